@@ -1,0 +1,56 @@
+"""Checks: what a protection's program is told to do, and the four things that can come of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from setpoint.model.spec import digest
+from setpoint.model.time import MINUTE, SECOND, Duration
+
+
+class Outcome(StrEnum):
+    """Exit 0 is passing, 1 blocking; the last two say that the check could not run, and never roll anything back."""
+
+    PASSING = "passing"
+    BLOCKING = "blocking"
+    MISCONFIGURED = "misconfigured"
+    UNAVAILABLE = "unavailable"
+
+
+class CheckDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One protection with one set of arguments on one subject. Equal definitions are one attachment, run once for all who wait."""
+
+    protection: str
+    """Name of the Protection document or built-in, for people."""
+    use: str
+    """The adapter: ``program``, ``http``, or a built-in's name such as ``alerts-not-firing``."""
+    subject: str
+    """``organization``, ``application:saas``, ``channel:saas/acme``, ``runtime:local``, ``instance:saas/web@acme``, or
+    ``attempt:saas/web@acme`` for checks whose arguments look up ``version``, ``params``, ``release`` or ``attempt``."""
+    options: dict[str, Any] = {}
+    """The adapter's options, e.g. ``{"command": [...], "directory": ...}`` or the built-in's ``with``. In a policy, texts may still
+    hold lookups of the attempt (``${version}``); in an attachment none is left."""
+    env: dict[str, str] = {}
+    facts: dict[str, Any] = {}
+    """What is about to ship, given to programs as JSON on standard input, as far as the subject has it."""
+    interval: Duration = 60 * SECOND
+    timeout: Duration = 30 * SECOND
+    max_age: Duration = 2 * MINUTE + 30 * SECOND
+
+    @property
+    def attachment(self) -> str:
+        """Entity id of the attachment that runs this definition."""
+        return f"attachment:{self.protection}:{digest(self)}"
+
+
+class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one run of a check ended."""
+
+    outcome: Outcome
+    reason: str
+    """One line for people: the last line the program wrote, or what went wrong."""
+    output: str = ""
+    """The captured output, capped; never in an actor's state."""

@@ -1,0 +1,100 @@
+"""The one lookup grammar: ``${path}`` and ``${path:-default}`` – looked up, never evaluated.
+
+    lookup = "${" path [":-" default] "}"    path = word *("." word | "[" '"' any but quote '"' "]")
+
+A text that is exactly one lookup takes the value with its type; elsewhere its characters are put in. Results are not scanned
+again. ``$${`` gives ``${``; any other ``$`` is itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_WORD = r"[A-Za-z0-9_-]+"
+_PATH = rf'{_WORD}(?:\.{_WORD}|\["[^"]*"\])*'
+_LOOKUP = re.compile(rf'\$\$\{{|\$\{{(?P<path>{_PATH})(?::-(?P<default>[^}}]*))?\}}')
+_STEP = re.compile(rf'({_WORD})|\["([^"]*)"\]')
+
+ATTEMPT_ROOTS = frozenset({"version", "params", "source", "release", "attempt", "good", "current"})
+"""Roots that only an attempt has: checks that look one up are the attempt's own."""
+
+
+class LookupMissing(ValueError):
+    """A path that leads nowhere and has no default; ``path`` names it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"${{{path}}} is not defined here")
+        self.path = path
+
+
+def paths(text: str) -> Iterator[tuple[str, ...]]:
+    """Every path that a text looks up, as its words."""
+    for match in _LOOKUP.finditer(text):
+        if match["path"]:
+            yield _words(match["path"])
+
+
+def roots(value: Any) -> frozenset[str]:
+    """First words of every lookup anywhere in a JSON-like value."""
+    if isinstance(value, str):
+        return frozenset(path[0] for path in paths(value))
+    if isinstance(value, Mapping):
+        return frozenset().union(*(roots(item) for item in value.values()))
+    if isinstance(value, list | tuple):
+        return frozenset().union(*(roots(item) for item in value))
+    return frozenset()
+
+
+def resolve(value: Any, values: Mapping[str, Any], *, keep: frozenset[str] = frozenset()) -> Any:
+    """A JSON-like value with its lookups replaced; lookups whose root is in ``keep`` stay as they are written.
+
+    Raises:
+        LookupMissing: a path without a default that ``values`` does not have.
+        ValueError: a map, list or null put into the middle of a text.
+    """
+    if isinstance(value, str):
+        return _resolve_text(value, values, keep)
+    if isinstance(value, Mapping):
+        return {key: resolve(item, values, keep=keep) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [resolve(item, values, keep=keep) for item in value]
+    return value
+
+
+def _resolve_text(text: str, values: Mapping[str, Any], keep: frozenset[str]) -> Any:
+    if "$" not in text:
+        return text
+    whole = _LOOKUP.fullmatch(text)
+    if whole and whole["path"]:
+        return text if _words(whole["path"])[0] in keep else _value(whole, values)
+
+    def put(match: re.Match[str]) -> str:
+        if not match["path"]:
+            return match.group() if keep else "${"
+        if _words(match["path"])[0] in keep:
+            return match.group()
+        found = _value(match, values)
+        if found is None or isinstance(found, Mapping | list | tuple):
+            raise ValueError(f"{match.group()} is a map, a list or null and cannot stand inside a text")
+        return ("true" if found else "false") if isinstance(found, bool) else str(found)
+
+    return _LOOKUP.sub(put, text)
+
+
+def _value(match: re.Match[str], values: Mapping[str, Any]) -> Any:
+    found: Any = values
+    for word in _words(match["path"]):
+        found = found.get(word) if isinstance(found, Mapping) else None
+        if found is None:
+            break
+    if (found is None or found == "") and match["default"] is not None:
+        return match["default"]
+    if found is None:
+        raise LookupMissing(match["path"])
+    return found
+
+
+def _words(path: str) -> tuple[str, ...]:
+    return tuple(plain or quoted for plain, quoted in _STEP.findall(path))

@@ -1,0 +1,28 @@
+"""Who did something, and who may: every human act carries a ``By``."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody known by a token: a name and the groups it was given."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    admin: bool = False
+
+    def matches(self, principal: str) -> bool:
+        """Whether a principal of the configuration (``user:``, ``group:``, ``email:``) means this person."""
+        kind, _, value = principal.partition(":")
+        return value in self.groups if kind == "group" else kind in {"user", "email"} and value == self.name
+
+
+class By(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who, when the fact's stamp says, and why."""
+
+    person: str
+    why: str = ""
+
+
+ENGINE = By("setpoint")

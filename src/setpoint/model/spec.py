@@ -1,0 +1,74 @@
+"""What runs: a version by its identity, and the compiled spec that a runtime is asked to make true."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+Scalar = str | int | bool
+_canonical = msgspec.json.Encoder(order="deterministic")
+
+
+def digest(value: object) -> str:
+    """16 hexadecimal characters of the SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(_canonical.encode(value)).hexdigest()[:16]
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a version came from; every part is optional text."""
+
+    repository: str = ""
+    commit: str = ""
+    author: str = ""
+
+
+class Version(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An immutable version of one service, the same in every channel.
+
+    Orderings, vetoes, soak, mirrors and *good* compare all three parts; ``mark-bad 1.4.2`` covers every ``name``.
+    """
+
+    name: str
+    parameters: str = ""
+    """Digest of the release's parameters."""
+    revision: str = ""
+    """Configuration revision: digest of the service's documents that say what runs, over all channels."""
+
+
+class Workload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One workload block of a service, every lookup resolved; ``options`` is JSON-able and belongs to the adapter."""
+
+    kind: str
+    """``process``, ``custom``, ``fake`` …"""
+    options: dict[str, Any] = {}
+
+
+class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How replicas are replaced. Both are counts (integer) or percentages of the replicas (text such as ``25%``)."""
+
+    max_unavailable: int | str = 0
+    max_surge: int | str = 1
+
+
+class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one instance shall run: everything a runtime adapter needs, and nothing about when. Compiled once, never changed."""
+
+    instance: str
+    """``application/service@channel``."""
+    runtime: str
+    version: Version
+    workload: Workload
+    env: dict[str, str] = {}
+    rollout: Rollout = Rollout()
+    parameters: dict[str, Scalar] = {}
+    files: dict[str, str] = {}
+    """Path relative to the configuration's root -> SHA-256 of its content, stored with the version."""
+    digest: str = ""
+    """Of everything above: two specs with the same digest run the same thing."""
+
+    def sealed(self) -> Spec:
+        """This spec with its digest filled in."""
+        bare = msgspec.structs.replace(self, digest="")
+        return msgspec.structs.replace(self, digest=digest(bare))

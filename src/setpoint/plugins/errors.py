@@ -1,0 +1,19 @@
+"""Errors of adapters, by what to do about them."""
+
+from __future__ import annotations
+
+
+class AdapterError(Exception):
+    """Something a runtime could not do; the text is one sentence for people."""
+
+
+class TransientError(AdapterError):
+    """May go away by itself: try again with back-off."""
+
+
+class TerminalError(AdapterError):
+    """Trying the same again cannot help: the rollout fails."""
+
+
+class Unreachable(AdapterError):
+    """The runtime could not be asked. What cannot be observed is unknown, not absent."""

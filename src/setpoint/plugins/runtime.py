@@ -1,0 +1,62 @@
+"""The port of a runtime: where instances run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+import msgspec
+
+from setpoint.model.observation import Observation
+from setpoint.model.spec import Spec
+from setpoint.model.time import Instant
+
+
+class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line a replica wrote."""
+
+    replica: str
+    text: str
+    at: Instant = 0
+    """0 when the runtime keeps no times."""
+
+
+class Runtime(Protocol):
+    """Observes and applies. Every method may be called again at any time, by an engine that was killed in the middle of the last call.
+
+    ``apply`` hands over what shall run and returns when the runtime has taken it on, not when it is healthy: progress shows in
+    observations. The same ``operation`` may come twice and must not be done twice; an apply of what already runs changes nothing.
+    An adapter is made with the options of its Runtime document and the data directory of the engine.
+    """
+
+    async def observe(self, instance: str, expected: Spec | None) -> Observation:
+        """What runs for ``instance``, compared with ``expected`` (None: nothing is expected yet). Changes nothing.
+
+        Raises:
+            Unreachable: the runtime cannot be asked.
+        """
+        ...
+
+    async def apply(self, operation: str, spec: Spec) -> None:
+        """Make ``spec`` run in place of whatever runs for ``spec.instance``, replacing it gradually as ``spec.rollout`` says.
+
+        Raises:
+            TransientError: worth another try. TerminalError: it is not.
+        """
+        ...
+
+    async def remove(self, operation: str, instance: str) -> None:
+        """Take down everything that bears this instance's name, and nothing else. Raises as ``apply``."""
+        ...
+
+    def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
+        """The last lines of each replica (or of one), then new ones as they come if ``follow``."""
+        ...
+
+    def validate(self, options: dict[str, Any]) -> list[str]:
+        """What is wrong with a workload's options, in sentences that say the field; empty: nothing. Pure."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; what runs goes on running."""
+        ...
