@@ -1,0 +1,261 @@
+"""Facts: everything that can happen to an actor. Each is stamped (``at``) by whoever made it; a turn's ``now`` is its newest stamp.
+
+Facts may come twice, late and out of order: the numbers they carry decide what still counts, never the stamps.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.observation import Observation
+from setpoint.model.people import By, Person
+from setpoint.model.policy import Policy
+from setpoint.model.release import Offer, Release
+from setpoint.model.spec import Version
+from setpoint.model.time import Duration, Instant
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag=True):
+    """What happened, and when."""
+
+    at: Instant = 0
+
+
+class Woken(Fact, frozen=True):
+    """The time asked for with ``wake_at`` has come."""
+
+
+# --- to an instance ---------------------------------------------------------------------------------------------------
+
+
+class Configured(Fact, frozen=True):
+    """The policy of an instance, new or changed. It counts at once for every gate not yet left behind."""
+
+    policy: Policy
+
+
+class Removed(Fact, frozen=True):
+    """The instance left the configuration: candidates end, a rollout ends, what runs is orphaned."""
+
+
+class Offered(Fact, frozen=True):
+    """A release that names this instance (or, on a mirroring channel, one that its mirrored channel may take)."""
+
+    offer: Offer
+
+
+class Neighbour(Fact, frozen=True):
+    """What an instance publishes: to those ordered after it and those mirroring it. Whole and numbered."""
+
+    instance: str
+    number: int
+    good: int = 0
+    """Release number of *good*; 0: none."""
+    version: Version | None = None
+    """Version of *good*."""
+    change: int = 0
+    """Counts changes of *good*, back as well as forth."""
+    finalized: tuple[Finalization, ...] = ()
+    """The most recent finalizations, oldest first."""
+    truncated: bool = False
+    """There are older ones: ask for them by ``AskFinalized``."""
+    revoked: tuple[Version, ...] = ()
+    """Versions rolled back from by hand since they were finalized."""
+    rolled_back: tuple[int, ...] = ()
+    """Recent releases that failed or were rolled back here, for reasons downstream."""
+    going: int = 0
+    """Release being rolled out now, for reasons downstream; 0: none."""
+
+
+class Finalization(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An attempt ended ``converged``."""
+
+    version: Version
+    release: int
+    at: Instant
+
+
+class AskFinalized(Fact, frozen=True):
+    """From one ordered after: has this version ever been finalized here?"""
+
+    asker: str
+    version: Version
+
+
+class ToldFinalized(Fact, frozen=True):
+    """The answer, only ever given when it is yes."""
+
+    instance: str
+    finalization: Finalization
+
+
+class From(Fact, frozen=True):
+    """An attachment's answer to ``Ask``: results of this run and later ones started after the asking."""
+
+    attachment: str
+    ask: int
+    """Number of the asking that is answered."""
+    run: int
+
+
+class CheckStatus(Fact, frozen=True):
+    """What an attachment publishes: its last finished run."""
+
+    attachment: str
+    run: int
+    outcome: Outcome
+    reason: str
+    ended: Instant
+
+
+class TopicStatus(Fact, frozen=True):
+    """What a topic publishes: every yes and no so far, in the order in which they came."""
+
+    topic: str
+    number: int
+    votes: tuple[Vote, ...] = ()
+
+
+class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One person's yes or no."""
+
+    person: Person
+    yes: bool
+    at: Instant
+    why: str = ""
+
+
+class Applied(Fact, frozen=True):
+    """An apply ended: taken on by the runtime, or not."""
+
+    operation: str
+    error: str = ""
+    """One sentence; empty: it was taken on."""
+    terminal: bool = False
+    """Trying again cannot help."""
+
+
+class Observed(Fact, frozen=True):
+    """A look at the runtime. Posted for the first look that started after a ``Watch`` was given, then only when something changed."""
+
+    watch: int
+    """Number of the ``Watch`` under which the look started."""
+    look: int
+    """Rises with every look at this instance, over restarts of the engine too."""
+    observation: Observation
+    gap: Duration = 0
+    """Observed time since the last ``Observed`` or ``Unobserved`` posted for this instance: gaps between successful looks, each
+    counted at most twice the polling interval; 0 for the first look after a start."""
+
+
+class Unobserved(Fact, frozen=True):
+    """A look failed: the runtime cannot be reached. Posted once, when it begins."""
+
+    watch: int
+    look: int
+    message: str
+    gap: Duration = 0
+
+
+# --- signals: a person's act on one instance ---------------------------------------------------------------------------
+
+
+class Signal(Fact, frozen=True):
+    """Always with who and why."""
+
+    by: By
+
+
+class Skipped(Signal, frozen=True):
+    """One gate of one attempt shall not count; ``*`` means all gates before deployment."""
+
+    release: int
+    gate: str
+
+
+class Pinned(Signal, frozen=True):
+    """Exactly this version, until unpinned."""
+
+    offer: Offer
+
+
+class Unpinned(Signal, frozen=True):
+    """Selection decides again."""
+
+
+class Held(Signal, frozen=True):
+    """Automation keeps off."""
+
+
+class Resumed(Signal, frozen=True):
+    """A hold ends, a tripped breaker is reset."""
+
+
+class RolledBack(Signal, frozen=True):
+    """Go back: to ``offer``, or to *good* (while a rollout is under way), or to the good version before it. Implies a hold."""
+
+    offer: Offer | None = None
+
+
+class Retried(Signal, frozen=True):
+    """Vetoes of this release (0: of the newest vetoed one) are lifted here; a failed rollout may be tried once more."""
+
+    release: int = 0
+
+
+# --- to an attachment --------------------------------------------------------------------------------------------------
+
+
+class Ask(Fact, frozen=True):
+    """A gate waits for a run that starts from now on."""
+
+    asker: str
+    ask: int
+    definition: CheckDefinition
+
+
+class CheckFinished(Fact, frozen=True):
+    """A run ended."""
+
+    operation: str
+    result: CheckResult
+
+
+class CheckUnwanted(Fact, frozen=True):
+    """A run was not made: nobody waited any more when it was about to start."""
+
+    operation: str
+
+
+# --- to a topic --------------------------------------------------------------------------------------------------------
+
+
+class Voted(Fact, frozen=True):
+    """A person said yes or no to one release at one subject."""
+
+    person: Person
+    yes: bool
+    why: str = ""
+
+
+# --- to a line (application) -------------------------------------------------------------------------------------------
+
+
+class ReleaseRequested(Fact, frozen=True):
+    """Somebody (or a changed configuration) asks for versions in channels; the line gives the number."""
+
+    request: str
+    """Identity of the request: the same request twice is one release."""
+    release: Release
+    """Its number is 0 and is filled in."""
+    specs: dict[str, str]
+    """Instance -> digest of the spec compiled for it."""
+
+
+AnyFact = (
+    Woken | Configured | Removed | Offered | Neighbour | AskFinalized | ToldFinalized | From | CheckStatus | TopicStatus
+    | Applied | Observed | Unobserved | Skipped | Pinned | Unpinned | Held | Resumed | RolledBack | Retried
+    | Ask | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
+)  # fmt: skip
+"""The union by which facts are decoded."""

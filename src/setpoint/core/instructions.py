@@ -1,0 +1,112 @@
+"""Instructions: what a decision asks its host to do. They are made durable with the state before any of them is performed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from setpoint.core.facts import AnyFact, Fact
+from setpoint.model.checks import CheckDefinition
+from setpoint.model.people import By
+from setpoint.model.time import Duration, Instant
+
+
+class Instruction(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
+    """Something for the host to do."""
+
+
+class Send(Instruction, frozen=True):
+    """Deliver a fact to another entity; the host stamps it with the turn's ``now``."""
+
+    to: str
+    fact: AnyFact
+
+
+class Publish(Instruction, frozen=True):
+    """Deliver a fact to every subscriber of this entity, and keep it for those who subscribe later. Replaces the last one published."""
+
+    fact: AnyFact
+
+
+class Subscribe(Instruction, frozen=True):
+    """From now on get what ``to`` publishes, beginning with what it published last, if anything. Twice is once."""
+
+    to: str
+
+
+class Unsubscribe(Instruction, frozen=True):
+    """No longer."""
+
+    to: str
+
+
+class Watch(Instruction, frozen=True):
+    """A standing instruction that replaces the last: look at the runtime now and every so often, and post ``Observed`` for the
+    first look that starts from now on, then whenever something changed. Not stored: at a start the host derives it from the state."""
+
+    number: int
+    every: Duration
+    spec: str = ""
+    """Digest of the spec expected to run; empty: none."""
+
+
+class Unwatch(Instruction, frozen=True):
+    """Stop looking."""
+
+
+class Apply(Instruction, frozen=True):
+    """Have the runtime make a spec true. When it was taken on, ``watch`` begins at once; until then the instance is not looked at.
+
+    ``Applied`` is posted when the apply ended. An operation is performed again with the same id after a crash.
+    """
+
+    operation: str
+    spec: str
+    """Digest."""
+    watch: Watch
+
+
+class RunCheck(Instruction, frozen=True):
+    """Run a check once and post ``CheckFinished``. Without a subscriber of this entity it is not run: ``CheckUnwanted``."""
+
+    operation: str
+    definition: CheckDefinition
+
+
+class Cancel(Instruction, frozen=True):
+    """Do not start this operation if it has not started; nothing is posted for it then."""
+
+    operation: str
+
+
+class Record(Instruction, frozen=True):
+    """A line of history, written with the turn."""
+
+    event: Event
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What history keeps: one decided thing, told in a sentence."""
+
+    kind: str
+    """``attempt-started``, ``phase-entered``, ``target-moved``, ``finalized``, ``failed``, ``rolled-back``, ``signal`` …"""
+    text: str
+    release: int = 0
+    version: str = ""
+    attempt: int = 0
+    phase: str = ""
+    by: By | None = None
+    outcome: str = ""
+
+
+AnyInstruction = Send | Publish | Subscribe | Unsubscribe | Watch | Unwatch | Apply | RunCheck | Cancel | Record
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One turn's outcome: the next state, what to do, and when to be woken at the latest (None: only by facts)."""
+
+    state: msgspec.Struct
+    instructions: tuple[AnyInstruction, ...] = ()
+    wake_at: Instant | None = None
+
+
+__all__ = ["AnyFact", "AnyInstruction", "Apply", "Cancel", "Decision", "Event", "Fact", "Instruction", "Publish", "Record", "RunCheck", "Send", "Subscribe", "Unsubscribe", "Unwatch", "Watch"]

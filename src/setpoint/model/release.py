@@ -1,0 +1,52 @@
+"""Releases: immutable, numbered requests to bring versions to channels."""
+
+from __future__ import annotations
+
+import msgspec
+
+from setpoint.model.spec import Scalar, Source, Version
+from setpoint.model.time import Instant
+
+
+class ServiceVersion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One service's part of a release."""
+
+    version: Version
+    parameters: dict[str, Scalar] = {}
+    source: Source = Source()
+
+
+class Release(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who asked for what, where and why. Numbered by its application's line, from 1."""
+
+    application: str
+    services: dict[str, ServiceVersion]
+    number: int = 0
+    channels: tuple[str, ...] = ()
+    """Named by ``--to``; empty: every channel that does not mirror."""
+    author: str = ""
+    reason: str = ""
+    labels: dict[str, str] = {}
+    urgent: bool = False
+    automatic: bool = False
+    """Made by a changed configuration, not by a person: lifts no veto."""
+    at: Instant = 0
+
+
+class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One release as one instance sees it."""
+
+    release: int
+    version: Version
+    spec: str
+    """Digest of the compiled spec; the host keeps the spec itself, by content."""
+    parameters: dict[str, Scalar] = {}
+    source: Source = Source()
+    author: str = ""
+    reason: str = ""
+    labels: dict[str, str] = {}
+    urgent: bool = False
+    automatic: bool = False
+    addressed: bool = False
+    """A person sent it to this very channel (``--to``, promote): lifts a hold."""
+    at: Instant = 0
