@@ -1,0 +1,110 @@
+"""Protections that are programs of the user's own: exit 0 is yes, 1 is no, the last line written is the reason.
+
+Options: ``command`` (argv list), ``directory`` (absolute; the engine's own if absent).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+from typing import Any
+
+from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.time import format_duration
+from setpoint.protections.options import Options
+from setpoint.protections.runner import Ended, Program, clean_environment, run_program
+from setpoint.protections.text import REASON_LENGTH, last_line, printable
+
+_FOR_THE_AUTHOR = {
+    errno.ENOENT,
+    errno.EACCES,
+    errno.ENOTDIR,
+    errno.ENOEXEC,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.E2BIG,
+    errno.EISDIR,
+    0,
+}
+"""Errors at starting that stay until somebody changes something; others (no memory, too many processes) may pass."""
+
+
+class ProgramProtection:
+    """Runs ``command`` with the check's environment, and its facts as JSON on standard input."""
+
+    async def run(self, operation: str, check: CheckDefinition) -> CheckResult:  # noqa: ARG002 - a check may simply run again
+        """See the port; a program that cannot be started is misconfigured, one that gave no answer unavailable."""
+        if wrong := self.validate(check.options):
+            return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
+        program = Program(
+            command=[str(argument) for argument in check.options["command"]],
+            env=clean_environment(check.env),
+            stdin=json.dumps(check.facts),
+            directory=str(check.options.get("directory") or ""),
+        )
+        return judge(await run_program(program, check.timeout), program, check)
+
+    def validate(self, options: dict[str, Any]) -> list[str]:
+        """See the port."""
+        read = Options(options, known={"command", "directory"})
+        read.command("command", required=True)
+        read.directory("directory")
+        return read.wrong
+
+
+def judge(ended: Ended, program: Program, check: CheckDefinition) -> CheckResult:
+    """What the end of a program says."""
+    if ended.how == "not-started":
+        return _not_started(ended, program)
+    outcome, reason = _verdict(ended, check)
+    if ended.left:
+        reason = f"{reason} ({ended.left} processes it started could not be ended)"
+    return CheckResult(outcome, printable(reason), ended.output)
+
+
+def _verdict(ended: Ended, check: CheckDefinition) -> tuple[Outcome, str]:
+    said = last_line(ended.output)
+    last = f"; its last line: {said}" if said else "; it wrote nothing"
+    if ended.how == "lost":
+        return Outcome.UNAVAILABLE, f"the check was lost: the process supervising it is gone ({ended.error})"
+    if ended.how == "timeout":
+        return Outcome.UNAVAILABLE, f"timed out after {format_duration(check.timeout)} and was ended{last}"
+    if ended.code < 0:
+        return Outcome.UNAVAILABLE, f"ended by signal {_signal_name(-ended.code)}{last}"
+    if ended.code == 0:
+        return Outcome.PASSING, said or "exit 0, without a word"
+    if ended.code == 1:
+        return Outcome.BLOCKING, said or "said no (exit 1) without a word: let the program print a reason"
+    return Outcome.UNAVAILABLE, f"exit {ended.code}, where 0 is passing and 1 is blocking{last}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"{signal.Signals(number).name} ({number})"
+    except ValueError:
+        return str(number)
+
+
+def _not_started(ended: Ended, program: Program) -> CheckResult:
+    number = ended.errno or 0
+    why = os.strerror(number) if number else ended.error
+    name = printable(program.command[0], REASON_LENGTH // 3)
+    directory = printable(program.directory, REASON_LENGTH // 3)
+    if ended.stage not in {"directory", "program"} or number not in _FOR_THE_AUTHOR:
+        return CheckResult(Outcome.UNAVAILABLE, printable(f"{name} could not be started: {why}"))
+    if ended.stage == "directory":
+        return CheckResult(Outcome.MISCONFIGURED, printable(f"the directory {directory} cannot be entered: {why}"))
+    where = f"{name} in {directory}" if directory and not name.startswith("/") else name
+    return CheckResult(Outcome.MISCONFIGURED, printable(_start_advice(number, where, why)))
+
+
+def _start_advice(number: int, name: str, why: str) -> str:
+    if number == errno.ENOENT:
+        return f"{name} not found: look for it on PATH and in the directory, and for the interpreter its first line names"
+    if number == errno.EACCES:
+        return f"{name} is not executable: chmod +x it, or name its interpreter in the command"
+    if number == errno.ENOEXEC:
+        return f"{name} is neither a binary nor a script with a first line such as #!/bin/sh"
+    return f"{name} cannot be run: {why}"

@@ -1,0 +1,42 @@
+"""The built-in ``sql-query``: a query yields what is expected. Drivers may block, so it runs in a program of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.protections.options import Options, unresolved
+from setpoint.protections.verdict import run_module
+
+EXPECTATIONS = ("expect", "min", "max", "rows")
+
+
+class SqlQuery:
+    """Options: ``url`` (as SQLAlchemy writes it), ``query`` (one statement that reads), and what it must yield: ``expect`` a
+    value, ``min`` and/or ``max`` a number – compared with the first column of the first row – and/or ``rows``, how many rows.
+
+    It is asked in a transaction that cannot write. A wrong value is a no, a wrong query misconfigured, no database unavailable.
+    """
+
+    async def run(self, operation: str, check: CheckDefinition) -> CheckResult:  # noqa: ARG002 - a query may simply run again
+        """See the port."""
+        if wrong := self.validate(check.options):
+            return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
+        return await run_module("setpoint.protections.sql_program", dict(check.options), check)
+
+    def validate(self, options: dict[str, Any]) -> list[str]:
+        """See the port."""
+        read = Options(options, {"url", "query", *EXPECTATIONS})
+        read.text("url", required=True)
+        read.text("query", required=True)
+        low, high, rows = read.number("min"), read.number("max"), read.number("rows")
+        if not any(name in options for name in EXPECTATIONS):
+            read.wrong.append("say what the query must yield: expect, min, max or rows")
+        if low is not None and high is not None and low > high:
+            read.wrong.append("min is above max: nothing is between them")
+        if rows is not None and (rows < 0 or rows != int(rows)):
+            read.wrong.append("rows must be a whole number from 0")
+        expected = options.get("expect")
+        if not unresolved(expected) and isinstance(expected, dict | list):
+            read.wrong.append("expect must be one value")
+        return read.wrong

@@ -1,0 +1,128 @@
+"""One bounded HTTP exchange for a check: what was answered, or which of the four results its failure is.
+
+Proxies and credentials of the engine's environment are not used, addresses are shown without their secrets, and of a body
+no more than asked for is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+import ssl
+
+import httpx
+import msgspec
+
+from setpoint.model.checks import CheckResult, Outcome
+from setpoint.model.time import SECOND, Duration, format_duration
+from setpoint.protections.text import printable
+
+BODY_SIZE = 64 * 1024
+MAX_REDIRECTS = 5
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to ask. ``body_size``: bytes of the answer's body to read, the rest is not waited for."""
+
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    body: str = ""
+    follow_redirects: bool = False
+    body_size: int = BODY_SIZE
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back; ``whole`` is False when the body was longer than asked for."""
+
+    status: int
+    body: bytes
+    location: str = ""
+    whole: bool = True
+
+
+async def exchange(request: Request, timeout: Duration) -> Answer | CheckResult:  # noqa: ASYNC109 - the limit is part of the check
+    """The answer, or the result that stands for its failure, within ``timeout`` milliseconds in all."""
+    try:
+        async with asyncio.timeout(timeout / SECOND):
+            return await _send(request, timeout)
+    except (TimeoutError, httpx.TimeoutException):
+        return CheckResult(Outcome.UNAVAILABLE, f"{shown(request.url)} did not answer within {format_duration(timeout)}")
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} is no address to ask: write http://host:port/path")
+    except (httpx.LocalProtocolError, ValueError):  # their texts may quote a header that is a secret
+        return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} cannot be asked so: look at url, method and headers")
+    except (httpx.HTTPError, OSError) as error:
+        return _failed(request, error)
+
+
+async def _send(request: Request, timeout: Duration) -> Answer:  # noqa: ASYNC109 - of each step; the caller bounds the whole
+    context = await asyncio.to_thread(_trust) if _trust.cache_info().currsize == 0 else _trust()
+    client = httpx.AsyncClient(
+        verify=context,
+        trust_env=False,
+        timeout=timeout / SECOND,
+        follow_redirects=request.follow_redirects,
+        max_redirects=MAX_REDIRECTS,
+    )
+    content = request.body.encode() or None
+    headers = {"accept-encoding": "identity"} | request.headers  # what is compressed has no bound
+    async with client, client.stream(request.method, request.url, headers=headers, content=content) as response:
+        body, whole = await _read(response, request.body_size)
+        return Answer(response.status_code, body, response.headers.get("location", ""), whole)
+
+
+async def _read(response: httpx.Response, size: int) -> tuple[bytes, bool]:
+    body = bytearray()
+    async for piece in response.aiter_raw(16 * 1024):
+        body += piece
+        if len(body) > size:
+            return bytes(body[:size]), False
+    return bytes(body), True
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """The system's certificate authorities, read once: it takes long enough to be felt."""
+    return ssl.create_default_context()
+
+
+def _failed(request: Request, error: Exception) -> CheckResult:
+    where = shown(request.url)
+    causes = _causes(error)
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return CheckResult(Outcome.BLOCKING, f"{where} refused the connection: nothing listens there")
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return CheckResult(Outcome.UNAVAILABLE, f"the name in {where} cannot be resolved")
+    tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+    if tls:
+        return CheckResult(
+            Outcome.UNAVAILABLE, printable(f"{where}: TLS failed: {getattr(tls, 'verify_message', '') or tls.reason or tls}")
+        )
+    return CheckResult(Outcome.UNAVAILABLE, printable(f"{where} could not be asked: {error or type(error).__name__}"))
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error, what it came from, and the members of groups: connecting tries several addresses."""
+    found: list[BaseException] = []
+    heads: list[BaseException | None] = [error]
+    while heads:
+        head = heads.pop()
+        if head is None or head in found:
+            continue
+        found.append(head)
+        heads += [head.__cause__, head.__context__]
+        if isinstance(head, BaseExceptionGroup):
+            heads += head.exceptions
+    return found
+
+
+def shown(url: str) -> str:
+    """An address for people: without user, password, query and fragment, for those may hold secrets."""
+    try:
+        parsed = httpx.URL(url)
+        bare = parsed.copy_with(userinfo=b"", query=None, fragment=None)
+    except (httpx.InvalidURL, ValueError, TypeError):
+        return "the url"
+    return printable(str(bare), 120)
