@@ -1,0 +1,170 @@
+"""Every document by kind and name. What is broken keeps its name here, so that nothing that refers to it is blamed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from setpoint.config.documents import KINDS, LATER_KINDS, Application, Calendar, Channel, ChannelFields, Labelled, Organization, Protection, Runtime, Service
+from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.validate import locate, read_model
+from setpoint.config.values import NAME
+from setpoint.config.yaml import Mapping, Node, Scalar, place_of, read_documents
+
+M = TypeVar("M", bound=Labelled)
+API_VERSION = "setpoint/v1"
+
+
+@dataclass(frozen=True)
+class Entry(Generic[M]):
+    """One document (or channel in place): its tree, what could be read of it, and how messages call it."""
+
+    name: str
+    tree: Mapping
+    model: M | None
+    sound: bool
+    label: str
+
+    @property
+    def file(self) -> str:
+        """Path of the file it stands in."""
+        return self.tree.position.file
+
+
+@dataclass
+class ApplicationEntries:
+    """What belongs to one application."""
+
+    channels: dict[str, Entry[ChannelFields]] = field(default_factory=dict)
+    services: dict[str, Entry[Service]] = field(default_factory=dict)
+
+
+@dataclass
+class Catalog:
+    """All documents. ``complete`` is False where a file could not be read, so that names may be missing."""
+
+    organization: Entry[Organization] | None = None
+    applications: dict[str, Entry[Application]] = field(default_factory=dict)
+    runtimes: dict[str, Entry[Runtime]] = field(default_factory=dict)
+    protections: dict[str, Entry[Protection]] = field(default_factory=dict)
+    calendars: dict[str, Entry[Calendar]] = field(default_factory=dict)
+    below: dict[str, ApplicationEntries] = field(default_factory=dict)
+    complete: bool = True
+    documents: int = 0
+
+    def channels(self, application: str) -> dict[str, Entry[ChannelFields]]:
+        """By name, in the order written: those in place first."""
+        return self.below[application].channels if application in self.below else {}
+
+    def services(self, application: str) -> dict[str, Entry[Service]]:
+        """By name."""
+        return self.below[application].services if application in self.below else {}
+
+    def entries(self) -> Iterator[Entry[Any]]:
+        """Every document and channel."""
+        if self.organization:
+            yield self.organization
+        for group in (self.applications, self.runtimes, self.protections, self.calendars):
+            yield from group.values()
+        for below in self.below.values():
+            yield from below.channels.values()
+            yield from below.services.values()
+
+
+def read_catalog(files: dict[str, bytes], problems: Problems) -> Catalog:
+    """Reads every document of every file (relative path -> content)."""
+    catalog = Catalog()
+    for file in sorted(files):
+        trees, whole = read_documents(file, files[file], problems)
+        catalog.complete = catalog.complete and whole
+        for tree in trees:
+            _add_document(catalog, tree, problems)
+    return catalog
+
+
+def _add_document(catalog: Catalog, tree: Node, problems: Problems) -> None:
+    if isinstance(tree, Scalar) and tree.null:
+        return
+    if not isinstance(tree, Mapping):
+        catalog.complete = False
+        problems.add("not-a-document", tree.position, "", "a document is a map with `kind` and `name`.", "Write `kind: …` and `name: …` first.")
+        return
+    if all(key.startswith("x-") for key in tree):
+        return
+    catalog.documents += 1
+    model = _kind(tree, problems)
+    if model is None:
+        catalog.complete = False
+        return
+    name = tree.get("name")
+    known = isinstance(name, Scalar) and NAME.fullmatch(name)
+    label = f'{tree["kind"]} "{name}"' if known else str(tree["kind"])
+    document, sound = read_model(model, tree, label, problems)
+    if not known:
+        catalog.complete = False
+        return
+    _file_away(catalog, Entry(str(name), tree, document, sound, label), model, problems)
+
+
+def _kind(tree: Mapping, problems: Problems) -> type[Labelled] | None:
+    version = tree.get("apiVersion")
+    if isinstance(version, Scalar) and version != API_VERSION:
+        message = f'this is a Kubernetes object: its apiVersion is "{version}", not "{API_VERSION}".'
+        problems.add("foreign-document", version.position, "", message, "Name its file under `kubernetes.manifests`, and not *.setpoint.yaml.")
+        return None
+    kind = tree.get("kind")
+    if not isinstance(kind, Scalar):
+        place = place_of(kind) if kind is not None else tree.position
+        problems.add("missing-kind", place, "", "the document does not say its `kind`.", f"Add `kind:` with one of {', '.join(KINDS)}.")
+    elif kind in LATER_KINDS:
+        problems.add("later", kind.position, "", f"this version has no kind {kind} yet.", f"There is: {', '.join(KINDS)}.")
+    elif kind not in KINDS:
+        problems.add("unknown-kind", kind.position, "", f'there is no kind "{kind}".', suggest(kind, KINDS))
+    else:
+        return KINDS[kind]
+    return None
+
+
+def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], problems: Problems) -> None:
+    if model is Organization:
+        if catalog.organization:
+            first = catalog.organization.tree.position
+            problems.add("second-organization", entry.tree.position, entry.label, f"there is one organization already, at {first.file}:{first.line}.", "Merge the two documents.")
+        catalog.organization = catalog.organization or entry
+    elif model is Application:
+        _put(catalog.applications, entry, "applications", problems)
+        below = catalog.below.setdefault(entry.name, ApplicationEntries())
+        for channel in _channels_in_place(entry):
+            _put(below.channels, channel, f'channels of application "{entry.name}"', problems)
+    elif model in {Channel, Service}:
+        application = entry.tree.get("application")
+        if isinstance(application, Scalar):
+            below = catalog.below.setdefault(str(application), ApplicationEntries())
+            group: dict[str, Entry[Any]] = below.channels if model is Channel else below.services  # type: ignore[assignment]  # both hold entries
+            _put(group, entry, f'{model.__name__.lower()}s of application "{application}"', problems)
+    else:
+        groups: dict[type[Labelled], dict[str, Entry[Any]]] = {Runtime: catalog.runtimes, Protection: catalog.protections, Calendar: catalog.calendars}  # type: ignore[dict-item]  # as above
+        _put(groups[model], entry, f"{model.__name__.lower()}s", problems)
+
+
+def _put(group: dict[str, Entry[Any]], entry: Entry[Any], of_what: str, problems: Problems) -> None:
+    if entry.name not in group:
+        group[entry.name] = entry
+        return
+    first = group[entry.name].tree.position
+    message = f'"{entry.name}" names two {of_what}, first at {first.file}:{first.line}.'
+    problems.add("duplicate-name", locate(entry.tree, ("name",)), entry.label, message, "Rename one of the two, or merge them.")
+
+
+def _channels_in_place(application: Entry[Application]) -> Iterator[Entry[ChannelFields]]:
+    trees = application.tree.get("channels")
+    models = {channel.name: channel for channel in application.model.channels} if application.model else {}
+    items = trees if isinstance(trees, list) else [trees]
+    for number, tree in enumerate(items):
+        name = tree.get("name") if isinstance(tree, Mapping) else None
+        if isinstance(name, Scalar) and NAME.fullmatch(name):
+            yield Entry(str(name), tree, models.get(name), application.sound, f'channels[{number}] "{name}"')
+
+
+__all__ = ["ApplicationEntries", "Catalog", "Entry", "Position", "read_catalog"]

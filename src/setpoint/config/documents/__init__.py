@@ -1,0 +1,40 @@
+"""The kinds of documents, one file each, as pydantic models; ``KINDS`` names those of this version and those to come."""
+
+from __future__ import annotations
+
+from setpoint.config.documents.application import Application
+from setpoint.config.documents.base import Document, Labelled, Node, Stray
+from setpoint.config.documents.calendar import Calendar
+from setpoint.config.documents.channel import Channel, ChannelFields
+from setpoint.config.documents.organization import Organization
+from setpoint.config.documents.protection import Protection
+from setpoint.config.documents.runtime import Runtime
+from setpoint.config.documents.service import Service
+
+KINDS: dict[str, type[Labelled]] = {
+    "Organization": Organization,
+    "Application": Application,
+    "Channel": Channel,
+    "Service": Service,
+    "Runtime": Runtime,
+    "Protection": Protection,
+    "Calendar": Calendar,
+}
+LATER_KINDS = ("Policy", "Task", "Invariant")
+
+__all__ = [
+    "KINDS",
+    "LATER_KINDS",
+    "Application",
+    "Calendar",
+    "Channel",
+    "ChannelFields",
+    "Document",
+    "Labelled",
+    "Node",
+    "Organization",
+    "Protection",
+    "Runtime",
+    "Service",
+    "Stray",
+]

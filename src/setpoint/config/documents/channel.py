@@ -1,0 +1,118 @@
+"""Channel: one place to release to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from setpoint.config.documents.base import Constants, Environment, Labelled, Node
+from setpoint.config.documents.gates import LATER_GATES, Gated
+from setpoint.config.documents.windows import Window
+from setpoint.config.values import Boolean, Duration, Matching, Name, Principal, Reads, Several, Text, Zone, choice, fault, read_amount, scalar
+from setpoint.config.yaml import Scalar
+from setpoint.model.versions import parse_range
+
+
+def _read_need(node: Any) -> int | str:
+    text = scalar(node, "all, any or an amount")
+    if text in {"all", "any"}:
+        return "".join(text)
+    amount = read_amount(node)
+    if amount in {0, "0%"}:
+        raise fault("never-holds-back", "`need: 0` waits for nothing.", "Write all, any or at least 1, or leave `after` out.")
+    return amount
+
+
+def read_range(node: Any) -> Scalar:
+    """A range of versions."""
+    text = scalar(node, "a range of versions")
+    try:
+        parse_range(text)
+    except ValueError as error:
+        raise fault("bad-range", f"{str(error).rstrip('.')}.", 'Write one such as "^1.4", ">=2 <4", "1.x" or "*".') from None
+    return text
+
+
+class After(Node):
+    """One entry of a channel's ``after``."""
+
+    LATER: ClassVar[AnyMapping[str, str]] = {"select": "orderings after selected channels", "allowEmpty": "orderings after selected channels"}
+    name: Name | None = None
+    channels: Several[Name]
+    soak: Duration = 0
+    need: Annotated[int | str, Reads(_read_need, {"type": ["string", "integer"], "examples": ["all", "any", 2, "50%"]})] = "all"
+    when: Matching | None = None
+    override: Several[Principal] | None = None
+
+    @classmethod
+    def short(cls, scalar: Scalar) -> dict[str, Any] | None:
+        """A text is a channel."""
+        return {"channels": scalar}
+
+
+class Accepts(Node):
+    """Which versions are taken at all."""
+
+    range: Annotated[str, Reads(read_range, {"type": "string"})] = "*"
+    min_step: Annotated[str, choice("major", "minor", "patch")] = ""
+    max_step: Annotated[str, choice("major", "minor", "patch")] = ""
+    prereleases: Boolean = False
+    when: Matching | None = None
+
+    @classmethod
+    def short(cls, scalar: Scalar) -> dict[str, Any] | None:
+        """A text is a range."""
+        return {"range": scalar}
+
+    @model_validator(mode="after")
+    def _satisfiable(self) -> Self:
+        size = {"": 0, "patch": 1, "minor": 2, "major": 3}
+        if self.max_step and size[self.min_step] > size[self.max_step]:
+            message = f"no version can be at least a {self.min_step} and at most a {self.max_step} step away."
+            raise fault("unsatisfiable-accepts", message, f"Exchange the two, or leave `maxStep` out to take {self.min_step} steps and larger ones.", key="maxStep")
+        return self
+
+
+class Cadence(Window):
+    """A calendar that admits ``max`` finalized releases per occurrence."""
+
+
+class ChannelFields(Labelled, Gated):
+    """A channel in place, below its application."""
+
+    LATER: ClassVar[AnyMapping[str, str]] = {
+        **LATER_GATES,
+        "runtimes": "channels with several runtimes",
+        "startFrom": "channels that start from another",
+        "onRemove": "removal of what runs",
+        "each": "channel groups",
+        "overrides": "channel groups",
+        "together": "sets of services or channels that move as one",
+        "notifications": "notifications",
+    }
+    runtime: Name = "local"
+    services: Several[Name] | None = None
+    after: Several[After] = ()
+    strategy: Annotated[str, choice("newest-ready", "newest", later=("every", "manual"))] | None = None
+    mirror: Name | None = None
+    accepts: Accepts | None = None
+    cadence: Cadence | None = None
+    timezone: Zone | None = None
+    constants: Constants = Field(default_factory=dict)
+    env: Environment = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_way_to_select(self) -> Self:
+        if self.mirror and self.strategy:
+            raise fault("strategy-and-mirror", "a channel that mirrors another has no strategy of its own.", "Remove `strategy` or `mirror`.", key="strategy")
+        return self
+
+
+class Channel(ChannelFields):
+    """A channel as a document of its own."""
+
+    api_version: Text | None = None
+    kind: Text
+    application: Name

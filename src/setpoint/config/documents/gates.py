@@ -1,0 +1,122 @@
+"""The gate fields, which mean the same on every node: protections, approvals, calendars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from setpoint.config.documents.base import Node
+from setpoint.config.documents.windows import Window
+from setpoint.config.values import MapOf, Anything, Boolean, Duration, Integer, Matching, Name, Principal, Several, Text, Zone, choice
+from setpoint.config.yaml import Mapping, Scalar, Sequence
+
+Subject = Annotated[str, choice("organization", "application", "runtime", "channel", "instance", later=("group",))]
+
+
+class Common(Node):
+    """The fields of every gate entry."""
+
+    name: Name | None = None
+    per: Subject | None = None
+    when: Matching | None = None
+    override: Several[Principal] | None = None
+
+
+class Holds(Node):
+    """Options of the phases before deployment."""
+
+    for_: Duration = Field(0, alias="for")
+
+
+class Deploys(Node):
+    """Options of the deployment phase."""
+
+    on_fail: Annotated[str, choice("fail", "wait")] = "fail"
+
+
+class Verifies(Holds):
+    """Options of the post-deployment phase."""
+
+    delay: Duration = 0
+    tolerate: Integer = 0
+
+
+class Phases(Node):
+    """``at``: a phase, a list of phases, or a map phase -> options."""
+
+    pre_approval: Holds | None = Field(None, alias="pre-approval")
+    pre_deployment: Holds | None = Field(None, alias="pre-deployment")
+    deployment: Deploys | None = None
+    post_deployment: Verifies | None = Field(None, alias="post-deployment")
+
+    @classmethod
+    def short(cls, scalar: Scalar) -> dict[str, Any] | None:
+        """A phase alone has no options."""
+        return {scalar: Scalar.of("", scalar.position, plain=True)}
+
+    @classmethod
+    def listed(cls, items: Sequence) -> Any:
+        """Several phases without options."""
+        if not all(isinstance(item, Scalar) for item in items):
+            return items
+        return Mapping({item: Scalar.of("", item.position, plain=True) for item in items}, position=items.position)
+
+
+class ProtectionEntry(Common):
+    """One entry of ``protections``."""
+
+    LATER: ClassVar[AnyMapping[str, str]] = {"after": "checks that wait for tasks"}
+    use: Name
+    with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
+    at: Phases | None = None
+    informational: Boolean = False
+    interval: Duration | None = None
+    timeout: Duration | None = None
+    max_age: Duration | None = None
+
+    @classmethod
+    def short(cls, scalar: Scalar) -> dict[str, Any] | None:
+        """A text is what is used."""
+        return {"use": scalar}
+
+
+class ApprovalEntry(Common):
+    """One entry of ``approvals``."""
+
+    LATER: ClassVar[AnyMapping[str, str]] = {"plan": "approvals of a runtime's plan"}
+    topic: Name
+    from_: Several[Principal] | None = Field(None, alias="from")
+    min: Integer = 1
+    allow_author: Boolean = False
+    expires: Duration = 0
+
+
+class CalendarFields(Node):
+    """What a calendar says, whether it has a document of its own or stands in place."""
+
+    open: Several[Window] | None = None
+    closed: Several[Window] = ()
+    timezone: Zone | None = None
+    in_flight: Annotated[str, choice("finish", "pause")] | None = None
+
+
+class CalendarEntry(Common, CalendarFields):
+    """One entry of ``calendars``: the name of a Calendar, or its fields in place."""
+
+    @classmethod
+    def short(cls, scalar: Scalar) -> dict[str, Any] | None:
+        """A text is the name of a Calendar."""
+        return {"name": scalar}
+
+
+class Gated(Node):
+    """A node that may bear gates."""
+
+    protections: Several[ProtectionEntry] = ()
+    approvals: Several[ApprovalEntry] = ()
+    calendars: Several[CalendarEntry] = ()
+
+
+LATER_GATES: AnyMapping[str, str] = {"tasks": "tasks", "limits": "limits, waves and leases"}

@@ -1,0 +1,63 @@
+"""Protection: a check, declared once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as AnyMapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from setpoint.config.documents.base import Document, Environment, Node
+from setpoint.config.documents.gates import Phases
+from setpoint.config.documents.parameters import Parameter
+from setpoint.config.documents.workloads import Command, Path
+from setpoint.config.values import MapOf, Anything, Duration, Name, Reads, Template, Text, describe, fault, read_template, read_url, scalar
+from setpoint.model.time import SECOND
+
+CHECK_TYPES = ("program", "http", "use")
+STATUS = r"[1-5]\d\d(-[1-5]\d\d)?(,\s*[1-5]\d\d(-[1-5]\d\d)?)*"
+
+
+def _read_status(node: Any) -> str:
+    text = scalar(node, "a status")
+    if not re.fullmatch(STATUS, text):
+        raise fault("bad-status", f"{describe(text)} is no HTTP status.", 'Write one such as 200, or a range such as "200-299".')
+    return "".join(text)
+
+
+def _read_http_url(node: Any) -> Any:
+    return read_url(read_template(node))
+
+
+class Program(Node):
+    """A program: exit 0 is passing, 1 blocking."""
+
+    command: Command
+    directory: Path | None = None
+    env: Environment = Field(default_factory=dict)
+
+
+class Http(Node):
+    """A request."""
+
+    url: Annotated[str, Reads(_read_http_url, {"type": "string"})]
+    method: Text = "GET"
+    headers: MapOf[Text, Template] = Field(default_factory=dict)
+    body: Template | None = None
+    status: Annotated[str, Reads(_read_status, {"type": ["string", "integer"]})] = "200-299"
+
+
+class Protection(Document):
+    """Exactly one of ``program``, ``http`` and ``use``."""
+
+    LATER: ClassVar[AnyMapping[str, str]] = {"container": "checks in containers", "runOn": "checks run by an agent"}
+    program: Program | None = None
+    http: Http | None = None
+    use: Name | None = None
+    parameters: MapOf[Text, Parameter] = Field(default_factory=dict)
+    with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
+    at: Phases | None = None
+    interval: Duration = 60 * SECOND
+    timeout: Duration = 30 * SECOND
+    max_age: Duration | None = None

@@ -1,0 +1,92 @@
+"""The workloads of this version: processes, commands of the user's own, and a rehearsal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from setpoint.config.documents.base import Node
+from setpoint.config.values import MapOf, Anything, Boolean, Duration, Integer, Reads, Template, Text, choice, describe, fault, read_integer, read_template, read_text
+from setpoint.config.yaml import Mapping, Scalar, Sequence
+from setpoint.model.time import SECOND
+
+
+def read_command(node: Any) -> Sequence:
+    """A list of arguments; no shell splits a text."""
+    if not isinstance(node, Sequence):
+        hint = "Write a list such as [python, app.py]."
+        if isinstance(node, Scalar) and node.split():
+            hint = f"Write a list: [{', '.join(node.split())}]."
+        raise fault("command-not-a-list", f"a command is a list of arguments, not {describe(node)}: no shell splits it.", hint)
+    if not node:
+        raise fault("empty-command", "the command is empty.", "Write the program and its arguments, such as [python, app.py].")
+    for argument in node:
+        read_template(argument)
+    if not node[0]:
+        raise fault("empty-command", "the command names no program.", "Write the program first, such as [python, app.py].")
+    return node
+
+
+def _read_number(node: Any) -> int | Scalar:
+    if isinstance(node, Scalar) and "${" in node:
+        return node
+    return read_integer(node)
+
+
+def _read_path(node: Any) -> Scalar:
+    text = read_text(node)
+    if not text or text.startswith(("/", "~")) or "\\" in text or "\0" in text:
+        raise fault("path-outside", f"{describe(text)} does not lie below the configuration.", "Write a path relative to this document, without ..")
+    return text
+
+
+Command = Annotated[Sequence, Reads(read_command, {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1})]
+Count = Annotated[int | str, Reads(_read_number, {"type": ["integer", "string"]})]
+Path = Annotated[str, Reads(_read_path, {"type": "string"})]
+
+
+class Health(Node):
+    """How a replica is known to be healthy."""
+
+    http: Template | None = None
+    tcp: Boolean = False
+    command: Command | None = None
+    interval: Duration = SECOND
+    timeout: Duration = 5 * SECOND
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name, there in (("http", self.http), ("tcp", self.tcp), ("command", self.command)) if there]
+        if len(ways) != 1:
+            raise fault("one-health-check", f"a health check is made in one way, not {' and '.join(ways) or 'in none'}.", "Write one of `http: /path`, `tcp: true` and `command: [...]`.")
+        if self.http and not self.http.startswith(("/", "${")):
+            raise fault("bad-url", f"the path {describe(self.http)} does not start with a slash.", 'Write one such as "/healthz".', key="http")
+        if self.interval == 0 or self.timeout == 0:
+            raise fault("bad-duration", "a health check needs time.", "Write an interval and a timeout above 0.")
+        return self
+
+
+class Process(Node):
+    """Replicas of one program on this machine."""
+
+    command: Command
+    replicas: Count = 1
+    directory: Path | None = None
+    mutable: Boolean = False
+    port: Count | None = None
+    health: Health | None = None
+    stop_timeout: Duration = 10 * SECOND
+
+
+class Custom(Node):
+    """Whatever the runtime's own commands deploy."""
+
+    with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
+
+
+class Fake(Node):
+    """A rehearsal: nothing runs."""
+
+    becomes: Annotated[str, choice("healthy", "failing", "hangs")] = "healthy"
+    takes: Duration = 0

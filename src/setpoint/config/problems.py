@@ -1,0 +1,110 @@
+"""What is wrong with a configuration: place, fault and way out, one to a block, all of them together."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+
+class Position(NamedTuple):
+    """A place in a file; line and column count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One mistake. ``code`` never changes its meaning; the texts may get better."""
+
+    code: str
+    file: str
+    line: int
+    column: int
+    where: str
+    """The thing it stands in, such as ``channels[1] "production"``."""
+    message: str
+    hint: str
+    """What to write instead."""
+
+    @property
+    def position(self) -> Position:
+        """Where it starts."""
+        return Position(self.file, self.line, self.column)
+
+    def __str__(self) -> str:
+        place = f"{self.position}  "
+        where = f"{self.where}: " if self.where else ""
+        return f"{place}{where}{self.message}\n{' ' * len(place)}{self.hint}"
+
+
+class ConfigurationError(Exception):
+    """A configuration that cannot be used; ``problems`` has every mistake that was found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = in_order(problems)
+        super().__init__(render(self.problems))
+
+
+class Problems:
+    """Collects mistakes; the same one is kept once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, Position, str], Problem] = {}
+
+    def add(self, code: str, position: Position, where: str, message: str, hint: str) -> None:
+        """Note one mistake."""
+        problem = Problem(code, *position, where, message, hint)
+        self._found.setdefault((code, position, message), problem)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Note many."""
+        for p in problems:
+            self.add(p.code, p.position, p.where, p.message, p.hint)
+
+    def at(self, position: Position) -> bool:
+        """Whether something is already wrong at this place."""
+        return any(place == position for _, place, _ in self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def in_order(self) -> list[Problem]:
+        """By file, line and column."""
+        return in_order(self._found.values())
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """By file, line and column."""
+    return sorted(problems, key=lambda p: (p.file, p.line, p.column, p.code, p.message))
+
+
+def render(problems: Iterable[Problem]) -> str:
+    """All of them as text, one to a block."""
+    return "\n".join(str(problem) for problem in problems)
+
+
+def suggest(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
+    """``Did you mean "staging"?``, or the known words, or ``otherwise``."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if not close:
+        close = [name for name in names if name.lower() == word.lower()][:1]
+    if close:
+        return f'Did you mean "{close[0]}"?'
+    if otherwise:
+        return otherwise
+    return f"There is: {listing(names)}." if names else "There is none yet."
+
+
+def listing(names: Iterable[str], *, most: int = 12) -> str:
+    """Names in a row, cut where there are too many."""
+    all_names = list(names)
+    shown = ", ".join(all_names[:most])
+    return shown + (f" and {len(all_names) - most} more" if len(all_names) > most else "")
