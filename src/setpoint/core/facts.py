@@ -97,16 +97,24 @@ class From(Fact, frozen=True):
     ask: int
     """Number of the asking that is answered."""
     run: int
+    nos: int = 0
+    """How many results had said no before that run."""
 
 
 class CheckStatus(Fact, frozen=True):
-    """What an attachment publishes: its last finished run."""
+    """What an attachment publishes: its last finished run. Only changes are published, and what somebody asked for."""
 
     attachment: str
     run: int
     outcome: Outcome
     reason: str
     ended: Instant
+    covered: Instant = 0
+    """Since when fresh passes have followed each other without a gap; 0: the last result is no pass."""
+    answered: Instant = 0
+    """Since when fresh results, passing or blocking, have followed each other without a gap; 0: the last run had no result."""
+    nos: int = 0
+    """How many results have said no, ever."""
 
 
 class TopicStatus(Fact, frozen=True):

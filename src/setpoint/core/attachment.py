@@ -1,0 +1,114 @@
+"""The attachment actor: one protection with one set of arguments on one subject, run once for everybody who waits for it.
+
+It polls while somebody waits. Its last finished result stays while a new run is under way. Who listens is the host's business: a run
+that nobody listens for any more comes back as ``CheckUnwanted``, and polling rests until the next asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from setpoint.core.facts import AnyFact, Ask, CheckFinished, CheckStatus, CheckUnwanted, From, Woken
+from setpoint.core.instructions import AnyInstruction, Decision, Publish, RunCheck, Send
+from setpoint.model.checks import CheckDefinition, Outcome
+from setpoint.model.time import Instant
+
+
+class AttachmentState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``definition`` never changes: another one is another attachment."""
+
+    definition: CheckDefinition
+    run: int = 0
+    """The last run started."""
+    running: bool = False
+    started: Instant = 0
+    asked: bool = False
+    """Somebody asked since the last run started."""
+    due: bool = False
+    """Somebody waits for a result to be published, changed or not."""
+    last: CheckStatus | None = None
+    polling: bool = False
+
+
+def decide(entity: str, state: AttachmentState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+    """Answer those who ask, run the check, publish what changed."""
+    out: list[AnyInstruction] = []
+    for fact in facts:
+        if isinstance(fact, Ask):
+            state = _ask(state, fact, out)
+        elif state is not None and isinstance(fact, CheckFinished):
+            state = _finished(entity, state, fact, now, out)
+        elif state is not None and isinstance(fact, CheckUnwanted):
+            state = _unwanted(entity, state, fact)
+    if state is None:
+        return Decision(AttachmentState(_NEVER))
+    if not state.running and (state.asked or (state.polling and now >= _next_poll(state))):
+        state = _start(entity, state, now, out)
+    wake = _next_poll(state) if state.polling and not state.running else None
+    return Decision(state, tuple(out), wake)
+
+
+_NEVER = CheckDefinition("", "always", "", {"result": "misconfigured", "reason": "nobody has asked for this check"})
+
+
+def _operation(entity: str, run: int) -> str:
+    return f"{entity}/check/{run}"
+
+
+def _next_poll(state: AttachmentState) -> Instant:
+    return state.started + state.definition.interval
+
+
+def _ask(state: AttachmentState | None, fact: Ask, out: list[AnyInstruction]) -> AttachmentState:
+    if state is None or not state.definition.protection:
+        state = AttachmentState(fact.definition)
+    nos = state.last.nos if state.last else 0
+    out.append(Send(fact.asker, From(attachment=fact.definition.attachment, ask=fact.ask, run=state.run + 1, nos=nos)))
+    return replace(state, asked=True, due=True, polling=True)
+
+
+def _start(entity: str, state: AttachmentState, now: Instant, out: list[AnyInstruction]) -> AttachmentState:
+    run = state.run + 1
+    out.append(RunCheck(_operation(entity, run), state.definition))
+    return replace(state, run=run, running=True, started=now, asked=False, due=state.due or state.asked)
+
+
+def _unwanted(entity: str, state: AttachmentState, fact: CheckUnwanted) -> AttachmentState:
+    if not state.running or fact.operation != _operation(entity, state.run):
+        return state
+    return replace(state, running=False, polling=state.asked)
+
+
+def _finished(entity: str, state: AttachmentState, fact: CheckFinished, now: Instant, out: list[AnyInstruction]) -> AttachmentState:
+    if not state.running or fact.operation != _operation(entity, state.run):
+        return state
+    status = _status(entity, state, fact, now)
+    last = state.last
+    changed = last is None or (last.outcome, last.reason) != (status.outcome, status.reason)
+    if changed or state.due:
+        out.append(Publish(status))
+    return replace(state, running=False, due=state.asked, last=status)
+
+
+def _status(entity: str, state: AttachmentState, fact: CheckFinished, now: Instant) -> CheckStatus:
+    last, outcome = state.last, fact.result.outcome
+    told = outcome in {Outcome.PASSING, Outcome.BLOCKING}
+    unbroken = last is not None and now - last.ended <= state.definition.max_age
+    covered = last.covered if last and unbroken else 0
+    answered = last.answered if last and unbroken else 0
+    return CheckStatus(
+        attachment=entity,
+        run=state.run,
+        outcome=outcome,
+        reason=fact.result.reason,
+        ended=now,
+        covered=(covered or now) if outcome is Outcome.PASSING else 0,
+        answered=(answered or now) if told else 0,
+        nos=(last.nos if last else 0) + (outcome is Outcome.BLOCKING),
+    )
+
+
+__all__ = ["AttachmentState", "Woken", "decide"]

@@ -1,0 +1,50 @@
+"""The one door into the core: which actor an entity is. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from setpoint.core import attachment, line, topic
+from setpoint.core.facts import AnyFact
+from setpoint.core.instance import turn
+from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.core.instructions import Decision, Watch
+from setpoint.model.time import Instant
+
+_ACTORS: dict[str, Callable[[str, Any, Sequence[AnyFact], Instant], Decision]] = {
+    "instance": turn.decide,
+    "attachment": attachment.decide,
+    "topic": topic.decide,
+    "line": line.decide,
+}
+STATES: dict[str, type[msgspec.Struct]] = {
+    "instance": InstanceState,
+    "attachment": attachment.AttachmentState,
+    "topic": topic.TopicState,
+    "line": line.LineState,
+}
+
+
+def kind_of(entity: str) -> str:
+    """``instance`` of ``instance:saas/web@acme``."""
+    return entity.partition(":")[0]
+
+
+def decide(entity: str, state: Any, facts: Sequence[AnyFact], now: Instant) -> Decision:
+    """One turn of one actor. ``state`` is None before its first fact. Pure: the same arguments give the same decision.
+
+    Raises:
+        KeyError: for an entity of a kind that does not exist.
+    """
+    return _ACTORS[kind_of(entity)](entity, state, facts, now)
+
+
+def watch(state: msgspec.Struct) -> Watch | None:
+    """The standing ``Watch`` of an instance, for a host that starts; None: nothing is looked at."""
+    if not isinstance(state, InstanceState) or state.policy is None or not state.life.applying.every or state.life.applying.operation:
+        return None
+    applying, target = state.life.applying, offer_of(state.life, state.life.target)
+    return Watch(applying.watch, applying.every, target.spec if target else "")

@@ -1,0 +1,273 @@
+"""Facts become memory. One function per kind of fact; nothing is decided here but whether a fact is stale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from setpoint.core.facts import (
+    Applied,
+    AskFinalized,
+    CheckStatus,
+    Configured,
+    Finalization,
+    From,
+    Held,
+    Neighbour,
+    Observed,
+    Offered,
+    Pinned,
+    Removed,
+    Resumed,
+    Retried,
+    RolledBack,
+    Signal,
+    Skipped,
+    ToldFinalized,
+    TopicStatus,
+    Unobserved,
+    Unpinned,
+)
+from setpoint.core.instance import asking, rollback, watching
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.state import Attempt, Hold, Life, Skip
+from setpoint.core.instructions import Send
+from setpoint.model.policy import CheckUse, Policy, Strategy
+from setpoint.model.release import Offer
+
+
+def absorb(draft: Draft, fact: object) -> None:
+    """Remember one fact. Facts of other actors' kinds are dropped."""
+    handle = _HANDLERS.get(type(fact))
+    if handle:
+        handle(draft, fact)
+
+
+# --- configuration and releases ----------------------------------------------------------------------------------------
+
+
+def _configured(draft: Draft, fact: Configured) -> None:
+    old, new = draft.policy, fact.policy
+    draft.removed = False
+    if old == new:
+        return
+    draft.policy = new
+    if old is not None:
+        _forget_changed_gates(draft, old, new)
+
+
+def _forget_changed_gates(draft: Draft, old: Policy, new: Policy) -> None:
+    """A check that means something else now must be asked anew; what was left behind stays left behind."""
+
+    def kept(attempt: Attempt | None) -> Attempt | None:
+        if attempt is None:
+            return None
+        before, after = _by_name(old, attempt), _by_name(new, attempt)
+        same = {name: gate for name, gate in attempt.gates.items() if name in after and before.get(name) == after[name]}
+        return attempt if len(same) == len(attempt.gates) else replace(attempt, gates=same)
+
+    rollout = draft.life.rollout
+    draft.set(candidate=kept(draft.life.candidate))
+    if rollout:
+        draft.set_rollout(rollout, attempt=cast(Attempt, kept(rollout.attempt)))
+
+
+def _by_name(policy: Policy, attempt: Attempt) -> dict[str, CheckUse]:
+    return {use.name: use for use in policy.checks if use.phase is attempt.phase}
+
+
+def _removed(draft: Draft, fact: Removed) -> None:
+    draft.removed = True
+
+
+def _offered(draft: Draft, fact: Offered) -> None:
+    offer, life = fact.offer, draft.life
+    if _keep(draft, offer):
+        addressed = offer.addressed and not offer.automatic
+        if addressed and life.hold:
+            draft.record("resumed", f"the hold of {life.hold.by.person} ends: release {offer.release} is addressed here", release=offer.release)
+        if not offer.automatic:
+            draft.set(vetoes=tuple(veto for veto in life.vetoes if veto.version != offer.version or veto.release >= offer.release))
+        if addressed:
+            draft.set(hold=None)
+        _ask_upstream(draft, offer)
+
+
+def _keep(draft: Draft, offer: Offer) -> bool:
+    life = draft.life
+    if any(known.release == offer.release for known in life.offers):
+        return False
+    mirrors = draft.policy is not None and draft.policy.strategy is Strategy.MIRROR
+    if offer.release <= life.frontier and not mirrors:
+        return False
+    draft.set(offers=tuple(sorted((*life.offers, offer), key=lambda known: known.release)))
+    return True
+
+
+def keep(draft: Draft, offer: Offer) -> None:
+    """Keep an offer that a person named, however old it is."""
+    if not any(known.release == offer.release for known in draft.life.offers):
+        draft.set(offers=tuple(sorted((*draft.life.offers, offer), key=lambda known: known.release)))
+
+
+# --- other instances ---------------------------------------------------------------------------------------------------
+
+
+def _neighbour(draft: Draft, fact: Neighbour) -> None:
+    known = draft.life.neighbours.get(fact.instance)
+    if known is not None and known.number >= fact.number:
+        return
+    wanted = {offer.version for offer in draft.life.offers}
+    told = {done.version: done for done in (*(known.finalized if known else ()), *fact.finalized) if done.version in wanted}
+    finalized = tuple(replace(done, at=min(done.at, draft.now)) for version, done in told.items() if version not in fact.revoked)
+    draft.set(neighbours={**draft.life.neighbours, fact.instance: replace(fact, finalized=finalized)})
+    if known is None and fact.truncated:
+        for offer in draft.life.offers:
+            _ask_one(draft, fact.instance, offer)
+
+
+def _ask_upstream(draft: Draft, offer: Offer) -> None:
+    """A new offer of an old version: those before may have finalized it long ago, or just now and said so before the offer came."""
+    for instance in draft.life.neighbours:
+        _ask_one(draft, instance, offer)
+
+
+def _ask_one(draft: Draft, instance: str, offer: Offer) -> None:
+    known = draft.life.neighbours[instance]
+    if not any(done.version == offer.version for done in known.finalized) and known.number:
+        draft.out.append(Send(f"instance:{instance}", AskFinalized(asker=draft.entity, version=offer.version)))
+
+
+def _ask_finalized(draft: Draft, fact: AskFinalized) -> None:
+    if fact.version in draft.life.revoked:
+        return
+    everything: tuple[Finalization, ...] = (*draft.archive, *draft.life.finalized)
+    done = next((done for done in everything if done.version == fact.version), None)
+    if done:
+        draft.out.append(Send(fact.asker, ToldFinalized(instance=draft.instance, finalization=done)))
+
+
+def _told_finalized(draft: Draft, fact: ToldFinalized) -> None:
+    known = draft.life.neighbours.get(fact.instance)
+    done = fact.finalization
+    if known is None or done.version in known.revoked or any(old.version == done.version for old in known.finalized):
+        return
+    told = replace(known, finalized=(*known.finalized, replace(done, at=min(done.at, draft.now))))
+    draft.set(neighbours={**draft.life.neighbours, fact.instance: told})
+
+
+# --- checks and topics -------------------------------------------------------------------------------------------------
+
+
+def _in_attempts(draft: Draft, change: Callable[[Attempt], Attempt]) -> None:
+    candidate, rollout = draft.life.candidate, draft.life.rollout
+    if candidate:
+        changed = change(candidate)
+        if changed is not candidate:
+            draft.set(candidate=changed)
+    if rollout:
+        changed = change(rollout.attempt)
+        if changed is not rollout.attempt:
+            draft.set_rollout(rollout, attempt=changed)
+
+
+def _from(draft: Draft, fact: From) -> None:
+    _in_attempts(draft, lambda attempt: asking.told_from(attempt, fact))
+
+
+def _check_status(draft: Draft, fact: CheckStatus) -> None:
+    _in_attempts(draft, lambda attempt: asking.told_status(attempt, fact))
+
+
+def _topic_status(draft: Draft, fact: TopicStatus) -> None:
+    known = draft.life.topics.get(fact.topic)
+    if known is None or known.number < fact.number:
+        draft.set(topics={**draft.life.topics, fact.topic: fact})
+
+
+# --- signals -----------------------------------------------------------------------------------------------------------
+
+
+def _told(draft: Draft, fact: Signal, act: str, release: int = 0) -> None:
+    because = f": {fact.by.why}" if fact.by.why else ""
+    draft.record("signal", f"{fact.by.person} {act}{because}", release=release, by=fact.by)
+
+
+def _skipped(draft: Draft, fact: Skipped) -> None:
+    life = draft.life
+    if any(skip.release == fact.release and skip.gate == fact.gate for skip in life.skips):
+        return
+    draft.set(skips=(*life.skips, Skip(fact.release, fact.gate, fact.by, fact.at)))
+    _told(draft, fact, f"skips {'all gates' if fact.gate == '*' else fact.gate}", fact.release)
+
+
+def _pinned(draft: Draft, fact: Pinned) -> None:
+    if draft.life.pin == fact.offer.release:
+        return
+    keep(draft, fact.offer)
+    draft.set(pin=fact.offer.release, pinned_by=fact.by, hold=None, vetoes=_without(draft.life, fact.offer.release))
+    _told(draft, fact, f"pins {fact.offer.version.name}", fact.offer.release)
+
+
+def _unpinned(draft: Draft, fact: Unpinned) -> None:
+    if draft.life.pin:
+        _told(draft, fact, f"unpins {draft.name(draft.life.pin)}", draft.life.pin)
+        draft.set(pin=0, pinned_by=None)
+
+
+def _held(draft: Draft, fact: Held) -> None:
+    if draft.life.hold is None:
+        draft.set(hold=Hold(fact.by, fact.at))
+        _told(draft, fact, "holds")
+
+
+def _resumed(draft: Draft, fact: Resumed) -> None:
+    if draft.life.hold or draft.life.breaker:
+        draft.set(hold=None, breaker=None)
+        _told(draft, fact, "resumes")
+
+
+def _rolled_back(draft: Draft, fact: RolledBack) -> None:
+    _told(draft, fact, "rolls back", fact.offer.release if fact.offer else 0)
+    if fact.offer:
+        keep(draft, fact.offer)
+    rollback.by_hand(draft, fact)
+
+
+def _retried(draft: Draft, fact: Retried) -> None:
+    life = draft.life
+    release = fact.release or max((veto.release for veto in life.vetoes), default=life.failure.release if life.failure else 0)
+    known = any(veto.release == release for veto in life.vetoes)
+    if not release or not (known or (life.failure and life.failure.release == release)):
+        return
+    draft.set(vetoes=_without(life, release), failure=None, retried=release)
+    _told(draft, fact, f"retries release {release}", release)
+
+
+def _without(life: Life, release: int) -> tuple[Any, ...]:
+    return tuple(veto for veto in life.vetoes if veto.release != release)
+
+
+_HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
+    Configured: _configured,
+    Removed: _removed,
+    Offered: _offered,
+    Neighbour: _neighbour,
+    AskFinalized: _ask_finalized,
+    ToldFinalized: _told_finalized,
+    From: _from,
+    CheckStatus: _check_status,
+    TopicStatus: _topic_status,
+    Applied: watching.applied,
+    Observed: watching.observed,
+    Unobserved: watching.unobserved,
+    Skipped: _skipped,
+    Pinned: _pinned,
+    Unpinned: _unpinned,
+    Held: _held,
+    Resumed: _resumed,
+    RolledBack: _rolled_back,
+    Retried: _retried,
+}

@@ -1,0 +1,109 @@
+"""Asking attachments: every check of an attempt's phase gets a run that started after its gate did, and fresh ones when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from setpoint.core.facts import Ask, CheckStatus, From
+from setpoint.core.instance import gates
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.facts_of import definition
+from setpoint.core.instance.state import Attempt, Gate
+from setpoint.core.instructions import Send, Subscribe
+from setpoint.model.policy import CheckUse
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+
+
+def ask_all(draft: Draft, offer: Offer, attempt: Attempt) -> Attempt:
+    """Ask for the checks of the phase that were not asked yet and whose delay is over; at a window's end ask once more."""
+    known = attempt.gates
+    asked = dict(known)
+    wanted = set()
+    for use in gates.uses(draft.rules, draft.life, offer, attempt.phase):
+        wanted.add(use.name)
+        gate = known.get(use.name)
+        if gate is None:
+            if draft.now >= attempt.entered + use.delay:
+                asked[use.name] = _ask(draft, use, offer, attempt)
+            else:
+                draft.wake(attempt.entered + use.delay)
+        elif _window_ended(use, gate, draft.now):
+            asked[use.name] = _ask_again(draft, use, offer, attempt, gate)
+    if asked.keys() != wanted:
+        asked = {name: gate for name, gate in asked.items() if name in wanted}
+    return attempt if asked == known else replace(attempt, gates=asked)
+
+
+def ask_stale(draft: Draft, offer: Offer, attempt: Attempt, reasons: Iterable[Reason]) -> Attempt:
+    """When everything else holds, results that have grown too old are asked for once more."""
+    stale = {reason.gate for reason in reasons}
+    asked = dict(attempt.gates)
+    for use in gates.uses(draft.rules, draft.life, offer, attempt.phase):
+        gate = asked.get(use.name)
+        if use.name in stale and gate is not None and gate.counts:
+            asked[use.name] = _ask_again(draft, use, offer, attempt, gate)
+    return replace(attempt, gates=asked)
+
+
+def _window_ended(use: CheckUse, gate: Gate, now: int) -> bool:
+    if not use.window or not gate.counts or not gate.covered and not use.tolerate:
+        return False
+    end = gates.window_start(use, gate) + use.window
+    return gate.ended < end <= now and gate.asked < end
+
+
+def _ask(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt) -> Gate:
+    check = definition(use.check, draft.rules, draft.life, offer, attempt)
+    attachment = check.attachment
+    draft.set(asks=draft.life.asks + 1)
+    draft.out.append(Subscribe(attachment))
+    draft.out.append(Send(attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=check)))
+    return Gate(attachment, draft.life.asks, draft.now)
+
+
+def _ask_again(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt, gate: Gate) -> Gate:
+    check = definition(use.check, draft.rules, draft.life, offer, attempt)
+    draft.set(asks=draft.life.asks + 1)
+    draft.out.append(Send(gate.attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=check)))
+    return replace(gate, ask=draft.life.asks, asked=draft.now, run=0)
+
+
+def told_from(attempt: Attempt, fact: From) -> Attempt:
+    """The attempt, its gate told which run counts first."""
+    for name, gate in attempt.gates.items():
+        if gate.attachment == fact.attachment and gate.ask == fact.ask and not gate.run:
+            before = gate.nos_before if gate.first else fact.nos
+            return _with(attempt, name, replace(gate, run=fact.run, nos_before=before))
+    return attempt
+
+
+def told_status(attempt: Attempt, fact: CheckStatus) -> Attempt:
+    """The attempt, its gates on this attachment given a later result."""
+    for name, gate in attempt.gates.items():
+        if gate.attachment == fact.attachment and fact.run > gate.seen:
+            since = gate.since if gate.outcome is fact.outcome else fact.at
+            attempt = _with(
+                attempt,
+                name,
+                replace(
+                    gate,
+                    seen=fact.run,
+                    outcome=fact.outcome,
+                    reason=fact.reason,
+                    ended=fact.ended,
+                    covered=fact.covered,
+                    answered=fact.answered,
+                    nos=fact.nos,
+                    since=since,
+                ),
+            )
+    return attempt
+
+
+def _with(attempt: Attempt, name: str, gate: Gate) -> Attempt:
+    if gate.counts and not gate.first:
+        gate = replace(gate, first=gate.ended)
+    return replace(attempt, gates={**attempt.gates, name: gate})

@@ -1,0 +1,184 @@
+"""An attempt that gathers its gates; when all of them hold at one moment, its version becomes target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from setpoint.core.instance import asking, endings, gates, rollout, selection
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.selection import Want
+from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
+from setpoint.model.policy import Phase, Policy
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+
+
+def advance(draft: Draft) -> None:
+    """Choose, replace and move the candidate on as far as it goes."""
+    if draft.removed:
+        _end(draft, "cancelled", "it left the configuration")
+        return
+    _veto_rejected(draft)
+    want = selection.wanted(draft.rules, draft.life, draft.now)
+    _follow(draft, want)
+    candidate = draft.life.candidate
+    if candidate:
+        offer = draft.offer(candidate.release)
+        assert offer is not None  # noqa: S101 - a candidate's offer is never forgotten
+        _advance(draft, offer, candidate)
+    draft.wake(selection.soonest(draft.rules, draft.life, draft.now))
+
+
+def _veto_rejected(draft: Draft) -> None:
+    life = draft.life
+    if not life.topics:
+        return
+    for offer in life.offers:
+        if offer.release <= life.frontier and not (life.candidate and life.candidate.release == offer.release):
+            continue
+        change = life.candidate.change if life.candidate else 0
+        refused = next((reason for reason in gates.approvals(draft.rules, life, offer, change, draft.now) if reason.failed), None)
+        if refused and not selection.vetoed(draft.life, offer):
+            endings.veto(draft, offer, refused.text)
+            if draft.life.candidate and draft.life.candidate.release == offer.release:
+                _end(draft, "rejected", refused.text)
+
+
+def _follow(draft: Draft, want: Want | None) -> None:
+    candidate = draft.life.candidate
+    if candidate and want and candidate.release == want.offer.release and candidate.kind is want.kind and candidate.change == want.change:
+        return
+    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _first_run_under_way(draft, candidate):
+        return
+    if candidate:
+        _end(draft, "replaced", f"by {want.offer.version.name}" if want else "nothing newer may start")
+    if want:
+        _start(draft, want)
+
+
+def _first_run_under_way(draft: Draft, candidate: Attempt) -> bool:
+    """Its own first check runs, and no gate says no: were it replaced each time, a slow gate and frequent releases would never meet."""
+    offer = draft.offer(candidate.release)
+    if offer is None or not selection.eligible(draft.rules, draft.life, offer):
+        return False
+    pending = {name for name, gate in candidate.gates.items() if not gate.counts and not gate.first}
+    reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
+    return bool(pending) and all(reason.gate in pending for reason in reasons)
+
+
+def _start(draft: Draft, want: Want) -> None:
+    draft.set(attempts=draft.life.attempts + 1)
+    attempt = Attempt(draft.life.attempts, want.offer.release, want.kind, Phase.PRE_APPROVAL, draft.now, draft.now, change=want.change)
+    draft.set(candidate=attempt)
+    draft.record("attempt-started", f"{want.offer.version.name} is wanted", attempt=attempt)
+
+
+def _end(draft: Draft, outcome: str, why: str) -> None:
+    candidate = draft.life.candidate
+    if candidate:
+        draft.record("attempt-ended", f"{draft.name(candidate.release)} is {outcome}: {why}", attempt=candidate, outcome=outcome)
+        draft.set(candidate=None)
+
+
+def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
+    came_with = candidate.phase
+    for _ in range(4):
+        candidate = asking.ask_all(draft, offer, candidate)
+        reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
+        missing = _missing_phase(reasons, candidate)
+        if missing:
+            candidate = _enter(draft, candidate, missing)
+        elif reasons:
+            break
+        elif candidate.phase is Phase.PRE_APPROVAL and _changes_nothing(draft.life, offer):
+            draft.set(candidate=None)
+            endings.finalize(draft, offer, candidate, None)
+            return
+        elif candidate.phase is Phase.PRE_DEPLOYMENT:
+            if any(standing(draft.rules, draft.life, offer, draft.now)):
+                break
+            _begin(draft, offer, candidate)
+            return
+        else:
+            candidate = _enter(draft, candidate, Phase.APPROVAL if candidate.phase is Phase.PRE_APPROVAL else Phase.PRE_DEPLOYMENT)
+    _wait(draft, offer, candidate, reasons)
+    if candidate.phase is not came_with:
+        draft.record("phase-entered", "; ".join(reason.text for reason in reasons) or "waits", attempt=candidate)
+
+
+def _wait(draft: Draft, offer: Offer, candidate: Attempt, reasons: list[Reason]) -> None:
+    for reason in reasons:
+        draft.wake(reason.until)
+    if reasons and all(reason.code == "stale" for reason in reasons) and not any(standing(draft.rules, draft.life, offer, draft.now)):
+        candidate = asking.ask_stale(draft, offer, candidate, reasons)
+    if draft.life.candidate != candidate:
+        draft.set(candidate=candidate)
+
+
+def _enter(draft: Draft, candidate: Attempt, phase: Phase) -> Attempt:
+    return replace(candidate, phase=phase, entered=draft.now, gates={})
+
+
+def _missing_phase(reasons: list[Reason], candidate: Attempt) -> Phase | None:
+    """The earlier phase that a standing condition takes the attempt back to."""
+    order = list(Phase)
+    missing = [Phase(reason.phase) for reason in reasons if order.index(Phase(reason.phase)) < order.index(candidate.phase)]
+    return min(missing, key=order.index, default=None)
+
+
+def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:
+    """Everything that holds the candidate in its phase, and standing conditions of phases left that hold no more."""
+    yield from gates.orderings(policy, life, offer, now)
+    if candidate.phase is not Phase.PRE_APPROVAL:
+        yield from gates.approvals(policy, life, offer, candidate.change, now)
+    if candidate.phase is Phase.PRE_DEPLOYMENT:
+        yield from gates.times(policy, life, offer, now)
+    yield from gates.checks(policy, life, offer, candidate, now)
+
+
+def _changes_nothing(life: Life, offer: Offer) -> bool:
+    """What would run is what is finalized here."""
+    good = next((known for known in life.offers if known.release == life.good), None)
+    return good is not None and good.spec == offer.spec and life.target == life.good and life.rollout is None and life.failure is None
+
+
+def standing(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
+    """What keeps a candidate whose gates hold from starting: a hold, an observing instance, a rollout that does well."""
+    if life.hold:
+        because = f": {life.hold.by.why}" if life.hold.by.why else ""
+        yield Reason("hold", f"held by {life.hold.by.person}{because}", since=life.hold.at, awaits="resume", unblock="resume")
+    if policy.drift.mode == "observe":
+        yield Reason("observe", "this instance is only observed", awaits="a change of its drift mode", unblock="set drift.mode to heal or report")
+    under_way = life.rollout
+    if under_way and not offer.urgent and not rollout.failing(policy, life, under_way, now):
+        yield _busy(life, under_way)
+    elif under_way and under_way.back and not under_way.stuck:
+        yield _busy(life, under_way)
+
+
+def _busy(life: Life, under_way: Rollout) -> Reason:
+    other = next((known.version.name for known in life.offers if known.release == under_way.attempt.release), "another version")
+    does = "is being rolled back" if under_way.back else "is being rolled out"
+    return Reason("rollout", f"waits until {other}, which {does}, is through", since=under_way.began, awaits=f"the end of the rollout of {other}")
+
+
+def _begin(draft: Draft, offer: Offer, candidate: Attempt) -> None:
+    life = draft.life
+    if life.rollout:
+        text = f"{draft.name(life.rollout.attempt.release)} gives way to {offer.version.name}"
+        draft.record("attempt-ended", text, attempt=life.rollout.attempt, outcome="replaced")
+    attempt = replace(candidate, phase=Phase.DEPLOYMENT, entered=draft.now, gates={})
+    draft.set(
+        candidate=None,
+        rollout=Rollout(attempt, offer.release, draft.now),
+        target=offer.release,
+        frontier=max(life.frontier, offer.release) if candidate.kind is Kind.FORWARD else life.frontier,
+        failure=None,
+        breaker=None,
+    )
+    draft.set_applying(spec="", errors=0, error="", terminal=False, retry_at=0)
+    draft.record("target-moved", f"{offer.version.name} is rolled out", attempt=attempt)
+    rollout.advance(draft)

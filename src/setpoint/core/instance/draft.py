@@ -1,0 +1,99 @@
+"""The working copy of an instance during one turn: parts are replaced, never changed in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
+from setpoint.core.instructions import AnyInstruction, Event, Record
+from setpoint.model.people import By
+from setpoint.model.policy import Policy
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+
+
+class Draft:
+    """State under way, instructions so far, and the earliest time at which somebody asked to be woken."""
+
+    __slots__ = ("before", "entity", "life", "now", "out", "wake_at", "archive", "policy", "removed")
+
+    def __init__(self, entity: str, before: InstanceState, now: Instant) -> None:
+        self.entity = entity
+        self.before = before
+        self.policy: Policy | None = before.policy
+        self.removed = before.removed
+        self.archive = before.archive
+        self.life: Life = before.life
+        self.now = now
+        self.out: list[AnyInstruction] = []
+        self.wake_at: Instant | None = None
+
+    @property
+    def rules(self) -> Policy:
+        """The policy, once there is one: no step but absorbing runs before."""
+        assert self.policy is not None  # noqa: S101 - a turn without a policy ends after absorbing
+        return self.policy
+
+    @property
+    def instance(self) -> str:
+        """``application/service@channel``."""
+        return self.entity.partition(":")[2]
+
+    def set(self, **changes: Any) -> None:
+        """Replace parts of ``life``."""
+        self.life = replace(self.life, **changes)
+
+    def set_applying(self, **changes: Any) -> None:
+        """Replace parts of ``life.applying``."""
+        self.life = replace(self.life, applying=replace(self.life.applying, **changes))
+
+    def set_rollout(self, rollout: Rollout, **changes: Any) -> Rollout:
+        """Store a changed rollout and return it."""
+        changed = replace(rollout, **changes)
+        self.life = replace(self.life, rollout=changed)
+        return changed
+
+    def wake(self, at: Instant | None) -> None:
+        """Ask to be woken at the latest then."""
+        if at is not None and (self.wake_at is None or at < self.wake_at):
+            self.wake_at = at
+
+    def offer(self, release: int) -> Offer | None:
+        """The offer of a release, if it is kept."""
+        return offer_of(self.life, release)
+
+    def name(self, release: int) -> str:
+        """A version's name, for people."""
+        offer = self.offer(release)
+        return offer.version.name if offer else f"release {release}"
+
+    def record(self, kind: str, text: str, *, attempt: Attempt | None = None, release: int = 0, by: By | None = None, outcome: str = "") -> None:
+        """Write a line of history."""
+        number = attempt.release if attempt else release
+        offer = self.offer(number)
+        self.out.append(
+            Record(
+                Event(
+                    kind,
+                    text,
+                    release=number,
+                    version=offer.version.name if offer else "",
+                    attempt=attempt.number if attempt else 0,
+                    phase=str(attempt.phase) if attempt else "",
+                    by=by,
+                    outcome=outcome,
+                )
+            )
+        )
+
+    def state(self) -> InstanceState:
+        """The next state; the very same object when nothing changed."""
+        before = self.before
+        if self.life is not before.life and self.life == before.life:
+            self.life = before.life
+        same = self.life is before.life and self.policy is before.policy and self.removed == before.removed
+        if same and self.archive is before.archive:
+            return before
+        return InstanceState(self.policy, self.removed, self.archive, self.life)

@@ -1,0 +1,100 @@
+"""How attempts end: finalized, rejected, replaced; and what an instance forgets then."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from setpoint.core import calendars
+from setpoint.core.facts import Finalization
+from setpoint.core.instance import gates
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.state import KEPT_GOODS, PUBLISHED, Attempt, Kind, Life, Veto
+from setpoint.model.policy import Strategy
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+
+KEPT_VETOES = 50
+KEPT_SIGNALS = 100
+
+
+def finalize(draft: Draft, offer: Offer, attempt: Attempt, began: Instant | None) -> None:
+    """The attempt converged: its version is *good*, and those ordered after may go on. ``began`` None: nothing had to be deployed."""
+    life = draft.life
+    done = Finalization(offer.version, offer.release, draft.now)
+    others = tuple(old for old in life.finalized if old.version != offer.version)
+    first = next((old for old in (*draft.archive, *life.finalized) if old.version == offer.version), None)
+    finalized = (*others, replace(done, at=first.at) if first else done)
+    if len(finalized) > PUBLISHED:
+        draft.archive = (*draft.archive, finalized[0])
+        finalized = finalized[1:]
+    draft.set(
+        goods=(*(good for good in life.goods if good != offer.release), offer.release)[-KEPT_GOODS:],
+        target=offer.release,
+        frontier=max(life.frontier, offer.release) if attempt.kind is Kind.FORWARD else life.frontier,
+        change=life.change + 1,
+        rollout=None,
+        failure=None,
+        finalized=finalized,
+        revoked=tuple(version for version in life.revoked if version != offer.version),
+        slot=life.slot if began is None else _slot(draft, began),
+        retried=0,
+    )
+    draft.record("finalized", f"{offer.version.name} is finalized", attempt=attempt, outcome="converged")
+    forget(draft)
+
+
+def _slot(draft: Draft, began: Instant) -> tuple[int, int]:
+    cadence, slot = draft.rules.cadence, draft.life.slot
+    occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, began) if cadence else None
+    if occurrence is None:
+        return slot
+    return (occurrence[0], slot[1] + 1 if slot[0] == occurrence[0] else 1)
+
+
+def veto(draft: Draft, offer: Offer, reason: str) -> None:
+    """This version shall not be picked here again by itself; the approvals it had are used up."""
+    life = draft.life
+    others = tuple(old for old in life.vetoes if old.release != offer.release)
+    used = dict(life.used)
+    for use in draft.rules.approvals:
+        prefix = gates.topic(use, offer.release, 0)
+        for entity, status in life.topics.items():
+            if entity == prefix or entity.startswith(f"{prefix}~"):
+                used[entity] = status.number
+    draft.set(vetoes=(*others, Veto(offer.release, offer.version, reason, draft.now))[-KEPT_VETOES:], used=used)
+
+
+def forget(draft: Draft) -> None:
+    """Drop offers, topics, skips and old news that nothing can need any more."""
+    life, policy = draft.life, draft.rules
+    needed = {life.target, life.pin, *life.goods}
+    needed.update(attempt.release for attempt in (life.candidate, life.rollout.attempt if life.rollout else None) if attempt)
+    if life.rollout:
+        needed.add(life.rollout.to)
+    oldest = _oldest_wanted(life, policy.strategy, policy.mirror)
+    offers = tuple(offer for offer in life.offers if offer.release >= oldest or offer.release in needed)
+    if len(offers) == len(life.offers):
+        return
+    kept = {offer.release for offer in offers}
+    versions = {offer.version for offer in offers}
+    draft.set(
+        offers=offers,
+        skips=tuple(skip for skip in life.skips if skip.release in kept)[-KEPT_SIGNALS:],
+        topics={entity: status for entity, status in life.topics.items() if _release_of(entity) in kept},
+        used={entity: number for entity, number in life.used.items() if _release_of(entity) in kept},
+        neighbours={
+            name: replace(neighbour, finalized=tuple(done for done in neighbour.finalized if done.version in versions))
+            for name, neighbour in life.neighbours.items()
+        },
+    )
+
+
+def _oldest_wanted(life: Life, strategy: Strategy, mirror: str) -> int:
+    if strategy is not Strategy.MIRROR:
+        return life.frontier
+    neighbour = life.neighbours.get(mirror)
+    return min([release for release in (neighbour.good if neighbour else 0, *life.goods) if release], default=0)
+
+
+def _release_of(topic: str) -> int:
+    return int(topic.rpartition("#")[2].partition("~")[0])

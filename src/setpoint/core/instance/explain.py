@@ -1,0 +1,195 @@
+"""Why an instance is not converged yet: the complete set of reasons, each with what would unblock it. Pure, at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from msgspec.structs import replace
+
+from setpoint.core.instance import candidate, gates, rollout, selection, steering, watching
+from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
+from setpoint.model.policy import Phase, Policy
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant, approximate_duration
+
+
+class Condition(StrEnum):
+    """One word for an instance, worst first."""
+
+    ROLLBACK_FAILED = "rollback-failed"
+    FAILED = "failed"
+    ROLLING_BACK = "rolling-back"
+    DEPLOYING = "deploying"
+    VERIFYING = "verifying"
+    DRIFTED = "drifted"
+    UNHEALTHY = "unhealthy"
+    UNREACHABLE = "unreachable"
+    WAITING = "waiting"
+    HELD = "held"
+    VETOED = "vetoed"
+    CONVERGED = "converged"
+    EMPTY = "empty"
+
+
+def desired(state: InstanceState, now: Instant) -> Offer | None:
+    """The release that selection asks for; where nothing newer is wanted, the one that is target."""
+    life, policy = state.life, state.policy
+    if policy is None:
+        return None
+    if life.candidate:
+        return offer_of(life, life.candidate.release)
+    want = selection.wanted(policy, life, now)
+    return want.offer if want else offer_of(life, life.target)
+
+
+def condition(state: InstanceState, now: Instant) -> Condition:
+    """What an overview shows."""
+    life = state.life
+    if life.rollout:
+        return _under_way(life.rollout)
+    if life.failure:
+        return Condition.FAILED
+    if state.policy is None or (not life.target and not life.candidate):
+        return Condition.EMPTY
+    if life.candidate:
+        return Condition.HELD if life.hold else Condition.WAITING
+    return _at_rest(state.policy, life)
+
+
+def _under_way(under_way: Rollout) -> Condition:
+    if under_way.back:
+        return Condition.ROLLBACK_FAILED if under_way.stuck else Condition.ROLLING_BACK
+    return Condition.VERIFYING if under_way.attempt.phase is Phase.POST_DEPLOYMENT else Condition.DEPLOYING
+
+
+def _at_rest(policy: Policy, life: Life) -> Condition:
+    target = offer_of(life, life.target)
+    if life.current and life.current.unreachable:
+        return Condition.UNREACHABLE
+    if target and not watching.shows(life.current, target.spec):
+        return Condition.DRIFTED if steering.drifted(policy, life, target) else Condition.UNHEALTHY
+    nothing = selection.nothing_wanted(policy, life)
+    if nothing and nothing.code in {"veto", "pin"}:
+        return Condition.VETOED
+    return Condition.HELD if life.hold else Condition.CONVERGED
+
+
+def explain(state: InstanceState, now: Instant) -> tuple[Reason, ...]:
+    """Every reason; empty only for an instance that is converged on what it wants."""
+    if state.policy is None:
+        return (Reason("unconfigured", "it is not configured yet", awaits="apply", unblock="apply a configuration that has it"),)
+    reasons = list(_all(state.policy, state, now))
+    return tuple(_settle(state.life, reason, now) for reason in reasons)
+
+
+def _settle(life: Life, reason: Reason, now: Instant) -> Reason:
+    """Fill in since when, where the gate itself has no better answer."""
+    attempt = life.candidate if life.candidate and reason.phase in {"", life.candidate.phase} else None
+    since = reason.since or (attempt.entered if attempt else 0) or (life.rollout.attempt.entered if life.rollout else now)
+    return replace(reason, since=min(since, now))
+
+
+def _all(policy: Policy, state: InstanceState, now: Instant) -> Iterator[Reason]:
+    life = state.life
+    if state.removed:
+        yield Reason("removed", "it left the configuration; what runs is left alone", awaits="apply", unblock="add it again, or remove what runs")
+    if life.rollout:
+        yield from _rollout(policy, life, life.rollout, now)
+    if life.failure:
+        text = f"{life.failure.reason}; not rolled back: {life.failure.why_not}"
+        yield Reason("failed", text, since=life.failure.at, awaits="a newer release", unblock=f"retry release {life.failure.release}", failed=True)
+    yield from _runtime(policy, life)
+    yield from _candidate(policy, state, now)
+
+
+def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[Reason]:
+    life, attempt = state.life, state.life.candidate
+    if attempt is None:
+        nothing = selection.nothing_wanted(policy, life)
+        if nothing and not life.rollout and not life.failure:
+            yield nothing
+        if life.hold:
+            yield from (reason for reason in candidate.standing(policy, life, _nothing(), now) if reason.code == "hold")
+        return
+    offer = offer_of(life, attempt.release)
+    if offer is None:
+        return
+    yield from candidate.phase_reasons(policy, life, offer, attempt, now)
+    yield from candidate.standing(policy, life, offer, now)
+    yield from _ahead(policy, life, offer, attempt, now)
+
+
+def _nothing() -> Offer:
+    from setpoint.model.spec import Version  # noqa: PLC0415 - only for the placeholder of an instance at rest
+
+    return Offer(0, Version(""), "")
+
+
+def _ahead(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+    """What later phases are known to wait for already: nobody should learn of an approval only after a soak of a day."""
+    if attempt.phase is Phase.PRE_APPROVAL:
+        yield from gates.approvals(policy, life, offer, attempt.change, now)
+    if attempt.phase is not Phase.PRE_DEPLOYMENT:
+        yield from gates.times(policy, life, offer, now)
+
+
+def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> Iterator[Reason]:
+    offer = offer_of(life, under_way.to)
+    if offer is None:
+        return
+    seen, name = life.current, offer.version.name
+    if under_way.back:
+        yield Reason("rolled-back", f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed")
+    if under_way.stuck:
+        yield Reason("rollback-failed", f"going back to {name} fails: {under_way.stuck}", awaits="the next try", unblock="release a fix", failed=True)
+    if not watching.shows(seen, offer.spec) or life.applying.operation or not life.applying.taken:
+        yield _runtime_wait(policy, life, under_way, name)
+    if not under_way.back:
+        yield from gates.checks(policy, life, offer, under_way.attempt, now)
+
+
+def _runtime_wait(policy: Policy, life: Life, under_way: Rollout, name: str) -> Reason:
+    applying, seen = life.applying, life.current
+    phase = under_way.attempt.phase
+    if applying.error:
+        text = f"the runtime did not take {name}: {applying.error}"
+        return Reason("apply", text, phase=phase, until=applying.retry_at, unblock="see to the runtime")
+    if applying.operation:
+        return Reason("apply", f"{name} is being applied", phase=phase, awaits="the end of the apply")
+    done = f"{seen.fresh} healthy at {name}" if seen else "nothing seen yet"
+    message = f" – {seen.message}" if seen and seen.message else ""
+    left = approximate_duration(max(policy.progress_deadline - under_way.idle, 0))
+    return Reason("runtime", f"{name} is starting: {done}{message}; fails without progress in {left}", phase=phase, awaits="the next look at the runtime")
+
+
+def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
+    seen, target = life.current, offer_of(life, life.target)
+    if seen and seen.unreachable:
+        yield Reason("unreachable", f"the runtime cannot be asked: {seen.unreachable}", since=seen.at, awaits="the runtime to answer again")
+        return
+    if target is None or life.rollout or life.failure:
+        return
+    drift = steering.drifted(policy, life, target)
+    if life.breaker and life.breaker.tripped and drift:
+        text = f"hands off: the same difference came back {life.breaker.count} times: {drift}"
+        yield Reason("breaker", text, since=life.breaker.since, awaits="a change of the difference", unblock="resume")
+    elif drift:
+        yield Reason("drift", f"drift: {drift}", awaits="the next look at the runtime")
+    elif not watching.shows(seen, target.spec):
+        yield Reason("unhealthy", _unwell(life, target), awaits="the next look at the runtime", unblock="see to the service, or roll back")
+
+
+def _unwell(life: Life, target: Offer) -> str:
+    seen, applying = life.current, life.applying
+    if applying.operation:
+        return f"{target.version.name} is being applied again"
+    if applying.error:
+        return f"the runtime did not take {target.version.name}: {applying.error}"
+    if seen is None:
+        return f"{target.version.name} has not been observed yet"
+    return f"{seen.healthy} of {seen.total} healthy at {target.version.name}" + (f": {seen.message}" if seen.message else "")
+
+
+__all__ = ["Condition", "condition", "desired", "explain", "rollout"]

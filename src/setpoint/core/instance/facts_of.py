@@ -1,0 +1,70 @@
+"""What an attempt's gates may know: its labels for ``when``, its values for lookups, its resolved checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from setpoint.core.instance.state import Attempt, Life, offer_of
+from setpoint.model import versions
+from setpoint.model.checks import CheckDefinition
+from setpoint.model.lookup import LookupMissing, resolve
+from setpoint.model.policy import Policy
+from setpoint.model.release import Offer
+from setpoint.model.selector import Selector
+
+
+def applies(when: Selector | None, policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether a gate with this ``when`` concerns an attempt at this offer."""
+    return when is None or when.matches({**policy.labels, **labels(life, offer)})
+
+
+def labels(life: Life, offer: Offer) -> dict[str, str]:
+    """The facts of the attempt as ``when`` sees them: ``urgent``, ``change``, ``step`` (against *good*), ``release.<label>``."""
+    good = offer_of(life, life.good)
+    found = {f"release.{key}": value for key, value in offer.labels.items()}
+    if offer.urgent:
+        found["urgent"] = "true"
+    found["change"] = "config" if good and good.version.name == offer.version.name else "version"
+    found["step"] = versions.step(good.version.name, offer.version.name) if good else "unknown"
+    return found
+
+
+def values(life: Life, offer: Offer, attempt: Attempt) -> dict[str, Any]:
+    """What lookups of an attempt find."""
+    good = offer_of(life, life.good)
+    current = life.current.versions if life.current else ()
+    source = offer.source
+    return {
+        "version": offer.version.name,
+        "params": offer.parameters,
+        "source": {"commit": source.commit, "repository": source.repository, "author": source.author},
+        "release": {"id": str(offer.release), "author": offer.author, "reason": offer.reason, "labels": offer.labels},
+        "attempt": {"id": str(attempt.number)},
+        "good": good.version.name if good else "",
+        "current": current[0] if len(current) == 1 else "",
+    }
+
+
+def definition(check: CheckDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> CheckDefinition:
+    """A check ready to run: the attempt's own lookups resolved. One that cannot be resolved becomes a check that says so."""
+    if not check.subject.startswith("attempt:"):
+        return check
+    known = values(life, offer, attempt)
+    about = {"instance": policy.instance, "phase": str(attempt.phase), **known}
+    try:
+        return replace(
+            check,
+            options=resolve(check.options, known),
+            env={
+                **resolve(check.env, known),
+                "SETPOINT_VERSION": offer.version.name,
+                "SETPOINT_PHASE": str(attempt.phase),
+                "SETPOINT_RELEASE": str(offer.release),
+            },
+            facts={**check.facts, **about},
+        )
+    except LookupMissing as missing:
+        reason = f"the check looks up ${{{missing.path}}}, which release {offer.release} does not have"
+        return replace(check, use="always", options={"result": "misconfigured", "reason": reason}, facts=about)

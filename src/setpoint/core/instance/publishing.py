@@ -1,0 +1,83 @@
+"""What an instance tells others, and whom it listens to: both follow from its state, so only differences are said."""
+
+from __future__ import annotations
+
+from setpoint.core.facts import Neighbour
+from setpoint.core.instance import gates
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.state import InstanceState, Life, offer_of
+from setpoint.core.instructions import Publish, Subscribe, Unsubscribe
+from setpoint.model.policy import Policy, Strategy
+
+
+def advance(draft: Draft, before: InstanceState) -> None:
+    """Publish a changed status; listen to whom is needed now, and no more to who is not."""
+    if draft.life is before.life and draft.policy is before.policy:
+        return
+    _publish(draft, before.life)
+    _listen(draft, before)
+
+
+def _publish(draft: Draft, before: Life) -> None:
+    life = draft.life
+    if not life.published or _news(life) != _news(before):
+        draft.set(published=life.published + 1)
+        draft.out.append(Publish(status(draft)))
+
+
+def _news(life: Life) -> tuple[object, ...]:
+    rollout = life.rollout
+    going = rollout.attempt.release if rollout and not rollout.back else 0
+    return (life.goods, life.change, life.finalized, life.revoked, life.rolled_back, going)
+
+
+def status(draft: Draft) -> Neighbour:
+    """The whole status, numbered."""
+    life = draft.life
+    good = offer_of(life, life.good)
+    rollout = life.rollout
+    return Neighbour(
+        instance=draft.instance,
+        number=life.published,
+        good=life.good,
+        version=good.version if good else None,
+        change=life.change,
+        finalized=life.finalized,
+        truncated=bool(draft.archive),
+        revoked=life.revoked,
+        rolled_back=life.rolled_back,
+        going=rollout.attempt.release if rollout and not rollout.back else 0,
+    )
+
+
+def _listen(draft: Draft, before: InstanceState) -> None:
+    old = listened(before.policy, before.life, before.removed)
+    new = listened(draft.policy, draft.life, draft.removed)
+    if old == new:
+        return
+    already = {instruction.to for instruction in draft.out if isinstance(instruction, Subscribe)}
+    draft.out.extend(Subscribe(entity) for entity in sorted(new - old - already))
+    draft.out.extend(Unsubscribe(entity) for entity in sorted(old - new))
+
+
+def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
+    """Entities whose publications matter in this state."""
+    attempts = [attempt for attempt in (life.candidate, life.rollout.attempt if life.rollout else None) if attempt]
+    entities = {gate.attachment for attempt in attempts for gate in attempt.gates.values()}
+    if policy is None or removed:
+        return entities
+    entities.update(f"instance:{instance}" for ordering in policy.orderings for instance in ordering.instances)
+    if policy.strategy is Strategy.MIRROR:
+        entities.add(f"instance:{policy.mirror}")
+    if policy.approvals:
+        entities.update(_topics(policy, life))
+    return entities
+
+
+def _topics(policy: Policy, life: Life) -> set[str]:
+    """Approvals may be given to any release newer than the frontier, not only to the candidate."""
+    candidate = life.candidate
+    open_offers = {offer.release: 0 for offer in life.offers if offer.release > life.frontier and policy.strategy is not Strategy.MIRROR}
+    if candidate:
+        open_offers[candidate.release] = candidate.change
+    return {gates.topic(use, release, change) for release, change in open_offers.items() for use in policy.approvals}

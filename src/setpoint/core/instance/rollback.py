@@ -1,0 +1,106 @@
+"""Going back: at once, past every gate and lease, and here only."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from setpoint.core.facts import RolledBack
+from setpoint.core.instance import endings
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.state import Attempt, Failure, Hold, Kind, Rollout
+from setpoint.model.policy import Phase
+
+KEPT_NEWS = 16
+
+
+def fail(draft: Draft, rollout: Rollout, reason: str) -> None:
+    """The rollout failed: back to *good*, or, where that cannot be, hands off with the reason why."""
+    life, release = draft.life, rollout.attempt.release
+    why_not = ""
+    if not draft.rules.auto_rollback:
+        why_not = "automatic rollback is off"
+    elif not life.good or life.good == release:
+        why_not = "there is no good version to go back to"
+    if not why_not:
+        go_back(draft, rollout, reason, life.good)
+        return
+    _remember_failure(draft, release, reason)
+    draft.set(rollout=None, failure=Failure(release, reason, why_not, draft.now))
+    text = f"{draft.name(release)} failed: {reason}; not rolled back: {why_not}"
+    draft.record("failed", text, attempt=rollout.attempt, outcome="failed")
+
+
+def go_back(draft: Draft, rollout: Rollout, reason: str, to: int, *, by_hand: bool = False) -> None:
+    """Target becomes an older release; the attempt stays open until that is observed."""
+    _remember_failure(draft, rollout.attempt.release, reason)
+    text = f"{draft.name(rollout.attempt.release)} goes back to {draft.name(to)}: {reason}"
+    draft.record("rolling-back", text, attempt=rollout.attempt)
+    attempt = replace(rollout.attempt, phase=Phase.DEPLOYMENT, entered=draft.now, gates={})
+    _head_back(draft, Rollout(attempt, to, draft.now, back=True, by_hand=by_hand, failure=reason))
+
+
+def _head_back(draft: Draft, rollout: Rollout) -> None:
+    draft.set(rollout=rollout, target=rollout.to, failure=None, breaker=None)
+    draft.set_applying(spec="", errors=0, error="", terminal=False, retry_at=0)
+
+
+def _remember_failure(draft: Draft, release: int, reason: str) -> None:
+    offer = draft.offer(release)
+    if offer:
+        endings.veto(draft, offer, reason)
+    draft.set(rolled_back=(*(old for old in draft.life.rolled_back if old != release), release)[-KEPT_NEWS:])
+
+
+def by_hand(draft: Draft, fact: RolledBack) -> None:
+    """A person goes back; automation keeps off until a person lets it go on."""
+    life = draft.life
+    because = f": {fact.by.why}" if fact.by.why else ""
+    reason = f"rolled back by {fact.by.person}{because}"
+    draft.set(hold=Hold(fact.by, fact.at), pin=0, pinned_by=None, candidate=None)
+    if life.rollout:
+        _interrupt(draft, life.rollout, fact, reason)
+        return
+    before = [good for good in life.goods if good != life.target]
+    to = fact.offer.release if fact.offer else (before[-1] if before else 0)
+    if to and to != life.target:
+        _from_rest(draft, to, reason)
+
+
+def _interrupt(draft: Draft, rollout: Rollout, fact: RolledBack, reason: str) -> None:
+    to = fact.offer.release if fact.offer else draft.life.good
+    if rollout.back:
+        if fact.offer and to != rollout.to:
+            _head_back(draft, Rollout(rollout.attempt, to, draft.now, back=True, by_hand=True, failure=reason))
+        return
+    if to and to != rollout.attempt.release:
+        go_back(draft, rollout, reason, to, by_hand=fact.offer is not None)
+    else:
+        fail(draft, rollout, reason)
+
+
+def _from_rest(draft: Draft, to: int, reason: str) -> None:
+    """What is finalized is gone back from: that revokes it for those ordered after."""
+    life = draft.life
+    left = draft.offer(life.target)
+    if left:
+        _remember_failure(draft, left.release, reason)
+        revoked = (*(version for version in life.revoked if version != left.version), left.version)[-KEPT_NEWS:]
+        finalized = tuple(done for done in draft.life.finalized if done.version != left.version)
+        draft.archive = tuple(done for done in draft.archive if done.version != left.version)
+        draft.set(revoked=revoked, finalized=finalized)
+    draft.set(attempts=life.attempts + 1)
+    attempt = Attempt(draft.life.attempts, to, Kind.BACK, Phase.DEPLOYMENT, draft.now, draft.now)
+    draft.record("rolling-back", f"goes back to {draft.name(to)}: {reason}", attempt=attempt)
+    _head_back(draft, Rollout(attempt, to, draft.now, back=True, by_hand=True, failure=reason))
+
+
+def ended(draft: Draft, rollout: Rollout) -> None:
+    """The version gone back to was observed."""
+    draft.set(rollout=None)
+    if rollout.by_hand:
+        goods = draft.life.goods
+        kept = goods[: goods.index(rollout.to)] if rollout.to in goods else tuple(good for good in goods if good < rollout.to)
+        draft.set(goods=(*kept, rollout.to), change=draft.life.change + 1)
+    text = f"{draft.name(rollout.to)} runs again: {rollout.failure}"
+    draft.record("rolled-back", text, attempt=rollout.attempt, outcome="rolled-back")
+    endings.forget(draft)

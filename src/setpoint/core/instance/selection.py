@@ -1,0 +1,157 @@
+"""Which release an instance wants: forward only, unless a person or a mirrored channel goes back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from setpoint.core.instance import gates
+from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.state import Kind, Life, offer_of
+from setpoint.model import versions
+from setpoint.model.policy import Accepts, Policy, Strategy
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+
+_RANKS = {"none": 0, "back": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
+
+
+class Want(msgspec.Struct, frozen=True):
+    """A release to be brought here, and why."""
+
+    offer: Offer
+    kind: Kind
+    change: int = 0
+
+
+def wanted(policy: Policy, life: Life, now: Instant) -> Want | None:
+    """What selection picks now; None when what is wanted is here already, is on its way, or nothing may start."""
+    want = _picked(policy, life, now)
+    if want is None or vetoed(life, want.offer) or _here(life, want.offer):
+        return None
+    return want
+
+
+def _here(life: Life, offer: Offer) -> bool:
+    rollout = life.rollout
+    if rollout:
+        return not rollout.back and rollout.attempt.release == offer.release
+    return life.target == life.good == offer.release
+
+
+def _picked(policy: Policy, life: Life, now: Instant) -> Want | None:
+    if life.pin:
+        pinned = offer_of(life, life.pin)
+        return Want(pinned, Kind.PIN) if pinned else None
+    if policy.strategy is Strategy.MIRROR:
+        return _mirrored(policy, life)
+    newer = [offer for offer in life.offers if offer.release > life.frontier and eligible(policy, life, offer)]
+    if newer:
+        return Want(newer[-1] if policy.strategy is Strategy.NEWEST else _newest_ready(policy, life, newer, now), Kind.FORWARD)
+    frontier = offer_of(life, life.frontier)
+    return Want(frontier, Kind.FORWARD) if frontier else None
+
+
+def eligible(policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether automatic selection may consider this offer at all."""
+    return not vetoed(life, offer) and refusal(policy, life, offer) is None
+
+
+def _newest_ready(policy: Policy, life: Life, offers: list[Offer], now: Instant) -> Offer:
+    if len(offers) == 1:
+        return offers[0]
+    ordered = [offer for offer in reversed(offers) if not any(gates.orderings(policy, life, offer, now))]
+    approved = (offer for offer in ordered if not any(gates.approvals(policy, life, offer, 0, now)))
+    return next(approved, None) or next(iter(ordered), None) or offers[-1]
+
+
+def soonest(policy: Policy, life: Life, now: Instant) -> Instant | None:
+    """When a soak of an offer that is not the candidate ends, so that selection may change by the clock alone."""
+    if life.pin or policy.strategy is not Strategy.NEWEST_READY or not any(ordering.soak for ordering in policy.orderings):
+        return None
+    newer = (offer for offer in life.offers if offer.release > life.frontier and eligible(policy, life, offer))
+    return min((reason.until for offer in newer for reason in gates.orderings(policy, life, offer, now) if reason.until), default=None)
+
+
+def _mirrored(policy: Policy, life: Life) -> Want | None:
+    neighbour = life.neighbours.get(policy.mirror)
+    if neighbour is None or not neighbour.good:
+        return None
+    offer = offer_of(life, neighbour.good)
+    if offer is None:
+        offer = next((known for known in reversed(life.offers) if known.version == neighbour.version), None)
+    return Want(offer, Kind.MIRROR, neighbour.change) if offer else None
+
+
+def vetoed(life: Life, offer: Offer) -> bool:
+    """Whether this release, or an earlier one of the same version, failed, was rejected or was rolled back here."""
+    return any(veto.release == offer.release or veto.version == offer.version for veto in life.vetoes)
+
+
+def refusal(policy: Policy, life: Life, offer: Offer) -> str | None:
+    """Why ``accepts`` does not take this offer; None: it does."""
+    accepts = policy.accepts
+    if accepts is None or not applies(accepts.when, policy, life, offer):
+        return None
+    name = offer.version.name
+    if not versions.parse_range(accepts.range).contains(name, prereleases=accepts.prereleases):
+        return f"{name} is not in the accepted range {accepts.range}"
+    good = offer_of(life, life.good)
+    if good is None or good.version.name == name:
+        return None
+    return _wrong_step(accepts, good.version.name, name)
+
+
+def _wrong_step(accepts: Accepts, good: str, name: str) -> str | None:
+    if not accepts.min_step and not accepts.max_step:
+        return None
+    step = versions.step(good, name)
+    if step == "unknown":
+        return f"the step from {good} to {name} cannot be told: one of them is no SemVer version"
+    if accepts.min_step and _RANKS[step] < _RANKS[accepts.min_step]:
+        return f"{name} is a smaller step from {good} than the {accepts.min_step} ones accepted here"
+    if accepts.max_step and _RANKS[step] > _RANKS[accepts.max_step]:
+        return f"{name} is a larger step from {good} than the {accepts.max_step} ones accepted here"
+    return None
+
+
+def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
+    """Why nothing is on its way although the newest release is not what is finalized here; None: it is, or there is none."""
+    if life.pin:
+        return _pin_reason(life)
+    if policy.strategy is Strategy.MIRROR:
+        return _mirror_reason(policy, life)
+    newest = life.offers[-1] if life.offers else None
+    if newest is None:
+        return None if life.good else Reason("release", "nothing has been released here yet", awaits="a release", unblock="release a version")
+    veto = next((veto for veto in reversed(life.vetoes) if veto.release == newest.release or veto.version == newest.version), None)
+    if veto and newest.release != life.good:
+        return Reason(
+            "veto",
+            f"{newest.version.name} is vetoed here: {veto.reason}",
+            since=veto.at,
+            awaits="a newer release",
+            unblock=f"retry release {veto.release}, or release another version",
+        )
+    return None
+
+
+def _pin_reason(life: Life) -> Reason | None:
+    pinned = offer_of(life, life.pin)
+    if pinned is None or not vetoed(life, pinned):
+        return None
+    return Reason("pin", f"pinned to {pinned.version.name}, which failed here", awaits="unpin or retry", unblock="unpin, or retry")
+
+
+def _mirror_reason(policy: Policy, life: Life) -> Reason | None:
+    source = gates.channel_of(policy.mirror)
+    neighbour = life.neighbours.get(policy.mirror)
+    if neighbour is None or not neighbour.good:
+        return Reason("mirror", f"mirrors {source}, which has finalized nothing yet", subject=policy.mirror, awaits=f"a finalized version in {source}")
+    want = _mirrored(policy, life)
+    if want is None:
+        return Reason("mirror", f"the version that {source} runs is not known here", subject=policy.mirror, awaits=f"a release in {source}")
+    if vetoed(life, want.offer):
+        text = f"{want.offer.version.name}, which {source} runs, failed here"
+        return Reason("veto", text, subject=policy.mirror, awaits=f"a change in {source}", unblock=f"retry release {want.offer.release}")
+    return None

@@ -1,0 +1,249 @@
+"""What an instance remembers. Releases are known by their numbers, specs by their digests; the texts of people stay short."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from setpoint.core.facts import Finalization, Neighbour, TopicStatus
+from setpoint.model.checks import Outcome
+from setpoint.model.people import By
+from setpoint.model.policy import Phase, Policy
+from setpoint.model.release import Offer
+from setpoint.model.spec import Version
+from setpoint.model.time import Duration, Instant
+
+PUBLISHED = 16
+"""So many finalizations are published and held in the part of the state that is written at every turn."""
+KEPT_GOODS = 5
+"""So many former good versions are kept to go back to."""
+
+
+class Kind(StrEnum):
+    """Why an attempt was made."""
+
+    FORWARD = "forward"
+    PIN = "pin"
+    MIRROR = "mirror"
+    BACK = "rollback"
+
+
+class Gate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an attempt knows about one check in its present phase."""
+
+    attachment: str
+    ask: int
+    """Number of the last asking; an answer to an earlier one does not count."""
+    asked: Instant
+    run: int = 0
+    """First run that counts; 0: not told yet."""
+    nos_before: int = 0
+    seen: int = 0
+    """Run of the result below; it counts only if it is no lower than ``run``."""
+    outcome: Outcome | None = None
+    reason: str = ""
+    ended: Instant = 0
+    covered: Instant = 0
+    answered: Instant = 0
+    nos: int = 0
+    since: Instant = 0
+    """Since when the outcome has been what it is."""
+    first: Instant = 0
+    """End of the first result that counted: windows begin there."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a result of a run that started after the gate did."""
+        return 0 < self.run <= self.seen
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One try to bring this instance to one release."""
+
+    number: int
+    release: int
+    kind: Kind
+    phase: Phase
+    began: Instant
+    entered: Instant
+    """When the present phase was entered."""
+    gates: dict[str, Gate] = {}
+    """Check's name -> what is known, in the present phase only."""
+    change: int = 0
+    """On a mirroring channel: the mirrored change that this attempt follows."""
+
+
+class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The attempt whose version is target (or was, while it goes back), until it ends."""
+
+    attempt: Attempt
+    to: int
+    """Release that target stands for now: the attempt's, or the one it goes back to."""
+    began: Instant
+    back: bool = False
+    by_hand: bool = False
+    failure: str = ""
+    """Why it goes back."""
+    stuck: str = ""
+    """``rollback-failed``, and why."""
+    progress: int = 0
+    """Most healthy objects seen at the version."""
+    idle: Duration = 0
+    """Observed time since the last progress."""
+    sick: Duration = 0
+    """Observed time of being unhealthy in post-deployment."""
+
+
+class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """*Current*: the last look, in short."""
+
+    look: int
+    watch: int
+    at: Instant
+    versions: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    """Of active objects, each once, sorted."""
+    total: int = 0
+    healthy: int = 0
+    unknown: int = 0
+    """Active objects whose health is not known yet."""
+    fresh: int = 0
+    """Healthy objects at target's spec."""
+    complete: bool = False
+    difference: str = ""
+    message: str = ""
+    unreachable: str = ""
+    """Why the runtime cannot be asked; everything else is then as it was when it could."""
+
+
+class Applying(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is done to the runtime."""
+
+    count: int = 0
+    """Applies so far: the last one's number."""
+    operation: str = ""
+    """The one in flight; empty: none."""
+    spec: str = ""
+    """What was applied last (in flight or taken on); empty since target moved: it must be applied anew."""
+    taken: Instant = 0
+    """When the last one was taken on; 0: it was not."""
+    watch: int = 0
+    """The last ``Watch`` given."""
+    judges: int = 0
+    """Observations under watches lower than this started before the last apply ended, and judge nothing."""
+    every: Duration = 0
+    """Interval of the last watch; 0: none."""
+    asked: bool = False
+    """A look was asked for that has not been answered yet."""
+    errors: int = 0
+    error: str = ""
+    terminal: bool = False
+    """The last apply said that trying again cannot help."""
+    retry_at: Instant = 0
+
+
+class Breaker(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How often the same difference was healed in a row."""
+
+    difference: str
+    count: int
+    since: Instant
+    tripped: bool = False
+
+
+class Veto(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A release that shall not be picked here again by itself."""
+
+    release: int
+    version: Version
+    reason: str
+    at: Instant
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rollout that failed and was not rolled back: nothing more is applied until a person or a newer release acts."""
+
+    release: int
+    reason: str
+    why_not: str
+    at: Instant
+
+
+class Skip(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person's word that one gate (or ``*``) of one release does not count here."""
+
+    release: int
+    gate: str
+    by: By
+    at: Instant
+
+
+class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Automation keeps off."""
+
+    by: By
+    at: Instant
+
+
+class Life(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What changes from turn to turn."""
+
+    attempts: int = 0
+    asks: int = 0
+    offers: tuple[Offer, ...] = ()
+    """Ascending by release; those that may still be wanted, or that hold a spec to go back to."""
+    frontier: int = 0
+    target: int = 0
+    """Release; 0: none, and nothing is applied or removed."""
+    goods: tuple[int, ...] = ()
+    """Releases of *good* and the good versions before it, newest last."""
+    change: int = 0
+    """Counts changes of *good*."""
+    current: Seen | None = None
+    candidate: Attempt | None = None
+    rollout: Rollout | None = None
+    applying: Applying = Applying()
+    breaker: Breaker | None = None
+    failure: Failure | None = None
+    pin: int = 0
+    pinned_by: By | None = None
+    hold: Hold | None = None
+    vetoes: tuple[Veto, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    topics: dict[str, TopicStatus] = {}
+    used: dict[str, int] = {}
+    """Topic -> number of its status whose approvals are used up by a failed attempt."""
+    neighbours: dict[str, Neighbour] = {}
+    """What those that it is ordered after, or mirrors, published last; their finalizations are those of releases still open here."""
+    finalized: tuple[Finalization, ...] = ()
+    revoked: tuple[Version, ...] = ()
+    rolled_back: tuple[int, ...] = ()
+    published: int = 0
+    slot: tuple[int, int] = (0, 0)
+    """Cadence: start of the last occurrence used, and how many releases it admitted."""
+    retried: int = 0
+    """Release that a person asked to try again although it was begun before; 0: none."""
+
+    @property
+    def good(self) -> int:
+        """Release of *good*; 0: none."""
+        return self.goods[-1] if self.goods else 0
+
+
+class InstanceState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """``policy`` and ``archive`` change seldom and are stored apart from ``life``."""
+
+    policy: Policy | None = None
+    removed: bool = False
+    archive: tuple[Finalization, ...] = ()
+    """Finalizations older than those in ``life``, oldest first."""
+    life: Life = Life()
+
+
+def offer_of(life: Life, release: int) -> Offer | None:
+    """The offer of a release, if it is still kept."""
+    for offer in reversed(life.offers):
+        if offer.release == release:
+            return offer
+    return None

@@ -1,0 +1,118 @@
+"""What comes back from the runtime: ends of applies and looks, by their numbers. Deadlines count observed time only."""
+
+from __future__ import annotations
+
+import zlib
+
+from msgspec.structs import replace
+
+from setpoint.core.facts import Applied, Observed, Unobserved
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.state import Rollout, Seen
+from setpoint.model.observation import Observation
+from setpoint.model.policy import Phase
+from setpoint.model.time import MINUTE, SECOND, Duration, Instant
+
+FIRST_RETRY: Duration = SECOND
+LONGEST_RETRY: Duration = 5 * MINUTE
+
+
+def applied(draft: Draft, fact: Applied) -> None:
+    """The apply in flight ended; one that is not in flight any more is stale."""
+    applying = draft.life.applying
+    if not applying.operation or fact.operation != applying.operation:
+        return
+    if not fact.error:
+        draft.set_applying(operation="", taken=draft.now, judges=applying.watch, errors=0, error="", terminal=False, retry_at=0)
+        return
+    errors = applying.errors + 1
+    retry_at = draft.now + backoff(errors, draft.entity)
+    draft.set_applying(operation="", taken=0, errors=errors, error=fact.error, terminal=fact.terminal, retry_at=retry_at, every=0)
+    draft.record("apply-failed", f"apply {applying.count} failed: {fact.error}", release=draft.life.target, outcome="terminal" if fact.terminal else "transient")
+
+
+def backoff(errors: int, salt: str) -> Duration:
+    """Exponential, with up to a quarter of jitter that is the same at every replay."""
+    plain = min(FIRST_RETRY << min(errors - 1, 20), LONGEST_RETRY)
+    return plain + plain * (zlib.crc32(f"{salt}/{errors}".encode()) % 256) // 1024
+
+
+def observed(draft: Draft, fact: Observed) -> None:
+    """A look: an earlier one never replaces a later one."""
+    before = draft.life.current
+    if before is not None and fact.look <= before.look:
+        return
+    target = draft.offer(draft.life.target)
+    seen = summary(fact, draft.now, target.spec if target else "")
+    draft.set(current=seen)
+    if fact.watch >= draft.life.applying.watch:
+        draft.set_applying(asked=False)
+    if draft.life.rollout:
+        _count_time(draft, draft.life.rollout, before, seen, fact.gap)
+
+
+def unobserved(draft: Draft, fact: Unobserved) -> None:
+    """The runtime cannot be asked: what was seen last stays, with its age, and no time passes."""
+    before = draft.life.current
+    if before is not None and fact.look <= before.look:
+        return
+    blind = before or Seen(fact.look, fact.watch, draft.now)
+    draft.set(current=replace(blind, look=fact.look, unreachable=fact.message or "the runtime cannot be reached"))
+
+
+def summary(fact: Observed, now: Instant, spec: str) -> Seen:
+    """An observation in short, counted against the spec that is target."""
+    observation: Observation = fact.observation
+    active = [thing for thing in observation.objects if thing.active]
+    return Seen(
+        fact.look,
+        fact.watch,
+        now,
+        versions=observation.versions,
+        digests=tuple(sorted({thing.digest for thing in active})),
+        total=len(active),
+        healthy=sum(thing.healthy is True for thing in active),
+        unknown=sum(thing.healthy is None for thing in active),
+        fresh=sum(thing.healthy is True and thing.digest == spec for thing in observation.objects),
+        complete=observation.complete,
+        difference=observation.difference,
+        message=observation.message,
+    )
+
+
+def shows(seen: Seen | None, spec: str) -> bool:
+    """Whether the runtime shows just this spec: every object healthy, one active version, no difference."""
+    return (
+        seen is not None
+        and not seen.unreachable
+        and seen.complete
+        and not seen.difference
+        and seen.healthy == seen.total
+        and seen.digests in {(spec,), ()}
+    )
+
+
+def judges(draft: Draft) -> bool:
+    """Whether the last look started after target's last apply ended, so that it may judge it."""
+    applying, seen = draft.life.applying, draft.life.current
+    if seen is None or applying.operation or not applying.taken or not applying.spec:
+        return False
+    return seen.watch >= applying.judges
+
+
+def _count_time(draft: Draft, rollout: Rollout, before: Seen | None, seen: Seen, gap: Duration) -> None:
+    offer = draft.offer(rollout.to)
+    spec = offer.spec if offer else ""
+    counted = min(gap, max(draft.now - rollout.began, 0))
+    settled_before = shows(before, spec)
+    if rollout.attempt.phase is Phase.POST_DEPLOYMENT and not rollout.back:
+        sick = 0 if shows(seen, spec) else rollout.sick + (0 if settled_before else counted)
+        if sick != rollout.sick:
+            draft.set_rollout(rollout, sick=sick)
+        return
+    applying = draft.life.applying
+    fresh = seen.fresh if applying.spec == spec else 0
+    if fresh > rollout.progress:
+        draft.set_rollout(rollout, progress=fresh, idle=0)
+    elif not settled_before:
+        draft.set_rollout(rollout, idle=rollout.idle + counted)

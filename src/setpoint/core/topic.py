@@ -1,0 +1,45 @@
+"""The topic actor: the votes of people on one release at one subject. One inbox orders two who act in the same second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from setpoint.core.facts import AnyFact, TopicStatus, Vote, Voted
+from setpoint.core.instructions import Decision, Event, Publish, Record
+from setpoint.model.people import By
+from setpoint.model.time import Instant
+
+
+class TopicState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Votes in the order in which they came. Whether one counts is the business of each gate that asks for the topic."""
+
+    votes: tuple[Vote, ...] = ()
+
+
+def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+    """Take votes; the same one twice in a row from one person is one."""
+    state = state or TopicState()
+    votes, records = state.votes, []
+    for fact in facts:
+        if isinstance(fact, Voted) and not _repeated(votes, fact):
+            votes = (*votes, Vote(fact.person, fact.yes, fact.at, fact.why))
+            records.append(Record(_event(entity, fact)))
+    if not records:
+        return Decision(state)
+    status = TopicStatus(topic=entity, number=len(votes), votes=votes)
+    return Decision(TopicState(votes), (*records, Publish(status)))
+
+
+def _repeated(votes: tuple[Vote, ...], fact: Voted) -> bool:
+    mine = [vote for vote in votes if vote.person.name == fact.person.name]
+    return bool(mine) and mine[-1].yes is fact.yes and mine[-1].at == fact.at
+
+
+def _event(entity: str, fact: Voted) -> Event:
+    _, topic, release = entity.rsplit("#", 2)
+    does = "approves" if fact.yes else "rejects"
+    because = f": {fact.why}" if fact.why else ""
+    number = int(release.partition("~")[0])
+    return Event("vote", f"{fact.person.name} {does} release {number} for {topic}{because}", release=number, by=By(fact.person.name, fact.why))
