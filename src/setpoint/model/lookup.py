@@ -1,6 +1,6 @@
 """The one lookup grammar: ``${path}`` and ``${path:-default}`` – looked up, never evaluated.
 
-    lookup = "${" path [":-" default] "}"    path = word *("." word | "[" '"' any but quote '"' "]")
+``lookup = "${" path [":-" default] "}"``, ``path = word *("." word | "[" '"' any but quote '"' "]")``
 
 A text that is exactly one lookup takes the value with its type; elsewhere its characters are put in. Results are not scanned
 again. ``$${`` gives ``${``; any other ``$`` is itself.
@@ -14,14 +14,14 @@ from typing import Any
 
 _WORD = r"[A-Za-z0-9_-]+"
 _PATH = rf'{_WORD}(?:\.{_WORD}|\["[^"]*"\])*'
-_LOOKUP = re.compile(rf'\$\$\{{|\$\{{(?P<path>{_PATH})(?::-(?P<default>[^}}]*))?\}}')
+_LOOKUP = re.compile(rf"\$\$\{{|\$\{{(?P<path>{_PATH})(?::-(?P<default>[^}}]*))?\}}")
 _STEP = re.compile(rf'({_WORD})|\["([^"]*)"\]')
 
 ATTEMPT_ROOTS = frozenset({"version", "params", "source", "release", "attempt", "good", "current"})
 """Roots that only an attempt has: checks that look one up are the attempt's own."""
 
 
-class LookupMissing(ValueError):
+class LookupMissing(ValueError):  # noqa: N818  # says what happened
     """A path that leads nowhere and has no default; ``path`` names it."""
 
     def __init__(self, path: str) -> None:
@@ -50,6 +50,8 @@ def roots(value: Any) -> frozenset[str]:
 def resolve(value: Any, values: Mapping[str, Any], *, keep: frozenset[str] = frozenset()) -> Any:
     """A JSON-like value with its lookups replaced; lookups whose root is in ``keep`` stay as they are written.
 
+    With ``keep`` the result is to be resolved once more: what was put in, and escapes, are escaped for that.
+
     Raises:
         LookupMissing: a path without a default that ``values`` does not have.
         ValueError: a map, list or null put into the middle of a text.
@@ -68,19 +70,65 @@ def _resolve_text(text: str, values: Mapping[str, Any], keep: frozenset[str]) ->
         return text
     whole = _LOOKUP.fullmatch(text)
     if whole and whole["path"]:
-        return text if _words(whole["path"])[0] in keep else _value(whole, values)
+        if _words(whole["path"])[0] in keep:
+            return text
+        found = _value(whole, values)
+        return _escaped(found) if keep else found
+    return _Pieces(values, keep).put_together(text)
 
-    def put(match: re.Match[str]) -> str:
+
+class _Pieces:
+    """A text taken apart at its lookups. What is put in may look like a lookup; a later ``resolve`` must not take it for one."""
+
+    def __init__(self, values: Mapping[str, Any], keep: frozenset[str]) -> None:
+        self.values = values
+        self.keep = keep
+        self.done: list[str] = []
+        self.literal = ""
+        """Characters since the last kept lookup, as they are to be read in the end."""
+
+    def put_together(self, text: str) -> str:
+        position = 0
+        for match in _LOOKUP.finditer(text):
+            self.literal += text[position : match.start()]
+            self._take(match)
+            position = match.end()
+        self.literal += text[position:]
+        self._flush()
+        return "".join(self.done)
+
+    def _take(self, match: re.Match[str]) -> None:
         if not match["path"]:
-            return match.group() if keep else "${"
-        if _words(match["path"])[0] in keep:
-            return match.group()
-        found = _value(match, values)
-        if found is None or isinstance(found, Mapping | list | tuple):
-            raise ValueError(f"{match.group()} is a map, a list or null and cannot stand inside a text")
-        return ("true" if found else "false") if isinstance(found, bool) else str(found)
+            self.literal += "${"
+        elif _words(match["path"])[0] not in self.keep:
+            self.literal += _characters(match, self.values)
+        else:
+            if self.literal.endswith("$"):
+                raise ValueError(f'"$" cannot stand right before {match.group()}: together they would be an escape')
+            self._flush()
+            self.done.append(match.group())
 
-    return _LOOKUP.sub(put, text)
+    def _flush(self) -> None:
+        self.done.append(_escaped(self.literal) if self.keep else self.literal)
+        self.literal = ""
+
+
+def _characters(match: re.Match[str], values: Mapping[str, Any]) -> str:
+    found = _value(match, values)
+    if found is None or isinstance(found, Mapping | list | tuple):
+        raise ValueError(f"{match.group()} is a map, a list or null and cannot stand inside a text")
+    return ("true" if found else "false") if isinstance(found, bool) else str(found)
+
+
+def _escaped(value: Any) -> Any:
+    """A value such that resolving it gives the value: results are not scanned again, not even by the next ``resolve``."""
+    if isinstance(value, str):
+        return value.replace("${", "$${")
+    if isinstance(value, Mapping):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(item) for item in value]
+    return value
 
 
 def _value(match: re.Match[str], values: Mapping[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """The one selector grammar: Kubernetes' labels plus ``|`` (see docs/configuration.md).
 
-    selector = all *("|" all) | "*"          all  = term *("," term)
-    term     = key ("=" | "!=") value | key ("in" | "notin") "(" value *("," value) ")" | key | "!" key
+``selector = all *("|" all) | "*"``, ``all = term *("," term)``,
+``term = key ("=" | "!=") value | key ("in" | "notin") "(" value *("," value) ")" | key | "!" key``
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 
 class Term(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``key`` is (not) among ``values``; without values: is (not) present. A negated term also matches where the key is absent."""
+    """``key`` is (not) among ``values``; without values: is (not) present. A negated term matches where the key is absent."""
 
     key: str
     values: tuple[str, ...] | None = None

@@ -7,7 +7,7 @@ whatever the clock does). Nothing here reads a clock: ``now`` enters the system 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Instant = int
 Duration = int
@@ -19,6 +19,11 @@ DAY: Duration = 24 * HOUR
 WEEK: Duration = 7 * DAY
 
 _UNITS = (("w", WEEK), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1))
+LONGEST: Duration = 100 * 366 * DAY
+"""What is longer is a slip of the pen, and must not overflow a calendar or a column."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
 
 
@@ -32,16 +37,23 @@ def parse_duration(text: str) -> Duration:
         return 0
     match = _DURATION.fullmatch(text)
     if not text or match is None:
-        if text.isdigit():
+        if text.isdecimal() and text.isascii():
             raise ValueError(f'"{text}" has no unit: write "{text}s" or "{text}m"')
         raise ValueError(f'"{text}" is no duration: write whole numbers with w, d, h, m, s, ms, largest first, such as "1d12h"')
+    counts = [count for count in match.groups() if count]
+    if max(map(len, counts)) > 15 or (total := _total(match)) > LONGEST:
+        raise ValueError(f'"{text[:40]}" is longer than a hundred years: write a shorter duration')
+    return total
+
+
+def _total(match: re.Match[str]) -> Duration:
     return sum(int(count) * size for count, (_, size) in zip(match.groups(), _UNITS, strict=True) if count)
 
 
 def format_duration(duration: Duration) -> str:
-    """The shortest exact spelling: ``5400000`` is ``1h30m``."""
-    if duration == 0:
-        return "0"
+    """The shortest exact spelling: ``5400000`` is ``1h30m``; a negative one, as a difference may be, begins with a minus."""
+    if duration <= 0:
+        return f"-{format_duration(-duration)}" if duration else "0"
     parts = []
     for unit, size in _UNITS:
         count, duration = divmod(duration, size)
@@ -51,8 +63,9 @@ def format_duration(duration: Duration) -> str:
 
 
 def approximate_duration(duration: Duration) -> str:
-    """The two largest units of a duration, for reading: ``93784000`` is ``1d 2h``; below a second ``0s``."""
+    """The two largest units of a duration, for reading: ``93784000`` is ``1d 2h``; below a second, or negative, ``0s``."""
     parts: list[str] = []
+    duration = max(duration, 0)
     for unit, size in _UNITS[1:5]:
         count, duration = divmod(duration, size)
         if count:
@@ -62,16 +75,16 @@ def approximate_duration(duration: Duration) -> str:
 
 def to_datetime(instant: Instant) -> datetime:
     """An aware UTC datetime."""
-    return datetime.fromtimestamp(instant / 1000, UTC)
+    return _EPOCH + instant * _MILLISECOND
 
 
 def from_datetime(moment: datetime) -> Instant:
-    """Raises ValueError for a naive datetime: an instant needs an offset."""
-    if moment.tzinfo is None:
+    """The instant, fractions of a millisecond dropped. Raises ValueError for a naive datetime: an instant needs an offset."""
+    if moment.utcoffset() is None:
         raise ValueError("an instant needs a time zone")
-    return round(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def format_instant(instant: Instant) -> str:
     """RFC 3339 in UTC, to the second."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{to_datetime(instant).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
