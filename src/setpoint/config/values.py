@@ -113,6 +113,8 @@ def scalar(node: Any, wanted: str) -> Scalar:
     """
     if isinstance(node, AnyMapping) and set(node) <= {"secret", "store"} and "secret" in node:
         raise fault("later", "this version has no secrets yet.", "Write the value as text, or let the program read it from a file.")
+    if isinstance(node, str | int | float) and not isinstance(node, Scalar | bool):
+        node = Scalar.of(str(node), place_of(node))
     if not isinstance(node, Scalar):
         raise fault("expected-text", f"expected {wanted}, found {describe(node)}.", f"Write {wanted} here.")
     if node.null:

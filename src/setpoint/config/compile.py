@@ -1,0 +1,293 @@
+"""A whole configuration: loaded from files, checked, and compiled to specs and policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from setpoint.config import paths
+from setpoint.config.catalog import Catalog, read_catalog
+from setpoint.config.checks import CheckCompiler
+from setpoint.config.documents.runtime import ADAPTERS
+from setpoint.config.files import collect
+from setpoint.config.instances import LOCAL, build_instances, effective_tree
+from setpoint.config.lookups import LookupFailed, resolve_tree, strict
+from setpoint.config.orderings import Neighbours
+from setpoint.config.origins import origins_of
+from setpoint.config.parameters import ParameterError, declared_values
+from setpoint.config.policies import PolicyCompiler
+from setpoint.config.problems import ConfigurationError, Problem, Problems
+from setpoint.config.references import check_references
+from setpoint.config.running import check_running, template
+from setpoint.config.scope import Instance
+from setpoint.config.specs import RELEASE_ROOTS, block_tree, environment_tree, release_values, render
+from setpoint.config.values import plain
+from setpoint.model import lookup
+from setpoint.model.policy import Policy
+from setpoint.model.spec import Scalar, Source, Spec, Version, digest
+
+
+class ChannelDefinition(msgspec.Struct, frozen=True):
+    """A channel, for showing."""
+
+    name: str
+    runtime: str
+    labels: dict[str, str] = {}
+    after: tuple[str, ...] = ()
+    """Names of the channels it comes after."""
+    strategy: str = "newest-ready"
+    mirror: str = ""
+    timezone: str = "UTC"
+    description: str = ""
+    links: dict[str, str] = {}
+
+
+class RuntimeDefinition(msgspec.Struct, frozen=True):
+    """A runtime: which adapter, with which options."""
+
+    name: str
+    kind: str
+    """Entry point of the adapter: ``process``, ``custom``, ``fake``."""
+    options: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+
+
+class CompileError(ValueError):
+    """A release cannot be compiled; the text is one sentence for people."""
+
+
+class Configuration:
+    """A configuration without mistakes. Immutable; made by ``load`` or ``from_files``."""
+
+    def __init__(self, catalog: Catalog, files: AnyMapping[str, bytes], root: Path, instances: dict[str, Instance], policies: dict[str, Policy]) -> None:
+        self.root = root
+        self._catalog, self._files, self._instances, self._policies = catalog, files, instances, policies
+
+    @classmethod
+    def from_files(cls, files: AnyMapping[str, bytes], root: Path) -> Configuration:
+        """From relative path -> content, as ``collect`` gives it; ``root`` is where they lie on this machine.
+
+        Raises:
+            ConfigurationError: with every mistake.
+        """
+        configuration, problems = _read(files, root)
+        if problems:
+            raise ConfigurationError(problems)
+        return configuration
+
+    @cached_property
+    def digest(self) -> str:
+        """Of every file: two configurations with the same digest are the same."""
+        return digest({path: paths.sha256(content) for path, content in sorted(self._files.items())})
+
+    @property
+    def organization(self) -> str:
+        """Its name; empty where there is no such document."""
+        return self._catalog.organization.name if self._catalog.organization else ""
+
+    @property
+    def applications(self) -> list[str]:
+        """Names, in the order of the files."""
+        return list(self._catalog.applications)
+
+    def services(self, application: str) -> list[str]:
+        """Names of an application's services."""
+        return list(self._catalog.services(application))
+
+    def channels(self, application: str) -> list[ChannelDefinition]:
+        """An application's channels, each after those that it comes after."""
+        ordered = _after_order({name: entry.model for name, entry in self._catalog.channels(application).items() if entry.model})
+        owner = self._catalog.applications[application].model
+        organization = self._catalog.organization.model if self._catalog.organization else None
+        zone = (owner.timezone if owner else None) or (organization.timezone if organization else "UTC")
+        return [_channel_definition(channel, str(zone)) for channel in ordered]
+
+    def instances(self, application: str) -> list[str]:
+        """``application/service@channel`` of everything that shall run."""
+        return [name for name, instance in self._instances.items() if instance.application.name == application]
+
+    @property
+    def all_instances(self) -> list[str]:
+        """Of every application."""
+        return list(self._instances)
+
+    @property
+    def runtimes(self) -> dict[str, RuntimeDefinition]:
+        """By name; ``local`` is always there."""
+        models = {"local": LOCAL} | {name: entry.model for name, entry in self._catalog.runtimes.items() if entry.model}
+        return {name: _runtime_definition(model, self.root) for name, model in models.items()}
+
+    def policy(self, instance: str) -> Policy:
+        """Under which conditions a version may start there. Raises KeyError for an instance that is not configured."""
+        return self._policies[instance]
+
+    def labels(self, instance: str) -> dict[str, str]:
+        """An instance's labels."""
+        return dict(self._instances[instance].labels)
+
+    def revision(self, application: str, service: str) -> str:
+        """Digest of what the service's documents say shall run, over all channels; policy has no part in it."""
+        members = self._members(application, service)
+        return digest({name: template(instance, self._files, self.root) for name, instance in members.items()})
+
+    def needs_release(self, application: str, service: str) -> bool:
+        """Whether what runs depends on a version or parameters; if not, each change of it is a version by itself."""
+        members = self._members(application, service).values()
+        return any(lookup.roots([block_tree(m), environment_tree(m)]) & {"version", "params"} for m in members)
+
+    def resolve_parameters(self, application: str, service: str, channel: str, given: AnyMapping[str, Any], carried: AnyMapping[str, Any]) -> dict[str, Scalar]:
+        """Values of all declared parameters: given, else carried over, else the default.
+
+        Raises:
+            ParameterError: one is unknown, missing or not allowed.
+        """
+        instance = self._instance(f"{application}/{service}@{channel}")
+        declarations = instance.service.parameters
+        kept = {name: carried[name] for name, declaration in declarations.items() if declaration.carry and name in carried}
+        written = {name: declaration.default for name, declaration in declarations.items() if declaration.default is not None}
+        try:
+            defaults = resolve_tree(written, instance.values("instance", strict), strict)
+        except LookupFailed as error:
+            raise ParameterError(f"{service}: {error}.") from None
+        return declared_values(declarations, {**kept, **given}, "params", defaults=defaults)
+
+    def compile(self, instance: str, version: str, parameters: AnyMapping[str, Scalar], source: Source | None = None) -> Spec:
+        """What an instance runs for a version; ``parameters`` come from ``resolve_parameters``.
+
+        Raises:
+            CompileError: the instance is not configured, or a value does not fit where it is looked up.
+        """
+        found = self._instance(instance)
+        try:
+            values = found.values("instance", strict) | release_values(version, parameters, source or Source())
+            rendered = render(found, values, strict, self._files, self.root)
+        except (LookupFailed, paths.PathError, ParameterError) as error:
+            raise CompileError(f"{instance}: {error}") from None
+        return Spec(
+            instance=instance,
+            runtime=str(found.runtime.name),
+            version=Version(version, digest(dict(parameters)) if parameters else "", self.revision(found.application.name, found.service.name)),
+            workload=rendered.workload,
+            env=rendered.env,
+            rollout=rendered.rollout,
+            parameters=dict(parameters),
+            files={path: paths.sha256(content) for path, content in rendered.files.items()},
+        ).sealed()
+
+    def file_bytes(self, spec: Spec) -> dict[str, bytes]:
+        """SHA-256 -> content of the files that a spec of this configuration names."""
+        return {sha: self._files[path] for path, sha in spec.files.items()}
+
+    def origins(self, instance: str) -> dict[str, str]:
+        """Path of each value of the instance's service, channel, application, runtime -> ``file:line`` that it came from."""
+        found = self._instance(instance)
+        application = str(found.application.name)
+        service = effective_tree(self._catalog.services(application)[str(found.service.name)], str(found.channel.name))
+        entries = {
+            "organization": self._catalog.organization,
+            "application": self._catalog.applications[application],
+            "runtime": self._catalog.runtimes.get(str(found.runtime.name)),
+            "channel": self._catalog.channels(application)[str(found.channel.name)],
+        }
+        return origins_of(service, {name: entry.tree for name, entry in entries.items() if entry})
+
+    def _instance(self, name: str) -> Instance:
+        if name not in self._instances:
+            raise CompileError(f'"{name}" is not configured')
+        return self._instances[name]
+
+    def _members(self, application: str, service: str) -> dict[str, Instance]:
+        return {name: i for name, i in self._instances.items() if i.application.name == application and i.service.name == service}
+
+
+def load(root: Path) -> Configuration:
+    """The configuration of a directory.
+
+    Raises:
+        ConfigurationError: with every mistake.
+    """
+    return Configuration.from_files(collect(root), root.resolve())
+
+
+def load_files(files: AnyMapping[str, bytes], root: Path) -> Configuration:
+    """Like ``Configuration.from_files``."""
+    return Configuration.from_files(files, root)
+
+
+def check(root: Path) -> list[Problem]:
+    """Every mistake of a directory's configuration; empty: none."""
+    try:
+        files = collect(root)
+    except ConfigurationError as error:
+        return error.problems
+    return check_files(files, root.resolve())
+
+
+def check_files(files: AnyMapping[str, bytes], root: Path) -> list[Problem]:
+    """Every mistake of a configuration given as files."""
+    return _read(files, root)[1]
+
+
+def _read(files: AnyMapping[str, bytes], root: Path) -> tuple[Configuration, list[Problem]]:
+    problems = Problems()
+    catalog = read_catalog({path: content for path, content in files.items() if paths.is_document(path)}, problems)
+    check_references(catalog, files, problems)
+    instances = build_instances(catalog, problems)
+    compiler = PolicyCompiler(catalog, CheckCompiler(catalog, root, problems), problems)
+    policies = {}
+    for name, instance in instances.items():
+        application = str(instance.application.name)
+        channels = {key: entry.model for key, entry in catalog.channels(application).items() if entry.model}
+        policies[name] = compiler.compile(instance, Neighbours(channels, frozenset(instances)))
+        check_running(instance, files, root, problems)
+    return Configuration(catalog, files, root, instances, policies), problems.in_order()
+
+
+def _after_order(channels: AnyMapping[str, Any]) -> list[Any]:
+    done: dict[str, Any] = {}
+
+    def visit(name: str) -> None:
+        if name in done or name not in channels:
+            return
+        for before in (str(other) for entry in channels[name].after for other in entry.channels):
+            visit(before)
+        done[name] = channels[name]
+
+    for name in channels:
+        visit(name)
+    return list(done.values())
+
+
+def _channel_definition(channel: Any, zone: str) -> ChannelDefinition:
+    return ChannelDefinition(
+        name=str(channel.name),
+        runtime=str(channel.runtime),
+        labels=plain(channel.labels),
+        after=tuple(dict.fromkeys(str(name) for entry in channel.after for name in entry.channels)),
+        strategy="mirror" if channel.mirror else str(channel.strategy or "newest-ready"),
+        mirror=str(channel.mirror or ""),
+        timezone=str(channel.timezone or zone),
+        description=str(channel.description or ""),
+        links=plain(channel.links),
+    )
+
+
+def _runtime_definition(model: Any, root: Path) -> RuntimeDefinition:
+    block = next(name for name in ADAPTERS if getattr(model, name) is not None)
+    options: dict[str, Any] = {}
+    if model.custom:
+        options = {name: _program(words, root) for name in ("fetch", "apply", "info") if (words := getattr(model.custom, name))}
+        options["structured"] = model.custom.structured
+        options["directory"] = paths.absolute(root, paths.beside(model.custom.apply.position.file, "."))
+    return RuntimeDefinition(str(model.name), ADAPTERS[block], options, plain(model.labels))
+
+
+def _program(words: Any, root: Path) -> list[str]:
+    command = [str(word) for word in words]
+    if paths.is_relative_program(command[0]):
+        command[0] = paths.absolute(root, paths.beside(words.position.file, command[0]))
+    return command

@@ -1,0 +1,119 @@
+"""Puts values in place of lookups in a tree, and tells of each lookup that leads nowhere where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping as AnyMapping
+from typing import Any
+
+from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.yaml import Mapping, Sequence, place_of
+from setpoint.model import lookup
+
+Report = Callable[[str, Any, str], None]
+"""Told of a mistake: code, the node, and the path or sentence."""
+MISSING = None
+
+
+class LookupFailed(ValueError):
+    """A lookup that leads nowhere when something is compiled for good."""
+
+
+def strict(code: str, node: Any, detail: str) -> None:  # noqa: ARG001 - the shape of Report
+    """A Report that raises.
+
+    Raises:
+        LookupFailed: always.
+    """
+    raise LookupFailed(f"${{{detail}}} is not defined here" if code == "missing-lookup" else detail)
+
+
+def resolve_tree(value: Any, values: AnyMapping[str, Any], report: Report, *, keep: frozenset[str] = frozenset()) -> Any:
+    """Like ``model.lookup.resolve``; what cannot be resolved is reported, and null stands in."""
+    if isinstance(value, str):
+        return _resolve_text(value, values, report, keep)
+    if isinstance(value, AnyMapping):
+        return Mapping({key: resolve_tree(item, values, report, keep=keep) for key, item in value.items()}, position=place_of(value))
+    if isinstance(value, list | tuple):
+        return Sequence([resolve_tree(item, values, report, keep=keep) for item in value], position=place_of(value))
+    return value
+
+
+def _resolve_text(text: str, values: AnyMapping[str, Any], report: Report, keep: frozenset[str]) -> Any:
+    try:
+        return lookup.resolve(text, values, keep=keep)
+    except lookup.LookupMissing as missing:
+        report("missing-lookup", text, missing.path)
+    except ValueError as error:
+        report("lookup-not-text", text, str(error))
+    return MISSING
+
+
+def escaped(value: Any) -> Any:
+    """A value that comes out of one more look-up unchanged."""
+    if isinstance(value, str):
+        return value.replace("${", "$${") if "${" in value else value
+    if isinstance(value, AnyMapping):
+        return {key: escaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [escaped(item) for item in value]
+    return value
+
+
+class LookupReport:
+    """Turns what ``resolve_tree`` reports into problems that say what could be looked up instead."""
+
+    def __init__(self, problems: Problems, where: str, level: str, *, sound: bool, known: AnyMapping[str, Any], place: Position | None = None) -> None:
+        self._problems, self._where, self._level, self._sound = problems, where, level, sound
+        self._known, self._place = known, place
+
+    def __call__(self, code: str, node: Any, detail: str) -> None:
+        """See ``Report``."""
+        place = getattr(node, "position", None) or self._place or Position("")
+        if code == "lookup-circle":
+            self._problems.add(code, place, self._where, f"the constants {detail} look each other up.", "Write one of them without a lookup.")
+        elif code == "lookup-not-text":
+            self._problems.add(code, place, self._where, f"{detail}.", "Look up a single value of it, or write the lookup alone.")
+        else:
+            self._missing(place, detail)
+
+    def _missing(self, place: Position, path: str) -> None:
+        root, _, rest = path.partition(".")
+        if not self._sound and rest and root in {"constants", "params", "with", *NODE_ROOTS}:
+            return
+        if root in NODE_ROOTS and root not in self._known:
+            article = "an" if self._level[0] in "aeiou" else "a"
+            message = f"`${{{path}}}` is not defined here: the subject of this check is {article} {self._level}, which has no {root}."
+            self._problems.add("lookup-needs-per", place, self._where, message, "Add `per: instance`." if root == "service" else f"Add `per: {root}` or `per: instance`.")
+            return
+        if root in lookup.ATTEMPT_ROOTS | {"with"} and root not in self._known:
+            message = f"`${{{path}}}` means nothing here: {_PLACES.get(root, 'only an attempt has it')}."
+            self._problems.add("lookup-not-here", place, self._where, message, "Look up something else, or write the value.")
+            return
+        self._problems.add("missing-lookup", place, self._where, f"`${{{path}}}` is not defined.", self._hint(path))
+
+    def _hint(self, path: str) -> str:
+        known: Any = self._known
+        before: list[str] = []
+        for word in path.split("."):
+            if not isinstance(known, AnyMapping):
+                break
+            if word not in known:
+                prefix = ".".join(before)
+                names = [f"{prefix}.{name}" if prefix else name for name in known]
+                default = f"Define it, or give a default: `${{{path}:-…}}`."
+                return suggest(".".join([*before, word]), names, otherwise=default)
+            before.append(word)
+            known = known[word]
+        return f"Give a default: `${{{path}:-…}}`."
+
+
+NODE_ROOTS = frozenset({"application", "service", "channel", "runtime"})
+_PLACES = {
+    "with": "arguments exist inside of a Protection and of a custom Runtime",
+    "version": "only what runs and what is checked has a version",
+    "params": "only what runs and what is checked has parameters",
+    "good": "what runs may not depend on what changes by itself",
+    "current": "what runs may not depend on what changes by itself",
+    "release": "what runs may not depend on the release",
+    "attempt": "what runs may not depend on the attempt",
+}

@@ -1,0 +1,199 @@
+"""The policy of one instance: the gates of its runtime, application, channel and service, which add up, and how it selects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from setpoint.config.catalog import Catalog
+from setpoint.config.checks import CheckCompiler
+from setpoint.config.conditions import NEVER, both, decide
+from setpoint.config.documents.channel import After
+from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, Gated, ProtectionEntry
+from setpoint.config.lookups import LookupReport, resolve_tree
+from setpoint.config.merging import merge_maps
+from setpoint.config.orderings import Neighbours, entry_orderings, orderings
+from setpoint.config.problems import Problems
+from setpoint.config.scope import Instance
+from setpoint.config.values import as_text
+from setpoint.config.yaml import place_of
+from setpoint.model.calendars import Calendar
+from setpoint.model.policy import (
+    Accepts,
+    ApprovalUse,
+    Cadence,
+    CalendarUse,
+    CheckUse,
+    Drift,
+    Ordering,
+    Policy,
+    Strategy,
+)
+from setpoint.model.selector import Selector
+
+NODES = (("runtime", "runtime"), ("application", "application"), ("channel", "channel"), ("service", "instance"))
+"""Node, and the subject that its gates have where they do not say: in the order of asking."""
+
+
+@dataclass(frozen=True)
+class PolicyCompiler:
+    """Compiles policies of one configuration; mistakes go to ``problems``."""
+
+    catalog: Catalog
+    checks: CheckCompiler
+    problems: Problems
+
+    def compile(self, instance: Instance, neighbours: Neighbours) -> Policy:
+        """Everything about *when*."""
+        channel, service, runtime = instance.channel, instance.service, instance.runtime
+        mirror = neighbours.instance(instance, str(channel.mirror)) if channel.mirror else ""
+        return Policy(
+            instance=instance.name,
+            labels=instance.labels,
+            strategy=Strategy.MIRROR if mirror else Strategy(str(channel.strategy or Strategy.NEWEST_READY)),
+            mirror=mirror,
+            accepts=_accepts(instance),
+            orderings=(*orderings(instance, neighbours), *self._stable_channels(instance, neighbours)),
+            checks=tuple(self._checks(instance)),
+            approvals=tuple(self._approvals(instance)),
+            calendars=tuple(self._calendars(instance)),
+            cadence=_cadence(instance),
+            timezone=instance.timezone,
+            progress_deadline=service.progress_deadline,
+            auto_rollback=service.rollback.auto,
+            drift=Drift(str(service.drift.mode), service.drift.breaker),
+            poll_moving=runtime.poll.moving,
+            poll_settled=runtime.poll.settled,
+            grace=runtime.grace,
+        )
+
+    def _gates(self, instance: Instance, kind: str) -> Iterator[tuple[Any, str, str, Selector | None]]:
+        """Every entry that can apply here, with its subject's level, the thing it stands on, and what is left of its ``when``."""
+        for node, level in NODES:
+            bearer: Gated = getattr(instance, node)
+            for entry in getattr(bearer, kind):
+                when = decide(entry.when, instance.labels)
+                if when is not NEVER:
+                    yield entry, str(entry.per or level), f'{node} "{getattr(instance, node).name}"', when
+
+    def _checks(self, instance: Instance) -> list[CheckUse]:
+        found: list[CheckUse] = []
+        for entry, level, label, when in self._gates(instance, "protections"):
+            if self.checks.builtin(entry) == "release-channel-stable":
+                continue
+            name = str(entry.name or entry.use)
+            for use in self.checks.uses(instance, entry, name, level, label, when):
+                _append(found, use, label)
+        return found
+
+    def _stable_channels(self, instance: Instance, neighbours: Neighbours) -> list[Ordering]:
+        found: list[Ordering] = []
+        for entry, _, _, when in self._gates(instance, "protections"):
+            if self.checks.builtin(entry) == "release-channel-stable" and (after := self._as_after(entry)):
+                found += entry_orderings(instance, after, neighbours, when)
+        return found
+
+    def _as_after(self, entry: ProtectionEntry) -> After | None:
+        """``release-channel-stable`` is ``after`` in other words."""
+        arguments = self.checks.arguments(entry)
+        fields: dict[str, Any] = {key: arguments[key] for key in ("soak", "need") if key in arguments}
+        fields["channels"] = arguments.get("channels", arguments.get("channel"))
+        fields["name"] = entry.name or entry.use
+        try:
+            return After.model_validate(fields).model_copy(update={"override": entry.override})
+        except ValueError:
+            return None
+
+    def _approvals(self, instance: Instance) -> list[ApprovalUse]:
+        found: list[ApprovalUse] = []
+        for entry, level, label, when in self._gates(instance, "approvals"):
+            use = ApprovalUse(
+                name=str(entry.name or entry.topic),
+                topic=str(entry.topic),
+                subject=instance.subject(level),
+                approvers=self._approvers(instance, entry, level, label),
+                min=entry.min,
+                allow_author=entry.allow_author,
+                expires=entry.expires,
+                when=when,
+                override=_principals(entry.override),
+            )
+            _append(found, use, label)
+        return found
+
+    def _approvers(self, instance: Instance, entry: ApprovalEntry, level: str, label: str) -> tuple[str, ...] | None:
+        if entry.from_ is None:
+            return None
+        known: dict[str, Any] = {}
+        report = LookupReport(self.problems, label, level, sound=instance.sound, known=known, place=place_of(entry.topic))
+        known |= instance.values(level, report)
+        found = resolve_tree(list(entry.from_), known, report)
+        return tuple(as_text(principal) for principal in found if principal is not None)
+
+    def _calendars(self, instance: Instance) -> list[CalendarUse]:
+        found: list[CalendarUse] = []
+        for number, (entry, level, label, when) in enumerate(self._gates(instance, "calendars")):
+            use = self._calendar(instance, entry, level, when, number)
+            if use is not None:
+                _append(found, use, label)
+        return found
+
+    def _calendar(self, instance: Instance, entry: CalendarEntry, level: str, when: Selector | None, number: int) -> CalendarUse | None:
+        entries = self.catalog.calendars
+        in_place = entry.open is not None or bool(entry.closed)
+        document = entries[str(entry.name)].model if entry.name in entries and not in_place else None
+        if document is None and not in_place:
+            return None
+        when = both(when, decide(document.when, instance.labels) if document else None)
+        if when is NEVER:
+            return None
+        name = str(entry.name or f"calendar-{number + 1}")
+        windows = document or entry
+        override = entry.override if entry.override is not None else document.override if document else None
+        calendar = Calendar(
+            name,
+            None if windows.open is None else tuple(window.value() for window in windows.open),
+            tuple(window.value() for window in windows.closed),
+            str(entry.in_flight or windows.in_flight or "finish"),
+        )
+        zone = entry.timezone or windows.timezone or instance.zone(level)
+        return CalendarUse(name, calendar, str(zone), when, _principals(override))
+
+
+def _append(found: list[Any], use: Any, label: str) -> None:
+    """Gates of different nodes add up: the same one is kept once, another of the same name gets its node's."""
+    if use in found:
+        return
+    taken = {(other.name, getattr(other, "phase", None)) for other in found}
+    name, number = use.name, 1
+    while (use.name, getattr(use, "phase", None)) in taken:
+        suffix = label.split(" ")[0] + (f"-{number}" if number > 1 else "")
+        use, number = type(use)(**{field: getattr(use, field) for field in use.__struct_fields__} | {"name": f"{name}.{suffix}"}), number + 1
+    found.append(use)
+
+
+def _principals(override: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if override is None else tuple(str(principal) for principal in override)
+
+
+def _accepts(instance: Instance) -> Accepts | None:
+    accepts = instance.channel.accepts
+    if accepts is None:
+        return None
+    when = decide(accepts.when, instance.labels)
+    if when is NEVER:
+        return None
+    return Accepts(str(accepts.range), str(accepts.min_step), str(accepts.max_step), accepts.prereleases, when)
+
+
+def _cadence(instance: Instance) -> Cadence | None:
+    window = instance.channel.cadence
+    if window is None:
+        return None
+    value = window.value()
+    bare = type(value)(**{field: getattr(value, field) for field in value.__struct_fields__} | {"max": 0})
+    return Cadence(Calendar("cadence", (bare,)), instance.timezone, window.max or 1)
+
+
+__all__ = ["PolicyCompiler", "merge_maps"]

@@ -1,0 +1,148 @@
+"""What runs: from an instance's workload to the options a runtime adapter gets, once with the lookups of a release left open and once for good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AnyMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from setpoint.config import paths
+from setpoint.config.documents.workloads import Custom, Fake, Health, Process
+from setpoint.config.lookups import LookupFailed, Report, resolve_tree
+from setpoint.config.merging import merge_maps
+from setpoint.config.parameters import declared_values
+from setpoint.config.scope import Instance
+from setpoint.config.values import as_text, plain
+from setpoint.config.yaml import place_of
+from setpoint.model.spec import Rollout, Source, Workload
+
+RELEASE_ROOTS = frozenset({"version", "params", "source"})
+"""What only a release says."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What one instance runs."""
+
+    workload: Workload
+    env: dict[str, str]
+    rollout: Rollout
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def environment_tree(instance: Instance) -> dict[str, Any]:
+    """``env`` of every node, the later over the earlier, lookups as written."""
+    nodes = (instance.organization, instance.application, instance.runtime, instance.channel, instance.service)
+    return merge_maps(*(node.env for node in nodes if node))
+
+
+def block_tree(instance: Instance) -> dict[str, Any]:
+    """The workload's options, lookups as written, defaults filled in."""
+    _, block = instance.service.workload
+    if isinstance(block, Process):
+        return _process_tree(block)
+    if isinstance(block, Custom):
+        return {"with": block.with_}
+    return _fake_tree(block)
+
+
+def _process_tree(block: Process) -> dict[str, Any]:
+    optional = {"port": block.port, "health": _health_tree(block.health) if block.health else None}
+    tree: dict[str, Any] = {"command": block.command, "replicas": block.replicas, "stopTimeout": block.stop_timeout}
+    return tree | {key: value for key, value in optional.items() if value is not None}
+
+
+def _health_tree(health: Health) -> dict[str, Any]:
+    ways = {"http": health.http, "tcp": health.tcp or None, "command": health.command}
+    return {key: value for key, value in ways.items() if value is not None} | {"interval": health.interval, "timeout": health.timeout}
+
+
+def _fake_tree(block: Fake) -> dict[str, Any]:
+    return {"becomes": str(block.becomes), "takes": block.takes}
+
+
+def release_values(version: str, parameters: AnyMapping[str, Any], source: Source) -> dict[str, Any]:
+    """The roots that a release adds."""
+    whence = {"commit": source.commit, "repository": source.repository, "author": source.author}
+    return {"version": version, "params": dict(parameters), "source": whence}
+
+
+def render(instance: Instance, values: AnyMapping[str, Any], report: Report, files: AnyMapping[str, bytes], root: Path, *, keep: frozenset[str] = frozenset()) -> Rendered:
+    """What the instance runs, looked up in ``values``; roots in ``keep`` stay as written.
+
+    Raises:
+        LookupFailed: a value came out as something else than the field takes. PathError: a file is missing or outside.
+    """
+    kind, block = instance.service.workload
+    options = resolve_tree(block_tree(instance), values, report, keep=keep)
+    env = {str(name): _text(value, f"env.{name}") for name, value in resolve_tree(environment_tree(instance), values, report, keep=keep).items()}
+    rollout = Rollout(instance.service.rollout.max_unavailable, instance.service.rollout.max_surge)
+    if isinstance(block, Custom):
+        options["with"] = _arguments(instance, options["with"])
+    if not isinstance(block, Process):
+        return Rendered(Workload(kind, plain(options)), env, rollout)
+    options = _typed_process(options)
+    directory, found = _files(block, options, files, root)
+    return Rendered(Workload(kind, plain(options) | directory), env, rollout, found)
+
+
+def _arguments(instance: Instance, given: dict[str, Any]) -> dict[str, Any]:
+    declarations = instance.runtime.custom.parameters if instance.runtime.custom else {}
+    return declared_values(declarations, given, "with") if declarations else given
+
+
+def _typed_process(options: dict[str, Any]) -> dict[str, Any]:
+    options["command"] = [_text(word, "command") for word in options["command"]]
+    for name in ("replicas", "port"):
+        if name in options:
+            options[name] = _number(options[name], name)
+    if isinstance(options.get("port"), int) and not 0 < options["port"] < 65536:
+        raise LookupFailed(f"port is {options['port']}: ports go from 1 to 65535")
+    health = options.get("health", {})
+    if "command" in health:
+        health["command"] = [_text(word, "health.command") for word in health["command"]]
+    if "http" in health:
+        health["http"] = _text(health["http"], "health.http")
+    return options
+
+
+def _text(value: Any, name: str) -> str:
+    if value is None or isinstance(value, dict | list):
+        raise LookupFailed(f"{name} must be text, not {'nothing' if value is None else 'a map or a list'}")
+    return as_text(value)
+
+
+def _number(value: Any, name: str) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise LookupFailed(f"{name} must be a whole number, not {as_text(value)}")
+    if isinstance(value, str) and "${" in value:
+        return as_text(value)
+    if not str(value).isdecimal():
+        raise LookupFailed(f'{name} must be a whole number, not "{value}"')
+    return int(value)
+
+
+def _files(block: Process, options: AnyMapping[str, Any], files: AnyMapping[str, bytes], root: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Where it starts, and what is copied there for each version.
+
+    A directory that is copied is given relative to the root, as are the files; a mutable one is absolute.
+    """
+    document = place_of(block.command).file
+    if block.directory is not None:
+        document = place_of(block.directory).file
+    directory = paths.beside(document, str(block.directory or "."))
+    if block.mutable:
+        return {"directory": paths.absolute(root, directory), "mutable": True}, {}
+    if block.directory is not None:
+        return {"directory": directory}, paths.below(files, directory)
+    words = [*options["command"], *options.get("health", {}).get("command", [])]
+    named = {path: files[path] for word in words if (path := _beside(document, word)) in files}
+    return ({"directory": directory} if named else {}), named
+
+
+def _beside(document: str, word: str) -> str:
+    try:
+        return paths.beside(document, word) if word and not word.startswith(("-", "/")) else ""
+    except paths.PathError:
+        return ""
