@@ -23,8 +23,8 @@ def main() -> None:
     job = read_job()
     try:
         config = configuration(job)
-        wanted = script_heads(config)
-        outcome, reason = judge(database_heads(job, config), wanted)
+        wanted, known = script_revisions(config)
+        outcome, reason = judge(database_heads(job, config), wanted, known)
     except CheckError as error:
         outcome, reason = error.outcome, error.reason
     answer(outcome, reason)
@@ -51,14 +51,15 @@ def configuration(job: dict[str, Any]) -> Config:
     return config
 
 
-def script_heads(config: Config) -> set[str]:
-    """The newest revisions of the scripts; loading them runs the users' code.
+def script_revisions(config: Config) -> tuple[set[str], set[str]]:
+    """The newest revisions of the scripts, and all of them; loading them runs the users' code.
 
     Raises:
         CheckError: scripts that cannot be loaded.
     """
     try:
-        return set(ScriptDirectory.from_config(config).get_heads())
+        scripts = ScriptDirectory.from_config(config)
+        return set(scripts.get_heads()), {script.revision for script in scripts.walk_revisions()}
     except CommandError as error:
         raise CheckError(Outcome.MISCONFIGURED, f"Alembic cannot read its scripts: {error}") from error
     except (Exception, SystemExit) as error:  # a users' script may raise anything
@@ -95,8 +96,11 @@ def database_heads(job: dict[str, Any], config: Config) -> set[str]:
         raise
 
 
-def judge(current: set[str], wanted: set[str]) -> tuple[Outcome, str]:
+def judge(current: set[str], wanted: set[str], known: set[str]) -> tuple[Outcome, str]:
     """Whether the database is where the scripts are."""
+    if strange := current - known:
+        reason = f"database at {_named(strange)}, which the scripts (at {_named(wanted)}) do not know: are they of this version?"
+        return Outcome.BLOCKING, reason
     if current == wanted:
         return Outcome.PASSING, f"database at {_named(current)}, as the scripts" if wanted else "there are no migrations"
     command = "alembic upgrade heads" if len(wanted) > 1 else "alembic upgrade head"
