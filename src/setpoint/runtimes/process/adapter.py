@@ -1,0 +1,216 @@
+"""The process runtime: real processes on this machine, kept by a supervisor that outlives the engine.
+
+Rules worth knowing: a replica that ends is started again by the supervisor, with back-off, and until then an observation is
+not complete – restarting is no drift. One that runs and says it is unwell gets no traffic and is left alone: the engine decides.
+Gone with its supervisor, an instance is observed as what is left of it, and the next apply brings both back. An object counts as
+active until it is asked to drain, also while it starts, so that nobody takes an instance for settled too early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from setpoint.model.observation import Object, Observation
+from setpoint.model.spec import Spec, digest
+from setpoint.plugins.errors import TerminalError, TransientError
+from setpoint.plugins.runtime import LogLine
+from setpoint.runtimes.process import client, logs
+from setpoint.runtimes.process import options as workload
+from setpoint.runtimes.process.home import Home
+from setpoint.runtimes.process.ports import LOOPBACK
+from setpoint.runtimes.process.procfs import boot_id, runs_with
+from setpoint.runtimes.process.records import InstanceView, ReplicaView, Reply, Request
+from setpoint.runtimes.process.survivors import survivors_of
+from setpoint.runtimes.process.trees import lay_out
+
+UNSUPERVISED = "the supervisor of local processes does not run"
+_SHUTDOWN = 3600.0
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What one replica uses, its descendants included. ``cpu``: percent of one processor since last asked (first: 0)."""
+
+    replica: str
+    cpu: float
+    memory: int
+    """Resident bytes."""
+
+
+class ProcessRuntime:
+    """``local`` on this machine; everything it keeps lies below ``home/runtimes/local``."""
+
+    def __init__(self, options: dict[str, Any], home: Path) -> None:
+        self.options = options
+        self._home = Home(home)
+        self._measured: dict[tuple[str, str, int], tuple[float, float]] = {}
+
+    async def observe(self, instance: str, expected: Spec | None) -> Observation:
+        """What runs for ``instance``, also when no supervisor runs; raises Unreachable when it does not answer."""
+        try:
+            reply = await client.ask(self._home, Request("observe", instance=instance))
+        except client.NotRunningError:
+            view = await asyncio.to_thread(_view_of_survivors, self._home, instance)
+            return _observation(view, expected, supervised=False)
+        return _observation(reply.view or InstanceView(), expected, supervised=True)
+
+    async def apply(self, operation: str, spec: Spec) -> None:
+        """Hand ``spec`` over to the supervisor, which is started where there is none."""
+        tree = ""
+        if spec.files:
+            tree = str(await asyncio.to_thread(lay_out, spec.files, self._home.files, self._home.trees))
+        desired = workload.read(spec, workload.working_directory(spec.workload.options.get("directory", ""), spec.files, tree))
+        _check_directory(desired.launch.directory)
+        request = Request("apply", operation=operation, instance=spec.instance, desired=desired)
+        _raise_error(await client.ask_or_start(self._home, request))
+
+    async def remove(self, operation: str, instance: str) -> None:
+        """Have every replica of ``instance`` ended; observations show them until they are."""
+        if not self._home.record_of(instance).exists():
+            return
+        _raise_error(await client.ask_or_start(self._home, Request("remove", operation=operation, instance=instance)))
+
+    def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
+        """What the replicas wrote to standard output and error; no times are kept. One that is gone is read by its name."""
+        directory = self._home.logs_of(instance)
+        return logs.read(directory, lambda: [replica] if replica else self._logged(instance), lines=lines, follow=follow)
+
+    async def usage(self, instance: str) -> tuple[Usage, ...]:
+        """Processor and memory of each replica that runs; not part of observations, which change only when something does."""
+        try:
+            reply = await client.ask(self._home, Request("usage", instance=instance))
+        except client.NotRunningError:
+            return ()
+        view = reply.view or InstanceView()
+        return tuple(self._usage(instance, replica) for replica in view.replicas if replica.running)
+
+    def validate(self, options: dict[str, Any]) -> list[str]:
+        """What is wrong with the options of a ``process`` workload."""
+        return workload.problems_of(options)
+
+    async def close(self) -> None:
+        """Nothing is held open between two calls."""
+
+    def _logged(self, instance: str) -> list[str]:
+        """The replicas that there are; where none is, those there were."""
+        record = self._home.read(instance)
+        present = [replica.name for replica in record.replicas] if record is not None else []
+        return present or logs.written(self._home.logs_of(instance))
+
+    def _usage(self, instance: str, replica: ReplicaView) -> Usage:
+        key, now = (instance, replica.name, replica.pid), time.monotonic()
+        before, cpu = self._measured.get(key, (now, replica.cpu))
+        self._measured[key] = (now, replica.cpu)
+        percent = 100 * (replica.cpu - cpu) / (now - before) if now > before else 0.0
+        return Usage(replica.name, round(max(0.0, percent), 1), replica.memory)
+
+
+async def shutdown(home: Path) -> None:
+    """End everything that the process runtime runs for ``home``, its supervisor last; what ran is remembered for the next apply.
+
+    Raises:
+        TransientError: it cannot be done now. Unreachable: the supervisor does not answer.
+    """
+    place = Home(home)
+    if not place.instances.is_dir():
+        return
+    try:
+        await client.ask(place, Request("shutdown"), patience=_SHUTDOWN)
+    except client.NotRunningError:
+        # What outlived its supervisor is ended as gracefully: by a supervisor that starts nothing.
+        if not await asyncio.to_thread(runs_with, place.identity()):
+            return
+        await client.start(place, "--halted")
+        await client.ask(place, Request("shutdown"), patience=_SHUTDOWN)
+    await client.wait_until_ended(place)
+
+
+def _raise_error(reply: Reply) -> None:
+    if reply.error:
+        raise (TerminalError if reply.error == "terminal" else TransientError)(reply.text)
+
+
+def _check_directory(directory: str) -> None:
+    if not directory:
+        return
+    if not Path(directory).is_absolute():
+        raise TerminalError(f'process.directory "{directory}" is not absolute')
+    if not Path(directory).is_dir():
+        raise TerminalError(f'process.directory "{directory}" does not exist')
+
+
+def _view_of_survivors(home: Home, instance: str) -> InstanceView:
+    record = home.read(instance)
+    if record is None:
+        return InstanceView()
+    living = survivors_of(record, runs_with(home.identity()), boot_id())
+    replicas = tuple(
+        ReplicaView(
+            name=replica.name,
+            digest=replica.digest,
+            version=record.launches[replica.digest].version,
+            running=True,
+            stopping=replica.stopping,
+            message=UNSUPERVISED,
+            pid=living[replica.run].pid,
+            port=replica.port,
+        )
+        for replica in record.replicas
+        if replica.run in living
+    )
+    return InstanceView(replicas=replicas)
+
+
+def _observation(view: InstanceView, expected: Spec | None, *, supervised: bool) -> Observation:
+    links = {"address": f"http://{LOOPBACK}:{view.port}"} if view.port else {}
+    objects = tuple(_object(replica) for replica in view.replicas)
+    if expected is None:
+        return Observation(objects=objects, message=view.message, links=links)
+    difference, why = _difference(view, expected, supervised=supervised)
+    missing = "" if difference else _missing(view)
+    return Observation(
+        objects=objects,
+        complete=not difference and not missing,
+        difference=digest(difference) if difference else "",
+        message=why or missing or view.message,
+        links=links,
+    )
+
+
+def _object(replica: ReplicaView) -> Object:
+    return Object(
+        name=replica.name,
+        digest=replica.digest,
+        version=replica.version,
+        healthy=replica.healthy,
+        active=not replica.stopping,
+        message="is draining" if replica.stopping else replica.message,
+    )
+
+
+def _difference(view: InstanceView, expected: Spec, *, supervised: bool) -> tuple[list[str], str]:
+    """What no restart and no replacement under way will put right: only an apply can."""
+    if not view.digest and not view.replicas:
+        return ["absent"], "nothing runs"
+    if not supervised:
+        return ["unsupervised"], UNSUPERVISED
+    if not view.digest:
+        return ["ending"], "it is being taken down"
+    if view.digest != expected.digest:
+        return ["spec", view.digest], f"is to run {view.version} by another spec than the one expected"
+    return [], ""
+
+
+def _missing(view: InstanceView) -> str:
+    """Why the replicas are not yet those of the expected spec; empty when they are, healthy or not."""
+    current = [replica for replica in view.replicas if replica.digest == view.digest and not replica.stopping]
+    running = sum(replica.running for replica in current)
+    former = sum(replica.digest != view.digest and not replica.stopping for replica in view.replicas)
+    if running < view.wanted:
+        return f"{running} of {view.wanted} replicas run"
+    return f"{former} replicas of another version still serve" if former else ""

@@ -1,0 +1,110 @@
+"""Talking to the supervisor of a home, and starting one where none runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import msgspec
+
+from setpoint.plugins.errors import TransientError, Unreachable
+from setpoint.runtimes.process.daemon import HELD, is_locked
+from setpoint.runtimes.process.home import Home
+from setpoint.runtimes.process.records import PROTOCOL, Reply, Request
+
+_ANSWER = 10.0
+_START = 20.0
+_POLL = 0.02
+_LINE = 64 * 1024 * 1024
+
+
+class NotRunningError(Exception):
+    """There is no supervisor: nobody holds the lock of this home."""
+
+
+async def ask(home: Home, request: Request, *, patience: float = _ANSWER) -> Reply:
+    """One request and its answer, within ``patience`` seconds.
+
+    Raises:
+        NotRunningError: there is no supervisor. Unreachable: there is one, and it does not answer.
+    """
+    try:
+        async with asyncio.timeout(patience):
+            while True:
+                try:
+                    return await _exchange(home, request)
+                except (ConnectionError, FileNotFoundError):
+                    if not is_locked(home.lock):
+                        raise NotRunningError from None
+                    await asyncio.sleep(_POLL)  # it is about to listen, or to end
+    except TimeoutError:
+        raise Unreachable("the supervisor of local processes does not answer") from None
+
+
+async def ask_or_start(home: Home, request: Request, *, patience: float = _ANSWER) -> Reply:
+    """As ``ask``, with a supervisor of this protocol started first where there is none.
+
+    Raises:
+        TransientError: it cannot be started, or does not answer.
+    """
+    for _ in range(3):
+        try:
+            if (await ask(home, Request("ping"))).protocol == PROTOCOL:
+                return await ask(home, request, patience=patience)
+            await ask(home, Request("handover"))
+            await wait_until_ended(home)
+        except NotRunningError:
+            await start(home)
+        except Unreachable as error:
+            raise TransientError(str(error)) from error
+    raise TransientError("the supervisor of local processes ends as soon as it is started")
+
+
+async def start(home: Home, *arguments: str) -> None:
+    """Start a supervisor; returns when it, or another one, answers.
+
+    Raises:
+        TransientError: it did not come up; the text ends with what it said.
+    """
+    await asyncio.to_thread(home.prepare)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SETPOINT_")}
+    command = (sys.executable, "-P", "-m", "setpoint.runtimes.process.supervisor", str(home.base), *arguments)
+    starting = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        env=environment,
+    )
+    try:
+        async with asyncio.timeout(_START):
+            _, complaint = await starting.communicate()
+    except TimeoutError:
+        starting.kill()
+        await starting.wait()
+        raise TransientError("the supervisor of local processes did not start in time") from None
+    if starting.returncode not in {0, HELD}:
+        last = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise TransientError(f"the supervisor of local processes did not start; see {home.journal} {last}".rstrip())
+
+
+async def wait_until_ended(home: Home) -> None:
+    """Until nobody holds the lock of this home."""
+    while is_locked(home.lock):  # noqa: ASYNC110 - another process ends: there is no event
+        await asyncio.sleep(_POLL)
+
+
+async def _exchange(home: Home, request: Request) -> Reply:
+    with home.socket_path() as path:
+        reader, writer = await asyncio.open_unix_connection(path, limit=_LINE)
+    try:
+        writer.write(msgspec.json.encode(request) + b"\n")
+        await writer.drain()
+        line = await reader.readline()
+    finally:
+        writer.close()
+    if not line:
+        raise ConnectionResetError("it ended before it answered")
+    return msgspec.json.decode(line, type=Reply)

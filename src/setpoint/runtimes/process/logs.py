@@ -1,0 +1,122 @@
+"""What replicas wrote: one file for each, capped, read from its end and followed.
+
+A replica writes straight into its file, so nothing is lost or blocked while no supervisor runs. A file that outgrows its cap is
+copied to ``<replica>.log.1`` and cut to nothing behind the replica, which appends; what it writes between the two is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from setpoint.plugins.runtime import LogLine
+
+CAP = 10 * 1024 * 1024
+"""Bytes of one log file; its predecessor holds as many."""
+KEEP = 10
+"""Replicas of an instance that are gone and whose logs are still kept."""
+_LONGEST = 16 * 1024
+_POLL = 0.2
+_BLOCK = 64 * 1024
+
+
+def log_file(directory: Path, replica: str) -> Path:
+    """Where a replica writes."""
+    return directory / f"{replica}.log"
+
+
+def written(directory: Path) -> list[str]:
+    """Names of the replicas that logs are kept of, oldest first."""
+    found = sorted(directory.glob("*.log"), key=lambda path: (len(path.stem), path.stem))
+    return [path.stem for path in found]
+
+
+def rotate(directory: Path, cap: int = CAP) -> None:
+    """Cut the files that have outgrown ``cap``, keeping their last ``cap`` bytes beside them."""
+    for path in directory.glob("*.log"):
+        size = path.stat().st_size
+        if size > cap:
+            _copy_end(path, path.with_suffix(".log.1"), min(size, cap))
+            os.truncate(path, 0)
+
+
+def prune(directory: Path, living: set[str], keep: int = KEEP) -> None:
+    """Forget the logs of replicas long gone."""
+    gone = [path for path in directory.glob("*.log") if path.stem not in living]
+    gone.sort(key=lambda path: path.stat().st_mtime)
+    for path in gone[: max(0, len(gone) - keep)]:
+        path.with_suffix(".log.1").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def last_lines(directory: Path, replica: str, count: int) -> list[str]:
+    """Up to ``count`` lines from the end, those of the file before included."""
+    path = log_file(directory, replica)
+    lines = _tail(path, count)
+    if len(lines) < count:
+        lines = _tail(path.with_suffix(".log.1"), count - len(lines)) + lines
+    return lines
+
+
+async def read(directory: Path, names: Callable[[], list[str]], *, lines: int, follow: bool) -> AsyncIterator[LogLine]:
+    """The last lines of each replica in ``names``, and with ``follow`` those to come, also of replicas to come."""
+    offsets: dict[str, int] = {}
+    for name in names():
+        offsets[name] = _whole_lines_end(log_file(directory, name))
+        for text in last_lines(directory, name, lines):
+            yield LogLine(replica=name, text=text)
+    while follow:
+        await asyncio.sleep(_POLL)
+        for name in names():
+            fresh, offsets[name] = _since(log_file(directory, name), offsets.get(name, 0))
+            for text in fresh:
+                yield LogLine(replica=name, text=text)
+
+
+def _copy_end(source: Path, target: Path, length: int) -> None:
+    with source.open("rb") as reading, target.open("wb") as writing:
+        reading.seek(-length, os.SEEK_END)
+        while length > 0 and (block := reading.read(min(length, _BLOCK))):
+            writing.write(block)
+            length -= len(block)
+    target.chmod(0o600)
+
+
+def _tail(path: Path, count: int) -> list[str]:
+    if count <= 0 or not path.exists():
+        return []
+    data = b""
+    with path.open("rb") as file:
+        position = file.seek(0, os.SEEK_END)
+        while position > 0 and data.count(b"\n") <= count and len(data) < count * _LONGEST:
+            step = min(_BLOCK, position)
+            position -= step
+            file.seek(position)
+            data = file.read(step) + data
+    return [_text(line) for line in data.splitlines()[-count:]]
+
+
+def _whole_lines_end(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _since(path: Path, offset: int) -> tuple[list[str], int]:
+    """Whole lines after ``offset`` and where they end; a file cut short is read from its beginning."""
+    if not path.exists():
+        return [], 0
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) < offset:
+            offset = 0
+        file.seek(offset)
+        data = file.read(16 * _BLOCK)
+    end = data.rfind(b"\n") + 1
+    if end == 0 and len(data) < _LONGEST:
+        return [], offset
+    data = data[: end or len(data)]
+    return [_text(line) for line in data.splitlines()], offset + len(data)
+
+
+def _text(line: bytes) -> str:
+    return line[:_LONGEST].decode("utf-8", "replace").rstrip("\r")

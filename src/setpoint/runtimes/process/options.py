@@ -1,0 +1,175 @@
+"""The options of a ``process`` workload: checked for people, and read into what a supervisor needs."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from setpoint.model.spec import Spec
+from setpoint.model.time import Duration, parse_duration
+from setpoint.plugins.errors import TerminalError
+from setpoint.runtimes.process.records import Desired, Health, Launch
+
+STOP: Duration = 10_000
+INTERVAL: Duration = 1_000
+TIMEOUT: Duration = 2_000
+_KNOWN = ("command", "replicas", "directory", "port", "health", "stop", "stopTimeout", "mutable", "files")
+_HEALTH = ("http", "tcp", "command")
+_AMOUNT = re.compile(r"(\d{1,3})%")
+
+
+def problems_of(options: dict[str, Any]) -> list[str]:
+    """Every mistake, one sentence each; a text with a lookup is taken to become what it should."""
+    problems = [f"process.{key} is not an option: it takes {', '.join(_KNOWN[:-2])}" for key in options if key not in _KNOWN]
+    problems += _command_problems("process.command", options.get("command"))
+    problems += _number_problems("process.replicas", options.get("replicas", 1), 0, 1_000)
+    problems += _number_problems("process.port", options.get("port", 0), 0, 65_535)
+    if not isinstance(options.get("directory", ""), str):
+        problems.append("process.directory is the path of a directory")
+    for key in ("stop", "stopTimeout"):
+        problems += _duration_problems(f"process.{key}", options.get(key, STOP))
+    if not isinstance(options.get("mutable", False), bool):
+        problems.append("process.mutable is true or false")
+    return problems + _health_problems(options.get("health"))
+
+
+def read(spec: Spec, directory: str) -> Desired:
+    """What a supervisor is asked to run for ``spec`` in ``directory`` (absolute, or empty for none).
+
+    Raises:
+        TerminalError: the options are wrong.
+    """
+    options = spec.workload.options
+    problems = problems_of(options)
+    if problems:
+        raise TerminalError("; ".join(problems))
+    replicas = int(options.get("replicas", 1))
+    launch = Launch(
+        digest=spec.digest,
+        version=spec.version.name,
+        command=tuple(options["command"]),
+        directory=directory,
+        env=spec.env,
+        health=_health(options.get("health") or {}),
+        stop=_milliseconds(options.get("stopTimeout", options.get("stop", STOP))),
+    )
+    return Desired(
+        launch=launch,
+        replicas=replicas,
+        surge=amount(spec.rollout.max_surge, replicas),
+        unavailable=amount(spec.rollout.max_unavailable, replicas),
+        port=int(options.get("port") or 0),
+    )
+
+
+def amount(value: int | str, of: int) -> int:
+    """A count, or a percentage of ``of`` rounded up.
+
+    Raises:
+        TerminalError: it is neither.
+    """
+    if isinstance(value, int):
+        return max(0, value)
+    match = _AMOUNT.fullmatch(value)
+    if match is None:
+        raise TerminalError(f'"{value}" is no amount: write a number or a percentage such as 25%')
+    return math.ceil(int(match[1]) * of / 100)
+
+
+def working_directory(directory: str, files: dict[str, str], tree: str) -> str:
+    """Where replicas run: ``directory`` itself, or its place in the tree that holds a version's own files.
+
+    Files are named relative to the configuration's root, ``directory`` may be absolute: its place is then the longest end of it
+    that begins a file's path, or the top of the tree.
+    """
+    if not files:
+        return directory
+    parts = [part for part in PurePosixPath(directory).parts if part not in {"/", "."}]
+    for first in range(len(parts)):
+        inside = "/".join(parts[first:])
+        if any(name.startswith(f"{inside}/") for name in files):
+            return f"{tree}/{inside}"
+    return tree
+
+
+def _health(options: dict[str, Any]) -> Health:
+    interval = _milliseconds(options.get("interval", INTERVAL))
+    timeout = _milliseconds(options.get("timeout", TIMEOUT))
+    if "http" in options:
+        return Health("http", path=options["http"], interval=interval, timeout=timeout)
+    if options.get("tcp"):
+        return Health("tcp", interval=interval, timeout=timeout)
+    if "command" in options:
+        return Health("command", command=tuple(options["command"]), interval=interval, timeout=timeout)
+    return Health()
+
+
+def _is_lookup(value: object) -> bool:
+    return isinstance(value, str) and "${" in value
+
+
+def _command_problems(field: str, command: object) -> list[str]:
+    if not isinstance(command, list | tuple) or not command:
+        return [f"{field} is required: a list of the program and its arguments"]
+    if not all(isinstance(word, str) for word in command):
+        return [f"{field}: every word is text; put numbers in quotes"]
+    if any("\0" in word for word in command) or not command[0]:
+        return [f"{field}: the program is missing, or a word holds a NUL character"]
+    return []
+
+
+def _number_problems(field: str, value: object, lowest: int, highest: int) -> list[str]:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if _is_lookup(value) or value is None or (number and lowest <= value <= highest):  # type: ignore[operator] # number says so
+        return []
+    return [f"{field} is {value!r}: write a whole number from {lowest} to {highest}"]
+
+
+def _duration_problems(field: str, value: object) -> list[str]:
+    if _is_lookup(value):
+        return []
+    try:
+        _milliseconds(value)
+    except (TypeError, ValueError) as error:
+        return [f"{field}: {error}"]
+    return []
+
+
+def _milliseconds(value: object) -> Duration:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise TypeError(f'{value!r} is no duration: write "10s" or milliseconds')
+
+
+def _health_problems(health: object) -> list[str]:
+    if health is None:
+        return []
+    if not isinstance(health, dict):
+        return ["process.health is a map with one of http, tcp, command"]
+    known = {*_HEALTH, "interval", "timeout"}
+    problems = [f"process.health.{key} is not an option" for key in health if key not in known]
+    if sum(key in health for key in _HEALTH) != 1:
+        problems.append("process.health says one of http (a path), tcp (true), command (a list)")
+    for key in ("interval", "timeout"):
+        problems += _positive_problems(f"process.health.{key}", health.get(key, INTERVAL))
+    return problems + _kind_problems(health)
+
+
+def _positive_problems(field: str, value: object) -> list[str]:
+    return _duration_problems(field, value) or ([f"{field} is longer than nothing"] if value in {0, "0"} else [])
+
+
+def _kind_problems(health: dict[str, Any]) -> list[str]:
+    path = health.get("http", "/")
+    problems = []
+    if not isinstance(path, str) or not (_is_lookup(path) or re.fullmatch(r"/[!-~]*", path)):
+        problems.append(f"process.health.http is {path!r}: write a path that begins with / and has no spaces")
+    if health.get("tcp", True) is not True and not _is_lookup(health["tcp"]):
+        problems.append("process.health.tcp is true, or left out")
+    if "command" in health:
+        problems += _command_problems("process.health.command", health["command"])
+    return problems

@@ -1,0 +1,66 @@
+"""Asking a replica whether it is well: over HTTP, by a TCP connection, or by a command of the user's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from setpoint.runtimes.process.ports import LOOPBACK
+from setpoint.runtimes.process.procfs import RUN, members, send_all
+from setpoint.runtimes.process.reaper import Reaper, describe_exit
+from setpoint.runtimes.process.records import Health
+
+
+async def ask(health: Health, port: int, directory: str, env: dict[str, str], reaper: Reaper) -> str:
+    """Empty when the replica is well, else why not, in a few words that stay the same while the fault does."""
+    try:
+        async with asyncio.timeout(health.timeout / 1000):
+            if health.kind == "http":
+                return await _ask_http(health.path, port)
+            if health.kind == "tcp":
+                return await _ask_tcp(port)
+            return await _ask_command(list(health.command), directory, env, reaper)
+    except TimeoutError:
+        return f"the {health.kind} health check did not end within {health.timeout} ms"
+    except ConnectionError:
+        return f"nothing answers at its port {port}" if health.kind == "tcp" else "nothing answers at its port"
+    except (OSError, ValueError) as error:
+        return f"the {health.kind} health check failed: {error}"
+
+
+async def _ask_http(path: str, port: int) -> str:
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    try:
+        request = f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nUser-Agent: setpoint\r\nConnection: close\r\n\r\n"
+        writer.write(request.encode())
+        line = await reader.readline()
+    finally:
+        writer.transport.abort()
+    words = line.split()
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1") or not words[1].isdigit():
+        return f"GET {path} was not answered in HTTP/1"
+    status = int(words[1])
+    return "" if 200 <= status < 400 else f"GET {path} answered {status}"
+
+
+async def _ask_tcp(port: int) -> str:
+    _, writer = await asyncio.open_connection(LOOPBACK, port)
+    writer.transport.abort()
+    return ""
+
+
+async def _ask_command(command: list[str], directory: str, env: dict[str, str], reaper: Reaper) -> str:
+    """A check is a run of its own, so that whatever it leaves behind ends with it and is not taken for the replica."""
+    run = f"{env[RUN]}.check"
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        _, ended = reaper.spawn(command, directory, {**env, RUN: run}, null)
+    finally:
+        os.close(null)
+    try:
+        code = await ended
+    except asyncio.CancelledError:
+        send_all(members(run, None), signal.SIGKILL)
+        raise
+    return "" if code == 0 else f"the health command {describe_exit(code)}"

@@ -1,0 +1,190 @@
+"""What the kernel says about processes: who they are, whose they are, what they use.
+
+A process is never recognised by its number alone. An ``Identity`` adds the time it was started at; a *run* – a random name given
+to each start of a replica, in its environment as ``SETPOINT_RUN`` and so in that of all its descendants – says to which replica a
+process belongs even after it left the process group or lost its parent. Source of the fields: proc(5).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+RUN = "SETPOINT_RUN"
+_RUN_BYTES = RUN.encode() + b"="
+_PR_SET_CHILD_SUBREAPER = 36
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Identity(NamedTuple):
+    """A process that cannot be confused with a later one of the same number; ``start`` is in clock ticks since boot."""
+
+    pid: int
+    start: int
+
+
+class Stat(NamedTuple):
+    """The part of ``/proc/PID/stat`` that matters here."""
+
+    identity: Identity
+    state: str
+    parent: int
+    session: int
+    cpu: float
+    """Seconds of processor time."""
+    memory: int
+    """Resident bytes."""
+
+    @property
+    def dead(self) -> bool:
+        """A zombie has ended; only its parent has not asked yet."""
+        return self.state in "ZX"
+
+
+def become_subreaper() -> None:
+    """From now on orphans among the descendants of this process become its children, so that it can end them.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def boot_id() -> str:
+    """Different after every boot of the machine: start times only compare within one."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def read_stat(pid: int) -> Stat | None:
+    """None when there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text[text.rindex(b")") + 2 :].split()
+    return Stat(
+        identity=Identity(pid, int(fields[19])),
+        state=fields[0].decode(),
+        parent=int(fields[1]),
+        session=int(fields[3]),
+        cpu=(int(fields[11]) + int(fields[12])) / _TICKS,
+        memory=int(fields[21]) * _PAGE,
+    )
+
+
+def is_alive(identity: Identity) -> bool:
+    """Whether this very process runs: same number and same start, not a zombie."""
+    stat = read_stat(identity.pid)
+    return stat is not None and stat.identity == identity and not stat.dead
+
+
+def run_of(pid: int) -> str:
+    """The run a process belongs to by its environment; empty when it has none or may not be read."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return ""
+    for entry in environment.split(b"\0"):
+        if entry.startswith(_RUN_BYTES):
+            return entry[len(_RUN_BYTES) :].decode("ascii", "replace")
+    return ""
+
+
+def living() -> Iterator[Stat]:
+    """Every process that has not ended."""
+    for name in os.listdir("/proc"):  # noqa: PTH208 - a scan of all processes; Path objects would double its cost
+        if name.isdigit():
+            stat = read_stat(int(name))
+            if stat is not None and not stat.dead:
+                yield stat
+
+
+def runs_with(prefix: str) -> dict[str, list[Stat]]:
+    """All living processes whose run begins with ``prefix``, by run, oldest first."""
+    found: dict[str, list[Stat]] = {}
+    for stat in living():
+        run = run_of(stat.identity.pid)
+        if run.startswith(prefix):
+            found.setdefault(run, []).append(stat)
+    for stats in found.values():
+        stats.sort(key=lambda stat: (stat.identity.start, stat.identity.pid))
+    return found
+
+
+def members(run: str, leader: Identity | None) -> set[Identity]:
+    """Every living process of a run: marked by it, in its leader's session, or a descendant of one that is."""
+    stats = {stat.identity.pid: stat for stat in living()}
+    led = read_stat(leader.pid) if leader is not None else None
+    # While the leader is there, dead or alive, nobody else can have got its number, nor its session.
+    session = leader.pid if led is not None and leader is not None and led.identity == leader else None
+    chosen = {pid for pid, stat in stats.items() if session in {pid, stat.session} or run_of(pid) == run}
+    _add_descendants(chosen, stats)
+    return {stats[pid].identity for pid in chosen if pid in stats}
+
+
+def _add_descendants(chosen: set[int], stats: dict[int, Stat]) -> None:
+    children: dict[int, list[int]] = {}
+    for pid, stat in stats.items():
+        children.setdefault(stat.parent, []).append(pid)
+    queue = list(chosen)
+    while queue:
+        for child in children.get(queue.pop(), ()):
+            if child not in chosen:
+                chosen.add(child)
+                queue.append(child)
+
+
+def send(identity: Identity, number: signal.Signals) -> bool:
+    """Signal this very process; False when it has ended. The handle is opened before the check, so no successor can be hit."""
+    try:
+        handle = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not is_alive(identity):
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def send_all(identities: Iterable[Identity], number: signal.Signals) -> None:
+    """Signal each of them that still lives."""
+    for identity in identities:
+        send(identity, number)
+
+
+def usage(leader: Identity) -> tuple[float, int]:
+    """Processor seconds and resident bytes of a process and all its present descendants."""
+    cpu, memory, queue = 0.0, 0, [leader.pid]
+    while queue:
+        pid = queue.pop()
+        stat = read_stat(pid)
+        if stat is not None:
+            cpu, memory = cpu + stat.cpu, memory + stat.memory
+            queue.extend(children_of(pid))
+    return cpu, memory
+
+
+def children_of(pid: int) -> list[int]:
+    """Numbers of the children of a process, ended ones included."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names are wanted, not paths
+        return [int(child) for thread in threads for child in _thread_children(pid, thread)]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _thread_children(pid: int, thread: str) -> list[bytes]:
+    return Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split()

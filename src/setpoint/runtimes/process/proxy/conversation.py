@@ -1,0 +1,217 @@
+"""One client's connection: each of its requests goes to whichever replica is best at that moment.
+
+So a client that keeps its connection moves to the new replicas between two requests. A request is tried on another replica only
+while that cannot do it twice: no connection came about, or it is idempotent, without a body, and no byte of an answer came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
+from http import HTTPStatus
+
+from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
+from setpoint.runtimes.process.proxy.bodies import PIECE, copy_body
+from setpoint.runtimes.process.proxy.messages import RefusedError, Request, Response, parse_request, parse_response
+from setpoint.runtimes.process.proxy.tunnel import tunnel
+
+KEEP_ALIVE = 75.0
+"""Seconds that a client may be silent between two requests, or take for the head of one."""
+LINGER = 1.0
+"""Seconds that a client gets to stop sending after an answer that ends its connection."""
+
+
+class _SilentError(Exception):
+    """The replica went away before the first byte of an answer."""
+
+
+class Conversation:
+    """Serves one client until either side has had enough."""
+
+    def __init__(self, reader: StreamReader, writer: StreamWriter, balancer: Balancer) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._balancer = balancer
+        self._unread = False
+        self._answering = False
+        self._peer: bytes = writer.get_extra_info("peername")[0].encode()
+
+    async def serve(self) -> None:
+        """Answer requests one after the other; returns when the connection is closed."""
+        try:
+            while await self._one():
+                pass
+        except RefusedError as refused:
+            await self._refuse(refused)
+        except (ConnectionError, IncompleteReadError, TimeoutError):
+            # An answer cut short must not look complete: the client sees the connection break.
+            self._writer.transport.abort()
+        else:
+            if self._unread:
+                await self._linger()
+        finally:
+            self._writer.close()
+
+    async def _refuse(self, refused: RefusedError) -> None:
+        if self._answering:
+            self._writer.transport.abort()
+            return
+        self._answer(refused)
+        await self._linger()
+
+    async def _linger(self) -> None:
+        """Closing with input unread would reset the connection and take the answer away from a client that still sends."""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(LINGER):
+                if self._writer.can_write_eof():
+                    self._writer.write_eof()
+                while await self._reader.read(PIECE):
+                    pass
+
+    async def _one(self) -> bool:
+        """One request and its answer; False when the connection ends with it."""
+        head = await self._read_head()
+        if not head:
+            return False
+        request = parse_request(head)
+        avoid: set[Target] = set()
+        lost = 0
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            target = await self._balancer.take(avoid, deadline)
+            try:
+                return await self._ask(request, target)
+            except UnconnectedError:
+                avoid.add(target)
+            except _SilentError:
+                lost += 1
+                if lost > 1 or not request.repeatable:
+                    # A request that makes replicas fall over must not be handed to all of them.
+                    raise RefusedError(502, "the replica went away without an answer") from None
+                avoid.add(target)
+            finally:
+                target.release()
+
+    async def _read_head(self) -> bytes:
+        """Everything up to the empty line; empty when the client is done."""
+        try:
+            async with asyncio.timeout(KEEP_ALIVE):
+                head = await self._reader.readuntil(b"\r\n\r\n")
+                while head.startswith(b"\r\n"):  # RFC 9112 (2.2): ignore an empty line before a request
+                    head = head[2:] if len(head) > 4 else await self._reader.readuntil(b"\r\n\r\n")
+                return head
+        except IncompleteReadError as error:
+            if error.partial.strip():
+                raise
+            return b""
+        except LimitOverrunError as error:
+            raise RefusedError(431, "the head of the request is too long") from error
+
+    async def _ask(self, request: Request, target: Target) -> bool:
+        """Raises UnconnectedError or _SilentError when the replica is not to be had."""
+        fresh = not request.repeatable
+        while True:
+            connection = await target.connect(fresh=fresh)
+            try:
+                return await self._exchange(request, connection)
+            except _SilentError:
+                # A kept connection may have been closed by the replica just now: that says nothing about it.
+                if not connection.reused:
+                    raise
+                fresh = True
+
+    async def _exchange(self, request: Request, connection: Connection) -> bool:
+        connection.writer.write(request.head(self._peer))
+        sending = asyncio.ensure_future(self._send_body(request, connection)) if request.framing.kind != "none" else None
+        try:
+            response = await self._final_response(request, connection)
+            if response.status == 101:
+                await self._upgrade(response, connection)
+                return False
+            again = await self._relay(request, response, connection, whole=sending is None or sending.done())
+        except BaseException:
+            connection.abort()
+            raise
+        finally:
+            sent = await _finish(sending)
+        if again and sent and response.keep_alive:
+            connection.target.give_back(connection)
+        else:
+            connection.close()
+        return again and sent
+
+    async def _send_body(self, request: Request, connection: Connection) -> None:
+        try:
+            await copy_body(request.framing, self._reader, connection.writer, chunk=True)
+        except ConnectionError:
+            if connection.usable:  # it is the client that went away
+                connection.abort()
+            raise
+        except RefusedError:
+            connection.abort()
+            raise
+
+    async def _final_response(self, request: Request, connection: Connection) -> Response:
+        """The response proper; those before it (100, 103) go to the client as they come."""
+        while True:
+            response = parse_response(await self._response_head(connection), to_head=request.method == b"HEAD")
+            if response.status >= 200:
+                return response
+            if response.status == 101:
+                if not request.upgrade:
+                    raise RefusedError(502, "the replica switched protocols unasked")
+                return response
+            if request.minor == b"1":
+                self._writer.write(response.head())
+
+    async def _response_head(self, connection: Connection) -> bytes:
+        try:
+            return await connection.reader.readuntil(b"\r\n\r\n")
+        except IncompleteReadError as error:
+            if error.partial:
+                raise RefusedError(502, "the replica broke off in the head of its answer") from error
+            raise _SilentError from error
+        except ConnectionError as error:
+            raise _SilentError from error
+        except LimitOverrunError as error:
+            raise RefusedError(502, "the head of the replica's answer is too long") from error
+
+    async def _relay(self, request: Request, response: Response, connection: Connection, *, whole: bool) -> bool:
+        """Pass the response on; True when the client's connection can go on. ``whole``: the request's body went out before."""
+        endless = response.framing.kind in {"chunked", "until-close"}
+        chunk = endless and request.minor == b"1"
+        extra = [b"Transfer-Encoding: chunked"] if chunk else []
+        again = request.keep_alive and whole
+        if not again:
+            extra.append(b"Connection: close")
+        self._answering = True
+        self._writer.write(response.head(*extra))
+        await copy_body(response.framing, connection.reader, self._writer, chunk=chunk)
+        self._unread = not whole
+        self._answering = False
+        return again
+
+    async def _upgrade(self, response: Response, connection: Connection) -> None:
+        self._writer.write(response.head(b"Connection: Upgrade", b"Upgrade: " + response.upgrade))
+        await tunnel((self._reader, self._writer), (connection.reader, connection.writer))
+        connection.close()
+
+    def _answer(self, refused: RefusedError) -> None:
+        body = f"setpoint: {refused}\n".encode()
+        phrase = HTTPStatus(refused.status).phrase
+        retry = "Retry-After: 1\r\n" if refused.status == 503 else ""
+        head = f"HTTP/1.1 {refused.status} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n{retry}"
+        self._writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+
+
+async def _finish(sending: asyncio.Future[None] | None) -> bool:
+    """Whether the body went out whole. An answer that came before its end leaves the rest unread: the connection cannot go on."""
+    if sending is None:
+        return True
+    if not sending.done():
+        sending.cancel()
+    outcome = (await asyncio.gather(sending, return_exceptions=True))[0]
+    if isinstance(outcome, RefusedError):
+        raise outcome
+    return outcome is None

@@ -1,0 +1,188 @@
+"""Heads of HTTP/1 requests and responses: parsed strictly, written again without what concerns one connection only.
+
+Strict because a proxy that reads a message differently from the server behind it lets requests be smuggled past it (RFC 9112,
+section 11.2): both lengths at once, a length said twice, folded lines and stray control characters are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)( [^\x00-\x08\x0a-\x1f\x7f]*)?")
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_DIGITS = re.compile(rb"\d{1,18}")
+_OF_ONE_CONNECTION = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+)
+_NEVER_DROPPED = frozenset({b"host", b"content-length", b"content-type", b"authorization", b"expect"})
+_IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
+
+
+class RefusedError(Exception):
+    """This message is answered with ``status`` and the connection closed; the text says why."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Framing(NamedTuple):
+    """How the end of a body is known; ``length`` counts only for ``length``."""
+
+    kind: Literal["none", "length", "chunked", "until-close"]
+    length: int = 0
+
+
+class Request(NamedTuple):
+    """One request as it goes on to a replica."""
+
+    method: bytes
+    target: bytes
+    minor: bytes
+    lines: list[bytes]
+    framing: Framing
+    keep_alive: bool
+    upgrade: bytes
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent a second time when a replica went away without a word."""
+        return self.framing.kind == "none" and self.method in _IDEMPOTENT and not self.upgrade
+
+    def head(self, peer: bytes) -> bytes:
+        """The head to send to a replica."""
+        lines = [b"%b %b HTTP/1.%b" % (self.method, self.target, self.minor), *self.lines, b"X-Forwarded-For: " + peer]
+        if self.framing.kind == "chunked":
+            lines.append(b"Transfer-Encoding: chunked")
+        if self.upgrade:
+            lines += [b"Connection: Upgrade", b"Upgrade: " + self.upgrade]
+        elif self.minor == b"1":
+            lines.append(b"Connection: keep-alive")
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+class Response(NamedTuple):
+    """One response as it goes back to the client."""
+
+    status: int
+    status_line: bytes
+    lines: list[bytes]
+    framing: Framing
+    keep_alive: bool
+    upgrade: bytes
+
+    def head(self, *extra: bytes) -> bytes:
+        """The head to send to the client."""
+        return b"\r\n".join([self.status_line, *self.lines, *extra]) + b"\r\n\r\n"
+
+
+class _Fields(NamedTuple):
+    """What the header fields say about the connection, and the lines that go on."""
+
+    lines: list[bytes]
+    lengths: list[bytes]
+    codings: list[bytes]
+    connection: set[bytes]
+    upgrade: bytes
+    hosts: int
+
+
+def parse_request(head: bytes) -> Request:
+    """A request from everything up to and including the empty line.
+
+    Raises:
+        RefusedError: with the status to answer.
+    """
+    first, *rest = head[:-4].split(b"\r\n")
+    match = _REQUEST_LINE.fullmatch(first)
+    if match is None:
+        raise RefusedError(505 if re.search(rb" HTTP/[02-9]", first) else 400, "this is no HTTP/1 request line")
+    method, target, minor = match[1], match[2], match[3]
+    fields = _fields(rest, 400)
+    if method == b"CONNECT":
+        raise RefusedError(405, "CONNECT goes through a forward proxy; this is an instance's own address")
+    if fields.hosts > 1 or (fields.hosts == 0 and minor == b"1"):
+        raise RefusedError(400, "a request names one Host")
+    framing = _request_framing(fields, minor)
+    keep_alive = minor == b"1" and b"close" not in fields.connection
+    upgrade = fields.upgrade if b"upgrade" in fields.connection and minor == b"1" else b""
+    return Request(method, target, minor, fields.lines, framing, keep_alive, upgrade)
+
+
+def parse_response(head: bytes, *, to_head: bool) -> Response:
+    """A response from its head; ``to_head``: the request was a HEAD.
+
+    Raises:
+        RefusedError: 502, the replica does not speak HTTP/1.
+    """
+    first, *rest = head[:-4].split(b"\r\n")
+    match = _STATUS_LINE.fullmatch(first)
+    if match is None:
+        raise RefusedError(502, "the replica did not answer with an HTTP/1 status line")
+    status = int(match[1])
+    fields = _fields(rest, 502)
+    framing = _response_framing(fields, status, to_head=to_head)
+    lines = fields.lines
+    if to_head and fields.codings:
+        lines = [*lines, b"Transfer-Encoding: chunked"]
+    keep_alive = first.startswith(b"HTTP/1.1") and b"close" not in fields.connection and framing.kind != "until-close"
+    line = b"HTTP/1.1 " + match[1] + (match[2] or b" ")
+    return Response(status, line, lines, framing, keep_alive, fields.upgrade)
+
+
+def _fields(lines: list[bytes], status: int) -> _Fields:
+    kept: list[tuple[bytes, bytes]] = []
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
+    connection: set[bytes] = set()
+    upgrade, hosts = b"", 0
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon or not _NAME.fullmatch(name) or _CONTROL.search(value):
+            raise RefusedError(status, "a header line is malformed")
+        lower, value = name.lower(), value.strip(b" \t")
+        if lower == b"content-length":
+            lengths.append(value)
+        elif lower == b"transfer-encoding":
+            codings.append(value.lower())
+        elif lower == b"connection":
+            connection.update(option.strip(b" \t") for option in value.lower().split(b","))
+        elif lower == b"upgrade":
+            upgrade = value
+        hosts += lower == b"host"
+        kept.append((lower, line))
+    dropped = _OF_ONE_CONNECTION | (connection - _NEVER_DROPPED)
+    return _Fields([line for lower, line in kept if lower not in dropped], lengths, codings, connection, upgrade, hosts)
+
+
+def _length(fields: _Fields, status: int) -> int | None:
+    if not fields.lengths:
+        return None
+    if len(fields.lengths) > 1 or not _DIGITS.fullmatch(fields.lengths[0]):
+        raise RefusedError(status, "Content-Length is one whole number, said once")
+    return int(fields.lengths[0])
+
+
+def _request_framing(fields: _Fields, minor: bytes) -> Framing:
+    length = _length(fields, 400)
+    if fields.codings:
+        if length is not None or minor == b"0":
+            raise RefusedError(400, "Transfer-Encoding excludes Content-Length and HTTP/1.0")
+        if fields.codings != [b"chunked"]:
+            raise RefusedError(501, "the only transfer coding understood here is chunked")
+        return Framing("chunked")
+    return Framing("length", length) if length else Framing("none")
+
+
+def _response_framing(fields: _Fields, status: int, *, to_head: bool) -> Framing:
+    length = _length(fields, 502)
+    if fields.codings and (length is not None or fields.codings != [b"chunked"]):
+        raise RefusedError(502, "the replica frames its answer ambiguously")
+    if to_head or status < 200 or status in {204, 304}:
+        return Framing("none")
+    if fields.codings:
+        return Framing("chunked")
+    return Framing("until-close") if length is None else Framing("length", length)

@@ -1,0 +1,94 @@
+"""Ends of processes as futures: of children by SIGCHLD, of adopted ones by a process handle.
+
+The supervisor reaps everything, also orphans that became its children, so nobody else may wait for a child here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from setpoint.runtimes.process.procfs import Identity, is_alive
+
+
+class Reaper:
+    """One for each supervisor; made inside its running loop."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, asyncio.Future[int | None]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
+
+    def spawn(
+        self, command: list[str], directory: str | None, env: dict[str, str], output: int
+    ) -> tuple[int, asyncio.Future[int | None]]:
+        """Start a program in a session of its own; its number and its exit code to come (negative: a signal).
+
+        Raises:
+            OSError: it cannot be started (not found, not executable, no such directory).
+        """
+        process = subprocess.Popen(
+            command,
+            cwd=directory or None,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        # The number cannot be reaped before the next turn of the loop, which is also where the future is set.
+        process.returncode = 0
+        ended: asyncio.Future[int | None] = self._loop.create_future()
+        self._waiting[process.pid] = ended
+        return process.pid, ended
+
+    def adopt(self, identity: Identity) -> asyncio.Future[int | None] | None:
+        """The end of a process that is nobody's child here (its code stays unknown: None); None when it has ended already."""
+        try:
+            handle = os.pidfd_open(identity.pid)
+        except ProcessLookupError:
+            return None
+        if not is_alive(identity):
+            os.close(handle)
+            return None
+        ended: asyncio.Future[int | None] = self._loop.create_future()
+        self._loop.add_reader(handle, self._adopted_ended, handle, ended)
+        return ended
+
+    def _adopted_ended(self, handle: int, ended: asyncio.Future[int | None]) -> None:
+        self._loop.remove_reader(handle)
+        os.close(handle)
+        if not ended.done():
+            ended.set_result(None)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            ended = self._waiting.pop(pid, None)
+            if ended is not None and not ended.done():
+                ended.set_result(os.waitstatus_to_exitcode(status))
+
+
+def describe_exit(code: int | None) -> str:
+    """``exited with 3``, ``was killed by SIGKILL``, or plain ``ended`` when nobody saw how."""
+    if code is None:
+        return "ended"
+    if code >= 0:
+        return f"exited with {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+def open_append(path: Path) -> int:
+    """A descriptor that appends, readable by this user only: a replica writes on while its log is cut short behind it."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,120 @@
+"""What the process runtime writes down and says over its socket: small frozen values, JSON on disk and on the wire."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+PROTOCOL = 1
+"""Raised with every change of what is said over the socket; an older supervisor is then asked to hand over."""
+
+
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a replica is asked whether it is well. Times in milliseconds."""
+
+    kind: Literal["none", "http", "tcp", "command"] = "none"
+    path: str = ""
+    command: tuple[str, ...] = ()
+    interval: int = 1_000
+    timeout: int = 1_000
+
+
+class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything that is needed to start one replica of one spec, again and again."""
+
+    digest: str
+    version: str
+    command: tuple[str, ...]
+    directory: str = ""
+    env: dict[str, str] = {}
+    health: Health = Health()
+    stop: int = 10_000
+    """Milliseconds between being asked to end and being killed; draining included."""
+
+
+class Desired(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What shall run for one instance."""
+
+    launch: Launch
+    replicas: int = 1
+    surge: int = 1
+    unavailable: int = 0
+    port: int = 0
+    """Of the stable address; 0: whichever it was given first."""
+
+
+class ReplicaRecord(msgspec.Struct, omit_defaults=True):
+    """One replica as remembered between supervisors. ``run`` is new at every start."""
+
+    name: str
+    digest: str
+    run: str = ""
+    pid: int = 0
+    start: int = 0
+    port: int = 0
+    restarts: int = 0
+    stopping: bool = False
+
+
+class InstanceRecord(msgspec.Struct, omit_defaults=True):
+    """One instance as remembered: what it shall run (None: nothing, it is being removed) and what was started for it."""
+
+    instance: str
+    desired: Desired | None = None
+    halted: bool = False
+    """Taken down with the whole supervisor: nothing is started before the next apply."""
+    operations: list[str] = []
+    port: int = 0
+    counter: int = 0
+    boot: str = ""
+    replicas: list[ReplicaRecord] = []
+    launches: dict[str, Launch] = {}
+
+
+class ReplicaView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One replica as seen now. ``running`` is False while it waits to be started again."""
+
+    name: str
+    digest: str
+    version: str
+    running: bool
+    stopping: bool
+    healthy: bool | None = None
+    message: str = ""
+    pid: int = 0
+    port: int = 0
+    cpu: float = 0.0
+    """Seconds of processor time, descendants included."""
+    memory: int = 0
+    """Resident bytes, descendants included."""
+
+
+class InstanceView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One instance as seen now; ``digest`` is that of what it shall run, empty when nothing."""
+
+    digest: str = ""
+    version: str = ""
+    wanted: int = 0
+    port: int = 0
+    message: str = ""
+    replicas: tuple[ReplicaView, ...] = ()
+
+
+class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line to the supervisor."""
+
+    do: Literal["ping", "apply", "observe", "usage", "remove", "handover", "shutdown"]
+    operation: str = ""
+    instance: str = ""
+    desired: Desired | None = None
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line back. ``error`` is empty, ``transient`` or ``terminal``."""
+
+    error: str = ""
+    text: str = ""
+    protocol: int = PROTOCOL
+    pid: int = 0
+    view: InstanceView | None = None

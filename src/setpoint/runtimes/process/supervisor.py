@@ -1,0 +1,233 @@
+"""The supervisor: a small process that outlives the engine, is the parent of all replicas of one home, and owns their addresses.
+
+``python -m setpoint.runtimes.process.supervisor HOME`` starts one in the background and returns when it answers, or when another
+one already holds the home. SIGTERM hands over: it ends, what runs goes on, and the next supervisor takes it over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from setpoint.runtimes.process.daemon import HELD, base_env, detach, hold_lock
+from setpoint.runtimes.process.home import Home
+from setpoint.runtimes.process.instance import Instance
+from setpoint.runtimes.process.logs import rotate
+from setpoint.runtimes.process.procfs import become_subreaper, boot_id, children_of, read_stat, runs_with, send, send_all
+from setpoint.runtimes.process.reaper import Reaper
+from setpoint.runtimes.process.records import InstanceRecord, InstanceView, Reply, Request
+from setpoint.runtimes.process.replica import Host
+from setpoint.runtimes.process.survivors import survivors_of
+
+IDLE = 10.0
+"""Seconds without an instance and without a request after which a supervisor ends by itself."""
+_TICK = 1.0
+_TREE_AGE = 600.0
+_LINE = 16 * 1024 * 1024
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Everything one home runs; made inside a running loop, holding the lock of the home."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._host = Host(home, home.identity(), boot_id(), Reaper(), base_env(os.environ), set())
+        self._instances: dict[str, Instance] = {}
+        self._done = asyncio.Event()
+        self._asked = time.monotonic()
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def serve(self, ready: int, *, halted: bool) -> None:
+        """Take over what runs and answer requests until it shall end; ``ready`` is told once it answers."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._done.set)
+        self._take_over(halted=halted)
+        self._home.clear_socket()
+        with self._home.socket_path() as path:
+            server = await asyncio.start_unix_server(self._connected, path, limit=_LINE)
+        os.write(ready, b"ready\n")
+        os.close(ready)
+        ticking = asyncio.create_task(self._tick())
+        await self._done.wait()
+        ticking.cancel()
+        server.close()
+        for instance in self._instances.values():
+            await instance.detach()
+        await asyncio.gather(ticking, *self._connections, return_exceptions=True)
+
+    def _take_over(self, *, halted: bool) -> None:
+        """Recognise replicas that outlived an earlier supervisor; end what bears our mark and is none."""
+        found = runs_with(self._host.identity)
+        for record in self._readable_records():
+            record.halted = record.halted or halted
+            survivors = survivors_of(record, found, self._host.boot)
+            for run in survivors:
+                found.pop(run, None)
+            self._add(record).begin(survivors)
+        for strays in found.values():
+            send_all((stat.identity for stat in strays), signal.SIGKILL)
+
+    def _readable_records(self) -> list[InstanceRecord]:
+        records = []
+        for path in sorted(self._home.instances.glob("*.json")):
+            try:
+                records.append(msgspec.json.decode(path.read_bytes(), type=InstanceRecord))
+            except msgspec.DecodeError as error:
+                _log.error("%s is damaged and set aside: %s", path, error)
+                path.replace(path.with_suffix(".damaged"))
+        return records
+
+    def _add(self, record: InstanceRecord) -> Instance:
+        instance = Instance(self._host, record)
+        self._instances[record.instance] = instance
+        return instance
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        try:
+            line = await reader.readline()
+            if line:
+                self._asked = time.monotonic()
+                reply = await self._answer(line)
+                writer.write(msgspec.json.encode(msgspec.structs.replace(reply, pid=os.getpid())) + b"\n")
+                await writer.drain()
+        except ConnectionError:
+            _log.info("somebody asked and did not wait for the answer")
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes) -> Reply:
+        try:
+            request = msgspec.json.decode(line, type=Request)
+        except msgspec.DecodeError as error:
+            return Reply(error="terminal", text=f"the supervisor of local processes does not understand the request: {error}")
+        try:
+            return await self._perform(request)
+        except OSError as error:
+            return Reply(error="transient", text=str(error))
+
+    async def _perform(self, request: Request) -> Reply:
+        match request.do:
+            case "apply":
+                await self._apply(request)
+            case "remove":
+                await self._remove(request)
+            case "observe" | "usage":
+                return Reply(view=self._view(request))
+            case "handover":
+                self._done.set()
+            case "shutdown":
+                await self._shutdown()
+            case "ping":
+                pass
+        return Reply()
+
+    def _view(self, request: Request) -> InstanceView:
+        instance = self._instances.get(request.instance)
+        return instance.view(with_usage=request.do == "usage") if instance is not None else InstanceView()
+
+    async def _apply(self, request: Request) -> None:
+        if request.desired is None:
+            raise ValueError("an apply says what shall run")
+        instance = await self._present(request.instance)
+        if instance is None:
+            record = self._home.read(request.instance) or InstanceRecord(instance=request.instance)
+            instance = Instance(self._host, record)
+            instance.apply(request.operation, request.desired)
+            self._instances[request.instance] = instance
+            instance.begin({})
+        else:
+            instance.apply(request.operation, request.desired)
+
+    async def _present(self, name: str) -> Instance | None:
+        """The instance, unless it is just going away: then after it went."""
+        instance = self._instances.get(name)
+        if instance is not None and instance.closing:
+            await instance.ended.wait()
+        if instance is not None and instance.ended.is_set():
+            self._instances.pop(name, None)
+            return None
+        return instance
+
+    async def _remove(self, request: Request) -> None:
+        instance = await self._present(request.instance)
+        if instance is not None:
+            instance.remove(request.operation)
+        else:
+            self._home.forget(request.instance)
+
+    async def _shutdown(self) -> None:
+        """End everything, also orphans that bear no mark: here, whatever is a child of ours is."""
+        instances = list(self._instances.values())
+        for instance in instances:
+            instance.halt()
+        await asyncio.gather(*(instance.ended.wait() for instance in instances))
+        for _ in range(100):
+            left = [stat.identity for pid in children_of(os.getpid()) if (stat := read_stat(pid)) and not stat.dead]
+            left += [stat.identity for strays in runs_with(self._host.identity).values() for stat in strays]
+            if not left:
+                break
+            for identity in left:
+                send(identity, signal.SIGKILL)
+            await asyncio.sleep(0.02)
+        self._done.set()
+
+    async def _tick(self) -> None:
+        """Housekeeping, once a second."""
+        while True:
+            await asyncio.sleep(_TICK)
+            for name, instance in list(self._instances.items()):
+                if instance.ended.is_set():
+                    del self._instances[name]
+            try:
+                self._tidy()
+            except OSError as error:
+                _log.warning("logs and old versions could not be tidied: %s", error)
+            if not self._instances and time.monotonic() - self._asked > IDLE:
+                self._done.set()
+
+    def _tidy(self) -> None:
+        for name in self._instances:
+            rotate(self._home.logs_of(name))
+        used = {tree for instance in self._instances.values() for tree in instance.directories()}
+        for tree in self._home.trees.iterdir():
+            old = time.time() - tree.stat().st_mtime > _TREE_AGE
+            if old and not any(Path(path).is_relative_to(tree) for path in used):
+                shutil.rmtree(tree, ignore_errors=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Start a supervisor for a home in the background; ``--halted``: one that only ends what runs."""
+    home = Home(Path(arguments[0]))
+    home.prepare()
+    return detach(home.journal, lambda ready: _run(home, ready, halted="--halted" in arguments[1:]))
+
+
+def _run(home: Home, ready: int, *, halted: bool) -> int:
+    lock = hold_lock(home.lock)
+    if lock is None:
+        return HELD
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    become_subreaper()
+    asyncio.run(_serve(home, ready, halted=halted))
+    return 0
+
+
+async def _serve(home: Home, ready: int, *, halted: bool) -> None:
+    await Supervisor(home).serve(ready, halted=halted)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
