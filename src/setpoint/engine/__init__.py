@@ -1,0 +1,1 @@
+"""Hosts of actors, and what performs their instructions."""

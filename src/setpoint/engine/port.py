@@ -6,36 +6,74 @@ them, perform instructions, and keep timers, watches and subscriptions. They dec
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from setpoint.core.facts import AnyFact
-from setpoint.core.instructions import Decision
+from setpoint.core.instructions import AnyInstruction, Apply, Decision, RunCheck, Watch
+from setpoint.model.checks import CheckResult
+from setpoint.model.observation import Observation
 from setpoint.model.time import Instant
 
 State = msgspec.Struct
 Clock = Callable[[], Instant]
 """Milliseconds since the epoch, UTC."""
 
-Decide = Callable[[str, State | None, Sequence[AnyFact], Instant], Decision]
+Decide = Callable[[str, Any, Sequence[AnyFact], Instant], Decision]
 """``decide(entity, state, facts, now)``: pure. ``state`` is None for an entity that has none yet."""
+
+WatchOf = Callable[[Any], Watch | None]
+"""The standing watch that a state implies: how a host knows after a start what to look at."""
 
 
 class Codec(Protocol):
-    """How states and facts become bytes. ``fixed`` holds what seldom changes and is only encoded when it did."""
+    """How states, facts and instructions become bytes. ``fixed`` holds what seldom changes and is only encoded when it did."""
 
-    def encode_state(self, entity: str, state: State, previous: State | None) -> tuple[bytes | None, bytes]:
-        """(``fixed`` or None when it is the same as in ``previous``, ``changing``)."""
+    def encode_state(self, entity: str, state: Any, previous: Any) -> tuple[bytes | None, bytes]:
+        """(``fixed`` or None when it is the same as in ``previous``, ``changing``). ``previous`` is None the first time."""
         ...
 
-    def decode_state(self, entity: str, fixed: bytes, changing: bytes) -> State:
-        """Upgrades states of older schema versions. Raises ``msgspec.DecodeError`` for what it cannot read."""
+    def decode_state(self, entity: str, fixed: bytes, changing: bytes) -> Any:
+        """Upgrades states of older schema versions. Raises ``msgspec.MsgspecError`` for what it cannot read."""
+        ...
+
+    def encode_fact(self, fact: AnyFact) -> bytes:
+        """A fact on its way. Raises ``UnicodeEncodeError`` for text that is none."""
+        ...
+
+    def decode_fact(self, data: bytes) -> AnyFact:
+        """Raises ``msgspec.MsgspecError`` for what it cannot read."""
+        ...
+
+    def encode_instruction(self, instruction: AnyInstruction) -> bytes:
+        """An operation that is open."""
+        ...
+
+    def decode_instruction(self, data: bytes) -> AnyInstruction:
+        """Raises ``msgspec.MsgspecError`` for what it cannot read."""
         ...
 
 
-Perform = Callable[..., Awaitable[None]]
+class Performer(Protocol):
+    """Does what instructions ask of the outside. Each may be called again with the same operation after a crash."""
+
+    async def apply(self, entity: str, instruction: Apply) -> None:
+        """Returns when the runtime has taken it on.
+
+        Raises:
+            TransientError, TerminalError: what became of it; anything else counts as transient.
+        """
+        ...
+
+    async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
+        """One run of a check; whatever it raises counts as ``unavailable``."""
+        ...
+
+    async def look(self, entity: str, watch: Watch) -> Observation:
+        """One look at what runs. Raises ``Unreachable``; anything else it raises counts as that."""
+        ...
 
 
 class Engine(Protocol):
@@ -45,11 +83,11 @@ class Engine(Protocol):
         """Deliver a fact. Returns when it is durable. A fact with a ``dedup`` seen before is dropped. ``at`` 0 is stamped now."""
         ...
 
-    async def read(self, entity: str) -> State | None:
-        """The committed state of an entity."""
+    async def read(self, entity: str) -> Any:
+        """The committed state of an entity; None when it has none."""
         ...
 
-    async def scan(self, kind: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, State]]:
+    async def scan(self, kind: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, Any]]:
         """Entities of a kind (``instance``, ``line`` …) in order of their ids, from after ``after``."""
         ...
 

@@ -1,0 +1,228 @@
+"""Performs instructions through adapters: applies and looks by the runtime a spec names, checks by the protection they use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from setpoint.core.instructions import Apply, RunCheck, Watch
+from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.observation import Observation
+from setpoint.model.spec import Spec
+from setpoint.model.time import MINUTE, SECOND, Duration
+from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
+from setpoint.plugins.protection import Protection
+from setpoint.plugins.runtime import Runtime
+from setpoint.store.content import Content
+
+RUNTIMES = "setpoint.runtimes"
+ADDRESS = "SETPOINT_ADDRESS"
+_LOOK: Duration = 30 * SECOND
+_APPLY: Duration = 10 * MINUTE
+_GRACE: Duration = 15 * SECOND
+"""Beyond its own timeout: a protection that does not end by itself is given up."""
+_RESULTS = 2_000
+
+MakeRuntime = Callable[[dict[str, Any], Path], Runtime]
+
+
+class RuntimeDefinition(msgspec.Struct, frozen=True):
+    """One Runtime document as the engine needs it."""
+
+    kind: str
+    """Name of the adapter."""
+    options: dict[str, Any] = {}
+
+
+def runtime_adapters() -> dict[str, MakeRuntime]:
+    """Every runtime adapter that is installed, by name. One that cannot be loaded raises when it is used, not here."""
+    return {point.name: _lazily(point.load) for point in entry_points(group=RUNTIMES)}
+
+
+def _lazily(load: Callable[[], MakeRuntime]) -> MakeRuntime:
+    def make(options: dict[str, Any], home: Path) -> Runtime:
+        return load()(options, home)
+
+    return make
+
+
+class Effects:
+    """The performer of the real world."""
+
+    def __init__(
+        self,
+        home: Path,
+        content: Content,
+        *,
+        runtimes: Mapping[str, MakeRuntime],
+        protections: Mapping[str, Protection],
+        look_timeout: Duration = _LOOK,
+    ) -> None:
+        self._home = home
+        self._files = home / "files"
+        self._content = content
+        self._makers = runtimes
+        self._protections = protections
+        self._look_timeout = look_timeout / 1000
+        self._definitions: dict[str, RuntimeDefinition] = {}
+        self._runtimes: dict[str, Runtime] = {}
+        self._runtime_of: dict[str, str] = {}
+        self._addresses: dict[str, str] = {}
+        self._results: OrderedDict[str, CheckResult] = OrderedDict()
+
+    # --- configuration
+
+    async def set_runtimes(self, definitions: Mapping[str, RuntimeDefinition], instances: Mapping[str, str]) -> None:
+        """The runtimes there are by name, and the runtime of each instance. What did not change goes on as it is."""
+        changed = [name for name, definition in self._definitions.items() if definitions.get(name) != definition]
+        self._definitions = dict(definitions)
+        self._runtime_of = dict(instances)
+        gone = [self._runtimes.pop(name) for name in changed if name in self._runtimes]
+        for runtime in gone:
+            await runtime.close()
+
+    def runtime(self, name: str) -> Runtime:
+        """The adapter of a runtime.
+
+        Raises:
+            Unreachable: it is not configured, or its adapter cannot be had.
+        """
+        found = self._runtimes.get(name)
+        if found is None:
+            found = self._runtimes[name] = self._make(name)
+        return found
+
+    def last_result(self, attachment: str) -> CheckResult | None:
+        """How the last run of a check ended, with its output; of the most recent ones only."""
+        return self._results.get(attachment)
+
+    async def close(self) -> None:
+        """Let go of every runtime."""
+        runtimes = list(self._runtimes.values())
+        self._runtimes.clear()
+        for runtime in runtimes:
+            await runtime.close()
+
+    def _make(self, name: str) -> Runtime:
+        definition = self._definitions.get(name)
+        if definition is None:
+            raise Unreachable(f'the runtime "{name}" is not configured')
+        maker = self._makers.get(definition.kind)
+        if maker is None:
+            raise Unreachable(f'the runtime "{name}" is of kind "{definition.kind}", which is not installed')
+        try:
+            return maker(definition.options, self._home)
+        except Exception as error:
+            raise Unreachable(
+                f'the runtime "{name}" ({definition.kind}) cannot be used: {type(error).__name__}: {error}'
+            ) from error
+
+    # --- the performer
+
+    async def apply(self, entity: str, instruction: Apply) -> None:
+        """See the port."""
+        spec = await self._content.spec(instruction.spec)
+        if spec is None:
+            raise TerminalError(f"the spec {instruction.spec} of {entity} is not stored: release the version again")
+        runtime = self.runtime(spec.runtime)
+        for sha256 in set(spec.files.values()):
+            await self._materialise(sha256)
+        try:
+            await asyncio.wait_for(runtime.apply(instruction.operation, spec), _APPLY / 1000)
+        except TimeoutError:
+            raise TransientError(f'the runtime "{spec.runtime}" took on nothing within {_APPLY // MINUTE} minutes') from None
+
+    async def look(self, entity: str, watch: Watch) -> Observation:
+        """See the port."""
+        instance = _key(entity)
+        spec = await self._content.spec(watch.spec) if watch.spec else None
+        name = spec.runtime if spec is not None else self._runtime_of.get(instance, "")
+        if not name:
+            raise Unreachable(f"{instance} has no runtime in the configuration")
+        return await self._observe(name, instance, spec)
+
+    async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
+        """See the port."""
+        definition = instruction.definition
+        protection = self._protections.get(definition.use)
+        if protection is None:
+            return CheckResult(
+                Outcome.MISCONFIGURED, f'there is no protection "{definition.use}": install it or correct the name'
+            )
+        definition = await self._addressed(definition)
+        try:
+            result = await asyncio.wait_for(
+                protection.run(instruction.operation, definition), (definition.timeout + _GRACE) / 1000
+            )
+        except TimeoutError:
+            result = CheckResult(Outcome.UNAVAILABLE, f'the protection "{definition.use}" did not end by its timeout')
+        result = CheckResult(result.outcome, _text(result.reason), _text(result.output))
+        self._remember(entity, result)
+        return CheckResult(result.outcome, result.reason)
+
+    async def _observe(self, name: str, instance: str, spec: Spec | None) -> Observation:
+        try:
+            seen = await asyncio.wait_for(self.runtime(name).observe(instance, spec), self._look_timeout)
+        except TimeoutError:
+            raise Unreachable(f'the runtime "{name}" did not answer within {self._look_timeout:g} s') from None
+        address = seen.links.get("address")
+        if address:
+            self._addresses[instance] = address
+        return seen
+
+    async def _addressed(self, definition: CheckDefinition) -> CheckDefinition:
+        """Checks of an instance are told where it answers, also right after a start, when nothing was looked at yet."""
+        kind, _, instance = definition.subject.partition(":")
+        if kind not in {"attempt", "instance"}:
+            return definition
+        if instance not in self._addresses and instance in self._runtime_of:
+            with contextlib.suppress(Unreachable):
+                await self._observe(self._runtime_of[instance], instance, None)
+        address = self._addresses.get(instance)
+        return structs.replace(definition, env={**definition.env, ADDRESS: address}) if address else definition
+
+    def _remember(self, attachment: str, result: CheckResult) -> None:
+        self._results[attachment] = result
+        self._results.move_to_end(attachment)
+        if len(self._results) > _RESULTS:
+            self._results.popitem(last=False)
+
+    async def _materialise(self, sha256: str) -> None:
+        path = self._files / sha256
+        if path.exists():
+            return
+        content = await self._content.file(sha256)
+        if content is None:
+            raise TerminalError(f"a file of the spec ({sha256[:12]}…) is not stored: apply the configuration and release again")
+        try:
+            await asyncio.to_thread(_write_whole, path, content)
+        except OSError as error:
+            raise TransientError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.chmod(0o600)
+    temporary.replace(path)
+
+
+def _key(entity: str) -> str:
+    return entity.partition(":")[2]
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,495 @@
+"""The embedded engine: one process, one loop, one SQLite file.
+
+    decide a pass -> commit it -> perform it        (while one pass is being committed the next one is decided)
+
+Nothing is performed before what asked for it is committed; commits are in order. When a commit fails, nothing of it is performed,
+whoever waits for it is told, and the memory image is loaded again from what is durable as soon as the journal can be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from msgspec import structs
+
+from setpoint.core import instructions as do
+from setpoint.core.facts import AnyFact, Applied, Observed, Unobserved, Woken
+from setpoint.engine.embedded.clock import STEP, Alarm, host_clock
+from setpoint.engine.embedded.failpoints import Failpoints
+from setpoint.engine.embedded.journal import load, next_boot, save
+from setpoint.engine.embedded.lock import HomeLock
+from setpoint.engine.embedded.mailbox import Mail, Mailbox
+from setpoint.engine.embedded.operations import Effect, Operations
+from setpoint.engine.embedded.timers import Timers
+from setpoint.engine.embedded.turns import Pass, Turns
+from setpoint.engine.embedded.watches import Watches
+from setpoint.engine.embedded.world import World
+from setpoint.engine.errors import EngineDegraded, EngineStopped
+from setpoint.engine.port import Clock, Codec, Decide, Performer, WatchOf
+from setpoint.model.time import HOUR, Duration, Instant
+from setpoint.store.database import Database
+from setpoint.store.history import History, Line
+
+log = logging.getLogger("setpoint.engine")
+
+QUEUED = 50_000
+"""Facts that may wait for a turn before ``post`` makes its callers wait."""
+_DEDUP_AGE: Duration = 24 * HOUR
+_SWEEP = 3600.0
+_BACKWARDS: Duration = 2000
+_RECOVER = 1.0
+_PROBE = 512 * 1024
+"""Bytes that must be writable before a full disk counts as emptied."""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How the engine is."""
+
+    status: str
+    """``starting``, ``serving``, ``degraded`` or ``stopped``."""
+    reason: str
+    entities: int
+    queued: int
+    """Facts to decide upon."""
+    operations: int
+    """Open."""
+    watched: int
+    timers: int
+    problems: int
+    turns: int
+    """Since the start, durable."""
+    commits: int
+    rows: int
+    looks: int
+
+
+class EmbeddedEngine:
+    """A host of actors in one process. Use it as ``async with``, or ``await serve()``.
+
+    ``decide`` is pure, ``codec`` makes bytes, ``performer`` does what is outside, ``watch`` derives a state's standing watch.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        decide: Decide,
+        codec: Codec,
+        performer: Performer,
+        watch: WatchOf = lambda _: None,
+        clock: Clock | None = None,
+        clock_step: Duration = STEP,
+        queued: int = QUEUED,
+    ) -> None:
+        self.home = home
+        self.database = Database(home / "setpoint.db")
+        self.history = History(self.database)
+        self._clock, self._step = (clock, clock_step) if clock is not None else host_clock()
+        self._decide = decide
+        self._codec = codec
+        self._performer = performer
+        self._watch_of = watch
+        self._queued = queued
+        self._lock = HomeLock(home)
+        self._failpoints = Failpoints.of(os.environ)
+        self._mailbox = Mailbox()
+        self._timers = Timers()
+        self._world = World()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._pending_dedup: dict[str, asyncio.Future[None]] = {}
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._status, self._reason = "starting", ""
+        self._turn_count = self._commits = self._rows = 0
+        self._last_now: Instant = 0
+        self._next_sweep = 0.0
+        self._stopping = False
+        self._loop: asyncio.Task[None] | None = None
+
+    # --- beginning and end
+
+    async def __aenter__(self) -> Self:
+        """Take the data directory, load what is durable, and begin to serve.
+
+        Raises:
+            AlreadyRunning: another engine holds the directory.
+            JournalDamaged: the journal cannot be read; it is left as it is.
+        """
+        self._lock.acquire()
+        try:
+            self.database.open()
+            boot = await self.database.write(next_boot)
+        except BaseException:
+            self.database.close()
+            self._lock.release()
+            raise
+        self._alarm = Alarm(self._tick)
+        self._look_alarm = Alarm(self._run_watches)
+        self._watches = Watches(self._performer, self._seen, self._clock, first_look=boot << 32, ring=self._look_alarm.within)
+        self._operations = Operations(
+            self._performer,
+            self._ended,
+            clock=self._clock,
+            failpoints=self._failpoints,
+            is_open=lambda operation: operation in self._world.operations,
+            is_wanted=lambda entity: bool(self._world.subscribers.get(entity)),
+        )
+        self._install(await self._load())
+        self._loop = asyncio.create_task(self._serve(), name="setpoint-engine")
+        self._tick()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Take no more work, end what runs (its rows stay open), commit what was decided, let go of the directory."""
+        self._stopping = True
+        self._alarm.stop()
+        try:
+            await self._watches.stop()
+            await self._operations.stop()
+            self._look_alarm.stop()
+            self._work.set()
+            if self._loop is not None:
+                await self._loop
+        finally:
+            self._fail_waiting(EngineStopped("the engine has stopped"))
+            self._status = "stopped"
+            self.history.close()
+            await asyncio.to_thread(self.database.close)
+            self._lock.release()
+
+    async def serve(self) -> None:
+        """Run until cancelled. Raises as ``async with`` does, and whatever ended the engine by itself."""
+        async with self:
+            if self._loop is not None:
+                await asyncio.shield(self._loop)
+
+    # --- the port
+
+    async def post(self, entity: str, fact: AnyFact, *, dedup: str = "") -> None:
+        """Deliver a fact; see the port. Waits while too many facts wait already.
+
+        Raises:
+            EngineDegraded: the journal cannot be written; nothing was accepted.
+            EngineStopped: the engine is not serving.
+            ValueError: no entity id, or text that is not Unicode.
+        """
+        while self._status == "serving" and self._mailbox.mails > self._queued:
+            self._room.clear()
+            await self._room.wait()
+        done = self._put(entity, fact, dedup, urgent=True)
+        if done is not None:
+            await asyncio.shield(done)
+
+    async def post_all(self, facts: Iterable[tuple[str, AnyFact]]) -> None:
+        """Deliver many, behind what is urgent; returns when all are durable. Raises as ``post``; then some may be durable."""
+        waiting = [self._put(entity, fact, "", urgent=False) for entity, fact in facts]
+        for done in waiting:
+            if done is not None:
+                await asyncio.shield(done)
+
+    async def read(self, entity: str) -> Any:
+        """The committed state of an entity; None when it has none."""
+        actor = self._world.actors.get(entity)
+        return actor.durable if actor is not None else None
+
+    async def scan(self, kind: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, Any]]:
+        """Entities of a kind in order of their ids, from after ``after``, with their committed states."""
+        return self._world.scan(kind, after, limit)
+
+    def look(self, entity: str) -> None:
+        """A hint that what runs may have changed: look at once."""
+        self._watches.hint(entity)
+
+    def problem(self, entity: str) -> str:
+        """Why the turns of an entity do not succeed; empty: they do."""
+        actor = self._world.actors.get(entity)
+        return actor.problem if actor is not None else ""
+
+    def problems(self) -> dict[str, str]:
+        """Every entity with a problem."""
+        return {actor.entity: actor.problem for actor in self._world.actors.values() if actor.problem}
+
+    def subscribe_events(self, *, after: int | None = None) -> AsyncIterator[Line]:
+        """Lines of history as they become durable, from after line ``after`` (None: from now on)."""
+        return self.history.follow(after=after)
+
+    def health(self) -> Health:
+        """How the engine is."""
+        started = hasattr(self, "_watches")
+        return Health(
+            status=self._status,
+            reason=self._reason,
+            entities=len(self._world.actors),
+            queued=self._mailbox.mails,
+            operations=len(self._world.operations),
+            watched=len(self._watches) if started else 0,
+            timers=len(self._timers),
+            problems=len(self.problems()),
+            turns=self._turn_count,
+            commits=self._commits,
+            rows=self._rows,
+            looks=self._watches.looks if started else 0,
+        )
+
+    # --- loading
+
+    async def _load(self) -> World:
+        return await self.database.write(lambda connection: load(connection, self._codec))
+
+    def _install(self, world: World) -> None:
+        """Go on from what is durable, and take up everything that is open."""
+        self._world = world
+        self._mailbox = Mailbox()
+        self._timers.clear()
+        self._turns = Turns(
+            world,
+            self._mailbox,
+            self._timers,
+            decide=self._decide,
+            codec=self._codec,
+            clock=self._clock,
+            failpoints=self._failpoints,
+        )
+        self._turns.started = self._operations.started
+        self._status, self._reason = "serving", ""
+        for entity, due in world.wakes.items():
+            self._timers.arm(entity, due)
+        self._wake_waiting()
+        self._take_up()
+        self._work.set()
+
+    def _wake_waiting(self) -> None:
+        """Facts may have waited for days: a fresh stamp beside them makes the turn's ``now`` today."""
+        for actor in self._world.actors.values():
+            if actor.pending or actor.aside:
+                self._mailbox.put(actor, Mail(Woken(at=self._clock())))
+
+    def _take_up(self) -> None:
+        self._operations.forget_waiting()
+        applying = {entity for entity, effect in self._world.open if isinstance(effect, do.Apply)}
+        for entity, actor in self._world.actors.items():
+            watch = self._watch_of(actor.state) if actor.state is not None and entity not in applying else None
+            if watch is not None:
+                self._watches.set(entity, watch)
+            else:
+                self._watches.unset(entity)
+        for entity, effect in self._world.open:
+            if isinstance(effect, do.Apply | do.RunCheck):
+                self._operations.start(entity, effect)
+        self._world.open.clear()
+
+    # --- facts come in
+
+    def _put(self, entity: str, fact: AnyFact, dedup: str, *, urgent: bool) -> asyncio.Future[None] | None:
+        if self._status == "degraded":
+            raise EngineDegraded(self._reason)
+        if self._status != "serving" or self._stopping:
+            raise EngineStopped("the engine is not serving")
+        if dedup in self._pending_dedup:
+            return self._pending_dedup[dedup]
+        if dedup and dedup in self._world.dedup:
+            return None
+        now = self._clock()
+        if not fact.at:
+            fact = structs.replace(fact, at=now)
+        blob = self._codec.encode_fact(fact)
+        dedup.encode()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(done)
+        done.add_done_callback(self._waiting.discard)
+        self._mailbox.put(self._world.actor(entity), Mail(fact, blob, done=done), urgent=urgent)
+        if dedup:
+            self._remember(dedup, now, done)
+        self._work.set()
+        return done
+
+    def _remember(self, dedup: str, now: Instant, done: asyncio.Future[None]) -> None:
+        self._world.dedup[dedup] = now
+        self._turns.dedup.append((dedup, now))
+        self._pending_dedup[dedup] = done
+        done.add_done_callback(lambda _: self._pending_dedup.pop(dedup, None))
+
+    def _seen(self, entity: str, fact: Observed | Unobserved) -> None:
+        if self._status == "serving":
+            self._mailbox.put(self._world.actor(entity), Mail(fact))
+            self._work.set()
+
+    def _ended(self, entity: str, effect: Effect, fact: AnyFact) -> None:
+        if self._status != "serving" or effect.operation not in self._world.operations:
+            return
+        self._mailbox.put(self._world.actor(entity), Mail(fact, operation=effect.operation), urgent=True)
+        if isinstance(effect, do.Apply) and isinstance(fact, Applied) and not fact.error:
+            self._watches.set(entity, effect.watch)
+        self._work.set()
+
+    # --- the alarm
+
+    def _tick(self) -> None:
+        """Wake who is due. A clock that went back wakes everybody: times may have been meant by the clock that was wrong."""
+        now = self._clock()
+        due = self._timers.take_all() if now < self._last_now - _BACKWARDS else self._timers.take(now)
+        self._last_now = now
+        self._sweep(now)
+        if self._status == "serving":
+            for entity in due:
+                self._mailbox.put(self._world.actor(entity), Mail(Woken(at=now)))
+                self._work.set()
+        self._ring_for_timers(now)
+
+    def _ring_for_timers(self, now: Instant) -> None:
+        due = self._timers.next()
+        wait = self._step if due is None else min(self._step, due - now)
+        self._alarm.within(wait / 1000)
+
+    def _sweep(self, now: Instant) -> None:
+        """Forget deduplication keys that are too old to come again."""
+        if time.monotonic() < self._next_sweep or self._status != "serving" or self._stopping:
+            return
+        self._next_sweep = time.monotonic() + _SWEEP
+        self._turns.dedup_gone = [key for key, at in self._world.dedup.items() if at < now - _DEDUP_AGE]
+        for key in self._turns.dedup_gone:
+            del self._world.dedup[key]
+        if self._turns.dedup_gone:
+            self._work.set()
+
+    def _run_watches(self) -> None:
+        if self._status == "serving" and not self._stopping:
+            self._watches.run()
+
+    # --- the loop
+
+    async def _serve(self) -> None:
+        try:
+            await self._passes()
+        except BaseException as error:
+            self._status, self._reason = "stopped", f"the engine broke: {type(error).__name__}: {error}"
+            log.critical("%s", self._reason, exc_info=error)
+            self._fail_waiting(EngineStopped(self._reason))
+            raise
+
+    async def _passes(self) -> None:
+        committing: asyncio.Task[None] | None = None
+        current: Pass | None = None
+        while True:
+            decided = self._turns.run() if not self._stopping or self._mailbox.unsaved else None
+            try:
+                if committing is not None and current is not None:
+                    await committing
+                    self._committed(current)
+                committing, current = None, None
+            except (sqlite3.Error, OSError) as error:
+                committing, current = None, None
+                await self._degrade(error)
+                continue
+            if decided:
+                self._ring_for_timers(self._clock())
+                current = decided
+                committing = asyncio.create_task(self._commit(decided))
+                await asyncio.sleep(0)
+            elif self._stopping:
+                return
+            else:
+                await self._idle()
+
+    async def _idle(self) -> None:
+        if not self._mailbox and not self._world.fanouts and not self._turns.dedup_gone:
+            self._work.clear()
+            await self._work.wait()
+
+    async def _commit(self, decided: Pass) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            save(connection, decided.writes)
+            self._failpoints.hit("before-commit")
+
+        if decided.writes:
+            await self.database.write(work)
+            self._commits += 1
+            self._rows += decided.writes.rows
+
+    def _committed(self, decided: Pass) -> None:
+        self._failpoints.hit("after-commit")
+        for kind in decided.results:
+            self._failpoints.hit("after-result", kind)
+        for actor, state in decided.touched:
+            actor.durable = state
+        self._turn_count += decided.turns
+        for operation in decided.writes.operations_gone:
+            self._operations.committed(operation)
+        for done in decided.done:
+            if not done.done():
+                done.set_result(None)
+        if not self._stopping:
+            for entity, instruction in decided.perform:
+                self._perform(entity, instruction)
+        if decided.writes.history:
+            self.history.notify()
+        if not self._room.is_set() and self._mailbox.mails <= self._queued:
+            self._room.set()
+
+    def _perform(self, entity: str, instruction: Any) -> None:
+        match instruction:
+            case do.Watch():
+                self._watches.set(entity, instruction)
+            case do.Unwatch():
+                self._watches.unset(entity)
+            case do.Apply():
+                self._watches.pause(entity, instruction.operation)
+                if instruction.operation in self._world.operations:
+                    self._operations.start(entity, instruction)
+            case do.RunCheck():
+                if instruction.operation in self._world.operations:
+                    self._operations.start(entity, instruction)
+            case do.Cancel():
+                self._watches.unpause(entity, instruction.operation)
+
+    # --- when the journal cannot be written
+
+    async def _degrade(self, error: BaseException) -> None:
+        self._status = "degraded"
+        self._reason = _unwritable(self.database.path, error)
+        log.critical("%s", self._reason)
+        self._fail_waiting(EngineDegraded(self._reason))
+        while not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                self._work.clear()
+                await asyncio.wait_for(self._work.wait(), _RECOVER)
+            world = await self._recovered()
+            if world is not None:
+                self._install(world)
+                self._look_alarm.within(0)
+                log.warning("the journal can be written again; everything durable was loaded anew")
+                return
+
+    async def _recovered(self) -> World | None:
+        def probe(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO file VALUES ('probe', zeroblob(?))", (_PROBE,))
+            connection.execute("DELETE FROM file WHERE sha256 = 'probe'")
+
+        try:
+            await self.database.write(probe)
+            return await self._load()
+        except (sqlite3.Error, OSError) as error:
+            self._reason = _unwritable(self.database.path, error)
+            return None
+
+    def _fail_waiting(self, error: Exception) -> None:
+        """Tell everybody whose fact is not durable. What they posted is gone from memory, so that it cannot happen after all."""
+        for done in list(self._waiting):
+            if not done.done():
+                done.set_exception(error)
+                done.exception()
+        self._room.set()
+
+
+def _unwritable(path: Path, error: BaseException) -> str:
+    return f"the journal {path} cannot be written: {error}. No new work is started; make room or repair it"

@@ -1,0 +1,172 @@
+"""What a pass writes, as one transaction, and how the memory image is loaded again."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from setpoint.engine.embedded.mailbox import Actor, Mail
+from setpoint.engine.embedded.world import World
+from setpoint.engine.port import Codec
+from setpoint.model.time import Instant
+from setpoint.store import bulk
+
+
+class Writes:
+    """Rows to put and to delete, in the form in which they are bound."""
+
+    def __init__(self) -> None:
+        self.actors: dict[int, tuple[int, str, bytes, Instant | None]] = {}
+        self.fixed: dict[int, tuple[int, bytes]] = {}
+        self.mail: list[tuple[int, str, bytes, int]] = []
+        self.mail_gone: list[int] = []
+        self.mail_aside: list[int] = []
+        self.operations: dict[str, tuple[str, str, bytes]] = {}
+        self.operations_gone: list[str] = []
+        self.publications: dict[str, tuple[str, bytes]] = {}
+        self.subscriptions: dict[tuple[str, str], bool] = {}
+        self.fanouts: dict[str, str | None] = {}
+        self.problems: dict[str, tuple[str, Instant] | None] = {}
+        self.history: list[tuple[int, Instant, str, str, bytes]] = []
+        self.dedup: list[tuple[str, Instant]] = []
+        self.dedup_gone: list[str] = []
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+    @property
+    def rows(self) -> int:
+        """How many rows are put or deleted."""
+        return sum(len(rows) for rows in vars(self).values())
+
+
+def save(connection: sqlite3.Connection, writes: Writes) -> None:
+    """Inside a transaction: everything of one pass."""
+    _save_actors(connection, writes)
+    bulk.insert(connection, "INSERT INTO inbox", writes.mail)
+    bulk.match(connection, "DELETE FROM inbox WHERE seq", writes.mail_gone)
+    bulk.match(connection, "UPDATE inbox SET aside = 1 WHERE seq", writes.mail_aside)
+    bulk.match(connection, "DELETE FROM operation WHERE id", writes.operations_gone)
+    bulk.insert(connection, "INSERT OR REPLACE INTO operation", list(writes.operations.values()))
+    bulk.insert(connection, "INSERT INTO history", writes.history)
+    bulk.insert(connection, "INSERT OR IGNORE INTO dedup", writes.dedup)
+    bulk.match(connection, "DELETE FROM dedup WHERE key", writes.dedup_gone)
+    _save_subscriptions(connection, writes)
+    _save_problems(connection, writes)
+
+
+def _save_actors(connection: sqlite3.Connection, writes: Writes) -> None:
+    bulk.insert(
+        connection,
+        "INSERT INTO actor",
+        list(writes.actors.values()),
+        "ON CONFLICT (id) DO UPDATE SET state = excluded.state, wake_at = excluded.wake_at",
+    )
+    bulk.insert(connection, "INSERT OR REPLACE INTO actor_fixed", list(writes.fixed.values()))
+
+
+def _save_subscriptions(connection: sqlite3.Connection, writes: Writes) -> None:
+    bulk.insert(connection, "INSERT OR REPLACE INTO publication", list(writes.publications.values()))
+    if writes.subscriptions:
+        bulk.insert(
+            connection, "INSERT OR IGNORE INTO subscription", [pair for pair, there in writes.subscriptions.items() if there]
+        )
+        gone = [pair for pair, there in writes.subscriptions.items() if not there]
+        connection.executemany("DELETE FROM subscription WHERE publisher = ? AND subscriber = ?", gone)
+    if writes.fanouts:
+        started = [(name, after) for name, after in writes.fanouts.items() if after is not None]
+        bulk.insert(connection, "INSERT OR REPLACE INTO fanout", started)
+        bulk.match(
+            connection, "DELETE FROM fanout WHERE publisher", [name for name, after in writes.fanouts.items() if after is None]
+        )
+
+
+def _save_problems(connection: sqlite3.Connection, writes: Writes) -> None:
+    if writes.problems:
+        found = [(entity, *problem) for entity, problem in writes.problems.items() if problem]
+        bulk.insert(connection, "INSERT OR REPLACE INTO problem", found)
+        bulk.match(
+            connection, "DELETE FROM problem WHERE entity", [entity for entity, problem in writes.problems.items() if not problem]
+        )
+
+
+def load(connection: sqlite3.Connection, codec: Codec) -> World:
+    """Everything, decoded. What cannot be decoded costs its own entity only. Raises sqlite3.Error."""
+    world = World()
+    problems: dict[str, str] = dict(connection.execute("SELECT entity, text FROM problem"))
+    _load_actors(connection, codec, world)
+    for publisher, subscriber in connection.execute("SELECT publisher, subscriber FROM subscription"):
+        world.subscribers.setdefault(publisher, {})[subscriber] = None
+    _load_publications(connection, codec, world)
+    _load_operations(connection, codec, world)
+    _load_mail(connection, codec, world)
+    world.dedup = dict(connection.execute("SELECT key, at FROM dedup"))
+    world.next_history = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM history").fetchone()[0]
+    for publisher, after in connection.execute("SELECT publisher, after FROM fanout"):
+        world.start_fanout(publisher, after)
+    for entity, text in problems.items():
+        actor = world.actor(entity)
+        actor.problem = actor.problem or text
+    return world
+
+
+def next_boot(connection: sqlite3.Connection) -> int:
+    """Count this start."""
+    connection.execute("INSERT INTO meta VALUES ('boot', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
+    number: int = connection.execute("SELECT value FROM meta WHERE key = 'boot'").fetchone()[0]
+    return number
+
+
+def _load_actors(connection: sqlite3.Connection, codec: Codec, world: World) -> None:
+    rows = connection.execute(
+        "SELECT a.id, a.entity, f.state, a.state, a.wake_at FROM actor a LEFT JOIN actor_fixed f ON f.id = a.id ORDER BY a.entity"
+    )
+    for number, entity, fixed, changing, wake_at in rows:
+        actor = world.add(Actor(number, entity))
+        try:
+            actor.state = actor.durable = codec.decode_state(entity, fixed or b"", changing)
+        except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
+            _unreadable(actor, f"its stored state cannot be read: {error}")
+        if wake_at is not None:
+            world.wakes[entity] = wake_at
+
+
+def _load_publications(connection: sqlite3.Connection, codec: Codec, world: World) -> None:
+    for publisher, fact in connection.execute("SELECT publisher, fact FROM publication"):
+        try:
+            world.publications[publisher] = codec.decode_fact(fact)
+        except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
+            world.actor(publisher).problem = f"what it published cannot be read: {error}"
+
+
+def _load_operations(connection: sqlite3.Connection, codec: Codec, world: World) -> None:
+    for operation, entity, instruction in connection.execute("SELECT id, entity, instruction FROM operation ORDER BY id"):
+        try:
+            found = codec.decode_instruction(instruction)
+            world.open.append((entity, found))
+            world.operations[operation] = type(found).__name__
+        except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
+            world.actor(entity).problem = f"the open operation {operation} cannot be read: {error}"
+
+
+def _load_mail(connection: sqlite3.Connection, codec: Codec, world: World) -> None:
+    for seq, entity, data, aside in connection.execute("SELECT seq, entity, fact, aside FROM inbox ORDER BY seq"):
+        actor = world.actor(entity)
+        world.next_mail = seq + 1
+        try:
+            mail = Mail(codec.decode_fact(data), data, seq=seq)
+        except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
+            actor.problem = f"a fact for it cannot be read and was left aside: {error}"
+            continue
+        _file(actor, mail, aside=bool(aside))
+
+
+def _file(actor: Actor, mail: Mail, *, aside: bool) -> None:
+    if aside:
+        actor.aside = [*(actor.aside or []), mail]
+    else:
+        actor.pending = [*(actor.pending or []), mail]
+
+
+def _unreadable(actor: Actor, problem: str) -> None:
+    actor.unreadable = True
+    actor.problem = problem

@@ -1,0 +1,63 @@
+"""One engine per data directory, by a lock that dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+
+from setpoint.engine.errors import AlreadyRunning
+
+HOME_VARIABLE = "SETPOINT_HOME"
+
+
+def default_home() -> Path:
+    """``SETPOINT_HOME``, or ``~/.local/share/setpoint``."""
+    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".local/share/setpoint")
+
+
+class HomeLock:
+    """Holds a data directory from ``acquire`` to ``release``."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._path = home / "engine.lock"
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Make the directory (0700) if it is missing, and take it.
+
+        Raises:
+            AlreadyRunning: naming who holds it.
+        """
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home.chmod(0o700)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            raise AlreadyRunning(
+                f"the data directory {self._home} is held by {holder}: stop that engine, or use another {HOME_VARIABLE}"
+            ) from None
+        self._descriptor = descriptor
+        story = json.dumps({"pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, story.encode(), 0)
+
+    def release(self) -> None:
+        """Give it back. Twice is once."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        story = json.loads(os.pread(descriptor, 4096, 0))
+        return f"process {story['pid']} since {story['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "a process that has just begun"

@@ -1,0 +1,195 @@
+"""Open operations: performed a few at a time, one apply per entity, each ended by exactly one result.
+
+An operation whose end nobody took stays a row, and begins again at the next start with the same id. Whoever asks for its
+cancellation before it begins, has it cancelled; it is looked up once more just before it is performed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from setpoint.core.facts import AnyFact, Applied, CheckFinished, CheckUnwanted
+from setpoint.core.instructions import Apply, RunCheck
+from setpoint.engine.embedded.failpoints import Failpoints
+from setpoint.engine.port import Clock, Performer
+from setpoint.model.checks import CheckResult, Outcome
+from setpoint.plugins.errors import AdapterError, TerminalError
+
+CHECKS = 64
+APPLIES = 64
+"""So many programs, and so many applies, at once."""
+_GRACE = 5.0
+"""Seconds that an apply may take to end when the engine stops."""
+
+Effect = Apply | RunCheck
+Ended = Callable[[str, Effect, AnyFact], None]
+"""Told entity, what was done and the fact it ended with."""
+
+
+class _Lane:
+    """Those of one kind: first come, first served, so many at once."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.waiting: deque[tuple[str, Effect]] = deque()
+        self.running = 0
+
+
+class Operations:
+    """Starts, bounds and ends operations."""
+
+    def __init__(
+        self,
+        performer: Performer,
+        ended: Ended,
+        *,
+        clock: Clock,
+        failpoints: Failpoints,
+        is_open: Callable[[str], bool],
+        is_wanted: Callable[[str], bool],
+    ) -> None:
+        self._performer = performer
+        self._ended = ended
+        self._clock = clock
+        self._failpoints = failpoints
+        self._is_open = is_open
+        self._is_wanted = is_wanted
+        self._lanes = {Apply: _Lane(APPLIES), RunCheck: _Lane(CHECKS)}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._kinds: dict[str, type[Effect]] = {}
+        self._applying: dict[str, deque[tuple[str, Effect]]] = {}
+        """Entity with an apply under way -> applies of it that wait for that."""
+        self.finished: dict[str, tuple[str, Effect, AnyFact]] = {}
+        """Operation -> its end, until the turn that takes it is committed."""
+        self.stopping = False
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for others to end."""
+        return sum(len(lane.waiting) for lane in self._lanes.values()) + sum(len(rest) for rest in self._applying.values())
+
+    def started(self, operation: str) -> bool:
+        """Whether it has begun (or ended): too late to cancel."""
+        return operation in self._tasks or operation in self.finished
+
+    def start(self, entity: str, effect: Effect) -> None:
+        """Perform it as soon as its turn comes."""
+        if effect.operation in self._tasks:
+            return
+        if effect.operation in self.finished:
+            self._ended(*self.finished[effect.operation])
+            return
+        if isinstance(effect, Apply):
+            if entity in self._applying:
+                self._applying[entity].append((entity, effect))
+                return
+            self._applying[entity] = deque()
+        self._lanes[type(effect)].waiting.append((entity, effect))
+        self._fill(type(effect))
+
+    def committed(self, operation: str) -> None:
+        """Its end was taken, durably."""
+        self.finished.pop(operation, None)
+
+    def forget_waiting(self) -> None:
+        """Drop what has not begun: it is about to be loaded again."""
+        for lane in self._lanes.values():
+            lane.waiting.clear()
+        applying = (task.get_name() for operation, task in self._tasks.items() if self._kinds[operation] is Apply)
+        self._applying = {entity: deque() for entity in applying}
+
+    async def stop(self) -> None:
+        """Start nothing more, end checks at once and applies after a grace; their rows stay open."""
+        self.stopping = True
+        for operation, task in self._tasks.items():
+            if self._kinds[operation] is RunCheck:
+                task.cancel()
+        tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=_GRACE)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fill(self, kind: type[Effect]) -> None:
+        lane = self._lanes[kind]
+        while lane.waiting and lane.running < lane.limit and not self.stopping:
+            entity, effect = lane.waiting.popleft()
+            if not self._is_open(effect.operation):
+                self._free(entity, effect)
+            elif isinstance(effect, RunCheck) and not self._is_wanted(entity):
+                self._end(entity, effect, CheckUnwanted(operation=effect.operation, at=self._clock()))
+            else:
+                lane.running += 1
+                self._kinds[effect.operation] = kind
+                self._tasks[effect.operation] = asyncio.create_task(self._perform(entity, effect), name=entity)
+
+    async def _perform(self, entity: str, effect: Effect) -> None:
+        kind = type(effect)
+        name = kind.__name__
+        fact: AnyFact
+        try:
+            self._failpoints.hit("before-perform", name)
+            fact = await (self._apply(entity, effect) if isinstance(effect, Apply) else self._check(entity, effect))
+            self._failpoints.hit("after-perform", name)
+        except asyncio.CancelledError:
+            if self.stopping:
+                return
+            fact = self._given_up(effect)
+        finally:
+            del self._tasks[effect.operation], self._kinds[effect.operation]
+            self._lanes[kind].running -= 1
+        self._end(entity, effect, fact)
+        self._free(entity, effect)
+        self._fill(kind)
+
+    def _given_up(self, effect: Effect) -> AnyFact:
+        """Nobody here cancelled it, so the adapter did, and its end must be told all the same."""
+        if isinstance(effect, Apply):
+            return Applied(operation=effect.operation, error="the runtime adapter gave up", at=self._clock())
+        return CheckFinished(
+            operation=effect.operation, result=CheckResult(Outcome.UNAVAILABLE, "the check gave up"), at=self._clock()
+        )
+
+    def _end(self, entity: str, effect: Effect, fact: AnyFact) -> None:
+        self.finished[effect.operation] = (entity, effect, fact)
+        self._ended(entity, effect, fact)
+
+    def _free(self, entity: str, effect: Effect) -> None:
+        """Let the entity's next apply have its turn."""
+        if not isinstance(effect, Apply):
+            return
+        rest = self._applying.get(entity)
+        if rest:
+            self._lanes[Apply].waiting.append(rest.popleft())
+        else:
+            self._applying.pop(entity, None)
+
+    async def _apply(self, entity: str, effect: Apply) -> Applied:
+        error, terminal = "", False
+        try:
+            await self._performer.apply(entity, effect)
+        except TerminalError as raised:
+            error, terminal = _sentence(raised), True
+        except AdapterError as raised:
+            error = _sentence(raised)
+        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
+            error = f"the runtime adapter raised {type(raised).__name__}: {_sentence(raised)}"
+        return Applied(operation=effect.operation, error=error, terminal=terminal, at=self._clock())
+
+    async def _check(self, entity: str, effect: RunCheck) -> CheckFinished:
+        try:
+            result = await self._performer.check(entity, effect)
+        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
+            result = CheckResult(Outcome.UNAVAILABLE, f"the check raised {type(raised).__name__}: {_sentence(raised)}")
+        return CheckFinished(operation=effect.operation, result=result, at=self._clock())
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text.encode("utf-8", "replace").decode()

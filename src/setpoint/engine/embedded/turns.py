@@ -1,0 +1,384 @@
+# ruff: noqa: ARG002 - those who do an instruction all take the same arguments
+"""One pass: turns for those who have facts, collected into one transaction and what is to be performed after it.
+
+Turns of a pass change the memory image at once; if the transaction then fails, the host throws the image away and loads it anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from asyncio import Future
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import msgpack, structs
+
+from setpoint.core import instructions as do
+from setpoint.core.facts import AnyFact
+from setpoint.engine.embedded.failpoints import Failpoints
+from setpoint.engine.embedded.journal import Writes
+from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
+from setpoint.engine.embedded.timers import Timers
+from setpoint.engine.embedded.world import World
+from setpoint.engine.port import Clock, Codec, Decide
+from setpoint.model.time import MINUTE, SECOND, Duration, Instant
+
+log = logging.getLogger("setpoint.engine")
+
+PASS_TURNS = 256
+PASS_SECONDS = 0.008
+_FANOUT = 128
+"""So many subscribers are told in the publisher's own transaction; more get it in chunks of this size, pass after pass."""
+_FEW = 16
+"""So many receivers inherit the urgency of whoever told them."""
+_RETRY_FIRST: Duration = SECOND
+_RETRY_LAST: Duration = 10 * MINUTE
+_REST: Duration = 10
+"""An entity that asks to be woken in the past gets a rest of this many milliseconds: it may spin, but not at full speed."""
+
+Coded = list[tuple[Any, bytes]]
+Performable = tuple[str, Any]
+
+
+class Pass:
+    """What one pass adds up to."""
+
+    def __init__(self) -> None:
+        self.writes = Writes()
+        self.turns = 0
+        self.touched: list[tuple[Actor, Any]] = []
+        self.done: list[Future[None]] = []
+        self.results: list[str] = []
+        """Kinds of the operations whose ends were taken, for failpoints."""
+        self.perform: list[Performable] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.turns or self.done or self.writes)
+
+
+class Turns:
+    """Decides. Knows nothing of transactions, tasks or the outside."""
+
+    def __init__(
+        self,
+        world: World,
+        mailbox: Mailbox,
+        timers: Timers,
+        *,
+        decide: Decide,
+        codec: Codec,
+        clock: Clock,
+        failpoints: Failpoints,
+    ) -> None:
+        self._failpoints = failpoints
+        self._world = world
+        self._mailbox = mailbox
+        self._timers = timers
+        self._decide = decide
+        self._codec = codec
+        self._clock = clock
+        self._event = msgpack.Encoder()
+        self._pass = Pass()
+        self._urgent = False
+        self.dedup: list[tuple[str, Instant]] = []
+        """Keys of posts that the next pass makes durable."""
+        self.dedup_gone: list[str] = []
+        """Keys that are too old."""
+        self.started: Callable[[str], bool] = lambda _: False
+        """Whether an operation has been started; it cannot be cancelled then."""
+        self._encoders: dict[type[Any], Callable[[Any], bytes]] = {
+            do.Send: lambda instruction: codec.encode_fact(instruction.fact),
+            do.Publish: lambda instruction: codec.encode_fact(instruction.fact),
+            do.Apply: codec.encode_instruction,
+            do.RunCheck: codec.encode_instruction,
+            do.Record: lambda instruction: self._event.encode(instruction.event),
+        }
+        self._doers: dict[type[Any], Callable[[Actor, Any, bytes, Instant], None]] = {
+            do.Send: self._send,
+            do.Publish: self._publish,
+            do.Subscribe: self._subscribe,
+            do.Unsubscribe: self._unsubscribe,
+            do.Watch: self._later,
+            do.Unwatch: self._later,
+            do.Apply: self._open,
+            do.RunCheck: self._open,
+            do.Cancel: self._cancel,
+            do.Record: self._record,
+        }
+
+    def run(self, *, seconds: float = PASS_SECONDS, limit: int = PASS_TURNS) -> Pass:
+        """Turns in order of mail, bounded in number and time; what is left over becomes rows."""
+        current = self._pass = Pass()
+        end = time.perf_counter() + seconds
+        self._fan_out()
+        while current.turns < limit and (found := self._mailbox.next()) is not None:
+            actor, self._urgent = found
+            self._turn(actor)
+            if time.perf_counter() > end:
+                break
+        self._save_left()
+        current.writes.dedup, self.dedup = self.dedup, []
+        current.writes.dedup_gone, self.dedup_gone = self.dedup_gone, []
+        return current
+
+    # --- one turn
+
+    def _turn(self, actor: Actor) -> None:
+        mails = self._fresh(actor)
+        everything = actor.aside + mails if actor.aside else mails
+        if not everything:
+            return
+        self._pass.turns += 1
+        if actor.unreadable:
+            self._set_aside(actor, mails)
+            return
+        error = self._try(actor, everything)
+        if error is None:
+            if actor.problem:
+                self._solved(actor)
+            return
+        if actor.aside and mails and self._try(actor, mails) is None:
+            self._retry_later(actor, self._clock())
+            return
+        self._failed(actor, mails, error)
+
+    def _fresh(self, actor: Actor) -> list[Mail]:
+        """The actor's mail without ends of operations that are not open any more."""
+        mails = actor.pending
+        actor.pending = None
+        if mails is None:
+            return []
+        self._mailbox.mails -= len(mails)
+        operations = self._world.operations
+        fresh = [mail for mail in mails if not mail.operation or mail.operation in operations]
+        if self._failpoints.armed:
+            for mail in fresh:
+                if mail.operation:
+                    self._failpoints.hit("before-result", operations[mail.operation])
+        return fresh
+
+    def _try(self, actor: Actor, mails: list[Mail]) -> Exception | None:
+        """Decide and encode everything before anything changes, so that whatever raises leaves no trace."""
+        now = stamp_of(mails)
+        try:
+            decision = self._decide(actor.entity, actor.state, [mail.fact for mail in mails], now)
+            fixed, changing = self._codec.encode_state(actor.entity, decision.state, actor.state)
+            coded = [(instruction, self._encode(instruction)) for instruction in decision.instructions]
+        except Exception as error:  # noqa: BLE001 - whatever a turn raises costs its own entity only, and is kept as its problem
+            return error
+        self._take(actor, mails)
+        self._keep(actor, decision, fixed, changing, now)
+        for instruction, blob in coded:
+            self._doers[type(instruction)](actor, instruction, blob, now)
+        return None
+
+    def _encode(self, instruction: Any) -> bytes:
+        encoder = self._encoders.get(type(instruction))
+        if encoder is None:
+            if type(instruction) not in self._doers:
+                raise TypeError(f"{type(instruction).__name__} is no instruction")
+            return b""
+        return encoder(instruction)
+
+    def _keep(self, actor: Actor, decision: do.Decision, fixed: bytes | None, changing: bytes, now: Instant) -> None:
+        writes = self._pass.writes
+        wake_at = decision.wake_at
+        writes.actors[actor.id] = (actor.id, actor.entity, changing, wake_at)
+        if fixed is not None:
+            writes.fixed[actor.id] = (actor.id, fixed)
+        actor.state = decision.state
+        self._pass.touched.append((actor, decision.state))
+        if wake_at is not None and wake_at <= now:
+            wake_at = now + _REST
+        self._timers.arm(actor.entity, wake_at)
+
+    def _take(self, actor: Actor, mails: list[Mail]) -> None:
+        current = self._pass
+        for mail in mails:
+            mail.taken = True
+            if mail.seq:
+                current.writes.mail_gone.append(mail.seq)
+            if mail.operation:
+                self._close(mail)
+            if mail.done is not None:
+                current.done.append(mail.done)
+        if actor.aside and actor.aside[0].taken:
+            actor.aside = None
+
+    def _close(self, mail: Mail) -> None:
+        kind = self._world.operations.pop(mail.operation, None)
+        if kind is not None:
+            self._pass.writes.operations_gone.append(mail.operation)
+            self._pass.results.append(kind)
+
+    # --- turns that raise
+
+    def _failed(self, actor: Actor, mails: list[Mail], error: Exception) -> None:
+        problem = f"a turn raised {type(error).__name__}: {error}"
+        now = self._clock()
+        if problem != actor.problem:
+            log.error("%s: %s; it keeps its state, and the turn is tried again", actor.entity, problem, exc_info=error)
+            actor.problem = problem
+            self._pass.writes.problems[actor.entity] = (problem, now)
+            self._note(actor, "problem", problem, now)
+        self._set_aside(actor, mails)
+        self._timers.arm(actor.entity, None)
+        self._retry_later(actor, now)
+
+    def _retry_later(self, actor: Actor, now: Instant) -> None:
+        retry = now + min(_RETRY_FIRST << min(actor.failures, 16), _RETRY_LAST)
+        actor.failures += 1
+        due = self._timers.due(actor.entity)
+        self._timers.arm(actor.entity, retry if due is None else min(due, retry))
+
+    def _set_aside(self, actor: Actor, mails: list[Mail]) -> None:
+        kept = []
+        for mail in mails:
+            mail.taken = True
+            if mail.operation:
+                self._close(mail)
+                mail.operation = ""
+            if mail.done is not None:
+                self._pass.done.append(mail.done)
+            if mail.seq:
+                self._pass.writes.mail_aside.append(mail.seq)
+                kept.append(mail)
+            elif (blob := self._blob(mail)) is not None:
+                mail.seq = self._row(actor, blob, aside=1)
+                kept.append(mail)
+        if kept:
+            actor.aside = [*(actor.aside or []), *kept]
+
+    def _blob(self, mail: Mail) -> bytes | None:
+        """None for facts that come again by themselves."""
+        if mail.blob is not None or type(mail.fact).__name__ in {"Woken", "Observed", "Unobserved"}:
+            return mail.blob
+        return self._codec.encode_fact(mail.fact)
+
+    def _solved(self, actor: Actor) -> None:
+        actor.problem = ""
+        actor.failures = 0
+        self._pass.writes.problems[actor.entity] = None
+        self._note(actor, "problem-solved", "its turns succeed again", self._clock())
+
+    def _note(self, actor: Actor, kind: str, text: str, now: Instant) -> None:
+        printable = text.encode("utf-8", "replace").decode()
+        event = do.Event(kind, printable)
+        self._record(actor, do.Record(event), self._event.encode(event), now)
+
+    # --- instructions
+
+    def _send(self, actor: Actor, send: do.Send, blob: bytes, now: Instant) -> None:
+        self._deliver(send.to, send.fact, blob, now, urgent=self._urgent)
+
+    def _deliver(self, to: str, fact: AnyFact, blob: bytes, now: Instant, *, urgent: bool) -> None:
+        if fact.at != now:
+            fact = structs.replace(fact, at=now)
+            blob = self._codec.encode_fact(fact)
+        self._mailbox.put(self._world.actor(to), Mail(fact, blob), urgent=urgent)
+
+    def _publish(self, actor: Actor, publish: do.Publish, blob: bytes, now: Instant) -> None:
+        entity, fact = actor.entity, publish.fact
+        if fact.at != now:
+            fact = structs.replace(fact, at=now)
+            blob = self._codec.encode_fact(fact)
+        self._world.publications[entity] = fact
+        self._pass.writes.publications[entity] = (entity, blob)
+        subscribers = self._world.subscribers.get(entity, {})
+        if len(subscribers) > _FANOUT:
+            self._world.start_fanout(entity)
+            self._pass.writes.fanouts[entity] = ""
+            return
+        if self._world.fanouts.pop(entity, None) is not None:
+            self._pass.writes.fanouts[entity] = None
+        urgent = self._urgent and len(subscribers) <= _FEW
+        for subscriber in list(subscribers):
+            self._mailbox.put(self._world.actor(subscriber), Mail(fact, blob), urgent=urgent)
+
+    def _fan_out(self) -> None:
+        """The next chunk of one publication that goes to many; whoever is not served in this pass gets a row."""
+        if not self._world.fanouts:
+            return
+        publisher, rest = next(iter(self._world.fanouts.items()))
+        fact = self._world.publications[publisher]
+        blob = self._codec.encode_fact(fact)
+        subscribers = self._world.subscribers.get(publisher, {})
+        after = ""
+        for _ in range(min(_FANOUT, len(rest))):
+            after = rest.pop()
+            if after in subscribers:
+                self._mailbox.put(self._world.actor(after), Mail(fact, blob))
+        if rest:
+            self._pass.writes.fanouts[publisher] = after
+        else:
+            del self._world.fanouts[publisher]
+            self._pass.writes.fanouts[publisher] = None
+
+    def _subscribe(self, actor: Actor, subscribe: do.Subscribe, blob: bytes, now: Instant) -> None:
+        subscribers = self._world.subscribers.setdefault(subscribe.to, {})
+        if actor.entity in subscribers:
+            return
+        subscribers[actor.entity] = None
+        self._pass.writes.subscriptions[subscribe.to, actor.entity] = True
+        published = self._world.publications.get(subscribe.to)
+        if published is not None:
+            fresh = structs.replace(published, at=now)
+            self._mailbox.put(actor, Mail(fresh, self._codec.encode_fact(fresh)), urgent=self._urgent)
+
+    def _unsubscribe(self, actor: Actor, unsubscribe: do.Unsubscribe, blob: bytes, now: Instant) -> None:
+        subscribers = self._world.subscribers.get(unsubscribe.to, {})
+        if subscribers.pop(actor.entity, actor) is None:
+            self._pass.writes.subscriptions[unsubscribe.to, actor.entity] = False
+
+    def _later(self, actor: Actor, instruction: Any, blob: bytes, now: Instant) -> None:
+        self._pass.perform.append((actor.entity, instruction))
+
+    def _open(self, actor: Actor, instruction: Any, blob: bytes, now: Instant) -> None:
+        operation = instruction.operation
+        self._world.operations[operation] = type(instruction).__name__
+        self._pass.writes.operations[operation] = (operation, actor.entity, blob)
+        self._pass.perform.append((actor.entity, instruction))
+
+    def _cancel(self, actor: Actor, cancel: do.Cancel, blob: bytes, now: Instant) -> None:
+        operation = cancel.operation
+        if operation not in self._world.operations or self.started(operation):
+            return
+        kind = self._world.operations.pop(operation)
+        self._pass.writes.operations.pop(operation, None)
+        self._pass.writes.operations_gone.append(operation)
+        if kind == do.Apply.__name__:
+            self._pass.perform.append((actor.entity, cancel))
+
+    def _record(self, actor: Actor, record: do.Record, blob: bytes, now: Instant) -> None:
+        number = self._world.next_history
+        self._world.next_history += 1
+        self._pass.writes.history.append((number, now, actor.entity, application_of(actor.entity), blob))
+
+    # --- what is left over
+
+    def _save_left(self) -> None:
+        unsaved = self._mailbox.unsaved
+        if not unsaved:
+            return
+        self._mailbox.unsaved = []
+        for actor, mail in unsaved:
+            if mail.taken:
+                continue
+            if mail.blob is not None:
+                mail.seq = self._row(actor, mail.blob)
+            if mail.done is not None:
+                self._pass.done.append(mail.done)
+                mail.done = None
+
+    def _row(self, actor: Actor, blob: bytes, aside: int = 0) -> int:
+        number = self._world.next_mail
+        self._world.next_mail += 1
+        self._pass.writes.mail.append((number, actor.entity, blob, aside))
+        return number
+
+
+def application_of(entity: str) -> str:
+    """The application whose history an entity's events belong to; empty: none."""
+    kind, _, key = entity.partition(":")
+    return key.partition("/")[0] if kind in {"instance", "line"} else ""

@@ -1,0 +1,210 @@
+"""Watches: who is looked at, when next, and what was seen last.
+
+One heap for all; looks are few at a time, and an instance has at most one in flight. Polls keep to real time, jittered, so that
+a clock that is set neither stops nor floods them; only ``gap`` and stamps are told in the host's time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from setpoint.core.facts import Observed, Unobserved
+from setpoint.core.instructions import Watch
+from setpoint.engine.port import Clock, Performer
+from setpoint.model.observation import Observation
+from setpoint.model.time import Instant
+from setpoint.plugins.errors import AdapterError
+
+log = logging.getLogger("setpoint.engine")
+
+LOOKS = 32
+"""In flight at once."""
+_JITTER = 0.15
+
+Post = Callable[[str, Observed | Unobserved], None]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One instance that is looked at."""
+
+    watch: Watch
+    seen: Observation | None = None
+    """What was posted last; None: the next success is posted whatever it is."""
+    unreachable: bool = False
+    """That was posted; None of it is posted again."""
+    succeeded: Instant | None = None
+    gap: int = 0
+    looking: bool = False
+    again: bool = False
+    queued: bool = False
+    """Waits in the queue of those to be looked at now."""
+    paused: set[str] | None = None
+    """Applies that must be taken on first."""
+    due: float = 0.0
+
+
+class Watches:
+    """Looks, and posts what is new."""
+
+    def __init__(self, performer: Performer, post: Post, clock: Clock, *, first_look: int, ring: Callable[[float], None]) -> None:
+        self._performer = performer
+        self._post = post
+        self._clock = clock
+        self._look = first_look
+        self._ring = ring
+        """Asks to have ``run`` called within so many seconds."""
+        self._watched: dict[str, _Watched] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._now: deque[str] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._random = random.Random()  # noqa: S311 - jitter
+        self.looks = 0
+        """Made since the start."""
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def set(self, entity: str, watch: Watch) -> None:
+        """Look now and every so often; the first look that starts from now on is posted."""
+        watched = self._watched.get(entity)
+        if watched is None:
+            watched = self._watched[entity] = _Watched(watch)
+        watched.watch = watch
+        watched.seen = None
+        watched.unreachable = False
+        watched.paused = None
+        self.hint(entity)
+
+    def unset(self, entity: str) -> None:
+        """Stop looking."""
+        self._watched.pop(entity, None)
+
+    def pause(self, entity: str, operation: str) -> None:
+        """Stop looking until the next ``set``, or until this operation was cancelled; observed time goes on where it was."""
+        watched = self._watched.get(entity)
+        if watched is not None:
+            watched.paused = {operation, *(watched.paused or ())}
+
+    def unpause(self, entity: str, operation: str) -> None:
+        """The operation was cancelled: if no other holds it up, look on as before."""
+        watched = self._watched.get(entity)
+        if watched is not None and watched.paused:
+            watched.paused.discard(operation)
+            if not watched.paused:
+                self.set(entity, watched.watch)
+
+    def hint(self, entity: str) -> None:
+        """Look at once: something may have changed."""
+        watched = self._watched.get(entity)
+        if watched is None or watched.paused:
+            return
+        if watched.looking:
+            watched.again = True
+        elif not watched.queued:
+            watched.queued = True
+            watched.due = 0.0
+            self._now.append(entity)
+        self._ring(0)
+
+    def run(self) -> None:
+        """Start the looks that are due, as many as may run."""
+        now = time.monotonic()
+        while len(self._tasks) < LOOKS and (entity := self._next(now)) is not None:
+            watched = self._watched[entity]
+            watched.looking = True
+            watched.due = 0.0
+            task = asyncio.create_task(self._look_at(entity, watched), name=entity)
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        if self._heap and len(self._tasks) < LOOKS:
+            self._ring(self._heap[0][0] - now)
+
+    async def stop(self) -> None:
+        """End every look; post nothing any more."""
+        self._watched.clear()
+        self._heap.clear()
+        self._now.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _next(self, now: float) -> str | None:
+        while self._now:
+            entity = self._now.popleft()
+            watched = self._watched.get(entity)
+            if watched is not None and watched.queued:
+                watched.queued = False
+                if not watched.looking and not watched.paused:
+                    return entity
+        while self._heap and self._heap[0][0] <= now:
+            due, entity = heapq.heappop(self._heap)
+            watched = self._watched.get(entity)
+            if watched is not None and watched.due == due and not watched.paused:
+                return entity
+        return None
+
+    async def _look_at(self, entity: str, watched: _Watched) -> None:
+        watch = watched.watch
+        self._look += 1
+        number = self._look
+        self.looks += 1
+        seen: Observation | str
+        try:
+            seen = await self._performer.look(entity, watch)
+        except AdapterError as error:
+            seen = str(error) or type(error).__name__
+        except Exception as error:  # noqa: BLE001 - a look that breaks is a look that saw nothing; it is posted as that
+            seen = f"the look raised {type(error).__name__}: {error}"
+        finally:
+            watched.looking = False
+        if self._watched.get(entity) is watched:
+            if watched.watch is watch and not watched.paused:
+                self._saw(entity, watched, number, seen)
+            self._schedule(entity, watched)
+
+    def _saw(self, entity: str, watched: _Watched, number: int, seen: Observation | str) -> None:
+        now = self._clock()
+        watch = watched.watch
+        if isinstance(seen, str):
+            if not watched.unreachable:
+                watched.unreachable = True
+                watched.seen = None
+                self._post(entity, Unobserved(at=now, watch=watch.number, look=number, message=seen, gap=watched.gap))
+                watched.gap = 0
+            return
+        if watched.succeeded is not None:
+            watched.gap += max(0, min(now - watched.succeeded, 2 * watch.every))
+        watched.succeeded = now
+        watched.unreachable = False
+        if seen != watched.seen:
+            watched.seen = seen
+            self._post(entity, Observed(at=now, watch=watch.number, look=number, observation=seen, gap=watched.gap))
+            watched.gap = 0
+
+    def _schedule(self, entity: str, watched: _Watched) -> None:
+        if watched.paused:
+            return
+        if watched.again:
+            watched.again = False
+            self.hint(entity)
+            return
+        delay = watched.watch.every / 1000 * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+        watched.due = time.monotonic() + delay
+        heapq.heappush(self._heap, (watched.due, entity))
+        self._ring(delay)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s: what was seen could not be told", task.get_name(), exc_info=error)
+        if self._now or self._heap:
+            self._ring(0 if self._now else max(0.0, self._heap[0][0] - time.monotonic()))

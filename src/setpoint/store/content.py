@@ -1,0 +1,71 @@
+"""Compiled specs and files, kept by what they contain: put once, never changed, there as long as a rollback may want them."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import msgspec
+
+from setpoint.model.spec import Spec
+from setpoint.store import bulk
+from setpoint.store.database import Database
+
+_CACHED = 16_384
+
+
+def sha256_of(content: bytes) -> str:
+    """The name of a file's content: 64 hexadecimal characters."""
+    return hashlib.sha256(content).hexdigest()
+
+
+class Content:
+    """Specs by digest, files by SHA-256."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Spec)
+        self._specs: OrderedDict[str, Spec] = OrderedDict()
+
+    async def put(self, specs: Iterable[Spec] = (), files: Iterable[bytes] = ()) -> None:
+        """Store what is not stored yet, in one transaction. Raises ValueError for a spec that is not sealed, sqlite3.Error."""
+        spec_rows = [(_digest(spec), self._encoder.encode(spec)) for spec in specs]
+        file_rows = [(sha256_of(content), content) for content in files]
+
+        def work(connection: sqlite3.Connection) -> None:
+            bulk.insert(connection, "INSERT OR IGNORE INTO spec", spec_rows)
+            bulk.insert(connection, "INSERT OR IGNORE INTO file", file_rows)
+
+        await self._database.write(work)
+
+    async def spec(self, digest: str) -> Spec | None:
+        """The spec with this digest."""
+        found = self._specs.get(digest)
+        if found is not None:
+            self._specs.move_to_end(digest)
+            return found
+        body = await self._one("SELECT body FROM spec WHERE digest = ?", digest)
+        return None if body is None else self._cache(self._decoder.decode(body))
+
+    async def file(self, sha256: str) -> bytes | None:
+        """The content with this hash."""
+        return await self._one("SELECT body FROM file WHERE sha256 = ?", sha256)
+
+    def _cache(self, spec: Spec) -> Spec:
+        self._specs[spec.digest] = spec
+        if len(self._specs) > _CACHED:
+            self._specs.popitem(last=False)
+        return spec
+
+    async def _one(self, statement: str, key: str) -> bytes | None:
+        row = await self._database.read(lambda connection: connection.execute(statement, (key,)).fetchone())
+        return None if row is None else bytes(row[0])
+
+
+def _digest(spec: Spec) -> str:
+    if not spec.digest:
+        raise ValueError(f"the spec of {spec.instance} has no digest: seal it before it is stored")
+    return spec.digest

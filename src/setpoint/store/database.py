@@ -1,0 +1,118 @@
+"""One SQLite file: write-ahead log, ``synchronous=FULL``, one writing thread, one reading thread.
+
+The standard library's ``sqlite3`` is used as it is: the engine's commits are one transaction of thousands of small rows, where an
+ORM or an asynchronous wrapper would cost several times what the rows do. One thread writes, so that no transaction ever waits
+for another one's lock; whatever must be durable goes through ``write``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from setpoint.store.schema import NewerSchema, migrate
+
+T = TypeVar("T")
+_QUICK_CHECK_BELOW = 64 * 1024 * 1024
+"""Bytes up to which a database is checked at every start."""
+
+
+class JournalDamaged(Exception):  # noqa: N818 - says what is the matter
+    """The database cannot be read; it is left as it is."""
+
+    def __init__(self, path: Path, error: object) -> None:
+        super().__init__(
+            f"the journal {path} cannot be used: {error}. It is untouched. Restore it (with its -wal file) from a backup, "
+            "or move it aside and start again: desired state is applied and everything observed anew, history and signals are lost"
+        )
+
+
+class _Malformed(Exception):  # noqa: N818 - says what is the matter
+    """What the quick check found."""
+
+
+class Database:
+    """Transactions on one file. Opened before anything else; closing finishes what was asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="setpoint-writer")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="setpoint-reader")
+        self._write_connection: sqlite3.Connection | None = None
+        self._read_connection: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Create or migrate the file.
+
+        Raises:
+            JournalDamaged: naming the file and what to do.
+        """
+        try:
+            self._write_connection = _connect(self.path)
+            _check(self._write_connection, self.path)
+            migrate(self._write_connection)
+            self._read_connection = _connect(self.path)
+            self._read_connection.execute("PRAGMA query_only = ON")
+        except (sqlite3.Error, NewerSchema, _Malformed) as error:
+            self.close()
+            raise JournalDamaged(self.path, error) from error
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The writing connection, for whoever loads before anything else runs."""
+        if self._write_connection is None:
+            raise sqlite3.ProgrammingError(f"{self.path} is not open")
+        return self._write_connection
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` as one transaction; durable when this returns. Raises sqlite3.Error, and then nothing was written."""
+        return await asyncio.wrap_future(self._writer.submit(self._transaction, work))
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on committed data, beside writers."""
+        return await asyncio.wrap_future(self._reader.submit(self._query, work))
+
+    def close(self) -> None:
+        """Wait for running work, then close. Twice is once."""
+        self._writer.shutdown()
+        self._reader.shutdown()
+        for connection in (self._read_connection, self._write_connection):
+            if connection is not None:
+                connection.close()
+        self._read_connection = self._write_connection = None
+
+    def _query(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._read_connection is None:
+            raise sqlite3.ProgrammingError(f"{self.path} is not open")
+        return work(self._read_connection)
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA busy_timeout = 5000")
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    if path.stat().st_size < _QUICK_CHECK_BELOW:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise _Malformed(found)

@@ -1,0 +1,69 @@
+"""The configuration's files, revision by revision: what the last ``apply`` sent, and every one before it."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping
+
+import msgspec
+
+from setpoint.model.time import Instant
+from setpoint.store import bulk
+from setpoint.store.content import sha256_of
+from setpoint.store.database import Database
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """One applied configuration, whole."""
+
+    number: int
+    digest: str
+    """Of all paths and contents."""
+    at: Instant
+    person: str
+
+
+class Documents:
+    """Saves and loads whole configurations; contents are stored once however many revisions have them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save(self, files: Mapping[str, bytes], *, at: Instant, person: str) -> Revision:
+        """A new revision, or the newest one if that has just these files. Raises sqlite3.Error."""
+        hashes = {path: sha256_of(content) for path, content in files.items()}
+        digest = hashlib.sha256(msgspec.json.encode(sorted(hashes.items()))).hexdigest()[:16]
+
+        def work(connection: sqlite3.Connection) -> Revision:
+            newest = _newest(connection)
+            if newest is not None and newest.digest == digest:
+                return newest
+            revision = Revision(newest.number + 1 if newest else 1, digest, at, person)
+            connection.execute("INSERT INTO revision VALUES (?, ?, ?, ?)", msgspec.structs.astuple(revision))
+            bulk.insert(connection, "INSERT OR IGNORE INTO file", [(hashes[path], content) for path, content in files.items()])
+            bulk.insert(connection, "INSERT INTO revision_file", [(revision.number, path, sha) for path, sha in hashes.items()])
+            return revision
+
+        return await self._database.write(work)
+
+    async def newest(self) -> Revision | None:
+        """The last one saved; None: none yet."""
+        return await self._database.read(_newest)
+
+    async def revisions(self, *, limit: int = 100) -> list[Revision]:
+        """Newest first."""
+        statement = "SELECT number, digest, at, person FROM revision ORDER BY number DESC LIMIT ?"
+        rows = await self._database.read(lambda connection: connection.execute(statement, (limit,)).fetchall())
+        return [Revision(*row) for row in rows]
+
+    async def load(self, number: int) -> dict[str, bytes]:
+        """Path -> content of a revision; empty for one that does not exist."""
+        statement = "SELECT r.path, f.body FROM revision_file r JOIN file f USING (sha256) WHERE r.number = ? ORDER BY r.path"
+        rows = await self._database.read(lambda connection: connection.execute(statement, (number,)).fetchall())
+        return {path: bytes(body) for path, body in rows}
+
+
+def _newest(connection: sqlite3.Connection) -> Revision | None:
+    row = connection.execute("SELECT number, digest, at, person FROM revision ORDER BY number DESC LIMIT 1").fetchone()
+    return None if row is None else Revision(*row)

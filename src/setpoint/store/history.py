@@ -1,0 +1,112 @@
+"""History: what was decided, line by line, in the order in which it became durable."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from setpoint.core.instructions import Event
+from setpoint.model.time import Instant
+from setpoint.store.database import Database
+
+_CHUNK = 500
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One event of one entity."""
+
+    seq: int
+    """Rises; the cursor of queries."""
+    at: Instant
+    entity: str
+    application: str
+    event: Event
+
+
+class History:
+    """Reads lines; only turns write them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._decoder = msgspec.msgpack.Decoder(Event)
+        self._followers: set[asyncio.Event] = set()
+        self._closed = False
+
+    async def lines(
+        self,
+        *,
+        entity: str = "",
+        application: str = "",
+        since: Instant = 0,
+        until: Instant = 0,
+        before: int = 0,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[Line]:
+        """The newest ``limit`` lines, newest first; or with ``after`` the oldest from after that line, oldest first.
+
+        ``entity`` and ``application`` narrow; ``since`` ≤ at < ``until`` (0: open); ``before`` is the cursor to older lines.
+        """
+        where, values = _conditions(entity, application, since, until, before, after)
+        order = "ASC" if after else "DESC"
+        statement = f"SELECT seq, at, entity, application, event FROM history {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - fixed texts
+        return await self._database.read(lambda connection: self._select(connection, statement, (*values, limit)))
+
+    async def last(self) -> int:
+        """Number of the newest line; 0: none."""
+        found = await self._database.read(
+            lambda connection: connection.execute("SELECT coalesce(max(seq), 0) FROM history").fetchone()
+        )
+        return int(found[0])
+
+    async def follow(self, *, after: int | None = None) -> AsyncIterator[Line]:
+        """Every line from after ``after`` (None: from now on), for ever; ends when the engine does."""
+        position = await self.last() if after is None else after
+        news = asyncio.Event()
+        self._followers.add(news)
+        try:
+            while not self._closed:
+                news.clear()
+                while not self._closed and (found := await self._after(position)):
+                    for line in found:
+                        yield line
+                    position = found[-1].seq
+                if not self._closed:
+                    await news.wait()
+        finally:
+            self._followers.discard(news)
+
+    def notify(self) -> None:
+        """Lines became durable."""
+        for news in self._followers:
+            news.set()
+
+    def close(self) -> None:
+        """End every follower."""
+        self._closed = True
+        self.notify()
+
+    async def _after(self, position: int) -> list[Line]:
+        statement = "SELECT seq, at, entity, application, event FROM history WHERE seq > ? ORDER BY seq LIMIT ?"
+        return await self._database.read(lambda connection: self._select(connection, statement, (position, _CHUNK)))
+
+    def _select(self, connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> list[Line]:
+        rows = connection.execute(statement, values)
+        return [Line(seq, at, entity, application, self._decoder.decode(event)) for seq, at, entity, application, event in rows]
+
+
+def _conditions(entity: str, application: str, since: Instant, until: Instant, before: int, after: int) -> tuple[str, list[Any]]:
+    conditions = {
+        "entity = ?": entity,
+        "application = ?": application,
+        "at >= ?": since,
+        "at < ?": until,
+        "seq < ?": before,
+        "seq > ?": after,
+    }
+    used = {text: value for text, value in conditions.items() if value}
+    return ("WHERE " + " AND ".join(used) if used else ""), list(used.values())

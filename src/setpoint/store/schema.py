@@ -1,0 +1,55 @@
+"""The tables of a data directory, as migrations: a released one is never changed, the next one is added below it.
+
+``PRAGMA user_version`` counts the migrations that a database has had. SQLite 3.40 is the oldest that must read this.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+        # What seldom changes of a state lies in a row of its own: a row is always rewritten whole.
+        "CREATE TABLE actor (id INTEGER PRIMARY KEY, entity TEXT NOT NULL UNIQUE, state BLOB NOT NULL, wake_at INTEGER)",
+        "CREATE TABLE actor_fixed (id INTEGER PRIMARY KEY, state BLOB NOT NULL)",
+        # aside: a turn with this fact raised; it is kept until one succeeds.
+        "CREATE TABLE inbox (seq INTEGER PRIMARY KEY, entity TEXT NOT NULL, fact BLOB NOT NULL, aside INTEGER NOT NULL)",
+        "CREATE TABLE dedup (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE operation (id TEXT PRIMARY KEY, entity TEXT NOT NULL, instruction BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE publication (publisher TEXT PRIMARY KEY, fact BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE subscription (publisher TEXT, subscriber TEXT, PRIMARY KEY (publisher, subscriber)) WITHOUT ROWID",
+        # A publication on its way to many: who comes after ``after``, in order of name, has not got it yet.
+        "CREATE TABLE fanout (publisher TEXT PRIMARY KEY, after TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE problem (entity TEXT PRIMARY KEY, text TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE history (
+            seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, entity TEXT NOT NULL, application TEXT NOT NULL, event BLOB NOT NULL
+        )""",
+        "CREATE INDEX history_by_entity ON history (entity)",
+        "CREATE INDEX history_by_application ON history (application)",
+        "CREATE TABLE spec (digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE file (sha256 TEXT PRIMARY KEY, body BLOB NOT NULL)",
+        "CREATE TABLE record (kind TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID",
+        "CREATE TABLE log (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL)",
+        "CREATE INDEX log_by_kind ON log (kind)",
+        "CREATE TABLE revision (number INTEGER PRIMARY KEY, digest TEXT NOT NULL, at INTEGER NOT NULL, person TEXT NOT NULL)",
+        "CREATE TABLE revision_file (number INTEGER, path TEXT, sha256 TEXT NOT NULL, PRIMARY KEY (number, path)) WITHOUT ROWID",
+    ),
+)
+
+
+class NewerSchema(Exception):  # noqa: N818 - says what is the matter
+    """The database was written by a newer Setpoint."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a database up to date, each migration in one transaction. Raises NewerSchema, sqlite3.Error."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise NewerSchema(f"the data directory has schema {version}, this Setpoint knows {len(MIGRATIONS)}: start the newer one")
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
