@@ -197,6 +197,15 @@ def test_an_engine_killed_with_9_leaves_no_check_behind() -> None:
     assert_none_left(mark)
 
 
+async def test_a_hundred_checks_at_one_moment_do_not_stop_the_engine() -> None:
+    """One start takes the loop some milliseconds; a hundred in a row were more than a second."""
+    await outcome_of(program("true"))
+    async with measured_stalls() as stalls:
+        results = await asyncio.gather(*(outcome_of(program("true")) for _ in range(100)))
+    assert {result.outcome for result in results} == {Outcome.PASSING}
+    assert stalls.worst < 0.25
+
+
 async def test_starting_is_quick() -> None:
     """A check costs little more than its program: the supervisor is up in a few hundredths of a second."""
     await outcome_of(program("true"))

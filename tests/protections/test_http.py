@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from tests.protections.contract import MayTakeLong, ProtectionContract, definition, run
 from tests.support.ports import free_port
+from tests.support.stalls import measured_stalls
 from tests.support.webserver import WebServer, text, webserver
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
@@ -152,6 +154,23 @@ async def test_method_headers_and_body_arrive(site: WebServer) -> None:
     assert (method, path, headers["authorization"], headers["x-count"], body) == ("POST", "/ok?x=1", "Bearer t", "3", b"hello")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "http://:80",
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:x/",
+        "http://a\0b/",
+        "http://..",
+        "http://%/",
+    ],
+)
+async def test_an_address_that_is_none_never_raises(url: str) -> None:
+    assert (await ask(url=url)).outcome in {Outcome.MISCONFIGURED, Outcome.UNAVAILABLE}
+
+
 async def test_proxies_and_credentials_of_the_engine_are_not_used(site: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port()}")
@@ -185,6 +204,15 @@ async def test_a_server_that_trickles_is_cut_off_at_the_time_out(site: WebServer
     result = await run(HttpProtection(), definition("http", {"url": f"{site.url}/trickle"}, timeout=500))
     assert result.outcome is Outcome.UNAVAILABLE
     assert time.monotonic() - start < 2
+
+
+async def test_hundreds_of_checks_at_one_moment_do_not_stop_the_engine(site: WebServer) -> None:
+    await ask(url=f"{site.url}/ok")
+    check = definition("http", {"url": f"http://127.0.0.1:{free_port()}/"})
+    async with measured_stalls() as stalls:
+        results = await asyncio.gather(*(run(HttpProtection(), check) for _ in range(200)))
+    assert {result.outcome for result in results} == {Outcome.BLOCKING}
+    assert stalls.worst < 0.25
 
 
 async def test_a_probe_asks_the_address_of_the_instance_or_a_url(site: WebServer) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.time import format_duration
-from setpoint.protections.options import Options
+from setpoint.protections.options import Options, as_text
 from setpoint.protections.runner import Ended, Program, clean_environment, run_program
 from setpoint.protections.text import REASON_LENGTH, last_line, printable
 
@@ -39,9 +39,9 @@ class ProgramProtection:
         if wrong := self.validate(check.options):
             return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
         program = Program(
-            command=[str(argument) for argument in check.options["command"]],
+            command=[as_text(argument) for argument in check.options["command"]],
             env=clean_environment(check.env),
-            stdin=json.dumps(check.facts),
+            stdin=json.dumps(check.facts, default=str),
             directory=str(check.options.get("directory") or ""),
         )
         return judge(await run_program(program, check.timeout), program, check)

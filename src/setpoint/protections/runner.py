@@ -18,11 +18,13 @@ from typing import Any, Literal
 import msgspec
 
 from setpoint.model.time import SECOND, Duration
+from setpoint.protections.turns import Turns
 
 SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 ENDING = 6.0
 """Seconds that a subreaper may take, after the timeout, to end what it runs (its grace and patience) and to answer."""
 
+_starting = Turns()
 _teardowns: set[asyncio.Task[None]] = set()
 
 
@@ -70,10 +72,7 @@ def clean_environment(extra: dict[str, str]) -> dict[str, str]:
 async def run_program(program: Program, timeout: Duration) -> Ended:  # noqa: ASYNC109 - the subreaper keeps the time: it ends descendants too
     """Run it to its end, for at most ``timeout`` milliseconds. Cancellation ends it and all its descendants."""
     try:
-        # The subreaper itself reads no environment; -I -S: neither the user's nor site's code slows it down or changes it.
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", SUBREAPER, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True
-        )
+        process = await _start_subreaper()
     except OSError as error:
         return Ended("not-started", stage="supervision", errno=error.errno, error=str(error))
     try:
@@ -83,6 +82,15 @@ async def run_program(program: Program, timeout: Duration) -> Ended:  # noqa: AS
         return Ended("lost", error="it did not answer in time")
     finally:
         await _tear_down(process)
+
+
+async def _start_subreaper() -> Process:
+    """Starting a process stops the event loop for some milliseconds."""
+    async with _starting.one():
+        # It reads no environment; -I -S: neither the user's nor site's code slows it down or changes it.
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", SUBREAPER, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True
+        )
 
 
 def _job(program: Program, timeout: Duration) -> bytes:

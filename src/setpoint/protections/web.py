@@ -17,9 +17,11 @@ import msgspec
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.time import SECOND, Duration, format_duration
 from setpoint.protections.text import printable
+from setpoint.protections.turns import Turns
 
 BODY_SIZE = 64 * 1024
 MAX_REDIRECTS = 5
+_opening = Turns()
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ class Answer(msgspec.Struct, frozen=True):
 async def exchange(request: Request, timeout: Duration) -> Answer | CheckResult:  # noqa: ASYNC109 - the limit is part of the check
     """The answer, or the result that stands for its failure, within ``timeout`` milliseconds in all."""
     try:
+        _require_usable(request.url)
         async with asyncio.timeout(timeout / SECOND):
             return await _send(request, timeout)
     except (TimeoutError, httpx.TimeoutException):
@@ -53,22 +56,27 @@ async def exchange(request: Request, timeout: Duration) -> Answer | CheckResult:
         return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} is no address to ask: write http://host:port/path")
     except (httpx.LocalProtocolError, ValueError):  # their texts may quote a header that is a secret
         return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} cannot be asked so: look at url, method and headers")
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, OSError, ExceptionGroup) as error:  # groups: of attempts at several addresses
         return _failed(request, error)
 
 
+def _require_usable(url: str) -> None:
+    """Raises httpx.InvalidURL for what the layers below would stumble over."""
+    parsed = httpx.URL(url)
+    if not parsed.host or (parsed.port is not None and not 0 < parsed.port < 65536):
+        raise httpx.InvalidURL("no host, or no such port")
+
+
 async def _send(request: Request, timeout: Duration) -> Answer:  # noqa: ASYNC109 - of each step; the caller bounds the whole
-    context = await asyncio.to_thread(_trust) if _trust.cache_info().currsize == 0 else _trust()
-    client = httpx.AsyncClient(
-        verify=context,
-        trust_env=False,
-        timeout=timeout / SECOND,
-        follow_redirects=request.follow_redirects,
-        max_redirects=MAX_REDIRECTS,
-    )
+    async with _opening.one():
+        context = _trust() if _trust.cache_info().currsize else await asyncio.to_thread(_trust)
+        client = httpx.AsyncClient(verify=context, trust_env=False, timeout=timeout / SECOND, max_redirects=MAX_REDIRECTS)
     content = request.body.encode() or None
     headers = {"accept-encoding": "identity"} | request.headers  # what is compressed has no bound
-    async with client, client.stream(request.method, request.url, headers=headers, content=content) as response:
+    stream = client.stream(
+        request.method, request.url, headers=headers, content=content, follow_redirects=request.follow_redirects
+    )
+    async with client, stream as response:
         body, whole = await _read(response, request.body_size)
         return Answer(response.status_code, body, response.headers.get("location", ""), whole)
 
