@@ -16,7 +16,7 @@ class AlwaysProtection:
         """See the port."""
         if wrong := self.validate(check.options):
             return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
-        result = check.options.get("result") or "passing"
+        result = str(check.options.get("result") or "passing")
         return CheckResult(Outcome(result), printable(str(check.options.get("reason") or f"declared to be always {result}")))
 
     def validate(self, options: dict[str, Any]) -> list[str]:

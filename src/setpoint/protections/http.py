@@ -79,7 +79,7 @@ async def _ask(url: str, check: CheckDefinition) -> CheckResult:
         url,
         str(options.get("method") or "GET").upper(),
         {name: as_text(value) for name, value in (options.get("headers") or {}).items()},
-        str(options.get("body") or ""),
+        as_text(options.get("body") or ""),
         options.get("followRedirects") is True,
     )
     answer = await exchange(request, check.timeout)
@@ -93,7 +93,7 @@ def _judge(answer: Answer, url: str, options: dict[str, Any]) -> CheckResult:
         said = f", to {shown(answer.location)}" if answer.location else ""
         said = said or (f": {last}" if (last := last_line(body)) else "")
         return CheckResult(Outcome.BLOCKING, printable(f"{where} answered {answer.status}, not {expected}{said}"), body)
-    wanted = str(options.get("contains") or "")
+    wanted = as_text(options.get("contains") or "")
     if wanted and wanted not in body:
         within = "" if answer.whole else " in its first 64 KiB"
         return CheckResult(Outcome.BLOCKING, printable(f'{where} answered {answer.status}, but without "{wanted}"{within}'), body)

@@ -45,4 +45,4 @@ class DbMigrated:
 
 
 def _with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
-    return options | {name: str(Path(options[name]).absolute()) for name in _PATHS if options.get(name)}
+    return options | {name: str(Path(str(options[name])).absolute()) for name in _PATHS if options.get(name)}

@@ -86,7 +86,7 @@ def database_heads(job: dict[str, Any], config: Config) -> set[str]:
         "version_table": job.get("versionTable") or "alembic_version",
         "version_table_schema": job.get("versionSchema") or None,
     }
-    url = parse_url(text)
+    url = parse_url(str(text))
     try:
         with reading(url, job["timeout"]) as connection:
             return set(MigrationContext.configure(connection, opts=options).get_current_heads())

@@ -31,10 +31,11 @@ class Options:
         return value
 
     def text(self, name: str, default: str = "", *, required: bool = False, among: tuple[str, ...] = ()) -> str:
-        """A text, one of ``among`` if given."""
+        """A text, one of ``among`` if given; numbers and flags are taken as YAML writes them."""
         value = self._value(name, required)
         if value is None or unresolved(value):
             return default if value is None else str(value)
+        value = as_text(value) if isinstance(value, bool | int | float) else value
         if not isinstance(value, str):
             self.wrong.append(f"{name} must be text, not {_kind(value)}")
             return default

@@ -22,7 +22,8 @@ class SqlQuery:
         """See the port."""
         if wrong := self.validate(check.options):
             return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
-        return await run_module("setpoint.protections.sql_program", dict(check.options), check)
+        texts = {name: str(check.options[name]) for name in ("url", "query")}
+        return await run_module("setpoint.protections.sql_program", check.options | texts, check)
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """See the port."""
