@@ -43,11 +43,20 @@ BUILTINS: Mapping[str, Builtin] = {
         at_least_one=("expect", "min", "max", "rows"),
     ),
     "db-migrated": Builtin(
-        {"tool": "alembic", "directory": "text", "config": "text", "url": "text", "versionTable": "text", "versionSchema": "text"},
+        {
+            "tool": "alembic",
+            "directory": "text",
+            "config": "text",
+            "url": "text",
+            "versionTable": "text",
+            "versionSchema": "text",
+        },
         one_of=("directory", "config"),
         paths=frozenset({"directory", "config"}),
     ),
-    "release-channel-stable": Builtin({"channel": "text", "channels": "list", "soak": "text", "need": "value"}, one_of=("channel", "channels")),
+    "release-channel-stable": Builtin(
+        {"channel": "text", "channels": "list", "soak": "text", "need": "value"}, one_of=("channel", "channels")
+    ),
     "always": Builtin({"result": "passing|blocking|misconfigured|unavailable", "reason": "text"}),
 }
 LATER_BUILTINS = (
@@ -67,7 +76,11 @@ def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool 
     ``partial``: arguments may be missing, because others are merged over these.
     """
     builtin = BUILTINS[name]
-    wrong = [(key, f'"{name}" has no argument `{key}`.', suggest(key, builtin.arguments)) for key in arguments if key not in builtin.arguments]
+    wrong = [
+        (key, f'"{name}" has no argument `{key}`.', suggest(key, builtin.arguments))
+        for key in arguments
+        if key not in builtin.arguments
+    ]
     for key, value in arguments.items():
         wanted = builtin.arguments.get(key)
         if wanted and not _fits(value, wanted):
@@ -76,7 +89,11 @@ def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool 
 
 
 def _missing(name: str, builtin: Builtin, arguments: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    wrong = [("", f'"{name}" needs `{key}`.', f"Add `{key}` to `with`, or to the organization's `defaults`.") for key in sorted(builtin.required) if key not in arguments]
+    wrong = [
+        ("", f'"{name}" needs `{key}`.', f"Add `{key}` to `with`, or to the organization's `defaults`.")
+        for key in sorted(builtin.required)
+        if key not in arguments
+    ]
     given = [key for key in builtin.one_of if key in arguments]
     choices = " or ".join(f"`{key}`" for key in builtin.one_of)
     if builtin.one_of and len(given) != 1:
@@ -90,12 +107,26 @@ def _missing(name: str, builtin: Builtin, arguments: Mapping[str, Any]) -> list[
 def _fits(value: Any, wanted: str) -> bool:
     if isinstance(value, str) and "${" in value:
         return True
-    kinds: dict[str, tuple[type, ...]] = {"text": (str, int, float), "number": (int, float), "flag": (bool,), "map": (dict,), "list": (list, str), "value": (str, int, float)}
+    kinds: dict[str, tuple[type, ...]] = {
+        "text": (str, int, float),
+        "number": (int, float),
+        "flag": (bool,),
+        "map": (dict,),
+        "list": (list, str),
+        "value": (str, int, float),
+    }
     if wanted in kinds:
         return isinstance(value, kinds[wanted]) and (wanted != "number" or not isinstance(value, bool))
     return value in wanted.split("|")
 
 
 def _words(wanted: str) -> str:
-    names = {"text": "text", "number": "a number", "flag": "true or false", "map": "a map", "list": "a list", "value": "one value"}
+    names = {
+        "text": "text",
+        "number": "a number",
+        "flag": "true or false",
+        "map": "a map",
+        "list": "a list",
+        "value": "one value",
+    }
     return names.get(wanted) or " or ".join(wanted.split("|"))

@@ -6,9 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from setpoint.config.documents import KINDS, LATER_KINDS, Application, Calendar, Channel, ChannelFields, Labelled, Organization, Protection, Runtime, Service
+from setpoint.config.documents import (
+    KINDS,
+    LATER_KINDS,
+    Application,
+    Calendar,
+    Channel,
+    ChannelFields,
+    Labelled,
+    Organization,
+    Protection,
+    Runtime,
+    Service,
+)
 from setpoint.config.problems import Position, Problems, suggest
-from setpoint.config.validate import locate, read_model
+from setpoint.config.validate import locate, path_at, read_model, where
 from setpoint.config.values import NAME
 from setpoint.config.yaml import Mapping, Node, Scalar, place_of, read_documents
 
@@ -71,6 +83,13 @@ class Catalog:
             yield from below.channels.values()
             yield from below.services.values()
 
+    def where_at(self, place: Position) -> str:
+        """The thing that stands at a place, as messages call it; channels in place before their applications."""
+        for entry in sorted(self.entries(), key=lambda entry: not entry.label.startswith("channels[")):
+            if entry.file == place.file and (path := path_at(entry.tree, place)) is not None:
+                return where(entry.tree, path, entry.label)
+        return ""
+
 
 def read_catalog(files: dict[str, bytes], problems: Problems) -> Catalog:
     """Reads every document of every file (relative path -> content)."""
@@ -88,7 +107,13 @@ def _add_document(catalog: Catalog, tree: Node, problems: Problems) -> None:
         return
     if not isinstance(tree, Mapping):
         catalog.complete = False
-        problems.add("not-a-document", tree.position, "", "a document is a map with `kind` and `name`.", "Write `kind: …` and `name: …` first.")
+        problems.add(
+            "not-a-document",
+            tree.position,
+            "",
+            "a document is a map with `kind` and `name`.",
+            "Write `kind: …` and `name: …` first.",
+        )
         return
     if all(key.startswith("x-") for key in tree):
         return
@@ -109,14 +134,31 @@ def _add_document(catalog: Catalog, tree: Node, problems: Problems) -> None:
 
 def _kind(tree: Mapping, problems: Problems) -> type[Labelled] | None:
     version = tree.get("apiVersion")
+    if isinstance(version, Scalar) and version.startswith("setpoint/") and version != API_VERSION:
+        problems.add(
+            "unknown-version",
+            version.position,
+            "",
+            f'this version knows no "{version}".',
+            f"Write {API_VERSION}, or leave `apiVersion` out.",
+        )
+        return None
     if isinstance(version, Scalar) and version != API_VERSION:
         message = f'this is a Kubernetes object: its apiVersion is "{version}", not "{API_VERSION}".'
-        problems.add("foreign-document", version.position, "", message, "Name its file under `kubernetes.manifests`, and not *.setpoint.yaml.")
+        problems.add(
+            "foreign-document",
+            version.position,
+            "",
+            message,
+            "Name its file under `kubernetes.manifests`, and not *.setpoint.yaml.",
+        )
         return None
     kind = tree.get("kind")
     if not isinstance(kind, Scalar):
         place = place_of(kind) if kind is not None else tree.position
-        problems.add("missing-kind", place, "", "the document does not say its `kind`.", f"Add `kind:` with one of {', '.join(KINDS)}.")
+        problems.add(
+            "missing-kind", place, "", "the document does not say its `kind`.", f"Add `kind:` with one of {', '.join(KINDS)}."
+        )
     elif kind in LATER_KINDS:
         problems.add("later", kind.position, "", f"this version has no kind {kind} yet.", f"There is: {', '.join(KINDS)}.")
     elif kind not in KINDS:
@@ -130,7 +172,13 @@ def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], probl
     if model is Organization:
         if catalog.organization:
             first = catalog.organization.tree.position
-            problems.add("second-organization", entry.tree.position, entry.label, f"there is one organization already, at {first.file}:{first.line}.", "Merge the two documents.")
+            problems.add(
+                "second-organization",
+                entry.tree.position,
+                entry.label,
+                f"there is one organization already, at {first.file}:{first.line}.",
+                "Merge the two documents.",
+            )
         catalog.organization = catalog.organization or entry
     elif model is Application:
         _put(catalog.applications, entry, "applications", problems)
@@ -144,7 +192,11 @@ def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], probl
             group: dict[str, Entry[Any]] = below.channels if model is Channel else below.services  # type: ignore[assignment]  # both hold entries
             _put(group, entry, f'{model.__name__.lower()}s of application "{application}"', problems)
     else:
-        groups: dict[type[Labelled], dict[str, Entry[Any]]] = {Runtime: catalog.runtimes, Protection: catalog.protections, Calendar: catalog.calendars}  # type: ignore[dict-item]  # as above
+        groups: dict[type[Labelled], dict[str, Entry[Any]]] = {
+            Runtime: catalog.runtimes,
+            Protection: catalog.protections,
+            Calendar: catalog.calendars,
+        }  # type: ignore[dict-item]  # as above
         _put(groups[model], entry, f"{model.__name__.lower()}s", problems)
 
 

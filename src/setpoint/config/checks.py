@@ -13,17 +13,19 @@ from setpoint.config.catalog import Catalog
 from setpoint.config.documents import Protection
 from setpoint.config.documents.gates import Deploys, Holds, Phases, ProtectionEntry, Verifies
 from setpoint.config.documents.protection import Http, Program
-from setpoint.config.lookups import LookupReport, escaped, resolve_tree
+from setpoint.config.lookups import PLACEHOLDER, LookupReport, escaped, resolve_tree
 from setpoint.config.merging import merge_maps
 from setpoint.config.parameters import ParameterError, declared_values
-from setpoint.config.problems import Problems
+from setpoint.config.problems import Position, Problems
 from setpoint.config.scope import Instance
+from setpoint.config.specs import parameter_samples, release_values
 from setpoint.config.values import as_text, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.policy import CheckUse, Phase
 from setpoint.model.selector import Selector
+from setpoint.model.spec import Source
 from setpoint.model.time import MINUTE, SECOND, format_duration
 
 
@@ -35,9 +37,9 @@ class CheckCompiler:
     root: Path
     problems: Problems
 
-    def uses(self, instance: Instance, entry: ProtectionEntry, name: str, level: str, label: str, when: Selector | None) -> list[CheckUse]:
+    def uses(self, instance: Instance, entry: ProtectionEntry, name: str, level: str, when: Selector | None) -> list[CheckUse]:
         """One use for each phase of ``at``; none where the entry is wrong."""
-        check = self._definition(instance, entry, level, label)
+        check = self._definition(instance, entry, level)
         if check is None:
             return []
         document = self._document(entry)
@@ -48,6 +50,9 @@ class CheckCompiler:
         """Name of the built-in that the entry comes to, if it is one."""
         document = self._document(entry)
         return str(document.use or "") if document else str(entry.use) if entry.use in BUILTINS else ""
+
+    def _add(self, code: str, place: Position, message: str, hint: str) -> None:
+        self.problems.add(code, place, self.catalog.where_at(place), message, hint)
 
     def _document(self, entry: ProtectionEntry) -> Protection | None:
         found = self.catalog.protections.get(str(entry.use))
@@ -60,18 +65,18 @@ class CheckCompiler:
         defaults = organization.defaults.get(builtin, {}) if organization else {}
         return merge_maps(defaults, document.with_ if document else {}, entry.with_)
 
-    def _definition(self, instance: Instance, entry: ProtectionEntry, level: str, label: str) -> CheckDefinition | None:
+    def _definition(self, instance: Instance, entry: ProtectionEntry, level: str) -> CheckDefinition | None:
         document, builtin = self._document(entry), self.builtin(entry)
         if not (builtin in BUILTINS or (document and (document.program or document.http))):
             return None
         arguments, template = self.arguments(entry), _template(document)
         if _is_of_attempt(builtin, arguments, template):
             level = "attempt"
-        resolved = self._resolve(instance, entry, arguments, template, level, label)
+        resolved = self._resolve(instance, entry, arguments, template, level)
         if resolved is None:
             return None
         options, env = resolved
-        interval, timeout, max_age = self._times(entry, document, label)
+        interval, timeout, max_age = self._times(entry, document)
         return CheckDefinition(
             protection=str(entry.use),
             use=builtin or ("program" if document and document.program else "http"),
@@ -84,72 +89,100 @@ class CheckCompiler:
             max_age=max_age,
         )
 
-    def _times(self, entry: ProtectionEntry, document: Protection | None, label: str) -> tuple[int, int, int]:
+    def _times(self, entry: ProtectionEntry, document: Protection | None) -> tuple[int, int, int]:
         interval = entry.interval if entry.interval is not None else document.interval if document else 60 * SECOND
         timeout = entry.timeout if entry.timeout is not None else document.timeout if document else 30 * SECOND
         least = 2 * interval + timeout
         given = entry.max_age if entry.max_age is not None else document.max_age if document else None
         if interval == 0 or timeout == 0:
-            self.problems.add("no-time-to-check", place_of(entry.use), label, f'"{entry.use}" has an interval or timeout of 0.', "Write durations above 0, such as 60s and 30s.")
+            self._add(
+                "no-time-to-check",
+                place_of(entry.use),
+                f'"{entry.use}" has an interval or timeout of 0.',
+                "Write durations above 0, such as 60s and 30s.",
+            )
         elif given is not None and given < least:
             message = f'"{entry.use}": `maxAge` of {format_duration(given)} is below twice the interval plus the timeout ({format_duration(least)}).'
-            self.problems.add("max-age-too-small", place_of(entry.use), label, message, f"Write {format_duration(least)} or more, or leave it out: two slow checks would never be fresh together.")
+            self._add(
+                "max-age-too-small",
+                place_of(entry.use),
+                message,
+                f"Write {format_duration(least)} or more, or leave it out: two slow checks would never be fresh together.",
+            )
         return interval, timeout, given if given is not None else least
 
     def _resolve(
-        self, instance: Instance, entry: ProtectionEntry, arguments: dict[str, Any], template: dict[str, Any], level: str, label: str
+        self,
+        instance: Instance,
+        entry: ProtectionEntry,
+        arguments: dict[str, Any],
+        template: dict[str, Any],
+        level: str,
     ) -> tuple[dict[str, Any], dict[str, str]] | None:
         document, builtin = self._document(entry), self.builtin(entry)
-        before = len(self.problems)
         known: dict[str, Any] = {}
-        report = LookupReport(self.problems, label, level, sound=instance.sound, known=known, place=place_of(entry.use))
-        values = instance.values(level, report)
-        known |= values
+        report = LookupReport(
+            self.problems, self.catalog.where_at, level, sound=instance.sound, known=known, place=place_of(entry.use)
+        )
+        known |= (values := instance.values(level, report))
         keep: frozenset[str] = frozenset()
         if level == "attempt":
             values, keep = escaped(values), lookup.ATTEMPT_ROOTS
+            known |= _placeholders(instance)
+            resolve_tree([arguments, template], {**known, "with": arguments}, report)
         given = resolve_tree(arguments, values, report, keep=keep)
         if builtin:
-            return self._builtin_options(builtin, arguments, given, entry, label)
-        given = self._declared(document, given, entry, label)
+            if report.mistakes:
+                return None
+            return self._builtin_options(builtin, arguments, given, entry)
+        given = self._declared(document, given, entry)
         if given is None:
             return None
         known["with"] = given
         resolved = resolve_tree(template, {**values, "with": given}, report, keep=keep)
-        if len(self.problems) > before or document is None:
+        if report.mistakes or document is None:
             return None
-        return self._own_options(document, resolved, label)
+        return self._own_options(document, resolved)
 
-    def _declared(self, document: Protection | None, given: dict[str, Any], entry: ProtectionEntry, label: str) -> dict[str, Any] | None:
+    def _declared(self, document: Protection | None, given: dict[str, Any], entry: ProtectionEntry) -> dict[str, Any] | None:
         if document is None or not document.parameters:
             return given
         try:
             return declared_values(document.parameters, given, "with")
         except ParameterError as error:
-            self.problems.add("bad-argument", place_of(entry.use), label, f'"{entry.use}": {error}', "Correct `with` here, or `parameters` of the Protection.")
+            self._add(
+                "bad-argument",
+                place_of(entry.use),
+                f'"{entry.use}": {error}',
+                "Correct `with` here, or `parameters` of the Protection.",
+            )
             return None
 
-    def _builtin_options(self, builtin: str, written: dict[str, Any], given: dict[str, Any], entry: ProtectionEntry, label: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+    def _builtin_options(
+        self, builtin: str, written: dict[str, Any], given: dict[str, Any], entry: ProtectionEntry
+    ) -> tuple[dict[str, Any], dict[str, str]] | None:
         mistakes = argument_mistakes(builtin, given)
         for key, message, hint in mistakes:
-            place = getattr(written.get(key), "position", None) or next((place_of(name) for name in written if name == key and hasattr(name, "position")), place_of(entry.use))
-            self.problems.add("bad-argument", place, label, message, hint)
+            place = getattr(written.get(key), "position", None) or next(
+                (place_of(name) for name in written if name == key and hasattr(name, "position")), place_of(entry.use)
+            )
+            self._add("bad-argument", place, message, hint)
         if mistakes:
             return None
         for name in BUILTINS[builtin].paths & set(given):
             document = getattr(written[name], "position", None)
             if isinstance(given[name], str) and document is not None and not given[name].startswith("/"):
-                given[name] = self._absolute(document.file, given[name], given[name], entry, label)
+                given[name] = self._absolute(document.file, given[name], given[name], entry)
         return plain(given), {}
 
-    def _absolute(self, document: str, path: str, otherwise: str, entry: Any, label: str) -> str:
+    def _absolute(self, document: str, path: str, otherwise: str, entry: Any) -> str:
         try:
             return paths.absolute(self.root, paths.beside(document, path))
         except paths.PathError as error:
-            self.problems.add(error.code, place_of(entry.use), label, f"{error}", error.hint)
+            self._add(error.code, place_of(entry.use), f"{error}", error.hint)
             return otherwise
 
-    def _own_options(self, document: Protection, resolved: dict[str, Any], label: str) -> tuple[dict[str, Any], dict[str, str]] | None:
+    def _own_options(self, document: Protection, resolved: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]] | None:
         if document.http:
             return _http_options(resolved), {}
         command = [as_text(word) for word in resolved["command"] if word is not None]
@@ -160,10 +193,24 @@ class CheckCompiler:
             if paths.is_relative_program(command[0]):
                 command[0] = paths.absolute(self.root, paths.beside(f"{directory}/_", command[0]))
         except paths.PathError as error:
-            self.problems.add(error.code, place_of(document.program.command), label, f"{error}", error.hint)
+            self._add(error.code, place_of(document.program.command), f"{error}", error.hint)
             return None
         env = {str(name): as_text(value) for name, value in resolved["env"].items() if value is not None}
         return {"command": command, "directory": paths.absolute(self.root, directory)}, env
+
+
+class _AnyLabel(dict[str, str]):
+    """The labels of a release, which only it knows."""
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ARG002 - the shape of a map
+        return PLACEHOLDER
+
+
+def _placeholders(instance: Instance) -> dict[str, Any]:
+    """Something for everything that an attempt can look up."""
+    release = {"id": PLACEHOLDER, "author": PLACEHOLDER, "reason": PLACEHOLDER, "labels": _AnyLabel({"": ""})}
+    found = release_values(PLACEHOLDER, parameter_samples(instance), Source(PLACEHOLDER, PLACEHOLDER, PLACEHOLDER))
+    return found | {"release": release, "attempt": {"id": PLACEHOLDER}, "good": PLACEHOLDER, "current": PLACEHOLDER}
 
 
 def _template(document: Protection | None) -> dict[str, Any]:
@@ -199,7 +246,12 @@ def phase_options(at: Phases | None) -> dict[Phase, Holds | Deploys]:
     """``at`` as phases in their order."""
     if at is None:
         return {}
-    written = {Phase.PRE_APPROVAL: at.pre_approval, Phase.PRE_DEPLOYMENT: at.pre_deployment, Phase.DEPLOYMENT: at.deployment, Phase.POST_DEPLOYMENT: at.post_deployment}
+    written = {
+        Phase.PRE_APPROVAL: at.pre_approval,
+        Phase.PRE_DEPLOYMENT: at.pre_deployment,
+        Phase.DEPLOYMENT: at.deployment,
+        Phase.POST_DEPLOYMENT: at.post_deployment,
+    }
     return {phase: options for phase, options in written.items() if options is not None}
 
 
@@ -213,7 +265,9 @@ def default_phases(builtin: str) -> dict[Phase, Holds | Deploys]:
     return options
 
 
-def _use(name: str, check: CheckDefinition, entry: ProtectionEntry, phase: Phase, options: Holds | Deploys, when: Selector | None) -> CheckUse:
+def _use(
+    name: str, check: CheckDefinition, entry: ProtectionEntry, phase: Phase, options: Holds | Deploys, when: Selector | None
+) -> CheckUse:
     verifies = options if isinstance(options, Verifies) else Verifies()
     return CheckUse(
         name=name,

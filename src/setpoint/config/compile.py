@@ -24,8 +24,9 @@ from setpoint.config.problems import ConfigurationError, Problem, Problems
 from setpoint.config.references import check_references
 from setpoint.config.running import check_running, template
 from setpoint.config.scope import Instance
-from setpoint.config.specs import RELEASE_ROOTS, block_tree, environment_tree, release_values, render
+from setpoint.config.specs import block_tree, environment_tree, release_values, render
 from setpoint.config.values import plain
+from setpoint.config.yaml import place_of
 from setpoint.model import lookup
 from setpoint.model.policy import Policy
 from setpoint.model.spec import Scalar, Source, Spec, Version, digest
@@ -63,7 +64,14 @@ class CompileError(ValueError):
 class Configuration:
     """A configuration without mistakes. Immutable; made by ``load`` or ``from_files``."""
 
-    def __init__(self, catalog: Catalog, files: AnyMapping[str, bytes], root: Path, instances: dict[str, Instance], policies: dict[str, Policy]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        files: AnyMapping[str, bytes],
+        root: Path,
+        instances: dict[str, Instance],
+        policies: dict[str, Policy],
+    ) -> None:
         self.root = root
         self._catalog, self._files, self._instances, self._policies = catalog, files, instances, policies
 
@@ -134,12 +142,18 @@ class Configuration:
         members = self._members(application, service)
         return digest({name: template(instance, self._files, self.root) for name, instance in members.items()})
 
+    def template(self, instance: str) -> dict[str, Any]:
+        """What an instance runs, with what a release says left as ``${version}`` and so on; for showing and comparing."""
+        return template(self._instance(instance), self._files, self.root)
+
     def needs_release(self, application: str, service: str) -> bool:
         """Whether what runs depends on a version or parameters; if not, each change of it is a version by itself."""
         members = self._members(application, service).values()
         return any(lookup.roots([block_tree(m), environment_tree(m)]) & {"version", "params"} for m in members)
 
-    def resolve_parameters(self, application: str, service: str, channel: str, given: AnyMapping[str, Any], carried: AnyMapping[str, Any]) -> dict[str, Scalar]:
+    def resolve_parameters(
+        self, application: str, service: str, channel: str, given: AnyMapping[str, Any], carried: AnyMapping[str, Any]
+    ) -> dict[str, Scalar]:
         """Values of all declared parameters: given, else carried over, else the default.
 
         Raises:
@@ -170,7 +184,9 @@ class Configuration:
         return Spec(
             instance=instance,
             runtime=str(found.runtime.name),
-            version=Version(version, digest(dict(parameters)) if parameters else "", self.revision(found.application.name, found.service.name)),
+            version=Version(
+                version, digest(dict(parameters)) if parameters else "", self.revision(found.application.name, found.service.name)
+            ),
             workload=rendered.workload,
             env=rendered.env,
             rollout=rendered.rollout,
@@ -243,8 +259,20 @@ def _read(files: AnyMapping[str, bytes], root: Path) -> tuple[Configuration, lis
         application = str(instance.application.name)
         channels = {key: entry.model for key, entry in catalog.channels(application).items() if entry.model}
         policies[name] = compiler.compile(instance, Neighbours(channels, frozenset(instances)))
-        check_running(instance, files, root, problems)
+        check_running(catalog, instance, files, root, problems)
+        _check_mirror(catalog, instance, instances, problems)
     return Configuration(catalog, files, root, instances, policies), problems.in_order()
+
+
+def _check_mirror(catalog: Catalog, instance: Instance, instances: AnyMapping[str, Instance], problems: Problems) -> None:
+    mirror = instance.channel.mirror
+    if not mirror or mirror not in catalog.channels(str(instance.application.name)):
+        return
+    if f"{instance.application.name}/{instance.service.name}@{mirror}" not in instances:
+        place = place_of(mirror)
+        message = f'channel "{mirror}" does not have the service "{instance.service.name}", so there is nothing to mirror.'
+        hint = f'Leave it out here with `services`, or give it to "{mirror}".'
+        problems.add("mirror-lacks-service", place, catalog.where_at(place), message, hint)
 
 
 def _after_order(channels: AnyMapping[str, Any]) -> list[Any]:

@@ -36,7 +36,9 @@ def both(first: Selector | None, second: Selector | None) -> Selector | None:
     if first is None or second is None or NEVER in {first, second}:
         return NEVER if NEVER in {first, second} else first or second
     alternatives = tuple(_joined(a, b) for a in first.alternatives for b in second.alternatives)
-    text = first.text if first == second else " | ".join(f"{a}, {b}" for a in first.text.split("|") for b in second.text.split("|"))
+    text = (
+        first.text if first == second else " | ".join(f"{a}, {b}" for a in first.text.split("|") for b in second.text.split("|"))
+    )
     return Selector(" ".join(text.split()), alternatives)
 
 

@@ -24,9 +24,19 @@ def collect(root: Path) -> dict[str, bytes]:
     problems = Problems()
     root = root.resolve()
     if not root.is_dir():
-        problems.add("no-directory", Position(str(root)), "", "there is no such directory.", "Name the directory that has your *.setpoint.yaml files.")
+        problems.add(
+            "no-directory",
+            Position(str(root)),
+            "",
+            "there is no such directory.",
+            "Name the directory that has your *.setpoint.yaml files.",
+        )
         raise ConfigurationError(problems.in_order())
-    files = {path: content for path in _documents(root, problems) if (content := _read(root, path, problems, MAX_BYTES + 1)) is not None}
+    files = {
+        path: content
+        for path in _documents(root, problems)
+        if (content := _read(root, path, problems, MAX_BYTES + 1)) is not None
+    }
     for document in sorted(files):
         _add_named(root, document, files, problems)
     if len(problems):
@@ -41,7 +51,13 @@ def _documents(root: Path, problems: Problems) -> Iterator[str]:
             continue
         found += 1
         if found > MAX_DOCUMENTS:
-            problems.add("too-many-files", Position(path), "", f"there are more than {MAX_DOCUMENTS:,} files of documents.", "Name the directory of one configuration.")
+            problems.add(
+                "too-many-files",
+                Position(path),
+                "",
+                f"there are more than {MAX_DOCUMENTS:,} files of documents.",
+                "Name the directory of one configuration.",
+            )
             return
         yield path
 
@@ -59,7 +75,13 @@ def _read(root: Path, path: str, problems: Problems, most: int) -> bytes | None:
     target = root / path
     real = Path(os.path.realpath(target))
     if not real.is_relative_to(root):
-        problems.add("symlink-outside", Position(path), "", "this symbolic link leads out of the configuration's directory.", "Put the file itself here.")
+        problems.add(
+            "symlink-outside",
+            Position(path),
+            "",
+            "this symbolic link leads out of the configuration's directory.",
+            "Put the file itself here.",
+        )
         return None
     if not real.is_file():
         problems.add("unreadable-file", Position(path), "", "this is no file that can be read.", "Remove it, or put a file here.")
@@ -68,7 +90,9 @@ def _read(root: Path, path: str, problems: Problems, most: int) -> bytes | None:
         with target.open("rb") as stream:
             return stream.read(most)
     except OSError as error:
-        problems.add("unreadable-file", Position(path), "", f"the file cannot be read: {error.strerror}.", "Correct its permissions.")
+        problems.add(
+            "unreadable-file", Position(path), "", f"the file cannot be read: {error.strerror}.", "Correct its permissions."
+        )
         return None
 
 
@@ -122,8 +146,16 @@ def _add_directory(root: Path, directory: Scalar, files: dict[str, bytes], probl
         content = files.get(name) or _read(root, name, problems, paths.MAX_TOTAL + 1 - size)
         number, size = number + 1, size + len(content or b"")
         if number > paths.MAX_FILES or size > paths.MAX_TOTAL:
-            message = f'"{directory}" has more than {paths.MAX_FILES:,} files or {paths.MAX_TOTAL:,} bytes, too much for a version.'
-            problems.add("directory-too-large", directory.position, "", message, "Name a smaller directory, or say `mutable: true` (a rollback then runs today's files).")
+            message = (
+                f'"{directory}" has more than {paths.MAX_FILES:,} files or {paths.MAX_TOTAL:,} bytes, too much for a version.'
+            )
+            problems.add(
+                "directory-too-large",
+                directory.position,
+                "",
+                message,
+                "Name a smaller directory, or say `mutable: true` (a rollback then runs today's files).",
+            )
             return
         if content is not None:
             files[name] = content

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping as AnyMapping
+from collections.abc import Callable
+from collections.abc import Mapping as AnyMapping
 from typing import Any
 
 from setpoint.config.problems import Position, Problems, suggest
@@ -11,7 +12,8 @@ from setpoint.model import lookup
 
 Report = Callable[[str, Any, str], None]
 """Told of a mistake: code, the node, and the path or sentence."""
-MISSING = None
+PLACEHOLDER = "0"
+"""Stands in for what is missing while the rest is checked."""
 
 
 class LookupFailed(ValueError):
@@ -28,11 +30,13 @@ def strict(code: str, node: Any, detail: str) -> None:  # noqa: ARG001 - the sha
 
 
 def resolve_tree(value: Any, values: AnyMapping[str, Any], report: Report, *, keep: frozenset[str] = frozenset()) -> Any:
-    """Like ``model.lookup.resolve``; what cannot be resolved is reported, and null stands in."""
+    """Like ``model.lookup.resolve``; what cannot be resolved is reported, and a placeholder stands in."""
     if isinstance(value, str):
         return _resolve_text(value, values, report, keep)
     if isinstance(value, AnyMapping):
-        return Mapping({key: resolve_tree(item, values, report, keep=keep) for key, item in value.items()}, position=place_of(value))
+        return Mapping(
+            {key: resolve_tree(item, values, report, keep=keep) for key, item in value.items()}, position=place_of(value)
+        )
     if isinstance(value, list | tuple):
         return Sequence([resolve_tree(item, values, report, keep=keep) for item in value], position=place_of(value))
     return value
@@ -45,7 +49,7 @@ def _resolve_text(text: str, values: AnyMapping[str, Any], report: Report, keep:
         report("missing-lookup", text, missing.path)
     except ValueError as error:
         report("lookup-not-text", text, str(error))
-    return MISSING
+    return PLACEHOLDER
 
 
 def escaped(value: Any) -> Any:
@@ -62,15 +66,30 @@ def escaped(value: Any) -> Any:
 class LookupReport:
     """Turns what ``resolve_tree`` reports into problems that say what could be looked up instead."""
 
-    def __init__(self, problems: Problems, where: str, level: str, *, sound: bool, known: AnyMapping[str, Any], place: Position | None = None) -> None:
-        self._problems, self._where, self._level, self._sound = problems, where, level, sound
-        self._known, self._place = known, place
+    def __init__(
+        self,
+        problems: Problems,
+        where_at: Callable[[Position], str],
+        level: str,
+        *,
+        sound: bool,
+        known: AnyMapping[str, Any],
+        place: Position,
+    ) -> None:
+        self._problems, self._where_at, self._level, self._sound = problems, where_at, level, sound
+        self._known, self._place, self._where = known, place, ""
+        self.mistakes = 0
+        """How many were reported, even if they had been before."""
 
     def __call__(self, code: str, node: Any, detail: str) -> None:
         """See ``Report``."""
-        place = getattr(node, "position", None) or self._place or Position("")
+        self.mistakes += 1
+        place = getattr(node, "position", None) or self._place
+        self._where = self._where_at(place)
         if code == "lookup-circle":
-            self._problems.add(code, place, self._where, f"the constants {detail} look each other up.", "Write one of them without a lookup.")
+            self._problems.add(
+                code, place, self._where, f"the constants {detail} look each other up.", "Write one of them without a lookup."
+            )
         elif code == "lookup-not-text":
             self._problems.add(code, place, self._where, f"{detail}.", "Look up a single value of it, or write the lookup alone.")
         else:
@@ -82,8 +101,16 @@ class LookupReport:
             return
         if root in NODE_ROOTS and root not in self._known:
             article = "an" if self._level[0] in "aeiou" else "a"
-            message = f"`${{{path}}}` is not defined here: the subject of this check is {article} {self._level}, which has no {root}."
-            self._problems.add("lookup-needs-per", place, self._where, message, "Add `per: instance`." if root == "service" else f"Add `per: {root}` or `per: instance`.")
+            message = (
+                f"`${{{path}}}` is not defined here: the subject of this check is {article} {self._level}, which has no {root}."
+            )
+            self._problems.add(
+                "lookup-needs-per",
+                place,
+                self._where,
+                message,
+                "Add `per: instance`." if root == "service" else f"Add `per: {root}` or `per: instance`.",
+            )
             return
         if root in lookup.ATTEMPT_ROOTS | {"with"} and root not in self._known:
             message = f"`${{{path}}}` means nothing here: {_PLACES.get(root, 'only an attempt has it')}."
@@ -92,6 +119,11 @@ class LookupReport:
         self._problems.add("missing-lookup", place, self._where, f"`${{{path}}}` is not defined.", self._hint(path))
 
     def _hint(self, path: str) -> str:
+        root, _, name = path.partition(".")
+        if root == "params" and name in self._known.get("params", {}):
+            return f"Give the parameter a `default`, make it `required`, or write `${{{path}:-…}}`."
+        if root not in self._known and not name:
+            return suggest(root, self._known, otherwise=f"A lookup starts with one of {', '.join(sorted(self._known))}.")
         known: Any = self._known
         before: list[str] = []
         for word in path.split("."):

@@ -37,7 +37,9 @@ def orderings(instance: Instance, neighbours: Neighbours) -> tuple[Ordering, ...
     return _unique(found)
 
 
-def entry_orderings(instance: Instance, entry: After, neighbours: Neighbours, also: Selector | None = None, seen: frozenset[str] = frozenset()) -> list[Ordering]:
+def entry_orderings(
+    instance: Instance, entry: After, neighbours: Neighbours, also: Selector | None = None, seen: frozenset[str] = frozenset()
+) -> list[Ordering]:
     """One entry, and what stands in for channels that lack the service; nothing where it can never apply."""
     when = both(also, decide(entry.when, instance.labels))
     if when is NEVER:
@@ -77,7 +79,9 @@ def _before(instance: Instance, channel: str, neighbours: Neighbours, seen: froz
     return found
 
 
-def _ordering(instance: Instance, entry: After, names: list[str], present: list[str], when: Selector | None, neighbours: Neighbours) -> Ordering:
+def _ordering(
+    instance: Instance, entry: After, names: list[str], present: list[str], when: Selector | None, neighbours: Neighbours
+) -> Ordering:
     return Ordering(
         name=str(entry.name or "after-" + "-".join(names)),
         instances=tuple(neighbours.instance(instance, name) for name in present),

@@ -15,7 +15,9 @@ class ParameterError(ValueError):
     """A value that a declaration does not allow; the text is a sentence for people."""
 
 
-def declared_values(declarations: Mapping[str, Parameter], given: Mapping[str, Any], what: str, *, defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def declared_values(
+    declarations: Mapping[str, Parameter], given: Mapping[str, Any], what: str, *, defaults: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """``given`` with defaults, each of its declared type. ``what`` names the map in messages; ``defaults`` have their lookups resolved.
 
     Raises:
@@ -23,9 +25,15 @@ def declared_values(declarations: Mapping[str, Parameter], given: Mapping[str, A
     """
     for name in given:
         if name not in declarations:
-            hint = suggest(str(name), [str(known) for known in declarations], otherwise=f"Declared: {listing(declarations) or 'none'}.")
+            hint = suggest(
+                str(name), [str(known) for known in declarations], otherwise=f"Declared: {listing(declarations) or 'none'}."
+            )
             raise ParameterError(f'there is no parameter "{name}". {hint}')
-    values = {str(name): value for name, declaration in declarations.items() if (value := _value(str(name), declaration, given, what, defaults)) is not None}
+    values = {
+        str(name): value
+        for name, declaration in declarations.items()
+        if (value := _value(str(name), declaration, given, what, defaults)) is not None
+    }
     return plain(values)  # type: ignore[no-any-return]  # a map stays a map
 
 

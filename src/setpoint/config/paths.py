@@ -36,7 +36,11 @@ def beside(document: str, path: str) -> str:
     """
     found = posixpath.normpath(posixpath.join(posixpath.dirname(document), path))
     if found.startswith(("/", "../")) or found == "..":
-        raise PathError("path-outside", f'"{path}" leads out of the configuration\'s directory.', "Move the file below it, and write a path relative to this document.")
+        raise PathError(
+            "path-outside",
+            f'"{path}" leads out of the configuration\'s directory.',
+            "Move the file below it, and write a path relative to this document.",
+        )
     return found
 
 
@@ -49,7 +53,11 @@ def below(files: Mapping[str, bytes], directory: str) -> dict[str, bytes]:
     prefix = "" if directory == "." else f"{directory}/"
     found = {path: content for path, content in files.items() if path.startswith(prefix) and belongs(path)}
     if not found:
-        raise PathError("missing-directory", f'the directory "{directory}" is not there, or has no files.', "Correct the path: it is relative to this document.")
+        raise PathError(
+            "missing-directory",
+            f'the directory "{directory}" is not there, or has no files.',
+            "Correct the path: it is relative to this document.",
+        )
     check_bounds(directory, len(found), sum(len(content) for content in found.values()))
     return found
 
@@ -58,7 +66,11 @@ def check_bounds(directory: str, number: int, size: int) -> None:
     """Raises PathError beyond what a version may have."""
     if number > MAX_FILES or size > MAX_TOTAL:
         message = f'"{directory}" has {number:,} files with {size:,} bytes; a version has at most {MAX_FILES:,} files with {MAX_TOTAL:,} bytes.'
-        raise PathError("directory-too-large", message, "Name a smaller directory, or say `mutable: true` (a rollback then runs today's files).")
+        raise PathError(
+            "directory-too-large",
+            message,
+            "Name a smaller directory, or say `mutable: true` (a rollback then runs today's files).",
+        )
 
 
 def belongs(path: str) -> bool:

@@ -69,22 +69,22 @@ class PolicyCompiler:
         )
 
     def _gates(self, instance: Instance, kind: str) -> Iterator[tuple[Any, str, str, Selector | None]]:
-        """Every entry that can apply here, with its subject's level, the thing it stands on, and what is left of its ``when``."""
+        """Every entry that can apply here, with its subject's level, the node it stands on, and what is left of its ``when``."""
         for node, level in NODES:
             bearer: Gated = getattr(instance, node)
             for entry in getattr(bearer, kind):
                 when = decide(entry.when, instance.labels)
                 if when is not NEVER:
-                    yield entry, str(entry.per or level), f'{node} "{getattr(instance, node).name}"', when
+                    yield entry, str(entry.per or level), node, when
 
     def _checks(self, instance: Instance) -> list[CheckUse]:
         found: list[CheckUse] = []
-        for entry, level, label, when in self._gates(instance, "protections"):
+        for entry, level, node, when in self._gates(instance, "protections"):
             if self.checks.builtin(entry) == "release-channel-stable":
                 continue
             name = str(entry.name or entry.use)
-            for use in self.checks.uses(instance, entry, name, level, label, when):
-                _append(found, use, label)
+            for use in self.checks.uses(instance, entry, name, level, when):
+                _append(found, use, node)
         return found
 
     def _stable_channels(self, instance: Instance, neighbours: Neighbours) -> list[Ordering]:
@@ -107,39 +107,43 @@ class PolicyCompiler:
 
     def _approvals(self, instance: Instance) -> list[ApprovalUse]:
         found: list[ApprovalUse] = []
-        for entry, level, label, when in self._gates(instance, "approvals"):
+        for entry, level, node, when in self._gates(instance, "approvals"):
             use = ApprovalUse(
                 name=str(entry.name or entry.topic),
                 topic=str(entry.topic),
                 subject=instance.subject(level),
-                approvers=self._approvers(instance, entry, level, label),
+                approvers=self._approvers(instance, entry, level),
                 min=entry.min,
                 allow_author=entry.allow_author,
                 expires=entry.expires,
                 when=when,
                 override=_principals(entry.override),
             )
-            _append(found, use, label)
+            _append(found, use, node)
         return found
 
-    def _approvers(self, instance: Instance, entry: ApprovalEntry, level: str, label: str) -> tuple[str, ...] | None:
+    def _approvers(self, instance: Instance, entry: ApprovalEntry, level: str) -> tuple[str, ...] | None:
         if entry.from_ is None:
             return None
         known: dict[str, Any] = {}
-        report = LookupReport(self.problems, label, level, sound=instance.sound, known=known, place=place_of(entry.topic))
+        report = LookupReport(
+            self.problems, self.catalog.where_at, level, sound=instance.sound, known=known, place=place_of(entry.topic)
+        )
         known |= instance.values(level, report)
         found = resolve_tree(list(entry.from_), known, report)
         return tuple(as_text(principal) for principal in found if principal is not None)
 
     def _calendars(self, instance: Instance) -> list[CalendarUse]:
         found: list[CalendarUse] = []
-        for number, (entry, level, label, when) in enumerate(self._gates(instance, "calendars")):
+        for number, (entry, level, node, when) in enumerate(self._gates(instance, "calendars")):
             use = self._calendar(instance, entry, level, when, number)
             if use is not None:
-                _append(found, use, label)
+                _append(found, use, node)
         return found
 
-    def _calendar(self, instance: Instance, entry: CalendarEntry, level: str, when: Selector | None, number: int) -> CalendarUse | None:
+    def _calendar(
+        self, instance: Instance, entry: CalendarEntry, level: str, when: Selector | None, number: int
+    ) -> CalendarUse | None:
         entries = self.catalog.calendars
         in_place = entry.open is not None or bool(entry.closed)
         document = entries[str(entry.name)].model if entry.name in entries and not in_place else None
@@ -161,15 +165,18 @@ class PolicyCompiler:
         return CalendarUse(name, calendar, str(zone), when, _principals(override))
 
 
-def _append(found: list[Any], use: Any, label: str) -> None:
+def _append(found: list[Any], use: Any, node: str) -> None:
     """Gates of different nodes add up: the same one is kept once, another of the same name gets its node's."""
     if use in found:
         return
     taken = {(other.name, getattr(other, "phase", None)) for other in found}
     name, number = use.name, 1
     while (use.name, getattr(use, "phase", None)) in taken:
-        suffix = label.split(" ")[0] + (f"-{number}" if number > 1 else "")
-        use, number = type(use)(**{field: getattr(use, field) for field in use.__struct_fields__} | {"name": f"{name}.{suffix}"}), number + 1
+        suffix = node + (f"-{number}" if number > 1 else "")
+        use, number = (
+            type(use)(**{field: getattr(use, field) for field in use.__struct_fields__} | {"name": f"{name}.{suffix}"}),
+            number + 1,
+        )
     found.append(use)
 
 

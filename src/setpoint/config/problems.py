@@ -93,7 +93,7 @@ def render(problems: Iterable[Problem]) -> str:
 def suggest(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
     """``Did you mean "staging"?``, or the known words, or ``otherwise``."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6 if len(word) < 5 else 0.7)
     if not close:
         close = [name for name in names if name.lower() == word.lower()][:1]
     if close:

@@ -2,11 +2,365 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from setpoint.config.catalog import Catalog
-from setpoint.config.problems import Problems
+from setpoint.config import paths
+from setpoint.config.builtins import BUILTINS, LATER_BUILTINS, argument_mistakes
+from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.circles import check_circles
+from setpoint.config.documents import ChannelFields, Protection, Runtime, Service
+from setpoint.config.documents.gates import Gated
+from setpoint.config.documents.runtime import LATER_RUNTIME_TYPES, RUNTIME_TYPES
+from setpoint.config.documents.service import LATER_WORKLOADS, WORKLOADS
+from setpoint.config.instances import NOT_PER_CHANNEL, effective_service
+from setpoint.config.merging import is_null
+from setpoint.config.parameters import ParameterError, typed
+from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.selectors import check_selectors
+from setpoint.config.validate import locate, where
+from setpoint.config.yaml import Mapping as Tree
+from setpoint.config.yaml import Scalar, place_of
+from setpoint.model.policy import Phase
 
 
 def check_references(catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> None:
     """Mistakes go to ``problems``."""
+    _References(catalog, files, problems).check()
+    check_circles(catalog, problems)
+    check_selectors(catalog, problems)
+
+
+class _References:
+    def __init__(self, catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> None:
+        self._catalog, self._files, self._problems = catalog, files, problems
+
+    def check(self) -> None:
+        if not self._catalog.documents and self._catalog.complete:
+            self._problems.add(
+                "no-documents",
+                Position("setpoint.yaml"),
+                "",
+                "there is no document at all.",
+                "Write `kind: Application` and so on into setpoint.yaml or a file named *.setpoint.yaml.",
+            )
+        self._organization()
+        for application in self._catalog.below:
+            for channel in self._catalog.channels(application).values():
+                self._channel(application, channel)
+            for service in self._catalog.services(application).values():
+                self._service(application, service)
+        for runtime in self._catalog.runtimes.values():
+            self._runtime(runtime)
+        for protection in self._catalog.protections.values():
+            self._protection(protection)
+        for entry in self._catalog.entries():
+            if isinstance(entry.model, Gated):
+                self._gates(entry, entry.model)
+
+    def _add(self, code: str, node: Any, where_: str, message: str, hint: str) -> None:
+        self._problems.add(code, node if isinstance(node, Position) else place_of(node), where_, message, hint)
+
+    def _known(
+        self, name: str, known: Iterable[str], what: str, label: str, field: str, *, of: str = "", code: str = "unknown-reference"
+    ) -> bool:
+        """Reports a name that leads nowhere, unless it may stand in a file that could not be read."""
+        names = list(known)
+        if name in names or not self._catalog.complete:
+            return name in names
+        owner = f" of {of}" if of else ""
+        otherwise = (
+            "" if names else f"There is no {what} yet: add a document of kind {what.split(' ', maxsplit=1)[0].capitalize()}."
+        )
+        self._add(
+            code, name, label, f'`{field}` names "{name}", which is no {what}{owner}.', suggest(name, names, otherwise=otherwise)
+        )
+        return False
+
+    def _organization(self) -> None:
+        entry = self._catalog.organization
+        if entry is None or entry.model is None:
+            return
+        for builtin, arguments in entry.model.defaults.items():
+            if not self._builtin(builtin, BUILTINS, entry.label, "defaults"):
+                continue
+            for key, message, hint in argument_mistakes(str(builtin), arguments, partial=True):
+                self._add("bad-argument", locate(arguments, (key,)), entry.label, message, hint)
+
+    def _builtin(self, name: str, known: Iterable[str], label: str, field: str) -> bool:
+        if name in LATER_BUILTINS:
+            self._add(
+                "later",
+                name,
+                label,
+                f'this version has no built-in protection "{name}" yet.',
+                f"There is: {', '.join(BUILTINS)}.",
+            )
+            return False
+        if name in known:
+            return True
+        return self._known(
+            name, known, "protection" if field == "use" else "built-in protection", label, field, code="unknown-protection"
+        )
+
+    def _channel(self, application: str, entry: Entry[ChannelFields]) -> None:
+        channel, label = entry.model, entry.label
+        if not self._owned(application, entry) or channel is None:
+            return
+        owner = f'application "{application}"'
+        self._known(channel.runtime, {"local", *self._catalog.runtimes}, "runtime", label, "runtime")
+        for service in channel.services or ():
+            self._known(service, self._catalog.services(application), "service", label, "services", of=owner)
+        for after in channel.after:
+            for name in after.channels:
+                self._other_channel(application, entry, name, "after")
+            if isinstance(after.need, int) and after.need > len(after.channels):
+                message = f"`need: {after.need}` of {len(after.channels)} channels can never be met."
+                self._add(
+                    "unsatisfiable-need",
+                    after.channels[0] if after.channels else entry.tree,
+                    label,
+                    message,
+                    f"Write at most {len(after.channels)}, or `all`.",
+                )
+            if not after.channels:
+                self._add(
+                    "empty-after",
+                    locate(entry.tree, ("after",)),
+                    label,
+                    "`after` names no channel.",
+                    "Name one, or leave `after` out.",
+                )
+        if channel.mirror:
+            self._other_channel(application, entry, channel.mirror, "mirror")
+
+    def _other_channel(self, application: str, entry: Entry[ChannelFields], name: str, field: str) -> None:
+        if name == entry.name:
+            self._add(
+                "refers-to-itself",
+                name,
+                entry.label,
+                f"`{field}` names the channel itself.",
+                "Name another channel, or leave it out.",
+            )
+            return
+        self._known(name, self._catalog.channels(application), "channel", entry.label, field, of=f'application "{application}"')
+
+    def _owned(self, application: str, entry: Entry[Any]) -> bool:
+        """Documents below an application that is not there say so, once each."""
+        if application in self._catalog.applications:
+            return True
+        return (
+            self._known(entry.tree["application"], self._catalog.applications, "application", entry.label, "application")
+            if "application" in entry.tree
+            else False
+        )
+
+    def _service(self, application: str, entry: Entry[Service]) -> None:
+        owned = self._owned(application, entry)
+        self._workloads(entry, entry.tree, entry.tree.position)
+        fragments = entry.tree.get("perChannel")
+        if isinstance(fragments, Tree):
+            for channel, fragment in fragments.items():
+                if owned:
+                    self._known(
+                        channel,
+                        self._catalog.channels(application),
+                        "channel",
+                        entry.label,
+                        "perChannel",
+                        of=f'application "{application}"',
+                    )
+                if isinstance(fragment, Tree):
+                    self._fragment(entry, channel, fragment)
+        if entry.model:
+            self._parameters(entry, entry.model)
+
+    def _fragment(self, entry: Entry[Service], channel: str, fragment: Tree) -> None:
+        for key in fragment:
+            if key in NOT_PER_CHANNEL:
+                self._add(
+                    "not-per-channel",
+                    key,
+                    entry.label,
+                    f"`{key}` cannot differ from channel to channel.",
+                    "Write it on the service itself.",
+                )
+        effective_service(entry, channel, self._problems)
+        merged = {key for key in entry.tree if not is_null(fragment.get(key, True))} | {
+            key for key, value in fragment.items() if not is_null(value) or key not in entry.tree
+        }
+        self._workloads(entry, dict.fromkeys(merged, True), place_of(channel))
+
+    def _workloads(self, entry: Entry[Service], keys: Mapping[str, Any], place: Position) -> None:
+        if any(key in keys for key in LATER_WORKLOADS):
+            return
+        found = [name for name in WORKLOADS if name in keys]
+        if not found:
+            known = {*Service.written_keys(), *Service.LATER}
+            if all(key in known or key.startswith("x-") for key in entry.tree):
+                self._add(
+                    "missing-workload",
+                    place,
+                    entry.label,
+                    "the service does not say what runs.",
+                    f"Add one of {', '.join(WORKLOADS)}, such as `process: {{command: [./server]}}`.",
+                )
+        elif len(found) > 1:
+            self._add(
+                "several-workloads",
+                place,
+                entry.label,
+                f"a service has one workload, not {' and '.join(found)}.",
+                f"Keep one; in `perChannel`, `{found[0]}: null` removes one.",
+            )
+
+    def _parameters(self, entry: Entry[Service], service: Service) -> None:
+        for name, declaration in service.parameters.items():
+            if declaration.default is None:
+                continue
+            try:
+                typed(str(name), declaration, declaration.default)
+            except ParameterError as error:
+                self._add(
+                    "bad-default",
+                    declaration.default,
+                    entry.label,
+                    f"the default does not fit: {error}",
+                    "Correct `default`, or the declaration.",
+                )
+
+    def _runtime(self, entry: Entry[Runtime]) -> None:
+        found = [name for name in RUNTIME_TYPES if name in entry.tree]
+        if any(name in entry.tree for name in LATER_RUNTIME_TYPES):
+            return
+        if len(found) != 1:
+            said = f"{' and '.join(found)} at once" if found else "none"
+            self._add(
+                "one-runtime-type",
+                entry.tree.position,
+                entry.label,
+                f"a runtime has exactly one type, but this one has {said}.",
+                f"Write one of {', '.join(f'`{name}:`' for name in RUNTIME_TYPES)}.",
+            )
+        elif entry.name == "local" and found != ["local"]:
+            self._add(
+                "reserved-name",
+                locate(entry.tree, ("name",)),
+                entry.label,
+                'the runtime "local" exists by itself and runs processes.',
+                "Choose another name for this one.",
+            )
+
+    def _protection(self, entry: Entry[Protection]) -> None:
+        place = locate(entry.tree, ("name",))
+        if entry.name in BUILTINS or entry.name in LATER_BUILTINS:
+            self._add(
+                "reserved-name",
+                place,
+                entry.label,
+                f'"{entry.name}" is the name of a built-in protection.',
+                "Choose another name, such as one that says what it is for.",
+            )
+        found = [name for name in ("program", "http", "use") if name in entry.tree]
+        if len(found) != 1 and "container" not in entry.tree:
+            said = f"{' and '.join(found)} at once" if found else "none"
+            self._add(
+                "one-check-type",
+                entry.tree.position,
+                entry.label,
+                f"a protection has exactly one of program, http and use, but this one has {said}.",
+                "Write one, such as `program: {command: [./check]}`.",
+            )
+        if entry.model is None:
+            return
+        if entry.model.use:
+            self._builtin(entry.model.use, BUILTINS, entry.label, "use")
+        if entry.model.program:
+            self._program(entry, entry.model)
+
+    def _program(self, entry: Entry[Protection], protection: Protection) -> None:
+        program = protection.program
+        if program is None or "${" in program.command[0] or not paths.is_relative_program(program.command[0]):
+            return
+        file = place_of(program.command).file
+        try:
+            directory = paths.beside(file, str(program.directory or "."))
+            path = paths.beside(f"{directory}/_", program.command[0])
+        except paths.PathError as error:
+            self._add(error.code, program.command[0], entry.label, str(error), error.hint)
+            return
+        if path not in self._files:
+            self._add(
+                "missing-file",
+                program.command[0],
+                entry.label,
+                f'the program "{path}" is not there.',
+                "Correct the path: it is relative to this document; programs on PATH are named without a slash.",
+            )
+
+    def _gates(self, entry: Entry[Any], model: Gated) -> None:
+        for kind, key in (("protections", "use"), ("approvals", "topic"), ("calendars", "name")):
+            self._unique(entry, kind, [(str(gate.name or getattr(gate, key) or ""), gate) for gate in getattr(model, kind)], key)
+        for protection in model.protections:
+            self._builtin(protection.use, {**BUILTINS, **self._catalog.protections}, entry.label, "use")
+            self._stable_channel(entry, protection)
+        for calendar in model.calendars:
+            in_place = calendar.open is not None or calendar.closed
+            if calendar.name and not in_place:
+                self._known(calendar.name, self._catalog.calendars, "calendar", entry.label, "calendars")
+            elif not in_place:
+                self._add(
+                    "empty-calendar",
+                    locate(entry.tree, ("calendars",)),
+                    entry.label,
+                    "a calendar in place says neither `open` nor `closed`.",
+                    "Add one of them, or name a Calendar.",
+                )
+
+    def _stable_channel(self, entry: Entry[Any], protection: Any) -> None:
+        if protection.use != "release-channel-stable":
+            return
+        if protection.at is not None and (
+            protection.at.pre_approval is None
+            or any((protection.at.pre_deployment, protection.at.deployment, protection.at.post_deployment))
+        ):
+            self._add(
+                "ordering-phase",
+                protection.use,
+                entry.label,
+                "an ordering holds in the phase pre-approval only.",
+                f"Leave `at` out, or write `at: {Phase.PRE_APPROVAL}`.",
+            )
+        for key, message, hint in argument_mistakes("release-channel-stable", protection.with_):
+            self._add(
+                "bad-argument",
+                locate(protection.with_, (key,)) if key in protection.with_ else protection.use,
+                entry.label,
+                message,
+                hint,
+            )
+        given = protection.with_.get("channels", protection.with_.get("channel"))
+        application = str(entry.tree.get("application", "")) or next(
+            (name for name, below in self._catalog.below.items() if entry in below.channels.values()), entry.name
+        )
+        for name in given if isinstance(given, list) else [given]:
+            if isinstance(name, Scalar) and application in self._catalog.applications:
+                self._known(
+                    name, self._catalog.channels(application), "channel", entry.label, "with", of=f'application "{application}"'
+                )
+
+    def _unique(self, entry: Entry[Any], kind: str, names: list[tuple[str, Any]], key: str) -> None:
+        seen: set[str] = set()
+        for number, (name, gate) in enumerate(names):
+            if name and name in seen:
+                place = place_of(gate.name or getattr(gate, key))
+                label = where(entry.tree, (kind, number), entry.label)
+                self._add(
+                    "duplicate-gate",
+                    place,
+                    label,
+                    f'two entries of `{kind}` are named "{name}".',
+                    "Give one of them a `name` of its own.",
+                )
+            seen.add(name)

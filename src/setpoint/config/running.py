@@ -7,43 +7,51 @@ from pathlib import Path
 from typing import Any
 
 from setpoint.config import paths
+from setpoint.config.catalog import Catalog
 from setpoint.config.documents.runtime import FITS
 from setpoint.config.lookups import LookupFailed, LookupReport, resolve_tree
 from setpoint.config.parameters import ParameterError
 from setpoint.config.problems import Problems
 from setpoint.config.scope import Instance
-from setpoint.config.specs import RELEASE_ROOTS, block_tree, environment_tree, release_values, render
+from setpoint.config.specs import RELEASE_ROOTS, block_tree, environment_tree, parameter_samples, release_values, render
 from setpoint.config.values import plain
-from setpoint.config.yaml import place_of
+from setpoint.config.yaml import place_of, position_of
 from setpoint.model.spec import Source
 
 
-def check_running(instance: Instance, files: AnyMapping[str, bytes], root: Path, problems: Problems) -> None:
+def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, bytes], root: Path, problems: Problems) -> None:
     """Mistakes in what the instance would run go to ``problems``."""
     service = instance.service
     if not any((service.process, service.custom, service.fake)):
         return
-    label = f'Service "{service.name}"'
+    where_at = catalog.where_at
     kind, _ = service.workload
     place = place_of(_first_place(instance))
     if getattr(instance.runtime, FITS[kind]) is None and _has_type(instance):
         message = f'a {kind} workload cannot run on runtime "{instance.runtime.name}" of channel "{instance.channel.name}".'
-        problems.add("runtime-does-not-fit", place, label, message, f"Name a runtime with `{FITS[kind]}: {{}}` in the channel's `runtime`.")
+        chosen = position_of(instance.channel.runtime) or place_of(instance.channel.name)
+        hint = f"Name a runtime with `{FITS[kind]}: {{}}` in the channel's `runtime`."
+        problems.add("runtime-does-not-fit", chosen, where_at(chosen), message, hint)
         return
     known: dict[str, Any] = {}
-    report = LookupReport(problems, label, "instance", sound=instance.sound, known=known, place=place)
-    known |= instance.values("instance", report) | release_values("0.0.0", _placeholders(instance), Source())
-    before = len(problems)
+    report = LookupReport(problems, where_at, "instance", sound=instance.sound, known=known, place=place)
+    known |= instance.values("instance", report) | release_values("0.0.0", parameter_samples(instance), Source())
     resolve_tree([block_tree(instance), environment_tree(instance)], known, report)
     _check_defaults(instance, known, report)
-    if len(problems) > before:
+    if report.mistakes:
         return
     try:
         render(instance, known, _silent, files, root, keep=RELEASE_ROOTS)
     except paths.PathError as error:
-        problems.add(error.code, place, label, f"{error}", error.hint)
+        problems.add(error.code, place, where_at(place), f"{error}", error.hint)
     except (LookupFailed, ParameterError) as error:
-        problems.add("bad-value", place, label, f'in channel "{instance.channel.name}": {error}.', "Correct the value, or what it looks up.")
+        problems.add(
+            "bad-value",
+            place,
+            where_at(place),
+            f'in channel "{instance.channel.name}": {error}.',
+            "Correct the value, or what it looks up.",
+        )
 
 
 def _check_defaults(instance: Instance, known: AnyMapping[str, Any], report: LookupReport) -> None:
@@ -58,15 +66,6 @@ def _has_type(instance: Instance) -> bool:
 def _first_place(instance: Instance) -> Any:
     service = instance.service
     return service.process.command if service.process else service.name
-
-
-def _placeholders(instance: Instance) -> dict[str, Any]:
-    """Something for each parameter that always has a value; nothing for those that may be left out."""
-    samples = {"int": 1, "bool": True}
-    return {
-        str(name): samples.get(str(declaration.type), "0") if declaration.required or declaration.default is not None else None
-        for name, declaration in instance.service.parameters.items()
-    }
 
 
 def _silent(code: str, node: Any, detail: str) -> None:

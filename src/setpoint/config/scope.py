@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from setpoint.config.documents import Application, ChannelFields, Organization, Runtime, Service
-from setpoint.config.lookups import Report, resolve_tree
+from setpoint.config.lookups import PLACEHOLDER, Report, resolve_tree
 from setpoint.config.merging import merge_maps
 from setpoint.config.yaml import Mapping
 from setpoint.model import lookup
@@ -68,7 +68,11 @@ class Instance:
 
     def zone(self, level: str) -> str:
         """The time zone of a subject."""
-        zones = {"organization": self.organization_timezone, "runtime": self.organization_timezone, "application": self.application_timezone}
+        zones = {
+            "organization": self.organization_timezone,
+            "runtime": self.organization_timezone,
+            "application": self.application_timezone,
+        }
         return zones.get(level) or self.timezone
 
     def facts(self, level: str) -> dict[str, str]:
@@ -113,7 +117,7 @@ def resolve_constants(raw: Mapping, values: AnyMapping[str, Any], report: Report
         for other in sorted(_constants_in(raw[name])):
             if other in (*waiting, name):
                 report("lookup-circle", raw[name], " → ".join((*waiting, name, other)))
-                done[name] = None
+                done[name] = PLACEHOLDER
                 return
             if other in raw and other not in done:
                 settle(other, (*waiting, name))

@@ -55,11 +55,14 @@ def _process_tree(block: Process) -> dict[str, Any]:
 
 def _health_tree(health: Health) -> dict[str, Any]:
     ways = {"http": health.http, "tcp": health.tcp or None, "command": health.command}
-    return {key: value for key, value in ways.items() if value is not None} | {"interval": health.interval, "timeout": health.timeout}
+    return {key: value for key, value in ways.items() if value is not None} | {
+        "interval": health.interval,
+        "timeout": health.timeout,
+    }
 
 
 def _fake_tree(block: Fake) -> dict[str, Any]:
-    return {"becomes": str(block.becomes), "takes": block.takes}
+    return {"becomes": block.becomes, "takes": block.takes, "replicas": block.replicas}
 
 
 def release_values(version: str, parameters: AnyMapping[str, Any], source: Source) -> dict[str, Any]:
@@ -68,7 +71,24 @@ def release_values(version: str, parameters: AnyMapping[str, Any], source: Sourc
     return {"version": version, "params": dict(parameters), "source": whence}
 
 
-def render(instance: Instance, values: AnyMapping[str, Any], report: Report, files: AnyMapping[str, bytes], root: Path, *, keep: frozenset[str] = frozenset()) -> Rendered:
+def parameter_samples(instance: Instance) -> dict[str, Any]:
+    """Something for each parameter that always has a value; nothing for those that may be left out."""
+    samples = {"int": 1, "bool": True}
+    return {
+        str(name): samples.get(str(declaration.type), "0") if declaration.required or declaration.default is not None else None
+        for name, declaration in instance.service.parameters.items()
+    }
+
+
+def render(
+    instance: Instance,
+    values: AnyMapping[str, Any],
+    report: Report,
+    files: AnyMapping[str, bytes],
+    root: Path,
+    *,
+    keep: frozenset[str] = frozenset(),
+) -> Rendered:
     """What the instance runs, looked up in ``values``; roots in ``keep`` stay as written.
 
     Raises:
@@ -76,10 +96,16 @@ def render(instance: Instance, values: AnyMapping[str, Any], report: Report, fil
     """
     kind, block = instance.service.workload
     options = resolve_tree(block_tree(instance), values, report, keep=keep)
-    env = {str(name): _text(value, f"env.{name}") for name, value in resolve_tree(environment_tree(instance), values, report, keep=keep).items()}
+    env = {
+        str(name): _text(value, f"env.{name}")
+        for name, value in resolve_tree(environment_tree(instance), values, report, keep=keep).items()
+    }
     rollout = Rollout(instance.service.rollout.max_unavailable, instance.service.rollout.max_surge)
     if isinstance(block, Custom):
         options["with"] = _arguments(instance, options["with"])
+    if isinstance(block, Fake):
+        options["replicas"] = _number(options["replicas"], "replicas")
+        options["becomes"] = _text(options["becomes"], "becomes")
     if not isinstance(block, Process):
         return Rendered(Workload(kind, plain(options)), env, rollout)
     options = _typed_process(options)
@@ -123,7 +149,9 @@ def _number(value: Any, name: str) -> int | str:
     return int(value)
 
 
-def _files(block: Process, options: AnyMapping[str, Any], files: AnyMapping[str, bytes], root: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _files(
+    block: Process, options: AnyMapping[str, Any], files: AnyMapping[str, bytes], root: Path
+) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Where it starts, and what is copied there for each version.
 
     A directory that is copied is given relative to the root, as are the files; a mutable one is absolute.

@@ -22,7 +22,7 @@ def read_model(model: type[M], tree: Mapping, label: str, problems: Problems) ->
     """The document, and whether it is sound; where something is wrong, it is read without the wrong parts (None: nothing is left)."""
     before = len(problems)
     remaining = tree
-    first = True
+    touched: set[Position] = set()
     for _ in range(MOST_REPAIRS):
         strays: list[Stray] = []
         try:
@@ -30,11 +30,11 @@ def read_model(model: type[M], tree: Mapping, label: str, problems: Problems) ->
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             _report_strays(strays, tree, label, problems)
+            meant = {(place_of(stray.parent), stray.hint) for stray in strays}
             for detail in details:
-                if first or detail["type"] != "missing":
-                    _report(detail, tree, label, problems)
-            remaining = _without(remaining, [detail["loc"] for detail in details])
-            first = False
+                if not _follows(detail, remaining, touched, meant):
+                    _report(detail, remaining, tree, label, problems)
+            remaining = _without(remaining, [detail["loc"] for detail in details], touched)
             if not remaining:
                 return None, False
         else:
@@ -50,9 +50,17 @@ def _report_strays(strays: list[Stray], tree: Mapping, label: str, problems: Pro
         problems.add(stray.code, place_of(key), where(tree, path, label), stray.message, stray.hint)
 
 
-def _report(detail: ErrorDetails, tree: Mapping, label: str, problems: Problems) -> None:
+def _follows(detail: ErrorDetails, tree: Mapping, touched: set[Position], meant: set[tuple[Position, str]]) -> bool:
+    """Whether a mistake only follows from another: something was taken out there, or a misspelt key is what is missing."""
+    missing = detail["type"] == "missing"
+    path: Path = detail["loc"][:-1] if missing else detail["loc"]
+    holder = locate(tree, path)
+    return holder in touched or (missing and (holder, f'Did you mean "{detail["loc"][-1]}"?') in meant)
+
+
+def _report(detail: ErrorDetails, remaining: Mapping, tree: Mapping, label: str, problems: Problems) -> None:
     context = detail.get("ctx", {})
-    path: Path = detail["loc"]
+    path: Path = _original(detail["loc"], remaining, tree)
     if detail["type"] == "missing":
         key = path[-1]
         holder = locate(tree, path[:-1])
@@ -60,10 +68,34 @@ def _report(detail: ErrorDetails, tree: Mapping, label: str, problems: Problems)
         return
     if "message" not in context:
         field = field_name(path)
-        problems.add("expected-map", locate(tree, path), where(tree, path, label), f"{field}expected a map.", "Write keys and values, such as `{key: value}`.")
+        problems.add(
+            "expected-map",
+            locate(tree, path),
+            where(tree, path, label),
+            f"{field}expected a map.",
+            "Write keys and values, such as `{key: value}`.",
+        )
         return
-    path = (*path, context["key"]) if context["key"] else path
-    problems.add(detail["type"], locate(tree, path), where(tree, path, label), field_name(path) + context["message"], context["hint"])
+    path = path if context["key"] is None else (*path, context["key"])
+    prefix = "" if context["message"].startswith("`") else field_name(path)
+    problems.add(detail["type"], locate(tree, path), where(tree, path, label), prefix + context["message"], context["hint"])
+
+
+def _original(path: Path, remaining: Mapping, tree: Mapping) -> Path:
+    """A path in what is left as the path in the whole tree: items before it may have gone."""
+    result: list[str | int] = []
+    left: Any = remaining
+    whole: Any = tree
+    for step in path:
+        following = _child(left, step)
+        number = step
+        if isinstance(whole, list) and following is not _NOWHERE:
+            number = next((at for at, item in enumerate(whole) if place_of(item) == place_of(following)), step)
+        result.append(number)
+        same = _child(whole, number)
+        if following is not _NOWHERE and same is not _NOWHERE:
+            left, whole = following, same
+    return tuple(result)
 
 
 def field_name(path: Path) -> str:
@@ -124,8 +156,25 @@ def where(tree: Any, path: Path, label: str) -> str:
 
 def _name_of(node: Any) -> str:
     if isinstance(node, dict):
-        return next((str(node[key]) for key in ("name", "use", "topic") if isinstance(node.get(key), Scalar)), "")
+        return next(
+            (str(name) for key in ("name", "use", "topic") if isinstance(name := node.get(key), Scalar) and not name.null), ""
+        )
     return ""
+
+
+def path_at(tree: Any, place: Position) -> Path | None:
+    """How to get to what stands at a place, be it a key or a value."""
+    if isinstance(tree, Scalar):
+        return () if tree.position == place else None
+    steps: AnySequence[tuple[str | int, Any]] = (
+        list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree)) if isinstance(tree, list) else []
+    )
+    for step, child in steps:
+        if position_of(step) == place:
+            return (step,)
+        if (below := path_at(child, place)) is not None:
+            return (step, *below)
+    return () if place_of(tree) == place else None
 
 
 def path_of(tree: Any, wanted: Any) -> Path | None:
@@ -143,11 +192,11 @@ def path_of(tree: Any, wanted: Any) -> Path | None:
     return None
 
 
-def _without(tree: Mapping, paths: AnySequence[Path]) -> Mapping:
-    """A copy without the wrong parts; where a required key is missing, without its holder."""
+def _without(tree: Mapping, paths: AnySequence[Path], touched: set[Position]) -> Mapping:
+    """A copy without the wrong parts; where a required key is missing, without its holder. Maps that lose a key are noted."""
     result = _copy(tree)
     for path in sorted(paths, key=lambda p: [str(step) if isinstance(step, str) else f"{step:06d}" for step in p], reverse=True):
-        _remove(result, tuple(step for step in path if step != "[key]"))
+        _remove(result, tuple(step for step in path if step != "[key]"), touched)
     return result
 
 
@@ -159,7 +208,7 @@ def _copy(node: Any) -> Any:
     return copy.copy(node) if not isinstance(node, Scalar) else node
 
 
-def _remove(tree: Any, path: Path) -> None:
+def _remove(tree: Any, path: Path, touched: set[Position]) -> None:
     """The deepest part of a path that is there goes away; nothing left to remove empties the tree."""
     trail: list[tuple[Any, str | int]] = []
     node = tree
@@ -173,6 +222,8 @@ def _remove(tree: Any, path: Path) -> None:
         node = child
     if trail:
         holder, step = trail[-1]
+        if isinstance(holder, dict):
+            touched.add(place_of(holder))
         del holder[step]
     elif isinstance(tree, dict):
         tree.clear()

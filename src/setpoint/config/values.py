@@ -7,7 +7,8 @@ and knows its JSON Schema. Texts stay :class:`~setpoint.config.yaml.Scalar`, so 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping as AnyMapping
+from collections.abc import Callable
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -25,7 +26,7 @@ NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 NAME_RULE = "Names are lower-case letters, digits and hyphens, start with a letter and have at most 63 characters."
 
 
-def fault(code: str, message: str, hint: str, *, key: str = "") -> PydanticCustomError:
+def fault(code: str, message: str, hint: str, *, key: str | int | None = None) -> PydanticCustomError:
     """A mistake at the node being read, or at ``key`` inside of it."""
     context = {"message": message, "hint": hint, "key": key}
     return PydanticCustomError(code, "{message}", context)  # type: ignore[arg-type]  # codes are plain texts
@@ -112,7 +113,9 @@ def scalar(node: Any, wanted: str) -> Scalar:
         PydanticCustomError: it is null, a map or a list.
     """
     if isinstance(node, AnyMapping) and set(node) <= {"secret", "store"} and "secret" in node:
-        raise fault("later", "this version has no secrets yet.", "Write the value as text, or let the program read it from a file.")
+        raise fault(
+            "later", "this version has no secrets yet.", "Write the value as text, or let the program read it from a file."
+        )
     if isinstance(node, str | int | float) and not isinstance(node, Scalar | bool):
         node = Scalar.of(str(node), place_of(node))
     if not isinstance(node, Scalar):
@@ -183,7 +186,9 @@ def read_amount(node: Any) -> int | str:
         return int(text)
     if re.fullmatch(r"[0-9]{1,3}%", text) and int(text[:-1]) <= 100:
         return str(text)
-    raise fault("bad-amount", f"{describe(text)} is no amount.", "Write a whole number such as 2, or a percentage from 0% to 100%.")
+    raise fault(
+        "bad-amount", f"{describe(text)} is no amount.", "Write a whole number such as 2, or a percentage from 0% to 100%."
+    )
 
 
 def read_selector(node: Any) -> Selector:
@@ -194,15 +199,30 @@ def read_selector(node: Any) -> Selector:
     except ValueError as error:
         message, _, hint = str(error).partition(": ")
         default = "Write terms such as `env=production, !exempt` or `ring in (a, b)`; `|` is or."
-        raise fault("bad-selector", message + ".", _sentence(hint) if "write" in hint else f"{_sentence(hint)} {default}".strip()) from None
+        raise fault(
+            "bad-selector", message + ".", _sentence(hint) if "write" in hint else f"{_sentence(hint)} {default}".strip()
+        ) from None
 
 
 def read_zone(node: Any) -> Scalar:
     """A time zone of the IANA data that come with Setpoint."""
     text = scalar(node, "a time zone")
     if text not in zones():
-        raise fault("unknown-timezone", f"{describe(text)} is no time zone.", suggest(text, zones(), otherwise='Write an IANA name such as "Europe/Berlin" or "UTC".'))
+        raise fault(
+            "unknown-timezone",
+            f"{describe(text)} is no time zone.",
+            _zone_hint(text),
+        )
     return text
+
+
+def _zone_hint(text: str) -> str:
+    otherwise = 'Write an IANA name such as "Europe/Berlin" or "UTC".'
+    place = re.sub(r"[^a-z]+", "_", text.lower())
+    same = sorted(zone for zone in zones() if zone.lower() == text.lower() or zone.rpartition("/")[2].lower() == place)
+    if same:
+        return f'Did you mean "{same[0]}"?'
+    return suggest(text, zones(), otherwise=otherwise) if "/" in text else otherwise
 
 
 def read_pattern(node: Any) -> Scalar:
@@ -212,7 +232,11 @@ def read_pattern(node: Any) -> Scalar:
         compile_pattern(text)
     except re2.error as error:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise fault("bad-pattern", f"{describe(text)} is no regular expression: {reason}.", "Write it in RE2 syntax (no look-ahead, no back-references).") from None
+        raise fault(
+            "bad-pattern",
+            f"{describe(text)} is no regular expression: {reason}.",
+            "Write it in RE2 syntax (no look-ahead, no back-references).",
+        ) from None
     return text
 
 
@@ -230,7 +254,11 @@ def read_principal(node: Any) -> Scalar:
     if kind == "role":
         raise fault("later", "this version has no roles yet.", "Name a group (`group:approvers`) or a user (`user:anna`).")
     if kind not in {"user", "group", "email"} or not colon or not value.strip():
-        raise fault("bad-principal", f"{describe(text)} names nobody.", f'Write "user:{value or text}", "group:{value or text}" or "email:somebody@example.org".')
+        raise fault(
+            "bad-principal",
+            f"{describe(text)} names nobody.",
+            f'Write "user:{value or text}", "group:{value or text}" or "email:somebody@example.org".',
+        )
     if kind == "email" and "${" not in value and not re.fullmatch(r"[^@\s]+@[^@\s]+", value):
         raise fault("bad-principal", f'"{value}" is no e-mail address.', 'Write one such as "email:ops@acme.example".')
     return text
@@ -248,7 +276,11 @@ def read_label(node: Any) -> Scalar:
     """A label's value: what a selector could ask for."""
     text = read_text(node)
     if not re.fullmatch(r"[A-Za-z0-9._@+-]{0,253}", text):
-        raise fault("bad-label", f"{describe(text)} cannot be a label's value.", "Use letters, digits and . _ - @ + only, so that selectors can name it.")
+        raise fault(
+            "bad-label",
+            f"{describe(text)} cannot be a label's value.",
+            "Use letters, digits and . _ - @ + only, so that selectors can name it.",
+        )
     return text
 
 
@@ -260,7 +292,7 @@ def choice(*allowed: str, later: tuple[str, ...] = ()) -> Reads:
         if text in later:
             raise fault("later", f'this version has no "{text}" yet.', f"There is: {', '.join(allowed)}.")
         if text not in allowed:
-            raise fault("bad-choice", f'{describe(text)} is not among {", ".join(allowed)}.', suggest(text, allowed))
+            raise fault("bad-choice", f"{describe(text)} is not among {', '.join(allowed)}.", suggest(text, allowed))
         return text
 
     return Reads(read, {"enum": list(allowed)})
@@ -296,7 +328,9 @@ def read_any(node: Any) -> Any:
     """A value whose look decides, as YAML 1.2's core types say."""
     if isinstance(node, AnyMapping):
         if set(node) <= {"secret", "store"} and "secret" in node:
-            raise fault("later", "this version has no secrets yet.", "Write the value as text, or let the program read it from a file.")
+            raise fault(
+                "later", "this version has no secrets yet.", "Write the value as text, or let the program read it from a file."
+            )
         return Mapping({key: read_any(value) for key, value in node.items()}, position=place_of(node))
     if isinstance(node, list | tuple):
         return Sequence([read_any(item) for item in node], position=place_of(node))
@@ -358,7 +392,9 @@ Name = Annotated[str, Reads(read_name, {"type": "string", "pattern": f"^{NAME.pa
 Integer = Annotated[int, Reads(read_integer, {"type": "integer", "minimum": 0})]
 Boolean = Annotated[bool, Reads(read_boolean, {"type": "boolean"})]
 Duration = Annotated[int, Reads(read_duration, {"type": ["string", "integer"], "examples": ["90s", "1d12h"]})]
-Amount = Annotated[int | str, Reads(read_amount, {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,3}%$"}]})]
+Amount = Annotated[
+    int | str, Reads(read_amount, {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,3}%$"}]})
+]
 Matching = Annotated[Selector, Reads(read_selector, {"type": "string"})]
 Zone = Annotated[str, Reads(read_zone, {"type": "string", "examples": ["Europe/Berlin"]})]
 Pattern = Annotated[str, Reads(read_pattern, {"type": "string"})]

@@ -110,13 +110,22 @@ def read_documents(file: str, data: bytes, problems: Problems) -> tuple[list[Nod
 def _decode(file: str, data: bytes) -> str:
     start = Position(file)
     if len(data) > MAX_BYTES:
-        raise Unreadable("file-too-large", start, f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read.", "Split it into several files.")
+        raise Unreadable(
+            "file-too-large",
+            start,
+            f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read.",
+            "Split it into several files.",
+        )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Unreadable("encoding", start, "the file is UTF-16.", "Save it as UTF-8 without a byte order mark.")
     if data.startswith(b"\xef\xbb\xbf"):
-        raise Unreadable("byte-order-mark", start, "the file starts with a byte order mark.", "Save it as UTF-8 without a byte order mark.")
+        raise Unreadable(
+            "byte-order-mark", start, "the file starts with a byte order mark.", "Save it as UTF-8 without a byte order mark."
+        )
     if b"\0" in data:
-        raise Unreadable("nul", _after(file, data[: data.index(b"\0")]), "the file contains a NUL character.", "Save it as UTF-8 text.")
+        raise Unreadable(
+            "nul", _after(file, data[: data.index(b"\0")]), "the file contains a NUL character.", "Save it as UTF-8 text."
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -155,7 +164,12 @@ class _Composer:
             raise self._syntax(error) from None
         except ReaderError as error:
             place = _after(self._file, self._text[: error.position].encode())
-            raise Unreadable("control-character", place, "a control character stands here.", "Remove it, or write it as an escape inside double quotes.") from None
+            raise Unreadable(
+                "control-character",
+                place,
+                "a control character stands here.",
+                "Remove it, or write it as an escape inside double quotes.",
+            ) from None
         except YAMLError as error:
             raise Unreadable("yaml-syntax", Position(self._file), f"this is no YAML: {error}.", "Correct it here.") from None
 
@@ -163,11 +177,18 @@ class _Composer:
         mark = error.problem_mark or error.context_mark
         if "<stream end>" in (error.problem or "") and error.context_mark:
             mark = error.context_mark
-        problem = (error.problem or "it cannot be read").replace("<stream end>", "the end of the file").replace("<", "").replace(">", "")
+        problem = (
+            (error.problem or "it cannot be read")
+            .replace("<stream end>", "the end of the file")
+            .replace("<", "")
+            .replace(">", "")
+        )
         context = f" ({error.context})" if error.context else ""
         hint = "Correct it here; the rest of the file was not read."
         if "\\t" in problem:
             hint = "Indent with spaces: YAML allows no tabs there. The rest of the file was not read."
+        elif "a tag" in context:
+            hint = 'Quote a text that starts with an exclamation mark, such as "!urgent". The rest of the file was not read.'
         elif "mapping values" in problem:
             hint = "Quote the text if its colon belongs to it, or check the indentation. The rest of the file was not read."
         return Unreadable("yaml-syntax", self._at(mark), f"this is no YAML: {problem}{context}.", hint)
@@ -180,7 +201,12 @@ class _Composer:
         if isinstance(event, AliasEvent):
             return self._alias(event, position)
         if depth > MAX_DEPTH:
-            raise Unreadable("too-deep", position, f"more than {MAX_DEPTH} levels lie inside each other.", "Nothing in a configuration needs that: make it flatter.")
+            raise Unreadable(
+                "too-deep",
+                position,
+                f"more than {MAX_DEPTH} levels lie inside each other.",
+                "Nothing in a configuration needs that: make it flatter.",
+            )
         self._count(1, position)
         before = self._nodes
         if anchor := getattr(event, "anchor", None):
@@ -212,13 +238,25 @@ class _Composer:
             value = self._node(next(events), events, depth + 1)
             if not isinstance(key, Scalar):
                 at = position_of(key) or position
-                self._problems.add("yaml-key", at, "", "a map or a list cannot be a key.", "Write a plain word before the colon; quote a text that starts with { or [.")
+                self._problems.add(
+                    "yaml-key",
+                    at,
+                    "",
+                    "a map or a list cannot be a key.",
+                    "Write a plain word before the colon; quote a text that starts with { or [.",
+                )
             elif key == "<<" and key.plain:
                 merged += self._merge_sources(value, key.position)
             elif key in own:
                 first = next(k for k in own if k == key)
                 line = first.position.line if isinstance(first, Scalar) else 0
-                self._problems.add("duplicate-key", key.position, "", f'"{key}" stands twice in this map, first on line {line}.', "Remove one of the two.")
+                self._problems.add(
+                    "duplicate-key",
+                    key.position,
+                    "",
+                    f'"{key}" stands twice in this map, first on line {line}.',
+                    "Remove one of the two.",
+                )
             else:
                 own[key] = value
         mapping = Mapping(position=position)
@@ -231,15 +269,24 @@ class _Composer:
         sources = value if isinstance(value, Sequence) else [value]
         if all(isinstance(source, Mapping) for source in sources):
             return list(sources)
-        self._problems.add("yaml-key", position, "", "`<<` merges maps only.", "Write `<<: *anchor`, where the anchor stands on a map.")
+        self._problems.add(
+            "yaml-key", position, "", "`<<` merges maps only.", "Write `<<: *anchor`, where the anchor stands on a map."
+        )
         return []
 
     def _alias(self, event: AliasEvent, position: Position) -> Node:
         name = event.anchor
         if name in self._open:
-            raise Unreadable("alias-circle", position, f'"*{name}" stands inside of what "&{name}" names.', "Write out what is meant.")
+            raise Unreadable(
+                "alias-circle", position, f'"*{name}" stands inside of what "&{name}" names.', "Write out what is meant."
+            )
         if name not in self._anchors:
-            raise Unreadable("unknown-alias", position, f'no anchor "&{name}" stands before this in the document.', "Anchors hold within one document; quote a text that starts with *.")
+            raise Unreadable(
+                "unknown-alias",
+                position,
+                f'no anchor "&{name}" stands before this in the document.',
+                "Anchors hold within one document; quote a text that starts with *.",
+            )
         node, size = self._anchors[name]
         self._count(size, position)
         return node
@@ -247,7 +294,12 @@ class _Composer:
     def _count(self, more: int, position: Position) -> None:
         self._nodes += more
         if self._nodes > MAX_NODES:
-            raise Unreadable("alias-bomb", position, f"the document grows beyond {MAX_NODES:,} values when its aliases are followed.", "Use fewer or smaller anchors.")
+            raise Unreadable(
+                "alias-bomb",
+                position,
+                f"the document grows beyond {MAX_NODES:,} values when its aliases are followed.",
+                "Use fewer or smaller anchors.",
+            )
 
     def _foreign_tag(self, event: Event, position: Position) -> str:
         """A tag that is not YAML's own for text, map and list; most often a text that should have been quoted."""
@@ -256,5 +308,11 @@ class _Composer:
         if name in _KNOWN_TAGS:
             return ""
         written = f"{name} {event.value if isinstance(event, ScalarEvent) else ''}".strip()
-        self._problems.add("yaml-tag", position, "", f'YAML reads "{written}" as a tag, and tags mean nothing here.', f"Quote a text that starts with an exclamation mark: '{written}'.")
+        self._problems.add(
+            "yaml-tag",
+            position,
+            "",
+            f'YAML reads "{written}" as a tag, and tags mean nothing here.',
+            f"Quote a text that starts with an exclamation mark: '{written}'.",
+        )
         return name

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence as AnySequence
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
 from setpoint.config.problems import suggest
-from setpoint.config.values import Anything, Label, MapOf, Name, Prose, Reads, Text, Url, describe, fault, read_template, read_text
+from setpoint.config.values import (
+    Anything,
+    Label,
+    MapOf,
+    Name,
+    Prose,
+    Reads,
+    Text,
+    Url,
+    describe,
+    fault,
+    read_template,
+    read_text,
+)
 from setpoint.config.yaml import Mapping, Scalar, Sequence, place_of
 
 RESERVED_LABELS = ("application", "channel", "group", "service", "runtime")
+
+
+SYNONYMS = {
+    "checks": "protections",
+    "cmd": "command",
+    "dependsOn": "after",
+    "environment": "env",
+    "environments": "channels",
+    "gates": "protections",
+    "needs": "after",
+    "schedule": "cadence",
+    "stages": "channels",
+    "variables": "constants",
+    "vars": "constants",
+}
+"""What other tools call it."""
 
 
 class Stray(NamedTuple):
@@ -31,6 +61,8 @@ class Node(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, arbitrary_types_allowed=True)
     LATER: ClassVar[AnyMapping[str, str]] = {}
     """Key -> what it will be for, in words that follow "this version has no …"."""
+    SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ()
+    """JSON Schemas of what is short for the map."""
 
     @classmethod
     def short(cls, scalar: Scalar) -> dict[str, Any] | None:
@@ -55,7 +87,11 @@ class Node(BaseModel):
         if isinstance(node, Sequence):
             node = cls.listed(node)
         if not isinstance(node, dict):
-            raise fault("expected-map", f"expected a map, found {describe(node)}.", f"It has the keys {', '.join(cls.written_keys()[:8])}.")
+            raise fault(
+                "expected-map",
+                f"expected a map, found {describe(node)}.",
+                f"It has the keys {', '.join(cls.written_keys()[:8])}.",
+            )
         known = cls.written_keys()
         strays = [key for key in node if key not in known and not cls.ignores(key)]
         if isinstance(info.context, list):
@@ -79,20 +115,32 @@ class Node(BaseModel):
         if key in cls.LATER:
             return "later", f"this version has no {cls.LATER[key]} yet (`{key}`).", "Leave it out for now."
         if "=" in key or key.startswith("!") or key.endswith(")"):
-            return "unquoted-selector", f'"{key}" looks like the rest of a selector that a comma cut off.', "Quote the whole selector: inside {…} a comma ends a value."
-        return "unknown-key", f"unknown key `{key}`.", suggest(key, cls.written_keys())
+            return (
+                "unquoted-selector",
+                f'"{key}" looks like the rest of a selector that a comma cut off.',
+                "Quote the whole selector: inside {…} a comma ends a value.",
+            )
+        known = cls.written_keys()
+        same = SYNONYMS.get(key, "")
+        return "unknown-key", f"unknown key `{key}`.", f'Did you mean "{same}"?' if same in known else suggest(key, known)
 
 
 def _read_label_key(node: Any) -> Scalar:
     if node in RESERVED_LABELS:
-        raise fault("reserved-label", f'the label "{node}" is set by Setpoint on everything.', "Choose another name for this label.")
+        raise fault(
+            "reserved-label", f'the label "{node}" is set by Setpoint on everything.', "Choose another name for this label."
+        )
     return read_text(node)
 
 
 def _read_env_name(node: Any) -> Scalar:
     text = read_text(node)
     if not text or "=" in text:
-        raise fault("bad-env", f"{describe(text)} cannot be the name of an environment variable.", "Use letters, digits and underscores, such as DATABASE_URL.")
+        raise fault(
+            "bad-env",
+            f"{describe(text)} cannot be the name of an environment variable.",
+            "Use letters, digits and underscores, such as DATABASE_URL.",
+        )
     if text.startswith("SETPOINT_"):
         raise fault("bad-env", f"{describe(text)} is for Setpoint to set.", "Choose a name that does not start with SETPOINT_.")
     return text

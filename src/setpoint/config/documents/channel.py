@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence as AnySequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,21 @@ from pydantic import Field, model_validator
 from setpoint.config.documents.base import Constants, Environment, Labelled, Node
 from setpoint.config.documents.gates import LATER_GATES, Gated
 from setpoint.config.documents.windows import Window
-from setpoint.config.values import Boolean, Duration, Matching, Name, Principal, Reads, Several, Text, Zone, choice, fault, read_amount, scalar
+from setpoint.config.values import (
+    Boolean,
+    Duration,
+    Matching,
+    Name,
+    Principal,
+    Reads,
+    Several,
+    Text,
+    Zone,
+    choice,
+    fault,
+    read_amount,
+    scalar,
+)
 from setpoint.config.yaml import Scalar
 from setpoint.model.versions import parse_range
 
@@ -38,7 +53,11 @@ def read_range(node: Any) -> Scalar:
 class After(Node):
     """One entry of a channel's ``after``."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"select": "orderings after selected channels", "allowEmpty": "orderings after selected channels"}
+    LATER: ClassVar[AnyMapping[str, str]] = {
+        "select": "orderings after selected channels",
+        "allowEmpty": "orderings after selected channels",
+    }
+    SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
     name: Name | None = None
     channels: Several[Name]
     soak: Duration = 0
@@ -55,6 +74,7 @@ class After(Node):
 class Accepts(Node):
     """Which versions are taken at all."""
 
+    SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
     range: Annotated[str, Reads(read_range, {"type": "string"})] = "*"
     min_step: Annotated[str, choice("major", "minor", "patch")] = ""
     max_step: Annotated[str, choice("major", "minor", "patch")] = ""
@@ -71,7 +91,12 @@ class Accepts(Node):
         size = {"": 0, "patch": 1, "minor": 2, "major": 3}
         if self.max_step and size[self.min_step] > size[self.max_step]:
             message = f"no version can be at least a {self.min_step} and at most a {self.max_step} step away."
-            raise fault("unsatisfiable-accepts", message, f"Exchange the two, or leave `maxStep` out to take {self.min_step} steps and larger ones.", key="maxStep")
+            raise fault(
+                "unsatisfiable-accepts",
+                message,
+                f"Exchange the two, or leave `maxStep` out to take {self.min_step} steps and larger ones.",
+                key="maxStep",
+            )
         return self
 
 
@@ -106,7 +131,12 @@ class ChannelFields(Labelled, Gated):
     @model_validator(mode="after")
     def _one_way_to_select(self) -> Self:
         if self.mirror and self.strategy:
-            raise fault("strategy-and-mirror", "a channel that mirrors another has no strategy of its own.", "Remove `strategy` or `mirror`.", key="strategy")
+            raise fault(
+                "strategy-and-mirror",
+                "a channel that mirrors another has no strategy of its own.",
+                "Remove `strategy` or `mirror`.",
+                key="strategy",
+            )
         return self
 
 

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Sequence as AnySequence
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Node
 from setpoint.config.documents.windows import Window
-from setpoint.config.values import MapOf, Anything, Boolean, Duration, Integer, Matching, Name, Principal, Several, Text, Zone, choice
+from setpoint.config.values import (
+    Anything,
+    Boolean,
+    Duration,
+    Integer,
+    MapOf,
+    Matching,
+    Name,
+    Principal,
+    Several,
+    Text,
+    Zone,
+    choice,
+    fault,
+)
 from setpoint.config.yaml import Mapping, Scalar, Sequence
+from setpoint.model.policy import Phase
 
 Subject = Annotated[str, choice("organization", "application", "runtime", "channel", "instance", later=("group",))]
+
+
+PHASES = tuple(phase for phase in Phase if phase is not Phase.APPROVAL)
+"""Those in which checks can be used."""
 
 
 class Common(Node):
@@ -46,6 +66,10 @@ class Verifies(Holds):
 class Phases(Node):
     """``at``: a phase, a list of phases, or a map phase -> options."""
 
+    SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = (
+        {"enum": [str(phase) for phase in PHASES]},
+        {"type": "array", "items": {"enum": [str(phase) for phase in PHASES]}},
+    )
     pre_approval: Holds | None = Field(None, alias="pre-approval")
     pre_deployment: Holds | None = Field(None, alias="pre-deployment")
     deployment: Deploys | None = None
@@ -68,6 +92,7 @@ class ProtectionEntry(Common):
     """One entry of ``protections``."""
 
     LATER: ClassVar[AnyMapping[str, str]] = {"after": "checks that wait for tasks"}
+    SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
     use: Name
     with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
     at: Phases | None = None
@@ -92,6 +117,27 @@ class ApprovalEntry(Common):
     allow_author: Boolean = False
     expires: Duration = 0
 
+    @model_validator(mode="after")
+    def _can_be_given(self) -> Self:
+        if self.min == 0:
+            raise fault("no-approvers", "`min: 0` asks nobody.", "Write at least 1, or remove the approval.", key="min")
+        people = self.from_ or ()
+        if self.from_ == ():
+            raise fault(
+                "no-approvers",
+                "`from` names nobody, so nobody can ever approve.",
+                "Name a group or user, or leave `from` out to allow everybody with the right.",
+                key="from",
+            )
+        if people and self.min > len(set(people)) and not any(person.startswith("group:") or "${" in person for person in people):
+            raise fault(
+                "no-approvers",
+                f"`min: {self.min}` can never be met by the {len(set(people))} named.",
+                "Name more people or a group, or lower `min`.",
+                key="min",
+            )
+        return self
+
 
 class CalendarFields(Node):
     """What a calendar says, whether it has a document of its own or stands in place."""
@@ -104,6 +150,8 @@ class CalendarFields(Node):
 
 class CalendarEntry(Common, CalendarFields):
     """One entry of ``calendars``: the name of a Calendar, or its fields in place."""
+
+    SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
 
     @classmethod
     def short(cls, scalar: Scalar) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from setpoint.config.documents.base import Constants, Document, Environment
 from setpoint.config.documents.gates import LATER_GATES
-from setpoint.config.values import MapOf, Anything, Text, Zone
+from setpoint.config.values import Anything, MapOf, Text, Zone
 
 
 class Organization(Document):

@@ -23,9 +23,19 @@ class Parameter(Node):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.required and self.default is not None:
-            raise fault("required-with-default", "a required parameter never uses its default.", "Remove `required` or `default`.", key="default")
+            raise fault(
+                "required-with-default",
+                "a required parameter never uses its default.",
+                "Remove `required` or `default`.",
+                key="default",
+            )
         if self.pattern is not None and self.type != "text":
-            raise fault("pattern-on-number", f"`pattern` is for text, not for {self.type}.", "Remove `pattern`, or make the type text.", key="pattern")
+            raise fault(
+                "pattern-on-number",
+                f"`pattern` is for text, not for {self.type}.",
+                "Remove `pattern`, or make the type text.",
+                key="pattern",
+            )
         if self.values == ():
             raise fault("empty-values", "no value is allowed at all.", "List the values, or leave `values` out.", key="values")
         return self
@@ -35,5 +45,3 @@ class ServiceParameter(Parameter):
     """A parameter of a service, which a later release may leave out."""
 
     carry: Boolean = True
-
-

@@ -12,7 +12,20 @@ from setpoint.config.documents.base import Document, Environment, Node
 from setpoint.config.documents.gates import Phases
 from setpoint.config.documents.parameters import Parameter
 from setpoint.config.documents.workloads import Command, Path
-from setpoint.config.values import MapOf, Anything, Duration, Name, Reads, Template, Text, describe, fault, read_template, read_url, scalar
+from setpoint.config.values import (
+    Anything,
+    Duration,
+    MapOf,
+    Name,
+    Reads,
+    Template,
+    Text,
+    describe,
+    fault,
+    read_template,
+    read_url,
+    scalar,
+)
 from setpoint.model.time import SECOND
 
 CHECK_TYPES = ("program", "http", "use")

@@ -11,7 +11,7 @@ from setpoint.config.documents.base import Constants, Document, Environment, Nod
 from setpoint.config.documents.gates import LATER_GATES, Gated
 from setpoint.config.documents.parameters import Parameter
 from setpoint.config.documents.workloads import Command
-from setpoint.config.values import MapOf, Boolean, Duration, Text
+from setpoint.config.values import Boolean, Duration, MapOf, Text
 from setpoint.model.time import MINUTE, SECOND
 
 RUNTIME_TYPES = ("local", "custom", "fake")

@@ -11,7 +11,7 @@ from setpoint.config.documents.base import Constants, Document, Environment, Nod
 from setpoint.config.documents.gates import LATER_GATES, Gated
 from setpoint.config.documents.parameters import ServiceParameter
 from setpoint.config.documents.workloads import Custom, Fake, Process
-from setpoint.config.values import MapOf, Amount, Boolean, Duration, Integer, Matching, Name, Reads, Text, choice, describe, fault
+from setpoint.config.values import Amount, Boolean, Duration, Integer, MapOf, Matching, Name, Reads, Text, choice, describe, fault
 from setpoint.config.yaml import Mapping
 from setpoint.model.time import MINUTE
 
@@ -29,7 +29,11 @@ class Rollout(Node):
     @model_validator(mode="after")
     def _can_move(self) -> Self:
         if self.max_unavailable in {0, "0%"} and self.max_surge in {0, "0%"}:
-            raise fault("stuck-rollout", "with neither `maxUnavailable` nor `maxSurge` no replica can ever be replaced.", "Let one of them be at least 1.")
+            raise fault(
+                "stuck-rollout",
+                "with neither `maxUnavailable` nor `maxSurge` no replica can ever be replaced.",
+                "Let one of them be at least 1.",
+            )
         return self
 
 
@@ -50,7 +54,11 @@ class Drift(Node):
 
 def _read_fragment(node: Any) -> Mapping:
     if not isinstance(node, Mapping):
-        raise fault("expected-map", f"expected a map of the service's fields, found {describe(node)}.", "Write what is different in this channel, such as `process: {replicas: 4}`.")
+        raise fault(
+            "expected-map",
+            f"expected a map of the service's fields, found {describe(node)}.",
+            "Write what is different in this channel, such as `process: {replicas: 4}`.",
+        )
     return node
 
 

@@ -34,7 +34,11 @@ def read_days(node: Any) -> tuple[int, ...]:
 
 def _day(word: str, text: str) -> int:
     if word not in DAYS:
-        raise fault("bad-days", f'"{word}" in {describe(text)} is no day.', suggest(word, DAYS, otherwise="Write days such as mon-thu,sat."))
+        raise fault(
+            "bad-days",
+            f'"{word}" in {describe(text)} is no day.',
+            suggest(word, DAYS, otherwise="Write days such as mon-thu,sat."),
+        )
     return DAYS.index(word)
 
 
@@ -43,7 +47,9 @@ def read_hours(node: Any) -> tuple[int, int]:
     text = scalar(node, "hours")
     match = re.fullmatch(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*", text)
     if not match:
-        raise fault("bad-hours", f"{describe(text)} are no hours.", 'Write from and to on the 24-hour clock, such as "09:00-16:00".')
+        raise fault(
+            "bad-hours", f"{describe(text)} are no hours.", 'Write from and to on the 24-hour clock, such as "09:00-16:00".'
+        )
     start, end = _minutes(match[1], match[2]), _minutes(match[3], match[4])
     if start == 24 * 60:
         raise fault("bad-hours", "a window cannot start at 24:00.", "Write 00:00, which belongs to the next day.")
@@ -67,7 +73,9 @@ def read_moment(node: Any) -> str:
             raise ValueError
         datetime.fromisoformat(text.upper().replace(" ", "T"))
     except ValueError:
-        raise fault("bad-date", f"{describe(text)} is no date.", 'Write "2026-11-26", or an instant such as "2026-11-26T09:00:00Z".') from None
+        raise fault(
+            "bad-date", f"{describe(text)} is no date.", 'Write "2026-11-26", or an instant such as "2026-11-26T09:00:00Z".'
+        ) from None
     return str(text).upper().replace(" ", "T")
 
 
@@ -75,7 +83,11 @@ def read_date(node: Any) -> str:
     """A local date, or date and time without an offset."""
     moment = read_moment(node)
     if moment.endswith("Z") or re.search(r"[+-]\d{2}:\d{2}$", moment[10:]):
-        raise fault("bad-date", f"{describe(Scalar(moment))} has an offset.", "Write the date alone: it counts in the calendar's time zone.")
+        raise fault(
+            "bad-date",
+            f"{describe(Scalar(moment))} has an offset.",
+            "Write the date alone: it counts in the calendar's time zone.",
+        )
     return moment
 
 
@@ -83,7 +95,9 @@ def read_length(node: Any) -> tuple[int, int]:
     """Whole days (counted on the calendar) and milliseconds beside them."""
     length = read_duration(node)
     if length == 0:
-        raise fault("impossible-window", "a window with `for: 0` covers no time at all.", 'Write how long it lasts, such as "2w".')
+        raise fault(
+            "impossible-window", "a window with `for: 0` covers no time at all.", 'Write how long it lasts, such as "2w".'
+        )
     return length // DAY, length % DAY
 
 
@@ -95,7 +109,11 @@ def read_rule(node: Any) -> str:
             raise ValueError("its start is written as `starting`")
         rrulestr(text.removeprefix("RRULE:"), dtstart=datetime(2026, 1, 1))  # noqa: DTZ001 - recurrences live on the wall clock
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise fault("bad-rrule", f"{describe(text)} is no recurrence rule: {error}.", 'Write one of RFC 5545, such as "FREQ=MONTHLY;BYDAY=1MO".') from None
+        raise fault(
+            "bad-rrule",
+            f"{describe(text)} is no recurrence rule: {error}.",
+            'Write one of RFC 5545, such as "FREQ=MONTHLY;BYDAY=1MO".',
+        ) from None
     return text.removeprefix("RRULE:")
 
 
@@ -123,26 +141,50 @@ class Window(Node):
         }
         used = [name for name, there in families.items() if there]
         if len(used) > 1:
-            raise fault("mixed-window", f"a window has {' and '.join(used)} at once.", "Write one kind of window; several windows make a list.")
+            raise fault(
+                "mixed-window",
+                f"a window has {' and '.join(used)} at once.",
+                "Write one kind of window; several windows make a list.",
+            )
         recurs = bool(self.every or self.rrule)
         if recurs and self.for_ == (0, 0):
-            raise fault("incomplete-window", f"{used[0]} says when a window starts, but not how long it lasts.", "Add `for`, such as `for: 2w`.")
+            raise fault(
+                "incomplete-window",
+                f"{used[0]} says when a window starts, but not how long it lasts.",
+                "Add `for`, such as `for: 2w`.",
+            )
         if not recurs and (self.for_ != (0, 0) or self.starting):
-            raise fault("incomplete-window", "`for` and `starting` need `every` or `rrule`.", "Add `every: quarter`, or write `from` and `until`.")
+            raise fault(
+                "incomplete-window",
+                "`for` and `starting` need `every` or `rrule`.",
+                "Add `every: quarter`, or write `from` and `until`.",
+            )
         if self.max == 0:
-            raise fault("impossible-window", "`max: 0` admits nothing, ever.", "Write `closed` windows to forbid deployments.", key="max")
+            raise fault(
+                "impossible-window", "`max: 0` admits nothing, ever.", "Write `closed` windows to forbid deployments.", key="max"
+            )
         self._check_times()
         return self
 
     def _check_times(self) -> None:
         if self.from_ and self.until and not _before(self.from_, self.until):
-            raise fault("impossible-window", f'`from` ({self.from_}) is not before `until` ({self.until}).', "Exchange the two, or correct one.", key="until")
+            raise fault(
+                "impossible-window",
+                f"`from` ({self.from_}) is not before `until` ({self.until}).",
+                "Exchange the two, or correct one.",
+                key="until",
+            )
         if not self.every:
             return
         longest = _LENGTHS[self.every]
         if self.for_[0] * DAY + self.for_[1] > longest * DAY:
             length = format_duration(self.for_[0] * DAY + self.for_[1])
-            raise fault("impossible-window", f"`for: {length}` is longer than a {self.every}: the window would never end.", "Make it shorter than the recurrence, or write a window without fields for always.", key="for")
+            raise fault(
+                "impossible-window",
+                f"`for: {length}` is longer than a {self.every}: the window would never end.",
+                "Make it shorter than the recurrence, or write a window without fields for always.",
+                key="for",
+            )
 
     def value(self) -> WindowValue:
         """The same for the core."""

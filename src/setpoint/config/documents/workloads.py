@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from setpoint.config.documents.base import Node
-from setpoint.config.values import MapOf, Anything, Boolean, Duration, Integer, Reads, Template, Text, choice, describe, fault, read_integer, read_template, read_text
-from setpoint.config.yaml import Mapping, Scalar, Sequence
+from setpoint.config.values import (
+    Anything,
+    Boolean,
+    Duration,
+    MapOf,
+    Reads,
+    Template,
+    Text,
+    choice,
+    describe,
+    fault,
+    read_duration,
+    read_integer,
+    read_template,
+    read_text,
+)
+from setpoint.config.yaml import Scalar, Sequence
 from setpoint.model.time import SECOND
 
 
@@ -21,11 +38,19 @@ def read_command(node: Any) -> Sequence:
         raise fault("command-not-a-list", f"a command is a list of arguments, not {describe(node)}: no shell splits it.", hint)
     if not node:
         raise fault("empty-command", "the command is empty.", "Write the program and its arguments, such as [python, app.py].")
-    for argument in node:
-        read_template(argument)
+    for number, argument in enumerate(node):
+        _read_argument(number, argument)
     if not node[0]:
         raise fault("empty-command", "the command names no program.", "Write the program first, such as [python, app.py].")
     return node
+
+
+def _read_argument(number: int, node: Any) -> None:
+    try:
+        read_template(node)
+    except PydanticCustomError as error:
+        context = error.context or {}
+        raise fault(error.type, str(context["message"]), str(context["hint"]), key=number) from None
 
 
 def _read_number(node: Any) -> int | Scalar:
@@ -37,11 +62,23 @@ def _read_number(node: Any) -> int | Scalar:
 def _read_path(node: Any) -> Scalar:
     text = read_text(node)
     if not text or text.startswith(("/", "~")) or "\\" in text or "\0" in text:
-        raise fault("path-outside", f"{describe(text)} does not lie below the configuration.", "Write a path relative to this document, without ..")
+        raise fault(
+            "path-outside",
+            f"{describe(text)} does not lie below the configuration.",
+            "Write a path relative to this document, without ..",
+        )
     return text
 
 
-Command = Annotated[Sequence, Reads(read_command, {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1})]
+def _or_lookup(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same, where a release may say the value."""
+    return lambda node: node if isinstance(node, Scalar) and "${" in node else read(node)
+
+
+_OUTCOME = choice("healthy", "failing", "hangs")
+Command = Annotated[
+    Sequence, Reads(read_command, {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1})
+]
 Count = Annotated[int | str, Reads(_read_number, {"type": ["integer", "string"]})]
 Path = Annotated[str, Reads(_read_path, {"type": "string"})]
 
@@ -59,9 +96,18 @@ class Health(Node):
     def _one_way(self) -> Self:
         ways = [name for name, there in (("http", self.http), ("tcp", self.tcp), ("command", self.command)) if there]
         if len(ways) != 1:
-            raise fault("one-health-check", f"a health check is made in one way, not {' and '.join(ways) or 'in none'}.", "Write one of `http: /path`, `tcp: true` and `command: [...]`.")
+            raise fault(
+                "one-health-check",
+                f"a health check is made in one way, not {' and '.join(ways) or 'in none'}.",
+                "Write one of `http: /path`, `tcp: true` and `command: [...]`.",
+            )
         if self.http and not self.http.startswith(("/", "${")):
-            raise fault("bad-url", f"the path {describe(self.http)} does not start with a slash.", 'Write one such as "/healthz".', key="http")
+            raise fault(
+                "bad-url",
+                f"the path {describe(self.http)} does not start with a slash.",
+                'Write one such as "/healthz".',
+                key="http",
+            )
         if self.interval == 0 or self.timeout == 0:
             raise fault("bad-duration", "a health check needs time.", "Write an interval and a timeout above 0.")
         return self
@@ -88,5 +134,6 @@ class Custom(Node):
 class Fake(Node):
     """A rehearsal: nothing runs."""
 
-    becomes: Annotated[str, choice("healthy", "failing", "hangs")] = "healthy"
-    takes: Duration = 0
+    becomes: Annotated[str, Reads(_or_lookup(_OUTCOME.read), _OUTCOME.schema)] = "healthy"
+    takes: Annotated[int | str, Reads(_or_lookup(read_duration), {"type": ["string", "integer"]})] = 0
+    replicas: Count = 1

@@ -1,0 +1,118 @@
+"""What a new configuration changes, for each instance, in words that can be read before anything is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from setpoint.config.compile import Configuration
+from setpoint.model.policy import Policy
+from setpoint.model.time import format_duration
+
+ABSENT = ""
+_DURATIONS = frozenset(
+    {"window", "delay", "soak", "expires", "interval", "timeout", "max_age", "progress_deadline", "poll_moving", "poll_settled"}
+    | {"grace", "takes", "stopTimeout"}
+)
+_LONGEST = 60
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One change of one instance."""
+
+    instance: str
+    what: str
+    """``added``, ``removed``, ``runs`` (a release of its own) or ``policy`` (counts at once)."""
+    path: str = ""
+    """Such as ``process.replicas`` or ``checks.alerts-not-firing.window``; empty for whole instances."""
+    old: str = ABSENT
+    new: str = ABSENT
+    origin: str = ""
+    """``file:line`` of the new value, where it is known."""
+
+    def __str__(self) -> str:
+        if not self.path:
+            return f"{self.instance}  {self.what}"
+        values = f"{self.old or '(nothing)'} → {self.new or '(nothing)'}"
+        return f"{self.instance}  {self.what:<6}  {self.path}: {values}{f'  ({self.origin})' if self.origin else ''}"
+
+
+def difference(old: Configuration | None, new: Configuration) -> list[Change]:
+    """Every change from ``old`` (None: from nothing) to ``new``, instance by instance; equal configurations have none."""
+    before = set(old.all_instances) if old else set()
+    changes = [Change(name, "added") for name in new.all_instances if name not in before]
+    if old is None:
+        return changes
+    changes += [Change(name, "removed") for name in old.all_instances if name not in set(new.all_instances)]
+    for name in new.all_instances:
+        if name in before:
+            changes += _instance_changes(name, old, new)
+    return changes
+
+
+def lines(changes: list[Change]) -> list[str]:
+    """The changes as text, instances with the same changes told once."""
+    by_change: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for change in changes:
+        by_change.setdefault((change.what, change.path, change.old, change.new, change.origin), []).append(change.instance)
+    return [str(Change(", ".join(instances), *key)) for key, instances in by_change.items()]
+
+
+def _instance_changes(name: str, old: Configuration, new: Configuration) -> Iterator[Change]:
+    origins = new.origins(name)
+    pairs = (
+        ("runs", flat(_running(old.template(name))), flat(_running(new.template(name)))),
+        ("policy", flat(_policy(old.policy(name))), flat(_policy(new.policy(name)))),
+    )
+    for what, before, after in pairs:
+        for path in sorted(before.keys() | after.keys()):
+            if before.get(path) != after.get(path):
+                yield Change(name, what, path, before.get(path, ABSENT), after.get(path, ABSENT), origins.get(path, ""))
+
+
+def _running(template: dict[str, Any]) -> dict[str, Any]:
+    files = {path: f"content {sha[:8]}" for path, sha in template["files"].items()}
+    rollout = dict(zip(("maxUnavailable", "maxSurge"), template["rollout"], strict=True))
+    return {
+        "runtime": template["runtime"],
+        template["kind"]: template["options"],
+        "env": template["env"],
+        "rollout": rollout,
+        "parameters": template["defaults"],
+        "files": files,
+    }
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(policy)
+    del fields["instance"]
+    fields["checks"] = [check | {"name": f"{check['name']}@{check['phase']}"} for check in fields.get("checks", [])]
+    return fields
+
+
+def flat(value: Any, path: str = "") -> dict[str, str]:
+    """Path -> value as text; entries of a list by name where they have one."""
+    if isinstance(value, dict) and set(value) == {"text", "alternatives"}:
+        return {path: value["text"]}
+    if isinstance(value, dict):
+        return {
+            key: text for name, item in value.items() for key, text in flat(item, f"{path}.{name}" if path else str(name)).items()
+        }
+    if isinstance(value, list | tuple) and value and all(isinstance(item, dict) and item.get("name") for item in value):
+        return flat({item["name"]: {key: inner for key, inner in item.items() if key != "name"} for item in value}, path)
+    if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
+        return {key: text for number, item in enumerate(value) for key, text in flat(item, f"{path}[{number}]").items()}
+    return {path: _shown(path, value)}
+
+
+def _shown(path: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and path.rpartition(".")[2] in _DURATIONS:
+        return format_duration(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(str(item) for item in value)}]"
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
