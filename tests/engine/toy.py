@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core import facts as happened, instructions as do
+from setpoint.core import facts as happened
+from setpoint.core import instructions as do
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.people import Person
@@ -95,7 +96,9 @@ class _Turn:
         self.instructions.append(do.Send(to, _fact(part)))
 
     def _publish(self, text: str) -> None:
-        self.instructions.append(do.Publish(happened.CheckStatus(attachment="", run=0, outcome=Outcome.PASSING, reason=text, ended=0)))
+        self.instructions.append(
+            do.Publish(happened.CheckStatus(attachment="", run=0, outcome=Outcome.PASSING, reason=text, ended=0))
+        )
 
     def _subscribe(self, to: str) -> None:
         self.instructions.append(do.Subscribe(to))

@@ -48,6 +48,8 @@ _DEDUP_AGE: Duration = 24 * HOUR
 _SWEEP = 3600.0
 _BACKWARDS: Duration = 2000
 _RECOVER = 1.0
+_REST: Duration = 5
+"""Between two looks at the timers: an entity that always asks to be woken in the past may spin, but not at full speed."""
 _PROBE = 512 * 1024
 """Bytes that must be writable before a full disk counts as emptied."""
 
@@ -60,7 +62,7 @@ class Health(msgspec.Struct, frozen=True):
     reason: str
     entities: int
     queued: int
-    """Facts to decide upon."""
+    """Facts to decide upon, and turns decided but not durable yet."""
     operations: int
     """Open."""
     watched: int
@@ -111,6 +113,7 @@ class EmbeddedEngine:
         self._room = asyncio.Event()
         self._status, self._reason = "starting", ""
         self._turn_count = self._commits = self._rows = 0
+        self._uncommitted = 0
         self._last_now: Instant = 0
         self._next_sweep = 0.0
         self._stopping = False
@@ -230,7 +233,7 @@ class EmbeddedEngine:
             status=self._status,
             reason=self._reason,
             entities=len(self._world.actors),
-            queued=self._mailbox.mails,
+            queued=self._mailbox.mails + self._uncommitted,
             operations=len(self._world.operations),
             watched=len(self._watches) if started else 0,
             timers=len(self._timers),
@@ -348,7 +351,7 @@ class EmbeddedEngine:
 
     def _ring_for_timers(self, now: Instant) -> None:
         due = self._timers.next()
-        wait = self._step if due is None else min(self._step, due - now)
+        wait = self._step if due is None else min(self._step, max(due - now, _REST))
         self._alarm.within(wait / 1000)
 
     def _sweep(self, now: Instant) -> None:
@@ -391,6 +394,7 @@ class EmbeddedEngine:
                 committing, current = None, None
                 await self._degrade(error)
                 continue
+            self._uncommitted = decided.turns if decided else 0
             if decided:
                 self._ring_for_timers(self._clock())
                 current = decided

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import msgpack, structs
 
 from setpoint.core import instructions as do
-from setpoint.core.facts import AnyFact
+from setpoint.core.facts import AnyFact, Observed, Unobserved, Woken
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.journal import Writes
 from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
@@ -34,10 +34,9 @@ _FEW = 16
 """So many receivers inherit the urgency of whoever told them."""
 _RETRY_FIRST: Duration = SECOND
 _RETRY_LAST: Duration = 10 * MINUTE
-_REST: Duration = 10
-"""An entity that asks to be woken in the past gets a rest of this many milliseconds: it may spin, but not at full speed."""
 
-Coded = list[tuple[Any, bytes]]
+_LOOKS = {Observed, Unobserved}
+
 Performable = tuple[str, Any]
 
 
@@ -138,7 +137,7 @@ class Turns:
             if actor.problem:
                 self._solved(actor)
             return
-        if actor.aside and mails and self._try(actor, mails) is None:
+        if actor.aside and any(type(mail.fact) is not Woken for mail in mails) and self._try(actor, mails) is None:
             self._retry_later(actor, self._clock())
             return
         self._failed(actor, mails, error)
@@ -189,8 +188,6 @@ class Turns:
             writes.fixed[actor.id] = (actor.id, fixed)
         actor.state = decision.state
         self._pass.touched.append((actor, decision.state))
-        if wake_at is not None and wake_at <= now:
-            wake_at = now + _REST
         self._timers.arm(actor.entity, wake_at)
 
     def _take(self, actor: Actor, mails: list[Mail]) -> None:
@@ -233,14 +230,17 @@ class Turns:
         self._timers.arm(actor.entity, retry if due is None else min(due, retry))
 
     def _set_aside(self, actor: Actor, mails: list[Mail]) -> None:
+        """Keep facts until a turn with them succeeds; of looks the last one is enough."""
+        if any(type(mail.fact) in _LOOKS for mail in mails):
+            self._drop_looks(actor)
         kept = []
         for mail in mails:
-            mail.taken = True
             if mail.operation:
                 self._close(mail)
                 mail.operation = ""
             if mail.done is not None:
                 self._pass.done.append(mail.done)
+                mail.done = None
             if mail.seq:
                 self._pass.writes.mail_aside.append(mail.seq)
                 kept.append(mail)
@@ -251,10 +251,15 @@ class Turns:
             actor.aside = [*(actor.aside or []), *kept]
 
     def _blob(self, mail: Mail) -> bytes | None:
-        """None for facts that come again by themselves."""
-        if mail.blob is not None or type(mail.fact).__name__ in {"Woken", "Observed", "Unobserved"}:
+        """None for what comes again by itself."""
+        if mail.blob is not None or type(mail.fact) is Woken:
             return mail.blob
         return self._codec.encode_fact(mail.fact)
+
+    def _drop_looks(self, actor: Actor) -> None:
+        looks = [mail for mail in actor.aside or [] if type(mail.fact) in _LOOKS]
+        self._pass.writes.mail_gone += [mail.seq for mail in looks]
+        actor.aside = [mail for mail in actor.aside or [] if mail not in looks] or None
 
     def _solved(self, actor: Actor) -> None:
         actor.problem = ""
@@ -363,7 +368,7 @@ class Turns:
             return
         self._mailbox.unsaved = []
         for actor, mail in unsaved:
-            if mail.taken:
+            if mail.taken or mail.seq:
                 continue
             if mail.blob is not None:
                 mail.seq = self._row(actor, mail.blob)
