@@ -61,11 +61,7 @@ class ProcessRuntime:
 
     async def apply(self, operation: str, spec: Spec) -> None:
         """Hand ``spec`` over to the supervisor, which is started where there is none."""
-        tree = ""
-        if spec.files:
-            tree = str(await asyncio.to_thread(lay_out, spec.files, self._home.files, self._home.trees))
-        desired = workload.read(spec, workload.working_directory(spec.workload.options.get("directory", ""), spec.files, tree))
-        _check_directory(desired.launch.directory)
+        desired = workload.read(spec, await asyncio.to_thread(_working_directory, self._home, spec))
         request = Request("apply", operation=operation, instance=spec.instance, desired=desired)
         _raise_error(await client.ask_or_start(self._home, request))
 
@@ -135,13 +131,24 @@ def _raise_error(reply: Reply) -> None:
         raise (TerminalError if reply.error == "terminal" else TransientError)(reply.text)
 
 
-def _check_directory(directory: str) -> None:
-    if not directory:
-        return
-    if not Path(directory).is_absolute():
-        raise TerminalError(f'process.directory "{directory}" is not absolute')
-    if not Path(directory).is_dir():
-        raise TerminalError(f'process.directory "{directory}" does not exist')
+def _working_directory(home: Home, spec: Spec) -> str:
+    """An absolute directory is used as it is; a relative one is a place among the version's own files, which are laid out first.
+
+    Raises:
+        TerminalError: it does not exist, or a file is missing. TransientError: the disk does not take the files.
+    """
+    given = Path(spec.workload.options.get("directory") or ".")
+    if given.is_absolute():
+        if not given.is_dir():
+            raise TerminalError(f'process.directory "{given}" does not exist')
+        return str(given)
+    tree = home.tree_of(spec.instance, spec.digest)
+    lay_out(spec.files, home.files, tree)
+    place = (tree / given).resolve()
+    if not place.is_relative_to(tree.resolve()):
+        raise TerminalError(f'process.directory "{given}" does not lie below the root of its configuration')
+    place.mkdir(parents=True, exist_ok=True)
+    return str(place)
 
 
 def _view_of_survivors(home: Home, instance: str) -> InstanceView:

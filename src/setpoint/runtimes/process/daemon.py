@@ -6,20 +6,12 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 HELD = 3
 """Exit status: another supervisor holds this home."""
 FAILED = 1
-_PASSED_ON = frozenset(
-    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-)
-
-
-def base_env(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of the engine's environment that replicas get: what finds programs and files, and nothing that may be secret."""
-    return {name: value for name, value in environment.items() if name in _PASSED_ON or name.startswith("LC_")}
 
 
 def hold_lock(path: Path) -> int | None:

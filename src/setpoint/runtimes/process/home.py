@@ -58,6 +58,10 @@ class Home:
         """The directory of an instance's log files."""
         return self.logs / file_name(instance)
 
+    def tree_of(self, instance: str, digest: str) -> Path:
+        """The directory that one version of an instance starts in: shared with no other version and no other instance."""
+        return self.trees / file_name(instance) / digest
+
     def record_of(self, instance: str) -> Path:
         """The file an instance is remembered in."""
         return self.instances / f"{file_name(instance)}.json"
@@ -74,9 +78,10 @@ class Home:
             return None
 
     def forget(self, instance: str) -> None:
-        """Remember nothing of an instance, its logs included."""
+        """Keep nothing of an instance: neither what is remembered, nor its logs and directories."""
         self.record_of(instance).unlink(missing_ok=True)
-        shutil.rmtree(self.logs_of(instance), ignore_errors=True)
+        for directory in (self.logs_of(instance), self.trees / file_name(instance)):
+            shutil.rmtree(directory, ignore_errors=True)
 
     def write(self, record: InstanceRecord, *, durable: bool = False) -> None:
         """Replace what is remembered, all or nothing; ``durable`` survives a loss of power, too."""

@@ -12,7 +12,7 @@ from setpoint.runtimes.process.procfs import Identity
 from setpoint.runtimes.process.proxy.address import Address
 from setpoint.runtimes.process.proxy.balancer import Balancer
 from setpoint.runtimes.process.records import Desired, InstanceRecord, InstanceView, ReplicaRecord
-from setpoint.runtimes.process.replica import Host, Replica
+from setpoint.runtimes.process.replica import Hooks, Host, Replica
 from setpoint.runtimes.process.rolling import Seen, next_moves
 
 _REMEMBERED = 32
@@ -32,6 +32,7 @@ class Instance:
         self._host = host
         self._replicas: dict[str, Replica] = {}
         self._balancer = Balancer()
+        self._hooks = Hooks(changed=self._wake, save=lambda: host.home.write(record))
         self._address: Address | None = None
         self._former_addresses: list[Address] = []
         self._awake = asyncio.Event()
@@ -46,7 +47,7 @@ class Instance:
             if survivor is None and (record.stopping or self.record.desired is None or self.record.halted):
                 self.record.replicas.remove(record)
                 continue
-            self._replicas[record.name] = Replica(self._host, self.record.instance, record, launch, self._changed)
+            self._replicas[record.name] = Replica(self._host, self.record.instance, record, launch, self._hooks)
             self._replicas[record.name].begin(survivor)
         self._work = asyncio.create_task(self._keep_working())
         self._awake.set()
@@ -58,16 +59,17 @@ class Instance:
             OSError: the address cannot be had; nothing was changed.
         """
         record = self.record
-        repeated = operation in record.operations and not record.halted
+        done = f"{operation} {desired.launch.digest}"
+        repeated = done in record.operations and not record.halted
         same = record.desired is not None and record.desired.launch.digest == desired.launch.digest and not record.halted
         if repeated or same:
-            self._remember(operation)
+            self._remember(done)
             self._host.home.write(record)
             return
         self._open_address(desired)
         record.desired, record.halted = desired, False
         record.launches[desired.launch.digest] = desired.launch
-        self._remember(operation)
+        self._remember(done)
         self._host.home.write(record, durable=True)
         self._awake.set()
 
@@ -114,9 +116,8 @@ class Instance:
         if operation not in self.record.operations:
             self.record.operations = [*self.record.operations, operation][-_REMEMBERED:]
 
-    def _changed(self) -> None:
-        """A replica changed: write it down, then look whether there is something to do."""
-        self._host.home.write(self.record)
+    def _wake(self) -> None:
+        """A replica changed: look whether there is something to do, and write it down."""
         self._awake.set()
 
     def _open_address(self, desired: Desired) -> None:
@@ -176,6 +177,8 @@ class Instance:
     def _drop_gone(self) -> None:
         gone = [replica for replica in self._replicas.values() if replica.gone]
         for replica in gone:
+            if replica.fault is not None:
+                _log.error("%s broke off", replica.record.name, exc_info=replica.fault)
             del self._replicas[replica.record.name]
             self._host.ports.discard(replica.record.port)
         if gone:
@@ -208,7 +211,7 @@ class Instance:
     def _start(self, desired: Desired) -> None:
         self.record.counter += 1
         record = ReplicaRecord(name=f"{_service(self.record.instance)}-{self.record.counter}", digest=desired.launch.digest)
-        replica = Replica(self._host, self.record.instance, record, desired.launch, self._changed)
+        replica = Replica(self._host, self.record.instance, record, desired.launch, self._hooks)
         self._replicas[record.name] = replica
         self.record.replicas.append(record)
         replica.begin()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import PurePosixPath
 from typing import Any
 
 from setpoint.model.spec import Spec
@@ -15,14 +14,14 @@ from setpoint.runtimes.process.records import Desired, Health, Launch
 STOP: Duration = 10_000
 INTERVAL: Duration = 1_000
 TIMEOUT: Duration = 2_000
-_KNOWN = ("command", "replicas", "directory", "port", "health", "stop", "stopTimeout", "mutable", "files")
+_KNOWN = ("command", "replicas", "directory", "port", "health", "stopTimeout", "mutable", "stop")
 _HEALTH = ("http", "tcp", "command")
 _AMOUNT = re.compile(r"(\d{1,3})%")
 
 
 def problems_of(options: dict[str, Any]) -> list[str]:
     """Every mistake, one sentence each; a text with a lookup is taken to become what it should."""
-    problems = [f"process.{key} is not an option: it takes {', '.join(_KNOWN[:-2])}" for key in options if key not in _KNOWN]
+    problems = [f"process.{key} is not an option: it takes {', '.join(_KNOWN[:-1])}" for key in options if key not in _KNOWN]
     problems += _command_problems("process.command", options.get("command"))
     problems += _number_problems("process.replicas", options.get("replicas", 1), 0, 1_000)
     problems += _number_problems("process.port", options.get("port", 0), 0, 65_535)
@@ -76,22 +75,6 @@ def amount(value: int | str, of: int) -> int:
     if match is None:
         raise TerminalError(f'"{value}" is no amount: write a number or a percentage such as 25%')
     return math.ceil(int(match[1]) * of / 100)
-
-
-def working_directory(directory: str, files: dict[str, str], tree: str) -> str:
-    """Where replicas run: ``directory`` itself, or its place in the tree that holds a version's own files.
-
-    Files are named relative to the configuration's root, ``directory`` may be absolute: its place is then the longest end of it
-    that begins a file's path, or the top of the tree.
-    """
-    if not files:
-        return directory
-    parts = [part for part in PurePosixPath(directory).parts if part not in {"/", "."}]
-    for first in range(len(parts)):
-        inside = "/".join(parts[first:])
-        if any(name.startswith(f"{inside}/") for name in files):
-            return f"{tree}/{inside}"
-    return tree
 
 
 def _health(options: dict[str, Any]) -> Health:

@@ -125,7 +125,12 @@ def members(run: str, leader: Identity | None) -> set[Identity]:
     led = read_stat(leader.pid) if leader is not None else None
     # While the leader is there, dead or alive, nobody else can have got its number, nor its session.
     session = leader.pid if led is not None and leader is not None and led.identity == leader else None
-    chosen = {pid for pid, stat in stats.items() if session in {pid, stat.session} or run_of(pid) == run}
+    oldest = leader.start if leader is not None else 0
+    chosen = {
+        pid
+        for pid, stat in stats.items()
+        if stat.identity.start >= oldest and (session in {pid, stat.session} or run_of(pid) == run)
+    }
     _add_descendants(chosen, stats)
     return {stats[pid].identity for pid in chosen if pid in stats}
 

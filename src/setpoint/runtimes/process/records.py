@@ -65,6 +65,7 @@ class InstanceRecord(msgspec.Struct, omit_defaults=True):
     halted: bool = False
     """Taken down with the whole supervisor: nothing is started before the next apply."""
     operations: list[str] = []
+    """The last operations, with the digest each one asked for."""
     port: int = 0
     counter: int = 0
     boot: str = ""

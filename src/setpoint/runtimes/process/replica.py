@@ -43,11 +43,19 @@ class Host(NamedTuple):
     ports: set[int]
 
 
+class Hooks(NamedTuple):
+    """What a replica tells its instance."""
+
+    changed: Callable[[], None]
+    """Its record or its health is another: to be written down soon, and looked at."""
+    save: Callable[[], None]
+    """Write its record down now; raises OSError."""
+
+
 class Replica:
     """Lives in a task of its own from ``begin`` until it was asked to ``stop`` and everything it ran has ended."""
 
-    def __init__(self, host: Host, instance: str, record: ReplicaRecord, launch: Launch, changed: Callable[[], None]) -> None:
-        """``changed`` writes the record down: called whenever it or the health is another, also before each start."""
+    def __init__(self, host: Host, instance: str, record: ReplicaRecord, launch: Launch, hooks: Hooks) -> None:
         self.record = record
         self.launch = launch
         self.healthy: bool | None = None
@@ -55,9 +63,11 @@ class Replica:
         self.target: Target | None = None
         self._host = host
         self._instance = instance
-        self._changed = changed
+        self._changed = hooks.changed
+        self._save = hooks.save
         self._leader: Identity | None = None
         self._streak = 0
+        self._detached = False
         self._stop = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
 
@@ -87,8 +97,14 @@ class Replica:
         self.record.stopping = True
         self._stop.set()
 
+    @property
+    def fault(self) -> BaseException | None:
+        """What broke its task off, once it is gone: a mistake in here."""
+        return self._life.exception() if self._life is not None and self.gone and not self._life.cancelled() else None
+
     async def detach(self) -> None:
         """Look after it no longer; its process goes on."""
+        self._detached = True
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
@@ -111,6 +127,15 @@ class Replica:
         )
 
     async def _live(self, survivor: Identity | None) -> None:
+        try:
+            await self._keep_running(survivor)
+        finally:
+            if self._leader is not None and not self._detached:
+                send_all(members(self.record.run, self._leader), signal.SIGKILL)
+            self._leader = None
+            self._changed()
+
+    async def _keep_running(self, survivor: Identity | None) -> None:
         ended = self._adopt(survivor) if survivor is not None else None
         while ended is not None or not self._stop.is_set():
             ended = ended or self._spawn()
@@ -118,13 +143,12 @@ class Replica:
                 await self._watch(ended)
                 if self._stop.is_set():
                     await self._end(ended)
+                    self._leader = None
                     break
                 self._note_exit(ended.result())
                 await self._sweep()
                 ended = None
             await self._back_off()
-        self._leader = None
-        self._changed()
 
     def _adopt(self, survivor: Identity) -> asyncio.Future[int | None] | None:
         ended = self._host.reaper.adopt(survivor)
@@ -139,7 +163,7 @@ class Replica:
         try:
             self._new_port()
             # Written down before the start: whoever finds this run among the processes knows whose it is.
-            self._changed()
+            self._save()
             output = open_append(log_file(self._host.home.logs_of(self._instance), self.record.name))
             try:
                 pid, ended = self._host.reaper.spawn(list(self.launch.command), self.launch.directory, self._env(), output)
@@ -240,6 +264,7 @@ class Replica:
         self.healthy = False
         times = "once" if self.record.restarts == 1 else f"{self.record.restarts} times"
         self.message = f"{what} ({times} so far)"
+        self._changed()
 
     def _leader_gone(self) -> None:
         if self.target is not None:

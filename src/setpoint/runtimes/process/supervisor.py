@@ -17,7 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from setpoint.runtimes.process.daemon import HELD, base_env, detach, hold_lock
+from setpoint.runtimes.environment import base_env
+from setpoint.runtimes.process.daemon import HELD, detach, hold_lock
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.instance import Instance
 from setpoint.runtimes.process.logs import rotate
@@ -44,6 +45,7 @@ class Supervisor:
         self._instances: dict[str, Instance] = {}
         self._done = asyncio.Event()
         self._asked = time.monotonic()
+        self._ending = False
         self._connections: set[asyncio.Task[None]] = set()
 
     async def serve(self, ready: int, *, halted: bool) -> None:
@@ -139,8 +141,8 @@ class Supervisor:
         return instance.view(with_usage=request.do == "usage") if instance is not None else InstanceView()
 
     async def _apply(self, request: Request) -> None:
-        if request.desired is None:
-            raise ValueError("an apply says what shall run")
+        if request.desired is None or self._ending:
+            raise OSError("the supervisor of local processes is ending")
         instance = await self._present(request.instance)
         if instance is None:
             record = self._home.read(request.instance) or InstanceRecord(instance=request.instance)
@@ -170,6 +172,7 @@ class Supervisor:
 
     async def _shutdown(self) -> None:
         """End everything, also orphans that bear no mark: here, whatever is a child of ours is."""
+        self._ending = True
         instances = list(self._instances.values())
         for instance in instances:
             instance.halt()
@@ -202,7 +205,7 @@ class Supervisor:
         for name in self._instances:
             rotate(self._home.logs_of(name))
         used = {tree for instance in self._instances.values() for tree in instance.directories()}
-        for tree in self._home.trees.iterdir():
+        for tree in self._home.trees.glob("*/*"):
             old = time.time() - tree.stat().st_mtime > _TREE_AGE
             if old and not any(Path(path).is_relative_to(tree) for path in used):
                 shutil.rmtree(tree, ignore_errors=True)

@@ -8,15 +8,14 @@ import secrets
 import shutil
 from pathlib import Path, PurePosixPath
 
-from setpoint.model.spec import digest
 from setpoint.plugins.errors import TerminalError, TransientError
 
 _PROGRAMS = (b"#!", b"\x7fELF")
 _BLOCK = 1024 * 1024
 
 
-def lay_out(files: dict[str, str], store: Path, trees: Path) -> Path:
-    """The directory with ``files`` (relative path -> SHA-256), copied from the content store unless it is there already.
+def lay_out(files: dict[str, str], store: Path, tree: Path) -> None:
+    """Make the directory ``tree`` with ``files`` (relative path -> SHA-256) from the content store, unless it is there already.
 
     Copies, not links: what a replica writes must not change the store. A file that begins like a program is executable.
 
@@ -24,12 +23,11 @@ def lay_out(files: dict[str, str], store: Path, trees: Path) -> Path:
         TerminalError: a file is not in the store, is not what its name says, or has an impossible path.
         TransientError: the disk does not take it.
     """
-    tree = trees / digest(files)
     if tree.is_dir():
         os.utime(tree)
-        return tree
-    trees.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = trees / f".{tree.name}.{secrets.token_hex(4)}"
+        return
+    tree.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = tree.parent / f".{tree.name}.{secrets.token_hex(4)}"
     try:
         for name, content in files.items():
             _copy(store / content, content, fresh / _checked(name))
@@ -38,7 +36,6 @@ def lay_out(files: dict[str, str], store: Path, trees: Path) -> Path:
         raise TransientError(f"the files of this version cannot be laid out: {error}") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return tree
 
 
 def _checked(name: str) -> PurePosixPath:

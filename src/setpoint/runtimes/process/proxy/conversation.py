@@ -35,7 +35,7 @@ class Conversation:
         self._balancer = balancer
         self._unread = False
         self._answering = False
-        self._peer: bytes = writer.get_extra_info("peername")[0].encode()
+        self._peer: bytes = (writer.get_extra_info("peername") or ("unknown",))[0].encode()
 
     async def serve(self) -> None:
         """Answer requests one after the other; returns when the connection is closed."""
@@ -44,7 +44,7 @@ class Conversation:
                 pass
         except RefusedError as refused:
             await self._refuse(refused)
-        except (ConnectionError, IncompleteReadError, TimeoutError):
+        except (OSError, IncompleteReadError):
             # An answer cut short must not look complete: the client sees the connection break.
             self._writer.transport.abort()
         else:
@@ -62,7 +62,7 @@ class Conversation:
 
     async def _linger(self) -> None:
         """Closing with input unread would reset the connection and take the answer away from a client that still sends."""
-        with contextlib.suppress(ConnectionError, TimeoutError):
+        with contextlib.suppress(OSError):
             async with asyncio.timeout(LINGER):
                 if self._writer.can_write_eof():
                     self._writer.write_eof()

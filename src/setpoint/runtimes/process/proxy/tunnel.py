@@ -14,7 +14,7 @@ async def tunnel(client: tuple[StreamReader, StreamWriter], replica: tuple[Strea
         async with asyncio.TaskGroup() as group:
             group.create_task(_copy(client[0], replica[1]))
             group.create_task(_copy(replica[0], client[1]))
-    except* ConnectionError:
+    except* OSError:
         client[1].transport.abort()
         replica[1].transport.abort()
 
