@@ -1,0 +1,1 @@
+"""The configuration language: YAML files become documents, documents become specs and policies. ``compile`` is the way in."""

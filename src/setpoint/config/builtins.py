@@ -1,4 +1,4 @@
-"""The built-in protections by name: which arguments they take and where they are used by default. What they do is in ``protections``."""
+"""The built-in protections by name: their arguments, and the phases they are used in by default. They run in ``protections``."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ LATER_BUILTINS = (
 
 
 def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool = False) -> list[tuple[str, str, str]]:
-    """What is wrong with a built-in's ``with``: the argument ("" for the whole), a sentence, what to write. Texts that hold lookups count as right.
+    """What is wrong with a built-in's ``with``: the argument ("" for the whole), a sentence, what to write.
 
-    ``partial``: arguments may be missing, because others are merged over these.
+    Texts that hold lookups count as right. ``partial``: arguments may be missing, because others are merged over these.
     """
     builtin = BUILTINS[name]
     wrong = [

@@ -189,14 +189,14 @@ def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], probl
         application = entry.tree.get("application")
         if isinstance(application, Scalar):
             below = catalog.below.setdefault(str(application), ApplicationEntries())
-            group: dict[str, Entry[Any]] = below.channels if model is Channel else below.services  # type: ignore[assignment]  # both hold entries
+            group: dict[str, Entry[Any]] = below.channels if model is Channel else below.services
             _put(group, entry, f'{model.__name__.lower()}s of application "{application}"', problems)
     else:
         groups: dict[type[Labelled], dict[str, Entry[Any]]] = {
             Runtime: catalog.runtimes,
             Protection: catalog.protections,
             Calendar: catalog.calendars,
-        }  # type: ignore[dict-item]  # as above
+        }
         _put(groups[model], entry, f"{model.__name__.lower()}s", problems)
 
 

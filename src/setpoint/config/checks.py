@@ -102,7 +102,10 @@ class CheckCompiler:
                 "Write durations above 0, such as 60s and 30s.",
             )
         elif given is not None and given < least:
-            message = f'"{entry.use}": `maxAge` of {format_duration(given)} is below twice the interval plus the timeout ({format_duration(least)}).'
+            shown = format_duration(least)
+            message = (
+                f'"{entry.use}": `maxAge` of {format_duration(given)} is below twice the interval plus the timeout ({shown}).'
+            )
             self._add(
                 "max-age-too-small",
                 place_of(entry.use),
@@ -261,14 +264,14 @@ def default_phases(builtin: str) -> dict[Phase, Holds | Deploys]:
     options: dict[Phase, Holds | Deploys] = {}
     for phase, length in lengths.items():
         kind = Verifies if phase is Phase.POST_DEPLOYMENT else Holds
-        options[phase] = kind().model_copy(update={"for_": length})
+        options[phase] = kind.model_validate({}).model_copy(update={"for_": length})
     return options
 
 
 def _use(
     name: str, check: CheckDefinition, entry: ProtectionEntry, phase: Phase, options: Holds | Deploys, when: Selector | None
 ) -> CheckUse:
-    verifies = options if isinstance(options, Verifies) else Verifies()
+    verifies = options if isinstance(options, Verifies) else Verifies.model_validate({})
     return CheckUse(
         name=name,
         phase=phase,

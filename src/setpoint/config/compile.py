@@ -15,7 +15,7 @@ from setpoint.config.checks import CheckCompiler
 from setpoint.config.documents.runtime import ADAPTERS
 from setpoint.config.files import collect
 from setpoint.config.instances import LOCAL, build_instances, effective_tree
-from setpoint.config.lookups import LookupFailed, resolve_tree, strict
+from setpoint.config.lookups import LookupFailedError, resolve_tree, strict
 from setpoint.config.orderings import Neighbours
 from setpoint.config.origins import origins_of
 from setpoint.config.parameters import ParameterError, declared_values
@@ -165,7 +165,7 @@ class Configuration:
         written = {name: declaration.default for name, declaration in declarations.items() if declaration.default is not None}
         try:
             defaults = resolve_tree(written, instance.values("instance", strict), strict)
-        except LookupFailed as error:
+        except LookupFailedError as error:
             raise ParameterError(f"{service}: {error}.") from None
         return declared_values(declarations, {**kept, **given}, "params", defaults=defaults)
 
@@ -179,7 +179,7 @@ class Configuration:
         try:
             values = found.values("instance", strict) | release_values(version, parameters, source or Source())
             rendered = render(found, values, strict, self._files, self.root)
-        except (LookupFailed, paths.PathError, ParameterError) as error:
+        except (LookupFailedError, paths.PathError, ParameterError) as error:
             raise CompileError(f"{instance}: {error}") from None
         return Spec(
             instance=instance,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from setpoint.config.catalog import Catalog, Entry
 from setpoint.config.documents import Application, ChannelFields, Runtime, Service
 from setpoint.config.documents.runtime import Local
@@ -35,7 +37,13 @@ def _instance(
     runtime = find_runtime(catalog, channel.model)
     if not (application.model and channel.model and effective and runtime):
         return None
-    contributing = [application, channel, service, catalog.organization, catalog.runtimes.get(str(runtime.name))]
+    contributing: list[Entry[Any] | None] = [
+        application,
+        channel,
+        service,
+        catalog.organization,
+        catalog.runtimes.get(str(runtime.name)),
+    ]
     whole = sound and all(entry.sound for entry in contributing if entry)
     organization = catalog.organization.model if catalog.organization else None
     instance = Instance(application.model, channel.model, effective, runtime, organization, whole)

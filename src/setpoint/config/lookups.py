@@ -16,7 +16,7 @@ PLACEHOLDER = "0"
 """Stands in for what is missing while the rest is checked."""
 
 
-class LookupFailed(ValueError):
+class LookupFailedError(ValueError):
     """A lookup that leads nowhere when something is compiled for good."""
 
 
@@ -24,9 +24,9 @@ def strict(code: str, node: Any, detail: str) -> None:  # noqa: ARG001 - the sha
     """A Report that raises.
 
     Raises:
-        LookupFailed: always.
+        LookupFailedError: always.
     """
-    raise LookupFailed(f"${{{detail}}} is not defined here" if code == "missing-lookup" else detail)
+    raise LookupFailedError(f"${{{detail}}} is not defined here" if code == "missing-lookup" else detail)
 
 
 def resolve_tree(value: Any, values: AnyMapping[str, Any], report: Report, *, keep: frozenset[str] = frozenset()) -> Any:

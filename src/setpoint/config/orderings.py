@@ -62,7 +62,7 @@ def entry_orderings(
 
 
 def _with_stand_ins(instance: Instance, present: list[str], absent: list[str], neighbours: Neighbours) -> tuple[list[str], bool]:
-    """Among alternatives, a channel without the service counts as the one that it comes after; one that comes after none is met."""
+    """Among alternatives, a channel without the service counts as those it comes after; one that comes after none is met."""
     for name in absent:
         before = _before(instance, name, neighbours, frozenset())
         if not before:

@@ -18,7 +18,9 @@ class ParameterError(ValueError):
 def declared_values(
     declarations: Mapping[str, Parameter], given: Mapping[str, Any], what: str, *, defaults: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """``given`` with defaults, each of its declared type. ``what`` names the map in messages; ``defaults`` have their lookups resolved.
+    """``given`` with defaults, each of its declared type.
+
+    ``what`` names the map in messages; ``defaults`` have their lookups resolved.
 
     Raises:
         ParameterError: something is unknown, missing, or not allowed.

@@ -65,7 +65,8 @@ def below(files: Mapping[str, bytes], directory: str) -> dict[str, bytes]:
 def check_bounds(directory: str, number: int, size: int) -> None:
     """Raises PathError beyond what a version may have."""
     if number > MAX_FILES or size > MAX_TOTAL:
-        message = f'"{directory}" has {number:,} files with {size:,} bytes; a version has at most {MAX_FILES:,} files with {MAX_TOTAL:,} bytes.'
+        most = f"a version has at most {MAX_FILES:,} files with {MAX_TOTAL:,} bytes"
+        message = f'"{directory}" has {number:,} files with {size:,} bytes; {most}.'
         raise PathError(
             "directory-too-large",
             message,

@@ -1,4 +1,4 @@
-"""Checks what an instance would run, before there is any release: every lookup leads somewhere, every file is there, the types fit."""
+"""Checks what an instance would run, before there is any release: lookups lead somewhere, files are there, types fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from setpoint.config import paths
 from setpoint.config.catalog import Catalog
 from setpoint.config.documents.runtime import FITS
-from setpoint.config.lookups import LookupFailed, LookupReport, resolve_tree
+from setpoint.config.lookups import LookupFailedError, LookupReport, resolve_tree
 from setpoint.config.parameters import ParameterError
 from setpoint.config.problems import Problems
 from setpoint.config.scope import Instance
@@ -44,7 +44,7 @@ def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, b
         render(instance, known, _silent, files, root, keep=RELEASE_ROOTS)
     except paths.PathError as error:
         problems.add(error.code, place, where_at(place), f"{error}", error.hint)
-    except (LookupFailed, ParameterError) as error:
+    except (LookupFailedError, ParameterError) as error:
         problems.add(
             "bad-value",
             place,

@@ -1,4 +1,4 @@
-"""What runs: from an instance's workload to the options a runtime adapter gets, once with the lookups of a release left open and once for good."""
+"""What runs: from an instance's workload to a runtime adapter's options, with the lookups of a release left open or for good."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from setpoint.config import paths
 from setpoint.config.documents.workloads import Custom, Fake, Health, Process
-from setpoint.config.lookups import LookupFailed, Report, resolve_tree
+from setpoint.config.lookups import LookupFailedError, Report, resolve_tree
 from setpoint.config.merging import merge_maps
 from setpoint.config.parameters import declared_values
 from setpoint.config.scope import Instance
@@ -92,7 +92,7 @@ def render(
     """What the instance runs, looked up in ``values``; roots in ``keep`` stay as written.
 
     Raises:
-        LookupFailed: a value came out as something else than the field takes. PathError: a file is missing or outside.
+        LookupFailedError: a value came out as something else than the field takes. PathError: a file is missing or outside.
     """
     kind, block = instance.service.workload
     options = resolve_tree(block_tree(instance), values, report, keep=keep)
@@ -124,7 +124,7 @@ def _typed_process(options: dict[str, Any]) -> dict[str, Any]:
         if name in options:
             options[name] = _number(options[name], name)
     if isinstance(options.get("port"), int) and not 0 < options["port"] < 65536:
-        raise LookupFailed(f"port is {options['port']}: ports go from 1 to 65535")
+        raise LookupFailedError(f"port is {options['port']}: ports go from 1 to 65535")
     health = options.get("health", {})
     if "command" in health:
         health["command"] = [_text(word, "health.command") for word in health["command"]]
@@ -135,17 +135,17 @@ def _typed_process(options: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any, name: str) -> str:
     if value is None or isinstance(value, dict | list):
-        raise LookupFailed(f"{name} must be text, not {'nothing' if value is None else 'a map or a list'}")
+        raise LookupFailedError(f"{name} must be text, not {'nothing' if value is None else 'a map or a list'}")
     return as_text(value)
 
 
 def _number(value: Any, name: str) -> int | str:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise LookupFailed(f"{name} must be a whole number, not {as_text(value)}")
+        raise LookupFailedError(f"{name} must be a whole number, not {as_text(value)}")
     if isinstance(value, str) and "${" in value:
         return as_text(value)
     if not str(value).isdecimal():
-        raise LookupFailed(f'{name} must be a whole number, not "{value}"')
+        raise LookupFailedError(f'{name} must be a whole number, not "{value}"')
     return int(value)
 
 

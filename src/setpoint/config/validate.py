@@ -19,7 +19,7 @@ MOST_REPAIRS = 200
 
 
 def read_model(model: type[M], tree: Mapping, label: str, problems: Problems) -> tuple[M | None, bool]:
-    """The document, and whether it is sound; where something is wrong, it is read without the wrong parts (None: nothing is left)."""
+    """The document, and whether it is sound; what is wrong is left out of it (None: nothing is left)."""
     before = len(problems)
     remaining = tree
     touched: set[Position] = set()
@@ -114,12 +114,12 @@ def locate(tree: Any, path: Path) -> Position:
         if child is _NOWHERE:
             continue
         is_key = isinstance(node, dict) and (number == len(path) - 1 or path[number + 1] == "[key]")
-        place = _key_place(node, step) if is_key and _points_at_key(child, path, number) else place_of(child)
+        place = _key_place(node, step) if is_key and _points_at_key(child, path) else place_of(child)
         node = child
     return place
 
 
-def _points_at_key(child: Any, path: Path, number: int) -> bool:
+def _points_at_key(child: Any, path: Path) -> bool:
     return path[-1] == "[key]" or position_of(child) is None or (isinstance(child, Scalar) and child.null)
 
 
@@ -194,7 +194,7 @@ def path_of(tree: Any, wanted: Any) -> Path | None:
 
 def _without(tree: Mapping, paths: AnySequence[Path], touched: set[Position]) -> Mapping:
     """A copy without the wrong parts; where a required key is missing, without its holder. Maps that lose a key are noted."""
-    result = _copy(tree)
+    result: Mapping = _copy(tree)
     for path in sorted(paths, key=lambda p: [str(step) if isinstance(step, str) else f"{step:06d}" for step in p], reverse=True):
         _remove(result, tuple(step for step in path if step != "[key]"), touched)
     return result

@@ -12,7 +12,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
-import re2
+import re2  # type: ignore[import-untyped]  # has no stubs
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -29,7 +29,7 @@ NAME_RULE = "Names are lower-case letters, digits and hyphens, start with a lett
 def fault(code: str, message: str, hint: str, *, key: str | int | None = None) -> PydanticCustomError:
     """A mistake at the node being read, or at ``key`` inside of it."""
     context = {"message": message, "hint": hint, "key": key}
-    return PydanticCustomError(code, "{message}", context)  # type: ignore[arg-type]  # codes are plain texts
+    return PydanticCustomError(code, "{message}", context)
 
 
 @dataclass(frozen=True)

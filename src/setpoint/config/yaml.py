@@ -37,7 +37,7 @@ _KNOWN_TAGS = frozenset({"", "!", "!!str", "!!map", "!!seq"})
 
 
 class Scalar(str):
-    """A scalar's own characters. ``plain`` is False when it was quoted (or a block), so that it is text whatever it looks like."""
+    """A scalar's own characters. ``plain`` is False when it was quoted (or a block): then it is text whatever it looks like."""
 
     __slots__ = ("plain", "position")
     position: Position
@@ -86,7 +86,7 @@ def place_of(node: Any) -> Position:
     return position_of(node) or Position("")
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The rest of a file cannot be read."""
 
     def __init__(self, code: str, position: Position, message: str, hint: str) -> None:
@@ -99,9 +99,8 @@ def read_documents(file: str, data: bytes, problems: Problems) -> tuple[list[Nod
     documents: list[Node] = []
     try:
         text = _decode(file, data)
-        for document in _Composer(file, text, problems).documents():
-            documents.append(document)
-    except Unreadable as error:
+        documents.extend(_Composer(file, text, problems).documents())
+    except UnreadableError as error:
         problems.add(error.code, error.position, "", error.message, error.hint)
         return documents, False
     return documents, True
@@ -110,27 +109,27 @@ def read_documents(file: str, data: bytes, problems: Problems) -> tuple[list[Nod
 def _decode(file: str, data: bytes) -> str:
     start = Position(file)
     if len(data) > MAX_BYTES:
-        raise Unreadable(
+        raise UnreadableError(
             "file-too-large",
             start,
             f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read.",
             "Split it into several files.",
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Unreadable("encoding", start, "the file is UTF-16.", "Save it as UTF-8 without a byte order mark.")
+        raise UnreadableError("encoding", start, "the file is UTF-16.", "Save it as UTF-8 without a byte order mark.")
     if data.startswith(b"\xef\xbb\xbf"):
-        raise Unreadable(
+        raise UnreadableError(
             "byte-order-mark", start, "the file starts with a byte order mark.", "Save it as UTF-8 without a byte order mark."
         )
     if b"\0" in data:
-        raise Unreadable(
+        raise UnreadableError(
             "nul", _after(file, data[: data.index(b"\0")]), "the file contains a NUL character.", "Save it as UTF-8 text."
         )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         place = _after(file, data[: error.start])
-        raise Unreadable("encoding", place, "this is no UTF-8.", "Save the file as UTF-8.") from None
+        raise UnreadableError("encoding", place, "this is no UTF-8.", "Save the file as UTF-8.") from None
 
 
 def _after(file: str, before: bytes) -> Position:
@@ -148,7 +147,7 @@ class _Composer:
         self._nodes = 0
 
     def documents(self) -> Iterator[Node]:
-        """Raises Unreadable where the file stops being YAML."""
+        """Raises UnreadableError where the file stops being YAML."""
         for event in (events := self._events()):
             if isinstance(event, StreamStartEvent | StreamEndEvent | DocumentEndEvent):
                 continue
@@ -164,16 +163,16 @@ class _Composer:
             raise self._syntax(error) from None
         except ReaderError as error:
             place = _after(self._file, self._text[: error.position].encode())
-            raise Unreadable(
+            raise UnreadableError(
                 "control-character",
                 place,
                 "a control character stands here.",
                 "Remove it, or write it as an escape inside double quotes.",
             ) from None
         except YAMLError as error:
-            raise Unreadable("yaml-syntax", Position(self._file), f"this is no YAML: {error}.", "Correct it here.") from None
+            raise UnreadableError("yaml-syntax", Position(self._file), f"this is no YAML: {error}.", "Correct it here.") from None
 
-    def _syntax(self, error: MarkedYAMLError) -> Unreadable:
+    def _syntax(self, error: MarkedYAMLError) -> UnreadableError:
         mark = error.problem_mark or error.context_mark
         if "<stream end>" in (error.problem or "") and error.context_mark:
             mark = error.context_mark
@@ -191,7 +190,7 @@ class _Composer:
             hint = 'Quote a text that starts with an exclamation mark, such as "!urgent". The rest of the file was not read.'
         elif "mapping values" in problem:
             hint = "Quote the text if its colon belongs to it, or check the indentation. The rest of the file was not read."
-        return Unreadable("yaml-syntax", self._at(mark), f"this is no YAML: {problem}{context}.", hint)
+        return UnreadableError("yaml-syntax", self._at(mark), f"this is no YAML: {problem}{context}.", hint)
 
     def _at(self, mark: StringMark | None) -> Position:
         return Position(self._file, mark.line + 1, mark.column + 1) if mark else Position(self._file)
@@ -201,7 +200,7 @@ class _Composer:
         if isinstance(event, AliasEvent):
             return self._alias(event, position)
         if depth > MAX_DEPTH:
-            raise Unreadable(
+            raise UnreadableError(
                 "too-deep",
                 position,
                 f"more than {MAX_DEPTH} levels lie inside each other.",
@@ -226,6 +225,7 @@ class _Composer:
             return Sequence(items, position=position)
         if isinstance(event, MappingStartEvent):
             return self._mapping(events, depth, position)
+        assert isinstance(event, ScalarEvent)  # noqa: S101 - the parser has no other event here
         if tag:
             return Scalar.of(f"{tag} {event.value}".strip(), position)
         return Scalar.of(event.value, position, plain=not event.style and event.ctag is None)
@@ -277,11 +277,11 @@ class _Composer:
     def _alias(self, event: AliasEvent, position: Position) -> Node:
         name = event.anchor
         if name in self._open:
-            raise Unreadable(
+            raise UnreadableError(
                 "alias-circle", position, f'"*{name}" stands inside of what "&{name}" names.', "Write out what is meant."
             )
         if name not in self._anchors:
-            raise Unreadable(
+            raise UnreadableError(
                 "unknown-alias",
                 position,
                 f'no anchor "&{name}" stands before this in the document.',
@@ -294,7 +294,7 @@ class _Composer:
     def _count(self, more: int, position: Position) -> None:
         self._nodes += more
         if self._nodes > MAX_NODES:
-            raise Unreadable(
+            raise UnreadableError(
                 "alias-bomb",
                 position,
                 f"the document grows beyond {MAX_NODES:,} values when its aliases are followed.",

@@ -67,6 +67,7 @@ class Node(BaseModel):
     @classmethod
     def short(cls, scalar: Scalar) -> dict[str, Any] | None:
         """The map that a scalar is short for, if it is."""
+        del scalar
         return None
 
     @classmethod
@@ -86,7 +87,9 @@ class Node(BaseModel):
             node = cls._expanded(node)
         if isinstance(node, Sequence):
             node = cls.listed(node)
-        if not isinstance(node, dict):
+        if type(node) is dict:
+            node = Mapping(node, position=place_of(node))
+        if not isinstance(node, Mapping):
             raise fault(
                 "expected-map",
                 f"expected a map, found {describe(node)}.",
@@ -108,6 +111,7 @@ class Node(BaseModel):
     @classmethod
     def ignores(cls, key: str) -> bool:
         """Whether a key is passed over in silence."""
+        del key
         return False
 
     @classmethod

@@ -69,9 +69,7 @@ def read_moment(node: Any) -> str:
     """A date, a local date-time, or an RFC 3339 instant, as it was written."""
     text = scalar(node, "a date or an instant")
     try:
-        if not _INSTANT.fullmatch(text):
-            raise ValueError
-        datetime.fromisoformat(text.upper().replace(" ", "T"))
+        datetime.fromisoformat(text.upper().replace(" ", "T") if _INSTANT.fullmatch(text) else "no date")
     except ValueError:
         raise fault(
             "bad-date", f"{describe(text)} is no date.", 'Write "2026-11-26", or an instant such as "2026-11-26T09:00:00Z".'
@@ -104,9 +102,9 @@ def read_length(node: Any) -> tuple[int, int]:
 def read_rule(node: Any) -> str:
     """An RFC 5545 recurrence rule."""
     text = scalar(node, "a recurrence rule")
+    if "\n" in text or "DTSTART" in text.upper():
+        raise fault("bad-rrule", "a recurrence rule here is one line without a start.", "Write its start as `starting`.")
     try:
-        if "\n" in text or "DTSTART" in text.upper():
-            raise ValueError("its start is written as `starting`")
         rrulestr(text.removeprefix("RRULE:"), dtstart=datetime(2026, 1, 1))  # noqa: DTZ001 - recurrences live on the wall clock
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise fault(
