@@ -38,7 +38,7 @@ def decide(entity: str, state: AttachmentState | None, facts: Sequence[AnyFact],
     out: list[AnyInstruction] = []
     for fact in facts:
         if isinstance(fact, Ask):
-            state = _ask(state, fact, out)
+            state = _ask(entity, state, fact, out)
         elif state is not None and isinstance(fact, CheckFinished):
             state = _finished(entity, state, fact, now, out)
         elif state is not None and isinstance(fact, CheckUnwanted):
@@ -62,11 +62,11 @@ def _next_poll(state: AttachmentState) -> Instant:
     return state.started + state.definition.interval
 
 
-def _ask(state: AttachmentState | None, fact: Ask, out: list[AnyInstruction]) -> AttachmentState:
+def _ask(entity: str, state: AttachmentState | None, fact: Ask, out: list[AnyInstruction]) -> AttachmentState:
     if state is None or not state.definition.protection:
         state = AttachmentState(fact.definition)
     nos = state.last.nos if state.last else 0
-    out.append(Send(fact.asker, From(attachment=fact.definition.attachment, ask=fact.ask, run=state.run + 1, nos=nos)))
+    out.append(Send(fact.asker, From(attachment=entity, ask=fact.ask, run=state.run + 1, nos=nos)))
     return replace(state, asked=True, due=True, polling=True)
 
 

@@ -64,8 +64,6 @@ class Neighbour(Fact, frozen=True):
     """Versions rolled back from by hand since they were finalized."""
     rolled_back: tuple[int, ...] = ()
     """Recent releases that failed or were rolled back here, for reasons downstream."""
-    going: int = 0
-    """Release being rolled out now, for reasons downstream; 0: none."""
 
 
 class Finalization(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -169,44 +167,46 @@ class Unobserved(Fact, frozen=True):
 # --- signals: a person's act on one instance ---------------------------------------------------------------------------
 
 
-class Signal(Fact, frozen=True):
+class Signal(Fact, frozen=True, kw_only=True):
     """Always with who and why."""
 
     by: By
+    id: str = ""
+    """Identity of the act: the same one twice is one. Empty: not checked."""
 
 
-class Skipped(Signal, frozen=True):
+class Skipped(Signal, frozen=True, kw_only=True):
     """One gate of one attempt shall not count; ``*`` means all gates before deployment."""
 
     release: int
     gate: str
 
 
-class Pinned(Signal, frozen=True):
+class Pinned(Signal, frozen=True, kw_only=True):
     """Exactly this version, until unpinned."""
 
     offer: Offer
 
 
-class Unpinned(Signal, frozen=True):
+class Unpinned(Signal, frozen=True, kw_only=True):
     """Selection decides again."""
 
 
-class Held(Signal, frozen=True):
+class Held(Signal, frozen=True, kw_only=True):
     """Automation keeps off."""
 
 
-class Resumed(Signal, frozen=True):
+class Resumed(Signal, frozen=True, kw_only=True):
     """A hold ends, a tripped breaker is reset."""
 
 
-class RolledBack(Signal, frozen=True):
+class RolledBack(Signal, frozen=True, kw_only=True):
     """Go back: to ``offer``, or to *good* (while a rollout is under way), or to the good version before it. Implies a hold."""
 
     offer: Offer | None = None
 
 
-class Retried(Signal, frozen=True):
+class Retried(Signal, frozen=True, kw_only=True):
     """Vetoes of this release (0: of the newest vetoed one) are lifted here; a failed rollout may be tried once more."""
 
     release: int = 0

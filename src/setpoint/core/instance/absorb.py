@@ -38,11 +38,23 @@ from setpoint.model.policy import CheckUse, Policy, Strategy
 from setpoint.model.release import Offer
 
 
+KEPT_SIGNALS = 20
+
+
 def absorb(draft: Draft, fact: object) -> None:
-    """Remember one fact. Facts of other actors' kinds are dropped."""
+    """Remember one fact. Facts of other actors' kinds are dropped, and so are acts of people that were delivered before."""
     handle = _HANDLERS.get(type(fact))
-    if handle:
-        handle(draft, fact)
+    if handle is None or (isinstance(fact, Signal) and _repeated(draft, fact)):
+        return
+    handle(draft, fact)
+
+
+def _repeated(draft: Draft, fact: Signal) -> bool:
+    known = draft.life.signals
+    if fact.id and fact.id not in known:
+        draft.set(signals=(*known, fact.id)[-KEPT_SIGNALS:])
+        return False
+    return bool(fact.id)
 
 
 # --- configuration and releases ----------------------------------------------------------------------------------------
@@ -242,7 +254,7 @@ def _retried(draft: Draft, fact: Retried) -> None:
     known = any(veto.release == release for veto in life.vetoes)
     if not release or not (known or (life.failure and life.failure.release == release)):
         return
-    draft.set(vetoes=_without(life, release), failure=None, retried=release)
+    draft.set(vetoes=_without(life, release), failure=None)
     _told(draft, fact, f"retries release {release}", release)
 
 

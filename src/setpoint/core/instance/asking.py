@@ -11,7 +11,7 @@ from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.facts_of import definition
 from setpoint.core.instance.state import Attempt, Gate
-from setpoint.core.instructions import Send, Subscribe
+from setpoint.core.instructions import Send
 from setpoint.model.policy import CheckUse
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
@@ -59,7 +59,6 @@ def _ask(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt) -> Gate:
     check = definition(use.check, draft.rules, draft.life, offer, attempt)
     attachment = check.attachment
     draft.set(asks=draft.life.asks + 1)
-    draft.out.append(Subscribe(attachment))
     draft.out.append(Send(attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=check)))
     return Gate(attachment, draft.life.asks, draft.now)
 

@@ -37,7 +37,6 @@ def finalize(draft: Draft, offer: Offer, attempt: Attempt, began: Instant | None
         finalized=finalized,
         revoked=tuple(version for version in life.revoked if version != offer.version),
         slot=life.slot if began is None else _slot(draft, began),
-        retried=0,
     )
     draft.record("finalized", f"{offer.version.name} is finalized", attempt=attempt, outcome="converged")
     forget(draft)

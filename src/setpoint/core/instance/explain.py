@@ -144,7 +144,7 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
         yield Reason("rolled-back", f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed")
     if under_way.stuck:
         yield Reason("rollback-failed", f"going back to {name} fails: {under_way.stuck}", awaits="the next try", unblock="release a fix", failed=True)
-    if not watching.shows(seen, offer.spec) or life.applying.operation or not life.applying.taken:
+    if not watching.shows(seen, offer.spec) or not watching.judges(life):
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:
         yield from gates.checks(policy, life, offer, under_way.attempt, now)

@@ -46,10 +46,10 @@ def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant) -> Rea
     met, soaking = 0, []
     for instance in ordering.instances:
         finalized = finalized_at(life, instance, offer)
-        if finalized is not None and finalized + ordering.soak <= now:
+        if finalized is not None and min(finalized, now) + ordering.soak <= now:
             met += 1
         elif finalized is not None:
-            soaking.append(finalized + ordering.soak)
+            soaking.append(min(finalized, now) + ordering.soak)
     need = ordering.need or len(ordering.instances)
     if met >= need:
         return None
@@ -78,8 +78,6 @@ def _upstream_story(ordering: Ordering, life: Life, offer: Offer, names: str) ->
             continue
         if offer.release in neighbour.rolled_back or offer.version in neighbour.revoked:
             return f"{channel_of(instance)} rolled {offer.version.name} back"
-        if neighbour.going == offer.release:
-            return f"{channel_of(instance)} is still rolling {offer.version.name} out"
     return f"{names} has not finalized {offer.version.name} yet"
 
 

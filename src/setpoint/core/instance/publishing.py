@@ -20,22 +20,19 @@ def advance(draft: Draft, before: InstanceState) -> None:
 
 def _publish(draft: Draft, before: Life) -> None:
     life = draft.life
-    if not life.published or _news(life) != _news(before):
+    if _news(life) != _news(before):
         draft.set(published=life.published + 1)
         draft.out.append(Publish(status(draft)))
 
 
 def _news(life: Life) -> tuple[object, ...]:
-    rollout = life.rollout
-    going = rollout.attempt.release if rollout and not rollout.back else 0
-    return (life.goods, life.change, life.finalized, life.revoked, life.rolled_back, going)
+    return (life.goods, life.change, life.finalized, life.revoked, life.rolled_back)
 
 
 def status(draft: Draft) -> Neighbour:
     """The whole status, numbered."""
     life = draft.life
     good = offer_of(life, life.good)
-    rollout = life.rollout
     return Neighbour(
         instance=draft.instance,
         number=life.published,
@@ -46,18 +43,15 @@ def status(draft: Draft) -> Neighbour:
         truncated=bool(draft.archive),
         revoked=life.revoked,
         rolled_back=life.rolled_back,
-        going=rollout.attempt.release if rollout and not rollout.back else 0,
     )
 
 
 def _listen(draft: Draft, before: InstanceState) -> None:
     old = listened(before.policy, before.life, before.removed)
     new = listened(draft.policy, draft.life, draft.removed)
-    if old == new:
-        return
-    already = {instruction.to for instruction in draft.out if isinstance(instruction, Subscribe)}
-    draft.out.extend(Subscribe(entity) for entity in sorted(new - old - already))
-    draft.out.extend(Unsubscribe(entity) for entity in sorted(old - new))
+    if old != new:
+        draft.out.extend(Subscribe(entity) for entity in sorted(new - old))
+        draft.out.extend(Unsubscribe(entity) for entity in sorted(old - new))
 
 
 def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:

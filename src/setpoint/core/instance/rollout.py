@@ -85,7 +85,7 @@ def _freshen(draft: Draft, rollout: Rollout, offer: Offer, reasons: list[Reason]
 
 
 def _shown(draft: Draft, offer: Offer) -> bool:
-    return watching.judges(draft) and watching.shows(draft.life.current, offer.spec)
+    return watching.judges(draft.life) and watching.shows(draft.life.current, offer.spec)
 
 
 def _look_after(draft: Draft, due: Instant) -> None:
@@ -107,7 +107,7 @@ def _deadline(draft: Draft, rollout: Rollout) -> None:
 
 
 def _sickness(draft: Draft, rollout: Rollout) -> None:
-    if not watching.judges(draft):
+    if not watching.judges(draft.life):
         return
     grace = draft.rules.grace
     if rollout.sick >= grace:

@@ -104,7 +104,10 @@ class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
     versions: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     """Of active objects, each once, sorted."""
+    present: int = 0
+    """Objects of any kind, active or not."""
     total: int = 0
+    """Active objects."""
     healthy: int = 0
     unknown: int = 0
     """Active objects whose health is not known yet."""
@@ -222,8 +225,8 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
     published: int = 0
     slot: tuple[int, int] = (0, 0)
     """Cadence: start of the last occurrence used, and how many releases it admitted."""
-    retried: int = 0
-    """Release that a person asked to try again although it was begun before; 0: none."""
+    signals: tuple[str, ...] = ()
+    """Identities of the most recent acts of people: one delivered again is dropped."""
 
     @property
     def good(self) -> int:

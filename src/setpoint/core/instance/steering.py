@@ -61,7 +61,7 @@ def _apply(draft: Draft, offer: Offer) -> None:
 
 def _repeat(draft: Draft, offer: Offer) -> None:
     """An apply of a rollout that has not shown within its grace period is made again."""
-    if _drift(draft.life, offer) and watching.judges(draft):
+    if _drift(draft.life, offer) and watching.judges(draft.life):
         due = draft.life.applying.taken + draft.rules.grace
         if draft.now >= due:
             _apply(draft, offer)
@@ -71,7 +71,7 @@ def _repeat(draft: Draft, offer: Offer) -> None:
 
 def _heal(draft: Draft, offer: Offer) -> None:
     difference = _drift(draft.life, offer)
-    if not difference or not watching.judges(draft):
+    if not difference or not watching.judges(draft.life):
         return
     breaker = draft.life.breaker
     first = breaker is None or breaker.difference != difference
@@ -111,9 +111,9 @@ def _drift(life: Life, offer: Offer) -> str:
         return ""
     if seen.difference:
         return seen.difference
-    if not seen.total:
+    if not seen.present:
         return "" if seen.complete else NOTHING_RUNS
-    if life.rollout is None and seen.digests != (offer.spec,):
+    if life.rollout is None and seen.digests and seen.digests != (offer.spec,):
         return OTHER_VERSION
     return ""
 

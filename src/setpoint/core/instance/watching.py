@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from setpoint.core.facts import Applied, Observed, Unobserved
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Rollout, Seen
+from setpoint.core.instance.state import Life, Rollout, Seen
 from setpoint.model.observation import Observation
 from setpoint.model.policy import Phase
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant
@@ -70,6 +70,7 @@ def summary(fact: Observed, now: Instant, spec: str) -> Seen:
         now,
         versions=observation.versions,
         digests=tuple(sorted({thing.digest for thing in active})),
+        present=len(observation.objects),
         total=len(active),
         healthy=sum(thing.healthy is True for thing in active),
         unknown=sum(thing.healthy is None for thing in active),
@@ -92,9 +93,9 @@ def shows(seen: Seen | None, spec: str) -> bool:
     )
 
 
-def judges(draft: Draft) -> bool:
+def judges(life: Life) -> bool:
     """Whether the last look started after target's last apply ended, so that it may judge it."""
-    applying, seen = draft.life.applying, draft.life.current
+    applying, seen = life.applying, life.current
     if seen is None or applying.operation or not applying.taken or not applying.spec:
         return False
     return seen.watch >= applying.judges

@@ -1,0 +1,115 @@
+"""A runtime that is only a model: applies take time, versions misbehave as told, looks may fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from setpoint.model.observation import Object, Observation
+from setpoint.model.time import SECOND, Duration, Instant
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a spec does when it is applied."""
+
+    takes: Duration = 2 * SECOND
+    """From the apply's end to all healthy."""
+    becomes: str = "healthy"
+    """``healthy``, ``failing`` (unhealthy objects) or ``hangs`` (never more than starting)."""
+    sickens: Duration = 0
+    """So long after it became healthy it turns unhealthy; 0: never."""
+    refusals: int = 0
+    """So many applies fail transiently first."""
+    terminal: bool = False
+
+
+@dataclass
+class Place:
+    """What runs for one instance."""
+
+    running: str = ""
+    """Digest of the spec that is active; empty: nothing."""
+    wanted: str = ""
+    """Digest applied last."""
+    started: Instant = 0
+    healthy: bool = True
+    difference: str = ""
+    gone: bool = False
+    """Somebody took everything down."""
+    unreachable: bool = False
+    reachable_since: Instant = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    applies: list[tuple[Instant, str, str]] = field(default_factory=list)
+    """(when taken on, operation, digest): the truth that invariants are checked against."""
+
+
+class Runtimes:
+    """All places of a world."""
+
+    def __init__(self, behaviours: dict[str, Behaviour]) -> None:
+        self.behaviours = behaviours
+        self.places: dict[str, Place] = {}
+
+    def place(self, instance: str) -> Place:
+        """The place of an instance."""
+        return self.places.setdefault(instance, Place())
+
+    def behaviour(self, digest: str) -> Behaviour:
+        """What a spec does."""
+        return self.behaviours.get(digest, Behaviour())
+
+    def apply(self, instance: str, operation: str, digest: str, now: Instant) -> tuple[str, bool]:
+        """(error, terminal); an operation that comes twice is done once."""
+        place, behaviour = self.place(instance), self.behaviour(digest)
+        if place.unreachable:
+            return "the runtime cannot be reached", False
+        if behaviour.terminal:
+            return "the spec is refused", True
+        if place.refused.get(digest, 0) < behaviour.refusals:
+            place.refused[digest] = place.refused.get(digest, 0) + 1
+            return "try again", False
+        place.applies.append((now, operation, digest))
+        place.difference = ""
+        if place.wanted != digest or place.gone:
+            place.gone = False
+            place.wanted, place.started = digest, now
+        return "", False
+
+    def advance(self, instance: str, now: Instant) -> bool:
+        """Let time pass at one place; whether something changed."""
+        place = self.place(instance)
+        before = (place.running, place.healthy)
+        if place.wanted and not place.gone:
+            behaviour = self.behaviour(place.wanted)
+            age = now - place.started
+            if place.running != place.wanted and behaviour.becomes == "healthy" and age >= behaviour.takes:
+                place.running, place.healthy = place.wanted, True
+            if place.running == place.wanted and behaviour.sickens:
+                place.healthy = age < behaviour.takes + behaviour.sickens
+        return (place.running, place.healthy) != before
+
+    def changes_at(self, instance: str) -> list[Instant]:
+        """When this place will change by itself."""
+        place = self.place(instance)
+        behaviour = self.behaviour(place.wanted)
+        ends = [place.started + behaviour.takes]
+        if behaviour.sickens:
+            ends.append(place.started + behaviour.takes + behaviour.sickens)
+        return ends if place.wanted and behaviour.becomes == "healthy" else [place.started + behaviour.takes]
+
+    def observe(self, instance: str, now: Instant) -> Observation:
+        """A look."""
+        self.advance(instance, now)
+        place = self.place(instance)
+        objects = []
+        if place.running:
+            objects.append(Object("1", place.running, place.running, healthy=place.healthy))
+        if place.wanted and place.wanted != place.running and not place.gone:
+            objects.append(self._starting(place, now))
+        settled = bool(place.running) and place.running == place.wanted
+        return Observation(tuple(objects), complete=settled, difference=place.difference)
+
+    def _starting(self, place: Place, now: Instant) -> Object:
+        behaviour = self.behaviour(place.wanted)
+        failing = behaviour.becomes == "failing" and now - place.started >= behaviour.takes
+        return Object("2", place.wanted, place.wanted, healthy=False if failing else None, active=failing)
