@@ -1,0 +1,1 @@
+"""Stands for the service; its content is part of every version."""
