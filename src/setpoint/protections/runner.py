@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,10 @@ SUBREAPER = str(Path(__file__).with_name("subreaper.py"))
 ENDING = 6.0
 """Seconds that a subreaper may take, after the timeout, to end what it runs (its grace and patience) and to answer."""
 
-_starting = Turns()
+STARTING = 1.0
+"""Seconds that a program may take to start before the next one is started beside it."""
+
+_starting = Turns(width=4)
 _teardowns: set[asyncio.Task[None]] = set()
 
 
@@ -71,26 +75,28 @@ def clean_environment(extra: dict[str, str]) -> dict[str, str]:
 
 async def run_program(program: Program, timeout: Duration) -> Ended:  # noqa: ASYNC109 - the subreaper keeps the time: it ends descendants too
     """Run it to its end, for at most ``timeout`` milliseconds. Cancellation ends it and all its descendants."""
-    try:
-        process = await _start_subreaper()
-    except OSError as error:
-        return Ended("not-started", stage="supervision", errno=error.errno, error=str(error))
-    try:
-        async with asyncio.timeout(timeout / SECOND + ENDING):
-            return await _exchange(process, _job(program, timeout))
-    except TimeoutError:
-        return Ended("lost", error="it did not answer in time")
-    finally:
-        await _tear_down(process)
+    async with AsyncExitStack() as turn:
+        await turn.enter_async_context(_starting.one())
+        try:
+            process = await _start_subreaper()
+        except OSError as error:
+            return Ended("not-started", stage="supervision", errno=error.errno, error=str(error))
+        try:
+            async with asyncio.timeout(timeout / SECOND + ENDING):
+                await _hand_over(process, _job(program, timeout))
+                await turn.aclose()
+                return await _answer(process)
+        except TimeoutError:
+            return Ended("lost", error="it did not answer in time")
+        finally:
+            await _tear_down(process)
 
 
 async def _start_subreaper() -> Process:
-    """Starting a process stops the event loop for some milliseconds."""
-    async with _starting.one():
-        # It reads no environment; -I -S: neither the user's nor site's code slows it down or changes it.
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", SUBREAPER, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True
-        )
+    # It reads no environment; -I -S: neither the user's nor site's code slows it down or changes it.
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-S", SUBREAPER, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True
+    )
 
 
 def _job(program: Program, timeout: Duration) -> bytes:
@@ -98,13 +104,21 @@ def _job(program: Program, timeout: Duration) -> bytes:
     return b"%08x" % len(job) + job
 
 
-async def _exchange(process: Process, job: bytes) -> Ended:
+async def _hand_over(process: Process, job: bytes) -> None:
+    """Until the program is under way, or takes so long to start that others should have their turn."""
     assert process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
     assert process.stdout is not None  # noqa: S101 - as above
-    with contextlib.suppress(ConnectionError):  # it vanished: the missing answer below says so
+    with contextlib.suppress(ConnectionError):  # it vanished: the missing answer will say so
         process.stdin.write(job)
         await process.stdin.drain()
-    report, _, tail = (await process.stdout.read()).partition(b"\n")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STARTING):
+            await process.stdout.read(1)
+
+
+async def _answer(process: Process) -> Ended:
+    assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+    report, _, tail = (await process.stdout.read()).removeprefix(b".").partition(b"\n")
     return _decode(report, tail)
 
 

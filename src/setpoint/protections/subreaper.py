@@ -1,9 +1,10 @@
 """Runs one program for a check, and leaves nothing of it behind. A script that ``runner.py`` executes.
 
 Standard input: eight hexadecimal digits (a length), then the job as JSON; then it stays open for as long as somebody waits for
-the answer – its end means that nobody does any more, and everything is ended. Standard output: one JSON line saying how the
-program ended, then the last bytes it wrote. The program's descendants become children of this process when their own parents
-die (PR_SET_CHILD_SUBREAPER, prctl(2)), so none can leave by a double fork or a session of its own.
+the answer – its end means that nobody does any more, and everything is ended. Standard output: a dot once the program is under
+way, at the end one JSON line saying how it ended, then the last bytes it wrote. The program's descendants become children of
+this process when their own parents die (PR_SET_CHILD_SUBREAPER, prctl(2)), so none can leave by a double fork or a session of
+its own.
 """
 # It starts once per check run: no import that it can do without, hence neither pathlib nor contextlib.
 # ruff: noqa: PTH123, PTH208, SIM105, S606
@@ -211,6 +212,7 @@ def run(job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     pid, output, wrong = start(job)
+    os.write(1, b".")
     if wrong:
         return {"how": "not-started", **wrong}, b""
     supervision = Supervision(pid, output, wakeups)

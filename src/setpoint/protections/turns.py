@@ -9,14 +9,15 @@ from weakref import WeakKeyDictionary
 
 
 class Turns:
-    """One holder at a time per event loop, and everybody else's work between two of them."""
+    """Few holders at a time per event loop (``width``), and everybody else's work between two of them."""
 
-    def __init__(self) -> None:
-        self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+    def __init__(self, width: int = 1) -> None:
+        self._width = width
+        self._free: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
         """Hold the turn for the body, which should be short."""
-        async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        async with self._free.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._width)):
             yield
             await asyncio.sleep(0)
