@@ -12,7 +12,7 @@ from setpoint.model.observation import Observation
 from setpoint.model.people import By, Person
 from setpoint.model.policy import Policy
 from setpoint.model.release import Offer, Release
-from setpoint.model.spec import Version
+from setpoint.model.spec import Scalar, Version
 from setpoint.model.time import Duration, Instant
 
 
@@ -259,6 +259,8 @@ class ReleaseRequested(Fact, frozen=True):
     """Its number is 0 and is filled in."""
     specs: dict[str, str]
     """Instance -> digest of the spec compiled for it."""
+    parameters: dict[str, dict[str, Scalar]] = {}
+    """Instance -> every parameter's value there, defaults included; absent: what the release says for the service."""
 
 
 AnyFact = (

@@ -43,12 +43,12 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     versions = ", ".join(f"{service} {wanted.version.name}" for service, wanted in sorted(release.services.items()))
     out.append(Record(Event("released", f"release {release.number}: {versions}", release=release.number, by=By(release.author, release.reason))))
     for instance, spec in sorted(fact.specs.items()):
-        out.append(Send(f"instance:{instance}", Offered(offer=_offer(release, instance, spec))))
+        out.append(Send(f"instance:{instance}", Offered(offer=_offer(release, instance, spec, fact))))
     requests = dict(list({**state.requests, fact.request: release.number}.items())[-KEPT_REQUESTS:])
     return LineState(release.number, (*state.releases, release)[-KEPT_RELEASES:], requests, {**state.latest, **release.services})
 
 
-def _offer(release: Release, instance: str, spec: str) -> Offer:
+def _offer(release: Release, instance: str, spec: str, fact: ReleaseRequested) -> Offer:
     service = instance.partition("/")[2].rpartition("@")[0]
     channel = instance.rpartition("@")[2]
     wanted = release.services[service]
@@ -56,7 +56,7 @@ def _offer(release: Release, instance: str, spec: str) -> Offer:
         release=release.number,
         version=wanted.version,
         spec=spec,
-        parameters=wanted.parameters,
+        parameters=fact.parameters.get(instance, wanted.parameters),
         source=wanted.source,
         author=release.author,
         reason=release.reason,

@@ -45,11 +45,16 @@ def _picked(policy: Policy, life: Life, now: Instant) -> Want | None:
         return Want(pinned, Kind.PIN) if pinned else None
     if policy.strategy is Strategy.MIRROR:
         return _mirrored(policy, life)
-    newer = [offer for offer in life.offers if offer.release > life.frontier and eligible(policy, life, offer)]
+    newer = [offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer)]
     if newer:
         return Want(newer[-1] if policy.strategy is Strategy.NEWEST else _newest_ready(policy, life, newer, now), Kind.FORWARD)
     frontier = offer_of(life, life.frontier)
     return Want(frontier, Kind.FORWARD) if frontier else None
+
+
+def floor(life: Life) -> int:
+    """Selection considers only releases newer than this: than the frontier, and than what a pin has finalized since."""
+    return max(life.frontier, life.good)
 
 
 def eligible(policy: Policy, life: Life, offer: Offer) -> bool:
@@ -69,7 +74,7 @@ def soonest(policy: Policy, life: Life, now: Instant) -> Instant | None:
     """When a soak of an offer that is not the candidate ends, so that selection may change by the clock alone."""
     if life.pin or policy.strategy is not Strategy.NEWEST_READY or not any(ordering.soak for ordering in policy.orderings):
         return None
-    newer = (offer for offer in life.offers if offer.release > life.frontier and eligible(policy, life, offer))
+    newer = (offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer))
     return min((reason.until for offer in newer for reason in gates.orderings(policy, life, offer, now) if reason.until), default=None)
 
 
