@@ -82,7 +82,9 @@ def _unwanted(entity: str, state: AttachmentState, fact: CheckUnwanted) -> Attac
     return replace(state, running=False, polling=state.asked)
 
 
-def _finished(entity: str, state: AttachmentState, fact: CheckFinished, now: Instant, out: list[AnyInstruction]) -> AttachmentState:
+def _finished(
+    entity: str, state: AttachmentState, fact: CheckFinished, now: Instant, out: list[AnyInstruction]
+) -> AttachmentState:
     if not state.running or fact.operation != _operation(entity, state.run):
         return state
     status = _status(entity, state, fact, now)

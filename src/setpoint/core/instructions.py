@@ -41,7 +41,8 @@ class Unsubscribe(Instruction, frozen=True):
 
 class Watch(Instruction, frozen=True):
     """A standing instruction that replaces the last: look at the runtime now and every so often, and post ``Observed`` for the
-    first look that starts from now on, then whenever something changed. Not stored: at a start the host derives it from the state."""
+    first look that starts from now on, then whenever something changed. Not stored: at a start the host derives it from the state.
+    """
 
     number: int
     every: Duration
@@ -109,4 +110,21 @@ class Decision(msgspec.Struct, frozen=True):
     wake_at: Instant | None = None
 
 
-__all__ = ["AnyFact", "AnyInstruction", "Apply", "Cancel", "Decision", "Event", "Fact", "Instruction", "Publish", "Record", "RunCheck", "Send", "Subscribe", "Unsubscribe", "Unwatch", "Watch"]
+__all__ = [
+    "AnyFact",
+    "AnyInstruction",
+    "Apply",
+    "Cancel",
+    "Decision",
+    "Event",
+    "Fact",
+    "Instruction",
+    "Publish",
+    "Record",
+    "RunCheck",
+    "Send",
+    "Subscribe",
+    "Unsubscribe",
+    "Unwatch",
+    "Watch",
+]

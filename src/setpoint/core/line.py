@@ -41,7 +41,13 @@ def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], now: 
 def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction]) -> LineState:
     release = replace(fact.release, number=state.number + 1, at=fact.at)
     versions = ", ".join(f"{service} {wanted.version.name}" for service, wanted in sorted(release.services.items()))
-    out.append(Record(Event("released", f"release {release.number}: {versions}", release=release.number, by=By(release.author, release.reason))))
+    out.append(
+        Record(
+            Event(
+                "released", f"release {release.number}: {versions}", release=release.number, by=By(release.author, release.reason)
+            )
+        )
+    )
     for instance, spec in sorted(fact.specs.items()):
         out.append(Send(f"instance:{instance}", Offered(offer=_offer(release, instance, spec, fact))))
     requests = dict(list({**state.requests, fact.request: release.number}.items())[-KEPT_REQUESTS:])

@@ -42,4 +42,9 @@ def _event(entity: str, fact: Voted) -> Event:
     does = "approves" if fact.yes else "rejects"
     because = f": {fact.why}" if fact.why else ""
     number = int(release.partition("~")[0])
-    return Event("vote", f"{fact.person.name} {does} release {number} for {topic}{because}", release=number, by=By(fact.person.name, fact.why))
+    return Event(
+        "vote",
+        f"{fact.person.name} {does} release {number} for {topic}{because}",
+        release=number,
+        by=By(fact.person.name, fact.why),
+    )

@@ -84,7 +84,11 @@ class Invariants:
         self.preconditions[name] += 1
 
     def _one_at_a_time(self, world: World, turn: Turn) -> None:
-        applies_open = [entity for entity, instruction in world.operations.values() if isinstance(instruction, Apply) and entity == turn.entity]
+        applies_open = [
+            entity
+            for entity, instruction in world.operations.values()
+            if isinstance(instruction, Apply) and entity == turn.entity
+        ]
         if applies_open:
             self._saw("one-at-a-time")
         if len(applies_open) > 1:
@@ -161,7 +165,9 @@ def _forward(before: InstanceState, after: InstanceState) -> tuple[Attempt, Offe
 # --- one function per invariant ----------------------------------------------------------------------------------------
 
 
-def gated(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def gated(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """Every gate before deployment passed or was skipped, all at one moment."""
     moved = _forward(before, after)
     if moved is None:
@@ -172,7 +178,11 @@ def gated(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: Ins
     now = max(fact.at for fact in turn.facts)
     for use in _checks(policy, before.life, after.life, offer, Phase.PRE_DEPLOYMENT):
         runs = _runs(world, use)
-        began = candidate.entered if candidate and candidate.release == offer.release and candidate.phase is Phase.PRE_DEPLOYMENT else 0
+        began = (
+            candidate.entered
+            if candidate and candidate.release == offer.release and candidate.phase is Phase.PRE_DEPLOYMENT
+            else 0
+        )
         fresh = [run for run in runs if run[0] >= began and now - run[1] <= use.check.max_age + _LATE]
         if not any(run[2] is Outcome.PASSING for run in fresh):
             yield f"{use.name} had no fresh pass since its gate began: {runs[-3:]}"
@@ -202,7 +212,9 @@ def _checks(policy: Policy, before: Life, after: Life, offer: Offer, phase: Phas
             yield use
 
 
-def ordered(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def ordered(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """The earlier channels had finalized the version, for the soak, unless the ordering was skipped."""
     moved = _forward(before, after)
     if moved is None:
@@ -213,7 +225,11 @@ def ordered(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: I
         if not applies(ordering.when, policy, before.life, offer) or gates.skipped(after.life, offer.release, ordering.name):
             continue
         net._saw("ordered")
-        known = [net.ledgers[f"instance:{name}"].finalized.get(offer.version) for name in ordering.instances if f"instance:{name}" in net.ledgers]
+        known = [
+            net.ledgers[f"instance:{name}"].finalized.get(offer.version)
+            for name in ordering.instances
+            if f"instance:{name}" in net.ledgers
+        ]
         told = [gates.finalized_at(after.life, name, offer) for name in ordering.instances]
         met = sum(at is not None and at + ordering.soak <= now + _LATE for at in known)
         believed = sum(at is not None for at in told)
@@ -224,7 +240,9 @@ def ordered(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: I
             yield f"{ordering.name}: {offer.version.name} has not soaked"
 
 
-def vetoed(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def vetoed(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """A vetoed version never becomes target by selection."""
     moved = _forward(before, after)
     if moved is None:
@@ -238,7 +256,9 @@ def vetoed(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: In
             yield f"release {attempt.release} ({version.name}) is vetoed"
 
 
-def pinned(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def pinned(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """A pinned instance's target moves only to its pin or to good."""
     life = after.life
     if not life.pin or before.life.target == life.target:
@@ -248,7 +268,9 @@ def pinned(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: In
         yield f"pinned to {life.pin}, but target moved to {life.target}"
 
 
-def safe_back(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def safe_back(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """After a failed rollout target is the last good version, or does not move."""
     rollout, old = after.life.rollout, before.life.rollout
     by_engine = rollout is not None and rollout.back and not rollout.by_hand and not (old and old.back)
@@ -262,7 +284,9 @@ def safe_back(net: Invariants, world: World, turn: Turn, ledger: Ledger, before:
             yield f"failed, but target moved from {old.to} to {after.life.target}"
 
 
-def hands_off(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def hands_off(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """A held or observed entity gets no forward start; nothing is applied without a target, nor after a failure."""
     moved = _forward(before, after)
     if after.life.hold:
@@ -279,7 +303,9 @@ def hands_off(net: Invariants, world: World, turn: Turn, ledger: Ledger, before:
         yield "applied something else than target"
 
 
-def approved(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def approved(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """Approvals counted were given by distinct, allowed people for that very release, and had not expired."""
     moved = _forward(before, after)
     if moved is None:
@@ -305,7 +331,9 @@ def approved(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: 
             yield f"{use.topic}: only {sorted(people)} of {use.min} approved release {offer.release}"
 
 
-def unhindered(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def unhindered(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """A rollback never waits for a gate: it applies in the turn in which it can."""
     rollout, applying = after.life.rollout, after.life.applying
     if rollout is None or not rollout.back:
@@ -316,7 +344,9 @@ def unhindered(net: Invariants, world: World, turn: Turn, ledger: Ledger, before
         yield "a rollback waits although nothing is in flight"
 
 
-def remembered(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def remembered(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """Bytes and back give the same state, so a crash loses nothing decided."""
     if turn.number % 23:
         return
@@ -326,7 +356,9 @@ def remembered(net: Invariants, world: World, turn: Turn, ledger: Ledger, before
         yield "the state does not survive being written and read"
 
 
-def explained(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def explained(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """Not converged: at least one reason, each with a time or an event; the engine wakes by the earliest time."""
     now = max(fact.at for fact in turn.facts)
     word = condition(after, now)
@@ -346,7 +378,9 @@ def explained(net: Invariants, world: World, turn: Turn, ledger: Ledger, before:
             yield f"looks again at {min(times)}, but wakes at {wake}"
 
 
-def once(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def once(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """Between two human acts a release's rollout begins at most once (mirrors: once per change)."""
     moved = _forward(before, after)
     if moved is None or moved[2].strategy is Strategy.MIRROR:
@@ -356,7 +390,9 @@ def once(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: Inst
         yield f"the rollout of release {moved[0].release} began a second time"
 
 
-def forward(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def forward(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """Without a human's act no older release follows a newer one (mirrors excepted)."""
     moved = _forward(before, after)
     if moved is None or moved[0].kind is not Kind.FORWARD:
@@ -368,7 +404,9 @@ def forward(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: I
         yield f"release {moved[0].release} is older than the frontier {before.life.frontier}"
 
 
-def seen(net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState) -> Iterator[Complaint]:
+def seen(
+    net: Invariants, world: World, turn: Turn, ledger: Ledger, before: InstanceState, after: InstanceState
+) -> Iterator[Complaint]:
     """Nothing is finalized on an observation or check older than the act it judges."""
     old = before.life.rollout
     done = [finalization for finalization in after.life.finalized if finalization not in before.life.finalized]

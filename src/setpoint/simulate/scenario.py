@@ -12,7 +12,20 @@ from random import Random
 
 from msgspec.structs import replace
 
-from setpoint.core.facts import Configured, Held, Offered, Pinned, ReleaseRequested, Resumed, Retried, RolledBack, Signal, Skipped, Unpinned, Voted
+from setpoint.core.facts import (
+    Configured,
+    Held,
+    Offered,
+    Pinned,
+    ReleaseRequested,
+    Resumed,
+    Retried,
+    RolledBack,
+    Signal,
+    Skipped,
+    Unpinned,
+    Voted,
+)
 from setpoint.core.instance import gates
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
@@ -70,7 +83,11 @@ class Scenario:
         return [f"app/{service}@{channel}" for service in self.services for channel in self.channels]
 
     def _before(self, channel: str) -> str:
-        return {"production": "staging", "acme": "production", "mirror": "production" if "production" in self.channels else "staging"}.get(channel, "")
+        return {
+            "production": "staging",
+            "acme": "production",
+            "mirror": "production" if "production" in self.channels else "staging",
+        }.get(channel, "")
 
     def _policy(self, instance: str) -> Policy:
         draw, channel = self.random, gates.channel_of(instance)
@@ -80,7 +97,11 @@ class Scenario:
         orderings = ()
         if before and not mirrors:
             soak = draw.choice((0, 0, 5 * MINUTE))
-            orderings = (Ordering("after", (f"{service}@{before}",), (before,), soak=soak, when=parse_selector("!urgent") if soak else None),)
+            orderings = (
+                Ordering(
+                    "after", (f"{service}@{before}",), (before,), soak=soak, when=parse_selector("!urgent") if soak else None
+                ),
+            )
         return Policy(
             instance,
             {"application": "app", "channel": channel, "service": service},
@@ -134,7 +155,9 @@ class Scenario:
 
     # --- what people do --------------------------------------------------------------------------------------------------
 
-    def release(self, *, name: str = "", urgent: bool = False, behaviour: Behaviour | None = None, addressed: bool = False) -> int:
+    def release(
+        self, *, name: str = "", urgent: bool = False, behaviour: Behaviour | None = None, addressed: bool = False
+    ) -> int:
         """Release one version of every service to every channel."""
         self.requests += 1
         name = name or f"1.{self.requests}.0"
@@ -304,7 +327,14 @@ class Scenario:
 
 def _some_faults(draw: Random) -> Faults:
     level = draw.choice((0.0, 0.02, 0.06))
-    return Faults(duplicate=level, delay=level, reorder=0.2 if level else 0.0, crash=level / 10, forget=level / 4, split=draw.choice((0.0, 0.5)))
+    return Faults(
+        duplicate=level,
+        delay=level,
+        reorder=0.2 if level else 0.0,
+        crash=level / 10,
+        forget=level / 4,
+        split=draw.choice((0.0, 0.5)),
+    )
 
 
 __all__ = ["Offered", "Outcomes", "Scenario"]

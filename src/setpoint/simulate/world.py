@@ -330,7 +330,7 @@ class World:
         else:
             seen = self.runtimes.observe(instance, self.now)
             fact = Observed(watch=looks.number, look=number, observation=seen, gap=gap)
-        if looks.asked and not place.unreachable or seen != looks.last:
+        if (looks.asked and not place.unreachable) or seen != looks.last:
             looks.last, looks.asked = seen, looks.asked and place.unreachable
             self._posted[entity] = self.now
             self.at(ends, self._unless_crashed(lambda: self.post(entity, fact)))

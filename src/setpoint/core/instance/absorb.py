@@ -37,7 +37,6 @@ from setpoint.core.instructions import Send
 from setpoint.model.policy import CheckUse, Policy, Strategy
 from setpoint.model.release import Offer
 
-
 KEPT_SIGNALS = 20
 
 
@@ -83,7 +82,7 @@ def _forget_changed_gates(draft: Draft, old: Policy, new: Policy) -> None:
     rollout = draft.life.rollout
     draft.set(candidate=kept(draft.life.candidate))
     if rollout:
-        draft.set_rollout(rollout, attempt=cast(Attempt, kept(rollout.attempt)))
+        draft.set_rollout(rollout, attempt=cast("Attempt", kept(rollout.attempt)))
 
 
 def _by_name(policy: Policy, attempt: Attempt) -> dict[str, CheckUse]:
@@ -99,9 +98,15 @@ def _offered(draft: Draft, fact: Offered) -> None:
     if _keep(draft, offer):
         addressed = offer.addressed and not offer.automatic
         if addressed and life.hold:
-            draft.record("resumed", f"the hold of {life.hold.by.person} ends: release {offer.release} is addressed here", release=offer.release)
+            draft.record(
+                "resumed",
+                f"the hold of {life.hold.by.person} ends: release {offer.release} is addressed here",
+                release=offer.release,
+            )
         if not offer.automatic:
-            draft.set(vetoes=tuple(veto for veto in life.vetoes if veto.version != offer.version or veto.release >= offer.release))
+            draft.set(
+                vetoes=tuple(veto for veto in life.vetoes if veto.version != offer.version or veto.release >= offer.release)
+            )
         if addressed:
             draft.set(hold=None)
         _ask_upstream(draft, offer)

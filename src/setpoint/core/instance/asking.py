@@ -49,7 +49,7 @@ def ask_stale(draft: Draft, offer: Offer, attempt: Attempt, reasons: Iterable[Re
 
 
 def _window_ended(use: CheckUse, gate: Gate, now: int) -> bool:
-    if not use.window or not gate.counts or not gate.covered and not use.tolerate:
+    if not use.window or not gate.counts or (not gate.covered and not use.tolerate):
         return False
     end = gates.window_start(use, gate) + use.window
     return gate.ended < end <= now and gate.asked < end

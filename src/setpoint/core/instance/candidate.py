@@ -49,7 +49,13 @@ def _veto_rejected(draft: Draft) -> None:
 
 def _follow(draft: Draft, want: Want | None) -> None:
     candidate = draft.life.candidate
-    if candidate and want and candidate.release == want.offer.release and candidate.kind is want.kind and candidate.change == want.change:
+    if (
+        candidate
+        and want
+        and candidate.release == want.offer.release
+        and candidate.kind is want.kind
+        and candidate.change == want.change
+    ):
         return
     if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _first_run_under_way(draft, candidate):
         return
@@ -71,7 +77,9 @@ def _first_run_under_way(draft: Draft, candidate: Attempt) -> bool:
 
 def _start(draft: Draft, want: Want) -> None:
     draft.set(attempts=draft.life.attempts + 1)
-    attempt = Attempt(draft.life.attempts, want.offer.release, want.kind, Phase.PRE_APPROVAL, draft.now, draft.now, change=want.change)
+    attempt = Attempt(
+        draft.life.attempts, want.offer.release, want.kind, Phase.PRE_APPROVAL, draft.now, draft.now, change=want.change
+    )
     draft.set(candidate=attempt)
     draft.record("attempt-started", f"{want.offer.version.name} is wanted", attempt=attempt)
 
@@ -103,7 +111,9 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
             _begin(draft, offer, candidate)
             return
         else:
-            candidate = _enter(draft, candidate, Phase.APPROVAL if candidate.phase is Phase.PRE_APPROVAL else Phase.PRE_DEPLOYMENT)
+            candidate = _enter(
+                draft, candidate, Phase.APPROVAL if candidate.phase is Phase.PRE_APPROVAL else Phase.PRE_DEPLOYMENT
+            )
     _wait(draft, offer, candidate, reasons)
     if candidate.phase is not came_with:
         draft.record("phase-entered", "; ".join(reason.text for reason in reasons) or "waits", attempt=candidate)
@@ -112,7 +122,11 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
 def _wait(draft: Draft, offer: Offer, candidate: Attempt, reasons: list[Reason]) -> None:
     for reason in reasons:
         draft.wake(reason.until)
-    if reasons and all(reason.code == "stale" for reason in reasons) and not any(standing(draft.rules, draft.life, offer, draft.now)):
+    if (
+        reasons
+        and all(reason.code == "stale" for reason in reasons)
+        and not any(standing(draft.rules, draft.life, offer, draft.now))
+    ):
         candidate = asking.ask_stale(draft, offer, candidate, reasons)
     if draft.life.candidate != candidate:
         draft.set(candidate=candidate)
@@ -142,7 +156,13 @@ def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, 
 def _changes_nothing(life: Life, offer: Offer) -> bool:
     """What would run is what is finalized here."""
     good = next((known for known in life.offers if known.release == life.good), None)
-    return good is not None and good.spec == offer.spec and life.target == life.good and life.rollout is None and life.failure is None
+    return (
+        good is not None
+        and good.spec == offer.spec
+        and life.target == life.good
+        and life.rollout is None
+        and life.failure is None
+    )
 
 
 def standing(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
@@ -151,18 +171,26 @@ def standing(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator
         because = f": {life.hold.by.why}" if life.hold.by.why else ""
         yield Reason("hold", f"held by {life.hold.by.person}{because}", since=life.hold.at, awaits="resume", unblock="resume")
     if policy.drift.mode == "observe":
-        yield Reason("observe", "this instance is only observed", awaits="a change of its drift mode", unblock="set drift.mode to heal or report")
+        yield Reason(
+            "observe",
+            "this instance is only observed",
+            awaits="a change of its drift mode",
+            unblock="set drift.mode to heal or report",
+        )
     under_way = life.rollout
-    if under_way and not offer.urgent and not rollout.failing(policy, life, under_way, now):
-        yield _busy(life, under_way)
-    elif under_way and under_way.back and not under_way.stuck:
+    if (under_way and not offer.urgent and not rollout.failing(policy, life, under_way, now)) or (under_way and under_way.back and not under_way.stuck):
         yield _busy(life, under_way)
 
 
 def _busy(life: Life, under_way: Rollout) -> Reason:
     other = next((known.version.name for known in life.offers if known.release == under_way.attempt.release), "another version")
     does = "is being rolled back" if under_way.back else "is being rolled out"
-    return Reason("rollout", f"waits until {other}, which {does}, is through", since=under_way.began, awaits=f"the end of the rollout of {other}")
+    return Reason(
+        "rollout",
+        f"waits until {other}, which {does}, is through",
+        since=under_way.began,
+        awaits=f"the end of the rollout of {other}",
+    )
 
 
 def _begin(draft: Draft, offer: Offer, candidate: Attempt) -> None:

@@ -17,7 +17,7 @@ from setpoint.model.time import Instant
 class Draft:
     """State under way, instructions so far, and the earliest time at which somebody asked to be woken."""
 
-    __slots__ = ("before", "entity", "life", "now", "out", "wake_at", "archive", "policy", "removed")
+    __slots__ = ("archive", "before", "entity", "life", "now", "out", "policy", "removed", "wake_at")
 
     def __init__(self, entity: str, before: InstanceState, now: Instant) -> None:
         self.entity = entity
@@ -69,7 +69,9 @@ class Draft:
         offer = self.offer(release)
         return offer.version.name if offer else f"release {release}"
 
-    def record(self, kind: str, text: str, *, attempt: Attempt | None = None, release: int = 0, by: By | None = None, outcome: str = "") -> None:
+    def record(
+        self, kind: str, text: str, *, attempt: Attempt | None = None, release: int = 0, by: By | None = None, outcome: str = ""
+    ) -> None:
         """Write a line of history."""
         number = attempt.release if attempt else release
         offer = self.offer(number)

@@ -94,12 +94,24 @@ def _settle(life: Life, reason: Reason, now: Instant) -> Reason:
 def _all(policy: Policy, state: InstanceState, now: Instant) -> Iterator[Reason]:
     life = state.life
     if state.removed:
-        yield Reason("removed", "it left the configuration; what runs is left alone", awaits="apply", unblock="add it again, or remove what runs")
+        yield Reason(
+            "removed",
+            "it left the configuration; what runs is left alone",
+            awaits="apply",
+            unblock="add it again, or remove what runs",
+        )
     if life.rollout:
         yield from _rollout(policy, life, life.rollout, now)
     if life.failure:
         text = f"{life.failure.reason}; not rolled back: {life.failure.why_not}"
-        yield Reason("failed", text, since=life.failure.at, awaits="a newer release", unblock=f"retry release {life.failure.release}", failed=True)
+        yield Reason(
+            "failed",
+            text,
+            since=life.failure.at,
+            awaits="a newer release",
+            unblock=f"retry release {life.failure.release}",
+            failed=True,
+        )
     yield from _runtime(policy, life)
     yield from _candidate(policy, state, now)
 
@@ -143,7 +155,13 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
     if under_way.back:
         yield Reason("rolled-back", f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed")
     if under_way.stuck:
-        yield Reason("rollback-failed", f"going back to {name} fails: {under_way.stuck}", awaits="the next try", unblock="release a fix", failed=True)
+        yield Reason(
+            "rollback-failed",
+            f"going back to {name} fails: {under_way.stuck}",
+            awaits="the next try",
+            unblock="release a fix",
+            failed=True,
+        )
     if not watching.shows(seen, offer.spec) or not watching.judges(life):
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:
@@ -161,13 +179,20 @@ def _runtime_wait(policy: Policy, life: Life, under_way: Rollout, name: str) -> 
     done = f"{seen.fresh} healthy at {name}" if seen else "nothing seen yet"
     message = f" – {seen.message}" if seen and seen.message else ""
     left = approximate_duration(max(policy.progress_deadline - under_way.idle, 0))
-    return Reason("runtime", f"{name} is starting: {done}{message}; fails without progress in {left}", phase=phase, awaits="the next look at the runtime")
+    return Reason(
+        "runtime",
+        f"{name} is starting: {done}{message}; fails without progress in {left}",
+        phase=phase,
+        awaits="the next look at the runtime",
+    )
 
 
 def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
     seen, target = life.current, offer_of(life, life.target)
     if seen and seen.unreachable:
-        yield Reason("unreachable", f"the runtime cannot be asked: {seen.unreachable}", since=seen.at, awaits="the runtime to answer again")
+        yield Reason(
+            "unreachable", f"the runtime cannot be asked: {seen.unreachable}", since=seen.at, awaits="the runtime to answer again"
+        )
         return
     if target is None or life.rollout or life.failure:
         return
@@ -178,7 +203,9 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
     elif drift:
         yield Reason("drift", f"drift: {drift}", awaits="the next look at the runtime")
     elif not watching.shows(seen, target.spec):
-        yield Reason("unhealthy", _unwell(life, target), awaits="the next look at the runtime", unblock="see to the service, or roll back")
+        yield Reason(
+            "unhealthy", _unwell(life, target), awaits="the next look at the runtime", unblock="see to the service, or roll back"
+        )
 
 
 def _unwell(life: Life, target: Offer) -> str:

@@ -188,7 +188,11 @@ def _cadence(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
         return
     following = calendars.next_occurrence(cadence.calendar, cadence.timezone, now)
     until = following[0] if following else None
-    text = f"the cadence admits {cadence.max} here in each window, and this one is used" if occurrence else "outside the cadence's window"
+    text = (
+        f"the cadence admits {cadence.max} here in each window, and this one is used"
+        if occurrence
+        else "outside the cadence's window"
+    )
     yield Reason(
         "cadence",
         f"{text}{f'; the next begins in {approximate_duration(until - now)}' if until else ''}",
@@ -257,11 +261,26 @@ def window_start(use: CheckUse, gate: Gate) -> Instant:
 def _fresh(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
     if now - gate.ended <= use.check.max_age:
         return None
-    return _wait(use, f"the last pass of {use.name} is too old and is asked for again", gate.ended, gate, code="stale", awaits=f"a finished run of {use.name}")
+    return _wait(
+        use,
+        f"the last pass of {use.name} is too old and is asked for again",
+        gate.ended,
+        gate,
+        code="stale",
+        awaits=f"a finished run of {use.name}",
+    )
 
 
 def _wait(
-    use: CheckUse, text: str, since: Instant, gate: Gate | None = None, *, code: str = "check", until: Instant | None = None, awaits: str = "", failed: bool = False
+    use: CheckUse,
+    text: str,
+    since: Instant,
+    gate: Gate | None = None,
+    *,
+    code: str = "check",
+    until: Instant | None = None,
+    awaits: str = "",
+    failed: bool = False,
 ) -> Reason:
     return Reason(
         code,

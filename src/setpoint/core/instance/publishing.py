@@ -71,7 +71,9 @@ def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
 def _topics(policy: Policy, life: Life) -> set[str]:
     """Approvals may be given to any release newer than the frontier, not only to the candidate."""
     candidate = life.candidate
-    open_offers = {offer.release: 0 for offer in life.offers if offer.release > life.frontier and policy.strategy is not Strategy.MIRROR}
+    open_offers = {
+        offer.release: 0 for offer in life.offers if offer.release > life.frontier and policy.strategy is not Strategy.MIRROR
+    }
     if candidate:
         open_offers[candidate.release] = candidate.change
     return {gates.topic(use, release, change) for release, change in open_offers.items() for use in policy.approvals}

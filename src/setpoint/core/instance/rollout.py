@@ -152,7 +152,9 @@ def failing(policy: Policy, life: Life, rollout: Rollout, now: Instant) -> bool:
     if life.applying.error or (seen and seen.watch >= life.applying.judges and seen.healthy + seen.unknown < seen.total):
         return True
     offer = next((known for known in life.offers if known.release == rollout.attempt.release), None)
-    return offer is not None and any(_says_no(rollout.attempt, reason) for reason in gates.checks(policy, life, offer, rollout.attempt, now))
+    return offer is not None and any(
+        _says_no(rollout.attempt, reason) for reason in gates.checks(policy, life, offer, rollout.attempt, now)
+    )
 
 
 def _says_no(attempt: Attempt, reason: Reason) -> bool:

@@ -75,7 +75,9 @@ def soonest(policy: Policy, life: Life, now: Instant) -> Instant | None:
     if life.pin or policy.strategy is not Strategy.NEWEST_READY or not any(ordering.soak for ordering in policy.orderings):
         return None
     newer = (offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer))
-    return min((reason.until for offer in newer for reason in gates.orderings(policy, life, offer, now) if reason.until), default=None)
+    return min(
+        (reason.until for offer in newer for reason in gates.orderings(policy, life, offer, now) if reason.until), default=None
+    )
 
 
 def _mirrored(policy: Policy, life: Life) -> Want | None:
@@ -128,8 +130,14 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
         return _mirror_reason(policy, life)
     newest = life.offers[-1] if life.offers else None
     if newest is None:
-        return None if life.good else Reason("release", "nothing has been released here yet", awaits="a release", unblock="release a version")
-    veto = next((veto for veto in reversed(life.vetoes) if veto.release == newest.release or veto.version == newest.version), None)
+        return (
+            None
+            if life.good
+            else Reason("release", "nothing has been released here yet", awaits="a release", unblock="release a version")
+        )
+    veto = next(
+        (veto for veto in reversed(life.vetoes) if veto.release == newest.release or veto.version == newest.version), None
+    )
     if veto and newest.release != life.good:
         return Reason(
             "veto",
@@ -145,18 +153,29 @@ def _pin_reason(life: Life) -> Reason | None:
     pinned = offer_of(life, life.pin)
     if pinned is None or not vetoed(life, pinned):
         return None
-    return Reason("pin", f"pinned to {pinned.version.name}, which failed here", awaits="unpin or retry", unblock="unpin, or retry")
+    return Reason(
+        "pin", f"pinned to {pinned.version.name}, which failed here", awaits="unpin or retry", unblock="unpin, or retry"
+    )
 
 
 def _mirror_reason(policy: Policy, life: Life) -> Reason | None:
     source = gates.channel_of(policy.mirror)
     neighbour = life.neighbours.get(policy.mirror)
     if neighbour is None or not neighbour.good:
-        return Reason("mirror", f"mirrors {source}, which has finalized nothing yet", subject=policy.mirror, awaits=f"a finalized version in {source}")
+        return Reason(
+            "mirror",
+            f"mirrors {source}, which has finalized nothing yet",
+            subject=policy.mirror,
+            awaits=f"a finalized version in {source}",
+        )
     want = _mirrored(policy, life)
     if want is None:
-        return Reason("mirror", f"the version that {source} runs is not known here", subject=policy.mirror, awaits=f"a release in {source}")
+        return Reason(
+            "mirror", f"the version that {source} runs is not known here", subject=policy.mirror, awaits=f"a release in {source}"
+        )
     if vetoed(life, want.offer):
         text = f"{want.offer.version.name}, which {source} runs, failed here"
-        return Reason("veto", text, subject=policy.mirror, awaits=f"a change in {source}", unblock=f"retry release {want.offer.release}")
+        return Reason(
+            "veto", text, subject=policy.mirror, awaits=f"a change in {source}", unblock=f"retry release {want.offer.release}"
+        )
     return None

@@ -92,7 +92,9 @@ def _found(draft: Draft, offer: Offer, difference: str) -> None:
         return
     if breaker.count >= rule.breaker:
         draft.set(breaker=Breaker(difference, breaker.count, breaker.since, tripped=True))
-        draft.record("breaker", f"the same difference came back {breaker.count} times: hands off until it changes or somebody resumes")
+        draft.record(
+            "breaker", f"the same difference came back {breaker.count} times: hands off until it changes or somebody resumes"
+        )
         return
     draft.set(breaker=Breaker(difference, breaker.count + 1, breaker.since))
     _apply(draft, offer)

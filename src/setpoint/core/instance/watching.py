@@ -28,7 +28,12 @@ def applied(draft: Draft, fact: Applied) -> None:
     errors = applying.errors + 1
     retry_at = draft.now + backoff(errors, draft.entity)
     draft.set_applying(operation="", taken=0, errors=errors, error=fact.error, terminal=fact.terminal, retry_at=retry_at, every=0)
-    draft.record("apply-failed", f"apply {applying.count} failed: {fact.error}", release=draft.life.target, outcome="terminal" if fact.terminal else "transient")
+    draft.record(
+        "apply-failed",
+        f"apply {applying.count} failed: {fact.error}",
+        release=draft.life.target,
+        outcome="terminal" if fact.terminal else "transient",
+    )
 
 
 def backoff(errors: int, salt: str) -> Duration:
