@@ -19,6 +19,7 @@ from tests.support.processes import assert_none_left, descendants, is_alive, mar
 from tests.support.stalls import measured_stalls
 
 from setpoint.model.checks import Outcome
+from setpoint.protections import runner
 from setpoint.protections.program import ProgramProtection
 
 MEGABYTE = 1024 * 1024
@@ -179,9 +180,29 @@ async def test_a_supervisor_that_is_killed_takes_the_program_with_it() -> None:
     assert_none_left(mark)
 
 
+async def test_a_supervisor_that_is_stuck_is_given_up_and_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "ENDING", 0.3)
+    mark = new_mark()
+    task = asyncio.create_task(run(ProgramProtection(), program("sleep", "1000", timeout=500, env=mark)))
+    await eventually(lambda: marked(mark))
+    os.kill(marked(mark)[0].ppid(), signal.SIGSTOP)
+    result = await task
+    assert result.outcome is Outcome.UNAVAILABLE
+    assert "did not answer in time" in result.reason
+    assert_none_left(mark)
+
+
+async def test_an_engine_that_can_start_no_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner.sys, "executable", "/no/such/python")
+    result = await outcome_of(program("true"))
+    assert result.outcome is Outcome.UNAVAILABLE
+    assert "true could not be started" in result.reason
+
+
 ENGINE = """
 import asyncio, sys
 from setpoint.model.checks import CheckDefinition
+from setpoint.protections import runner
 from setpoint.protections.program import ProgramProtection
 options = {"command": [sys.executable, "-c", sys.argv[1]]}
 check = CheckDefinition("p", "program", "s", options, env={"SETPOINT_TEST_MARK": sys.argv[2]})
