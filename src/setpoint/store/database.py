@@ -26,8 +26,8 @@ class JournalDamaged(Exception):  # noqa: N818 - says what is the matter
 
     def __init__(self, path: Path, error: object) -> None:
         super().__init__(
-            f"the journal {path} cannot be used: {error}. It is untouched. Restore it (with its -wal file) from a backup, "
-            "or move it aside and start again: desired state is applied and everything observed anew, history and signals are lost"
+            f"the journal {path} cannot be used: {error}. It was not touched. Restore it from a backup, or move it aside and "
+            "start again: desired state is then applied and everything observed anew; history and signals are lost"
         )
 
 

@@ -215,12 +215,11 @@ class EmbeddedEngine:
 
     def problem(self, entity: str) -> str:
         """Why the turns of an entity do not succeed; empty: they do."""
-        actor = self._world.actors.get(entity)
-        return actor.problem if actor is not None else ""
+        return self._world.problems.get(entity, "")
 
     def problems(self) -> dict[str, str]:
         """Every entity with a problem."""
-        return {actor.entity: actor.problem for actor in self._world.actors.values() if actor.problem}
+        return dict(self._world.problems)
 
     def subscribe_events(self, *, after: int | None = None) -> AsyncIterator[Line]:
         """Lines of history as they become durable, from after line ``after`` (None: from now on)."""
@@ -237,7 +236,7 @@ class EmbeddedEngine:
             operations=len(self._world.operations),
             watched=len(self._watches) if started else 0,
             timers=len(self._timers),
-            problems=len(self.problems()),
+            problems=len(self._world.problems),
             turns=self._turn_count,
             commits=self._commits,
             rows=self._rows,

@@ -92,7 +92,7 @@ def _save_problems(connection: sqlite3.Connection, writes: Writes) -> None:
 def load(connection: sqlite3.Connection, codec: Codec) -> World:
     """Everything, decoded. What cannot be decoded costs its own entity only. Raises sqlite3.Error."""
     world = World()
-    problems: dict[str, str] = dict(connection.execute("SELECT entity, text FROM problem"))
+    world.problems = dict(connection.execute("SELECT entity, text FROM problem"))
     _load_actors(connection, codec, world)
     for publisher, subscriber in connection.execute("SELECT publisher, subscriber FROM subscription"):
         world.subscribers.setdefault(publisher, {})[subscriber] = None
@@ -103,9 +103,6 @@ def load(connection: sqlite3.Connection, codec: Codec) -> World:
     world.next_history = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM history").fetchone()[0]
     for publisher, after in connection.execute("SELECT publisher, after FROM fanout"):
         world.start_fanout(publisher, after)
-    for entity, text in problems.items():
-        actor = world.actor(entity)
-        actor.problem = actor.problem or text
     return world
 
 
@@ -125,7 +122,8 @@ def _load_actors(connection: sqlite3.Connection, codec: Codec, world: World) -> 
         try:
             actor.state = actor.durable = codec.decode_state(entity, fixed or b"", changing)
         except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
-            _unreadable(actor, f"its stored state cannot be read: {error}")
+            actor.unreadable = True
+            world.problems[entity] = f"its stored state cannot be read: {error}"
         if wake_at is not None:
             world.wakes[entity] = wake_at
 
@@ -135,7 +133,7 @@ def _load_publications(connection: sqlite3.Connection, codec: Codec, world: Worl
         try:
             world.publications[publisher] = codec.decode_fact(fact)
         except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
-            world.actor(publisher).problem = f"what it published cannot be read: {error}"
+            world.problems[publisher] = f"what it published cannot be read: {error}"
 
 
 def _load_operations(connection: sqlite3.Connection, codec: Codec, world: World) -> None:
@@ -145,7 +143,7 @@ def _load_operations(connection: sqlite3.Connection, codec: Codec, world: World)
             world.open.append((entity, found))
             world.operations[operation] = type(found).__name__
         except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
-            world.actor(entity).problem = f"the open operation {operation} cannot be read: {error}"
+            world.problems[entity] = f"the open operation {operation} cannot be read: {error}"
 
 
 def _load_mail(connection: sqlite3.Connection, codec: Codec, world: World) -> None:
@@ -155,7 +153,7 @@ def _load_mail(connection: sqlite3.Connection, codec: Codec, world: World) -> No
         try:
             mail = Mail(codec.decode_fact(data), data, seq=seq)
         except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
-            actor.problem = f"a fact for it cannot be read and was left aside: {error}"
+            world.problems[entity] = f"a fact for it cannot be read and was left aside: {error}"
             continue
         _file(actor, mail, aside=bool(aside))
 
@@ -165,8 +163,3 @@ def _file(actor: Actor, mail: Mail, *, aside: bool) -> None:
         actor.aside = [*(actor.aside or []), mail]
     else:
         actor.pending = [*(actor.pending or []), mail]
-
-
-def _unreadable(actor: Actor, problem: str) -> None:
-    actor.unreadable = True
-    actor.problem = problem

@@ -36,7 +36,7 @@ class Mail:
 class Actor:
     """One entity in memory."""
 
-    __slots__ = ("aside", "durable", "entity", "failures", "id", "pending", "problem", "ready", "state", "unreadable")
+    __slots__ = ("aside", "durable", "entity", "failures", "id", "pending", "ready", "state", "unreadable")
 
     def __init__(self, number: int, entity: str, state: Any = None) -> None:
         self.id = number
@@ -48,7 +48,6 @@ class Actor:
         self.pending: list[Mail] | None = None
         self.aside: list[Mail] | None = None
         """Facts with which a turn raised."""
-        self.problem = ""
         self.failures = 0
         self.unreadable = False
         """Its stored state cannot be decoded: it takes no turn, and its rows stay as they are."""

@@ -134,7 +134,7 @@ class Turns:
             return
         error = self._try(actor, everything)
         if error is None:
-            if actor.problem:
+            if actor.failures or actor.entity in self._world.problems:
                 self._solved(actor)
             return
         if actor.aside and any(type(mail.fact) is not Woken for mail in mails) and self._try(actor, mails) is None:
@@ -214,9 +214,9 @@ class Turns:
     def _failed(self, actor: Actor, mails: list[Mail], error: Exception) -> None:
         problem = f"a turn raised {type(error).__name__}: {error}"
         now = self._clock()
-        if problem != actor.problem:
+        if problem != self._world.problems.get(actor.entity):
             log.error("%s: %s; it keeps its state, and the turn is tried again", actor.entity, problem, exc_info=error)
-            actor.problem = problem
+            self._world.problems[actor.entity] = problem
             self._pass.writes.problems[actor.entity] = (problem, now)
             self._note(actor, "problem", problem, now)
         self._set_aside(actor, mails)
@@ -262,7 +262,7 @@ class Turns:
         actor.aside = [mail for mail in actor.aside or [] if mail not in looks] or None
 
     def _solved(self, actor: Actor) -> None:
-        actor.problem = ""
+        self._world.problems.pop(actor.entity, None)
         actor.failures = 0
         self._pass.writes.problems[actor.entity] = None
         self._note(actor, "problem-solved", "its turns succeed again", self._clock())

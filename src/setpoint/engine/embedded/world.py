@@ -26,6 +26,8 @@ class World:
         """Open operation -> kind of its instruction."""
         self.wakes: dict[str, Instant] = {}
         """Stored times to be woken, as loaded."""
+        self.problems: dict[str, str] = {}
+        """Entity -> why its turns do not succeed, of those that have a problem."""
         self.open: list[tuple[str, AnyInstruction]] = []
         """Open operations, as loaded."""
         self.dedup: dict[str, Instant] = {}
