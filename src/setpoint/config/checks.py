@@ -13,7 +13,7 @@ from setpoint.config.catalog import Catalog
 from setpoint.config.documents import Protection
 from setpoint.config.documents.gates import Deploys, Holds, Phases, ProtectionEntry, Verifies
 from setpoint.config.documents.protection import Http, Program
-from setpoint.config.lookups import PLACEHOLDER, LookupReport, escaped, resolve_tree
+from setpoint.config.lookups import PLACEHOLDER, Deferred, LookupReport, resolve_tree
 from setpoint.config.merging import merge_maps
 from setpoint.config.parameters import ParameterError, declared_values
 from setpoint.config.problems import Position, Problems
@@ -130,7 +130,7 @@ class CheckCompiler:
         known |= (values := instance.values(level, report))
         keep: frozenset[str] = frozenset()
         if level == "attempt":
-            values, keep = escaped(values), lookup.ATTEMPT_ROOTS
+            keep = lookup.ATTEMPT_ROOTS
             known |= _placeholders(instance)
             resolve_tree([arguments, template], {**known, "with": arguments}, report)
         given = resolve_tree(arguments, values, report, keep=keep)
@@ -142,7 +142,8 @@ class CheckCompiler:
         if given is None:
             return None
         known["with"] = given
-        resolved = resolve_tree(template, {**values, "with": given}, report, keep=keep)
+        deferred = Deferred()
+        resolved = deferred.show(resolve_tree(template, {**values, "with": deferred.hide(given)}, report, keep=keep))
         if report.mistakes or document is None:
             return None
         return self._own_options(document, resolved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from typing import Any
@@ -52,15 +53,33 @@ def _resolve_text(text: str, values: AnyMapping[str, Any], report: Report, keep:
     return PLACEHOLDER
 
 
-def escaped(value: Any) -> Any:
-    """A value that comes out of one more look-up unchanged."""
-    if isinstance(value, str):
-        return value.replace("${", "$${") if "${" in value else value
-    if isinstance(value, AnyMapping):
-        return {key: escaped(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [escaped(item) for item in value]
-    return value
+class Deferred:
+    """Keeps texts that still hold lookups from being taken for finished ones while they are put into others."""
+
+    def __init__(self) -> None:
+        self._hidden: list[str] = []
+
+    def hide(self, value: Any) -> Any:
+        """The value with a token in place of each such text."""
+        if isinstance(value, str) and "${" in value:
+            self._hidden.append(value)
+            return f"\ue000{len(self._hidden) - 1}\ue001"
+        return self._each(value, self.hide)
+
+    def show(self, value: Any) -> Any:
+        """The value with the texts back in their places."""
+        if isinstance(value, str):
+            return _TOKEN.sub(lambda match: self._hidden[int(match[1])], value)
+        return self._each(value, self.show)
+
+    @staticmethod
+    def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+        if isinstance(value, AnyMapping):
+            return {key: change(item) for key, item in value.items()}
+        return [change(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+_TOKEN = re.compile("\ue000(\\d+)\ue001")
 
 
 class LookupReport:
