@@ -1,7 +1,7 @@
 """The attachment actor: one protection with one set of arguments on one subject, run once for everybody who waits for it.
 
-It polls while somebody waits. Its last finished result stays while a new run is under way. Who listens is the host's business: a run
-that nobody listens for any more comes back as ``CheckUnwanted``, and polling rests until the next asking.
+It polls while somebody waits. Its last finished result stays while a new run is under way. Who listens is the host's business:
+a run that nobody listens for any more comes back as ``CheckUnwanted``, and polling rests until the next asking.
 """
 
 from __future__ import annotations

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
-from setpoint.core.attachment import AttachmentState
 from setpoint.core.decide import STATES, kind_of
 from setpoint.core.facts import AnyFact, Finalization
 from setpoint.core.instance.state import InstanceState, Life
 from setpoint.core.instructions import AnyInstruction
-from setpoint.model.checks import CheckDefinition
 from setpoint.model.policy import Policy
 
 SCHEMA = 1
 """Raised with every change that older states cannot be read by; ``_UPGRADES`` then says how."""
 
 _encoder = msgspec.msgpack.Encoder()
-_fact_decoder = msgspec.msgpack.Decoder(AnyFact)
-_instruction_decoder = msgspec.msgpack.Decoder(AnyInstruction)
+_fact_decoder: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)
+_instruction_decoder: msgspec.msgpack.Decoder[AnyInstruction] = msgspec.msgpack.Decoder(AnyInstruction)
 
 
 class _Fixed(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
@@ -28,7 +26,6 @@ class _Fixed(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
 
 _fixed_decoder = msgspec.msgpack.Decoder(_Fixed)
 _life_decoder = msgspec.msgpack.Decoder(Life)
-_definition_decoder = msgspec.msgpack.Decoder(CheckDefinition)
 _decoders = {kind: msgspec.msgpack.Decoder(state) for kind, state in STATES.items()}
 _PREFIX = bytes([SCHEMA])
 
@@ -36,7 +33,12 @@ _PREFIX = bytes([SCHEMA])
 class Codec:
     """The codec of the core's own actors, as ``engine.port.Codec`` asks for."""
 
-    def encode_state(self, entity: str, state: msgspec.Struct, previous: msgspec.Struct | None) -> tuple[bytes | None, bytes]:
+    def encode_state(
+        self,
+        entity: str,  # noqa: ARG002 - the port's signature
+        state: msgspec.Struct,
+        previous: msgspec.Struct | None,
+    ) -> tuple[bytes | None, bytes]:
         """The seldom changing part (None: as before), and the rest."""
         if isinstance(state, InstanceState):
             return self._fixed(state, previous), _PREFIX + _encoder.encode(state.life)
@@ -44,9 +46,8 @@ class Codec:
         return fixed, _PREFIX + _encoder.encode(state)
 
     def _fixed(self, state: InstanceState, previous: msgspec.Struct | None) -> bytes | None:
-        if isinstance(previous, InstanceState) and previous.policy is state.policy and previous.archive is state.archive:
-            if previous.removed == state.removed:
-                return None
+        if isinstance(previous, InstanceState) and _same_fixed(previous, state):
+            return None
         return _PREFIX + _encoder.encode(_Fixed(state.policy, state.removed, state.archive))
 
     def decode_state(self, entity: str, fixed: bytes, changing: bytes) -> msgspec.Struct:
@@ -74,11 +75,12 @@ class Codec:
         return _instruction_decoder.decode(data)
 
 
+def _same_fixed(before: InstanceState, after: InstanceState) -> bool:
+    return before.policy is after.policy and before.archive is after.archive and before.removed == after.removed
+
+
 def _body(data: bytes) -> bytes:
     if data[:1] != _PREFIX:
         version = data[0] if data else 0
         raise msgspec.DecodeError(f"the state has schema version {version}; this Setpoint reads version {SCHEMA}")
     return data[1:]
-
-
-__all__ = ["SCHEMA", "AttachmentState", "Codec"]

@@ -1,4 +1,4 @@
-"""Facts: everything that can happen to an actor. Each is stamped (``at``) by whoever made it; a turn's ``now`` is its newest stamp.
+"""Facts: everything that can happen to an actor. Each is stamped (``at``) by its maker; a turn's ``now`` is its newest stamp.
 
 Facts may come twice, late and out of order: the numbers they carry decide what still counts, never the stamps.
 """
@@ -143,7 +143,7 @@ class Applied(Fact, frozen=True):
 
 
 class Observed(Fact, frozen=True):
-    """A look at the runtime. Posted for the first look that started after a ``Watch`` was given, then only when something changed."""
+    """A look at the runtime. Posted for the first look that began after a ``Watch`` was given, then when something changed."""
 
     watch: int
     """Number of the ``Watch`` under which the look started."""

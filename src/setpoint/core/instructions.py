@@ -22,7 +22,7 @@ class Send(Instruction, frozen=True):
 
 
 class Publish(Instruction, frozen=True):
-    """Deliver a fact to every subscriber of this entity, and keep it for those who subscribe later. Replaces the last one published."""
+    """Deliver a fact to every subscriber of this entity, and keep it for later ones. Replaces the last one published."""
 
     fact: AnyFact
 
@@ -41,7 +41,7 @@ class Unsubscribe(Instruction, frozen=True):
 
 class Watch(Instruction, frozen=True):
     """A standing instruction that replaces the last: look at the runtime now and every so often, and post ``Observed`` for the
-    first look that starts from now on, then whenever something changed. Not stored: at a start the host derives it from the state.
+    first look that starts from now on, then whenever something changed. Not stored: a host that starts derives it from the state.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Unwatch(Instruction, frozen=True):
 
 
 class Apply(Instruction, frozen=True):
-    """Have the runtime make a spec true. When it was taken on, ``watch`` begins at once; until then the instance is not looked at.
+    """Have the runtime make a spec true. When it was taken on, ``watch`` begins; until then the instance is not looked at.
 
     ``Applied`` is posted when the apply ended. An operation is performed again with the same id after a crash.
     """

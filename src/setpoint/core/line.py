@@ -28,7 +28,7 @@ class LineState(msgspec.Struct, frozen=True, omit_defaults=True):
     """Service -> what its newest release asks for; parameters are carried over from it."""
 
 
-def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+def decide(_entity: str, state: LineState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
     """Number releases and offer them to the instances that they name."""
     state = state or LineState()
     out: list[AnyInstruction] = []

@@ -18,7 +18,7 @@ class TopicState(msgspec.Struct, frozen=True, omit_defaults=True):
     votes: tuple[Vote, ...] = ()
 
 
-def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
     """Take votes; the same one twice in a row from one person is one."""
     state = state or TopicState()
     votes, records = state.votes, []

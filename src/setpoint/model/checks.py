@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 class CheckDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One protection with one set of arguments on one subject. Equal definitions are one attachment, run once for all who wait."""
+    """One protection with one set of arguments on one subject. Equal definitions are one attachment, run once for all."""
 
     protection: str
     """Name of the Protection document or built-in, for people."""
@@ -31,8 +31,8 @@ class CheckDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
     """``organization``, ``application:saas``, ``channel:saas/acme``, ``runtime:local``, ``instance:saas/web@acme``, or
     ``attempt:saas/web@acme`` for checks whose arguments look up ``version``, ``params``, ``release`` or ``attempt``."""
     options: dict[str, Any] = {}
-    """The adapter's options, e.g. ``{"command": [...], "directory": ...}`` or the built-in's ``with``. In a policy, texts may still
-    hold lookups of the attempt (``${version}``); in an attachment none is left."""
+    """The adapter's options, e.g. ``{"command": [...], "directory": ...}`` or the built-in's ``with``. In a policy, texts may
+    still hold lookups of the attempt (``${version}``); in an attachment none is left."""
     env: dict[str, str] = {}
     facts: dict[str, Any] = {}
     """What is about to ship, given to programs as JSON on standard input, as far as the subject has it."""

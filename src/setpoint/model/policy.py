@@ -1,6 +1,6 @@
 """The compiled policy of one instance: under which conditions a version may start there and is judged there.
 
-Policy is not part of what runs: a new one counts at once for every gate not yet left behind. Produced by ``config``, read by ``core``.
+Policy is not part of what runs: a new one counts at once for every gate not yet left behind. ``config`` makes it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ApprovalUse(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     topic: str
     subject: str
-    """What the approval is for: ``instance:saas/web@acme``, ``channel:saas/acme``, ``application:saas`` …; one subject is asked once."""
+    """What it is for: ``instance:saas/web@acme``, ``channel:saas/acme``, ``application:saas`` …; one subject is asked once."""
     approvers: tuple[str, ...] | None = None
     """Principals; None: anyone with the right to approve."""
     min: int = 1

@@ -11,7 +11,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that is waited for, or that went wrong."""
 
     code: str
-    """``ordering check approval calendar cadence hold veto pin mirror rollout apply runtime deadline failed breaker problem …``."""
+    """``ordering check approval calendar cadence hold veto pin mirror rollout apply runtime failed breaker problem …``."""
     text: str
     """A sentence for people, without the names of the instance and the phase."""
     phase: str = ""

@@ -89,7 +89,7 @@ def _by_name(policy: Policy, attempt: Attempt) -> dict[str, CheckUse]:
     return {use.name: use for use in policy.checks if use.phase is attempt.phase}
 
 
-def _removed(draft: Draft, fact: Removed) -> None:
+def _removed(draft: Draft, _: Removed) -> None:
     draft.removed = True
 
 
@@ -146,7 +146,7 @@ def _neighbour(draft: Draft, fact: Neighbour) -> None:
 
 
 def _ask_upstream(draft: Draft, offer: Offer) -> None:
-    """A new offer of an old version: those before may have finalized it long ago, or just now and said so before the offer came."""
+    """A new offer of an old version: those before may have finalized it long ago, or just now, before the offer came."""
     for instance in draft.life.neighbours:
         _ask_one(draft, instance, offer)
 

@@ -1,4 +1,4 @@
-"""Asking attachments: every check of an attempt's phase gets a run that started after its gate did, and fresh ones when needed."""
+"""Asking attachments: every check of an attempt's phase gets a run that began after its gate did, and fresh ones when needed."""
 
 from __future__ import annotations
 

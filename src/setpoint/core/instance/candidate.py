@@ -66,7 +66,7 @@ def _follow(draft: Draft, want: Want | None) -> None:
 
 
 def _first_run_under_way(draft: Draft, candidate: Attempt) -> bool:
-    """Its own first check runs, and no gate says no: were it replaced each time, a slow gate and frequent releases would never meet."""
+    """Its own first check runs, and no gate says no: replaced each time, a slow gate and frequent releases would never meet."""
     offer = draft.offer(candidate.release)
     if offer is None or not selection.eligible(draft.rules, draft.life, offer):
         return False
@@ -178,8 +178,15 @@ def standing(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator
             unblock="set drift.mode to heal or report",
         )
     under_way = life.rollout
-    if (under_way and not offer.urgent and not rollout.failing(policy, life, under_way, now)) or (under_way and under_way.back and not under_way.stuck):
+    if under_way and _goes_first(policy, life, under_way, offer, now):
         yield _busy(life, under_way)
+
+
+def _goes_first(policy: Policy, life: Life, under_way: Rollout, offer: Offer, now: Instant) -> bool:
+    """A rollback goes first until it fails; a rollout, until it does badly or the candidate is urgent."""
+    if under_way.back:
+        return not under_way.stuck
+    return not offer.urgent and not rollout.failing(policy, life, under_way, now)
 
 
 def _busy(life: Life, under_way: Rollout) -> Reason:

@@ -18,7 +18,7 @@ KEPT_SIGNALS = 100
 
 
 def finalize(draft: Draft, offer: Offer, attempt: Attempt, began: Instant | None) -> None:
-    """The attempt converged: its version is *good*, and those ordered after may go on. ``began`` None: nothing had to be deployed."""
+    """The attempt converged: its version is *good*, those ordered after may go on. ``began`` None: nothing had to be deployed."""
     life = draft.life
     done = Finalization(offer.version, offer.release, draft.now)
     others = tuple(old for old in life.finalized if old.version != offer.version)

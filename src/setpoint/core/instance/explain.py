@@ -44,7 +44,7 @@ def desired(state: InstanceState, now: Instant) -> Offer | None:
     return want.offer if want else offer_of(life, life.target)
 
 
-def condition(state: InstanceState, now: Instant) -> Condition:
+def condition(state: InstanceState, now: Instant) -> Condition:  # noqa: ARG001 - asked like every question about a state
     """What an overview shows."""
     life = state.life
     if life.rollout:

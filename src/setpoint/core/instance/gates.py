@@ -210,9 +210,10 @@ def _cadence(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
 def uses(policy: Policy, life: Life, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
     """The checks that gate this phase of an attempt at this offer."""
     for use in policy.checks:
-        if use.phase is phase and not use.informational and applies(use.when, policy, life, offer):
-            if not skipped(life, offer.release, use.name):
-                yield use
+        if use.phase is not phase or use.informational or skipped(life, offer.release, use.name):
+            continue
+        if applies(use.when, policy, life, offer):
+            yield use
 
 
 def checks(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:

@@ -218,7 +218,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
     used: dict[str, int] = {}
     """Topic -> number of its status whose approvals are used up by a failed attempt."""
     neighbours: dict[str, Neighbour] = {}
-    """What those that it is ordered after, or mirrors, published last; their finalizations are those of releases still open here."""
+    """What those that it is ordered after, or mirrors, published last; their finalizations are of releases still open here."""
     finalized: tuple[Finalization, ...] = ()
     revoked: tuple[Version, ...] = ()
     rolled_back: tuple[int, ...] = ()

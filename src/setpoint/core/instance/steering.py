@@ -1,4 +1,4 @@
-"""Moving the runtime towards target: one apply at a time, retried with back-off, repeated when it does not show; drift is healed."""
+"""Moving the runtime towards target: one apply at a time, retried with back-off, repeated until it shows; drift is healed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from setpoint.core.instance.state import Breaker, Life, Seen
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.policy import Policy
 from setpoint.model.release import Offer
-from setpoint.model.time import MINUTE, Duration, Instant
+from setpoint.model.time import MINUTE, Duration
 
 QUIET: Duration = 10 * MINUTE
 """A difference that comes back after having stayed away this long is counted from one again."""
@@ -130,13 +130,13 @@ def drifted(policy: Policy, life: Life, offer: Offer) -> str:
 
 def _watch(draft: Draft, offer: Offer | None) -> None:
     applying = draft.life.applying
-    every = _interval(draft.life, draft.rules, offer, draft.now)
+    every = _interval(draft.life, draft.rules, offer)
     if applying.every != every:
         draft.set_applying(watch=applying.watch + 1, every=every, asked=True)
         draft.out.append(Watch(applying.watch + 1, every, offer.spec if offer else ""))
 
 
-def _interval(life: Life, policy: Policy, offer: Offer | None, now: Instant) -> Duration:
+def _interval(life: Life, policy: Policy, offer: Offer | None) -> Duration:
     healing = (
         offer is not None
         and life.breaker is not None
