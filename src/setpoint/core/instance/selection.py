@@ -48,8 +48,8 @@ def _picked(policy: Policy, life: Life, now: Instant) -> Want | None:
     newer = [offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer)]
     if newer:
         return Want(newer[-1] if policy.strategy is Strategy.NEWEST else _newest_ready(policy, life, newer, now), Kind.FORWARD)
-    frontier = offer_of(life, life.frontier)
-    return Want(frontier, Kind.FORWARD) if frontier else None
+    newest_begun = offer_of(life, floor(life))
+    return Want(newest_begun, Kind.FORWARD) if newest_begun else None
 
 
 def floor(life: Life) -> int:
