@@ -277,7 +277,7 @@ class EmbeddedEngine:
                 self._mailbox.put(actor, Mail(Woken(at=self._clock())))
 
     def _take_up(self) -> None:
-        self._operations.forget_waiting()
+        self._operations.forget(self._world.operations)
         applying = {entity for entity, effect in self._world.open if isinstance(effect, do.Apply)}
         for entity, actor in self._world.actors.items():
             watch = self._watch_of(actor.state) if actor.state is not None and entity not in applying else None
@@ -392,6 +392,8 @@ class EmbeddedEngine:
             except (sqlite3.Error, OSError) as error:
                 committing, current = None, None
                 await self._degrade(error)
+                if self._stopping:
+                    return
                 continue
             self._uncommitted = decided.turns if decided else 0
             if decided:

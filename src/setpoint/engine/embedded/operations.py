@@ -7,8 +7,9 @@ cancellation before it begins, has it cancelled; it is looked up once more just 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from setpoint.core.facts import AnyFact, Applied, CheckFinished, CheckUnwanted
 from setpoint.core.instructions import Apply, RunCheck
@@ -16,6 +17,8 @@ from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.port import Clock, Performer
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.plugins.errors import AdapterError, TerminalError
+
+log = logging.getLogger("setpoint.engine")
 
 CHECKS = 64
 APPLIES = 64
@@ -96,8 +99,9 @@ class Operations:
         """Its end was taken, durably."""
         self.finished.pop(operation, None)
 
-    def forget_waiting(self) -> None:
-        """Drop what has not begun: it is about to be loaded again."""
+    def forget(self, still_open: Container[str]) -> None:
+        """Drop what has not begun, for it is about to be loaded again, and ends that nobody waits for any more."""
+        self.finished = {operation: end for operation, end in self.finished.items() if operation in still_open}
         for lane in self._lanes.values():
             lane.waiting.clear()
         applying = (task.get_name() for operation, task in self._tasks.items() if self._kinds[operation] is Apply)
@@ -112,9 +116,13 @@ class Operations:
         tasks = list(self._tasks.values())
         if tasks:
             await asyncio.wait(tasks, timeout=_GRACE)
-        for task in tasks:
+        left = [task for task in tasks if not task.done()]
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if left and (resisting := (await asyncio.wait(left, timeout=_GRACE))[1]):
+            log.error(
+                "%d operations resist being cancelled and are left behind; they begin again at the next start", len(resisting)
+            )
 
     def _fill(self, kind: type[Effect]) -> None:
         lane = self._lanes[kind]

@@ -20,7 +20,7 @@ from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.journal import Writes
 from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
 from setpoint.engine.embedded.timers import Timers
-from setpoint.engine.embedded.world import World
+from setpoint.engine.embedded.world import World, kind_of
 from setpoint.engine.port import Clock, Codec, Decide
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant
 
@@ -87,7 +87,7 @@ class Turns:
         self.started: Callable[[str], bool] = lambda _: False
         """Whether an operation has been started; it cannot be cancelled then."""
         self._encoders: dict[type[Any], Callable[[Any], bytes]] = {
-            do.Send: lambda instruction: codec.encode_fact(instruction.fact),
+            do.Send: self._encode_send,
             do.Publish: lambda instruction: codec.encode_fact(instruction.fact),
             do.Apply: codec.encode_instruction,
             do.RunCheck: codec.encode_instruction,
@@ -171,6 +171,10 @@ class Turns:
         for instruction, blob in coded:
             self._doers[type(instruction)](actor, instruction, blob, now)
         return None
+
+    def _encode_send(self, send: do.Send) -> bytes:
+        kind_of(send.to)
+        return self._codec.encode_fact(send.fact)
 
     def _encode(self, instruction: Any) -> bytes:
         encoder = self._encoders.get(type(instruction))

@@ -26,6 +26,7 @@ log = logging.getLogger("setpoint.engine")
 
 LOOKS = 32
 """In flight at once."""
+_GRACE = 5.0
 _JITTER = 0.15
 
 Post = Callable[[str, Observed | Unobserved], None]
@@ -66,6 +67,7 @@ class Watches:
         self._now: deque[str] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = random.Random()  # noqa: S311 - jitter
+        self._stopped = False
         self.looks = 0
         """Made since the start."""
 
@@ -132,10 +134,12 @@ class Watches:
         self._watched.clear()
         self._heap.clear()
         self._now.clear()
+        self._stopped = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks and (resisting := (await asyncio.wait(tasks, timeout=_GRACE))[1]):
+            log.error("%d looks resist being cancelled and are left behind", len(resisting))
 
     def _next(self, now: float) -> str | None:
         while self._now:
@@ -160,6 +164,10 @@ class Watches:
         seen: Observation | str
         try:
             seen = await self._performer.look(entity, watch)
+        except asyncio.CancelledError:
+            if self._stopped:
+                raise
+            seen = "the runtime adapter gave up"
         except AdapterError as error:
             seen = str(error) or type(error).__name__
         except Exception as error:  # noqa: BLE001 - a look that breaks is a look that saw nothing; it is posted as that

@@ -42,9 +42,7 @@ class World:
 
     def add(self, actor: Actor) -> Actor:
         """Take in an actor."""
-        kind, colon, key = actor.entity.partition(":")
-        if not (kind and colon and key):
-            raise ValueError(f'"{actor.entity}" is no entity: write kind:key')
+        kind = kind_of(actor.entity)
         self.actors[actor.entity] = actor
         self.next_actor = max(self.next_actor, actor.id + 1)
         insort(self.kinds.setdefault(kind, []), actor.entity)
@@ -69,3 +67,11 @@ class World:
         rest = names[bisect_left(names, after + "\0") :] if after else names
         rest.reverse()
         self.fanouts[publisher] = rest
+
+
+def kind_of(entity: str) -> str:
+    """``instance`` of ``instance:saas/web@acme``. Raises ValueError for what is no entity id."""
+    kind, _, key = entity.partition(":")
+    if not (kind and key):
+        raise ValueError(f'"{entity}" is no entity: write kind:key')
+    return kind
