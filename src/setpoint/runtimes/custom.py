@@ -1,8 +1,8 @@
 """The custom runtime: commands of the user's own deploy, and say what runs.
 
-Runtime options: ``apply`` (argv, required), ``fetch``, ``info``, ``remove`` (argv), ``structured``, ``directory``, ``timeout`` (10m)
-for ``apply`` and ``remove``, ``fetchTimeout`` (30s) for the others. Workload options: ``with``. Every command gets the spec as JSON
-on standard input, its ``env``, ``SETPOINT_APPLICATION _SERVICE _CHANNEL _INSTANCE _VERSION`` and ``SETPOINT_OPERATION_ID``.
+Runtime options: ``apply`` (argv, required), ``fetch``, ``info``, ``remove`` (argv), ``structured``, ``directory``, ``timeout``
+(10m) for ``apply`` and ``remove``, ``fetchTimeout`` (30s) for the others. Workload options: ``with``. Every command gets the spec
+as JSON on standard input, its ``env``, ``SETPOINT_APPLICATION _SERVICE _CHANNEL _INSTANCE _VERSION`` and ``_OPERATION_ID``.
 
 Exit codes. ``fetch``: 0 runs the version asked for, 2 drifted or another version, 75 try again, other: failed. ``apply``: 0 done,
 75 try again, other: failed. What was applied last is remembered below ``runtimes/custom`` of the data directory, so that an

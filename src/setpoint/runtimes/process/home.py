@@ -78,10 +78,9 @@ class Home:
             return None
 
     def forget(self, instance: str) -> None:
-        """Keep nothing of an instance: neither what is remembered, nor its logs and directories."""
+        """Remember nothing of an instance, its logs included; its directories go later, as one may just have been made."""
         self.record_of(instance).unlink(missing_ok=True)
-        for directory in (self.logs_of(instance), self.trees / file_name(instance)):
-            shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(self.logs_of(instance), ignore_errors=True)
 
     def write(self, record: InstanceRecord, *, durable: bool = False) -> None:
         """Replace what is remembered, all or nothing; ``durable`` survives a loss of power, too."""

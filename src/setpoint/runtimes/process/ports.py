@@ -56,13 +56,14 @@ def listen(port: int, taken: set[int]) -> socket.socket:
     Raises:
         OSError: somebody else has it.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is named because asyncio sends small pieces at once only where it knows that it is TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((LOOPBACK, port or free_port(taken)))
         listener.listen(1024)
         listener.setblocking(False)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(f"port {port} of {LOOPBACK} cannot be had: {error.strerror}") from error
     return listener

@@ -293,9 +293,9 @@ class Replica:
         if self.target is not None:
             self.target.retire()
             await self._drain(self.target, ended, allowed * _DRAIN_SHARE)
-        send_all(members(self.record.run, self._leader), signal.SIGTERM)
+        send_all(await self._members(), signal.SIGTERM)
         await asyncio.wait({ended}, timeout=max(0.0, deadline - loop.time()))
-        while loop.time() < deadline and members(self.record.run, self._leader):  # noqa: ASYNC110 - processes tell nobody
+        while loop.time() < deadline and await self._members():
             await asyncio.sleep(_POLL)
         await self._sweep()
 
@@ -308,6 +308,10 @@ class Replica:
 
     async def _sweep(self) -> None:
         """Kill what is left of this run, also what is born while it is being killed."""
-        while left := members(self.record.run, self._leader):
+        while left := await self._members():
             send_all(left, signal.SIGKILL)
             await asyncio.sleep(_POLL)
+
+    async def _members(self) -> set[Identity]:
+        """In a thread: on a machine with thousands of processes the scan would hold up the address."""
+        return await asyncio.to_thread(members, self.record.run, self._leader)

@@ -28,7 +28,7 @@ from setpoint.runtimes.process.records import InstanceRecord, InstanceView, Repl
 from setpoint.runtimes.process.replica import Host
 from setpoint.runtimes.process.survivors import survivors_of
 
-IDLE = 10.0
+IDLE = 5.0
 """Seconds without an instance and without a request after which a supervisor ends by itself."""
 _TICK = 1.0
 _TREE_AGE = 600.0

@@ -1,0 +1,132 @@
+"""Heads of HTTP messages: what is refused, what goes on, and how bodies end."""
+
+from __future__ import annotations
+
+import pytest
+
+from setpoint.runtimes.process.proxy.address import _is_http
+from setpoint.runtimes.process.proxy.messages import Framing, RefusedError, parse_request, parse_response
+
+
+def request(*lines: str, first: str = "GET /a?b HTTP/1.1", host: bool = True) -> bytes:
+    return "\r\n".join([first, *(["Host: a"] if host else []), *lines, "", ""]).encode("latin-1")
+
+
+def response(*lines: str, first: str = "HTTP/1.1 200 OK") -> bytes:
+    return "\r\n".join([first, *lines, "", ""]).encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (request("Content-Length: 3", "Transfer-Encoding: chunked"), 400),
+        (request("Content-Length: 3", "Content-Length: 3"), 400),
+        (request("Content-Length: 3, 3"), 400),
+        (request("Content-Length: +3"), 400),
+        (request("Content-Length: 0x3"), 400),
+        (request("Content-Length: "), 400),
+        (request("Content-Length: ٣".encode().decode("latin-1")), 400),
+        (request("Transfer-Encoding: gzip"), 501),
+        (request("Transfer-Encoding: chunked, chunked"), 501),
+        (request("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 501),
+        (request("Transfer-Encoding: \x0bchunked"), 400),
+        (request("Transfer-Encoding: chunked", first="POST / HTTP/1.0"), 400),
+        (request("Transfer-Encoding : chunked"), 400),
+        (request(" folded: line"), 400),
+        (request("A: b\nC: d"), 400),
+        (request("A: b\rC: d"), 400),
+        (request("A: \0"), 400),
+        (request("no colon"), 400),
+        (request(": no name"), 400),
+        (request(host=False), 400),
+        (request("Host: b"), 400),
+        (request(first="GET  / HTTP/1.1"), 400),
+        (request(first="GET /a b HTTP/1.1"), 400),
+        (request(first="GET / HTTP/1.1 "), 400),
+        (request(first="GET / HTTP/2.0"), 505),
+        (request(first="G(T / HTTP/1.1"), 400),
+        (request(first="CONNECT a:1 HTTP/1.1"), 405),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(head: bytes, status: int) -> None:
+    with pytest.raises(RefusedError) as refused:
+        parse_request(head)
+    assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        response("Content-Length: 3", "Transfer-Encoding: chunked"),
+        response("Content-Length: 3", "Content-Length: 4"),
+        response("Transfer-Encoding: gzip, chunked"),
+        response(first="HTTP/2 200 OK"),
+        response(first="200 OK"),
+        response("bad header"),
+    ],
+)
+def test_a_replica_that_answers_ambiguously_is_a_bad_gateway(head: bytes) -> None:
+    with pytest.raises(RefusedError) as refused:
+        parse_response(head, to_head=False)
+    assert refused.value.status == 502
+
+
+def test_what_concerns_one_connection_stays_there() -> None:
+    head = parse_request(
+        request(
+            "Connection: keep-alive, X-Mine, host, content-length",
+            "X-Mine: 1",
+            "Keep-Alive: 5",
+            "TE: x",
+            "A: b",
+            "Content-Length: 2",
+        )
+    ).head(b"10.0.0.1")
+    lines = ["GET /a?b HTTP/1.1", "Host: a", "A: b", "Content-Length: 2", "X-Forwarded-For: 10.0.0.1", "Connection: keep-alive"]
+    assert head.decode().split("\r\n") == [*lines, "", ""]
+
+
+def test_an_upgrade_is_asked_on() -> None:
+    head = parse_request(request("Connection: Upgrade", "Upgrade: websocket")).head(b"::1")
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in head
+
+
+@pytest.mark.parametrize(
+    ("lines", "first", "to_head", "framing"),
+    [
+        (["Content-Length: 5"], "HTTP/1.1 200 OK", False, Framing("length", 5)),
+        (["Content-Length: 5"], "HTTP/1.1 200 OK", True, Framing("none")),
+        (["Content-Length: 5"], "HTTP/1.1 304 Not Modified", False, Framing("none")),
+        (["Transfer-Encoding: chunked"], "HTTP/1.1 200 OK", False, Framing("chunked")),
+        ([], "HTTP/1.1 204 No Content", False, Framing("none")),
+        ([], "HTTP/1.1 100 Continue", False, Framing("none")),
+        ([], "HTTP/1.1 200", False, Framing("until-close")),
+    ],
+)
+def test_how_an_answer_ends(lines: list[str], first: str, to_head: bool, framing: Framing) -> None:
+    assert parse_response(response(*lines, first=first), to_head=to_head).framing == framing
+
+
+def test_only_what_cannot_be_done_twice_may_be_repeated() -> None:
+    assert parse_request(request()).repeatable
+    assert not parse_request(request(first="POST / HTTP/1.1")).repeatable
+    assert not parse_request(request("Content-Length: 1", first="PUT / HTTP/1.1")).repeatable
+    assert not parse_request(request("Connection: upgrade", "Upgrade: x")).repeatable
+
+
+@pytest.mark.parametrize(
+    ("first", "http"),
+    [
+        (b"GET / HTTP/1.1\r\nHost", True),
+        (b"PATCH /x HTTP/1.0\r\n", True),
+        (b"GE", True),
+        (b"GET key\r\n", False),
+        (b"HELO mail\r\n", False),
+        (b"PRI * HTTP/2.0\r\n\r\n", False),
+        (b"*1\r\n$4\r\nPING\r\n", False),
+        (b"\x16\x03\x01", False),
+        (b"", False),
+    ],
+)
+def test_http_is_told_from_other_protocols_by_its_first_line(first: bytes, http: bool) -> None:
+    assert _is_http(first) is http

@@ -1,0 +1,374 @@
+"""Replicas outlive the engine and their supervisor, are recognised again, and end with everything they started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from tests.runtimes.helpers import INSTANCE, eventually, is_settled, leaders_of, processes_of, settled, spec, supervisor_of
+
+from setpoint.plugins.errors import TerminalError, TransientError
+from setpoint.runtimes.process import ProcessRuntime, shutdown
+from setpoint.runtimes.process.home import Home
+from setpoint.runtimes.process.ports import free_port, listen
+
+
+def kill(process: psutil.Process) -> None:
+    process.send_signal(signal.SIGKILL)
+
+
+async def gone(*processes: psutil.Process) -> None:
+    async def ended() -> bool:
+        return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+    await eventually(f"{processes} ended", ended)
+
+
+async def test_another_engine_recognises_what_runs(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec(replicas=2)
+    await processes.apply("op/1", wanted)
+    before = await settled(processes, wanted)
+    pids = {process.pid for process in leaders_of(home)}
+    successor = ProcessRuntime({}, home)
+    assert await successor.observe(INSTANCE, wanted) == before
+    await successor.apply("op/1", wanted)
+    await successor.apply("op/2", wanted)
+    assert {process.pid for process in leaders_of(home)} == pids
+
+
+async def test_a_killed_replica_is_started_again_and_missed_until_then(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec("1", "--slow-start", "0.3", replicas=2)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    victim, other = leaders_of(home)
+    kill(victim)
+
+    async def missed() -> bool:
+        seen = await processes.observe(INSTANCE, wanted)
+        assert not seen.difference
+        return not is_settled(seen, wanted)
+
+    await eventually("it is missed", missed)
+    seen = await settled(processes, wanted)
+    assert len(seen.objects) == 2
+    after = {process.pid for process in leaders_of(home)}
+    assert other.pid in after
+    assert victim.pid not in after
+    assert len(after) == 2
+
+
+async def test_a_new_supervisor_takes_over_without_a_duplicate(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec(replicas=3)
+    await processes.apply("op/1", wanted)
+    address = (await settled(processes, wanted)).links["address"]
+    pids = {process.pid for process in leaders_of(home)}
+    supervisor = supervisor_of(home)
+    kill(supervisor)
+    await gone(supervisor)
+
+    seen = await processes.observe(INSTANCE, wanted)
+    assert not seen.complete
+    assert seen.difference
+    assert {o.digest for o in seen.objects} == {wanted.digest}
+    assert {process.pid for process in leaders_of(home)} == pids, "observing starts nothing"
+
+    await processes.apply("op/2", wanted)
+    seen = await settled(processes, wanted)
+    assert seen.links["address"] == address
+    assert {process.pid for process in leaders_of(home)} == pids
+    async with httpx.AsyncClient() as client:
+        assert {int((await client.get(f"{address}/pid")).text) for _ in range(12)} == pids
+    kill(leaders_of(home)[0])  # the adopted are looked after like its own
+
+    async def replaced() -> bool:
+        running = {process.pid for process in leaders_of(home)}
+        return len(running) == 3 and running != pids
+
+    await eventually("it is started again", replaced)
+
+
+async def test_replicas_that_died_with_their_supervisor_are_started_anew(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec(replicas=2)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    everything = processes_of(home)
+    for process in [supervisor_of(home), *leaders_of(home)]:
+        kill(process)
+    await gone(*everything)
+    seen = await processes.observe(INSTANCE, wanted)
+    assert seen.objects == ()
+    assert not seen.complete
+    assert seen.message == "nothing runs"
+    await processes.apply("op/2", wanted)
+    assert len((await settled(processes, wanted)).objects) == 2
+    assert len(leaders_of(home)) == 2
+
+
+async def test_a_supervisor_killed_in_the_middle_of_a_replacement_is_continued(home: Path, processes: ProcessRuntime) -> None:
+    old, new = spec("1", replicas=2), spec("2", "--slow-start", "0.3", replicas=2)
+    await processes.apply("op/1", old)
+    await settled(processes, old)
+    await processes.apply("op/2", new)
+
+    async def both() -> bool:
+        return len(leaders_of(home)) == 3
+
+    await eventually("one of the new version was started", both)
+    kill(supervisor_of(home))
+    await processes.apply("op/2", new)
+    await settled(processes, new)
+
+    async def two() -> bool:
+        return len(leaders_of(home)) == 2
+
+    await eventually("no duplicate is left", two)
+
+
+async def test_a_number_that_another_process_got_is_not_taken_for_a_replica(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec()
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    everything = processes_of(home)
+    for process in [supervisor_of(home), *leaders_of(home)]:
+        kill(process)
+    await gone(*everything)
+    place = Home(home)
+    record = place.read(INSTANCE)
+    assert record is not None
+    record.replicas[0].pid = os.getpid()  # alive, and not ours
+    place.write(record)
+    assert (await processes.observe(INSTANCE, wanted)).objects == ()
+    await processes.apply("op/2", wanted)
+    await settled(processes, wanted)
+    [replica] = leaders_of(home)
+    assert replica.pid != os.getpid()
+
+
+async def test_stopping_is_graceful(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec("1", command=["sh", "-c", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done"], health=None)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    await shutdown(home)
+    lines = [line.text async for line in processes.logs(INSTANCE)]
+    assert lines[-1] == "bye"
+
+
+async def test_what_ignores_the_signal_and_what_left_the_group_is_killed_after_the_stop_timeout(
+    home: Path, processes: ProcessRuntime
+) -> None:
+    wanted = spec("1", "--ignore-term", "--children", stopTimeout="400ms")
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    everything = [process for process in processes_of(home) if process != supervisor_of(home)]
+    assert len(everything) == 4
+    assert len({os.getsid(process.pid) for process in everything}) == 3
+    await processes.remove("op/2", INSTANCE)
+    await gone(*everything)
+
+
+async def test_what_a_crashed_replica_leaves_behind_ends_before_it_is_started_again(
+    home: Path, processes: ProcessRuntime
+) -> None:
+    wanted = spec("1", "--children")
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    before = [process for process in processes_of(home) if process != supervisor_of(home)]
+    kill(leaders_of(home)[0])
+    await gone(*before)
+
+    async def again() -> bool:
+        return len(processes_of(home)) == 5
+
+    await eventually("it runs again, once", again)
+
+
+async def test_a_daemon_without_our_mark_ends_with_the_shutdown(home: Path, processes: ProcessRuntime, tmp_path: Path) -> None:
+    note = tmp_path / "daemon.pid"
+    daemon = f"echo $$ > {note}; exec sleep 600"
+    hidden = ["sh", "-c", f"env -i setsid sh -c '{daemon}' & exec sleep 600"]
+    wanted = spec("1", command=hidden, health=None)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    found = psutil.Process(int(note.read_text()))
+    kill(next(process for process in processes_of(home) if process != supervisor_of(home)))  # now it is an orphan
+    await shutdown(home)
+    await gone(found)
+
+
+async def test_a_crash_loop_is_visible(processes: ProcessRuntime) -> None:
+    wanted = spec("1", "--crash-after", "0.1", health=None)
+    await processes.apply("op/1", wanted)
+
+    async def told() -> bool:
+        seen = await processes.observe(INSTANCE, wanted)
+        assert not is_settled(seen, wanted)
+        return any("exited with 3 (3 times so far); its last line: out of luck" in o.message for o in seen.objects)
+
+    await eventually("exit code, restarts and last line", told)
+
+
+async def test_a_replica_that_cannot_be_started_says_why(processes: ProcessRuntime) -> None:
+    wanted = spec("1", command=["/no/such/program"])
+    await processes.apply("op/1", wanted)
+
+    async def told() -> bool:
+        seen = await processes.observe(INSTANCE, wanted)
+        return any("No such file or directory: /no/such/program" in o.message and o.healthy is False for o in seen.objects)
+
+    await eventually("why", told)
+
+
+async def test_the_supervisor_has_nothing_of_the_engines(home: Path, processes: ProcessRuntime, monkeypatch) -> None:
+    monkeypatch.setenv("SETPOINT_TOKEN", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with (home / "engine.db").open("w") as held:
+        os.set_inheritable(held.fileno(), True)
+        wanted = spec(env={"COLOUR": "blue"})
+        await processes.apply("op/1", wanted)
+        address = (await settled(processes, wanted)).links["address"]
+    supervisor = supervisor_of(home)
+    assert os.getsid(supervisor.pid) != os.getsid(0)
+    assert supervisor.ppid() != os.getpid()
+    assert not [file for file in supervisor.open_files() if file.path == str(home / "engine.db")]
+    assert supervisor.terminal() is None
+    async with httpx.AsyncClient() as client:
+        environment = (await client.get(f"{address}/env")).json()["env"]
+    assert environment["COLOUR"] == "blue"
+    assert environment["SETPOINT_INSTANCE"] == INSTANCE
+    assert environment["SETPOINT_REPLICA"] == "web-1"
+    assert "secret" not in json.dumps(environment)
+    supervisor.send_signal(signal.SIGINT)
+
+
+async def test_ended_by_hand_the_supervisor_hands_over(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec(replicas=2)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    pids = {process.pid for process in leaders_of(home)}
+    supervisor = supervisor_of(home)
+    supervisor.send_signal(signal.SIGTERM)
+    await gone(supervisor)
+    await processes.apply("op/2", wanted)
+    await settled(processes, wanted)
+    assert {process.pid for process in leaders_of(home)} == pids
+
+
+async def test_the_address_is_kept_over_versions_removals_aside(home: Path, processes: ProcessRuntime) -> None:
+    first = spec("1")
+    await processes.apply("op/1", first)
+    address = (await settled(processes, first)).links["address"]
+    await processes.apply("op/2", spec("2"))
+    assert (await settled(processes, spec("2"))).links["address"] == address
+    await shutdown(home)
+    seen = await processes.observe(INSTANCE, spec("2"))
+    assert seen.objects == ()
+    await processes.apply("op/3", spec("2"))
+    assert (await settled(processes, spec("2"))).links["address"] == address
+
+
+async def test_the_address_takes_the_port_that_is_asked_for(processes: ProcessRuntime) -> None:
+    port = free_port(set())
+    await processes.apply("op/1", spec("1", port=port))
+    assert (await settled(processes, spec("1", port=port))).links["address"] == f"http://127.0.0.1:{port}"
+
+
+async def test_a_port_that_somebody_else_has_is_worth_another_try(processes: ProcessRuntime) -> None:
+    port = free_port(set())
+    with listen(port, set()):
+        with pytest.raises(TransientError, match=str(port)):
+            await processes.apply("op/1", spec("1", port=port))
+        assert (await processes.observe(INSTANCE, spec("1", port=port))).objects == ()
+    await processes.apply("op/1", spec("1", port=port))
+    await settled(processes, spec("1", port=port))
+
+
+async def test_a_deep_home_is_no_trouble(home: Path) -> None:
+    deep = home / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    runtime = ProcessRuntime({}, deep)
+    await runtime.apply("op/1", spec())
+    await settled(runtime, spec())
+    await shutdown(deep)
+    assert processes_of(deep) == []
+
+
+def store(home: Path, **files: bytes) -> dict[str, str]:
+    (home / "files").mkdir(exist_ok=True)
+    named = {}
+    for name, content in files.items():
+        key = sha256(content).hexdigest()
+        (home / "files" / key).write_bytes(content)
+        named[f"service/{name}"] = key
+    return named
+
+
+async def test_files_of_a_version_are_laid_out_for_it(home: Path, processes: ProcessRuntime) -> None:
+    files = store(home, run=b"#!/bin/sh\ncat words; pwd; exec sleep 600\n", words=b"of version 1\n")
+    wanted = spec("1", command=["./run"], directory="service", files=files, health=None)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    said, directory = [line.text async for line in processes.logs(INSTANCE)]
+    assert said == "of version 1"
+    assert Path(directory).name == "service"
+    (Path(directory) / "words").write_text("scribbled\n")
+    assert (home / "files" / files["service/words"]).read_bytes() == b"of version 1\n"
+
+
+async def test_a_file_that_is_missing_or_damaged_fails_for_good(home: Path, processes: ProcessRuntime) -> None:
+    files = store(home, words=b"right")
+    with pytest.raises(TerminalError, match="not in the store"):
+        await processes.apply("op/1", spec(files={"service/other": "0" * 64}, directory="service"))
+    (home / "files" / files["service/words"]).write_bytes(b"wrong")
+    with pytest.raises(TerminalError, match="damaged"):
+        await processes.apply("op/1", spec(files=files, directory="service"))
+    with pytest.raises(TerminalError, match="does not lie below"):
+        await processes.apply("op/1", spec(files={"../words": files["service/words"]}, directory="service"))
+    with pytest.raises(TerminalError, match="does not exist"):
+        await processes.apply("op/1", spec(directory="/no/such/directory"))
+
+
+async def test_a_mutable_directory_is_used_as_it_is(processes: ProcessRuntime, tmp_path: Path) -> None:
+    wanted = spec(directory=str(tmp_path), mutable=True)
+    await processes.apply("op/1", wanted)
+    address = (await settled(processes, wanted)).links["address"]
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{address}/env")).json()["cwd"] == str(tmp_path)
+
+
+async def test_usage_is_shown_aside_from_observations(processes: ProcessRuntime) -> None:
+    assert await processes.usage(INSTANCE) == ()
+    wanted = spec(replicas=2)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    used = await processes.usage(INSTANCE)
+    assert [usage.replica for usage in used] == ["web-1", "web-2"]
+    assert all(usage.memory > 1_000_000 for usage in used)
+
+
+async def test_a_supervisor_with_nothing_to_do_ends_by_itself(home: Path, processes: ProcessRuntime) -> None:
+    await processes.apply("op/1", spec())
+    await settled(processes, spec())
+    supervisor = supervisor_of(home)
+    await processes.remove("op/2", INSTANCE)
+
+    async def ended() -> bool:
+        return not supervisor.is_running()
+
+    await eventually("it ended", ended, within=30)
+
+
+async def test_a_damaged_record_holds_nobody_else_up(home: Path, processes: ProcessRuntime) -> None:
+    await processes.apply("op/1", spec())
+    await settled(processes, spec())
+    await shutdown(home)
+    broken = Home(home).record_of("shop/broken@staging")
+    broken.write_text("{")
+    await processes.apply("op/2", spec())
+    await settled(processes, spec())
+    assert broken.with_suffix(".damaged").exists()

@@ -1,0 +1,199 @@
+"""Replacing replicas: what to do next as a pure function, then on real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.runtimes.helpers import eventually, leaders_of, settled, spec
+
+from setpoint.model.spec import Rollout
+from setpoint.runtimes.process import ProcessRuntime
+from setpoint.runtimes.process.options import amount
+from setpoint.runtimes.process.rolling import Moves, Seen, next_moves
+
+
+def replicas(new: str = "", old: str = "") -> list[Seen]:
+    """``+`` a healthy replica, ``-`` one that is not."""
+    marks = [(mark, True) for mark in new] + [(mark, False) for mark in old]
+    return [Seen(f"web-{number}", current, mark == "+") for number, (mark, current) in enumerate(marks)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "new", "old", "start", "stop"),
+    [
+        (2, "", "", 2, 0),
+        (2, "", "++", 1, 0),
+        (2, "-", "++", 0, 0),
+        (2, "+", "++", 1, 1),
+        (2, "++", "+", 0, 1),
+        (2, "++", "", 0, 0),
+        (2, "+", "--", 1, 1),
+        (2, "", "----", 1, 2),
+        (0, "", "++", 0, 2),
+        (0, "", "", 0, 0),
+        (1, "--", "", 0, 1),
+    ],
+)
+def test_the_next_moves_keep_capacity(wanted: int, new: str, old: str, start: int, stop: int) -> None:
+    moves = next_moves(wanted, 1, 0, replicas(new, old))
+    assert (moves.start, len(moves.stop)) == (start, stop)
+
+
+def test_without_surge_an_old_one_makes_room_first() -> None:
+    assert next_moves(4, 0, 1, replicas("", "++++")) == Moves(start=1, stop=("web-0",))
+
+
+def test_neither_surge_nor_gap_would_never_move_and_so_means_one_more() -> None:
+    assert next_moves(2, 0, 0, replicas("", "++")).start == 1
+
+
+@given(
+    wanted=st.integers(0, 6),
+    old=st.integers(0, 6),
+    surge=st.integers(0, 3),
+    unavailable=st.integers(0, 3),
+    seed=st.randoms(use_true_random=False),
+)
+def test_every_replacement_ends_and_never_falls_below_what_is_promised(wanted, old, surge, unavailable, seed) -> None:
+    """Replicas become healthy in any order; enough serve all the while, and in the end just the wanted new ones are there."""
+    seen = replicas("", "+" * old)
+    promised = min(wanted - unavailable, old)
+    names = iter(range(1_000, 2_000))
+    for _ in range(200):
+        moves = next_moves(wanted, surge, unavailable, seen)
+        seen = [replica for replica in seen if replica.name not in moves.stop]
+        assert sum(replica.healthy for replica in seen) >= promised
+        seen += [Seen(f"web-{next(names)}", current=True, healthy=False) for _ in range(moves.start)]
+        assert len(seen) <= max(old, wanted + max(surge, 0 if unavailable else 1))
+        starting = [replica for replica in seen if not replica.healthy]
+        if not starting and moves == Moves(0, ()):
+            break
+        if starting:
+            lucky = seed.choice(starting)
+            seen[seen.index(lucky)] = lucky._replace(healthy=True)
+    assert [replica.current for replica in seen] == [True] * wanted
+
+
+def test_amounts_are_counts_or_percentages_rounded_up() -> None:
+    assert [amount(value, 10) for value in (3, 0, "25%", "0%", "100%")] == [3, 0, 3, 0, 10]
+
+
+async def test_old_replicas_serve_until_new_ones_are_healthy(processes: ProcessRuntime) -> None:
+    old, new = spec("1", replicas=2), spec("2", "--slow-start", "0.4", replicas=2)
+    await processes.apply("op/1", old)
+    address = (await settled(processes, old)).links["address"]
+    await processes.apply("op/2", new)
+    healthy_at_least, answers = 2, set()
+    async with httpx.AsyncClient() as client:
+        while not ((seen := await processes.observe(new.instance, new)).complete and all(o.healthy for o in seen.objects)):
+            healthy_at_least = min(healthy_at_least, sum(o.healthy is True and o.active for o in seen.objects))
+            answer = await client.get(address)
+            assert answer.status_code == 200
+            answers.add(answer.text)
+    assert healthy_at_least == 2
+    assert answers == {"1", "2"}
+
+
+async def test_a_version_that_never_gets_healthy_leaves_the_old_one_serving(processes: ProcessRuntime) -> None:
+    old, bad = spec("1", replicas=2), spec("2", "--unhealthy", replicas=2)
+    await processes.apply("op/1", old)
+    address = (await settled(processes, old)).links["address"]
+    await processes.apply("op/2", bad)
+
+    async def shows_why() -> bool:
+        return any("answered 500" in o.message for o in (await processes.observe(bad.instance, bad)).objects)
+
+    await eventually("the failing health check is shown", shows_why)
+    seen = await processes.observe(bad.instance, bad)
+    assert not seen.complete
+    assert not seen.difference
+    assert [o.version for o in seen.objects if o.healthy] == ["1", "1"]
+    async with httpx.AsyncClient() as client:
+        assert {(await client.get(address)).text for _ in range(10)} == {"1"}
+
+
+async def test_going_back_in_the_middle_keeps_the_old_replicas(processes: ProcessRuntime) -> None:
+    old, bad = spec("1", replicas=2), spec("2", "--unhealthy", replicas=2)
+    await processes.apply("op/1", old)
+    before = await settled(processes, old)
+    await processes.apply("op/2", bad)
+    await processes.apply("op/3", old)
+    after = await settled(processes, old)
+    assert [o.name for o in after.objects] == [o.name for o in before.objects]
+
+
+async def test_all_at_once_when_the_rollout_allows_it(processes: ProcessRuntime) -> None:
+    old = spec("1", replicas=3)
+    new = spec("2", replicas=3, rollout=Rollout(max_unavailable="100%", max_surge="100%"))
+    await processes.apply("op/1", old)
+    await settled(processes, old)
+    await processes.apply("op/2", new)
+    await settled(processes, new)
+
+
+async def test_scaling_to_nothing_and_back(home, processes: ProcessRuntime) -> None:
+    some, none = spec("1", replicas=2), spec("1", replicas=0)
+    await processes.apply("op/1", some)
+    address = (await settled(processes, some)).links["address"]
+    await processes.apply("op/2", none)
+    await settled(processes, none)
+
+    async def ended() -> bool:
+        return leaders_of(home) == []
+
+    await eventually("no replica is left", ended)
+    await processes.apply("op/3", some)
+    assert (await settled(processes, some)).links["address"] == address
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        {"http": "/healthz", "interval": "100ms"},
+        {"tcp": True},
+        {
+            "command": [sys.executable, "-c", "import os,urllib.request as u; u.urlopen(os.environ['SETPOINT_ADDRESS'])"],
+            "timeout": "5s",
+        },
+        None,
+    ],
+    ids=["http", "tcp", "command", "none"],
+)
+async def test_every_kind_of_health_check_comes_to_yes(processes: ProcessRuntime, health) -> None:
+    wanted = spec("1", health=health)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+
+
+@pytest.mark.parametrize(
+    ("health", "why"),
+    [
+        ({"command": [sys.executable, "-c", "raise SystemExit(4)"], "timeout": 5000}, "exited with 4"),
+        ({"command": ["sleep", "60"], "timeout": 200}, "did not end within 200 ms"),
+        ({"command": ["/no/such/program"]}, "No such file"),
+    ],
+)
+async def test_a_health_check_that_says_no_is_shown(processes: ProcessRuntime, health, why: str) -> None:
+    wanted = spec("1", health=health)
+    await processes.apply("op/1", wanted)
+
+    async def shown() -> bool:
+        return any(why in o.message and not o.healthy for o in (await processes.observe(wanted.instance, wanted)).objects)
+
+    await eventually(why, shown)
+
+
+async def test_observing_changes_nothing(home, processes: ProcessRuntime) -> None:
+    wanted = spec("1", replicas=2)
+    await processes.apply("op/1", wanted)
+    seen = await settled(processes, wanted)
+    before = {process.pid for process in leaders_of(home)}
+    for _ in range(20):
+        assert await processes.observe(wanted.instance, wanted) == seen
+        await asyncio.sleep(0)
+    assert {process.pid for process in leaders_of(home)} == before
