@@ -308,8 +308,8 @@ def _runtime_definition(model: Any, root: Path) -> RuntimeDefinition:
     block = next(name for name in ADAPTERS if getattr(model, name) is not None)
     options: dict[str, Any] = {}
     if model.custom:
-        options = {name: _program(words, root) for name in ("fetch", "apply", "info") if (words := getattr(model.custom, name))}
-        options["structured"] = model.custom.structured
+        options = {name: _program(words, root) for name, words in model.custom.commands.items()}
+        options |= {"structured": model.custom.structured, "timeout": model.custom.timeout, "fetchTimeout": model.custom.fetch_timeout}
         options["directory"] = paths.absolute(root, paths.beside(model.custom.apply.position.file, "."))
     return RuntimeDefinition(str(model.name), ADAPTERS[block], options, plain(model.labels))
 

@@ -9,6 +9,7 @@ import msgspec
 
 from setpoint.config.compile import Configuration
 from setpoint.model.policy import Policy
+from setpoint.model.selector import Selector
 from setpoint.model.time import format_duration
 
 ABSENT = ""
@@ -64,7 +65,7 @@ def _instance_changes(name: str, old: Configuration, new: Configuration) -> Iter
     origins = new.origins(name)
     pairs = (
         ("runs", flat(_running(old.template(name))), flat(_running(new.template(name)))),
-        ("policy", flat(_policy(old.policy(name))), flat(_policy(new.policy(name)))),
+        ("policy", *_policies(old.policy(name), new.policy(name))),
     )
     for what, before, after in pairs:
         for path in sorted(before.keys() | after.keys()):
@@ -85,17 +86,51 @@ def _running(template: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _policy(policy: Policy) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(policy)
+_GATES = {"checks": "check.subject", "orderings": "channels", "approvals": "subject", "calendars": "timezone"}
+"""Lists of gates -> the field that tells most about a whole one."""
+
+
+def _policies(old: Policy, new: Policy) -> tuple[dict[str, str], dict[str, str]]:
+    """Both policies as paths; a gate that comes or goes is one line, not one for each of its fields."""
+    before, after = _fields(old), _fields(new)
+    gates = {side: {gate for path in paths if (gate := _gate(path))} for side, paths in (("old", before), ("new", after))}
+    return _without(before, gates["old"] - gates["new"]), _without(after, gates["new"] - gates["old"])
+
+
+def _fields(policy: Policy) -> dict[str, str]:
+    fields = _plain(policy)
     del fields["instance"]
-    fields["checks"] = [check | {"name": f"{check['name']}@{check['phase']}"} for check in fields.get("checks", [])]
-    return fields
+    fields["checks"] = [check | {"name": f"{check['name']}@{check['phase']}"} for check in fields["checks"]]
+    return {path: text for path, text in flat(fields).items() if text != "[]" or path not in _GATES}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Selector):
+        return value.text
+    if isinstance(value, msgspec.Struct):
+        return {field: _plain(getattr(value, field)) for field in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _gate(path: str) -> str:
+    """``checks.NAME`` of ``checks.NAME.check.interval``; empty for anything else. Names have no dots but those of a node's suffix."""
+    kind, _, rest = path.partition(".")
+    if kind not in _GATES:
+        return ""
+    name, _, more = rest.partition(".")
+    node = more.partition(".")[0].partition("@")[0].partition("-")[0]
+    return f"{kind}.{name}.{more.partition('.')[0]}" if node in {"runtime", "application", "channel", "service"} else f"{kind}.{name}"
+
+
+def _without(paths: dict[str, str], gates: set[str]) -> dict[str, str]:
+    kept = {path: text for path, text in paths.items() if _gate(path) not in gates}
+    return kept | {gate: paths.get(f"{gate}.{_GATES[gate.partition('.')[0]]}", "") for gate in gates}
 
 
 def flat(value: Any, path: str = "") -> dict[str, str]:
     """Path -> value as text; entries of a list by name where they have one."""
-    if isinstance(value, dict) and set(value) == {"text", "alternatives"}:
-        return {path: value["text"]}
     if isinstance(value, dict):
         return {
             key: text for name, item in value.items() for key, text in flat(item, f"{path}.{name}" if path else str(name)).items()
@@ -114,5 +149,5 @@ def _shown(path: str, value: Any) -> str:
         return format_duration(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(str(item) for item in value)}]"
-    text = str(value)
+    text = "" if value is None else str(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

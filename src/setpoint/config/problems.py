@@ -103,6 +103,11 @@ def suggest(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
     return f"There is: {listing(names)}." if names else "There is none yet."
 
 
+def sentence(text: str) -> str:
+    """Text that ends like one."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def listing(names: Iterable[str], *, most: int = 12) -> str:
     """Names in a row, cut where there are too many."""
     all_names = list(names)

@@ -9,9 +9,9 @@ from typing import Any
 from setpoint.config import paths
 from setpoint.config.catalog import Catalog
 from setpoint.config.documents.runtime import FITS
-from setpoint.config.lookups import LookupFailedError, LookupReport, resolve_tree
+from setpoint.config.lookups import PLACEHOLDER, LookupFailedError, LookupReport, resolve_tree
 from setpoint.config.parameters import ParameterError
-from setpoint.config.problems import Problems
+from setpoint.config.problems import Problems, sentence
 from setpoint.config.scope import Instance
 from setpoint.config.specs import RELEASE_ROOTS, block_tree, environment_tree, parameter_samples, release_values, render
 from setpoint.config.values import plain
@@ -38,6 +38,7 @@ def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, b
     known |= instance.values("instance", report) | release_values("0.0.0", parameter_samples(instance), Source())
     resolve_tree([block_tree(instance), environment_tree(instance)], known, report)
     _check_defaults(instance, known, report)
+    _check_commands(instance, known, report)
     if report.mistakes:
         return
     try:
@@ -49,7 +50,7 @@ def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, b
             "bad-value",
             place,
             where_at(place),
-            f'in channel "{instance.channel.name}": {error}.',
+            f'in channel "{instance.channel.name}": {sentence(str(error))}',
             "Correct the value, or what it looks up.",
         )
 
@@ -57,6 +58,18 @@ def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, b
 def _check_defaults(instance: Instance, known: AnyMapping[str, Any], report: LookupReport) -> None:
     defaults = [declaration.default for declaration in instance.service.parameters.values() if declaration.default is not None]
     resolve_tree(defaults, {key: value for key, value in known.items() if key not in RELEASE_ROOTS}, report)
+
+
+def _check_commands(instance: Instance, known: dict[str, Any], report: LookupReport) -> None:
+    """The commands of a custom runtime look up what the service gives them, and names."""
+    if not (instance.runtime.custom and instance.service.custom):
+        return
+    declared = dict.fromkeys((str(name) for name in instance.runtime.custom.parameters), PLACEHOLDER)
+    names = {root: {"name": str(getattr(instance, root).name)} for root in ("application", "service", "channel", "runtime")}
+    given = {**declared, **{str(name): value for name, value in instance.service.custom.with_.items()}}
+    values = {"with": given, "version": known["version"], "params": known["params"], **names}
+    known |= {"with": given}
+    resolve_tree(list(instance.runtime.custom.commands.values()), values, report)
 
 
 def _has_type(instance: Instance) -> bool:

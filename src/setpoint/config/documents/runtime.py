@@ -12,6 +12,7 @@ from setpoint.config.documents.gates import LATER_GATES, Gated
 from setpoint.config.documents.parameters import Parameter
 from setpoint.config.documents.workloads import Command
 from setpoint.config.values import Boolean, Duration, MapOf, Text
+from setpoint.config.yaml import Sequence
 from setpoint.model.time import MINUTE, SECOND
 
 RUNTIME_TYPES = ("local", "custom", "fake")
@@ -32,8 +33,19 @@ class CustomRuntime(Node):
     apply: Command
     fetch: Command | None = None
     info: Command | None = None
+    remove: Command | None = None
     parameters: MapOf[Text, Parameter] = Field(default_factory=dict)
     structured: Boolean = False
+    timeout: Duration = 10 * MINUTE
+    """Of ``apply`` and ``remove``."""
+    fetch_timeout: Duration = 30 * SECOND
+    """Of ``fetch`` and ``info``."""
+
+    @property
+    def commands(self) -> dict[str, Sequence]:
+        """Those that are declared, by name."""
+        found = {"fetch": self.fetch, "apply": self.apply, "info": self.info, "remove": self.remove}
+        return {name: command for name, command in found.items() if command is not None}
 
 
 class FakeRuntime(Node):
