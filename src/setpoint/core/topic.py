@@ -19,7 +19,7 @@ class TopicState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
-    """Take votes; the same one twice in a row from one person is one."""
+    """Take votes; the same one delivered twice, however late, is one."""
     state = state or TopicState()
     votes, records = state.votes, []
     for fact in facts:
@@ -33,8 +33,7 @@ def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], _now
 
 
 def _repeated(votes: tuple[Vote, ...], fact: Voted) -> bool:
-    mine = [vote for vote in votes if vote.person.name == fact.person.name]
-    return bool(mine) and mine[-1].yes is fact.yes and mine[-1].at == fact.at
+    return any((vote.person.name, vote.yes, vote.at) == (fact.person.name, fact.yes, fact.at) for vote in votes)
 
 
 def _event(entity: str, fact: Voted) -> Event:

@@ -22,7 +22,7 @@ EVERY_GATE = "*"
 
 def skipped(life: Life, release: int, gate: str) -> bool:
     """Whether a person said that this gate of this release does not count here."""
-    return any(skip.release == release and skip.gate in {gate, EVERY_GATE} for skip in life.skips)
+    return bool(life.skips) and any(skip.release == release and skip.gate in {gate, EVERY_GATE} for skip in life.skips)
 
 
 def channel_of(instance: str) -> str:
