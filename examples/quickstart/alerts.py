@@ -1,4 +1,4 @@
-"""The quickstart's monitoring: asks each channel's web for its page all the time; while too many answers are errors, an alert fires.
+"""The quickstart's monitoring: asks each channel's web for its page all the time; too many errors are an alert.
 
 It answers as Alertmanager does (API v2: /api/v2/alerts with `filter`, /api/v2/status), so that Setpoint's built-in
 `alerts-not-firing` is used as it would be with the real one: to have that instead, change one address in setpoint.yaml.

@@ -1,4 +1,4 @@
-"""What can be seen from outside, without asking Setpoint: HTTP answers, the process table, the log of the monitoring, the databases."""
+"""What can be seen from outside, without asking Setpoint: HTTP answers, processes, the log of the monitoring, the databases."""
 
 import json
 import sqlite3
@@ -105,15 +105,14 @@ def now() -> float:
 
 
 def belonging_to(place: Path) -> list[psutil.Process]:
-    """Every process that has the demo's place in its command line or its environment; not this one nor its ancestors."""
-    here = psutil.Process()
-    spared = {here.pid, *(parent.pid for parent in here.parents())}
+    """Every Python process of this demo: its place is in the command line, or is where the databases are. Not this one."""
     found = []
     for process in psutil.process_iter():
         try:
-            words = [*process.cmdline(), *process.environ().values()]
+            command, environment = process.cmdline(), process.environ()
         except psutil.Error:
             continue
-        if process.pid not in spared and any(str(place) in word for word in words):
+        ours = any(str(place) in word for word in command) or environment.get("DATABASE", "").startswith(str(place))
+        if ours and process.pid != psutil.Process().pid and "python" in Path(command[0]).name:
             found.append(process)
     return found

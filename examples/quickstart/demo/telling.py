@@ -1,4 +1,4 @@
-"""What the demo says: numbered lines with the time, and a failure that tells what was expected, what was seen and where to look."""
+"""What the demo says: lines with the time, and, where it fails, what was expected and what was seen."""
 
 import sys
 import time
