@@ -32,6 +32,7 @@ class Content:
 
     async def put(self, specs: Iterable[Spec] = (), files: Iterable[bytes] = ()) -> None:
         """Store what is not stored yet, in one transaction. Raises ValueError for a spec that is not sealed, sqlite3.Error."""
+        specs = list(specs)
         spec_rows = [(_digest(spec), self._encoder.encode(spec)) for spec in specs]
         file_rows = [(sha256_of(content), content) for content in files]
 
@@ -40,6 +41,8 @@ class Content:
             bulk.insert(connection, "INSERT OR IGNORE INTO file", file_rows)
 
         await self._database.write(work)
+        for spec in specs:
+            self._cache(spec)
 
     async def spec(self, digest: str) -> Spec | None:
         """The spec with this digest."""

@@ -20,21 +20,21 @@ from setpoint.model.release import Offer
 def ask_all(draft: Draft, offer: Offer, attempt: Attempt) -> Attempt:
     """Ask for the checks of the phase that were not asked yet and whose delay is over; at a window's end ask once more."""
     known = attempt.gates
-    asked = dict(known)
-    wanted = set()
+    found: dict[str, Gate] = {}
+    changed = False
     for use in gates.uses(draft.rules, draft.life, offer, attempt.phase):
-        wanted.add(use.name)
         gate = known.get(use.name)
-        if gate is None:
-            if draft.now >= attempt.entered + use.delay:
-                asked[use.name] = _ask(draft, use, offer, attempt)
-            else:
-                draft.wake(attempt.entered + use.delay)
-        elif _window_ended(use, gate, draft.now):
-            asked[use.name] = _ask_again(draft, use, offer, attempt, gate)
-    if asked.keys() != wanted:
-        asked = {name: gate for name, gate in asked.items() if name in wanted}
-    return attempt if asked == known else replace(attempt, gates=asked)
+        if gate is not None:
+            found[use.name] = gate
+            if use.window and _window_ended(use, gate, draft.now):
+                found[use.name] = _ask_again(draft, use, offer, attempt, gate)
+                changed = True
+        elif draft.now >= attempt.entered + use.delay:
+            found[use.name] = _ask(draft, use, offer, attempt)
+            changed = True
+        else:
+            draft.wake(attempt.entered + use.delay)
+    return replace(attempt, gates=found) if changed or len(found) != len(known) else attempt
 
 
 def ask_stale(draft: Draft, offer: Offer, attempt: Attempt, reasons: Iterable[Reason]) -> Attempt:

@@ -15,6 +15,8 @@ from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
+_ORDER: dict[str, int] = {phase: number for number, phase in enumerate(Phase)}
+
 
 def advance(draft: Draft) -> None:
     """Choose, replace and move the candidate on as far as it goes."""
@@ -138,9 +140,11 @@ def _enter(draft: Draft, candidate: Attempt, phase: Phase) -> Attempt:
 
 def _missing_phase(reasons: list[Reason], candidate: Attempt) -> Phase | None:
     """The earlier phase that a standing condition takes the attempt back to."""
-    order = list(Phase)
-    missing = [Phase(reason.phase) for reason in reasons if order.index(Phase(reason.phase)) < order.index(candidate.phase)]
-    return min(missing, key=order.index, default=None)
+    if not reasons:
+        return None
+    here = _ORDER[candidate.phase]
+    missing = [Phase(reason.phase) for reason in reasons if _ORDER[reason.phase] < here]
+    return min(missing, key=_ORDER.__getitem__, default=None)
 
 
 def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:

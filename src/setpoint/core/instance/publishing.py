@@ -47,11 +47,19 @@ def status(draft: Draft) -> Neighbour:
 
 
 def _listen(draft: Draft, before: InstanceState) -> None:
+    if draft.policy is before.policy and draft.removed == before.removed and _audience(draft.life) == _audience(before.life):
+        return
     old = listened(before.policy, before.life, before.removed)
     new = listened(draft.policy, draft.life, draft.removed)
     if old != new:
         draft.out.extend(Subscribe(entity) for entity in sorted(new - old))
         draft.out.extend(Unsubscribe(entity) for entity in sorted(old - new))
+
+
+def _audience(life: Life) -> tuple[object, ...]:
+    """What ``listened`` depends on, told apart by identity: equal parts that were made anew only cost a comparison more."""
+    rollout = life.rollout
+    return (id(life.candidate), id(rollout.attempt) if rollout else 0, id(life.offers), life.frontier)
 
 
 def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
