@@ -18,6 +18,7 @@ CAP = 10 * 1024 * 1024
 KEEP = 10
 """Replicas of an instance that are gone and whose logs are still kept."""
 _LONGEST = 16 * 1024
+_MOST = 1024 * 1024
 _POLL = 0.2
 _BLOCK = 64 * 1024
 
@@ -90,7 +91,7 @@ def _tail(path: Path, count: int) -> list[str]:
     data = b""
     with path.open("rb") as file:
         position = file.seek(0, os.SEEK_END)
-        while position > 0 and data.count(b"\n") <= count and len(data) < count * _LONGEST:
+        while position > 0 and data.count(b"\n") <= count and len(data) < max(_MOST, count * _LONGEST):
             step = min(_BLOCK, position)
             position -= step
             file.seek(position)

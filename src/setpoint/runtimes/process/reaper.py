@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 from pathlib import Path
 
 from setpoint.runtimes.process.procfs import Identity, is_alive
 
+_FILES = 65_536
+"""Descriptors that a supervisor allows itself, where the system lets it."""
+
 
 class Reaper:
     """One for each supervisor; made inside its running loop."""
 
     def __init__(self) -> None:
+        self._files = _more_files()
         self._waiting: dict[int, asyncio.Future[int | None]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
@@ -41,6 +46,7 @@ class Reaper:
         )
         # The number cannot be reaped before the next turn of the loop, which is also where the future is set.
         process.returncode = 0
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, self._files)
         ended: asyncio.Future[int | None] = self._loop.create_future()
         self._waiting[process.pid] = ended
         return process.pid, ended
@@ -75,6 +81,15 @@ class Reaper:
             ended = self._waiting.pop(pid, None)
             if ended is not None and not ended.done():
                 ended.set_result(os.waitstatus_to_exitcode(status))
+
+
+def _more_files() -> tuple[int, int]:
+    """Let the addresses of this process have many clients; returns the limits as they were, which replicas get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return soft, hard
 
 
 def describe_exit(code: int | None) -> str:

@@ -295,7 +295,7 @@ class Replica:
             await self._drain(self.target, ended, allowed * _DRAIN_SHARE)
         send_all(await self._members(), signal.SIGTERM)
         await asyncio.wait({ended}, timeout=max(0.0, deadline - loop.time()))
-        while loop.time() < deadline and await self._members():
+        while loop.time() < deadline and await self._members():  # noqa: ASYNC110 - processes tell nobody
             await asyncio.sleep(_POLL)
         await self._sweep()
 
