@@ -166,13 +166,14 @@ async def throughput(home: Path, entities: int, spin: float, profile: bool) -> d
     recorder = Recorder(engine)
     profiler = cProfile.Profile()
     async with engine:
-        started = time.perf_counter()
+        started, loop_cpu, cpu = time.perf_counter(), time.thread_time(), time.process_time()
         if profile:
             profiler.enable()
         await engine.post_all((f"instance:bench/s{number}@c", GO) for number in range(entities))
         await quiet(engine)
         profiler.disable()
         elapsed = time.perf_counter() - started
+        loop_cpu, cpu = time.thread_time() - loop_cpu, time.process_time() - cpu
         health = engine.health()
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
@@ -182,6 +183,8 @@ async def throughput(home: Path, entities: int, spin: float, profile: bool) -> d
         "entities": entities,
         "seconds": elapsed,
         "turns_per_second": health.turns / elapsed,
+        "loop_cpu_us_per_turn": loop_cpu / health.turns * 1e6,
+        "cpu_us_per_turn": cpu / health.turns * 1e6,
         "entities_per_second": entities / elapsed,
         "rows_per_entity": rows / entities,
         "rows_per_second": rows / elapsed,

@@ -214,6 +214,18 @@ async def test_a_full_disk_stops_new_work_loses_nothing_and_is_left_behind_by_it
         await full_and_emptied(engine, fill, ballast.unlink, outside)
 
 
+async def test_an_engine_is_not_started_on_a_full_disk_and_says_so(small_disk: Path) -> None:
+    with (small_disk / "ballast").open("wb", buffering=0) as file:
+        while room_left(small_disk):
+            file.write(b"x" * 4096)
+    with pytest.raises(EngineDegraded, match=r"cannot be written: .* KB are free there.* make room"):
+        async with make(small_disk / "home", Outside()):
+            pass
+    (small_disk / "ballast").unlink()
+    async with make(small_disk / "home", Outside()) as engine:
+        await engine.post("toy:a", tell("fine"))
+
+
 async def test_a_journal_that_may_not_grow_is_told_like_a_full_disk(tmp_path: Path) -> None:
     outside = Outside()
     async with make(tmp_path, outside) as engine:

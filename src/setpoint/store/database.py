@@ -50,6 +50,7 @@ class Database:
 
         Raises:
             JournalDamaged: naming the file and what to do.
+            sqlite3.OperationalError: it may be whole, but there is no room, no right or no disk to use it.
         """
         try:
             self._write_connection = _connect(self.path)
@@ -59,6 +60,8 @@ class Database:
             self._read_connection.execute("PRAGMA query_only = ON")
         except (sqlite3.Error, NewerSchema, _Malformed) as error:
             self.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise
             raise JournalDamaged(self.path, error) from error
 
     @property

@@ -1,5 +1,6 @@
 """The embedded engine: everything on one machine, in one process and one SQLite file."""
 
-from setpoint.engine.embedded.host import EmbeddedEngine, Health
+from setpoint.engine.embedded.health import Health
+from setpoint.engine.embedded.host import EmbeddedEngine
 
 __all__ = ["EmbeddedEngine", "Health"]

@@ -13,30 +13,29 @@ import contextlib
 import logging
 import os
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-from msgspec import structs
-
 from setpoint.core import instructions as do
 from setpoint.core.facts import AnyFact, Applied, Observed, Unobserved, Woken
 from setpoint.engine.embedded.clock import STEP, Alarm, host_clock
 from setpoint.engine.embedded.failpoints import Failpoints
-from setpoint.engine.embedded.journal import load, next_boot, save
+from setpoint.engine.embedded.health import Health
+from setpoint.engine.embedded.intake import Intake
+from setpoint.engine.embedded.journal import save
 from setpoint.engine.embedded.lock import HomeLock
 from setpoint.engine.embedded.mailbox import Mail, Mailbox
 from setpoint.engine.embedded.operations import Effect, Operations
+from setpoint.engine.embedded.recovery import load_if_writable, open_and_load, unwritable
 from setpoint.engine.embedded.timers import Timers
 from setpoint.engine.embedded.turns import Pass, Turns
 from setpoint.engine.embedded.watches import Watches
 from setpoint.engine.embedded.world import World
 from setpoint.engine.errors import EngineDegraded, EngineStopped
 from setpoint.engine.port import Clock, Codec, Decide, Performer, WatchOf
-from setpoint.model.time import HOUR, Duration, Instant
+from setpoint.model.time import Duration, Instant
 from setpoint.store.database import Database
 from setpoint.store.history import History, Line
 
@@ -44,35 +43,10 @@ log = logging.getLogger("setpoint.engine")
 
 QUEUED = 50_000
 """Facts that may wait for a turn before ``post`` makes its callers wait."""
-_DEDUP_AGE: Duration = 24 * HOUR
-_SWEEP = 3600.0
 _BACKWARDS: Duration = 2000
 _RECOVER = 1.0
 _REST: Duration = 5
 """Between two looks at the timers: an entity that always asks to be woken in the past may spin, but not at full speed."""
-_PROBE = 512 * 1024
-"""Bytes that must be writable before a full disk counts as emptied."""
-
-
-class Health(msgspec.Struct, frozen=True):
-    """How the engine is."""
-
-    status: str
-    """``starting``, ``serving``, ``degraded`` or ``stopped``."""
-    reason: str
-    entities: int
-    queued: int
-    """Facts to decide upon, and turns decided but not durable yet."""
-    operations: int
-    """Open."""
-    watched: int
-    timers: int
-    problems: int
-    turns: int
-    """Since the start, durable."""
-    commits: int
-    rows: int
-    looks: int
 
 
 class EmbeddedEngine:
@@ -101,21 +75,17 @@ class EmbeddedEngine:
         self._codec = codec
         self._performer = performer
         self._watch_of = watch
-        self._queued = queued
         self._lock = HomeLock(home)
         self._failpoints = Failpoints.of(os.environ)
         self._mailbox = Mailbox()
         self._timers = Timers()
         self._world = World()
-        self._waiting: set[asyncio.Future[None]] = set()
-        self._pending_dedup: dict[str, asyncio.Future[None]] = {}
+        self._intake = Intake(codec, self._clock, queued)
         self._work = asyncio.Event()
-        self._room = asyncio.Event()
         self._status, self._reason = "starting", ""
         self._turn_count = self._commits = self._rows = 0
         self._uncommitted = 0
         self._last_now: Instant = 0
-        self._next_sweep = 0.0
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
 
@@ -127,11 +97,11 @@ class EmbeddedEngine:
         Raises:
             AlreadyRunning: another engine holds the directory.
             JournalDamaged: the journal cannot be read; it is left as it is.
+            EngineDegraded: the journal cannot be written.
         """
         self._lock.acquire()
         try:
-            self.database.open()
-            boot = await self.database.write(next_boot)
+            boot, world = await open_and_load(self.database, self._codec)
         except BaseException:
             self.database.close()
             self._lock.release()
@@ -147,7 +117,7 @@ class EmbeddedEngine:
             is_open=lambda operation: operation in self._world.operations,
             is_wanted=lambda entity: bool(self._world.subscribers.get(entity)),
         )
-        self._install(await self._load())
+        self._install(world)
         self._loop = asyncio.create_task(self._serve(), name="setpoint-engine")
         self._tick()
         return self
@@ -164,7 +134,7 @@ class EmbeddedEngine:
             if self._loop is not None:
                 await self._loop
         finally:
-            self._fail_waiting(EngineStopped("the engine has stopped"))
+            self._intake.fail(EngineStopped("the engine has stopped"))
             self._status = "stopped"
             self.history.close()
             await asyncio.to_thread(self.database.close)
@@ -186,9 +156,8 @@ class EmbeddedEngine:
             EngineStopped: the engine is not serving.
             ValueError: no entity id, or text that is not Unicode.
         """
-        while self._status == "serving" and self._mailbox.mails > self._queued:
-            self._room.clear()
-            await self._room.wait()
+        while self._status == "serving" and self._intake.is_full():
+            await self._intake.room()
         done = self._put(entity, fact, dedup, urgent=True)
         if done is not None:
             await asyncio.shield(done)
@@ -245,9 +214,6 @@ class EmbeddedEngine:
 
     # --- loading
 
-    async def _load(self) -> World:
-        return await self.database.write(lambda connection: load(connection, self._codec))
-
     def _install(self, world: World) -> None:
         """Go on from what is durable, and take up everything that is open."""
         self._world = world
@@ -263,6 +229,7 @@ class EmbeddedEngine:
             failpoints=self._failpoints,
         )
         self._turns.started = self._operations.started
+        self._intake.use(world, self._mailbox, self._turns)
         self._status, self._reason = "serving", ""
         for entity, due in world.wakes.items():
             self._timers.arm(entity, due)
@@ -297,29 +264,9 @@ class EmbeddedEngine:
             raise EngineDegraded(self._reason)
         if self._status != "serving" or self._stopping:
             raise EngineStopped("the engine is not serving")
-        if dedup in self._pending_dedup:
-            return self._pending_dedup[dedup]
-        if dedup and dedup in self._world.dedup:
-            return None
-        now = self._clock()
-        if not fact.at:
-            fact = structs.replace(fact, at=now)
-        blob = self._codec.encode_fact(fact)
-        dedup.encode()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(done)
-        done.add_done_callback(self._waiting.discard)
-        self._mailbox.put(self._world.actor(entity), Mail(fact, blob, done=done), urgent=urgent)
-        if dedup:
-            self._remember(dedup, now, done)
+        done = self._intake.take(entity, fact, dedup, urgent=urgent)
         self._work.set()
         return done
-
-    def _remember(self, dedup: str, now: Instant, done: asyncio.Future[None]) -> None:
-        self._world.dedup[dedup] = now
-        self._turns.dedup.append((dedup, now))
-        self._pending_dedup[dedup] = done
-        done.add_done_callback(lambda _: self._pending_dedup.pop(dedup, None))
 
     def _seen(self, entity: str, fact: Observed | Unobserved) -> None:
         if self._status == "serving":
@@ -341,8 +288,9 @@ class EmbeddedEngine:
         now = self._clock()
         due = self._timers.take_all() if now < self._last_now - _BACKWARDS else self._timers.take(now)
         self._last_now = now
-        self._sweep(now)
         if self._status == "serving":
+            if self._intake.sweep(now):
+                self._work.set()
             for entity in due:
                 self._mailbox.put(self._world.actor(entity), Mail(Woken(at=now)))
                 self._work.set()
@@ -352,17 +300,6 @@ class EmbeddedEngine:
         due = self._timers.next()
         wait = self._step if due is None else min(self._step, max(due - now, _REST))
         self._alarm.within(wait / 1000)
-
-    def _sweep(self, now: Instant) -> None:
-        """Forget deduplication keys that are too old to come again."""
-        if time.monotonic() < self._next_sweep or self._status != "serving" or self._stopping:
-            return
-        self._next_sweep = time.monotonic() + _SWEEP
-        self._turns.dedup_gone = [key for key, at in self._world.dedup.items() if at < now - _DEDUP_AGE]
-        for key in self._turns.dedup_gone:
-            del self._world.dedup[key]
-        if self._turns.dedup_gone:
-            self._work.set()
 
     def _run_watches(self) -> None:
         if self._status == "serving" and not self._stopping:
@@ -376,7 +313,7 @@ class EmbeddedEngine:
         except BaseException as error:
             self._status, self._reason = "stopped", f"the engine broke: {type(error).__name__}: {error}"
             log.critical("%s", self._reason, exc_info=error)
-            self._fail_waiting(EngineStopped(self._reason))
+            self._intake.fail(EngineStopped(self._reason))
             raise
 
     async def _passes(self) -> None:
@@ -438,8 +375,7 @@ class EmbeddedEngine:
                 self._perform(entity, instruction)
         if decided.writes.history:
             self.history.notify()
-        if not self._room.is_set() and self._mailbox.mails <= self._queued:
-            self._room.set()
+        self._intake.make_room()
 
     def _perform(self, entity: str, instruction: Any) -> None:
         match instruction:
@@ -461,40 +397,18 @@ class EmbeddedEngine:
 
     async def _degrade(self, error: BaseException) -> None:
         self._status = "degraded"
-        self._reason = _unwritable(self.database.path, error)
+        self._reason = unwritable(self.database.path, error)
         log.critical("%s", self._reason)
-        self._fail_waiting(EngineDegraded(self._reason))
+        self._intake.fail(EngineDegraded(self._reason))
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
                 self._work.clear()
                 await asyncio.wait_for(self._work.wait(), _RECOVER)
-            world = await self._recovered()
-            if world is not None:
-                self._install(world)
+            found = await load_if_writable(self.database, self._codec)
+            if isinstance(found, str):
+                self._reason = found
+            else:
+                self._install(found)
                 self._look_alarm.within(0)
                 log.warning("the journal can be written again; everything durable was loaded anew")
                 return
-
-    async def _recovered(self) -> World | None:
-        def probe(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO file VALUES ('probe', zeroblob(?))", (_PROBE,))
-            connection.execute("DELETE FROM file WHERE sha256 = 'probe'")
-
-        try:
-            await self.database.write(probe)
-            return await self._load()
-        except (sqlite3.Error, OSError) as error:
-            self._reason = _unwritable(self.database.path, error)
-            return None
-
-    def _fail_waiting(self, error: Exception) -> None:
-        """Tell everybody whose fact is not durable. What they posted is gone from memory, so that it cannot happen after all."""
-        for done in list(self._waiting):
-            if not done.done():
-                done.set_exception(error)
-                done.exception()
-        self._room.set()
-
-
-def _unwritable(path: Path, error: BaseException) -> str:
-    return f"the journal {path} cannot be written: {error}. No new work is started; make room or repair it"
