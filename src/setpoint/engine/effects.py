@@ -137,7 +137,8 @@ class Effects:
         for sha256 in set(spec.files.values()):
             await self._materialise(sha256)
         try:
-            await asyncio.wait_for(runtime.apply(instruction.operation, spec), _APPLY / 1000)
+            async with asyncio.timeout(_APPLY / 1000):
+                await runtime.apply(instruction.operation, spec)
         except TimeoutError:
             raise TransientError(f'the runtime "{spec.runtime}" took on nothing within {_APPLY // MINUTE} minutes') from None
 
@@ -160,9 +161,8 @@ class Effects:
             )
         definition = await self._addressed(definition)
         try:
-            result = await asyncio.wait_for(
-                protection.run(instruction.operation, definition), (definition.timeout + _GRACE) / 1000
-            )
+            async with asyncio.timeout((definition.timeout + _GRACE) / 1000):
+                result = await protection.run(instruction.operation, definition)
         except TimeoutError:
             result = CheckResult(Outcome.UNAVAILABLE, f'the protection "{definition.use}" did not end by its timeout')
         result = CheckResult(result.outcome, _text(result.reason), _text(result.output))
@@ -171,7 +171,8 @@ class Effects:
 
     async def _observe(self, name: str, instance: str, spec: Spec | None) -> Observation:
         try:
-            seen = await asyncio.wait_for(self.runtime(name).observe(instance, spec), self._look_timeout)
+            async with asyncio.timeout(self._look_timeout):
+                seen = await self.runtime(name).observe(instance, spec)
         except TimeoutError:
             raise Unreachable(f'the runtime "{name}" did not answer within {self._look_timeout:g} s') from None
         address = seen.links.get("address")
