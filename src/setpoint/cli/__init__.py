@@ -1,0 +1,1 @@
+"""The command line: talks to a server through its client, never to the engine."""

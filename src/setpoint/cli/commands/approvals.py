@@ -1,0 +1,84 @@
+"""approve, reject, skip: what only a person can say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from setpoint.cli.options import Format, Home, Output, ReleaseNumber, Target, Token, Why
+from setpoint.cli.session import command, show
+
+Topic = Annotated[str, typer.Argument(help="The topic; without it every one that you may answer.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(approve)
+    app.command()(reject)
+    app.command()(skip)
+
+
+def approve(
+    target: Target,
+    topic: Topic = "",
+    release: ReleaseNumber = 0,
+    why: Why = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Say yes to a release that waits for an approval.
+
+    Example: setpoint approve web@production
+    """
+    _vote("approve", target, topic, release, why, home, token, output)
+
+
+def reject(
+    target: Target,
+    topic: Topic = "",
+    release: ReleaseNumber = 0,
+    why: Why = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Say no to a release: it is not brought there.
+
+    Example: setpoint reject production --why "not before the audit"
+    """
+    _vote("reject", target, topic, release, why, home, token, output)
+
+
+def _vote(name: str, target: str, topic: str, release: int, why: str, home: Home, token: str, output: Output) -> None:
+    answer = command(home, token, name, {"target": target, "topic": topic, "release": release, "why": why})
+
+    def table() -> None:
+        verb = "Approved" if answer["yes"] else "Rejected"
+        places = ", ".join(one.partition("/")[2] for one in answer["instances"])
+        typer.echo(f"{verb} release {answer['release']} for {', '.join(answer['topics'])} at {places}.")
+
+    show(answer, output, table)
+
+
+def skip(
+    target: Target,
+    gate: Annotated[str, typer.Argument(help="Name of the gate as `setpoint explain` shows it, or * for all before deployment.")],
+    why: Annotated[str, typer.Option("--why", help="The reason; required, for it stays in the history.")],
+    release: ReleaseNumber = 0,
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Let one gate of one release not count.
+
+    Example: setpoint skip web@production alerts-not-firing --why "false alarm, see INC-42"
+    """
+    answer = command(home, token, "skip", {"target": target, "gate": gate, "why": why, "release": release})
+
+    def table() -> None:
+        for instance, number in answer["instances"].items():
+            typer.echo(f"Skipped {answer['gate']} for release {number} at {instance.partition('/')[2]}.")
+
+    show(answer, output, table)

@@ -1,0 +1,103 @@
+"""apply, validate, schema: the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from setpoint.cli.ending import Code, Ended
+from setpoint.cli.options import Format, Home, Output, Token, Why
+from setpoint.cli.session import connected, show
+
+Directory = Annotated[Path, typer.Argument(help="Directory with your *.setpoint.yaml files.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(apply)
+    app.command()(validate)
+    app.command()(schema)
+
+
+def apply(
+    directory: Directory,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+    why: Why = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Put a configuration into force: shows what changes, and asks.
+
+    Example: setpoint apply config/
+    """
+    from setpoint.cli.render import difference  # noqa: PLC0415 - loads rich
+    from setpoint.cli.render.console import interactive, say, width  # noqa: PLC0415 - as above
+
+    payload = _collected(directory)
+    with connected(home, token) as client:
+        shown = client.query("preview", payload)
+        if output is Output.TABLE or not (yes or dry_run):
+            say(*difference.preview(shown, width()))
+        if dry_run:
+            show(shown, output, lambda: None)
+            return
+        if not difference.anything(shown):
+            show(shown, output, lambda: None)
+            return
+        if not yes and not interactive():
+            raise Ended(Code.ERROR, "Nothing was applied: there is nobody to ask.", "Say --yes to apply without being asked.")
+        if not yes and not typer.confirm("Apply this?"):
+            raise Ended(Code.ERROR, "Nothing was applied.")
+        answer = client.command("apply", {**payload, "expect": shown["plan"], "why": why})
+    show(answer, output, lambda: say(*difference.applied(answer)))
+
+
+def validate(directory: Directory, output: Format = Output.TABLE) -> None:
+    """Check a configuration without an engine; shows every mistake.
+
+    Example: setpoint validate config/
+    """
+    from setpoint.config.compile import check  # noqa: PLC0415 - loads the configuration language
+
+    problems = check(directory)
+    as_data = [{name: getattr(one, name) for name in one.__struct_fields__} for one in problems]
+    show({"problems": as_data}, output, lambda: _print_problems(directory, [str(one) for one in problems]))
+    if problems:
+        raise Ended(Code.ERROR)
+
+
+def _print_problems(directory: Path, problems: list[str]) -> None:
+    if not problems:
+        typer.echo(f"{directory} is in order.")
+        return
+    typer.echo("\n".join(problems))
+    typer.echo(f"\n{len(problems)} mistake{'s' if len(problems) > 1 else ''} in {directory}.", err=True)
+
+
+def schema() -> None:
+    """Print the JSON Schema of configuration files, for editors.
+
+    Example: setpoint schema > setpoint.schema.json
+    """
+    import json  # noqa: PLC0415 - only here
+
+    from setpoint.config.schema import json_schema  # noqa: PLC0415 - loads the configuration language
+
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def _collected(directory: Path) -> dict[str, Any]:
+    import base64  # noqa: PLC0415 - only here
+
+    from setpoint.config.files import collect  # noqa: PLC0415 - loads the configuration language
+    from setpoint.config.problems import ConfigurationError  # noqa: PLC0415 - as above
+
+    try:
+        files = collect(directory)
+    except ConfigurationError as error:
+        raise Ended(Code.ERROR, "The configuration cannot be read; nothing was applied.", "", [str(one) for one in error.problems]) from error
+    return {"files": {path: base64.b64encode(content).decode() for path, content in files.items()}, "root": str(directory.resolve())}

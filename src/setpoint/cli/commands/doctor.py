@@ -1,0 +1,41 @@
+"""doctor: is the house in order?"""
+
+from __future__ import annotations
+
+import typer
+
+from setpoint.cli.ending import Code, Ended
+from setpoint.cli.options import Format, Home, Output, Token
+from setpoint.cli.session import home_of, query, show
+
+_SIGNS = {"ok": "✓", "warning": "!", "bad": "✗"}
+_STYLES = {"ok": "green", "warning": "yellow", "bad": "bold red"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(doctor)
+
+
+def doctor(home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Look at the data directory, the journal, the runtimes and the engine; exit 1 if something is bad.
+
+    Example: setpoint doctor
+    """
+    answer = query(home, token, "doctor")
+
+    def table() -> None:
+        from rich.text import Text  # noqa: PLC0415 - loads rich
+
+        from setpoint.cli.render.console import say, width, wrapped  # noqa: PLC0415 - as above
+
+        name = max(len(one["name"]) for one in answer["findings"])
+        for one in answer["findings"]:
+            first = Text(f"{_SIGNS[one['state']]} ", _STYLES[one["state"]]).append(f"{one['name']:<{name}}  ", "bold")
+            say(wrapped(one["text"], first=first, columns=width()))
+            if one["hint"]:
+                say(wrapped(one["hint"], first=Text(" " * (name + 4)), columns=width()))
+
+    show(answer, output, table)
+    if not answer["healthy"]:
+        raise Ended(Code.ERROR, f"Something is wrong in {home_of(home)}.")

@@ -1,0 +1,65 @@
+"""up and down: the engine on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from setpoint.cli import detached
+from setpoint.cli.ending import Code, Ended
+from setpoint.cli.options import Home
+from setpoint.cli.session import home_of
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(up)
+    app.command()(down)
+
+
+def up(
+    home: Home = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; without it 7350, or any that is free.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Start it in the background, and return when it is ready.")] = False,
+) -> None:
+    """Start the engine and its API here; what it runs goes on when it ends.
+
+    Example: setpoint up --detach
+    """
+    place = home_of(home)
+    if detach:
+        detached.start(place, port)
+    else:
+        _serve(place, port)
+
+
+def _serve(place: Path, port: int | None) -> None:
+    import asyncio  # noqa: PLC0415 - only here
+
+    from setpoint.engine.errors import EngineError  # noqa: PLC0415 - the engine is only loaded to run it
+    from setpoint.server.logs import configure  # noqa: PLC0415 - as above
+    from setpoint.server.run import PortTakenError, serve  # noqa: PLC0415 - as above
+    from setpoint.store.database import JournalDamaged  # noqa: PLC0415 - as above
+
+    configure()
+    try:
+        asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url)))
+    except (EngineError, PortTakenError, JournalDamaged, OSError) as error:
+        raise Ended(Code.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
+    typer.echo("The engine has stopped; what it ran goes on running.")
+
+
+def down(
+    home: Home = None,
+    services: Annotated[bool, typer.Option("--services", help="Stop what runs on this machine as well.")] = False,
+) -> None:
+    """Stop the engine; what it runs goes on running unless --services is given.
+
+    Example: setpoint down --services
+    """
+    place = home_of(home)
+    detached.stop(place)
+    if services:
+        detached.stop_services(place)

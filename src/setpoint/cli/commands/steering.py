@@ -1,0 +1,107 @@
+"""pin, unpin, hold, resume, rollback, retry: a person's hand on the wheel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from setpoint.cli.options import Format, Home, Instance, Output, ReleaseNumber, Target, Token, Why
+from setpoint.cli.session import command, show
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for function in (pin, unpin, hold, resume, rollback, retry):
+        app.command()(function)
+
+
+def pin(
+    target: Instance,
+    version: Annotated[str, typer.Argument(help="A version that was released to it.")],
+    release: ReleaseNumber = 0,
+    why: Why = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Keep an instance at exactly one version; its gates are still asked.
+
+    Example: setpoint pin web@production 1.4.1 --why "customer demo"
+    """
+    answer = command(home, token, "pin", {"target": target, "version": version, "release": release, "why": why})
+    show(answer, output, lambda: typer.echo(f"Pinned {target} to {answer['version']} (release {answer['release']}) until `setpoint unpin {target}`."))
+
+
+def unpin(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Let selection decide again.
+
+    Example: setpoint unpin web@production
+    """
+    _act("unpin", "Unpinned", target, why, home, token, output)
+
+
+def hold(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Keep automation off: nothing new starts, what runs is still healed.
+
+    Example: setpoint hold production --why "investigating"
+    """
+    _act("hold", "Held", target, why, home, token, output)
+
+
+def resume(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """End a hold, or reset a tripped breaker.
+
+    Example: setpoint resume production
+    """
+    _act("resume", "Resumed", target, why, home, token, output)
+
+
+def _act(name: str, done: str, target: str, why: str, home: Home, token: str, output: Output) -> None:
+    answer = command(home, token, name, {"target": target, "why": why})
+    show(answer, output, lambda: typer.echo(f"{done} {', '.join(one.partition('/')[2] for one in answer['instances'])}."))
+
+
+def rollback(
+    target: Target,
+    version: Annotated[str, typer.Argument(help="A version that was good there; without it the last good one.")] = "",
+    why: Why = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Go back at once, past every gate; it stays held until `setpoint resume`.
+
+    Example: setpoint rollback web@production --why "errors at checkout"
+    """
+    answer = command(home, token, "rollback", {"target": target, "version": version, "why": why})
+
+    def table() -> None:
+        for instance, name in answer["instances"].items():
+            short = instance.partition("/")[2]
+            typer.echo(f"{short} goes back to {name} and is held; let it go on with `setpoint resume {short}`.")
+        for sentence in answer["refused"].values():
+            typer.echo(sentence)
+
+    show(answer, output, table)
+
+
+def retry(
+    target: Target,
+    release: Annotated[int, typer.Option("--release", min=0, help="Number of the release; without it the newest that failed there.")] = 0,
+    why: Why = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Try a release again that failed, was rejected or was rolled back.
+
+    Example: setpoint retry web@staging
+    """
+    answer = command(home, token, "retry", {"target": target, "release": release, "why": why})
+
+    def table() -> None:
+        for instance, number in answer["instances"].items():
+            typer.echo(f"Release {number} is tried again at {instance.partition('/')[2]}.")
+
+    show(answer, output, table)

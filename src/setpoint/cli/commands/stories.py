@@ -1,0 +1,107 @@
+"""history, events, logs: what happened, and what happens."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from setpoint.cli import completions
+from setpoint.cli.options import App, Format, Home, Instance, Output, Token
+from setpoint.cli.session import as_yaml, connected, query, show
+
+Where = Annotated[
+    str, typer.Argument(help="Only this instance or channel; without it everything.", autocompletion=completions.targets)
+]
+_KEEP = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for function in (history, events, logs):
+        app.command()(function)
+
+
+def history(
+    target: Where = "",
+    app: App = "",
+    release: Annotated[int, typer.Option("--release", min=0, help="Only this release.")] = 0,
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only this kind of event; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="So many, the newest.")] = 50,
+    before: Annotated[int, typer.Option("--before", min=0, help="Only lines before this number.")] = 0,
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Show what was decided, oldest first, the newest last.
+
+    Example: setpoint history web@production
+    """
+    payload = {"target": target, "application": app, "release": release, "kinds": kind or [], "limit": limit, "before": before}
+    answer = query(home, token, "history", payload)
+
+    def table() -> None:
+        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+        from setpoint.cli.render.stories import event_line  # noqa: PLC0415 - as above
+
+        say(*(event_line(event, width()) for event in reversed(answer["events"])))
+
+    show(answer, output, table)
+
+
+def events(
+    target: Where = "",
+    app: App = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    after: Annotated[int | None, typer.Option("--after", min=0, help="Begin after the line of this number.")] = None,
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Show what is decided as it happens; without --follow the last few lines.
+
+    Example: setpoint events --follow
+    """
+    with connected(home, token) as client:
+        if after is None or not follow:
+            payload = {"target": target, "application": app, "limit": _KEEP if after is None else 1000}
+            recent = list(reversed(client.query("history", payload)["events"]))
+            recent = [event for event in recent if after is None or event["number"] > after]
+            for event in recent:
+                _print_event(event, output)
+            after = recent[-1]["number"] if recent else after
+        if follow:
+            for event in client.stream("events", {"target": target, "application": app, "after": after}):
+                _print_event(event, output)
+
+
+def _print_event(event: dict[str, Any], output: Output) -> None:
+    from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+    from setpoint.cli.render.stories import event_line  # noqa: PLC0415 - as above
+
+    if output is Output.TABLE:
+        say(event_line(event, width()))
+    else:
+        print(json.dumps(event, ensure_ascii=False) if output is Output.JSON else f"---\n{as_yaml(event)}", flush=True)  # noqa: T201 - the command line prints
+
+
+def logs(
+    target: Instance,
+    replica: Annotated[str, typer.Option("--replica", help="Only this replica.")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=10000, help="So many of the last lines of each replica.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Show what the replicas of an instance wrote.
+
+    Example: setpoint logs web@production --follow
+    """
+    with connected(home, token) as client:
+        for line in client.stream("logs", {"target": target, "replica": replica, "lines": lines, "follow": follow}):
+            if output is Output.TABLE:
+                print(f"{line['replica']} | {line['text']}", flush=True)  # noqa: T201 - the command line prints
+            else:
+                print(json.dumps(line, ensure_ascii=False) if output is Output.JSON else f"---\n{as_yaml(line)}", flush=True)  # noqa: T201 - as above

@@ -1,0 +1,36 @@
+"""Shell completion: names from the running engine; nothing where there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def applications() -> list[str]:
+    """Names of applications."""
+    return [one["name"] for one in _applications()]
+
+
+def instances() -> list[str]:
+    """``service@channel`` of everything."""
+    return [_short(row["instance"]) for one in _applications() for row in one["instances"]]
+
+
+def targets() -> list[str]:
+    """Instances and channels."""
+    return instances() + [channel for one in _applications() for channel in one["channels"]]
+
+
+def _short(instance: str) -> str:
+    return instance.partition("/")[2]
+
+
+def _applications() -> list[dict[str, Any]]:
+    from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - only when somebody presses Tab
+    from setpoint.server.location import default_home  # noqa: PLC0415 - as above
+
+    try:
+        with Client.at(default_home()) as client:
+            found: list[dict[str, Any]] = client.query("status")["applications"]
+            return found
+    except ClientError:
+        return []

@@ -1,0 +1,100 @@
+"""The engine as a process of its own: started in the background, found again, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import typer
+
+from setpoint.cli.ending import Code, Ended
+from setpoint.server import location
+
+_STARTS = 60.0
+_STOPS = 60.0
+_TICK = 0.02
+_TAIL = 15
+
+
+def start(home: Path, port: int | None) -> None:
+    """Start it and wait until it answers. Raises Ended."""
+    if (found := location.find(home)) is not None:
+        typer.echo(f"The engine runs already (process {found.pid}).")
+        greet(home, found.url)
+        return
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = home / location.LOG_FILE
+    argv = [sys.executable, "-m", "setpoint.cli", "up", "--home", str(home), *(["--port", str(port)] if port else [])]
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        began = os.fstat(descriptor).st_size
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True, cwd="/")
+    finally:
+        os.close(descriptor)
+    greet(home, _await_ready(home, process, log, began).url)
+
+
+def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path, began: int) -> location.Location:
+    deadline = time.monotonic() + _STARTS
+    while time.monotonic() < deadline:
+        found = location.find(home)
+        if found is not None and found.pid == process.pid:
+            return found
+        if process.poll() is not None:
+            raise Ended(Code.ERROR, "The engine ended before it was ready.", f"Its log is {log}.", _tail(log, began))
+        time.sleep(_TICK)
+    raise Ended(Code.TIMED_OUT, f"The engine was not ready within {_STARTS:.0f} s.", f"Its log is {log}.", _tail(log, began))
+
+
+def _tail(log: Path, began: int) -> list[str]:
+    with log.open("rb") as stream:
+        stream.seek(began)
+        return stream.read().decode(errors="replace").splitlines()[-_TAIL:]
+
+
+def greet(home: Path, url: str) -> None:
+    """Where it is, and what to try next."""
+    typer.echo(f"Setpoint answers at {url}")
+    typer.echo(f"  data directory   {home}")
+    typer.echo(f"  your token       {home / 'admin.token'} (the command line finds it)")
+    elsewhere = "" if home == location.default_home().absolute() else f"{location.HOME_VARIABLE}={home} "
+    typer.echo(f"  try              {elsewhere}setpoint status")
+    sys.stdout.flush()
+
+
+def stop(home: Path) -> None:
+    """Ask the engine to stop, and wait until it has. Raises Ended."""
+    pid = location.holder(home)
+    if pid is None:
+        typer.echo(f"No engine runs in {home}.")
+        return
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it ended just now
+    except PermissionError as error:
+        raise Ended(Code.ERROR, f"The engine (process {pid}) belongs to somebody else.", "Stop it as that user.") from error
+    deadline = time.monotonic() + _STOPS
+    while location.held(home):
+        if time.monotonic() > deadline:
+            raise Ended(Code.TIMED_OUT, f"The engine (process {pid}) has not stopped within {_STOPS:.0f} s.", "See its log; it may finish an apply.")
+        time.sleep(_TICK)
+    typer.echo("The engine has stopped.")
+
+
+def stop_services(home: Path) -> None:
+    """Stop what the process runtime of this data directory runs. Raises Ended."""
+    import asyncio  # noqa: PLC0415 - only here
+
+    from setpoint.plugins.errors import AdapterError  # noqa: PLC0415 - only here
+    from setpoint.runtimes.process import shutdown  # noqa: PLC0415 - only here
+
+    try:
+        asyncio.run(shutdown(home))
+    except AdapterError as error:
+        raise Ended(Code.ERROR, f"What runs on this machine could not be stopped: {error}.", "See the process table.") from error
+    typer.echo("What it ran on this machine has stopped; it is started again when the engine is.")

@@ -1,0 +1,31 @@
+"""How the command line ends: the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """What an exit status says."""
+
+    OK = 0
+    ERROR = 1
+    FAILED = 2
+    """What was asked for was tried, and failed or was rolled back."""
+    TIMED_OUT = 3
+    REFUSED = 4
+
+
+REFUSALS = frozenset({"refused", "forbidden", "unauthenticated"})
+"""Codes of the API that mean a no rather than a mistake."""
+
+
+class Ended(Exception):  # noqa: N818 - no error: also how a good end with a status is said
+    """Stop here with this status; ``message`` and ``hint`` are shown on standard error."""
+
+    def __init__(self, code: Code, message: str = "", hint: str = "", details: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.details = details or []

@@ -1,0 +1,1 @@
+"""Answers as text for people: readable at 80 columns and without colour."""

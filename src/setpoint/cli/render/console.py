@@ -1,0 +1,65 @@
+"""The terminal: its width, its colours, and how to complain on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from functools import cache
+
+from rich.console import Console
+from rich.text import Text
+
+_NARROWEST = 40
+
+
+@cache
+def out() -> Console:
+    """Standard output; colours and width as the terminal has them, 80 columns where there is none."""
+    return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+@cache
+def err() -> Console:
+    """Standard error."""
+    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+
+
+def width() -> int:
+    """Columns there are to write in."""
+    return max(out().width, _NARROWEST)
+
+
+def interactive() -> bool:
+    """Whether a person sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def say(*lines: Text | str) -> None:
+    """Print lines as they are; the terminal does not wrap them anew."""
+    for line in lines:
+        out().print(line, soft_wrap=True)
+
+
+def complain(message: str, hint: str = "", details: Iterable[str] = ()) -> None:
+    """What is wrong, and what to do about it."""
+    console = err()
+    listed = list(details)
+    for detail in listed:
+        console.print(Text(detail), soft_wrap=True)
+    if listed:
+        console.print()
+    console.print(wrapped(message, first=Text("✗ ", "bold red"), columns=console.width))
+    if hint:
+        console.print(wrapped(hint, first=Text("  "), columns=console.width))
+
+
+def wrapped(text: str, *, first: Text, columns: int, style: str = "") -> Text:
+    """A sentence below its mark: later lines are indented as the first one is."""
+    import textwrap  # noqa: PLC0415 - seldom needed
+
+    indent = " " * first.cell_len
+    lines = textwrap.wrap(text, max(columns - len(indent), 20), break_long_words=True, break_on_hyphens=False) or [""]
+    found = first.copy().append(lines[0], style)
+    for line in lines[1:]:
+        found.append(f"\n{indent}{line}", style)
+    return found

@@ -1,0 +1,135 @@
+"""The page of one instance: what is so, every reason, the gates, what happened before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.cells import set_cell_size
+from rich.text import Text
+
+from setpoint.cli.render.console import wrapped
+from setpoint.cli.render.words import ago, clock, look, size
+
+_SIGNS = {
+    "holds": ("✓", "green"),
+    "passed": ("✓", "dim"),
+    "waits": ("◷", "blue"),
+    "says-no": ("✗", "red"),
+    "skipped": ("»", "yellow"),
+    "later": ("·", "dim"),
+    "informational": ("i", "dim"),
+}
+_OUTPUT = 12
+"""Lines of a check's output that are shown."""
+
+
+def lines(page: dict[str, Any], columns: int, *, origins: bool = False) -> Iterator[Text]:
+    """The whole page."""
+    yield from _head(page, columns)
+    yield from _reasons(page, columns)
+    yield from _attempts(page, columns)
+    yield from _gates(page, columns)
+    yield from _vetoes(page, columns)
+    yield from _facts(page, columns)
+    if origins:
+        yield from _section("values come from", [f"{path}  {place}" for path, place in sorted(page["origins"].items())], columns)
+
+
+def _head(page: dict[str, Any], columns: int) -> Iterator[Text]:
+    row = page["instance"]
+    shown = look(row["condition"])
+    yield Text(row["instance"], "bold").append("  ").append(f"{shown.sign} {shown.word}", shown.style)
+    cells = "   ".join(f"{state} {_version(row[state])}" for state in ("desired", "target", "good"))
+    current = row["current"]
+    seen = f"current {_current(current, page['now'])}" if current else "current unknown"
+    yield wrapped(f"{cells}   {seen}", first=Text("  "), columns=columns)
+    if row["problem"]:
+        yield wrapped(f"its turns do not succeed: {row['problem']}", first=Text("  ✗ ", "bold red"), columns=columns)
+    if row["pinned"]:
+        yield Text(f"  pinned to {row['pinned']}")
+    if row["held_by"]:
+        yield Text(f"  held by {row['held_by']}")
+
+
+def _version(found: dict[str, Any] | None) -> str:
+    return f"{found['version']} (release {found['release']})" if found else "–"
+
+
+def _current(current: dict[str, Any], now: int) -> str:
+    names = "+".join(current["versions"]) or "nothing"
+    text = f"{names}, {current['healthy']} of {current['total']} healthy"
+    if current["unreachable"]:
+        return f"{text} {ago(current['at'], now)} ago; the runtime cannot be asked since"
+    return text
+
+
+def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
+    yield Text()
+    if not page["reasons"]:
+        yield Text("nothing is waited for", "green")
+        return
+    yield Text("why it is not there yet" if not page["instance"]["settled"] else "what is to be known", "bold")
+    for reason in page["reasons"]:
+        sign, style = ("✗", "bold red") if reason["failed"] else ("◷", "blue")
+        yield wrapped(reason["text"], first=Text("  ").append(f"{sign} ", style), columns=columns)
+        note = " · ".join(part for part in _notes(reason, page["now"]) if part)
+        if note:
+            yield wrapped(note, first=Text("    "), columns=columns, style="dim")
+
+
+def _notes(reason: dict[str, Any], now: int) -> Iterator[str]:
+    yield reason["phase"]
+    yield f"since {since}" if (since := ago(reason["since"], now)) else ""
+    yield f"looks again {clock(reason['until'])}" if reason["until"] else f"waits for {reason['awaits']}" if reason["awaits"] else ""
+    yield f"to go on: {reason['unblock']}" if reason["unblock"] else ""
+
+
+def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:
+    for name in ("rollout", "candidate"):
+        attempt = page[name]
+        if attempt is None:
+            continue
+        back = ", going back" if attempt["going_back"] else ""
+        text = f"attempt {attempt['number']}: {attempt['version']} (release {attempt['release']}) by {attempt['author']}, in {attempt['phase']}{back}"
+        since = f" for {ago(attempt['entered'], page['now'])}"
+        yield Text()
+        yield wrapped(text + since, first=Text(f"{name}  ", "bold"), columns=columns)
+
+
+def _gates(page: dict[str, Any], columns: int) -> Iterator[Text]:
+    if not page["gates"]:
+        return
+    yield Text()
+    yield Text("gates", "bold")
+    name = min(max(len(gate["name"]) for gate in page["gates"]), 28)
+    for gate in page["gates"]:
+        sign, style = _SIGNS[gate["state"]]
+        first = Text("  ").append(f"{sign} ", style).append(set_cell_size(gate["name"], name)).append(f"  {gate['phase']:<15} ", "dim")
+        yield wrapped(_gate(gate, page["now"]), first=first, columns=columns)
+        output = page["outputs"].get(gate["name"], "")
+        for line in output.splitlines()[-_OUTPUT:] if gate["state"] in {"waits", "says-no"} else ():
+            yield Text(f"      │ {line}"[: columns - 1], "dim")
+
+
+def _gate(gate: dict[str, Any], now: int) -> str:
+    text = gate["text"] or gate["state"]
+    return f"{text} ({ago(gate['ended'], now)} ago)" if gate["ended"] else text
+
+
+def _vetoes(page: dict[str, Any], columns: int) -> Iterator[Text]:
+    found = [f"release {one['release']} ({one['version']}), {ago(one['at'], page['now'])} ago: {one['reason']}" for one in page["vetoes"][:5]]
+    yield from _section("vetoed here", found, columns)
+
+
+def _facts(page: dict[str, Any], columns: int) -> Iterator[Text]:
+    yield from _section("links", [f"{name}  {url}" for name, url in sorted(page["links"].items())], columns)
+    yield from _section("use", [f"{one['replica']}  {one['cpu']:.1f} % CPU  {size(one['memory'])}" for one in page["usage"]], columns)
+
+
+def _section(title: str, entries: list[str], columns: int) -> Iterator[Text]:
+    if entries:
+        yield Text()
+        yield Text(title, "bold")
+        for entry in entries:
+            yield wrapped(entry, first=Text("  "), columns=columns)

@@ -1,0 +1,48 @@
+"""Screens that go on: redrawn in place on a terminal, printed anew when they change anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from setpoint.cli.render.console import out, say, width
+
+Look = Callable[[int], tuple[Iterable[Text], bool]]
+"""Gives the lines for so many columns, and whether they are the last."""
+_EVERY = 0.5
+
+
+def follow(look: Look, *, screen: bool = False) -> None:
+    """Show what ``look`` gives until it says that it is done, or somebody presses Ctrl-C."""
+    if out().is_terminal:
+        _redraw(look, screen=screen)
+    else:
+        _reprint(look)
+
+
+def _redraw(look: Look, *, screen: bool) -> None:
+    with Live(console=out(), auto_refresh=False, screen=screen, vertical_overflow="visible" if not screen else "crop") as live:
+        while True:
+            lines, done = look(width())
+            live.update(Group(*lines), refresh=True)
+            if done:
+                return
+            time.sleep(_EVERY)
+
+
+def _reprint(look: Look) -> None:
+    before = ""
+    while True:
+        found, done = look(width())
+        lines = list(found)
+        text = "\n".join(line.plain for line in lines)
+        if text != before:
+            say(*lines, Text())
+            before = text
+        if done:
+            return
+        time.sleep(_EVERY)

@@ -1,0 +1,144 @@
+"""The status screen: the first line says what is wrong, what is converged is quiet, what waits says its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from setpoint.cli.render.console import wrapped
+from setpoint.cli.render.words import look, plural
+
+_STATES = ("desired", "target", "current", "good")
+_CELL = (9, 14)
+"""Narrowest and widest column of a version."""
+_NAME = (12, 28)
+_FOLD = 12
+"""So many quiet instances of one service are shown; more are counted."""
+
+Row = dict[str, Any]
+
+
+def lines(status: dict[str, Any], columns: int, *, everything: bool = False) -> Iterator[Text]:
+    """The whole screen."""
+    if status["engine"] != "serving":
+        yield wrapped(f"the engine is {status['engine']}", first=Text("✗ ", "bold red"), columns=columns, style="bold red")
+        yield Text()
+    if not status["configured"]:
+        yield Text("No configuration has been applied yet.")
+        yield Text("  Apply one with: setpoint apply DIRECTORY")
+    for number, application in enumerate(sorted(status["applications"], key=lambda one: (-one["failed"], -one["you"]))):
+        if number:
+            yield Text()
+        yield from _application(application, columns, everything=everything)
+
+
+def _application(application: dict[str, Any], columns: int, *, everything: bool) -> Iterator[Text]:
+    rows = application["instances"]
+    yield _header(application, columns)
+    name, cell = _widths(rows, columns)
+    for service, members in groupby(rows, key=lambda row: row["service"]):
+        title = Text("  ").append(set_cell_size(service, name), "bold")
+        yield title.append("".join(f" {set_cell_size(state, cell)}" for state in _STATES).rstrip(), "dim")
+        yield from _rows(list(members), name, cell, columns, everything=everything)
+
+
+def _header(application: dict[str, Any], columns: int) -> Text:
+    release = f"release {application['release']}" if application["release"] else "nothing released yet"
+    left, summary = application["name"], summed(application)
+    gap = max(2, (columns - cell_len(summary.plain) - cell_len(release)) // 2 - cell_len(left))
+    line = Text(left, "bold").append(" " * gap).append(release, "not bold")
+    return line.append(" " * max(2, columns - line.cell_len - summary.cell_len)).append_text(summary)
+
+
+def summed(application: dict[str, Any]) -> Text:
+    """``1 failed · 2 need you``, or that all is well."""
+    rows = application["instances"]
+    moving = sum(row["condition"] in {"deploying", "verifying", "rolling-back"} for row in rows)
+    quiet = application["settled"] + application["failed"] + application["you"] + moving
+    parts = [
+        (application["failed"], f"{application['failed']} failed", "bold red"),
+        (application["you"], "1 needs you" if application["you"] == 1 else f"{application['you']} need you", "bold yellow"),
+        (moving, f"{moving} moving", "cyan"),
+        (max(0, len(rows) - quiet), f"{max(0, len(rows) - quiet)} not settled", ""),
+    ]
+    found = [Text(text, style) for number, text, style in parts if number]
+    if not found:
+        return Text("all converged" if rows else "nothing to run", "green")
+    return Text(" · ").join(found)
+
+
+def _widths(rows: list[Row], columns: int) -> tuple[int, int]:
+    names = max((cell_len(row["channel"]) for row in rows), default=0)
+    name = min(max(names, *(cell_len(row["service"]) for row in rows), _NAME[0]) if rows else _NAME[0], _NAME[1])
+    versions = max((cell_len(_version(row, state)) for row in rows for state in _STATES), default=0)
+    room = (columns - name - 4 - 20) // len(_STATES) - 1
+    return name, max(_CELL[0], min(versions, _CELL[1], room))
+
+
+def _rows(rows: list[Row], name: int, cell: int, columns: int, *, everything: bool) -> Iterator[Text]:
+    quiet = [row for row in rows if row["settled"]]
+    fold = not everything and len(quiet) > _FOLD
+    for row in rows:
+        if not (fold and row["settled"]):
+            yield from _row(row, name, cell, columns)
+    if fold:
+        yield Text(f"    … and {plural(len(quiet), 'channel')} more, all converged", "dim")
+
+
+def _row(row: Row, name: int, cell: int, columns: int) -> Iterator[Text]:
+    shown = look(row["condition"])
+    line = Text("    ").append(set_cell_size(row["channel"], name - 2))
+    for state in _STATES:
+        line.append(" ").append(_cut(_version(row, state), cell), _style(row, state))
+    line.append("  ").append(f"{shown.sign} {shown.word}", shown.style)
+    marks = _marks(row)
+    if marks:
+        line.append(f" ({marks})", "dim")
+    sentence = _sentence(row)
+    if not sentence:
+        yield line
+    elif line.cell_len + 2 + cell_len(sentence) <= columns:
+        yield line.append(f"  {sentence}")
+    else:
+        yield line
+        yield wrapped(sentence, first=Text(" " * 6 + "└ ", "dim"), columns=columns)
+
+
+def _marks(row: Row) -> str:
+    marks = [f"pinned {row['pinned']}" if row["pinned"] else "", "held" if row["held_by"] and row["condition"] != "held" else ""]
+    return ", ".join(mark for mark in marks if mark)
+
+
+def _sentence(row: Row) -> str:
+    if row["problem"]:
+        return f"its turns do not succeed: {row['problem']}"
+    reason = row["reason"]
+    if reason is None or (row["settled"] and reason["code"] == "release"):
+        return ""
+    more = f" (and {row['reasons'] - 1} more)" if row["reasons"] > 1 else ""
+    return f"{reason['text']}{more}"
+
+
+def _version(row: Row, state: str) -> str:
+    found = row[state]
+    if found is None:
+        return "–"
+    if state != "current":
+        return str(found["version"])
+    names = "+".join(found["versions"]) or "–"
+    return f"{names} {found['healthy']}/{found['total']}" if found["healthy"] < found["total"] else names
+
+
+def _style(row: Row, state: str) -> str:
+    if row["settled"]:
+        return "dim"
+    wanted = row["desired"]["version"] if row["desired"] else ""
+    return "" if _version(row, state) == wanted else "yellow"
+
+
+def _cut(text: str, cell: int) -> str:
+    return set_cell_size(text, cell) if cell_len(text) <= cell else f"{set_cell_size(text, cell - 1)}…"

@@ -1,0 +1,75 @@
+"""Conditions, times and names as people read them. Every state has a shape and a word: colour only helps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Look(NamedTuple):
+    """How a condition is shown."""
+
+    sign: str
+    word: str
+    style: str
+
+
+_LOOKS = {
+    "rollback-failed": Look("✗", "ROLLBACK FAILED", "bold red"),
+    "failed": Look("✗", "FAILED", "bold red"),
+    "broken": Look("✗", "BROKEN", "bold red"),
+    "rolling-back": Look("↺", "rolling back", "yellow"),
+    "deploying": Look("▶", "deploying", "cyan"),
+    "verifying": Look("▷", "verifying", "cyan"),
+    "drifted": Look("≠", "drifted", "yellow"),
+    "unhealthy": Look("!", "unhealthy", "bold yellow"),
+    "unreachable": Look("?", "unreachable", "yellow"),
+    "waiting": Look("◷", "waiting", "blue"),
+    "held": Look("‖", "held", "yellow"),
+    "vetoed": Look("⊘", "vetoed", "red"),
+    "converged": Look("●", "converged", "green"),
+    "empty": Look("○", "nothing yet", "dim"),
+}
+
+
+def look(condition: str) -> Look:
+    """How to show a condition."""
+    return _LOOKS.get(condition, Look("·", condition, ""))
+
+
+def ago(instant: int, now: int) -> str:
+    """``3m``, ``2h 5m``, ``4d 1h``: how long ago; empty where that is not known."""
+    if not instant:
+        return ""
+    seconds = max(0, (now - instant) // 1000)
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d {hours}h" if hours else f"{days}d"
+    if hours:
+        return f"{hours}h {minutes}m" if minutes else f"{hours}h"
+    return f"{minutes}m" if minutes else f"{seconds}s"
+
+
+def clock(instant: int) -> str:
+    """``2026-11-23 06:29:46`` in the time zone of this machine."""
+    return datetime.fromtimestamp(instant / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S") if instant else ""
+
+
+def clock_with_zone(instant: int) -> str:
+    """The same, with the time zone's name."""
+    return datetime.fromtimestamp(instant / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if instant else ""
+
+
+def short(instance: str) -> str:
+    """``web@production`` of ``saas/web@production``."""
+    return instance.partition("/")[2] or instance
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """``1 change``, ``2 changes``."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def size(number: int) -> str:
+    """Bytes for reading."""
+    return f"{number / 1024**2:.0f} MiB" if number < 1024**3 else f"{number / 1024**3:.1f} GiB"

@@ -1,0 +1,217 @@
+"""Apply: a configuration becomes the one in force. What was shown is what is applied; what it changes of what runs is released by itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from pydantic import Field
+
+from setpoint.config.compile import Configuration
+from setpoint.config.problems import ConfigurationError
+from setpoint.control.act import Act
+from setpoint.control.commands.release import submit
+from setpoint.control.compiling import compile_all
+from setpoint.control.errors import Invalid, Malformed, Refused
+from setpoint.control.instances import line_of
+from setpoint.control.permissions import Permission
+from setpoint.control.planning import AutomaticRelease, Plan, make_plan
+from setpoint.control.registry import Answer, Request, command
+from setpoint.core.facts import AnyFact, Configured, Removed
+from setpoint.core.instance.state import InstanceState
+from setpoint.model.people import ENGINE, Person
+from setpoint.model.release import Release
+from setpoint.model.spec import digest
+from setpoint.store.content import sha256_of
+
+if TYPE_CHECKING:
+    from setpoint.control.control import Control
+
+KIND = "configuration"
+FINISHED = "finished"
+PENDING = "pending"
+
+
+class Files(Request):
+    """A configuration as files."""
+
+    files: dict[str, str]
+    """Path relative to the root -> content in Base64, as ``setpoint.config.collect`` finds them."""
+    root: str
+    """Where they lie on the engine's machine."""
+
+
+class ApplyRequest(Files):
+    """A configuration to apply."""
+
+    expect: str = ""
+    """The ``plan`` that ``preview`` gave: refused when it would do something else by now."""
+    why: str = Field("", max_length=2000)
+
+
+class Applied(Answer):
+    """What was applied."""
+
+    revision: int
+    digest: str
+    changes: int
+    releases: dict[str, int]
+    """Application -> number of the automatic release."""
+    waiting: list[str]
+    """Services that changed and yet are not released by themselves, and why."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far an apply got: a revision, and the instances that it brought."""
+
+    revision: int
+    new: list[str] = []
+    person: str = ENGINE.person
+
+
+@command(
+    "apply",
+    Permission.CONFIGURE,
+    ApplyRequest,
+    Applied,
+    "Put a configuration into force; changes of what runs are released by themselves.",
+    subject=lambda request: request.root,
+)
+async def apply(act: Act, request: ApplyRequest) -> Applied:
+    """Stores it first; what is left undone by a crash is done by ``restore``."""
+    configuration, files = parse(request)
+    control = act.control
+    async with control.one_apply:
+        plan = await make_plan(act, configuration)
+        if request.expect and request.expect != plan.digest:
+            raise Refused(
+                "The configuration or the releases changed since the difference was shown.", "Look at it again, then apply."
+            )
+        await control.records.put("configuration-root", content_digest(files), request.root)
+        revision = await control.documents.save(files, at=act.now, person=act.person.name)
+        progress = Progress(revision.number, plan.new, act.person.name)
+        await control.records.put(KIND, PENDING, progress)
+        releases = await _carry_out(act, configuration, plan, progress)
+    return Applied(
+        revision=revision.number, digest=configuration.digest, changes=len(plan.changes), releases=releases, waiting=plan.waiting
+    )
+
+
+async def restore(control: Control) -> None:
+    """At a start: the configuration in force, and the rest of an apply that was interrupted."""
+    newest = await control.documents.newest()
+    if newest is None:
+        return
+    files = await control.documents.load(newest.number)
+    root = await control.records.get("configuration-root", content_digest(files), str) or "/"
+    configuration = Configuration.from_files(files, Path(root))
+    finished = await control.records.get(KIND, FINISHED, int)
+    if finished == newest.number:
+        await control.adopt(configuration)
+        return
+    pending = await control.records.get(KIND, PENDING, Progress)
+    act = Act(control, Person(newest.person), control.clock(), "restore")
+    plan = await make_plan(act, configuration)
+    if pending and pending.revision == newest.number:
+        plan = await make_plan(act, configuration, new=pending.new)
+    await _carry_out(act, configuration, plan, Progress(newest.number, plan.new, newest.person))
+
+
+def contents(request: Files) -> dict[str, bytes]:
+    """Path -> content.
+
+    Raises:
+        Malformed: it is no set of files below a root.
+    """
+    if not Path(request.root).is_absolute() or not all(_inside(path) for path in request.files):
+        raise Malformed("Paths of files must be relative and stay below an absolute root.", "Use the command line.")
+    try:
+        return {path: base64.b64decode(content, validate=True) for path, content in request.files.items()}
+    except binascii.Error as error:
+        raise Malformed(
+            f"A file's content is no Base64: {error}.", "Use the command line, or encode contents in Base64."
+        ) from None
+
+
+def parse(request: Files) -> tuple[Configuration, dict[str, bytes]]:
+    """The configuration that a request holds.
+
+    Raises:
+        Malformed: it is no set of files. Invalid: the configuration has mistakes.
+    """
+    files = contents(request)
+    try:
+        return Configuration.from_files(files, Path(request.root)), files
+    except ConfigurationError as error:
+        number = len(error.problems)
+        raise Invalid(
+            f"The configuration has {number} mistake{'s' if number > 1 else ''}; nothing was applied.",
+            "Correct them; `setpoint validate DIRECTORY` shows them too.",
+            details=[str(problem) for problem in error.problems],
+        ) from None
+
+
+def _inside(path: str) -> bool:
+    pure = Path(path)
+    return bool(path) and not pure.is_absolute() and ".." not in pure.parts
+
+
+def content_digest(files: Mapping[str, bytes]) -> str:
+    """Of all paths and contents."""
+    return digest({path: sha256_of(content) for path, content in sorted(files.items())})
+
+
+async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progress: Progress) -> dict[str, int]:
+    control = act.control
+    await control.adopt(configuration)
+    await control.engine.post_all([*await _policies(control, configuration), *await _removals(control, configuration)])
+    releases = {}
+    for wanted in plan.releases:
+        number = await _release(act, wanted, f"apply:{progress.revision}:{wanted.application}:{wanted.digest}")
+        releases[wanted.application] = max(number, releases.get(wanted.application, 0))
+    await control.records.put(KIND, FINISHED, progress.revision)
+    return releases
+
+
+async def _policies(control: Control, configuration: Configuration) -> list[tuple[str, AnyFact]]:
+    found: list[tuple[str, AnyFact]] = []
+    for instance in configuration.all_instances:
+        state = await control.engine.read(f"instance:{instance}")
+        policy = configuration.policy(instance)
+        if not isinstance(state, InstanceState) or state.policy != policy or state.removed:
+            found.append((f"instance:{instance}", Configured(policy=policy)))
+    return found
+
+
+async def _removals(control: Control, configuration: Configuration) -> list[tuple[str, AnyFact]]:
+    configured = {f"instance:{instance}" for instance in configuration.all_instances}
+    return [
+        (entity, Removed()) async for entity, state in instances_of(control) if entity not in configured and not state.removed
+    ]
+
+
+async def instances_of(control: Control) -> AsyncIterator[tuple[str, InstanceState]]:
+    """Every instance that ever was."""
+    after = ""
+    while page := await control.engine.scan("instance", after=after):
+        for entity, state in page:
+            yield entity, state
+        after = page[-1][0]
+
+
+async def _release(act: Act, wanted: AutomaticRelease, request: str) -> int:
+    line = await line_of(act, wanted.application)
+    compiled = await compile_all(act.control.configuration, line, wanted.application, wanted.wishes, wanted.instances)
+    release = Release(
+        application=wanted.application,
+        services=compiled.services,
+        channels=tuple(wanted.channels),
+        author=act.person.name,
+        reason="the configuration of what runs changed",
+        automatic=True,
+    )
+    return await submit(act, release, compiled, request)

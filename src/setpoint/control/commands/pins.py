@@ -1,0 +1,80 @@
+"""Pin and unpin: exactly this version, until unpinned."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.commands.holds import Acted, HoldRequest
+from setpoint.control.errors import NotFound, Refused
+from setpoint.control.instances import line_of, short, state_of
+from setpoint.control.past import offers_of
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, command
+from setpoint.control.targets import instance as find_instance
+from setpoint.control.targets import instances, parts, suggestion
+from setpoint.core.facts import Pinned, Unpinned
+
+
+class PinRequest(Request):
+    """Which version, where, and why."""
+
+    target: str
+    """One instance."""
+    version: str
+    release: int = Field(0, ge=0)
+    """Where several releases had the version; 0: the newest of them."""
+    why: str = Field("", max_length=2000)
+
+
+class PinAnswer(Answer):
+    """What is pinned."""
+
+    instance: str
+    version: str
+    release: int
+
+
+@command(
+    "pin",
+    Permission.PIN,
+    PinRequest,
+    PinAnswer,
+    "Keep an instance at exactly one version until it is unpinned; every gate is still asked.",
+    subject=lambda request: f"{request.target} to {request.version}",
+)
+async def pin(act: Act, request: PinRequest) -> PinAnswer:
+    """The version must have been released to the instance."""
+    instance = find_instance(act.control.configuration, request.target)
+    state = await state_of(act, instance)
+    offers = await offers_of(act, instance, state, request.version, request.release)
+    offer = next((one for one in offers if one.version.name == request.version), None)
+    if offer is None:
+        owner, service, _ = parts(instance)
+        known = {one.services[service].version.name for one in (await line_of(act, owner)).releases if service in one.services}
+        hint = (
+            suggestion(request.version, known, "release")
+            if known
+            else f"Release it first: `setpoint release {service}={request.version}`."
+        )
+        raise NotFound(f"{request.version} was never released to {short(instance)}.", hint)
+    await act.control.engine.post(f"instance:{instance}", Pinned(by=act.by(request.why), id=act.request, offer=offer))
+    return PinAnswer(instance=instance, version=offer.version.name, release=offer.release)
+
+
+@command(
+    "unpin",
+    Permission.PIN,
+    HoldRequest,
+    Acted,
+    "Let selection decide again at an instance or in a channel.",
+    subject=lambda request: request.target,
+)
+async def unpin(act: Act, request: HoldRequest) -> Acted:
+    """Refused where nothing is pinned."""
+    chosen = [one for one in instances(act.control.configuration, request.target) if (await state_of(act, one)).life.pin]
+    if not chosen:
+        raise Refused(f"Nothing at {request.target} is pinned.", "See `setpoint status`.")
+    for instance in chosen:
+        await act.control.engine.post(f"instance:{instance}", Unpinned(by=act.by(request.why), id=act.request))
+    return Acted(instances=chosen)

@@ -1,0 +1,165 @@
+"""Release: bring versions to channels."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.commands.skip import check_skip, skip_gate
+from setpoint.control.compiling import Compiled, Wish, compile_all, followers, named
+from setpoint.control.errors import Malformed, Refused
+from setpoint.control.gates import EVERY, skippable
+from setpoint.control.instances import line_of
+from setpoint.control.permissions import Permission, require
+from setpoint.control.registry import Answer, Request, command
+from setpoint.control.targets import application as find_application
+from setpoint.control.targets import channel as find_channel
+from setpoint.control.targets import parts
+from setpoint.control.targets import service as find_service
+from setpoint.core.facts import ReleaseRequested
+from setpoint.model.release import Release
+from setpoint.model.spec import Source
+
+VersionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
+Text = Annotated[str, Field(max_length=2000)]
+
+
+class WantedSource(Request):
+    """Where a version came from."""
+
+    repository: Text = ""
+    commit: Text = ""
+    author: Text = ""
+
+
+class WantedService(Request):
+    """One service's part."""
+
+    version: VersionName
+    parameters: dict[str, str | bool | int] = {}
+    source: WantedSource = WantedSource()
+
+
+class ReleaseRequest(Request):
+    """What to release, and where to."""
+
+    services: dict[str, WantedService] = Field(min_length=1)
+    application: str = ""
+    channels: list[str] = []
+    """Empty: every channel that does not mirror another."""
+    why: Text = ""
+    labels: dict[str, Text] = {}
+    urgent: bool = False
+    skip: list[str] = []
+    """Gates not to wait for, at every instance named."""
+
+
+class Released(Answer):
+    """The release that was made."""
+
+    application: str
+    release: int
+    instances: list[str]
+    """Those named; mirrors follow by themselves."""
+    followers: list[str]
+    services: dict[str, str]
+
+
+@command(
+    "release",
+    Permission.RELEASE,
+    ReleaseRequest,
+    Released,
+    "Release versions of one or several services, to all channels or to those named.",
+    subject=lambda request: ", ".join(f"{name}={wanted.version}" for name, wanted in sorted(request.services.items())),
+)
+async def release(act: Act, request: ReleaseRequest) -> Released:
+    """Compile for every instance, store, then ask the line for a number."""
+    configuration = act.control.configuration
+    owner = find_application(configuration, request.application, having=next(iter(request.services)))
+    for service in request.services:
+        find_service(configuration, owner, service)
+    _check_channels(act, owner, request)
+    instances = named(configuration, owner, request.services, request.channels)
+    _check_reach(owner, request, instances)
+    await _check_skips(act, request, instances)
+    behind = followers(configuration, owner, instances)
+    wishes = {name: _wish(wanted) for name, wanted in request.services.items()}
+    compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [*instances, *behind])
+    wanted = Release(
+        application=owner,
+        services=compiled.services,
+        channels=tuple(request.channels),
+        author=act.person.name,
+        reason=request.why,
+        labels=request.labels,
+        urgent=request.urgent,
+    )
+    number = await submit(act, wanted, compiled, act.request)
+    for instance in instances:
+        for gate in request.skip:
+            await skip_gate(act, instance, gate, number, request.why)
+    versions = {name: wanted.version for name, wanted in request.services.items()}
+    return Released(application=owner, release=number, instances=instances, followers=behind, services=versions)
+
+
+def _wish(wanted: WantedService) -> Wish:
+    source = wanted.source
+    return wanted.version, dict(wanted.parameters), Source(source.repository, source.commit, source.author)
+
+
+async def submit(act: Act, wanted: Release, compiled: Compiled, request: str) -> int:
+    """Store what will run, ask the line, and read the number it gave."""
+    await act.control.content.put(compiled.specs.values(), compiled.files.values())
+    specs = {instance: spec.digest for instance, spec in compiled.specs.items()}
+    parameters = {instance: spec.parameters for instance, spec in compiled.specs.items() if spec.parameters}
+    fact = ReleaseRequested(request=request, release=wanted, specs=specs, parameters=parameters)
+    await act.control.engine.post(f"line:{wanted.application}", fact, dedup=f"release:{wanted.application}:{request}")
+    line = await line_of(act, wanted.application)
+    number = line.requests.get(request)
+    if number is None:
+        raise Refused(
+            "This request was made before, too long ago to tell its release.", "See `setpoint history`; use a new request id."
+        )
+    await act.control.records.put("release", f"{wanted.application}/{number}", specs)
+    return number
+
+
+def _check_channels(act: Act, owner: str, request: ReleaseRequest) -> None:
+    configuration = act.control.configuration
+    mirroring = {one.name: one.mirror for one in configuration.channels(owner) if one.mirror}
+    for name in request.channels:
+        find_channel(configuration, owner, name)
+        if name in mirroring:
+            source = mirroring[name]
+            raise Refused(
+                f'Channel "{name}" mirrors {source}: nothing can be released to it.', f"Release to {source}; {name} follows."
+            )
+
+
+def _check_reach(owner: str, request: ReleaseRequest, instances: list[str]) -> None:
+    reached = {parts(one)[1] for one in instances}
+    for service in request.services:
+        if service not in reached:
+            where = f"in {' or '.join(request.channels)}" if request.channels else "in any channel that takes releases"
+            raise Refused(f'Service "{service}" of "{owner}" does not exist {where}.', "See `setpoint status`.")
+
+
+async def _check_skips(act: Act, request: ReleaseRequest, instances: list[str]) -> None:
+    if not request.skip:
+        return
+    require(act.person, Permission.SKIP, "skip")
+    if not request.why:
+        raise Malformed("Skipping needs a reason.", "Say it with --why.")
+    for gate in request.skip:
+        having = [one for one in instances if _has(act, one, gate)]
+        if not having:
+            raise Refused(f'No instance named by this release has a gate "{gate}".', "See `setpoint explain` for their names.")
+        for one in having:
+            check_skip(act.person, act.control.configuration.policy(one), gate)
+
+
+def _has(act: Act, instance: str, gate: str) -> bool:
+    return gate == EVERY or gate in skippable(act.control.configuration.policy(instance))

@@ -1,0 +1,90 @@
+"""Rollback by hand: to *good*, to the good version before it, or to a named one that was good here."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.errors import Refused
+from setpoint.control.instances import short, state_of
+from setpoint.control.past import finalized, offers_of
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, command
+from setpoint.control.targets import instances
+from setpoint.core.facts import RolledBack
+from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.model.release import Offer
+
+
+class RollbackRequest(Request):
+    """Where, how far back, and why."""
+
+    target: str
+    """An instance or a channel."""
+    version: str = ""
+    """Empty: during a rollout to *good*, else to the good version before it."""
+    why: str = Field("", max_length=2000)
+
+
+class RollbackAnswer(Answer):
+    """What goes back, and to what."""
+
+    instances: dict[str, str]
+    """Instance -> version's name."""
+    refused: dict[str, str]
+    """Instances of the channel that stay, and why."""
+
+
+@command(
+    "rollback",
+    Permission.ROLLBACK,
+    RollbackRequest,
+    RollbackAnswer,
+    "Go back at once, past every gate; the instance is held until a person lets it go on.",
+    subject=lambda request: request.target + (f" to {request.version}" if request.version else ""),
+)
+async def rollback(act: Act, request: RollbackRequest) -> RollbackAnswer:
+    """What has nothing to go back to stays; refused when that is so everywhere."""
+    going: dict[str, tuple[Offer, bool]] = {}
+    staying: dict[str, str] = {}
+    for instance in instances(act.control.configuration, request.target):
+        state = await state_of(act, instance)
+        try:
+            offer = await _named(act, instance, state, request.version) if request.version else _before(instance, state)
+            going[instance] = (offer, bool(request.version))
+        except Refused as error:
+            staying[instance] = error.message
+    if not going:
+        raise Refused(
+            " ".join(staying.values()), "See `setpoint history` for what ran; a version that never was good here can be pinned."
+        )
+    for instance, (offer, by_name) in going.items():
+        await act.control.engine.post(
+            f"instance:{instance}", RolledBack(by=act.by(request.why), id=act.request, offer=offer if by_name else None)
+        )
+    return RollbackAnswer(instances={instance: offer.version.name for instance, (offer, _) in going.items()}, refused=staying)
+
+
+async def _named(act: Act, instance: str, state: InstanceState, name: str) -> Offer:
+    good = finalized(state)
+    offer = next((one for one in await offers_of(act, instance, state, name) if one.version in good), None)
+    if offer is None:
+        raise Refused(f"{name} was never good at {short(instance)}, or was gone back from since.")
+    if offer.release == state.life.target and not (state.life.rollout and state.life.rollout.back):
+        raise Refused(f"{short(instance)} is at {name} already.")
+    return offer
+
+
+def _before(instance: str, state: InstanceState) -> Offer:
+    life = state.life
+    rollout = life.rollout
+    if rollout and rollout.back:
+        raise Refused(f"{short(instance)} goes back already.")
+    if rollout:
+        candidates = [life.good] if life.good and life.good != rollout.attempt.release else []
+    else:
+        candidates = [good for good in life.goods if good != life.target]
+    offer = offer_of(life, candidates[-1]) if candidates else None
+    if offer is None:
+        raise Refused(f"{short(instance)} has no good version to go back to.")
+    return offer

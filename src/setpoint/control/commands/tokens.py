@@ -1,0 +1,129 @@
+"""Tokens: local people, so that who releases and who approves are different."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.errors import Malformed, NotFound, Refused
+from setpoint.control.people import Token
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, command, query
+from setpoint.control.targets import suggestion
+from setpoint.model.people import Person
+from setpoint.model.time import Instant, parse_duration
+
+UserName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$")]
+GroupName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class TokenRequest(Request):
+    """Whom a token is for."""
+
+    user: UserName
+    groups: list[GroupName] = []
+    admin: bool = False
+    expires: str = ""
+    """A duration such as ``30d``; empty: never."""
+
+
+class TokenView(Answer):
+    """A token without its secret."""
+
+    id: str
+    user: str
+    groups: list[str]
+    admin: bool
+    created: Instant
+    created_by: str
+    expires: Instant = 0
+
+
+class NewToken(TokenView):
+    """The only time that the token itself is shown."""
+
+    token: str
+
+
+class RevokeRequest(Request):
+    """Which token."""
+
+    id: str
+
+
+class NoRequest(Request):
+    """Nothing is asked."""
+
+
+class TokenList(Answer):
+    """Every token."""
+
+    tokens: list[TokenView]
+
+
+@command(
+    "token-create",
+    Permission.ADMINISTER,
+    TokenRequest,
+    NewToken,
+    "Make a token for a person, with groups; it is shown once.",
+    subject=lambda request: (
+        f"{request.user}{' (admin)' if request.admin else ''}" + (f" in {', '.join(request.groups)}" if request.groups else "")
+    ),
+)
+async def create(act: Act, request: TokenRequest) -> NewToken:
+    """The secret is given out here and nowhere else."""
+    expires = act.now + _lifetime(request.expires) if request.expires else 0
+    person = Person(request.user, tuple(request.groups), request.admin)
+    token, secret = await act.control.people.create(person, by=act.person.name, now=act.now, expires=expires)
+    return NewToken(**_fields(token), token=secret)
+
+
+@command(
+    "token-revoke",
+    Permission.ADMINISTER,
+    RevokeRequest,
+    TokenView,
+    "Make a token worthless at once.",
+    subject=lambda request: request.id,
+)
+async def revoke(act: Act, request: RevokeRequest) -> TokenView:
+    """The last administrator's token stays."""
+    known = {token.id: token for token in act.control.people.known()}
+    token = known.get(request.id)
+    if token is None:
+        raise NotFound(f'There is no token "{request.id}".', suggestion(request.id, known, "token"))
+    if token.admin and not any(other.admin and not other.expires for other in known.values() if other.id != token.id):
+        raise Refused("This is the last token of an administrator.", "Make another one first.")
+    await act.control.people.revoke(request.id)
+    return TokenView(**_fields(token))
+
+
+@query("tokens", Permission.ADMINISTER, NoRequest, TokenList, "Every token there is, without its secret.")
+async def tokens(act: Act, _: NoRequest) -> TokenList:
+    """Oldest first."""
+    return TokenList(tokens=[TokenView(**_fields(token)) for token in act.control.people.known()])
+
+
+def _lifetime(text: str) -> int:
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        raise Malformed(f"expires: {error}.", "Write a duration such as 30d or 12h.") from None
+    if not duration:
+        raise Malformed("expires: a token of no duration is worth nothing.", "Write a duration such as 30d or 12h.")
+    return duration
+
+
+def _fields(token: Token) -> dict[str, object]:
+    return {
+        "id": token.id,
+        "user": token.user,
+        "groups": list(token.groups),
+        "admin": token.admin,
+        "created": token.created,
+        "created_by": token.created_by,
+        "expires": token.expires,
+    }

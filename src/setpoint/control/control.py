@@ -1,0 +1,176 @@
+"""The one door: every command and query goes through here, as somebody, with a permission and – if it changes anything – an audit record."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from setpoint.config.compile import Configuration
+from setpoint.control import commands, queries
+from setpoint.control.act import Act
+from setpoint.control.audit import DONE, Audit, Entry
+from setpoint.control.errors import ControlError, Malformed, NotFound, Refused, Unavailable
+from setpoint.control.people import People
+from setpoint.control.permissions import require
+from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Answer, Operation, Request, Stream
+from setpoint.engine.effects import Effects, RuntimeDefinition
+from setpoint.engine.embedded import EmbeddedEngine
+from setpoint.engine.errors import EngineError
+from setpoint.engine.port import Clock
+from setpoint.model.people import Person
+from setpoint.store.content import Content
+from setpoint.store.documents import Documents
+from setpoint.store.records import Records
+
+log = logging.getLogger("setpoint.control")
+
+
+class Control:
+    """Commands and queries on one engine. Make it, then ``await start()`` while the engine serves."""
+
+    def __init__(self, engine: EmbeddedEngine, effects: Effects, *, clock: Clock) -> None:
+        self.engine = engine
+        self.effects = effects
+        self.clock = clock
+        self.records = Records(engine.database)
+        self.documents = Documents(engine.database)
+        self.content = Content(engine.database)
+        self.people = People(self.records)
+        self.audit = Audit(self.records)
+        self.one_apply = asyncio.Lock()
+        self._configuration: Configuration | None = None
+
+    @property
+    def home(self) -> Path:
+        """The data directory."""
+        return self.engine.home
+
+    @property
+    def applied(self) -> Configuration | None:
+        """The configuration in force; None before the first apply."""
+        return self._configuration
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force. Raises Refused before the first apply."""
+        if self._configuration is None:
+            raise Refused("No configuration has been applied yet.", "Apply one with `setpoint apply DIRECTORY`.")
+        return self._configuration
+
+    async def adopt(self, configuration: Configuration) -> None:
+        """From now on this one counts."""
+        definitions = {name: RuntimeDefinition(runtime.kind, runtime.options) for name, runtime in configuration.runtimes.items()}
+        places = {instance: configuration.policy(instance).labels["runtime"] for instance in configuration.all_instances}
+        await self.effects.set_runtimes(definitions, places)
+        self._configuration = configuration
+
+    async def start(self) -> None:
+        """Take up where the last engine ended: people, the configuration, an apply that was not finished."""
+        await self.people.load()
+        await self.people.ensure_admin(self.home, self.clock())
+        await commands.apply.restore(self)
+
+    # --- the door
+
+    async def command(self, name: str, payload: Mapping[str, Any], person: Person, *, request: str = "") -> Answer:
+        """Change something as somebody. ``request`` identifies it: the same one twice does nothing twice.
+
+        Raises:
+            ControlError: it was not done; the message says why.
+        """
+        operation = _find(COMMANDS, name, "command")
+        act = Act(self, person, self.clock(), request or uuid.uuid4().hex)
+        entry = Entry(person.name, name, at=act.now)
+        try:
+            parsed = _parse(operation, payload)
+        except Malformed as error:
+            await self._note(entry, error)
+            raise
+        entry = Entry(person.name, name, operation.subject(parsed), str(getattr(parsed, "why", "")), at=act.now)
+        return await self._audited(operation, act, parsed, entry)
+
+    async def query(self, name: str, payload: Mapping[str, Any], person: Person) -> Answer:
+        """Ask something as somebody. Raises ControlError."""
+        operation = _find(QUERIES, name, "query")
+        require(person, operation.permission, f"ask for {name}")
+        return await self._handle(operation, Act(self, person, self.clock(), ""), _parse(operation, payload))
+
+    async def stream(self, name: str, payload: Mapping[str, Any], person: Person) -> AsyncIterator[Answer]:
+        """Ask something that is answered bit by bit. Raises ControlError, before the first bit or later."""
+        found = _find(STREAMS, name, "stream")
+        require(person, found.permission, f"ask for {name}")
+        return found.handler(Act(self, person, self.clock(), ""), _parse(found, payload))
+
+    async def _audited(self, operation: Operation, act: Act, parsed: Request, entry: Entry) -> Answer:
+        begun = await self._begin(entry)
+        try:
+            require(act.person, operation.permission, operation.name)
+            answer = await self._handle(operation, act, parsed)
+        except ControlError as error:
+            await self._end(begun, error.code, error.message)
+            raise
+        except Exception as error:
+            await self._end(begun, "broken", type(error).__name__)
+            raise
+        await self._end(begun, DONE)
+        return answer
+
+    async def _handle(self, operation: Operation, act: Act, parsed: Request) -> Answer:
+        try:
+            return await operation.handler(act, parsed)
+        except (EngineError, sqlite3.Error) as error:
+            raise Unavailable(
+                f"The engine cannot take it now: {error}.", "See `setpoint doctor`; nothing was lost that was confirmed."
+            ) from error
+
+    async def _note(self, entry: Entry, error: ControlError) -> None:
+        begun = await self._begin(entry)
+        await self._end(begun, error.code, error.message)
+
+    async def _begin(self, entry: Entry) -> Entry:
+        try:
+            return await self.audit.begin(entry)
+        except sqlite3.Error as error:
+            raise Unavailable(
+                f"The audit cannot be written: {error}.", "Make room on the disk, then see `setpoint doctor`."
+            ) from error
+
+    async def _end(self, entry: Entry, outcome: str, message: str = "") -> None:
+        try:
+            await self.audit.end(entry, self.clock(), outcome, message)
+        except sqlite3.Error:
+            log.exception(
+                "the outcome %s of command %s (audit entry %d) could not be written", outcome, entry.command, entry.number
+            )
+
+
+O = TypeVar("O", Operation, Stream)
+
+
+def _find(operations: Mapping[str, O], name: str, kind: str) -> O:
+    if name not in operations:
+        raise NotFound(f'There is no {kind} "{name}".', f"There is: {', '.join(sorted(operations))}.")
+    return operations[name]
+
+
+def _parse(operation: Operation | Stream, payload: Mapping[str, Any]) -> Request:
+    try:
+        return operation.request.model_validate(dict(payload))
+    except ValidationError as error:
+        details = [
+            f"{'.'.join(str(part) for part in fault['loc']) or 'the request'}: {fault['msg']}"
+            for fault in error.errors(include_input=False)
+        ]
+        raise Malformed(
+            f"The request for {operation.name} is not well-formed: {details[0]}.", "See docs/commands.md.", details=details
+        ) from None
+
+
+__all__ = ["Control", "queries"]

@@ -1,0 +1,70 @@
+"""What can be wrong with a command or query: a code for programs, a sentence for people, and what to do next."""
+
+from __future__ import annotations
+
+
+class ControlError(Exception):
+    """The command was not carried out. ``message`` says what is wrong, ``hint`` what to do about it."""
+
+    code = "error"
+    status = 400
+    """As an HTTP status."""
+
+    def __init__(self, message: str, hint: str = "", *, details: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details or []
+        """Further sentences, such as every mistake of a configuration."""
+
+
+class Malformed(ControlError):
+    """The request is not what the command takes."""
+
+    code = "malformed"
+    status = 422
+
+
+class Invalid(ControlError):
+    """The configuration cannot be used."""
+
+    code = "invalid-configuration"
+    status = 422
+
+
+class Unauthenticated(ControlError):
+    """Nobody is known by this token."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(ControlError):
+    """This person may not do this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(ControlError):
+    """There is no such application, service, channel, release …"""
+
+    code = "not-found"
+    status = 404
+
+
+class Refused(ControlError):
+    """It cannot be done as things are."""
+
+    code = "refused"
+    status = 409
+
+
+class Unavailable(ControlError):
+    """The engine cannot take it now."""
+
+    code = "unavailable"
+    status = 503
+
+
+__all__ = ["ControlError", "Forbidden", "Invalid", "Malformed", "NotFound", "Refused", "Unauthenticated", "Unavailable"]

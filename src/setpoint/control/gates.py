@@ -1,0 +1,141 @@
+"""The gates of an instance by name: who may skip which, and what each says at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from setpoint.control.registry import Answer
+from setpoint.core.instance import gates as core
+from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
+from setpoint.model.policy import CheckUse, Phase, Policy
+from setpoint.model.time import Instant
+
+if TYPE_CHECKING:
+    from setpoint.model.reasons import Reason
+    from setpoint.model.release import Offer
+
+EVERY = core.EVERY_GATE
+_ORDER = {phase: number for number, phase in enumerate(Phase)}
+
+
+def skippable(policy: Policy) -> dict[str, tuple[str, ...] | None]:
+    """Every gate's name -> who may skip it (None: whoever has the right). Gates of one name are skipped together."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    for use in (*policy.orderings, *policy.approvals, *policy.calendars, *policy.checks):
+        found[use.name] = _narrower(found[use.name], use.override) if use.name in found else use.override
+    if policy.cadence:
+        found["cadence"] = None
+    return found
+
+
+def _narrower(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return tuple(principal for principal in one if principal in other)
+
+
+class GateView(Answer):
+    """One gate of the attempt under way, or of the next one."""
+
+    name: str
+    kind: str
+    """``ordering``, ``approval``, ``calendar``, ``cadence`` or ``check``."""
+    phase: str
+    state: str
+    """``holds``, ``waits``, ``says-no``, ``skipped``, ``later``, ``passed`` or ``informational``."""
+    text: str = ""
+    outcome: str = ""
+    """Of a check's last run."""
+    ended: Instant = 0
+    """When that run ended."""
+    subject: str = ""
+
+
+def views(state: InstanceState, attempt: Attempt, offer: Offer, now: Instant) -> list[GateView]:
+    """Every gate that concerns the attempt, in order of phases."""
+    policy = state.policy
+    if policy is None:
+        return []
+    found = [*_standing(policy, state.life, attempt, offer, now), *_checks(policy, state.life, attempt, offer, now)]
+    return sorted(found, key=lambda view: _ORDER[Phase(view.phase)])
+
+
+def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> Iterator[GateView]:
+    kinds: tuple[tuple[str, Phase, list[str], list[Reason]], ...] = (
+        (
+            "ordering",
+            Phase.PRE_APPROVAL,
+            _names(policy.orderings, policy, life, offer),
+            list(core.orderings(policy, life, offer, now)),
+        ),
+        (
+            "approval",
+            Phase.APPROVAL,
+            _names(policy.approvals, policy, life, offer),
+            list(core.approvals(policy, life, offer, attempt.change, now)),
+        ),
+        (
+            "calendar",
+            Phase.PRE_DEPLOYMENT,
+            _names(policy.calendars, policy, life, offer),
+            list(core.times(policy, life, offer, now)),
+        ),
+        ("cadence", Phase.PRE_DEPLOYMENT, ["cadence"] if policy.cadence else [], list(core.times(policy, life, offer, now))),
+    )
+    begun = life.candidate is None or life.candidate.number != attempt.number
+    for kind, phase, names, reasons in kinds:
+        for name in names:
+            reason = next((one for one in reasons if one.gate == name), None)
+            yield _view(kind, phase, name, reason, skipped=core.skipped(life, offer.release, name), begun=begun)
+
+
+def _names(uses: tuple[object, ...], policy: Policy, life: Life, offer: Offer) -> list[str]:
+    return [use.name for use in uses if applies(use.when, policy, life, offer)]  # type: ignore[attr-defined]  # every gate has both
+
+
+def _view(kind: str, phase: Phase, name: str, reason: Reason | None, *, skipped: bool, begun: bool) -> GateView:
+    if skipped:
+        return GateView(name=name, kind=kind, phase=phase, state="skipped", text="skipped by a person")
+    if begun:
+        return GateView(name=name, kind=kind, phase=phase, state="passed")
+    if reason is None:
+        return GateView(name=name, kind=kind, phase=phase, state="holds")
+    return GateView(
+        name=name, kind=kind, phase=phase, state="says-no" if reason.failed else "waits", text=reason.text, subject=reason.subject
+    )
+
+
+def _checks(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> Iterator[GateView]:
+    for use in policy.checks:
+        if applies(use.when, policy, life, offer):
+            yield _check(use, life, attempt, offer, now)
+
+
+def _check(use: CheckUse, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> GateView:
+    gate = attempt.gates.get(use.name) if use.phase is attempt.phase else None
+    state, text = _check_state(use, gate, life, attempt, offer, now)
+    return GateView(
+        name=use.name,
+        kind="check",
+        phase=use.phase,
+        state=state,
+        text=text,
+        outcome=str(gate.outcome or "") if gate else "",
+        ended=gate.ended if gate else 0,
+        subject=gate.attachment if gate else "",
+    )
+
+
+def _check_state(use: CheckUse, gate: Gate | None, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> tuple[str, str]:
+    if use.informational:
+        return "informational", gate.reason if gate else ""
+    if core.skipped(life, offer.release, use.name):
+        return "skipped", "skipped by a person"
+    if _ORDER[use.phase] != _ORDER[attempt.phase]:
+        return ("passed" if _ORDER[use.phase] < _ORDER[attempt.phase] else "later"), ""
+    reason = core.check(use, gate, attempt, now)
+    if reason is None:
+        return "holds", gate.reason if gate else ""
+    return ("says-no" if gate and gate.outcome == "blocking" else "waits"), reason.text

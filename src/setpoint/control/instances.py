@@ -1,0 +1,62 @@
+"""What control reads of instances: their states, and the attempt that people mean when they name none."""
+
+from __future__ import annotations
+
+from setpoint.control.act import Act
+from setpoint.control.errors import NotFound, Refused
+from setpoint.core.instance.state import Attempt, InstanceState, offer_of
+from setpoint.core.line import LineState
+from setpoint.model.policy import Strategy
+from setpoint.model.release import Offer
+
+
+async def state_of(act: Act, instance: str) -> InstanceState:
+    """Its state; an empty one before its first fact."""
+    found = await act.control.engine.read(f"instance:{instance}")
+    return found if isinstance(found, InstanceState) else InstanceState()
+
+
+async def line_of(act: Act, application: str) -> LineState:
+    """The application's releases."""
+    found = await act.control.engine.read(f"line:{application}")
+    return found if isinstance(found, LineState) else LineState()
+
+
+def short(instance: str) -> str:
+    """``web@production``: how people call it where the application is clear."""
+    return instance.partition("/")[2]
+
+
+def open_attempt(state: InstanceState) -> Attempt | None:
+    """The attempt that is under way here: the candidate, else the rollout."""
+    life = state.life
+    return life.candidate or (life.rollout.attempt if life.rollout else None)
+
+
+def offer_named(instance: str, state: InstanceState, release: int) -> Offer:
+    """The offer of a release; of number 0 that of the attempt under way.
+
+    Raises:
+        NotFound, Refused: there is none.
+    """
+    number = release
+    if not number:
+        attempt = open_attempt(state)
+        if attempt is None:
+            raise Refused(
+                f"Nothing is waiting or under way at {short(instance)}.",
+                f"See `setpoint explain {short(instance)}`, or name a release with --release.",
+            )
+        number = attempt.release
+    offer = offer_of(state.life, number)
+    if offer is None:
+        raise NotFound(
+            f"Release {number} is not open at {short(instance)}.", "See `setpoint history` for the releases that were."
+        )
+    return offer
+
+
+def change_of(state: InstanceState) -> int:
+    """On a mirroring channel approvals bind to the mirrored change; elsewhere 0."""
+    policy, candidate = state.policy, state.life.candidate
+    return candidate.change if candidate and policy and policy.strategy is Strategy.MIRROR else 0

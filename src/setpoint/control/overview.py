@@ -1,0 +1,162 @@
+"""One instance for an overview: its four states, one word for it, and the one reason that matters most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from setpoint.control.registry import Answer
+from setpoint.control.targets import parts
+from setpoint.core.instance.explain import Condition, condition, desired, explain
+from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of
+from setpoint.model.policy import Phase
+from setpoint.model.reasons import Reason
+from setpoint.model.time import Instant
+
+FAILED = frozenset({Condition.FAILED, Condition.ROLLBACK_FAILED})
+TROUBLED = FAILED | {Condition.VETOED, Condition.DRIFTED, Condition.UNHEALTHY, Condition.UNREACHABLE, Condition.ROLLING_BACK}
+_AHEAD = {"approval": 1, "calendar": 2, "cadence": 2}
+"""Reasons of later phases come after those of the present one."""
+
+
+class VersionView(Answer):
+    """A version as a release brought it."""
+
+    version: str
+    release: int
+
+
+class CurrentView(Answer):
+    """What was last seen."""
+
+    versions: list[str]
+    healthy: int
+    total: int
+    at: Instant
+    message: str = ""
+    unreachable: str = ""
+
+
+class ReasonView(Answer):
+    """One thing that is waited for, or that went wrong."""
+
+    code: str
+    text: str
+    phase: str = ""
+    gate: str = ""
+    subject: str = ""
+    since: Instant = 0
+    until: Instant | None = None
+    awaits: str = ""
+    unblock: str = ""
+    failed: bool = False
+
+
+class InstanceView(Answer):
+    """One row."""
+
+    instance: str
+    application: str
+    service: str
+    channel: str
+    runtime: str
+    condition: str
+    desired: VersionView | None
+    target: VersionView | None
+    current: CurrentView | None
+    good: VersionView | None
+    release: int
+    """Of the attempt under way, else of target; 0: none."""
+    phase: str
+    attempt: int
+    settled: bool
+    """What selection wants is finalized here and healthy."""
+    attention: str
+    """``failed``: it went wrong; ``you``: it waits for a person; empty: neither."""
+    reason: ReasonView | None
+    reasons: int
+    next_look: Instant | None
+    """When the engine looks again by itself, as far as reasons say."""
+    pinned: str
+    held_by: str
+    mirrors: str
+    problem: str = ""
+    """Why its turns do not succeed; empty: they do."""
+
+
+def view(instance: str, state: InstanceState, now: Instant, *, problem: str = "") -> InstanceView:
+    """The row of one instance."""
+    owner, service, channel = parts(instance)
+    life, policy = state.life, state.policy
+    word, reasons = condition(state, now), explain(state, now)
+    first = headline(life, reasons)
+    attempt = life.candidate or (life.rollout.attempt if life.rollout else None)
+    wanted = desired(state, now)
+    pinned = offer_of(life, life.pin)
+    return InstanceView(
+        instance=instance,
+        application=owner,
+        service=service,
+        channel=channel,
+        runtime=policy.labels.get("runtime", "") if policy else "",
+        condition="broken" if problem else str(word),
+        desired=VersionView(version=wanted.version.name, release=wanted.release) if wanted else None,
+        target=_version(life, life.target),
+        current=_current(life.current),
+        good=_version(life, life.good),
+        release=attempt.release if attempt else life.target,
+        phase=str(attempt.phase) if attempt else "",
+        attempt=attempt.number if attempt else 0,
+        settled=word is Condition.CONVERGED,
+        attention="failed" if problem else _attention(word, life, reasons),
+        reason=reason_view(first) if first else None,
+        reasons=len(reasons),
+        next_look=min((reason.until for reason in reasons if reason.until), default=None),
+        pinned=pinned.version.name if pinned else "",
+        held_by=life.hold.by.person if life.hold else "",
+        mirrors=policy.mirror if policy else "",
+        problem=problem,
+    )
+
+
+def _version(life: Life, release: int) -> VersionView | None:
+    offer = offer_of(life, release)
+    return VersionView(version=offer.version.name, release=release) if offer else None
+
+
+def _current(seen: Seen | None) -> CurrentView | None:
+    if seen is None:
+        return None
+    return CurrentView(
+        versions=list(seen.versions),
+        healthy=seen.healthy,
+        total=seen.total,
+        at=seen.at,
+        message=seen.message,
+        unreachable=seen.unreachable,
+    )
+
+
+def headline(life: Life, reasons: Iterable[Reason]) -> Reason | None:
+    """What went wrong, before what is waited for now, before what will be waited for later."""
+    phase = life.candidate.phase if life.candidate else (life.rollout.attempt.phase if life.rollout else "")
+
+    def rank(reason: Reason) -> tuple[int, int]:
+        later = bool(phase) and reason.phase not in {"", phase} and reason.code in _AHEAD
+        return (0 if reason.failed else 2 if later else 1, _AHEAD.get(reason.code, 0) if later else 0)
+
+    return min(reasons, key=rank, default=None)
+
+
+def _attention(word: Condition, life: Life, reasons: Iterable[Reason]) -> str:
+    if word in FAILED or word is Condition.VETOED:
+        return "failed"
+    asked = life.candidate is not None and life.candidate.phase is Phase.APPROVAL
+    for reason in reasons:
+        if reason.code == "breaker" or (reason.code == "approval" and asked and not reason.failed):
+            return "you"
+    return ""
+
+
+def reason_view(reason: Reason) -> ReasonView:
+    """A reason as data."""
+    return ReasonView(**{name: getattr(reason, name) for name in reason.__struct_fields__})

@@ -1,0 +1,54 @@
+"""Offers of the past: what an instance was once offered, also when it has forgotten it, with the very spec compiled then."""
+
+from __future__ import annotations
+
+from setpoint.control.act import Act
+from setpoint.control.instances import line_of
+from setpoint.control.targets import parts
+from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.model.release import Offer, Release
+from setpoint.model.spec import Version
+
+
+async def offers_of(act: Act, instance: str, state: InstanceState, name: str, release: int = 0) -> list[Offer]:
+    """Every offer of a version by this name (or of this release), newest first."""
+    owner, service, _ = parts(instance)
+    found: list[Offer] = []
+    for known in reversed((await line_of(act, owner)).releases):
+        wanted = known.services.get(service)
+        if wanted is None or (name and wanted.version.name != name) or (release and known.number != release):
+            continue
+        offer = offer_of(state.life, known.number) or await _stored(act, instance, known)
+        if offer is not None:
+            found.append(offer)
+    return found or [offer for offer in reversed(state.life.offers) if offer.version.name == name or offer.release == release]
+
+
+async def _stored(act: Act, instance: str, release: Release) -> Offer | None:
+    owner, service, _ = parts(instance)
+    specs = await act.control.records.get("release", f"{owner}/{release.number}", dict[str, str]) or {}
+    digest = specs.get(instance)
+    spec = await act.control.content.spec(digest) if digest else None
+    if digest is None or spec is None:
+        return None
+    wanted = release.services[service]
+    return Offer(
+        release=release.number,
+        version=wanted.version,
+        spec=digest,
+        parameters=spec.parameters,
+        source=wanted.source,
+        author=release.author,
+        reason=release.reason,
+        labels=release.labels,
+        urgent=release.urgent,
+        automatic=release.automatic,
+        at=release.at,
+    )
+
+
+def finalized(state: InstanceState) -> set[Version]:
+    """Versions that were finalized here, and not gone back from by hand since."""
+    done = {one.version for one in (*state.archive, *state.life.finalized)}
+    goods = {offer.version for release in state.life.goods if (offer := offer_of(state.life, release))}
+    return done | goods

@@ -1,0 +1,108 @@
+"""Local people: who is known by which token. Tokens are kept as hashes, and compared in constant time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from setpoint.model.people import Person
+from setpoint.model.time import Instant
+from setpoint.store.records import Records
+
+KIND = "token"
+PREFIX = "sp_"
+ADMIN = "admin"
+ADMIN_FILE = "admin.token"
+
+
+class Token(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of a token."""
+
+    id: str
+    user: str
+    sha256: str
+    created: Instant
+    created_by: str
+    groups: tuple[str, ...] = ()
+    admin: bool = False
+    expires: Instant = 0
+    """0: never."""
+
+    @property
+    def person(self) -> Person:
+        """Whom it stands for."""
+        return Person(self.user, self.groups, self.admin)
+
+
+class People:
+    """Tokens in memory and in the data directory."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._tokens: dict[str, Token] = {}
+
+    async def load(self) -> None:
+        """Read what is durable."""
+        self._tokens = await self._records.all(KIND, Token)
+
+    def known(self) -> list[Token]:
+        """Every token, oldest first."""
+        return sorted(self._tokens.values(), key=lambda token: (token.created, token.id))
+
+    def identify(self, secret: str, now: Instant) -> Person | None:
+        """Who presents this token; None: nobody that is known (any more)."""
+        token = self._tokens.get(_id_of(secret))
+        expected = token.sha256 if token else _hash("")
+        same = hmac.compare_digest(expected, _hash(secret))
+        if token is None or not same or (token.expires and token.expires <= now):
+            return None
+        return token.person
+
+    async def create(self, person: Person, *, by: str, now: Instant, expires: Instant = 0) -> tuple[Token, str]:
+        """A new token; its text is given out once and kept nowhere."""
+        name = secrets.token_hex(4)
+        while name in self._tokens:
+            name = secrets.token_hex(4)
+        secret = f"{PREFIX}{name}_{secrets.token_urlsafe(32)}"
+        token = Token(name, person.name, _hash(secret), now, by, person.groups, person.admin, expires)
+        await self._records.put(KIND, name, token)
+        self._tokens[name] = token
+        return token, secret
+
+    async def revoke(self, name: str) -> None:
+        """Forget a token; KeyError for one that is not known."""
+        del self._tokens[name]
+        await self._records.delete(KIND, name)
+
+    async def ensure_admin(self, home: Path, now: Instant) -> Path:
+        """The file with the token of ``admin``, made if it is missing or no longer valid; only its user can read it."""
+        path = home / ADMIN_FILE
+        person = self.identify(path.read_text().strip(), now) if path.exists() else None
+        if person is None or not person.admin:
+            _, secret = await self.create(Person(ADMIN, (), admin=True), by="setpoint", now=now)
+            _write_private(path, secret)
+        path.chmod(0o600)
+        return path
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Replaced as a whole, so that nobody reads half of it."""
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(f"{text}\n")
+    beside.replace(path)
+
+
+def _id_of(secret: str) -> str:
+    return secret.removeprefix(PREFIX).partition("_")[0] if secret.startswith(PREFIX) else ""
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()

@@ -1,0 +1,158 @@
+"""What an apply would do: the changes, and the releases that follow from them by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from setpoint.config.compile import Configuration
+from setpoint.config.difference import Change, difference
+from setpoint.control.act import Act
+from setpoint.control.compiling import Wish, compile_all, followers, named
+from setpoint.control.errors import ControlError
+from setpoint.control.instances import line_of, state_of
+from setpoint.control.targets import parts
+from setpoint.core.line import LineState
+from setpoint.model.policy import Strategy
+from setpoint.model.release import ServiceVersion
+from setpoint.model.spec import Source, digest
+
+
+@dataclass
+class AutomaticRelease:
+    """One release that a changed configuration makes."""
+
+    application: str
+    wishes: dict[str, Wish]
+    instances: list[str]
+    """Named ones and those that follow."""
+    channels: list[str] = field(default_factory=list)
+    """Empty: everywhere. Where only channels are new: those."""
+    why: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Tells two of one apply apart."""
+        return digest([self.application, {name: wish[0] for name, wish in self.wishes.items()}, self.channels])
+
+
+@dataclass
+class Plan:
+    """Shown by ``preview``, done by ``apply``."""
+
+    old: str
+    new_digest: str
+    changes: list[Change]
+    new: list[str]
+    """Instances that were never configured."""
+    releases: list[AutomaticRelease] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """What was shown is what is applied: of everything shown."""
+        return digest(
+            [self.old, self.new_digest, [str(change) for change in self.changes], [one.digest for one in self.releases]]
+        )
+
+
+async def make_plan(act: Act, configuration: Configuration, *, new: Sequence[str] | None = None) -> Plan:
+    """Compare with what is in force and with what was released. ``new``: instances that an interrupted apply brought."""
+    applied = act.control.applied
+    brought = (
+        list(new)
+        if new is not None
+        else [one for one in configuration.all_instances if (await state_of(act, one)).policy is None]
+    )
+    plan = Plan(applied.digest if applied else "", configuration.digest, difference(applied, configuration), brought)
+    for application in configuration.applications:
+        await _plan_application(act, configuration, application, plan)
+    return plan
+
+
+async def _plan_application(act: Act, configuration: Configuration, application: str, plan: Plan) -> None:
+    line = await line_of(act, application)
+    changed: dict[str, Wish] = {}
+    extended: dict[str, Wish] = {}
+    for service in configuration.services(application):
+        wish = await _wish(act, configuration, application, service, line, plan)
+        latest = line.latest.get(service)
+        if wish and (latest is None or latest.version.revision != configuration.revision(application, service)):
+            changed[service] = wish
+        elif wish and _brought(plan, application, service):
+            extended[service] = wish
+    await _add(act, configuration, application, changed, [], plan)
+    await _extend(act, configuration, application, extended, plan)
+
+
+async def _extend(act: Act, configuration: Configuration, application: str, wishes: dict[str, Wish], plan: Plan) -> None:
+    """Services that did not change, in channels that are new: only these are named."""
+    places = sorted({parts(one)[2] for service in wishes for one in _brought(plan, application, service)})
+    mirroring = {one.name for one in configuration.channels(application) if one.mirror}
+    if wishes and places:
+        await _add(
+            act, configuration, application, wishes, [name for name in places if name not in mirroring], plan, mirrors=places
+        )
+
+
+async def _add(
+    act: Act,
+    configuration: Configuration,
+    application: str,
+    wishes: dict[str, Wish],
+    channels: list[str],
+    plan: Plan,
+    *,
+    mirrors: Sequence[str] = (),
+) -> None:
+    if not wishes:
+        return
+    to = named(configuration, application, wishes, channels) if channels or not mirrors else []
+    behind = followers(configuration, application, to)
+    behind += [one for one in _of(configuration, application, wishes, mirrors) if one not in (*to, *behind)]
+    release = AutomaticRelease(application, wishes, [*to, *behind], channels)
+    try:
+        await compile_all(configuration, await line_of(act, application), application, wishes, release.instances)
+    except ControlError as error:
+        plan.waiting.append(f"{application}: {error.message}")
+        return
+    if release.instances:
+        plan.releases.append(release)
+
+
+def _of(configuration: Configuration, application: str, services: dict[str, Wish], places: Sequence[str]) -> list[str]:
+    mirroring = [one for one in configuration.instances(application) if configuration.policy(one).strategy is Strategy.MIRROR]
+    return [one for one in mirroring if parts(one)[1] in services and parts(one)[2] in places]
+
+
+def _brought(plan: Plan, application: str, service: str) -> list[str]:
+    return [one for one in plan.new if parts(one)[:2] == (application, service)]
+
+
+async def _wish(
+    act: Act, configuration: Configuration, application: str, service: str, line: LineState, plan: Plan
+) -> Wish | None:
+    """The version to release; None: there is none to release by itself."""
+    if not configuration.needs_release(application, service):
+        return configuration.revision(application, service), {}, Source()
+    base = await _newest_untroubled(act, configuration, application, service, line)
+    if base is None:
+        if service in line.latest:
+            plan.waiting.append(f"{application}/{service}: every release of it is vetoed somewhere; release a version")
+        else:
+            plan.waiting.append(f"{application}/{service}: nothing was released yet; release a version")
+        return None
+    return base.version.name, dict(base.parameters), base.source
+
+
+async def _newest_untroubled(
+    act: Act, configuration: Configuration, application: str, service: str, line: LineState
+) -> ServiceVersion | None:
+    """What the newest release that is nowhere vetoed asks for."""
+    states = [await state_of(act, one) for one in configuration.instances(application) if parts(one)[1] == service]
+    vetoes = [veto for state in states for veto in state.life.vetoes]
+    for release in reversed(line.releases):
+        wanted = release.services.get(service)
+        if wanted and not any(veto.release == release.number or veto.version == wanted.version for veto in vetoes):
+            return wanted
+    return None

@@ -1,0 +1,51 @@
+"""Validate and schema: the configuration language, without applying anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from setpoint.config.compile import check_files
+from setpoint.config.schema import json_schema
+from setpoint.control.act import Act
+from setpoint.control.commands.apply import Files, contents
+from setpoint.control.commands.tokens import NoRequest
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, query
+
+
+class ProblemView(Answer):
+    """One mistake."""
+
+    code: str
+    file: str
+    line: int
+    column: int
+    where: str
+    message: str
+    hint: str
+
+
+class Problems(Answer):
+    """Every mistake; empty: none."""
+
+    problems: list[ProblemView]
+
+
+class Schema(Answer):
+    """A JSON Schema."""
+
+    json_schema: dict[str, Any]
+
+
+@query("validate", Permission.VIEW, Files, Problems, "Every mistake of a configuration.")
+async def validate(_: Act, request: Files) -> Problems:
+    """Changes nothing."""
+    found = check_files(contents(request), Path(request.root))
+    return Problems(problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found])
+
+
+@query("schema", Permission.VIEW, NoRequest, Schema, "The JSON Schema of configuration documents, for editors.")
+async def schema(_: Act, __: NoRequest) -> Schema:
+    """The same for every engine of this version."""
+    return Schema(json_schema=json_schema())

@@ -1,0 +1,150 @@
+"""Doctor: is the house in order? Each finding says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+
+import setpoint
+from setpoint.control.act import Act
+from setpoint.control.commands.tokens import NoRequest
+from setpoint.control.people import ADMIN_FILE
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, query
+from setpoint.core.codec import SCHEMA
+from setpoint.model.time import format_instant
+from setpoint.plugins.errors import AdapterError
+
+GOOD, WARNING, BAD = "ok", "warning", "bad"
+_SPACE_WARNING, _SPACE_BAD = 1024**3, 128 * 1024**2
+_PATIENCE = 5.0
+
+
+class Finding(Answer):
+    """One thing that was looked at."""
+
+    name: str
+    state: str
+    """``ok``, ``warning`` or ``bad``."""
+    text: str
+    hint: str = ""
+
+
+class Diagnosis(Answer):
+    """Everything that was looked at."""
+
+    healthy: bool
+    """Nothing is bad."""
+    findings: list[Finding]
+
+
+@query(
+    "doctor",
+    Permission.VIEW,
+    NoRequest,
+    Diagnosis,
+    "Whether the data directory, the journal, the runtimes and the engine are in order.",
+)
+async def doctor(act: Act, _: NoRequest) -> Diagnosis:
+    """Looks at everything, changes nothing."""
+    findings = [_versions(), _clock(act), _home(act), _space(act), await _journal(act), _engine(act)]
+    findings += [finding async for finding in _runtimes(act)]
+    findings += _problems(act)
+    findings.append(await _configuration(act))
+    return Diagnosis(healthy=all(finding.state != BAD for finding in findings), findings=findings)
+
+
+def _versions() -> Finding:
+    text = f"Setpoint {setpoint.__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, states of schema {SCHEMA}, {sys.platform}"
+    return Finding(name="versions", state=GOOD, text=text)
+
+
+def _clock(act: Act) -> Finding:
+    return Finding(name="clock", state=GOOD, text=f"it is {format_instant(act.now)}")
+
+
+def _home(act: Act) -> Finding:
+    home = act.control.home
+    open_to_others = [
+        path.name or str(path) for path in (home, home / ADMIN_FILE) if path.exists() and path.stat().st_mode & 0o077
+    ]
+    if open_to_others:
+        text = f"others can read {', '.join(open_to_others)} in {home}"
+        return Finding(name="home", state=BAD, text=text, hint=f"Run: chmod -R go= {home}; then replace the tokens.")
+    return Finding(name="home", state=GOOD, text=f"{home} is locked by this engine and closed to others")
+
+
+def _space(act: Act) -> Finding:
+    free = shutil.disk_usage(act.control.home).free
+    state = BAD if free < _SPACE_BAD else WARNING if free < _SPACE_WARNING else GOOD
+    hint = "" if state == GOOD else "Make room: with a full disk no new work is started."
+    return Finding(name="disk", state=state, text=f"{free / 1024**3:.1f} GiB free", hint=hint)
+
+
+async def _journal(act: Act) -> Finding:
+    database = act.control.engine.database
+    found = await database.read(lambda connection: str(connection.execute("PRAGMA quick_check(1)").fetchone()[0]))
+    size = database.path.stat().st_size / 1024**2
+    if found != "ok":
+        return Finding(name="journal", state=BAD, text=f"{database.path}: {found}", hint="Stop the engine and restore a backup.")
+    return Finding(name="journal", state=GOOD, text=f"{database.path.name}, {size:.1f} MiB, is sound")
+
+
+def _engine(act: Act) -> Finding:
+    health = act.control.engine.health()
+    text = f"{health.status}: {health.entities} entities, {health.queued} facts waiting, {health.operations} operations open, {health.watched} watched"
+    if health.status != "serving":
+        return Finding(name="engine", state=BAD, text=health.reason or text, hint="See the log of the engine.")
+    return Finding(name="engine", state=GOOD, text=text)
+
+
+async def _runtimes(act: Act) -> AsyncIterator[Finding]:
+    configuration = act.control.applied
+    if configuration is None:
+        return
+    place = {configuration.labels(one)["runtime"]: one for one in reversed(configuration.all_instances)}
+    for name in sorted(configuration.runtimes):
+        yield await _runtime(act, name, place.get(name))
+
+
+async def _runtime(act: Act, name: str, instance: str | None) -> Finding:
+    what = f"runtime {name}"
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            runtime = act.control.effects.runtime(name)
+            if instance is None:
+                return Finding(name=what, state=GOOD, text="loaded; nothing runs there")
+            await runtime.observe(instance, None)
+    except AdapterError as error:
+        return Finding(
+            name=what, state=BAD, text=str(error), hint="What it runs is unknown until it answers; nothing is changed meanwhile."
+        )
+    except TimeoutError:
+        return Finding(name=what, state=BAD, text=f"it did not answer within {_PATIENCE:g} s", hint="See to the runtime.")
+    return Finding(name=what, state=GOOD, text="answers")
+
+
+def _problems(act: Act) -> list[Finding]:
+    return [
+        Finding(
+            name=entity,
+            state=BAD,
+            text=f"its turns do not succeed: {text}",
+            hint="Please report it; other entities are not concerned.",
+        )
+        for entity, text in sorted(act.control.engine.problems().items())
+    ]
+
+
+async def _configuration(act: Act) -> Finding:
+    newest = await act.control.documents.newest()
+    if newest is None:
+        return Finding(
+            name="configuration", state=WARNING, text="none was applied yet", hint="Apply one: setpoint apply DIRECTORY."
+        )
+    text = f"revision {newest.number}, applied {format_instant(newest.at)} by {newest.person}"
+    return Finding(name="configuration", state=GOOD, text=text)

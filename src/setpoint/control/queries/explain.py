@@ -1,0 +1,155 @@
+"""Explain: every reason why an instance is not where it should be, what would unblock it, and when the engine looks again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.gates import GateView, views
+from setpoint.control.instances import open_attempt, state_of
+from setpoint.control.overview import InstanceView, ReasonView, reason_view, view
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, query
+from setpoint.control.targets import instance as find_instance
+from setpoint.core.instance.explain import desired
+from setpoint.core.instance.explain import explain as core_explain
+from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.model.time import Instant
+from setpoint.plugins.errors import AdapterError
+
+_PATIENCE = 3.0
+"""Seconds that the runtime may take to answer while a person waits."""
+
+
+class ExplainRequest(Request):
+    """Of one instance."""
+
+    target: str
+    runtime: bool = Field(default=True)
+    """Ask the runtime for links and resource use."""
+
+
+class AttemptView(Answer):
+    """An attempt under way."""
+
+    number: int
+    release: int
+    version: str
+    kind: str
+    phase: str
+    began: Instant
+    entered: Instant
+    """When it came into this phase."""
+    going_back: bool
+    author: str
+    why: str
+
+
+class VetoView(Answer):
+    """A release that is not picked again by itself."""
+
+    release: int
+    version: str
+    reason: str
+    at: Instant
+
+
+class UsageView(Answer):
+    """What one replica uses."""
+
+    replica: str
+    cpu: float
+    """Percent of one processor."""
+    memory: int
+    """Bytes."""
+
+
+class Explanation(Answer):
+    """The whole story of one instance."""
+
+    now: Instant
+    instance: InstanceView
+    reasons: list[ReasonView]
+    candidate: AttemptView | None
+    rollout: AttemptView | None
+    gates: list[GateView]
+    vetoes: list[VetoView]
+    outputs: dict[str, str]
+    """Gate -> end of the output of its last run."""
+    links: dict[str, str]
+    usage: list[UsageView]
+    origins: dict[str, str]
+    """Path of a value -> file and line that it came from."""
+
+
+@query(
+    "explain", Permission.VIEW, ExplainRequest, Explanation, "Every reason of one instance, with its gates, attempts and vetoes."
+)
+async def explain(act: Act, request: ExplainRequest) -> Explanation:
+    """Pure, but for a look at the runtime for links."""
+    configuration = act.control.configuration
+    instance = find_instance(configuration, request.target)
+    state = await state_of(act, instance)
+    gates = _gates(state, act.now)
+    links, usage = await _runtime(act, instance) if request.runtime else ({}, [])
+    return Explanation(
+        now=act.now,
+        instance=view(instance, state, act.now, problem=act.control.engine.problem(f"instance:{instance}")),
+        reasons=[reason_view(reason) for reason in core_explain(state, act.now)],
+        candidate=_attempt(state, rollout=False),
+        rollout=_attempt(state, rollout=True),
+        gates=gates,
+        vetoes=[
+            VetoView(release=veto.release, version=veto.version.name, reason=veto.reason, at=veto.at)
+            for veto in reversed(state.life.vetoes)
+        ],
+        outputs=_outputs(act, gates),
+        links=links,
+        usage=usage,
+        origins=configuration.origins(instance),
+    )
+
+
+def _gates(state: InstanceState, now: Instant) -> list[GateView]:
+    attempt = open_attempt(state)
+    offer = offer_of(state.life, attempt.release) if attempt else desired(state, now)
+    return views(state, attempt, offer, now) if attempt and offer else []
+
+
+def _attempt(state: InstanceState, *, rollout: bool) -> AttemptView | None:
+    under_way = state.life.rollout
+    attempt = (under_way.attempt if under_way else None) if rollout else state.life.candidate
+    offer = offer_of(state.life, attempt.release) if attempt else None
+    if attempt is None or offer is None:
+        return None
+    return AttemptView(
+        number=attempt.number,
+        release=attempt.release,
+        version=offer.version.name,
+        kind=str(attempt.kind),
+        phase=str(attempt.phase),
+        began=attempt.began,
+        entered=attempt.entered,
+        going_back=bool(rollout and under_way and under_way.back),
+        author=offer.author,
+        why=offer.reason,
+    )
+
+
+def _outputs(act: Act, gates: list[GateView]) -> dict[str, str]:
+    found = {gate.name: act.control.effects.last_result(gate.subject) for gate in gates if gate.subject.startswith("attachment:")}
+    return {name: result.output for name, result in found.items() if result and result.output}
+
+
+async def _runtime(act: Act, instance: str) -> tuple[dict[str, str], list[UsageView]]:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            runtime = act.control.effects.runtime(act.control.configuration.labels(instance)["runtime"])
+            links = (await runtime.observe(instance, None)).links
+            measure = getattr(runtime, "usage", None)
+            usage = await measure(instance) if measure else ()
+    except (AdapterError, TimeoutError):
+        return {}, []
+    return links, [UsageView(replica=one.replica, cpu=one.cpu, memory=one.memory) for one in usage]

@@ -1,0 +1,129 @@
+"""History: what was decided, told in sentences; and the same as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, query, stream
+from setpoint.control.targets import instances
+from setpoint.model.time import Instant
+from setpoint.store.history import Line
+
+
+class Filter(Request):
+    """Which lines."""
+
+    application: str = ""
+    target: str = ""
+    """An instance or a channel; empty: everything."""
+
+
+class HistoryRequest(Filter):
+    """How many of them, and which."""
+
+    before: int = Field(0, ge=0)
+    """Number of a line: older ones than that; 0: the newest."""
+    since: Instant = Field(0, ge=0)
+    kinds: list[str] = []
+    """``released``, ``finalized``, ``failed`` …; empty: all."""
+    release: int = Field(0, ge=0)
+    limit: int = Field(50, ge=1, le=1000)
+
+
+class EventsRequest(Filter):
+    """From where on."""
+
+    after: int | None = None
+    """Number of a line; None: from now on."""
+
+
+class EventView(Answer):
+    """One line."""
+
+    number: int
+    at: Instant
+    entity: str
+    application: str
+    kind: str
+    text: str
+    release: int
+    version: str
+    attempt: int
+    phase: str
+    person: str
+    why: str
+    outcome: str
+
+
+class History(Answer):
+    """Newest first."""
+
+    events: list[EventView]
+
+
+_PAGE = 500
+
+
+@query("history", Permission.VIEW, HistoryRequest, History, "What was decided, newest first.")
+async def history(act: Act, request: HistoryRequest) -> History:
+    """Reads on until there are enough lines that fit."""
+    wanted = _entities(act, request)
+    found: list[EventView] = []
+    before = request.before
+    entity = next(iter(wanted)) if len(wanted) == 1 else ""
+    while len(found) < request.limit:
+        page = await act.control.engine.history.lines(
+            entity=entity, application=request.application, since=request.since, before=before, limit=_PAGE
+        )
+        found.extend(_view(line) for line in page if _fits(line, wanted, request))
+        if len(page) < _PAGE:
+            break
+        before = page[-1].seq
+    return History(events=found[: request.limit])
+
+
+@stream("events", Permission.VIEW, EventsRequest, EventView, "What is decided, line by line, as it becomes durable.")
+async def events(act: Act, request: EventsRequest) -> AsyncIterator[EventView]:
+    """Ends when the engine does."""
+    wanted = _entities(act, request)
+    async for line in act.control.engine.subscribe_events(after=request.after):
+        if (not wanted or line.entity in wanted) and request.application in {"", line.application}:
+            yield _view(line)
+
+
+def _entities(act: Act, request: Filter) -> set[str]:
+    if not request.target:
+        return set()
+    return {f"instance:{instance}" for instance in instances(act.control.configuration, request.target)}
+
+
+def _fits(line: Line, wanted: set[str], request: HistoryRequest) -> bool:
+    event = line.event
+    return (
+        (not wanted or line.entity in wanted)
+        and (not request.kinds or event.kind in request.kinds)
+        and (not request.release or event.release == request.release)
+    )
+
+
+def _view(line: Line) -> EventView:
+    event = line.event
+    return EventView(
+        number=line.seq,
+        at=line.at,
+        entity=line.entity,
+        application=line.application,
+        kind=event.kind,
+        text=event.text,
+        release=event.release,
+        version=event.version,
+        attempt=event.attempt,
+        phase=event.phase,
+        person=event.by.person if event.by else "",
+        why=event.by.why if event.by else "",
+        outcome=event.outcome,
+    )

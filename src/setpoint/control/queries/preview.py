@@ -1,0 +1,72 @@
+"""Preview: what an apply would change. Shown before anybody says yes."""
+
+from __future__ import annotations
+
+from setpoint.config.difference import lines
+from setpoint.control.act import Act
+from setpoint.control.commands.apply import Files, parse
+from setpoint.control.permissions import Permission
+from setpoint.control.planning import AutomaticRelease, make_plan
+from setpoint.control.registry import Answer, query
+
+
+class AutomaticView(Answer):
+    """A release that the apply would make by itself."""
+
+    application: str
+    services: dict[str, str]
+    """Service -> version."""
+    channels: list[str]
+    """Empty: everywhere."""
+    instances: list[str]
+
+
+class ChangeView(Answer):
+    """One change of one instance."""
+
+    instance: str
+    what: str
+    path: str
+    old: str
+    new: str
+    origin: str
+
+
+class Preview(Answer):
+    """The difference between what is in force and what was given."""
+
+    plan: str
+    """For ``expect`` of ``apply``."""
+    old: str
+    new: str
+    first: bool
+    """Nothing was applied before."""
+    changes: list[ChangeView]
+    lines: list[str]
+    """The same for reading: equal changes of several instances told once."""
+    releases: list[AutomaticView]
+    waiting: list[str]
+
+
+@query("preview", Permission.VIEW, Files, Preview, "What applying a configuration would change and release.")
+async def preview(act: Act, request: Files) -> Preview:
+    """Changes nothing."""
+    configuration, _ = parse(request)
+    plan = await make_plan(act, configuration)
+    return Preview(
+        plan=plan.digest,
+        old=plan.old,
+        new=plan.new_digest,
+        first=not plan.old,
+        changes=[ChangeView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in plan.changes],
+        lines=lines(plan.changes),
+        releases=[_view(one) for one in plan.releases],
+        waiting=plan.waiting,
+    )
+
+
+def _view(release: AutomaticRelease) -> AutomaticView:
+    services = {name: version for name, (version, _, _) in release.wishes.items()}
+    return AutomaticView(
+        application=release.application, services=services, channels=release.channels, instances=release.instances
+    )

@@ -1,0 +1,81 @@
+"""Releases: what was asked for, by whom, and how far it got."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.instances import line_of, state_of
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, query
+from setpoint.control.targets import application as find_application
+from setpoint.core.instance.state import InstanceState
+from setpoint.model.release import Release
+from setpoint.model.spec import Scalar
+from setpoint.model.time import Instant
+
+
+class ReleasesRequest(Request):
+    """Of which application."""
+
+    application: str = ""
+    limit: int = Field(20, ge=1, le=100)
+
+
+class ReleaseView(Answer):
+    """One release."""
+
+    number: int
+    services: dict[str, str]
+    parameters: dict[str, dict[str, Scalar]]
+    channels: list[str]
+    author: str
+    reason: str
+    labels: dict[str, str]
+    urgent: bool
+    automatic: bool
+    at: Instant
+    good_in: list[str]
+    """Instances whose *good* it is."""
+    vetoed_in: list[str]
+
+
+class Releases(Answer):
+    """Newest first."""
+
+    application: str
+    releases: list[ReleaseView]
+
+
+@query(
+    "releases",
+    Permission.VIEW,
+    ReleasesRequest,
+    Releases,
+    "The newest releases of an application, and where they are good or vetoed.",
+)
+async def releases(act: Act, request: ReleasesRequest) -> Releases:
+    """Newest first."""
+    configuration = act.control.configuration
+    owner = find_application(configuration, request.application)
+    line = await line_of(act, owner)
+    states = {one: await state_of(act, one) for one in configuration.instances(owner)}
+    newest = list(reversed(line.releases))[: request.limit]
+    return Releases(application=owner, releases=[_view(release, states) for release in newest])
+
+
+def _view(release: Release, states: dict[str, InstanceState]) -> ReleaseView:
+    return ReleaseView(
+        number=release.number,
+        services={name: wanted.version.name for name, wanted in release.services.items()},
+        parameters={name: wanted.parameters for name, wanted in release.services.items() if wanted.parameters},
+        channels=list(release.channels),
+        author=release.author,
+        reason=release.reason,
+        labels=release.labels,
+        urgent=release.urgent,
+        automatic=release.automatic,
+        at=release.at,
+        good_in=[one for one, state in states.items() if state.life.good == release.number],
+        vetoed_in=[one for one, state in states.items() if any(veto.release == release.number for veto in state.life.vetoes)],
+    )

@@ -1,0 +1,96 @@
+"""Status: what is wrong, what is waited for, what runs – of one application or of all."""
+
+from __future__ import annotations
+
+from setpoint.control.act import Act
+from setpoint.control.instances import line_of, state_of
+from setpoint.control.overview import InstanceView, view
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, query
+from setpoint.control.targets import application as find_application
+from setpoint.control.targets import instances as find_instances
+from setpoint.control.targets import parts
+
+
+class StatusRequest(Request):
+    """Of what."""
+
+    application: str = ""
+    """Empty: every application."""
+    target: str = ""
+    """An instance or a channel; empty: everything."""
+
+
+class ApplicationView(Answer):
+    """One application."""
+
+    name: str
+    release: int
+    """The newest."""
+    services: list[str]
+    channels: list[str]
+    """Each after those that it comes after."""
+    instances: list[InstanceView]
+    failed: int
+    you: int
+    """How many wait for a person."""
+    settled: int
+
+
+class Status(Answer):
+    """Everything that was asked for."""
+
+    now: int
+    person: str
+    engine: str
+    """``serving``, or what is wrong with it."""
+    configured: bool
+    applications: list[ApplicationView]
+
+
+@query(
+    "status",
+    Permission.VIEW,
+    StatusRequest,
+    Status,
+    "What runs where, what is wanted, and the reason that matters most for each difference.",
+)
+async def status(act: Act, request: StatusRequest) -> Status:
+    """Committed states, as they are now."""
+    configuration = act.control.applied
+    health = act.control.engine.health()
+    applications = []
+    if configuration is not None:
+        chosen = find_instances(configuration, request.target) if request.target else None
+        owners = [find_application(configuration, request.application)] if request.application else configuration.applications
+        for owner in owners:
+            mine = [one for one in configuration.instances(owner) if chosen is None or one in chosen]
+            if mine or chosen is None:
+                applications.append(await _application(act, owner, mine))
+    elif request.target or request.application:
+        act.control.configuration  # noqa: B018 - raises: nothing was applied
+    engine = health.status if not health.reason else f"{health.status}: {health.reason}"
+    return Status(
+        now=act.now, person=act.person.name, engine=engine, configured=configuration is not None, applications=applications
+    )
+
+
+async def _application(act: Act, owner: str, instances: list[str]) -> ApplicationView:
+    configuration = act.control.configuration
+    channels = [one.name for one in configuration.channels(owner)]
+    services = configuration.services(owner)
+    order = {name: number for number, name in enumerate(channels)}
+    rows = [
+        view(one, await state_of(act, one), act.now, problem=act.control.engine.problem(f"instance:{one}"))
+        for one in sorted(instances, key=lambda one: (services.index(parts(one)[1]), order[parts(one)[2]]))
+    ]
+    return ApplicationView(
+        name=owner,
+        release=(await line_of(act, owner)).number,
+        services=services,
+        channels=channels,
+        instances=rows,
+        failed=sum(row.attention == "failed" for row in rows),
+        you=sum(row.attention == "you" for row in rows),
+        settled=sum(row.settled for row in rows),
+    )

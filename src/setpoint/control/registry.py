@@ -1,0 +1,101 @@
+"""Every command and query there is: name, permission, request, answer, documentation. Nothing changes the system but through these."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from setpoint.control.permissions import Permission
+
+if TYPE_CHECKING:
+    from setpoint.control.act import Act
+
+
+class Request(BaseModel):
+    """What a command or query takes. Unknown fields are refused: a misspelt option must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """What it gives back."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+Q = TypeVar("Q", bound=Request)
+A = TypeVar("A", bound=Answer)
+Handler = Callable[["Act", Any], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One command (``mutates``) or query."""
+
+    name: str
+    permission: Permission
+    request: type[Request]
+    answer: type[Answer]
+    summary: str
+    """One sentence for the documentation."""
+    mutates: bool
+    handler: Handler
+    subject: Callable[[Any], str]
+    """What a request is about, for the audit; never a secret."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One question that is answered bit by bit, as long as the asker listens."""
+
+    name: str
+    permission: Permission
+    request: type[Request]
+    answer: type[Answer]
+    """Of one bit."""
+    summary: str
+    handler: Callable[[Act, Any], AsyncIterator[Answer]]
+
+
+COMMANDS: dict[str, Operation] = {}
+QUERIES: dict[str, Operation] = {}
+STREAMS: dict[str, Stream] = {}
+
+
+def command(
+    name: str, permission: Permission, request: type[Q], answer: type[A], summary: str, *, subject: Callable[[Q], str]
+) -> Callable[[Callable[[Act, Q], Awaitable[A]]], Callable[[Act, Q], Awaitable[A]]]:
+    """Register a mutation; each is audited."""
+
+    def register(handler: Callable[[Act, Q], Awaitable[A]]) -> Callable[[Act, Q], Awaitable[A]]:
+        COMMANDS[name] = Operation(name, permission, request, answer, summary, True, handler, subject)
+        return handler
+
+    return register
+
+
+def query(
+    name: str, permission: Permission, request: type[Q], answer: type[A], summary: str
+) -> Callable[[Callable[[Act, Q], Awaitable[A]]], Callable[[Act, Q], Awaitable[A]]]:
+    """Register a question; it changes nothing."""
+
+    def register(handler: Callable[[Act, Q], Awaitable[A]]) -> Callable[[Act, Q], Awaitable[A]]:
+        QUERIES[name] = Operation(name, permission, request, answer, summary, False, handler, lambda _: "")
+        return handler
+
+    return register
+
+
+def stream(
+    name: str, permission: Permission, request: type[Q], answer: type[A], summary: str
+) -> Callable[[Callable[[Act, Q], AsyncIterator[A]]], Callable[[Act, Q], AsyncIterator[A]]]:
+    """Register a question that is answered bit by bit."""
+
+    def register(handler: Callable[[Act, Q], AsyncIterator[A]]) -> Callable[[Act, Q], AsyncIterator[A]]:
+        STREAMS[name] = Stream(name, permission, request, answer, summary, handler)
+        return handler
+
+    return register

@@ -1,0 +1,119 @@
+"""What people write to name things: ``web@production``, ``saas/web@production``, ``production``, ``saas/production``, ``saas``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from setpoint.config.compile import Configuration
+from setpoint.control.errors import NotFound
+
+
+def suggestion(word: str, known: Iterable[str], what: str) -> str:
+    """``Did you mean …?``, or what there is."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f'Did you mean "{close[0]}"?'
+    if not names:
+        return f"There is no {what} yet: apply a configuration with `setpoint apply DIRECTORY`."
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return f"There is: {', '.join(names[:10])}{more}."
+
+
+def application(configuration: Configuration, name: str, *, having: str = "") -> str:
+    """The application of this name; of an empty name the only one, or the only one with a service called ``having``.
+
+    Raises:
+        NotFound: there is none, or several.
+    """
+    known = configuration.applications
+    if name:
+        if name not in known:
+            raise NotFound(f'There is no application "{name}".', suggestion(name, known, "application"))
+        return name
+    fitting = [one for one in known if having in configuration.services(one)] if having else known
+    candidates = fitting or known
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise NotFound("There is no application yet.", "Apply a configuration with `setpoint apply DIRECTORY`.")
+    raise NotFound(f"There are several applications: {', '.join(candidates)}.", "Say which one with --app.")
+
+
+def service(configuration: Configuration, owner: str, name: str) -> str:
+    """Raises NotFound."""
+    known = configuration.services(owner)
+    if name not in known:
+        raise NotFound(f'Application "{owner}" has no service "{name}".', suggestion(name, known, "service"))
+    return name
+
+
+def channel(configuration: Configuration, owner: str, name: str) -> str:
+    """Raises NotFound."""
+    known = [one.name for one in configuration.channels(owner)]
+    if name not in known:
+        raise NotFound(f'Application "{owner}" has no channel "{name}".', suggestion(name, known, "channel"))
+    return name
+
+
+def instance(configuration: Configuration, text: str) -> str:
+    """``application/service@channel`` of ``web@production`` or the long form.
+
+    Raises:
+        NotFound: naming the nearest.
+    """
+    found = instances(configuration, text)
+    if "@" not in text or len(found) != 1:
+        raise NotFound(f'"{text}" does not name one instance.', f"Write service@channel, such as {found[0].partition('/')[2]}.")
+    return found[0]
+
+
+def instances(configuration: Configuration, text: str) -> list[str]:
+    """Everything that a target means: one instance, or those of a channel.
+
+    Raises:
+        NotFound: naming the nearest.
+    """
+    head, at, place = text.rpartition("@")
+    return _one(configuration, text, head, place) if at and head else _of_channel(configuration, place or text)
+
+
+def _one(configuration: Configuration, text: str, head: str, place: str) -> list[str]:
+    owner, _, name = head.rpartition("/")
+    long = [one for one in configuration.all_instances if one == text or (not owner and one.endswith(f"/{name}@{place}"))]
+    if len(long) == 1:
+        return long
+    if len(long) > 1:
+        raise NotFound(f'"{text}" is in several applications.', f"Write one of: {', '.join(long)}.")
+    raise NotFound(
+        f'There is no instance "{text}".', suggestion(text, _spellings(configuration.all_instances, owner), "instance")
+    )
+
+
+def _spellings(known: Sequence[str], owner: str) -> list[str]:
+    return list(known) if owner else [one.partition("/")[2] for one in known]
+
+
+def _of_channel(configuration: Configuration, text: str) -> list[str]:
+    owner, _, name = text.rpartition("/")
+    owners = [application(configuration, owner)] if owner else configuration.applications
+    having = [one for one in owners if name in {each.name for each in configuration.channels(one)}]
+    if len(having) > 1:
+        raise NotFound(
+            f'"{text}" is a channel of several applications.', f"Write one of: {', '.join(f'{one}/{name}' for one in having)}."
+        )
+    known = [each.name for one in owners for each in configuration.channels(one)]
+    if not having:
+        raise NotFound(f'There is no channel "{name}".', suggestion(name, known, "channel"))
+    found = [one for one in configuration.instances(having[0]) if one.endswith(f"@{name}")]
+    if not found:
+        raise NotFound(f'Channel "{name}" has no service.', "Write service@channel.")
+    return found
+
+
+def parts(name: str) -> tuple[str, str, str]:
+    """Application, service and channel of ``application/service@channel``."""
+    head, _, place = name.rpartition("@")
+    owner, _, what = head.partition("/")
+    return owner, what, place

@@ -1,0 +1,66 @@
+"""Puts an engine together: core, codec, adapters, control – the same for `setpoint up` and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from setpoint.control.control import Control
+from setpoint.core.codec import Codec
+from setpoint.core.decide import decide, watch
+from setpoint.core.instructions import Apply, RunCheck, Watch
+from setpoint.engine.effects import Effects, MakeRuntime, runtime_adapters
+from setpoint.engine.embedded import EmbeddedEngine
+from setpoint.engine.embedded.clock import host_clock
+from setpoint.engine.port import Clock
+from setpoint.model.checks import CheckResult
+from setpoint.model.observation import Observation
+from setpoint.plugins.protection import Protection
+from setpoint.protections.registry import load as load_protections
+from setpoint.store.content import Content
+
+
+class _Late:
+    """Effects need the engine's database, the engine needs its effects: this stands in until both are there."""
+
+    effects: Effects
+
+    async def apply(self, entity: str, instruction: Apply) -> None:
+        await self.effects.apply(entity, instruction)
+
+    async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
+        return await self.effects.check(entity, instruction)
+
+    async def look(self, entity: str, watch: Watch) -> Observation:
+        return await self.effects.look(entity, watch)
+
+
+@asynccontextmanager
+async def running(
+    home: Path,
+    *,
+    clock: Clock | None = None,
+    runtimes: Mapping[str, MakeRuntime] | None = None,
+    protections: Mapping[str, Protection] | None = None,
+) -> AsyncIterator[Control]:
+    """A serving engine with its control, until the block ends.
+
+    Raises:
+        AlreadyRunning, JournalDamaged: see ``EmbeddedEngine``.
+    """
+    late = _Late()
+    engine = EmbeddedEngine(home, decide=decide, codec=Codec(), performer=late, watch=watch, clock=clock)
+    late.effects = Effects(
+        home,
+        Content(engine.database),
+        runtimes=runtime_adapters() if runtimes is None else runtimes,
+        protections=load_protections() if protections is None else protections,
+    )
+    control = Control(engine, late.effects, clock=clock or host_clock()[0])
+    async with engine:
+        try:
+            await control.start()
+            yield control
+        finally:
+            await late.effects.close()

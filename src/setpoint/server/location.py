@@ -1,0 +1,82 @@
+"""Where an engine keeps its data and where it answers: what the command line needs to find it. Imports next to nothing, so that it is quick."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+HOME_VARIABLE = "SETPOINT_HOME"
+TOKEN_VARIABLE = "SETPOINT_TOKEN"  # noqa: S105 - the variable's name
+SERVER_FILE = "server.json"
+LOCK_FILE = "engine.lock"
+LOG_FILE = "engine.log"
+DEFAULT_PORT = 7350
+
+
+def default_home() -> Path:
+    """``SETPOINT_HOME``, or ``~/.local/share/setpoint``."""
+    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".local/share/setpoint")
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where an engine answers."""
+
+    url: str
+    pid: int
+    version: str
+
+
+def write(home: Path, location: Location) -> None:
+    """Say where the engine answers; only its user can read it."""
+    beside = home / f"{SERVER_FILE}.new"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(asdict(location), stream)
+    beside.replace(home / SERVER_FILE)
+
+
+def forget(home: Path) -> None:
+    """The engine ends."""
+    (home / SERVER_FILE).unlink(missing_ok=True)
+
+
+def find(home: Path) -> Location | None:
+    """Where the engine of a data directory answers; None: none runs, whatever an old file says.
+
+    The lock tells, not the file: after a crash the port may belong to somebody else, who must not be given a token.
+    """
+    if not held(home):
+        return None
+    try:
+        return Location(**json.loads((home / SERVER_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def held(home: Path) -> bool:
+    """Whether an engine holds the data directory now."""
+    try:
+        descriptor = os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def holder(home: Path) -> int | None:
+    """Process id of the engine that holds the data directory; None: none does."""
+    if not held(home):
+        return None
+    try:
+        return int(json.loads((home / LOCK_FILE).read_text())["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
