@@ -11,6 +11,15 @@ from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.time import SECOND, Duration, Instant
 
 
+@dataclass(frozen=True)
+class Run:
+    """One finished run of a check."""
+
+    started: Instant
+    ended: Instant
+    outcome: Outcome
+
+
 @dataclass
 class Checks:
     """Outcome of every protection at every time, and the truth about each run."""
@@ -21,8 +30,8 @@ class Checks:
     takes: dict[str, Duration] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.runs: dict[tuple[str, str], list[tuple[Instant, Instant, Outcome]]] = defaultdict(list)
-        """(protection, subject) -> (started, ended, outcome) of every finished run."""
+        self.runs: dict[str, list[Run]] = defaultdict(list)
+        """Attachment -> its finished runs."""
 
     def outcome(self, name: str, now: Instant) -> Outcome:
         """What a run that ends now says."""
@@ -37,5 +46,5 @@ class Checks:
     def result(self, definition: CheckDefinition, started: Instant, now: Instant) -> CheckResult:
         """The end of one run, remembered."""
         outcome = self.outcome(definition.protection, now)
-        self.runs[definition.protection, definition.subject].append((started, now, outcome))
+        self.runs[definition.attachment].append(Run(started, now, outcome))
         return CheckResult(outcome, f"{definition.protection} is {outcome}")

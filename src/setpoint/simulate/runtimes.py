@@ -34,6 +34,8 @@ class Place:
     started: Instant = 0
     healthy: bool = True
     difference: str = ""
+    stubborn: str = ""
+    """A difference that no apply puts right."""
     gone: bool = False
     """Somebody took everything down."""
     unreachable: bool = False
@@ -69,7 +71,7 @@ class Runtimes:
             place.refused[digest] = place.refused.get(digest, 0) + 1
             return "try again", False
         place.applies.append((now, operation, digest))
-        place.difference = ""
+        place.difference = place.stubborn
         if place.wanted != digest or place.gone:
             place.gone = False
             place.wanted, place.started = digest, now

@@ -1,4 +1,4 @@
-"""Worlds drawn from a seed: a few services and channels, every kind of gate, people and runtimes at their worst – then a fair end.
+"""Worlds drawn from a seed: some services and channels, every kind of gate, people and runtimes at their worst; then a fair end.
 
 A run has two halves. In the first, faults are injected and people act at random. Then the world turns fair: checks pass, runtimes
 answer, a fix is released, everybody approves it, pins and holds are lifted. *settled* asks that everything converges on the fix.
@@ -13,6 +13,7 @@ from random import Random
 from msgspec.structs import replace
 
 from setpoint.core.facts import (
+    AnyFact,
     Configured,
     Held,
     Offered,
@@ -21,7 +22,6 @@ from setpoint.core.facts import (
     Resumed,
     Retried,
     RolledBack,
-    Signal,
     Skipped,
     Unpinned,
     Voted,
@@ -33,7 +33,7 @@ from setpoint.core.line import LineState
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.people import By, Person
-from setpoint.model.policy import Accepts, ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, Policy, Strategy
+from setpoint.model.policy import Accepts, ApprovalUse, Cadence, CalendarUse, CheckUse, Ordering, Phase, Policy, Strategy
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.selector import parse_selector
 from setpoint.model.spec import Version
@@ -64,7 +64,7 @@ class Scenario:
     """One world and those who act on it."""
 
     def __init__(self, seed: int, *, faults: Faults | None = None, services: int = 0) -> None:
-        self.random = Random(seed)
+        self.random = Random(seed)  # noqa: S311 - it must replay
         self.seed = seed
         draw = self.random
         self.services = tuple(f"s{number}" for number in range(services or draw.randint(1, 2)))
@@ -94,7 +94,7 @@ class Scenario:
         service = instance.rpartition("@")[0]
         before = self._before(channel)
         mirrors = channel == "mirror"
-        orderings = ()
+        orderings: tuple[Ordering, ...] = ()
         if before and not mirrors:
             soak = draw.choice((0, 0, 5 * MINUTE))
             orderings = (
@@ -112,6 +112,7 @@ class Scenario:
             checks=self._check_uses(instance, channel),
             approvals=self._approvals(channel),
             calendars=self._calendars(),
+            cadence=self._cadence(),
             progress_deadline=2 * MINUTE,
             grace=10 * SECOND,
             auto_rollback=draw.random() > 0.1,
@@ -129,7 +130,11 @@ class Scenario:
                     window = draw.choice((0, 0, 90 * SECOND)) if phase in {Phase.PRE_DEPLOYMENT, Phase.POST_DEPLOYMENT} else 0
                     delay = draw.choice((0, 30 * SECOND)) if phase is Phase.POST_DEPLOYMENT else 0
                     on_fail = draw.choice(("fail", "wait"))
-                    found.append(CheckUse(f"{name}-{phase}", phase, check, window=window, delay=delay, on_fail=on_fail))
+                    tolerate = draw.choice((0, 1)) if window else 0
+                    name_of_use = f"{name}-{phase}"
+                    found.append(
+                        CheckUse(name_of_use, phase, check, window=window, delay=delay, tolerate=tolerate, on_fail=on_fail)
+                    )
         return tuple(found)
 
     def _approvals(self, channel: str) -> tuple[ApprovalUse, ...]:
@@ -153,6 +158,12 @@ class Scenario:
         window = Window(hours=(0, 24 * 60)) if self.random.random() < 0.3 else Window(hours=(2 * 60, 20 * 60))
         return (CalendarUse("hours", Calendar("hours", open=(window,)), "UTC", when=parse_selector("!urgent")),)
 
+    def _cadence(self) -> Cadence | None:
+        if self.random.random() > 0.15:
+            return None
+        quarters = tuple(Window(hours=(start * 60, (start + 4) * 60)) for start in range(0, 24, 4))
+        return Cadence(Calendar("quarters", open=quarters), "UTC")
+
     # --- what people do --------------------------------------------------------------------------------------------------
 
     def release(
@@ -160,7 +171,8 @@ class Scenario:
     ) -> int:
         """Release one version of every service to every channel."""
         self.requests += 1
-        name = name or f"1.{self.requests}.0"
+        again = self.requests > 1 and not behaviour and self.random.random() < 0.1
+        name = name or f"1.{self.random.randint(1, self.requests - 1) if again else self.requests}.0"
         specs = {}
         for instance in self._instances():
             digest = f"{name}/{instance}"
@@ -207,7 +219,7 @@ class Scenario:
         state = self._state(instance)
         by = By(self.random.choice(PEOPLE).name, "a whim")
         life, act = state.life, self.random.random()
-        fact: Signal | None = None
+        fact: AnyFact | None = None
         if act < 0.2 and life.candidate:
             gate = self.random.choice(["*", "after", *(use.name for use in self.policies[instance].checks)])
             fact = Skipped(by=by, release=life.candidate.release, gate=gate)
@@ -226,7 +238,7 @@ class Scenario:
         if fact:
             self._send(instance, fact)
 
-    def _send(self, instance: str, fact: Signal) -> None:
+    def _send(self, instance: str, fact: AnyFact) -> None:
         self.signals += 1
         self.world.post(f"instance:{instance}", replace(fact, id=str(self.signals)))
 
@@ -239,12 +251,21 @@ class Scenario:
             self.world.at(self.world.now + self.random.randint(1, 20) * MINUTE, lambda: self._reach(instance))
         elif kind < 0.7 and place.running:
             place.difference = self.random.choice(("a", "b"))
+            place.stubborn = self.random.choice(("", "", place.difference))
         elif place.running:
             place.running, place.gone = "", True
         self.world.hint(f"instance:{instance}")
 
+    def _reconfigure(self) -> None:
+        """Somebody changes when an instance may deploy; what runs stays."""
+        instance = self.random.choice(self._instances())
+        new = self._policy(instance)
+        self.policies[instance] = replace(new, strategy=self.policies[instance].strategy, mirror=self.policies[instance].mirror)
+        self.world.post(f"instance:{instance}", Configured(policy=self.policies[instance]))
+
     def _reach(self, instance: str) -> None:
         place = self.runtimes.place(instance)
+        place.stubborn = ""
         place.unreachable, place.reachable_since = False, self.world.now
         self.world.hint(f"instance:{instance}")
 
@@ -270,6 +291,7 @@ class Scenario:
             (draw.randint(0, 2), lambda: self.vote(yes=False)),
             (draw.randint(0, 8), self._signal),
             (draw.randint(0, 6), self._meddle),
+            (draw.randint(0, 2), self._reconfigure),
         ]
         for count, act in acts:
             for _ in range(count):
@@ -295,7 +317,7 @@ class Scenario:
             self._send(instance, Unpinned(by=by))
             self._send(instance, Resumed(by=by))
         desired = self.release(behaviour=Behaviour(3 * SECOND), addressed=True)
-        for minute in range(1, 120, 3):
+        for minute in range(1, 12 * 60, 9):
             world.at(world.now + minute * MINUTE, lambda: self.vote(everybody=True))
         world.at(world.now + HOUR, self._resume_all)
         return desired

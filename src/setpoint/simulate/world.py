@@ -34,6 +34,7 @@ from setpoint.core.instructions import (
     Watch,
 )
 from setpoint.model.checks import CheckResult
+from setpoint.model.observation import Observation
 from setpoint.model.time import SECOND, Duration, Instant
 from setpoint.simulate.checks import Checks
 from setpoint.simulate.runtimes import Runtimes
@@ -105,9 +106,12 @@ class World:
         self.wakes: dict[str, Instant] = {}
         self.operations: dict[str, tuple[str, AnyInstruction]] = {}
         self.watches: dict[str, Looks] = {}
+        self.shown: dict[str, tuple[Instant, str]] = {}
+        """Entity -> when the last look began that showed one whole, healthy version, and its spec."""
+        self.ever_late = bool(self.faults.delay or self.faults.duplicate or self.faults.crash)
         self._posted: dict[str, Instant] = {}
         """When something was last posted about an entity's runtime."""
-        self._heap: list[tuple[Instant, int, Callable[[], None]]] = []
+        self._heap: list[tuple[Instant, int, Callable[[], object]]] = []
         self._sequence = itertools.count()
         self._looks = itertools.count(1)
         self._codec = Codec()
@@ -118,7 +122,7 @@ class World:
         """Deliver a fact, stamped now."""
         self._deliver(entity, replace(fact, at=self.now))
 
-    def at(self, when: Instant, action: Callable[[], None]) -> None:
+    def at(self, when: Instant, action: Callable[[], object]) -> None:
         """Do something at a virtual time."""
         heapq.heappush(self._heap, (when, next(self._sequence), action))
 
@@ -182,7 +186,7 @@ class World:
         return waiting
 
     def _make_durable(self, entity: str, instructions: tuple[AnyInstruction, ...]) -> list[AnyInstruction]:
-        performing = []
+        performing: list[AnyInstruction] = []
         for instruction in instructions:
             if isinstance(instruction, Apply | RunCheck):
                 self.operations[instruction.operation] = (entity, instruction)
@@ -261,7 +265,7 @@ class World:
 
     def _applied(self, entity: str, operation: str) -> None:
         _, instruction = self.operations[operation]
-        assert isinstance(instruction, Apply)
+        assert isinstance(instruction, Apply)  # noqa: S101 - for the type checker: only applies come here
         instance = entity.partition(":")[2]
         error, terminal = self.runtimes.apply(instance, operation, instruction.spec, self.now)
         if self._chance(self.faults.forget):
@@ -274,7 +278,7 @@ class World:
 
     def _checked(self, entity: str, operation: str, started: Instant) -> None:
         _, instruction = self.operations[operation]
-        assert isinstance(instruction, RunCheck)
+        assert isinstance(instruction, RunCheck)  # noqa: S101 - for the type checker: only checks come here
         result: CheckResult = self.checks.result(instruction.definition, started, self.now)
         if self._chance(self.faults.forget):
             self.crash()
@@ -330,10 +334,16 @@ class World:
         else:
             seen = self.runtimes.observe(instance, self.now)
             fact = Observed(watch=looks.number, look=number, observation=seen, gap=gap)
+            self._note_shown(entity, seen)
         if (looks.asked and not place.unreachable) or seen != looks.last:
             looks.last, looks.asked = seen, looks.asked and place.unreachable
             self._posted[entity] = self.now
             self.at(ends, self._unless_crashed(lambda: self.post(entity, fact)))
+
+    def _note_shown(self, entity: str, seen: Observation) -> None:
+        digests = {thing.digest for thing in seen.objects if thing.active}
+        if seen.complete and not seen.difference and len(digests) == 1 and all(thing.healthy for thing in seen.objects):
+            self.shown[entity] = (self.now, digests.pop())
 
     # --- crashes --------------------------------------------------------------------------------------------------------
 

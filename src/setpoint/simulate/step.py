@@ -1,0 +1,232 @@
+"""One turn as the invariants see it, beside what the checker itself remembers of an instance.
+
+The ledger is written from facts that were delivered and history lines that were written, never from the state it is to judge.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from setpoint.core.facts import (
+    Fact,
+    Held,
+    Neighbour,
+    Observed,
+    Offered,
+    Pinned,
+    Resumed,
+    Retried,
+    RolledBack,
+    Signal,
+    ToldFinalized,
+    TopicStatus,
+    Vote,
+)
+from setpoint.core.instance.state import Attempt, InstanceState, Rollout, offer_of
+from setpoint.core.instructions import Event, Record
+from setpoint.model.policy import Policy
+from setpoint.model.release import Offer
+from setpoint.model.spec import Version
+from setpoint.model.time import Duration, Instant
+from setpoint.simulate.world import Turn, World
+
+if TYPE_CHECKING:
+    from setpoint.simulate.invariants import Invariants
+
+
+@dataclass
+class Ledger:
+    """What an instance was told and what became of its attempts, as the checker wrote it down."""
+
+    finalized: dict[Version, Instant] = field(default_factory=dict)
+    """Version -> when it was first finalized here, unless it was gone back from by hand since."""
+    goods: list[int] = field(default_factory=list)
+    told: dict[str, dict[Version, Instant]] = field(default_factory=dict)
+    """Earlier instance -> what it has finalized, as far as this one was told."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    votes: dict[str, tuple[Vote, ...]] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
+    vetoed: dict[int, Version] = field(default_factory=dict)
+    held: bool = False
+    signals: set[str] = field(default_factory=set)
+    offered: set[int] = field(default_factory=set)
+    begun: Counter[int] = field(default_factory=Counter)
+    """Releases whose rollout began since the last human act."""
+    highest: int = 0
+    """Highest release begun by selection since the last human act."""
+    slots: list[Instant] = field(default_factory=list)
+    """When the rollouts began that were finalized."""
+    look: int = 0
+    observed: Duration = 0
+    """Observed time since the present rollout began."""
+    heals: tuple[str, int, Instant] = ("", 0, 0)
+    """The difference healed last, how often in a row, and when."""
+
+    def take(self, fact: Fact) -> bool:
+        """Write a delivered fact down; whether it is a human act that was not delivered before."""
+        match fact:
+            case Neighbour():
+                self._neighbour(fact)
+            case ToldFinalized(instance=instance, finalization=done):
+                self.told.setdefault(instance, {}).setdefault(done.version, done.at)
+            case TopicStatus(topic=topic, votes=votes):
+                if len(votes) > len(self.votes.get(topic, ())):
+                    self.votes[topic] = votes
+            case Observed(look=look, gap=gap) if look > self.look:
+                self.look, self.observed = look, self.observed + gap
+            case Offered(offer=offer) if offer.release not in self.offered:
+                return self._offered(offer)
+            case Signal(id=identity) if identity not in self.signals:
+                self.signals.add(identity)
+                self._signal(fact)
+                return True
+        return False
+
+    def _neighbour(self, fact: Neighbour) -> None:
+        if fact.number <= self.numbers.get(fact.instance, 0):
+            return
+        self.numbers[fact.instance] = fact.number
+        known = self.told.setdefault(fact.instance, {})
+        for done in fact.finalized:
+            known.setdefault(done.version, done.at)
+        for version in fact.revoked:
+            known.pop(version, None)
+
+    def _offered(self, offer: Offer) -> bool:
+        self.offered.add(offer.release)
+        by_person = offer.addressed and not offer.automatic
+        if by_person:
+            self.held = False
+        named = [release for release, version in self.vetoed.items() if version == offer.version and release < offer.release]
+        if not offer.automatic:
+            self._lift(named)
+        return by_person or (bool(named) and not offer.automatic)
+
+    def _signal(self, fact: Signal) -> None:
+        match fact:
+            case Held() | RolledBack():
+                self.held = True
+            case Resumed():
+                self.held, self.heals = False, ("", 0, 0)
+            case Pinned(offer=offer):
+                self.held = False
+                self._lift([offer.release])
+            case Retried(release=release):
+                self._lift([release or max(self.vetoed, default=0)])
+
+    def _lift(self, releases: list[int]) -> None:
+        for release in releases:
+            self.vetoed.pop(release, None)
+
+
+@dataclass
+class Step:
+    """One turn of one instance."""
+
+    net: Invariants
+    world: World
+    turn: Turn
+    ledger: Ledger
+    before: InstanceState
+    after: InstanceState
+
+    def __post_init__(self) -> None:
+        self.now: Instant = max(fact.at for fact in self.turn.facts)
+        self.instance = self.turn.entity.partition(":")[2]
+        self.moved = self._moved()
+        self.forward = self._forward()
+
+    def saw(self, name: str) -> None:
+        """Count that an invariant had something to say."""
+        self.net.preconditions[name] += 1
+
+    def _moved(self) -> bool:
+        """Whether target moved, or a rollout to the same release began anew."""
+        old, new = self.before.life.rollout, self.after.life.rollout
+        begun = new is not None and (old is None or old.attempt.number != new.attempt.number or old.to != new.to)
+        return begun or self.before.life.target != self.after.life.target
+
+    def _forward(self) -> tuple[Attempt, Offer, Policy] | None:
+        """The attempt whose version became target by its gates in this turn."""
+        rollout = self.after.life.rollout
+        if self.after.policy is None or not self.moved or rollout is None or rollout.back:
+            return None
+        offer = offer_of(self.after.life, rollout.attempt.release)
+        return (rollout.attempt, offer, self.after.policy) if offer else None
+
+    def events(self, *kinds: str) -> list[Event]:
+        """History lines of these kinds that the turn wrote."""
+        records = (instruction for instruction in self.turn.decision.instructions if isinstance(instruction, Record))
+        return [record.event for record in records if record.event.kind in kinds]
+
+    def skipped(self, release: int, gate: str) -> bool:
+        """Whether a person skipped this gate; skips are forgotten with their release, so those of before count as well."""
+        skips = (*self.before.life.skips, *self.after.life.skips)
+        return any(skip.release == release and skip.gate in {gate, "*"} for skip in skips)
+
+    def went_back(self) -> Rollout | None:
+        """The rollout that the engine began to take back in this turn."""
+        new, old = self.after.life.rollout, self.before.life.rollout
+        began = new is not None and new.back and not (old and old.back)
+        return new if began and not any(isinstance(fact, RolledBack) for fact in self.turn.facts) else None
+
+    # --- after the checks -------------------------------------------------------------------------------------------------
+
+    def write_down(self) -> None:
+        """What this turn did, for the turns to come."""
+        ledger = self.ledger
+        if self.forward:
+            attempt, _, _ = self.forward
+            ledger.begun[attempt.release] += 1
+            if attempt.kind == "forward":
+                ledger.highest = max(ledger.highest, attempt.release)
+        if self.moved:
+            ledger.observed, ledger.heals = 0, ("", 0, 0)
+        for event in self.events("finalized"):
+            self._finalized(event.release)
+        for event in self.events("rolling-back", "failed"):
+            self._failed(event)
+        old = self.before.life.rollout
+        if old and old.by_hand and self.events("rolled-back"):
+            self._back(old.to)
+        self._rejected()
+
+    def _finalized(self, release: int) -> None:
+        old, offer = self.before.life.rollout, offer_of(self.after.life, release) or offer_of(self.before.life, release)
+        self.ledger.goods = [*(good for good in self.ledger.goods if good != release), release]
+        if offer:
+            self.ledger.finalized.setdefault(offer.version, self.now)
+        if old and old.attempt.release == release and self.after.policy and self.after.policy.cadence:
+            self.ledger.slots.append(old.began)
+
+    def _failed(self, event: Event) -> None:
+        old = self.before.life.rollout
+        from_rest = old is None and event.kind == "rolling-back" and not self.forward
+        release = self.before.life.target if from_rest else event.release
+        offer = offer_of(self.before.life, release) or offer_of(self.after.life, release)
+        if offer is None:
+            return
+        self._use_up(release)
+        self.ledger.vetoed[release] = offer.version
+        if from_rest:
+            self.ledger.finalized.pop(offer.version, None)
+
+    def _use_up(self, release: int) -> None:
+        for topic, votes in self.ledger.votes.items():
+            if topic.rpartition("#")[2].partition("~")[0] == str(release):
+                self.ledger.used[topic] = len(votes)
+
+    def _back(self, release: int) -> None:
+        goods = self.ledger.goods
+        if goods and goods[-1] != release:
+            self.ledger.goods = [*(goods[: goods.index(release)] if release in goods else ()), release]
+
+    def _rejected(self) -> None:
+        """A rejection vetoes as a failure does: the votes until then are used up."""
+        known = {veto.release for veto in self.before.life.vetoes}
+        for veto in self.after.life.vetoes:
+            if veto.release not in known and veto.release not in self.ledger.vetoed:
+                self.ledger.vetoed[veto.release] = veto.version
+                self._use_up(veto.release)
