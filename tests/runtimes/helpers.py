@@ -78,9 +78,16 @@ def is_supervisor(process: psutil.Process, home: Path) -> bool:
     return "setpoint.runtimes.process.supervisor" in line and str(home) in line
 
 
-def supervisor_of(home: Path) -> psutil.Process:
-    [found] = [process for process in processes_of(home) if is_supervisor(process, home)]
-    return found
+def supervision_of(home: Path) -> tuple[psutil.Process, psutil.Process]:
+    """The guardian and the supervisor, its child."""
+    found = {process.pid: process for process in processes_of(home) if is_supervisor(process, home)}
+    [supervisor] = [process for process in found.values() if process.ppid() in found]
+    return found[supervisor.ppid()], supervisor
+
+
+def run_processes_of(home: Path) -> list[psutil.Process]:
+    """Every process of a home but the supervisor and its guardian."""
+    return [process for process in processes_of(home) if not is_supervisor(process, home)]
 
 
 def leaders_of(home: Path) -> list[psutil.Process]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import random
 import signal
 from hashlib import sha256
 from pathlib import Path
@@ -11,16 +13,35 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from tests.runtimes.helpers import INSTANCE, eventually, is_settled, leaders_of, processes_of, settled, spec, supervisor_of
+from tests.runtimes.helpers import (
+    INSTANCE,
+    eventually,
+    is_settled,
+    leaders_of,
+    processes_of,
+    run_processes_of,
+    settled,
+    spec,
+    supervision_of,
+)
 
-from setpoint.plugins.errors import TerminalError, TransientError
+from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.runtimes.process import ProcessRuntime, shutdown
+from setpoint.runtimes.process import client as client_module
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.ports import free_port, listen
 
 
 def kill(process: psutil.Process) -> None:
     process.send_signal(signal.SIGKILL)
+
+
+async def kill_supervision(home: Path) -> None:
+    """Both at once: nobody is left to start the next supervisor."""
+    supervision = supervision_of(home)
+    for process in supervision:
+        kill(process)
+    await gone(*supervision)
 
 
 async def gone(*processes: psutil.Process) -> None:
@@ -68,9 +89,7 @@ async def test_a_new_supervisor_takes_over_without_a_duplicate(home: Path, proce
     await processes.apply("op/1", wanted)
     address = (await settled(processes, wanted)).links["address"]
     pids = {process.pid for process in leaders_of(home)}
-    supervisor = supervisor_of(home)
-    kill(supervisor)
-    await gone(supervisor)
+    await kill_supervision(home)
 
     seen = await processes.observe(INSTANCE, wanted)
     assert not seen.complete
@@ -93,12 +112,64 @@ async def test_a_new_supervisor_takes_over_without_a_duplicate(home: Path, proce
     await eventually("it is started again", replaced)
 
 
+async def test_a_killed_supervisor_comes_back_by_itself(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec(replicas=2)
+    await processes.apply("op/1", wanted)
+    address = (await settled(processes, wanted)).links["address"]
+    pids = {process.pid for process in leaders_of(home)}
+    for _ in range(2):
+        guardian, supervisor = supervision_of(home)
+        kill(supervisor)
+        await gone(supervisor)
+        assert (await settled(processes, wanted)).links["address"] == address
+        assert supervision_of(home)[0] == guardian
+        assert {process.pid for process in leaders_of(home)} == pids
+    async with httpx.AsyncClient() as client:
+        assert int((await client.get(f"{address}/pid")).text) in pids
+
+
+async def test_a_supervisor_that_hangs_is_unreachable_not_empty(home: Path, processes: ProcessRuntime, monkeypatch) -> None:
+    await processes.apply("op/1", spec())
+    await settled(processes, spec())
+    monkeypatch.setattr(client_module, "_ANSWER", 0.2)
+    _, supervisor = supervision_of(home)
+    supervisor.suspend()
+    with pytest.raises(Unreachable):
+        await processes.observe(INSTANCE, spec())
+    with pytest.raises(TransientError):
+        await processes.apply("op/2", spec("2"))
+    supervisor.resume()
+    monkeypatch.undo()
+    await processes.apply("op/2", spec("2"))
+    await settled(processes, spec("2"))
+
+
+async def test_killed_at_any_moment_of_a_replacement_it_ends_without_duplicates(home: Path, processes: ProcessRuntime) -> None:
+    """Supervisors are killed again and again while versions change; in the end just the last one runs, once."""
+    chance = random.Random(7)
+    await processes.apply("op/0", spec("0", replicas=2))
+    for number in range(1, 7):
+        wanted = spec(str(number), replicas=2)
+        await processes.apply(f"op/{number}", wanted)
+        await asyncio.sleep(chance.uniform(0, 0.3))
+        everyone = supervision_of(home)
+        for process in everyone if number % 2 else everyone[1:]:
+            kill(process)
+        await processes.apply(f"op/{number}/again", wanted)
+    await settled(processes, wanted)
+
+    async def two() -> bool:
+        return len(run_processes_of(home)) == 2
+
+    await eventually("just the two replicas run", two)
+
+
 async def test_replicas_that_died_with_their_supervisor_are_started_anew(home: Path, processes: ProcessRuntime) -> None:
     wanted = spec(replicas=2)
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
     everything = processes_of(home)
-    for process in [supervisor_of(home), *leaders_of(home)]:
+    for process in [*supervision_of(home), *leaders_of(home)]:
         kill(process)
     await gone(*everything)
     seen = await processes.observe(INSTANCE, wanted)
@@ -120,7 +191,7 @@ async def test_a_supervisor_killed_in_the_middle_of_a_replacement_is_continued(h
         return len(leaders_of(home)) == 3
 
     await eventually("one of the new version was started", both)
-    kill(supervisor_of(home))
+    await kill_supervision(home)
     await processes.apply("op/2", new)
     await settled(processes, new)
 
@@ -135,7 +206,7 @@ async def test_a_number_that_another_process_got_is_not_taken_for_a_replica(home
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
     everything = processes_of(home)
-    for process in [supervisor_of(home), *leaders_of(home)]:
+    for process in [*supervision_of(home), *leaders_of(home)]:
         kill(process)
     await gone(*everything)
     place = Home(home)
@@ -165,7 +236,7 @@ async def test_what_ignores_the_signal_and_what_left_the_group_is_killed_after_t
     wanted = spec("1", "--ignore-term", "--children", stopTimeout="400ms")
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
-    everything = [process for process in processes_of(home) if process != supervisor_of(home)]
+    everything = run_processes_of(home)
     assert len(everything) == 4
     assert len({os.getsid(process.pid) for process in everything}) == 3
     await processes.remove("op/2", INSTANCE)
@@ -175,15 +246,15 @@ async def test_what_ignores_the_signal_and_what_left_the_group_is_killed_after_t
 async def test_what_a_crashed_replica_leaves_behind_ends_before_it_is_started_again(
     home: Path, processes: ProcessRuntime
 ) -> None:
-    wanted = spec("1", "--children")
+    wanted = spec("1", "--children", stopTimeout="300ms")
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
-    before = [process for process in processes_of(home) if process != supervisor_of(home)]
+    before = run_processes_of(home)
     kill(leaders_of(home)[0])
     await gone(*before)
 
     async def again() -> bool:
-        return len(processes_of(home)) == 5
+        return len(run_processes_of(home)) == 4
 
     await eventually("it runs again, once", again)
 
@@ -196,7 +267,7 @@ async def test_a_daemon_without_our_mark_ends_with_the_shutdown(home: Path, proc
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
     found = psutil.Process(int(note.read_text()))
-    kill(next(process for process in processes_of(home) if process != supervisor_of(home)))  # now it is an orphan
+    kill(run_processes_of(home)[0])  # now it is an orphan
     await shutdown(home)
     await gone(found)
 
@@ -232,9 +303,9 @@ async def test_the_supervisor_has_nothing_of_the_engines(home: Path, processes: 
         wanted = spec(env={"COLOUR": "blue"})
         await processes.apply("op/1", wanted)
         address = (await settled(processes, wanted)).links["address"]
-    supervisor = supervisor_of(home)
+    guardian, supervisor = supervision_of(home)
     assert os.getsid(supervisor.pid) != os.getsid(0)
-    assert supervisor.ppid() != os.getpid()
+    assert guardian.ppid() != os.getpid()
     assert not [file for file in supervisor.open_files() if file.path == str(home / "engine.db")]
     assert supervisor.terminal() is None
     async with httpx.AsyncClient() as client:
@@ -251,9 +322,9 @@ async def test_ended_by_hand_the_supervisor_hands_over(home: Path, processes: Pr
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
     pids = {process.pid for process in leaders_of(home)}
-    supervisor = supervisor_of(home)
+    guardian, supervisor = supervision_of(home)
     supervisor.send_signal(signal.SIGTERM)
-    await gone(supervisor)
+    await gone(guardian, supervisor)
     await processes.apply("op/2", wanted)
     await settled(processes, wanted)
     assert {process.pid for process in leaders_of(home)} == pids
@@ -354,13 +425,15 @@ async def test_usage_is_shown_aside_from_observations(processes: ProcessRuntime)
 async def test_a_supervisor_with_nothing_to_do_ends_by_itself(home: Path, processes: ProcessRuntime) -> None:
     await processes.apply("op/1", spec())
     await settled(processes, spec())
-    supervisor = supervisor_of(home)
     await processes.remove("op/2", INSTANCE)
 
     async def ended() -> bool:
-        return not supervisor.is_running()
+        return processes_of(home) == []
 
     await eventually("it ended", ended, within=30)
+    place = Home(home)
+    assert [path for kind in (place.instances, place.logs) for path in kind.iterdir()] == []
+    assert [version for instance in place.trees.iterdir() for version in instance.iterdir()] == []
 
 
 async def test_a_damaged_record_holds_nobody_else_up(home: Path, processes: ProcessRuntime) -> None:

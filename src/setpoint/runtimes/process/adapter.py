@@ -30,7 +30,8 @@ from setpoint.runtimes.process.survivors import survivors_of
 from setpoint.runtimes.process.trees import lay_out
 
 UNSUPERVISED = "the supervisor of local processes does not run"
-_SHUTDOWN = 3600.0
+_SHUTDOWN = 20.0
+"""Seconds that ending everything may take beyond the longest stop timeout."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -115,14 +116,15 @@ async def shutdown(home: Path) -> None:
     place = Home(home)
     if not place.instances.is_dir():
         return
+    patience = _SHUTDOWN + await asyncio.to_thread(place.longest_stop)
     try:
-        await client.ask(place, Request("shutdown"), patience=_SHUTDOWN)
+        await client.ask(place, Request("shutdown"), patience=patience)
     except client.NotRunningError:
         # What outlived its supervisor is ended as gracefully: by a supervisor that starts nothing.
         if not await asyncio.to_thread(runs_with, place.identity()):
             return
         await client.start(place, "--halted")
-        await client.ask(place, Request("shutdown"), patience=_SHUTDOWN)
+        await client.ask(place, Request("shutdown"), patience=patience)
     await client.wait_until_ended(place)
 
 

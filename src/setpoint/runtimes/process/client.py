@@ -23,14 +23,14 @@ class NotRunningError(Exception):
     """There is no supervisor: nobody holds the lock of this home."""
 
 
-async def ask(home: Home, request: Request, *, patience: float = _ANSWER) -> Reply:
-    """One request and its answer, within ``patience`` seconds.
+async def ask(home: Home, request: Request, *, patience: float | None = None) -> Reply:
+    """One request and its answer, within ``patience`` seconds (ten).
 
     Raises:
         NotRunningError: there is no supervisor. Unreachable: there is one, and it does not answer.
     """
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(_ANSWER if patience is None else patience):
             while True:
                 try:
                     return await _exchange(home, request)
@@ -42,7 +42,7 @@ async def ask(home: Home, request: Request, *, patience: float = _ANSWER) -> Rep
         raise Unreachable("the supervisor of local processes does not answer") from None
 
 
-async def ask_or_start(home: Home, request: Request, *, patience: float = _ANSWER) -> Reply:
+async def ask_or_start(home: Home, request: Request) -> Reply:
     """As ``ask``, with a supervisor of this protocol started first where there is none.
 
     Raises:
@@ -51,7 +51,7 @@ async def ask_or_start(home: Home, request: Request, *, patience: float = _ANSWE
     for _ in range(3):
         try:
             if (await ask(home, Request("ping"))).protocol == PROTOCOL:
-                return await ask(home, request, patience=patience)
+                return await ask(home, request)
             await ask(home, Request("handover"))
             await wait_until_ended(home)
         except NotRunningError:

@@ -77,6 +77,19 @@ class Home:
         except FileNotFoundError:
             return None
 
+    def longest_stop(self) -> float:
+        """Seconds that the slowest of all replicas may take to end."""
+        stops = (launch.stop for record, _ in self.read_all() if record is not None for launch in record.launches.values())
+        return max(stops, default=0) / 1000
+
+    def read_all(self) -> Iterator[tuple[InstanceRecord | None, Path]]:
+        """Every instance that is remembered, with its file; None for one whose file is damaged."""
+        for path in sorted(self.instances.glob("*.json")):
+            try:
+                yield msgspec.json.decode(path.read_bytes(), type=InstanceRecord), path
+            except msgspec.DecodeError:
+                yield None, path
+
     def forget(self, instance: str) -> None:
         """Remember nothing of an instance, its logs included; its directories go later, as one may just have been made."""
         self.record_of(instance).unlink(missing_ok=True)

@@ -140,13 +140,17 @@ class Instance:
                 self._step()
             except OSError as error:
                 # A full disk or a taken port: nothing is lost, it is tried again, and observations say so.
-                self.message = f"{error}; trying again"
-                _log.warning("%s: %s", self.record.instance, error)
+                self._note(f"{error}; trying again")
                 asyncio.get_running_loop().call_later(_RETRY, self._awake.set)
             if self._replicas or (self.record.desired is not None and not self.record.halted):
                 continue
             await self._close()
             return
+
+    def _note(self, message: str) -> None:
+        if message != self.message:  # once, not every second
+            _log.warning("%s: %s", self.record.instance, message)
+        self.message = message
 
     async def _close_addresses(self) -> None:
         for address in (*self._former_addresses, self._address):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -10,6 +11,9 @@ from setpoint.runtimes.process.ports import LOOPBACK
 from setpoint.runtimes.process.procfs import RUN, members, send_all
 from setpoint.runtimes.process.reaper import Reaper, describe_exit
 from setpoint.runtimes.process.records import Health
+
+_REST = 65_536
+_PATIENCE = 0.2
 
 
 async def ask(health: Health, port: int, directory: str, env: dict[str, str], reaper: Reaper) -> str:
@@ -35,8 +39,9 @@ async def _ask_http(path: str, port: int) -> str:
         request = f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\nUser-Agent: setpoint\r\nConnection: close\r\n\r\n"
         writer.write(request.encode())
         line = await reader.readline()
+        await _rest_of(reader)
     finally:
-        writer.transport.abort()
+        writer.close()
     words = line.split()
     if len(words) < 2 or not words[0].startswith(b"HTTP/1") or not words[1].isdigit():
         return f"GET {path} was not answered in HTTP/1"
@@ -44,9 +49,16 @@ async def _ask_http(path: str, port: int) -> str:
     return "" if 200 <= status < 400 else f"GET {path} answered {status}"
 
 
+async def _rest_of(reader: asyncio.StreamReader) -> None:
+    """Hanging up in the middle of an answer would fill the logs of many a server with complaints."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            await reader.read(_REST)
+
+
 async def _ask_tcp(port: int) -> str:
     _, writer = await asyncio.open_connection(LOOPBACK, port)
-    writer.transport.abort()
+    writer.close()
     return ""
 
 

@@ -6,6 +6,7 @@ The supervisor reaps everything, also orphans that became its children, so nobod
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -46,7 +47,8 @@ class Reaper:
         )
         # The number cannot be reaped before the next turn of the loop, which is also where the future is set.
         process.returncode = 0
-        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, self._files)
+        with contextlib.suppress(ProcessLookupError):  # ended already
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, self._files)
         ended: asyncio.Future[int | None] = self._loop.create_future()
         self._waiting[process.pid] = ended
         return process.pid, ended

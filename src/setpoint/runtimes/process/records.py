@@ -11,7 +11,7 @@ PROTOCOL = 1
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a replica is asked whether it is well. Times in milliseconds."""
+    """How a replica is asked whether it is well. Over HTTP, 200 to 399 is yes. Times in milliseconds."""
 
     kind: Literal["none", "http", "tcp", "command"] = "none"
     path: str = ""

@@ -1,7 +1,8 @@
 """The supervisor: a small process that outlives the engine, is the parent of all replicas of one home, and owns their addresses.
 
 ``python -m setpoint.runtimes.process.supervisor HOME`` starts one in the background and returns when it answers, or when another
-one already holds the home. SIGTERM hands over: it ends, what runs goes on, and the next supervisor takes it over.
+one already holds the home. SIGTERM hands over: it ends, what runs goes on, and the next supervisor takes it over. When it is
+killed, its guardian (``daemon``) starts the next one at once.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from setpoint.runtimes.environment import base_env
-from setpoint.runtimes.process.daemon import HELD, detach, hold_lock
+from setpoint.runtimes.process.daemon import detach
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.instance import Instance
 from setpoint.runtimes.process.logs import rotate
@@ -31,7 +33,8 @@ from setpoint.runtimes.process.survivors import survivors_of
 IDLE = 5.0
 """Seconds without an instance and without a request after which a supervisor ends by itself."""
 _TICK = 1.0
-_TREE_AGE = 600.0
+_TREE_AGE = 60.0
+"""Seconds for which a directory of a version that nothing uses is kept: an apply may just have made it."""
 _LINE = 16 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
@@ -46,18 +49,18 @@ class Supervisor:
         self._done = asyncio.Event()
         self._asked = time.monotonic()
         self._ending = False
+        self._guardian = os.getppid()
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def serve(self, ready: int, *, halted: bool) -> None:
-        """Take over what runs and answer requests until it shall end; ``ready`` is told once it answers."""
+    async def serve(self, ready: Callable[[], None], *, halted: bool) -> None:
+        """Take over what runs and answer requests until it shall end; ``ready`` is called once it answers."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._done.set)
         self._take_over(halted=halted)
         self._home.clear_socket()
         with self._home.socket_path() as path:
             server = await asyncio.start_unix_server(self._connected, path, limit=_LINE)
-        os.write(ready, b"ready\n")
-        os.close(ready)
+        ready()
         ticking = asyncio.create_task(self._tick())
         await self._done.wait()
         ticking.cancel()
@@ -80,12 +83,12 @@ class Supervisor:
 
     def _readable_records(self) -> list[InstanceRecord]:
         records = []
-        for path in sorted(self._home.instances.glob("*.json")):
-            try:
-                records.append(msgspec.json.decode(path.read_bytes(), type=InstanceRecord))
-            except msgspec.DecodeError as error:
-                _log.error("%s is damaged and set aside: %s", path, error)
-                path.replace(path.with_suffix(".damaged"))
+        for record, path in self._home.read_all():
+            if record is not None:
+                records.append(record)
+                continue
+            _log.error("%s is damaged and set aside", path)
+            path.replace(path.with_suffix(".damaged"))
         return records
 
     def _add(self, record: InstanceRecord) -> Instance:
@@ -178,7 +181,7 @@ class Supervisor:
             instance.halt()
         await asyncio.gather(*(instance.ended.wait() for instance in instances))
         for _ in range(100):
-            left = [stat.identity for pid in children_of(os.getpid()) if (stat := read_stat(pid)) and not stat.dead]
+            left = [stat.identity for pid in self._orphans() if (stat := read_stat(pid)) and not stat.dead]
             left += [stat.identity for strays in runs_with(self._host.identity).values() for stat in strays]
             if not left:
                 break
@@ -186,6 +189,13 @@ class Supervisor:
                 send(identity, signal.SIGKILL)
             await asyncio.sleep(0.02)
         self._done.set()
+
+    def _orphans(self) -> list[int]:
+        """Our children, and those of the guardian, which gets the orphans when a supervisor dies."""
+        guarded = os.getppid() == self._guardian
+        return [
+            pid for pid in (*children_of(os.getpid()), *(children_of(self._guardian) if guarded else ())) if pid != os.getpid()
+        ]
 
     async def _tick(self) -> None:
         """Housekeeping, once a second."""
@@ -195,18 +205,19 @@ class Supervisor:
                 if instance.ended.is_set():
                     del self._instances[name]
             try:
-                self._tidy()
+                self._tidy(_TREE_AGE)
             except OSError as error:
                 _log.warning("logs and old versions could not be tidied: %s", error)
             if not self._instances and time.monotonic() - self._asked > IDLE:
+                self._tidy(IDLE)
                 self._done.set()
 
-    def _tidy(self) -> None:
+    def _tidy(self, age: float) -> None:
         for name in self._instances:
             rotate(self._home.logs_of(name))
         used = {tree for instance in self._instances.values() for tree in instance.directories()}
         for tree in self._home.trees.glob("*/*"):
-            old = time.time() - tree.stat().st_mtime > _TREE_AGE
+            old = time.time() - tree.stat().st_mtime > age
             if old and not any(Path(path).is_relative_to(tree) for path in used):
                 shutil.rmtree(tree, ignore_errors=True)
 
@@ -215,20 +226,17 @@ def main(arguments: list[str]) -> int:
     """Start a supervisor for a home in the background; ``--halted``: one that only ends what runs."""
     home = Home(Path(arguments[0]))
     home.prepare()
-    return detach(home.journal, lambda ready: _run(home, ready, halted="--halted" in arguments[1:]))
+    return detach(home.journal, home.lock, lambda ready: _run(home, ready, halted="--halted" in arguments[1:]))
 
 
-def _run(home: Home, ready: int, *, halted: bool) -> int:
-    lock = hold_lock(home.lock)
-    if lock is None:
-        return HELD
+def _run(home: Home, ready: Callable[[], None], *, halted: bool) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     become_subreaper()
     asyncio.run(_serve(home, ready, halted=halted))
     return 0
 
 
-async def _serve(home: Home, ready: int, *, halted: bool) -> None:
+async def _serve(home: Home, ready: Callable[[], None], *, halted: bool) -> None:
     await Supervisor(home).serve(ready, halted=halted)
 
 
