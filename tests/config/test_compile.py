@@ -54,7 +54,12 @@ def test_a_value_that_does_not_fit_is_refused_when_the_release_is_made(configure
 def test_parameters_are_given_carried_over_or_default(configure: Configure, shop: str) -> None:
     configuration = configure(shop + PARAMETERS)
     resolve = configuration.resolve_parameters
-    assert resolve("shop", "web", "staging", {"ticket": "A-1"}, {}) == {"colour": "red", "size": 3, "ticket": "A-1", "where": "staging"}
+    assert resolve("shop", "web", "staging", {"ticket": "A-1"}, {}) == {
+        "colour": "red",
+        "size": 3,
+        "ticket": "A-1",
+        "where": "staging",
+    }
     carried = {"colour": "blue", "size": 7, "ticket": "B-2", "gone": "x"}
     given = {"ticket": "A-1", "size": "8", "debug": "true"}
     assert resolve("shop", "web", "production", given, carried) == {
@@ -78,7 +83,9 @@ def test_parameters_are_given_carried_over_or_default(configure: Configure, shop
         ({"ticket": ["A-1"]}, "one value"),
     ],
 )
-def test_a_parameter_that_is_not_allowed_is_told_in_a_sentence(configure: Configure, shop: str, given: dict[str, object], sentence: str) -> None:
+def test_a_parameter_that_is_not_allowed_is_told_in_a_sentence(
+    configure: Configure, shop: str, given: dict[str, object], sentence: str
+) -> None:
     with pytest.raises(ParameterError) as error:
         configure(shop + PARAMETERS).resolve_parameters("shop", "web", "staging", given, {})
     assert sentence in str(error.value)
@@ -118,7 +125,9 @@ def test_a_service_that_asks_for_neither_version_nor_parameters_needs_no_release
     assert configure(shop).needs_release("shop", "web")
     fixed = shop.replace('"${version}"', '"${channel.name}"')
     assert not configure(fixed).needs_release("shop", "web")
-    assert configure(fixed + 'parameters: {a: {default: b}}\nperChannel: {production: {env: {A: "${params.a}"}}}').needs_release("shop", "web")
+    assert configure(fixed + 'parameters: {a: {default: b}}\nperChannel: {production: {env: {A: "${params.a}"}}}').needs_release(
+        "shop", "web"
+    )
 
 
 def test_services_exist_where_channels_and_selectors_say(configure: Configure, shop: str) -> None:

@@ -40,7 +40,10 @@ def test_what_runs_and_what_gates_it_are_told_apart_with_their_origin(configure:
 def test_a_changed_gate_is_told_by_its_fields_and_a_lost_one_whole(configure: Configure, shop: str) -> None:
     gates = "protections: [{use: always, at: deployment, with: {reason: a}}]\napprovals: {topic: go}\n"
     application = shop.replace("name: shop", "name: shop\nprotections: [always]", 1)
-    old, new = configure(application + gates), configure(application + gates.replace("reason: a", "reason: b").replace("approvals: {topic: go}", ""))
+    old, new = (
+        configure(application + gates),
+        configure(application + gates.replace("reason: a", "reason: b").replace("approvals: {topic: go}", "")),
+    )
     production = [change for change in difference(old, new) if change.instance.endswith("production")]
     assert [(change.path, change.old, change.new) for change in production] == [
         ("approvals.go", "instance:shop/web@production", ""),

@@ -27,7 +27,13 @@ def write(root: Path, **files: str) -> Path:
 
 
 def test_documents_are_read_at_any_depth_and_nothing_else_is(tmp_path: Path) -> None:
-    write(tmp_path, setpoint_dot_yaml=APPLICATION, a__b__web_dot_setpoint_dot_yml=service("{command: [server]}"), other_dot_yaml="kind: [", __git="x")
+    write(
+        tmp_path,
+        setpoint_dot_yaml=APPLICATION,
+        a__b__web_dot_setpoint_dot_yml=service("{command: [server]}"),
+        other_dot_yaml="kind: [",
+        __git="x",
+    )
     write(tmp_path, node_modules__x_dot_setpoint_dot_yaml="kind: [")
     assert sorted(collect(tmp_path)) == ["a/b/web.setpoint.yml", "setpoint.yaml"]
     assert load(tmp_path).instances("shop") == ["shop/web@staging"]
@@ -71,7 +77,13 @@ def test_a_directory_is_stored_by_content_without_documents_and_caches(tmp_path:
 
 
 def test_changed_content_is_another_revision_but_only_of_the_service_that_has_it(tmp_path: Path) -> None:
-    text = APPLICATION + "---\n" + service("{command: [python, app.py]}") + "---\n" + service("{command: [other]}").replace("web", "other")
+    text = (
+        APPLICATION
+        + "---\n"
+        + service("{command: [python, app.py]}")
+        + "---\n"
+        + service("{command: [other]}").replace("web", "other")
+    )
     write(tmp_path, setpoint_dot_yaml=text, app_dot_py="1")
     before = load(tmp_path)
     write(tmp_path, app_dot_py="2")
@@ -82,7 +94,11 @@ def test_changed_content_is_another_revision_but_only_of_the_service_that_has_it
 
 
 def test_a_mutable_directory_is_used_where_it_is(tmp_path: Path) -> None:
-    write(tmp_path, setpoint_dot_yaml=APPLICATION + "---\n" + service("{command: [a], directory: code, mutable: true}"), code__app_dot_py="1")
+    write(
+        tmp_path,
+        setpoint_dot_yaml=APPLICATION + "---\n" + service("{command: [a], directory: code, mutable: true}"),
+        code__app_dot_py="1",
+    )
     spec = load(tmp_path).compile("shop/web@staging", "1", {})
     assert spec.files == {}
     assert spec.workload.options["directory"] == str(tmp_path / "code")

@@ -26,7 +26,9 @@ REHEARSAL = "\n---\nkind: Runtime\nname: local-fake\nfake: {}\n"
 
 
 def shop_with(channels: str, fields: str = "", service: str = "") -> str:
-    return f"kind: Application\nname: shop\n{fields}\nchannels:\n{channels}{WEB}{service}{REHEARSAL}".replace("{name:", "{runtime: local-fake, name:")
+    return f"kind: Application\nname: shop\n{fields}\nchannels:\n{channels}{WEB}{service}{REHEARSAL}".replace(
+        "{name:", "{runtime: local-fake, name:"
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,10 +48,18 @@ def test_per_says_what_a_gate_concerns(configure: Configure, per: str, subject: 
 
 
 def test_one_subject_with_the_same_arguments_is_one_attachment(configure: Configure) -> None:
-    text = shop_with("  - {name: a, protections: [{use: always, at: [pre-approval, deployment]}]}\n  - {name: b}", "protections: [{use: always, name: x}]")
+    text = shop_with(
+        "  - {name: a, protections: [{use: always, at: [pre-approval, deployment]}]}\n  - {name: b}",
+        "protections: [{use: always, name: x}]",
+    )
     text += WEB.replace("name: web", "name: worker")
     configuration = configure(text)
-    shared = {use.check.attachment for name in configuration.instances("shop") for use in configuration.policy(name).checks if use.name == "x"}
+    shared = {
+        use.check.attachment
+        for name in configuration.instances("shop")
+        for use in configuration.policy(name).checks
+        if use.name == "x"
+    }
     assert len(shared) == 1
     of_a = [use for name in ("shop/web@a", "shop/worker@a") for use in configuration.policy(name).checks if use.name == "always"]
     assert [use.phase for use in of_a] == [Phase.PRE_APPROVAL, Phase.DEPLOYMENT] * 2
@@ -90,7 +100,11 @@ def test_a_condition_that_labels_decide_is_decided(configure: Configure) -> None
 
 
 def test_labels_of_later_nodes_win(configure: Configure) -> None:
-    text = shop_with("  - {name: staging, labels: {tier: channel, env: staging}}", "labels: {tier: app, owner: team}", "labels: {tier: service}\n")
+    text = shop_with(
+        "  - {name: staging, labels: {tier: channel, env: staging}}",
+        "labels: {tier: app, owner: team}",
+        "labels: {tier: service}\n",
+    )
     assert configure(text).labels("shop/web@staging") == {
         "application": "shop",
         "channel": "staging",
@@ -142,7 +156,8 @@ def test_a_channel_without_the_service_is_replaced_by_its_own_orderings(configur
 
 
 def test_release_channel_stable_is_after_in_other_words(configure: Configure) -> None:
-    channels = "  - {name: a}\n  - {name: b, protections: [{use: release-channel-stable, with: {channel: a, soak: 2h}, override: group:x}]}\n"
+    entry = "{use: release-channel-stable, with: {channel: a, soak: 2h}, override: group:x}"
+    channels = f"  - {{name: a}}\n  - {{name: b, protections: [{entry}]}}\n"
     policy = configure(shop_with(channels)).policy("shop/web@b")
     (ordering,) = policy.orderings
     assert (ordering.name, ordering.instances, ordering.soak) == ("release-channel-stable", ("shop/web@a",), 2 * HOUR)
@@ -151,11 +166,19 @@ def test_release_channel_stable_is_after_in_other_words(configure: Configure) ->
 
 
 def test_calendars_by_name_and_in_place_in_the_subjects_time_zone(configure: Configure) -> None:
+    yule_closed = "{closed: {from: 2026-12-24, until: 2027-01-02, reason: Yule}, inFlight: pause}"
     text = shop_with(
-        "  - {name: staging, timezone: Asia/Tokyo, calendars: [office, {closed: {from: 2026-12-24, until: 2027-01-02, reason: Yule}, inFlight: pause}]}",
+        f"  - {{name: staging, timezone: Asia/Tokyo, calendars: [office, {yule_closed}]}}",
         "timezone: Europe/Paris\ncalendars: {when: step=major, name: office}",
     )
-    text += "\n---\nkind: Calendar\nname: office\nopen: {days: 'fri-mon', hours: 22:00-04:00, max: 3}\nwhen: '!urgent'\noverride: group:on-call\n"
+    text += """
+---
+kind: Calendar
+name: office
+open: {days: fri-mon, hours: 22:00-04:00, max: 3}
+when: "!urgent"
+override: group:on-call
+"""
     wide, office, yule = configure(text).policy("shop/web@staging").calendars
     assert (wide.name, wide.timezone, office.name, office.timezone) == ("office", "Europe/Paris", "office.channel", "Asia/Tokyo")
     assert office.calendar.open == (Window(days=(0, 4, 5, 6), hours=(22 * 60, 4 * 60), max=3),)
@@ -187,8 +210,13 @@ def test_windows_of_every_kind_are_read(configure: Configure) -> None:
 
 
 def test_times_of_a_check_come_from_the_entry_the_protection_or_the_rule(configure: Configure) -> None:
-    protections = "protections: [{use: slow}, {use: slow, name: fast, interval: 5s, maxAge: 70s}, {use: always, informational: true}]"
-    text = shop_with("  - {name: a}", protections) + "\n---\nkind: Protection\nname: slow\nprogram: {command: [check]}\ninterval: 10s\ntimeout: 1m\nat: [pre-approval]\n"
+    protections = (
+        "protections: [{use: slow}, {use: slow, name: fast, interval: 5s, maxAge: 70s}, {use: always, informational: true}]"
+    )
+    text = (
+        shop_with("  - {name: a}", protections)
+        + "\n---\nkind: Protection\nname: slow\nprogram: {command: [check]}\ninterval: 10s\ntimeout: 1m\nat: [pre-approval]\n"
+    )
     slow, fast, always = configure(text).policy("shop/web@a").checks
     assert (slow.check.interval, slow.check.timeout, slow.check.max_age) == (10 * SECOND, MINUTE, 80 * SECOND)
     assert (slow.phase, always.informational) == (Phase.PRE_APPROVAL, True)
@@ -215,14 +243,29 @@ program: {command: [check, "${with.table}", "${with.count}"], env: {WHERE: "${ch
 
 def test_an_http_protection_is_compiled(configure: Configure) -> None:
     text = shop_with("  - {name: a, protections: [probe]}")
-    text += '\n---\nkind: Protection\nname: probe\nhttp: {url: "https://${channel.name}.example/", headers: {X-Channel: "${channel.name}", N: 1.0}, status: 200}\n'
+    text += """
+---
+kind: Protection
+name: probe
+http: {url: "https://${channel.name}.example/", headers: {X-Channel: "${channel.name}", N: 1.0}, status: 200}
+"""
     check = configure(text).policy("shop/web@a").checks[0].check
     assert check.use == "http"
-    assert check.options == {"url": "https://a.example/", "method": "GET", "headers": {"X-Channel": "a", "N": "1.0"}, "status": "200"}
+    assert check.options == {
+        "url": "https://a.example/",
+        "method": "GET",
+        "headers": {"X-Channel": "a", "N": "1.0"},
+        "status": "200",
+    }
 
 
 def test_a_probe_of_the_instances_own_address_is_the_attempts(configure: Configure) -> None:
-    check = configure(shop_with("  - {name: a, protections: [{use: http-probe, with: {path: /ok}}]}")).policy("shop/web@a").checks[0].check
+    check = (
+        configure(shop_with("  - {name: a, protections: [{use: http-probe, with: {path: /ok}}]}"))
+        .policy("shop/web@a")
+        .checks[0]
+        .check
+    )
     assert check.subject == "attempt:shop/web@a"
 
 
@@ -233,13 +276,22 @@ def test_paths_of_a_migration_check_are_made_absolute(configure: Configure) -> N
 
 
 def test_approvers_may_be_looked_up(configure: Configure) -> None:
-    text = shop_with('  - {name: a, constants: {contact: ops@acme.example}, approvals: [{topic: go, from: ["email:${constants.contact}", group:x]}]}')
+    text = shop_with(
+        "  - {name: a, constants: {contact: ops@acme.example}, "
+        'approvals: [{topic: go, from: ["email:${constants.contact}", group:x]}]}'
+    )
     assert configure(text).policy("shop/web@a").approvals[0].approvers == ("email:ops@acme.example", "group:x")
 
 
 def test_how_an_instance_selects_and_recovers(configure: Configure) -> None:
-    service = "progressDeadline: 1h\nrollback: {auto: false}\ndrift: {mode: report, breaker: 2}\nrollout: {maxUnavailable: 25%, maxSurge: 0}\n"
-    channels = "  - {name: a, strategy: newest, accepts: ^1.4}\n  - {name: b, mirror: a, accepts: {range: '*', prereleases: true, when: urgent}}\n"
+    service = """progressDeadline: 1h
+rollback: {auto: false}
+drift: {mode: report, breaker: 2}
+rollout: {maxUnavailable: 25%, maxSurge: 0}
+"""
+    channels = """  - {name: a, strategy: newest, accepts: ^1.4}
+  - {name: b, mirror: a, accepts: {range: "*", prereleases: true, when: urgent}}
+"""
     configuration = configure(shop_with(channels, service=service) + "poll: {moving: 1s, settled: 1m}\ngrace: 7s\n")
     a, b = configuration.policy("shop/web@a"), configuration.policy("shop/web@b")
     assert (a.strategy, b.strategy, b.mirror) == ("newest", "mirror", "shop/web@a")
@@ -264,3 +316,23 @@ program: {command: [check, "${with.what}", "v=${with.what}", "${with.odd}", "${c
     check = configure(text).policy("shop/web@a").checks[0].check
     assert check.subject == "attempt:shop/web@a"
     assert resolve(check.options["command"], {"version": "7"}) == ["check", "7-${x}", "v=7-${x}", "${version}", "a"]
+
+
+def test_release_channel_stable_is_checked_like_after(mistakes: Mistakes) -> None:
+    def told(arguments: str) -> list[tuple[str, str]]:
+        entry = f"{{use: release-channel-stable, with: {{{arguments}}}}}"
+        problems = mistakes(shop_with(f"  - {{name: a}}\n  - {{name: b, protections: [{entry}]}}"))
+        return [(problem.code, problem.message) for problem in problems]
+
+    assert told("channel: a, soak: long") == [("bad-duration", '`soak`: "long" is no duration.')]
+    assert told("channel: a, need: 0") == [("never-holds-back", "`need`: `need: 0` waits for nothing.")]
+    assert [code for code, _ in told("channel: c")] == ["unknown-reference"]
+    assert [code for code, _ in told("soak: 1h")] == ["bad-argument"]
+
+
+def test_release_channel_stable_may_have_a_name_of_its_own(configure: Configure, mistakes: Mistakes) -> None:
+    protection = "\n---\nkind: Protection\nname: soaked\nuse: release-channel-stable\nwith: {channel: a, soak: 1d}\n"
+    text = shop_with("  - {name: a}\n  - {name: b, after: {channels: a, name: soaked}, protections: [soaked]}") + protection
+    assert [(o.name, o.soak) for o in configure(text).policy("shop/web@b").orderings] == [("soaked", 0), ("soaked-2", DAY)]
+    assert [problem.code for problem in mistakes(text.replace("channel: a", "channel: z"))] == ["unknown-reference"]
+    assert [problem.code for problem in mistakes(text.replace("channel: a, ", ""))] == ["bad-argument"]

@@ -89,11 +89,16 @@ def test_gates_of_different_nodes_add_up_and_keep_names_of_their_own(configure: 
         ("always.channel", "channel:shop/staging"),
         ("always.service", "instance:shop/web@staging"),
     ]
-    assert [(use.name, use.subject) for use in policy.approvals] == [("go", "application:shop"), ("go.channel", "channel:shop/staging")]
+    assert [(use.name, use.subject) for use in policy.approvals] == [
+        ("go", "application:shop"),
+        ("go.channel", "channel:shop/staging"),
+    ]
 
 
 def test_arguments_come_from_defaults_then_the_protection_then_the_entry(configure: Configure, shop: str) -> None:
-    text = shop + """protections: [{use: alerts, with: {matchers: {c: entry}, query: null}}]
+    text = (
+        shop
+        + """protections: [{use: alerts, with: {matchers: {c: entry}, query: null}}]
 ---
 kind: Protection
 name: alerts
@@ -104,6 +109,7 @@ kind: Organization
 name: acme
 defaults: {alerts-not-firing: {url: "http://org", kind: prometheus, matchers: {a: org, b: org, c: org}}}
 """
+    )
     check = configure(text).policy("shop/web@staging").checks[0].check
     assert check.options == {"url": "http://mine", "kind": "prometheus", "matchers": {"a": "org", "b": "mine", "c": "entry"}}
     assert (check.protection, check.use) == ("alerts", "alerts-not-firing")

@@ -14,6 +14,7 @@ from setpoint.config.schema import json_schema
 
 SCHEMA = json_schema()
 EXAMPLE = Path(__file__).parent / "example" / "saas.setpoint.yaml"
+CHANNEL = "kind: Channel\nname: a\napplication: shop\n"
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -80,8 +81,8 @@ def test_every_kind_is_described() -> None:
     "text",
     [
         "kind: Application\nname: shop\nx-note: {any: [1]}\ncalendars: office\nprotections: always\n",
-        "kind: Channel\nname: a\napplication: shop\nafter: b\naccepts: ^1\nprotections: [{use: x, at: deployment}, {use: y, at: [deployment]}]\n",
-        "kind: Channel\nname: a\napplication: shop\nafter: {channels: [b], need: 50%}\nprotections: {use: x, at: {pre-deployment: }}\n",
+        CHANNEL + "after: b\naccepts: ^1\nprotections: [{use: x, at: deployment}, {use: y, at: [deployment]}]\n",
+        CHANNEL + "after: {channels: [b], need: 50%}\nprotections: {use: x, at: {pre-deployment: }}\n",
         "kind: Runtime\nname: box\nlocal:\n",
     ],
 )

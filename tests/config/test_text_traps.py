@@ -15,9 +15,13 @@ Configure = Callable[..., Configuration]
 Mistakes = Callable[[str], list[Problem]]
 
 
-@pytest.mark.parametrize("written", ["1.10", "on", "0012", "9:30", "yes", "0x1F", "1e3", "2026-11-26", "true", "1_000", ".5", "0o17"])
+@pytest.mark.parametrize(
+    "written", ["1.10", "on", "0012", "9:30", "yes", "0x1F", "1e3", "2026-11-26", "true", "1_000", ".5", "0o17"]
+)
 def test_text_stays_what_was_typed(configure: Configure, shop: str, written: str) -> None:
-    configuration = configure(shop + f"env: {{TAG: {written}}}\ndescription: {written}\nlabels: {{tag: {written.replace(':', '.')}}}")
+    configuration = configure(
+        shop + f"env: {{TAG: {written}}}\ndescription: {written}\nlabels: {{tag: {written.replace(':', '.')}}}"
+    )
     assert configuration.compile("shop/web@staging", "1", {}).env == {"TAG": written}
     assert configuration.labels("shop/web@staging")["tag"] == written.replace(":", ".")
     assert configuration.compile("shop/web@staging", written, {}).workload.options["command"] == ["server", written]
@@ -26,16 +30,35 @@ def test_text_stays_what_was_typed(configure: Configure, shop: str, written: str
 def test_a_number_keeps_its_characters_when_it_is_put_into_a_text(configure: Configure, shop: str) -> None:
     text = shop.replace('"${version}"', '"${constants.tag}", "v${constants.tag}", "${constants.pad}", "${constants.yes}"')
     configuration = configure(text + "constants: {tag: 1.10, pad: 0012, yes: true}")
-    assert configuration.compile("shop/web@staging", "1", {}).workload.options["command"] == ["server", "1.10", "v1.10", "0012", "true"]
+    assert configuration.compile("shop/web@staging", "1", {}).workload.options["command"] == [
+        "server",
+        "1.10",
+        "v1.10",
+        "0012",
+        "true",
+    ]
 
 
 def test_where_any_value_goes_the_look_decides(configure: Configure, shop: str) -> None:
-    service = shop.replace('process: {command: [server, "${version}"]}', "custom: {with: {a: 1.50, b: 12, c: '12', d: on, e: true, f: [1], g: 0x10}}")
+    service = shop.replace(
+        'process: {command: [server, "${version}"]}', "custom: {with: {a: 1.50, b: 12, c: '12', d: on, e: true, f: [1], g: 0x10}}"
+    )
     runtime = "\n---\nkind: Runtime\nname: own\ncustom: {apply: [deploy]}\n"
-    configuration = configure(service.replace("{name: staging}", "{name: staging, runtime: own, services: web}").replace(", {name: production, after: staging}", "") + runtime)
+    configuration = configure(
+        service.replace("{name: staging}", "{name: staging, runtime: own, services: web}").replace(
+            ", {name: production, after: staging}", ""
+        )
+        + runtime
+    )
     options = configuration.compile("shop/web@staging", "1", {}).workload.options
     assert options == {"with": {"a": 1.5, "b": 12, "c": "12", "d": "on", "e": True, "f": [1], "g": 16}}
     assert [type(value) for value in options["with"].values()] == [float, int, str, str, bool, list, int]
+
+
+@pytest.mark.parametrize("written", ["1e999", "123456789012345678901234567890", "0xFFFFFFFFFFFFFFFFFF"])
+def test_a_number_beyond_what_can_be_stored_stays_its_characters(configure: Configure, shop: str, written: str) -> None:
+    text = shop.replace('"${version}"', '"${constants.big}"') + f"constants: {{big: {written}}}"
+    assert configure(text).compile("shop/web@staging", "1", {}).workload.options["command"] == ["server", written]
 
 
 @pytest.mark.parametrize("written", ["", "null", "~", "Null"])
@@ -44,7 +67,11 @@ def test_null_is_not_text(mistakes: Mistakes, shop: str, written: str) -> None:
 
 
 def test_quoted_null_is_text(configure: Configure, shop: str) -> None:
-    assert configure(shop + "env: {A: 'null', B: \"~\", C: ''}").compile("shop/web@staging", "1", {}).env == {"A": "null", "B": "~", "C": ""}
+    assert configure(shop + "env: {A: 'null', B: \"~\", C: ''}").compile("shop/web@staging", "1", {}).env == {
+        "A": "null",
+        "B": "~",
+        "C": "",
+    }
 
 
 def test_a_later_null_removes_what_a_wider_node_set(configure: Configure, shop: str) -> None:
@@ -108,7 +135,10 @@ def test_aliases_that_explode_are_refused_before_they_do() -> None:
 
 
 def test_a_broken_file_causes_no_mistakes_elsewhere(shop: str) -> None:
-    files = {"a.setpoint.yaml": b"kind: Runtime\nname: [\n", "b.setpoint.yaml": shop.replace("{name: staging}", "{name: staging, runtime: cluster}").encode()}
+    files = {
+        "a.setpoint.yaml": b"kind: Runtime\nname: [\n",
+        "b.setpoint.yaml": shop.replace("{name: staging}", "{name: staging, runtime: cluster}").encode(),
+    }
     assert [(p.file, p.code) for p in check_files(files, Path("/srv"))] == [("a.setpoint.yaml", "yaml-syntax")]
 
 
@@ -126,4 +156,9 @@ channels:
   - {name: staging, after: {channels: prod, soak: 5}}
   - {name: production, runtime: clustr, labels: {channel: x}}
 """
-    assert [problem.code for problem in mistakes(text)] == ["unknown-reference", "bad-duration", "unknown-reference", "reserved-label"]
+    assert [problem.code for problem in mistakes(text)] == [
+        "unknown-reference",
+        "bad-duration",
+        "unknown-reference",
+        "reserved-label",
+    ]

@@ -217,6 +217,3 @@ def _channels_in_place(application: Entry[Application]) -> Iterator[Entry[Channe
         name = tree.get("name") if isinstance(tree, Mapping) else None
         if isinstance(name, Scalar) and NAME.fullmatch(name):
             yield Entry(str(name), tree, models.get(name), application.sound, f'channels[{number}] "{name}"')
-
-
-__all__ = ["ApplicationEntries", "Catalog", "Entry", "Position", "read_catalog"]

@@ -12,7 +12,7 @@ from setpoint.config.builtins import BUILTINS, argument_mistakes
 from setpoint.config.catalog import Catalog
 from setpoint.config.documents import Protection
 from setpoint.config.documents.gates import Deploys, Holds, Phases, ProtectionEntry, Verifies
-from setpoint.config.documents.protection import Http, Program
+from setpoint.config.documents.protection import Http
 from setpoint.config.lookups import PLACEHOLDER, Deferred, LookupReport, resolve_tree
 from setpoint.config.merging import merge_maps
 from setpoint.config.parameters import ParameterError, declared_values
@@ -26,7 +26,7 @@ from setpoint.model.checks import CheckDefinition
 from setpoint.model.policy import CheckUse, Phase
 from setpoint.model.selector import Selector
 from setpoint.model.spec import Source
-from setpoint.model.time import MINUTE, SECOND, format_duration
+from setpoint.model.time import SECOND, format_duration
 
 
 @dataclass(frozen=True)
@@ -285,6 +285,3 @@ def _use(
         on_fail=str(options.on_fail) if isinstance(options, Deploys) else "fail",
         override=None if entry.override is None else tuple(str(principal) for principal in entry.override),
     )
-
-
-__all__ = ["MINUTE", "CheckCompiler", "Program"]

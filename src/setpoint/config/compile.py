@@ -74,6 +74,11 @@ class Configuration:
     ) -> None:
         self.root = root
         self._catalog, self._files, self._instances, self._policies = catalog, files, instances, policies
+        self._by_service: dict[tuple[str, str], dict[str, Instance]] = {}
+        self._revisions: dict[tuple[str, str], str] = {}
+        for name, instance in instances.items():
+            key = (str(instance.application.name), str(instance.service.name))
+            self._by_service.setdefault(key, {})[name] = instance
 
     @classmethod
     def from_files(cls, files: AnyMapping[str, bytes], root: Path) -> Configuration:
@@ -139,8 +144,11 @@ class Configuration:
 
     def revision(self, application: str, service: str) -> str:
         """Digest of what the service's documents say shall run, over all channels; policy has no part in it."""
-        members = self._members(application, service)
-        return digest({name: template(instance, self._files, self.root) for name, instance in members.items()})
+        key = (application, service)
+        if key not in self._revisions:
+            templates = {name: template(member, self._files, self.root) for name, member in self._by_service.get(key, {}).items()}
+            self._revisions[key] = digest(templates)
+        return self._revisions[key]
 
     def template(self, instance: str) -> dict[str, Any]:
         """What an instance runs, with what a release says left as ``${version}`` and so on; for showing and comparing."""
@@ -148,7 +156,7 @@ class Configuration:
 
     def needs_release(self, application: str, service: str) -> bool:
         """Whether what runs depends on a version or parameters; if not, each change of it is a version by itself."""
-        members = self._members(application, service).values()
+        members = self._by_service.get((application, service), {}).values()
         return any(lookup.roots([block_tree(m), environment_tree(m)]) & {"version", "params"} for m in members)
 
     def resolve_parameters(
@@ -215,9 +223,6 @@ class Configuration:
         if name not in self._instances:
             raise CompileError(f'"{name}" is not configured')
         return self._instances[name]
-
-    def _members(self, application: str, service: str) -> dict[str, Instance]:
-        return {name: i for name, i in self._instances.items() if i.application.name == application and i.service.name == service}
 
 
 def load(root: Path) -> Configuration:
@@ -309,7 +314,11 @@ def _runtime_definition(model: Any, root: Path) -> RuntimeDefinition:
     options: dict[str, Any] = {}
     if model.custom:
         options = {name: _program(words, root) for name, words in model.custom.commands.items()}
-        options |= {"structured": model.custom.structured, "timeout": model.custom.timeout, "fetchTimeout": model.custom.fetch_timeout}
+        options |= {
+            "structured": model.custom.structured,
+            "timeout": model.custom.timeout,
+            "fetchTimeout": model.custom.fetch_timeout,
+        }
         options["directory"] = paths.absolute(root, paths.beside(model.custom.apply.position.file, "."))
     return RuntimeDefinition(str(model.name), ADAPTERS[block], options, plain(model.labels))
 

@@ -115,13 +115,17 @@ def _plain(value: Any) -> Any:
 
 
 def _gate(path: str) -> str:
-    """``checks.NAME`` of ``checks.NAME.check.interval``; empty for anything else. Names have no dots but those of a node's suffix."""
+    """``checks.NAME`` of ``checks.NAME.check.interval``; empty for anything else. A name has a dot only before its node."""
     kind, _, rest = path.partition(".")
     if kind not in _GATES:
         return ""
     name, _, more = rest.partition(".")
     node = more.partition(".")[0].partition("@")[0].partition("-")[0]
-    return f"{kind}.{name}.{more.partition('.')[0]}" if node in {"runtime", "application", "channel", "service"} else f"{kind}.{name}"
+    return (
+        f"{kind}.{name}.{more.partition('.')[0]}"
+        if node in {"runtime", "application", "channel", "service"}
+        else f"{kind}.{name}"
+    )
 
 
 def _without(paths: dict[str, str], gates: set[str]) -> dict[str, str]:

@@ -29,12 +29,12 @@ class Neighbours:
         return self.instance(like, channel) in self.instances
 
 
-def orderings(instance: Instance, neighbours: Neighbours) -> tuple[Ordering, ...]:
+def orderings(instance: Instance, neighbours: Neighbours) -> list[Ordering]:
     """Those of the instance's channel; a channel without the service is stood in for by its own."""
     found: list[Ordering] = []
     for entry in instance.channel.after:
         found += entry_orderings(instance, entry, neighbours)
-    return _unique(found)
+    return found
 
 
 def entry_orderings(
@@ -104,7 +104,8 @@ def needed(need: int | str, among: int) -> int:
     return 0 if need >= among else need
 
 
-def _unique(found: list[Ordering]) -> tuple[Ordering, ...]:
+def unique(found: list[Ordering]) -> tuple[Ordering, ...]:
+    """The same one once; others of the same name get a number."""
     result: list[Ordering] = []
     for ordering in found:
         if ordering in result:

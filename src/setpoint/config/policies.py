@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from setpoint.config.catalog import Catalog
 from setpoint.config.checks import CheckCompiler
 from setpoint.config.conditions import NEVER, both, decide
 from setpoint.config.documents.channel import After
 from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, Gated, ProtectionEntry
 from setpoint.config.lookups import LookupReport, resolve_tree
-from setpoint.config.merging import merge_maps
-from setpoint.config.orderings import Neighbours, entry_orderings, orderings
-from setpoint.config.problems import Problems
+from setpoint.config.orderings import Neighbours, entry_orderings, orderings, unique
+from setpoint.config.problems import Position, Problems, suggest
 from setpoint.config.scope import Instance
 from setpoint.config.values import as_text
 from setpoint.config.yaml import place_of
@@ -32,6 +33,7 @@ from setpoint.model.policy import (
 )
 from setpoint.model.selector import Selector
 
+STABLE = "release-channel-stable"
 NODES = (("runtime", "runtime"), ("application", "application"), ("channel", "channel"), ("service", "instance"))
 """Node, and the subject that its gates have where they do not say: in the order of asking."""
 
@@ -54,7 +56,7 @@ class PolicyCompiler:
             strategy=Strategy.MIRROR if mirror else Strategy(str(channel.strategy or Strategy.NEWEST_READY)),
             mirror=mirror,
             accepts=_accepts(instance),
-            orderings=(*orderings(instance, neighbours), *self._stable_channels(instance, neighbours)),
+            orderings=unique([*orderings(instance, neighbours), *self._stable_channels(instance, neighbours)]),
             checks=tuple(self._checks(instance)),
             approvals=tuple(self._approvals(instance)),
             calendars=tuple(self._calendars(instance)),
@@ -80,7 +82,7 @@ class PolicyCompiler:
     def _checks(self, instance: Instance) -> list[CheckUse]:
         found: list[CheckUse] = []
         for entry, level, node, when in self._gates(instance, "protections"):
-            if self.checks.builtin(entry) == "release-channel-stable":
+            if self.checks.builtin(entry) == STABLE:
                 continue
             name = str(entry.name or entry.use)
             for use in self.checks.uses(instance, entry, name, level, when):
@@ -90,20 +92,36 @@ class PolicyCompiler:
     def _stable_channels(self, instance: Instance, neighbours: Neighbours) -> list[Ordering]:
         found: list[Ordering] = []
         for entry, _, _, when in self._gates(instance, "protections"):
-            if self.checks.builtin(entry) == "release-channel-stable" and (after := self._as_after(entry)):
+            if self.checks.builtin(entry) == STABLE and (after := self._as_after(entry, neighbours)):
                 found += entry_orderings(instance, after, neighbours, when)
         return found
 
-    def _as_after(self, entry: ProtectionEntry) -> After | None:
-        """``release-channel-stable`` is ``after`` in other words."""
+    def _as_after(self, entry: ProtectionEntry, neighbours: Neighbours) -> After | None:
+        """``release-channel-stable`` is ``after`` in other words; mistakes in its own ``with`` are told with the references."""
         arguments = self.checks.arguments(entry)
         fields: dict[str, Any] = {key: arguments[key] for key in ("soak", "need") if key in arguments}
         fields["channels"] = arguments.get("channels", arguments.get("channel"))
-        fields["name"] = entry.name or entry.use
-        try:
-            return After.model_validate(fields).model_copy(update={"override": entry.override})
-        except ValueError:
+        place = place_of(entry.use)
+        if fields["channels"] is None:
+            if entry.use != STABLE:
+                self._add("bad-argument", place, f'"{entry.use}" does not say which channel.', "Add `channel` to its `with`.")
             return None
+        try:
+            after = After.model_validate({**fields, "name": entry.name or entry.use})
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                context = detail.get("ctx", {})
+                message = f"`{detail['loc'][0]}`: {context.get('message', 'cannot be read.')}"
+                self._add(detail["type"], place, message, context.get("hint", "Write it as in `after`."))
+            return None
+        unknown = [name for name in after.channels if name not in neighbours.channels]
+        if unknown and self.catalog.complete and entry.use != STABLE:
+            message = f'"{entry.use}" asks for "{unknown[0]}", which is no channel here.'
+            self._add("unknown-reference", place, message, suggest(unknown[0], neighbours.channels))
+        return None if unknown else after.model_copy(update={"override": entry.override})
+
+    def _add(self, code: str, place: Position, message: str, hint: str) -> None:
+        self.problems.add(code, place, self.catalog.where_at(place), message, hint)
 
     def _approvals(self, instance: Instance) -> list[ApprovalUse]:
         found: list[ApprovalUse] = []
@@ -201,6 +219,3 @@ def _cadence(instance: Instance) -> Cadence | None:
     value = window.value()
     bare = type(value)(**{field: getattr(value, field) for field in value.__struct_fields__} | {"max": 0})
     return Cadence(Calendar("cadence", (bare,)), instance.timezone, window.max or 1)
-
-
-__all__ = ["PolicyCompiler", "merge_maps"]

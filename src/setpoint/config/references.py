@@ -58,8 +58,9 @@ class _References:
             if isinstance(entry.model, Gated):
                 self._gates(entry, entry.model)
 
-    def _add(self, code: str, node: Any, where_: str, message: str, hint: str) -> None:
-        self._problems.add(code, node if isinstance(node, Position) else place_of(node), where_, message, hint)
+    def _add(self, code: str, node: Any, label: str, message: str, hint: str) -> None:
+        place = node if isinstance(node, Position) else place_of(node)
+        self._problems.add(code, place, self._catalog.where_at(place) or label, message, hint)
 
     def _known(
         self, name: str, known: Iterable[str], what: str, label: str, field: str, *, of: str = "", code: str = "unknown-reference"

@@ -147,11 +147,12 @@ def where(tree: Any, path: Path, label: str) -> str:
             pending = step
         if child is _NOWHERE:
             continue
-        if isinstance(step, int) and isinstance(child, dict | Scalar):
+        if isinstance(step, int) and isinstance(child, dict):
             name = _name_of(child)
             parts.append(f'{pending}[{step}] "{name}"' if name else f"{pending}[{step}]")
         node = child
-    return " ".join(parts if parts and parts[0].startswith("channels[") else [label, *parts])
+    in_place = path[:1] == ("channels",) and label.startswith("Application")
+    return " ".join(parts if parts and in_place else [label, *parts])
 
 
 def _name_of(node: Any) -> str:

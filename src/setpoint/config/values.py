@@ -319,6 +319,7 @@ class Whole(int):
         return self.text
 
 
+_LONGEST_NUMBER = 40
 _INT = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -346,14 +347,18 @@ def core_value(text: Scalar) -> Any:
     if text in {"true", "True", "TRUE", "false", "False", "FALSE"}:
         return text.lower() == "true"
     number: Whole | Number
-    if _INT.fullmatch(text) and len(text) < 40:
+    if len(text) > _LONGEST_NUMBER:
+        return text
+    if _INT.fullmatch(text):
         number = Whole(text)
-    elif _BASED.fullmatch(text) and len(text) < 40:
+    elif _BASED.fullmatch(text):
         number = Whole(int(text, 0))
     elif _FLOAT.fullmatch(text):
         number = Number(text)
     else:
         return text
+    if abs(number) >= (1 << 63 if isinstance(number, int) else float("inf")):
+        return text  # beyond what JSON carries: its characters are all there is
     number.text, number.position = str.__str__(text), text.position
     return number
 

@@ -228,7 +228,18 @@ class _Composer:
         assert isinstance(event, ScalarEvent)  # noqa: S101 - the parser has no other event here
         if tag:
             return Scalar.of(f"{tag} {event.value}".strip(), position)
-        return Scalar.of(event.value, position, plain=not event.style and event.ctag is None)
+        return Scalar.of(self._sound(event.value, position), position, plain=not event.style and event.ctag is None)
+
+    def _sound(self, text: str, position: Position) -> str:
+        """A text that can be written out again: escapes can make NUL and halves of characters, as JSON writes them."""
+        hint = "Write the character itself, or leave it out."
+        if "\0" in text:
+            self._problems.add("nul", position, "", "this text contains a NUL character.", hint)
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16").replace("\0", "")
+        except UnicodeDecodeError:
+            self._problems.add("bad-character", position, "", "an escape in this text is half a character.", hint)
+            return text.encode("utf-8", "replace").decode()
 
     def _mapping(self, events: Iterator[Event], depth: int, position: Position) -> Mapping:
         own: dict[str, Any] = {}
