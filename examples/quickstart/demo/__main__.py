@@ -71,11 +71,11 @@ def leave(stage: Stage) -> None:
     tell("All of it was seen from outside. The engine goes on running; try:")
     program = os.path.relpath(BIN / "setpoint")
     aside()
-    aside(f"export SETPOINT_HOME={stage.home}")
+    aside(f"export SETPOINT_HOME={os.path.relpath(stage.home)}")
     for command in ("status", "explain web@staging", "history web@production", "events", "logs web@staging"):
         aside(f"{program} {command}")
-    aside(f"{program} rollback web@production --to 2.0.0 --why 'to see it'")
-    aside(f"curl http://127.0.0.1:{stage.ports['production']}/?name=you")
+    aside(f"{program} rollback web@production 2.0.0 --why 'to see it'")
+    aside(f"curl http://127.0.0.1:{stage.ports['production']}")
     aside(f"{program} down --services       # the engine and all that it runs; `make clean` removes the rest")
 
 

@@ -75,7 +75,7 @@ def second_release(stage: Stage) -> None:
 
 def bad_release(stage: Stage) -> None:
     """Version 3 is healthy and wrong."""
-    tell("Release 3: web 3.0.0 is healthy, but half of its pages are errors.")
+    tell("Release 3: web 3.0.0 is healthy, but where two visits fall into one second, it divides by zero.")
     began = now()
     stage.setpoint("release", "web=3.0.0", by="ada")
     runs(stage, "staging", "3.0.0")
