@@ -6,7 +6,7 @@ from collections import Counter
 
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide
-from setpoint.core.facts import AnyFact
+from setpoint.core.facts import AnyFact, Configured
 from setpoint.core.instance.state import InstanceState, Life
 from setpoint.core.instructions import Apply
 from setpoint.core.topic import TopicState
@@ -65,13 +65,13 @@ class Invariants:
         """These facts once more, and those of an earlier turn that come late, change nothing: what they decide is decided."""
         self.preconditions["idempotent"] += 1
         now = max(fact.at for fact in turn.facts)
-        for facts in (turn.facts, self._recent.get(turn.entity, turn.facts)):
+        for facts in (turn.facts, self._recent.get(turn.entity, ())):
             state = turn.decision.state
             again = decide(turn.entity, state, facts, now).state
             if _essence(state) != _essence(again):
                 complaint = f"{[type(fact).__name__ for fact in facts]} again gave {_essence(again)} instead of {_essence(state)}"
                 raise Broken("idempotent", complaint, turn)
-        self._recent[turn.entity] = turn.facts
+        self._recent[turn.entity] = tuple(fact for fact in turn.facts if not isinstance(fact, Configured))
 
 
 def _essence(state: object) -> object:

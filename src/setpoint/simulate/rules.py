@@ -12,7 +12,7 @@ from setpoint.core.calendars import occurrence, opening
 from setpoint.core.instance import gates
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.state import Attempt, Kind, offer_of
+from setpoint.core.instance.state import Attempt, Kind, Rollout, offer_of
 from setpoint.core.instance.steering import QUIET
 from setpoint.core.instructions import Apply
 from setpoint.model.checks import Outcome
@@ -292,13 +292,13 @@ def seen(step: Step) -> Iterator[Complaint]:
     offer = offer_of(step.before.life, old.attempt.release)
     if finalized and offer and step.after.policy:
         step.saw("seen")
-        yield from _finalized(step, step.after.policy, offer, old.attempt)
+        yield from _finalized(step, step.after.policy, offer, old)
     for event in step.events("rolling-back", "failed"):
         step.saw("seen")
         yield from _deadline(step, event.text)
 
 
-def _finalized(step: Step, policy: Policy, offer: Offer, attempt: Attempt) -> Iterator[Complaint]:
+def _finalized(step: Step, policy: Policy, offer: Offer, rollout: Rollout) -> Iterator[Complaint]:
     place = step.world.runtimes.place(step.instance)
     if not place.applies or place.applies[-1][2] != offer.spec:
         yield f"finalized {offer.version.name}, which was never applied last: {place.applies[-2:]}"
@@ -307,8 +307,9 @@ def _finalized(step: Step, policy: Policy, offer: Offer, attempt: Attempt) -> It
     looked, spec = step.world.shown.get(step.turn.entity, (0, ""))
     if looked < taken or spec != offer.spec:
         yield f"finalized {offer.version.name} applied at {taken}, but the last look that showed a whole version was at {looked}"
+    first = min(when for when, _, spec in place.applies if spec == offer.spec and when >= rollout.began)
     for use in _uses(step, policy, offer, Phase.POST_DEPLOYMENT):
-        yield from _passed(step, use, attempt, taken)
+        yield from _passed(step, use, rollout.attempt, first)
 
 
 def _deadline(step: Step, text: str) -> Iterator[Complaint]:

@@ -210,7 +210,7 @@ class World:
                 if entity not in self.subscribers.setdefault(to, {}):
                     self.subscribers[to][entity] = None
                     if to in self.publications:
-                        self._deliver(entity, self.publications[to])
+                        self._deliver(entity, replace(self.publications[to], at=self.now))
             case Unsubscribe(to):
                 self.subscribers.get(to, {}).pop(entity, None)
             case Record(event):
