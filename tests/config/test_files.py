@@ -50,6 +50,16 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
     assert [(p.code, p.file) for p in check(root)] == [("symlink-outside", "evil.setpoint.yaml")]
 
 
+def test_a_refused_file_hides_no_mistakes_in_others_and_causes_none(tmp_path: Path) -> None:
+    text = APPLICATION.replace("staging", "staging, runtime: cluster, sirvices: web")
+    root = write(tmp_path / "root", setpoint_dot_yaml=text)
+    (root / "evil.setpoint.yaml").symlink_to("/etc/hostname")
+    assert [problem.code for problem in check(root)] == ["symlink-outside", "unknown-key"]
+    with pytest.raises(ConfigurationError) as error:
+        load(root)
+    assert error.value.problems == check(root)
+
+
 def test_folders_behind_links_are_not_entered(tmp_path: Path) -> None:
     root = write(tmp_path / "root", setpoint_dot_yaml=APPLICATION)
     outside = write(tmp_path / "outside", a_dot_setpoint_dot_yaml="kind: [")

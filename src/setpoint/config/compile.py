@@ -13,14 +13,14 @@ from setpoint.config import paths
 from setpoint.config.catalog import Catalog, read_catalog
 from setpoint.config.checks import CheckCompiler
 from setpoint.config.documents.runtime import ADAPTERS
-from setpoint.config.files import collect
+from setpoint.config.files import gather
 from setpoint.config.instances import LOCAL, build_instances, effective_tree
 from setpoint.config.lookups import LookupFailedError, resolve_tree, strict
 from setpoint.config.orderings import Neighbours
 from setpoint.config.origins import origins_of
 from setpoint.config.parameters import ParameterError, declared_values
 from setpoint.config.policies import PolicyCompiler
-from setpoint.config.problems import ConfigurationError, Problem, Problems
+from setpoint.config.problems import ConfigurationError, Problem, Problems, in_order
 from setpoint.config.references import check_references
 from setpoint.config.running import check_running, template
 from setpoint.config.scope import Instance
@@ -231,7 +231,10 @@ def load(root: Path) -> Configuration:
     Raises:
         ConfigurationError: with every mistake.
     """
-    return Configuration.from_files(collect(root), root.resolve())
+    files, problems = gather(root)
+    if problems:
+        raise ConfigurationError(_all_problems(files, root.resolve(), problems))
+    return Configuration.from_files(files, root.resolve())
 
 
 def load_files(files: AnyMapping[str, bytes], root: Path) -> Configuration:
@@ -241,11 +244,15 @@ def load_files(files: AnyMapping[str, bytes], root: Path) -> Configuration:
 
 def check(root: Path) -> list[Problem]:
     """Every mistake of a directory's configuration; empty: none."""
-    try:
-        files = collect(root)
-    except ConfigurationError as error:
-        return error.problems
-    return check_files(files, root.resolve())
+    files, problems = gather(root)
+    return _all_problems(files, root.resolve(), problems)
+
+
+def _all_problems(files: AnyMapping[str, bytes], root: Path, problems: list[Problem]) -> list[Problem]:
+    """Those of the files that could be read, too; where some could not, nothing is said about names that may stand there."""
+    if not files and problems:
+        return problems
+    return in_order([*problems, *_read(files, root, complete=not problems)[1]])
 
 
 def check_files(files: AnyMapping[str, bytes], root: Path) -> list[Problem]:
@@ -253,9 +260,10 @@ def check_files(files: AnyMapping[str, bytes], root: Path) -> list[Problem]:
     return _read(files, root)[1]
 
 
-def _read(files: AnyMapping[str, bytes], root: Path) -> tuple[Configuration, list[Problem]]:
+def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -> tuple[Configuration, list[Problem]]:
     problems = Problems()
     catalog = read_catalog({path: content for path, content in files.items() if paths.is_document(path)}, problems)
+    catalog.complete = catalog.complete and complete
     check_references(catalog, files, problems)
     instances = build_instances(catalog, problems)
     compiler = PolicyCompiler(catalog, CheckCompiler(catalog, root, problems), problems)

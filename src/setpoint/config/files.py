@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from setpoint.config import paths
-from setpoint.config.problems import ConfigurationError, Position, Problems
+from setpoint.config.problems import ConfigurationError, Position, Problem, Problems
 from setpoint.config.yaml import MAX_BYTES, Mapping, Scalar, Sequence, place_of, read_documents
 
 MAX_DOCUMENTS = 5_000
@@ -21,17 +21,20 @@ def collect(root: Path) -> dict[str, bytes]:
     Raises:
         ConfigurationError: the directory or a file cannot be read, or a symbolic link leads out of it.
     """
+    files, problems = gather(root)
+    if problems:
+        raise ConfigurationError(problems)
+    return files
+
+
+def gather(root: Path) -> tuple[dict[str, bytes], list[Problem]]:
+    """As ``collect``, with what is wrong beside what could be read."""
     problems = Problems()
     root = root.resolve()
     if not root.is_dir():
-        problems.add(
-            "no-directory",
-            Position(str(root)),
-            "",
-            "there is no such directory.",
-            "Name the directory that has your *.setpoint.yaml files.",
-        )
-        raise ConfigurationError(problems.in_order())
+        hint = "Name the directory that has your *.setpoint.yaml files."
+        problems.add("no-directory", Position(str(root)), "", "there is no such directory.", hint)
+        return {}, problems.in_order()
     files = {
         path: content
         for path in _documents(root, problems)
@@ -39,9 +42,7 @@ def collect(root: Path) -> dict[str, bytes]:
     }
     for document in sorted(files):
         _add_named(root, document, files, problems)
-    if len(problems):
-        raise ConfigurationError(problems.in_order())
-    return files
+    return files, problems.in_order()
 
 
 def _documents(root: Path, problems: Problems) -> Iterator[str]:
