@@ -1,19 +1,21 @@
 """Many rows by few statements.
 
-``sqlite3`` lets go of the interpreter once per statement step and has to win it back; with ``executemany`` that is once per row,
-while another thread decides. One statement for many rows does its work beside that thread instead. Statements come in few sizes
-so that the connection's cache of prepared statements holds them all.
+``sqlite3`` lets go of the interpreter once per statement step and has to win it back, which takes a while when another thread
+decides; with ``executemany`` that is once per row. One statement for many rows does its work beside that thread instead: all rows
+but a few in one, the rest in another, so that the statements to prepare stay few enough to be kept.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-_SIZES = (256, 64, 16, 4, 1)
+_STEP = 32
+_LARGEST = 512
+"""Rows in one statement; SQLite takes 32,766 values at most."""
 
 
 def insert(connection: sqlite3.Connection, head: str, rows: Sequence[Sequence[Any]], tail: str = "") -> None:
@@ -30,14 +32,10 @@ def match(connection: sqlite3.Connection, statement: str, keys: Sequence[Any]) -
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     start = 0
-    while start < len(rows):
-        size = _fitting(len(rows) - start)
+    while (left := len(rows) - start) > 0:
+        size = min(left - left % _STEP or left, _LARGEST)
         yield rows[start : start + size]
         start += size
-
-
-def _fitting(left: int, sizes: Iterable[int] = _SIZES) -> int:
-    return next(size for size in sizes if size <= left)
 
 
 @lru_cache(maxsize=512)

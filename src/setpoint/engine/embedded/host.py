@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,8 @@ log = logging.getLogger("setpoint.engine")
 
 QUEUED = 50_000
 """Facts that may wait for a turn before ``post`` makes its callers wait."""
+_SWITCH = 0.0005
+"""Seconds after which the interpreter changes threads: the writer must get its few moments while the loop decides."""
 _BACKWARDS: Duration = 2000
 _RECOVER = 1.0
 _REST: Duration = 5
@@ -117,6 +120,8 @@ class EmbeddedEngine:
             is_open=lambda operation: operation in self._world.operations,
             is_wanted=lambda entity: bool(self._world.subscribers.get(entity)),
         )
+        self._switch_interval = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH)
         self._install(world)
         self._loop = asyncio.create_task(self._serve(), name="setpoint-engine")
         self._tick()
@@ -135,6 +140,7 @@ class EmbeddedEngine:
                 await self._loop
         finally:
             self._intake.fail(EngineStopped("the engine has stopped"))
+            sys.setswitchinterval(self._switch_interval)
             self._status = "stopped"
             self.history.close()
             await asyncio.to_thread(self.database.close)

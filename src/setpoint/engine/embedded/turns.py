@@ -28,6 +28,9 @@ log = logging.getLogger("setpoint.engine")
 
 PASS_TURNS = 256
 PASS_SECONDS = 0.008
+LONG_PASS_SECONDS = 0.016
+"""When many wait: fewer commits for more turns; nobody who waits in a long line notices."""
+_MANY = 512
 _FANOUT = 128
 """So many subscribers are told in the publisher's own transaction; more get it in chunks of this size, pass after pass."""
 _FEW = 16
@@ -106,12 +109,12 @@ class Turns:
             do.Record: self._record,
         }
 
-    def run(self, *, seconds: float = PASS_SECONDS, limit: int = PASS_TURNS) -> Pass:
+    def run(self) -> Pass:
         """Turns in order of mail, bounded in number and time; what is left over becomes rows."""
         current = self._pass = Pass()
-        end = time.perf_counter() + seconds
+        end = time.perf_counter() + (LONG_PASS_SECONDS if self._mailbox.mails > _MANY else PASS_SECONDS)
         self._fan_out()
-        while current.turns < limit and (found := self._mailbox.next()) is not None:
+        while current.turns < PASS_TURNS and (found := self._mailbox.next()) is not None:
             actor, self._urgent = found
             self._turn(actor)
             if time.perf_counter() > end:
