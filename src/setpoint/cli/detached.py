@@ -22,7 +22,7 @@ _TAIL = 15
 
 def start(home: Path, port: int | None) -> None:
     """Start it and wait until it answers. Raises Ended."""
-    if (found := location.find(home)) is not None:
+    if (found := location.find(home)) is not None and _answers(found.url):
         typer.echo(f"The engine runs already (process {found.pid}).")
         greet(home, found.url)
         return
@@ -32,10 +32,22 @@ def start(home: Path, port: int | None) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         began = os.fstat(descriptor).st_size
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True, cwd="/")
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True, cwd="/"
+        )
     finally:
         os.close(descriptor)
     greet(home, _await_ready(home, process, log, began).url)
+
+
+def _answers(url: str) -> bool:
+    """Whether it lives: a lock may outlast its holder for the blink of an eye."""
+    import httpx  # noqa: PLC0415 - only here
+
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
 
 
 def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path, began: int) -> location.Location:
@@ -81,7 +93,11 @@ def stop(home: Path) -> None:
     deadline = time.monotonic() + _STOPS
     while location.held(home):
         if time.monotonic() > deadline:
-            raise Ended(Code.TIMED_OUT, f"The engine (process {pid}) has not stopped within {_STOPS:.0f} s.", "See its log; it may finish an apply.")
+            raise Ended(
+                Code.TIMED_OUT,
+                f"The engine (process {pid}) has not stopped within {_STOPS:.0f} s.",
+                "See its log; it may finish an apply.",
+            )
         time.sleep(_TICK)
     typer.echo("The engine has stopped.")
 

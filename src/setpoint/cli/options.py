@@ -23,19 +23,28 @@ _WHERE = "Which engine, as whom, and how it is shown"
 
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="Data directory of the engine (SETPOINT_HOME, else ~/.local/share/setpoint).", rich_help_panel=_WHERE),
+    typer.Option(
+        "--home", help="Data directory of the engine (SETPOINT_HOME, else ~/.local/share/setpoint).", rich_help_panel=_WHERE
+    ),
 ]
 Token = Annotated[
     str,
-    typer.Option("--token", help="Act as the person of this token (SETPOINT_TOKEN, else the administrator's file).", rich_help_panel=_WHERE),
+    typer.Option(
+        "--token", help="Act as the person of this token (SETPOINT_TOKEN, else the administrator's file).", rich_help_panel=_WHERE
+    ),
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the answer.", rich_help_panel=_WHERE)]
 Why = Annotated[str, typer.Option("--why", help="The reason, for those who read the history.")]
 ReleaseNumber = Annotated[int, typer.Option("--release", min=0, help="Number of the release; without it the one under way.")]
-App = Annotated[str, typer.Option("--app", help="The application; may be left out where it is clear.", autocompletion=completions.applications)]
+App = Annotated[
+    str,
+    typer.Option("--app", help="The application; may be left out where it is clear.", autocompletion=completions.applications),
+]
 Target = Annotated[
     str,
-    typer.Argument(help="service@channel, application/service@channel, or a channel for all it has.", autocompletion=completions.targets),
+    typer.Argument(
+        help="service@channel, application/service@channel, or a channel for all it has.", autocompletion=completions.targets
+    ),
 ]
 Instance = Annotated[
     str, typer.Argument(help="service@channel or application/service@channel.", autocompletion=completions.instances)

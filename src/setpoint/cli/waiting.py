@@ -92,7 +92,9 @@ def _vetoed(client: Client, released: dict[str, Any]) -> set[str]:
 
 
 def _end(progress: Progress, released: dict[str, Any], output: Output) -> None:
-    names = {kind: [row["instance"].partition("/")[2] for row in getattr(progress, kind)] for kind in ("arrived", "failed", "replaced")}
+    names = {
+        kind: [row["instance"].partition("/")[2] for row in getattr(progress, kind)] for kind in ("arrived", "failed", "replaced")
+    }
     waiting = {
         row["instance"].partition("/")[2]: row["reason"]["text"] if row["reason"] else row["condition"]
         for row in progress.rows
@@ -101,9 +103,22 @@ def _end(progress: Progress, released: dict[str, Any], output: Output) -> None:
     show({**released, **names, "waiting": waiting}, output, lambda: None)
     number = progress.number
     if progress.failed:
-        raise Ended(Code.FAILED, f"Release {number} failed at {', '.join(names['failed'])}.", f"See `setpoint explain {names['failed'][0]}`.")
+        raise Ended(
+            Code.FAILED,
+            f"Release {number} failed at {', '.join(names['failed'])}.",
+            f"See `setpoint explain {names['failed'][0]}`.",
+        )
     if progress.replaced:
-        raise Ended(Code.FAILED, f"Release {number} was replaced by a newer one at {', '.join(names['replaced'])}.", "See `setpoint releases`.")
+        raise Ended(
+            Code.FAILED,
+            f"Release {number} was replaced by a newer one at {', '.join(names['replaced'])}.",
+            "See `setpoint releases`.",
+        )
     if waiting:
         sentences = [f"{name}: {text}" for name, text in waiting.items()]
-        raise Ended(Code.TIMED_OUT, f"Release {number} is not everywhere yet; it goes on without you.", "See `setpoint status`.", sentences)
+        raise Ended(
+            Code.TIMED_OUT,
+            f"Release {number} is not everywhere yet; it goes on without you.",
+            "See `setpoint status`.",
+            sentences,
+        )

@@ -1,4 +1,4 @@
-"""From a wish to what the line is asked for: versions with their identity, and a compiled spec for every instance that may get them."""
+"""From a wish to what the line is asked for: versions with their identity, and a spec for every instance that may get them."""
 
 from __future__ import annotations
 

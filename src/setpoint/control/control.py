@@ -1,4 +1,4 @@
-"""The one door: every command and query goes through here, as somebody, with a permission and – if it changes anything – an audit record."""
+"""The one door: every command and query goes through here, as somebody, with a permission; every change with an audit record."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +45,8 @@ class Control:
         self.people = People(self.records)
         self.audit = Audit(self.records)
         self.one_apply = asyncio.Lock()
+        self.unreadable = ""
+        """Why the stored configuration cannot be used by this version; empty: it can."""
         self._configuration: Configuration | None = None
 
     @property
@@ -60,6 +62,10 @@ class Control:
     @property
     def configuration(self) -> Configuration:
         """The configuration in force. Raises Refused before the first apply."""
+        if self.unreadable:
+            raise Refused(
+                "The stored configuration cannot be used by this version.", "See `setpoint doctor`; then apply a corrected one."
+            )
         if self._configuration is None:
             raise Refused("No configuration has been applied yet.", "Apply one with `setpoint apply DIRECTORY`.")
         return self._configuration
@@ -70,12 +76,18 @@ class Control:
         places = {instance: configuration.policy(instance).labels["runtime"] for instance in configuration.all_instances}
         await self.effects.set_runtimes(definitions, places)
         self._configuration = configuration
+        self.unreadable = ""
 
-    async def start(self) -> None:
-        """Take up where the last engine ended: people, the configuration, an apply that was not finished."""
+    async def start(self, *, adopted: Callable[[], None]) -> None:
+        """Take up where the last engine ended: people, the configuration, an apply that was not finished.
+
+        ``adopted`` is called once the runtimes are known: only then may anything be looked at.
+        """
         await self.people.load()
         await self.people.ensure_admin(self.home, self.clock())
         await commands.apply.restore(self)
+        adopted()
+        await commands.apply.finish(self)
 
     # --- the door
 
@@ -151,10 +163,10 @@ class Control:
             )
 
 
-O = TypeVar("O", Operation, Stream)
+Found = TypeVar("Found", Operation, Stream)
 
 
-def _find(operations: Mapping[str, O], name: str, kind: str) -> O:
+def _find(operations: Mapping[str, Found], name: str, kind: str) -> Found:
     if name not in operations:
         raise NotFound(f'There is no {kind} "{name}".', f"There is: {', '.join(sorted(operations))}.")
     return operations[name]

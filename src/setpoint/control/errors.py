@@ -1,5 +1,7 @@
 """What can be wrong with a command or query: a code for programs, a sentence for people, and what to do next."""
 
+# ruff: noqa: N818 - they are named for what they say to the person who asked; "Error" behind each would say nothing
+
 from __future__ import annotations
 
 

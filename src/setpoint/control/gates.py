@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from setpoint.control.registry import Answer
 from setpoint.core.instance import gates as core
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
-from setpoint.model.policy import CheckUse, Phase, Policy
+from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, Policy
 from setpoint.model.time import Instant
 
 if TYPE_CHECKING:
@@ -23,11 +23,15 @@ _ORDER = {phase: number for number, phase in enumerate(Phase)}
 def skippable(policy: Policy) -> dict[str, tuple[str, ...] | None]:
     """Every gate's name -> who may skip it (None: whoever has the right). Gates of one name are skipped together."""
     found: dict[str, tuple[str, ...] | None] = {}
-    for use in (*policy.orderings, *policy.approvals, *policy.calendars, *policy.checks):
+    for use in _uses(policy):
         found[use.name] = _narrower(found[use.name], use.override) if use.name in found else use.override
     if policy.cadence:
         found["cadence"] = None
     return found
+
+
+def _uses(policy: Policy) -> tuple[Ordering | ApprovalUse | CalendarUse | CheckUse, ...]:
+    return (*policy.orderings, *policy.approvals, *policy.calendars, *policy.checks)
 
 
 def _narrower(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -91,8 +95,8 @@ def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: I
             yield _view(kind, phase, name, reason, skipped=core.skipped(life, offer.release, name), begun=begun)
 
 
-def _names(uses: tuple[object, ...], policy: Policy, life: Life, offer: Offer) -> list[str]:
-    return [use.name for use in uses if applies(use.when, policy, life, offer)]  # type: ignore[attr-defined]  # every gate has both
+def _names(uses: Sequence[Ordering | ApprovalUse | CalendarUse], policy: Policy, life: Life, offer: Offer) -> list[str]:
+    return [use.name for use in uses if applies(use.when, policy, life, offer)]
 
 
 def _view(kind: str, phase: Phase, name: str, reason: Reason | None, *, skipped: bool, begun: bool) -> GateView:

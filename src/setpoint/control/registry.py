@@ -1,4 +1,4 @@
-"""Every command and query there is: name, permission, request, answer, documentation. Nothing changes the system but through these."""
+"""Every command and query there is: name, permission, request, answer, documentation. Nothing else changes the system."""
 
 from __future__ import annotations
 

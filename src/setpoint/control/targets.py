@@ -1,4 +1,4 @@
-"""What people write to name things: ``web@production``, ``saas/web@production``, ``production``, ``saas/production``, ``saas``."""
+"""What people write to name things: ``web@production``, ``saas/web@production``, ``production``, ``saas/production``."""
 
 from __future__ import annotations
 

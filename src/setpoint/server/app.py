@@ -30,7 +30,9 @@ _REF = "#/components/schemas/{model}"
 
 def create_app(control: Control, stopping: asyncio.Event) -> FastAPI:
     """The application; ``stopping`` ends its streams."""
-    app = FastAPI(title="Setpoint", version=setpoint.__version__, docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json")
+    app = FastAPI(
+        title="Setpoint", version=setpoint.__version__, docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json"
+    )
     for command in COMMANDS.values():
         _add_command(app, control, command)
     for query in QUERIES.values():
@@ -49,7 +51,9 @@ def create_app(control: Control, stopping: asyncio.Event) -> FastAPI:
 def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
     async def run(request: Request) -> Response:
         payload = await _json(request)
-        answer = await control.command(operation.name, payload, request.state.person, request=request.headers.get(IDEMPOTENCY, ""))
+        answer = await control.command(
+            operation.name, payload, request.state.person, request=request.headers.get(IDEMPOTENCY, "")
+        )
         return _answer(answer)
 
     _route(app, f"{PREFIX}/commands/{operation.name}", run, operation, ["POST"], "commands")
@@ -109,10 +113,19 @@ class Problem(BaseModel):
 
 def _described(model: type[BaseModel], method: str) -> dict[str, Any]:
     if method == "POST":
-        return {"requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}}}
+        return {
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}},
+            }
+        }
     properties = model.model_json_schema(ref_template=_REF).get("properties", {})
     required = model.model_json_schema().get("required", [])
-    return {"parameters": [{"name": name, "in": "query", "required": name in required, "schema": schema} for name, schema in properties.items()]}
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": name in required, "schema": schema} for name, schema in properties.items()
+        ]
+    }
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,18 +23,28 @@ from setpoint.store.content import Content
 
 
 class _Late:
-    """Effects need the engine's database, the engine needs its effects: this stands in until both are there."""
+    """Stands in for the effects until there are some, and until they know the runtimes of the configuration in force.
 
-    effects: Effects
+    What is open at a start waits here: a runtime that is not known *yet* must not look like one that cannot be reached.
+    """
+
+    def __init__(self) -> None:
+        self.effects: Effects | None = None
+        self.ready = asyncio.Event()
 
     async def apply(self, entity: str, instruction: Apply) -> None:
-        await self.effects.apply(entity, instruction)
+        await (await self._known()).apply(entity, instruction)
 
     async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
-        return await self.effects.check(entity, instruction)
+        return await (await self._known()).check(entity, instruction)
 
     async def look(self, entity: str, watch: Watch) -> Observation:
-        return await self.effects.look(entity, watch)
+        return await (await self._known()).look(entity, watch)
+
+    async def _known(self) -> Effects:
+        await self.ready.wait()
+        assert self.effects is not None  # noqa: S101 - set before anybody is ready
+        return self.effects
 
 
 @asynccontextmanager
@@ -51,16 +62,16 @@ async def running(
     """
     late = _Late()
     engine = EmbeddedEngine(home, decide=decide, codec=Codec(), performer=late, watch=watch, clock=clock)
-    late.effects = Effects(
+    effects = late.effects = Effects(
         home,
         Content(engine.database),
         runtimes=runtime_adapters() if runtimes is None else runtimes,
         protections=load_protections() if protections is None else protections,
     )
-    control = Control(engine, late.effects, clock=clock or host_clock()[0])
+    control = Control(engine, effects, clock=clock or host_clock()[0])
     async with engine:
         try:
-            await control.start()
+            await control.start(adopted=late.ready.set)
             yield control
         finally:
-            await late.effects.close()
+            await effects.close()

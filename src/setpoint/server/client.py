@@ -45,7 +45,11 @@ class Client:
         """
         place = location.find(home)
         if place is None:
-            more = "" if os.environ.get(location.HOME_VARIABLE) else f", or name another data directory with --home or {location.HOME_VARIABLE}"
+            more = (
+                ""
+                if os.environ.get(location.HOME_VARIABLE)
+                else f", or name another data directory with --home or {location.HOME_VARIABLE}"
+            )
             raise ClientError("unreachable", f"No engine runs in {home}.", f"Start one with `setpoint up`{more}.")
         return cls(place.url, token or os.environ.get(location.TOKEN_VARIABLE, "") or _admin_token(home))
 
@@ -115,8 +119,16 @@ def _error(response: httpx.Response) -> ClientError:
         found = response.json()
         return ClientError(found["code"], found["message"], found["hint"], found["details"], response.status_code)
     except (ValueError, KeyError, TypeError):
-        return ClientError("unreachable", f"What answers at {response.url.copy_with(path='/')} is no Setpoint ({response.status_code}).", "See `setpoint doctor`.")
+        return ClientError(
+            "unreachable",
+            f"What answers at {response.url.copy_with(path='/')} is no Setpoint ({response.status_code}).",
+            "See `setpoint doctor`.",
+        )
 
 
 def _unreachable(error: httpx.HTTPError) -> ClientError:
-    return ClientError("unreachable", f"The engine does not answer: {error or type(error).__name__}.", "See its log, or start it with `setpoint up`.")
+    return ClientError(
+        "unreachable",
+        f"The engine does not answer: {error or type(error).__name__}.",
+        "See its log, or start it with `setpoint up`.",
+    )

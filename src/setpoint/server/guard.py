@@ -51,7 +51,9 @@ class Guard:
         person = self._identify(token.strip()) if scheme.lower() == "bearer" else None
         if person is None:
             message = "This token is not known, or has expired." if token else "A token is needed."
-            return 401, problems.body("unauthenticated", message, "Send Authorization: Bearer TOKEN; `setpoint token create` makes one.")
+            return 401, problems.body(
+                "unauthenticated", message, "Send Authorization: Bearer TOKEN; `setpoint token create` makes one."
+            )
         scope.setdefault("state", {})["person"] = person
         return None
 
@@ -63,7 +65,9 @@ def _wrong_host(headers: Headers) -> tuple[int, dict[str, Any]] | None:
     """A page of another site that has its name point to this machine must not get through (DNS rebinding)."""
     for name, value in (("host", f"//{headers.get('host', '')}"), ("origin", headers.get("origin", ""))):
         if name in headers and _hostname(value) not in HOSTS:
-            return 403, problems.body("wrong-host", f"This engine does not answer as {headers[name]}.", "Use http://127.0.0.1 with its port.")
+            return 403, problems.body(
+                "wrong-host", f"This engine does not answer as {headers[name]}.", "Use http://127.0.0.1 with its port."
+            )
     return None
 
 

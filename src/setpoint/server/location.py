@@ -1,4 +1,4 @@
-"""Where an engine keeps its data and where it answers: what the command line needs to find it. Imports next to nothing, so that it is quick."""
+"""Where an engine keeps its data and where it answers. Imports next to nothing, so that the command line is quick."""
 
 from __future__ import annotations
 

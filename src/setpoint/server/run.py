@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 import setpoint
+from setpoint.control.control import Control
 from setpoint.engine.errors import EngineStopped
 from setpoint.server import location
 from setpoint.server.app import create_app
@@ -24,6 +26,11 @@ log = logging.getLogger("setpoint.server")
 HOST = "127.0.0.1"
 _GRACE = 5
 """Seconds that open answers have when the server stops."""
+
+
+_LOOK = 0.5
+"""Seconds between two looks at whether the engine still serves."""
+Ready = Callable[[location.Location], None]
 
 
 class PortTakenError(Exception):
@@ -38,7 +45,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(home: Path, port: int | None, ready: Callable[[location.Location], None]) -> None:
+async def serve(home: Path, port: int | None, ready: Ready) -> None:
     """Run until SIGTERM or SIGINT; ``ready`` is told where it answers.
 
     Raises:
@@ -49,24 +56,31 @@ async def serve(home: Path, port: int | None, ready: Callable[[location.Location
     listener = listen(port)
     with _signals(stopping), listener:
         async with running(home) as control:
-            server = _Server(uvicorn.Config(create_app(control, stopping), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE))
-            place = location.Location(f"http://{HOST}:{listener.getsockname()[1]}", os.getpid(), setpoint.__version__)
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            broken = asyncio.create_task(_broken(control.engine.health))
-            try:
-                while not server.started and not serving.done():
-                    await asyncio.sleep(0.005)
-                location.write(home, place)
-                ready(place)
-                await asyncio.wait({asyncio.create_task(stopping.wait()), serving, broken}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                location.forget(home)
-                stopping.set()
-                server.should_exit = True
-                await serving
-            if broken.done():
-                raise EngineStopped(broken.result())
-            broken.cancel()
+            await _answer(control, listener, stopping, ready)
+
+
+async def _answer(control: Control, listener: socket.socket, stopping: asyncio.Event, ready: Ready) -> None:
+    place = location.Location(f"http://{HOST}:{listener.getsockname()[1]}", os.getpid(), setpoint.__version__)
+    server = _Server(_settings(create_app(control, stopping)))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    broken = asyncio.create_task(_broken(control))
+    try:
+        location.write(control.home, place)
+        ready(place)
+        asked = asyncio.create_task(stopping.wait())
+        await asyncio.wait({asked, serving, broken}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        location.forget(control.home)
+        stopping.set()
+        server.should_exit = True
+        await serving
+        broken.cancel()
+    if broken.done() and not broken.cancelled():
+        raise EngineStopped(broken.result())
+
+
+def _settings(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE)
 
 
 def listen(port: int | None) -> socket.socket:
@@ -102,10 +116,8 @@ def _signals(stopping: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _broken(health: Callable[[], object]) -> str:
+async def _broken(control: Control) -> str:
     """Ends when the engine ended by itself, saying why."""
-    while True:
-        await asyncio.sleep(0.5)
-        status = health()
-        if getattr(status, "status", "") == "stopped":
-            return str(getattr(status, "reason", ""))
+    while (health := control.engine.health()).status != "stopped":  # noqa: ASYNC110 - an engine that broke sets no event
+        await asyncio.sleep(_LOOK)
+    return health.reason

@@ -99,5 +99,10 @@ def _collected(directory: Path) -> dict[str, Any]:
     try:
         files = collect(directory)
     except ConfigurationError as error:
-        raise Ended(Code.ERROR, "The configuration cannot be read; nothing was applied.", "", [str(one) for one in error.problems]) from error
-    return {"files": {path: base64.b64encode(content).decode() for path, content in files.items()}, "root": str(directory.resolve())}
+        raise Ended(
+            Code.ERROR, "The configuration cannot be read; nothing was applied.", "", [str(one) for one in error.problems]
+        ) from error
+    return {
+        "files": {path: base64.b64encode(content).decode() for path, content in files.items()},
+        "root": str(directory.resolve()),
+    }

@@ -21,8 +21,12 @@ def register(app: typer.Typer) -> None:
 
 def up(
     home: Home = None,
-    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; without it 7350, or any that is free.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Start it in the background, and return when it is ready.")] = False,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; without it 7350, or any that is free.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Start it in the background, and return when it is ready.")
+    ] = False,
 ) -> None:
     """Start the engine and its API here; what it runs goes on when it ends.
 

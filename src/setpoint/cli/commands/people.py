@@ -46,7 +46,13 @@ def list_(home: Home = None, token: Token = "", output: Format = Output.TABLE) -
         from setpoint.cli.render.words import clock  # noqa: PLC0415 - as above
 
         rows = [
-            [one["id"], one["user"], ", ".join(one["groups"]) or "–", "admin" if one["admin"] else "–", clock(one["expires"]) or "never"]
+            [
+                one["id"],
+                one["user"],
+                ", ".join(one["groups"]) or "–",
+                "admin" if one["admin"] else "–",
+                clock(one["expires"]) or "never",
+            ]
             for one in answer["tokens"]
         ]
         columns(["id", "user", "groups", "rights", "expires"], rows)

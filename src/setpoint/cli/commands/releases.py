@@ -18,13 +18,17 @@ def register(app: typer.Typer) -> None:
 
 
 def release(
-    versions: Annotated[list[str], typer.Argument(metavar="SERVICE=VERSION...", help="What to release; several move as one release.")],
+    versions: Annotated[
+        list[str], typer.Argument(metavar="SERVICE=VERSION...", help="What to release; several move as one release.")
+    ],
     to: Annotated[list[str] | None, typer.Option("--to", help="Only to this channel; may be repeated.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="A parameter: name=value, or service.name=value.")] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", help="A gate that shall not count; needs --why.")] = None,
     why: Why = "",
     reason: Annotated[str, typer.Option("--reason", help="The same as --why.", hidden=True)] = "",
-    urgent: Annotated[bool, typer.Option("--urgent", help="A hot fix: goes before what is under way; skips nothing by itself.")] = False,
+    urgent: Annotated[
+        bool, typer.Option("--urgent", help="A hot fix: goes before what is under way; skips nothing by itself.")
+    ] = False,
     label: Annotated[list[str] | None, typer.Option("--label", help="A label of the release: key=value.")] = None,
     repository: Annotated[str, typer.Option("--repository", help="Where the version came from.")] = "",
     commit: Annotated[str, typer.Option("--commit", help="The commit that it was built from.")] = "",
@@ -70,7 +74,8 @@ def _print(answer: Answer) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in answer["services"].items())
     places = ", ".join(dict.fromkeys(one.rpartition("@")[2] for one in answer["instances"]))
     mirrors = ", ".join(dict.fromkeys(one.rpartition("@")[2] for one in answer["followers"]))
-    typer.echo(f"Release {answer['release']} of {answer['application']}: {versions} to {places}{f' ({mirrors} will follow)' if mirrors else ''}.")
+    after = f" ({mirrors} will follow)" if mirrors else ""
+    typer.echo(f"Release {answer['release']} of {answer['application']}: {versions} to {places}{after}.")
 
 
 def _services(versions: list[str], params: list[str], source: dict[str, str]) -> dict[str, Answer]:
@@ -113,7 +118,13 @@ def releases(
         from setpoint.cli.render.words import clock  # noqa: PLC0415 - as above
 
         rows = [
-            [str(one["number"]), ", ".join(f"{name} {version}" for name, version in one["services"].items()), one["author"], clock(one["at"]), _where(one)]
+            [
+                str(one["number"]),
+                ", ".join(f"{name} {version}" for name, version in one["services"].items()),
+                one["author"],
+                clock(one["at"]),
+                _where(one),
+            ]
             for one in answer["releases"]
         ]
         columns(["no.", "versions", "by", "at", "good in"], rows)

@@ -30,7 +30,13 @@ def pin(
     Example: setpoint pin web@production 1.4.1 --why "customer demo"
     """
     answer = command(home, token, "pin", {"target": target, "version": version, "release": release, "why": why})
-    show(answer, output, lambda: typer.echo(f"Pinned {target} to {answer['version']} (release {answer['release']}) until `setpoint unpin {target}`."))
+    show(
+        answer,
+        output,
+        lambda: typer.echo(
+            f"Pinned {target} to {answer['version']} (release {answer['release']}) until `setpoint unpin {target}`."
+        ),
+    )
 
 
 def unpin(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
@@ -88,7 +94,9 @@ def rollback(
 
 def retry(
     target: Target,
-    release: Annotated[int, typer.Option("--release", min=0, help="Number of the release; without it the newest that failed there.")] = 0,
+    release: Annotated[
+        int, typer.Option("--release", min=0, help="Number of the release; without it the newest that failed there.")
+    ] = 0,
     why: Why = "",
     home: Home = None,
     token: Token = "",

@@ -89,7 +89,9 @@ def _print_event(event: dict[str, Any], output: Output) -> None:
 def logs(
     target: Instance,
     replica: Annotated[str, typer.Option("--replica", help="Only this replica.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=10000, help="So many of the last lines of each replica.")] = 100,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=10000, help="So many of the last lines of each replica.")
+    ] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     home: Home = None,
     token: Token = "",

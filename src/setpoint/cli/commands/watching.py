@@ -49,7 +49,9 @@ def _watch(payload: dict[str, Any], home: Home, token: str, *, everything: bool)
     from setpoint.cli.render.live import follow  # noqa: PLC0415 - as above
 
     with connected(home, token) as client:
-        follow(lambda columns: (screen.lines(client.query("status", payload), columns, everything=everything), False), screen=True)
+        follow(
+            lambda columns: (screen.lines(client.query("status", payload), columns, everything=everything), False), screen=True
+        )
 
 
 def explain(

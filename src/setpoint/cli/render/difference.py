@@ -51,7 +51,9 @@ def _change(what: str, path: str, old: str, new: str, origin: str, instances: li
 
 def _release(release: dict[str, Any], columns: int) -> Text:
     versions = ", ".join(f"{name} {version}" for name, version in release["services"].items())
-    where = f"to {', '.join(release['channels'])}" if release["channels"] else f"to {plural(len(release['instances']), 'instance')}"
+    where = (
+        f"to {', '.join(release['channels'])}" if release["channels"] else f"to {plural(len(release['instances']), 'instance')}"
+    )
     text = f"{release['application']}: releases {versions} {where} by itself, through the same gates"
     return wrapped(text, first=Text("  ▶ ", "cyan"), columns=columns)
 

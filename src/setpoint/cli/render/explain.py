@@ -9,7 +9,7 @@ from rich.cells import set_cell_size
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
-from setpoint.cli.render.words import ago, clock, look, size
+from setpoint.cli.render.words import ago, clock, look, size, spelled
 
 _SIGNS = {
     "holds": ("✓", "green"),
@@ -73,16 +73,22 @@ def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
     for reason in page["reasons"]:
         sign, style = ("✗", "bold red") if reason["failed"] else ("◷", "blue")
         yield wrapped(reason["text"], first=Text("  ").append(f"{sign} ", style), columns=columns)
-        note = " · ".join(part for part in _notes(reason, page["now"]) if part)
+        note = " · ".join(part for part in _notes(reason, page["now"], page["instance"]["instance"]) if part)
         if note:
             yield wrapped(note, first=Text("    "), columns=columns, style="dim")
 
 
-def _notes(reason: dict[str, Any], now: int) -> Iterator[str]:
+def _notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
     yield reason["phase"]
     yield f"since {since}" if (since := ago(reason["since"], now)) else ""
-    yield f"looks again {clock(reason['until'])}" if reason["until"] else f"waits for {reason['awaits']}" if reason["awaits"] else ""
-    yield f"to go on: {reason['unblock']}" if reason["unblock"] else ""
+    yield (
+        f"looks again {clock(reason['until'])}"
+        if reason["until"]
+        else f"waits for {reason['awaits']}"
+        if reason["awaits"]
+        else ""
+    )
+    yield f"to go on: {spelled(reason['unblock'], instance)}" if reason["unblock"] else ""
 
 
 def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:
@@ -91,8 +97,8 @@ def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:
         if attempt is None:
             continue
         back = ", going back" if attempt["going_back"] else ""
-        text = f"attempt {attempt['number']}: {attempt['version']} (release {attempt['release']}) by {attempt['author']}, in {attempt['phase']}{back}"
-        since = f" for {ago(attempt['entered'], page['now'])}"
+        text = f"attempt {attempt['number']}: {attempt['version']} (release {attempt['release']}) by {attempt['author']}"
+        since = f", in {attempt['phase']}{back} for {ago(attempt['entered'], page['now'])}"
         yield Text()
         yield wrapped(text + since, first=Text(f"{name}  ", "bold"), columns=columns)
 
@@ -105,7 +111,12 @@ def _gates(page: dict[str, Any], columns: int) -> Iterator[Text]:
     name = min(max(len(gate["name"]) for gate in page["gates"]), 28)
     for gate in page["gates"]:
         sign, style = _SIGNS[gate["state"]]
-        first = Text("  ").append(f"{sign} ", style).append(set_cell_size(gate["name"], name)).append(f"  {gate['phase']:<15} ", "dim")
+        first = (
+            Text("  ")
+            .append(f"{sign} ", style)
+            .append(set_cell_size(gate["name"], name))
+            .append(f"  {gate['phase']:<15} ", "dim")
+        )
         yield wrapped(_gate(gate, page["now"]), first=first, columns=columns)
         output = page["outputs"].get(gate["name"], "")
         for line in output.splitlines()[-_OUTPUT:] if gate["state"] in {"waits", "says-no"} else ():
@@ -118,13 +129,18 @@ def _gate(gate: dict[str, Any], now: int) -> str:
 
 
 def _vetoes(page: dict[str, Any], columns: int) -> Iterator[Text]:
-    found = [f"release {one['release']} ({one['version']}), {ago(one['at'], page['now'])} ago: {one['reason']}" for one in page["vetoes"][:5]]
+    found = [
+        f"release {one['release']} ({one['version']}), {ago(one['at'], page['now'])} ago: {one['reason']}"
+        for one in page["vetoes"][:5]
+    ]
     yield from _section("vetoed here", found, columns)
 
 
 def _facts(page: dict[str, Any], columns: int) -> Iterator[Text]:
     yield from _section("links", [f"{name}  {url}" for name, url in sorted(page["links"].items())], columns)
-    yield from _section("use", [f"{one['replica']}  {one['cpu']:.1f} % CPU  {size(one['memory'])}" for one in page["usage"]], columns)
+    yield from _section(
+        "use", [f"{one['replica']}  {one['cpu']:.1f} % CPU  {size(one['memory'])}" for one in page["usage"]], columns
+    )
 
 
 def _section(title: str, entries: list[str], columns: int) -> Iterator[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 
@@ -14,6 +15,8 @@ from setpoint.cli.render.console import out, say, width
 Look = Callable[[int], tuple[Iterable[Text], bool]]
 """Gives the lines for so many columns, and whether they are the last."""
 _EVERY = 0.5
+_TIMES = re.compile(r"\b\d+[dhms]\b")
+"""What changes although nothing happens."""
 
 
 def follow(look: Look, *, screen: bool = False) -> None:
@@ -39,7 +42,7 @@ def _reprint(look: Look) -> None:
     while True:
         found, done = look(width())
         lines = list(found)
-        text = "\n".join(line.plain for line in lines)
+        text = _TIMES.sub("", "\n".join(line.plain for line in lines))
         if text != before:
             say(*lines, Text())
             before = text

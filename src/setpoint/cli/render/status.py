@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -55,17 +56,15 @@ def _header(application: dict[str, Any], columns: int) -> Text:
 
 
 def summed(application: dict[str, Any]) -> Text:
-    """``1 failed · 2 need you``, or that all is well."""
+    """``1 failed · 2 need you · 3 waiting``, or that all is well."""
     rows = application["instances"]
-    moving = sum(row["condition"] in {"deploying", "verifying", "rolling-back"} for row in rows)
-    quiet = application["settled"] + application["failed"] + application["you"] + moving
     parts = [
-        (application["failed"], f"{application['failed']} failed", "bold red"),
-        (application["you"], "1 needs you" if application["you"] == 1 else f"{application['you']} need you", "bold yellow"),
-        (moving, f"{moving} moving", "cyan"),
-        (max(0, len(rows) - quiet), f"{max(0, len(rows) - quiet)} not settled", ""),
+        (application["failed"], "failed", "bold red"),
+        (application["you"], "needs you" if application["you"] == 1 else "need you", "bold yellow"),
     ]
-    found = [Text(text, style) for number, text, style in parts if number]
+    rest = Counter(look(row["condition"]) for row in rows if not row["attention"] and not row["settled"])
+    parts += [(number, shown.word, shown.style.removeprefix("bold ")) for shown, number in rest.items()]
+    found = [Text(f"{number} {text}", style) for number, text, style in parts if number]
     if not found:
         return Text("all converged" if rows else "nothing to run", "green")
     return Text(" · ").join(found)
@@ -93,7 +92,7 @@ def _row(row: Row, name: int, cell: int, columns: int) -> Iterator[Text]:
     shown = look(row["condition"])
     line = Text("    ").append(set_cell_size(row["channel"], name - 2))
     for state in _STATES:
-        line.append(" ").append(_cut(_version(row, state), cell), _style(row, state))
+        line.append(" ").append(_shown(row, state, cell), _style(row, state))
     line.append("  ").append(f"{shown.sign} {shown.word}", shown.style)
     marks = _marks(row)
     if marks:
@@ -117,7 +116,7 @@ def _sentence(row: Row) -> str:
     if row["problem"]:
         return f"its turns do not succeed: {row['problem']}"
     reason = row["reason"]
-    if reason is None or (row["settled"] and reason["code"] == "release"):
+    if reason is None or reason["code"] == "release":
         return ""
     more = f" (and {row['reasons'] - 1} more)" if row["reasons"] > 1 else ""
     return f"{reason['text']}{more}"
@@ -127,10 +126,17 @@ def _version(row: Row, state: str) -> str:
     found = row[state]
     if found is None:
         return "–"
-    if state != "current":
-        return str(found["version"])
-    names = "+".join(found["versions"]) or "–"
-    return f"{names} {found['healthy']}/{found['total']}" if found["healthy"] < found["total"] else names
+    return "+".join(found["versions"]) or "–" if state == "current" else str(found["version"])
+
+
+def _shown(row: Row, state: str, cell: int) -> str:
+    """The version, cut where it must be; of what runs also how much is healthy, where there is room for that."""
+    text = _version(row, state)
+    current = row["current"]
+    if state == "current" and current and current["healthy"] < current["total"]:
+        counted = f"{text} {current['healthy']}/{current['total']}"
+        text = counted if cell_len(counted) <= cell else text
+    return set_cell_size(text, cell) if cell_len(text) <= cell else f"{set_cell_size(text, cell - 1)}…"
 
 
 def _style(row: Row, state: str) -> str:
@@ -138,7 +144,3 @@ def _style(row: Row, state: str) -> str:
         return "dim"
     wanted = row["desired"]["version"] if row["desired"] else ""
     return "" if _version(row, state) == wanted else "yellow"
-
-
-def _cut(text: str, cell: int) -> str:
-    return set_cell_size(text, cell) if cell_len(text) <= cell else f"{set_cell_size(text, cell - 1)}…"

@@ -12,7 +12,9 @@ from setpoint.cli.render.console import say, width, wrapped
 
 def columns(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below their titles; the last column wraps below itself."""
-    sizes = [max(cell_len(title), *(cell_len(row[number]) for row in rows), 0) for number, title in enumerate(titles)] if rows else []
+    sizes = (
+        [max(cell_len(title), *(cell_len(row[number]) for row in rows), 0) for number, title in enumerate(titles)] if rows else []
+    )
     if not rows:
         say(Text("None.", "dim"))
         return

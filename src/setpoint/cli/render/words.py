@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import NamedTuple
 
@@ -63,6 +64,21 @@ def clock_with_zone(instant: int) -> str:
 def short(instance: str) -> str:
     """``web@production`` of ``saas/web@production``."""
     return instance.partition("/")[2] or instance
+
+
+_GATE = re.compile(r"(skip|approve) (\S+)")
+_RETRY = re.compile(r"retry release (\d+)(.*)")
+
+
+def spelled(advice: str, instance: str) -> str:
+    """What a reason advises as it can be typed: ``skip soaked`` is ``setpoint skip web@production soaked``."""
+    target = short(instance)
+    if match := _GATE.fullmatch(advice):
+        why = " --why …" if match[1] == "skip" else ""
+        return f"setpoint {match[1]} {target} {match[2]}{why}"
+    if match := _RETRY.fullmatch(advice):
+        return f"setpoint retry {target} --release {match[1]}{match[2]}"
+    return f"setpoint {advice} {target}" if advice in {"resume", "unpin", "retry"} else advice
 
 
 def plural(number: int, one: str, many: str = "") -> str:

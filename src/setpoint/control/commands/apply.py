@@ -1,9 +1,13 @@
-"""Apply: a configuration becomes the one in force. What was shown is what is applied; what it changes of what runs is released by itself."""
+"""Apply: a configuration becomes the one in force.
+
+What was shown is what is applied; what it changes of what runs is released by itself.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +35,7 @@ from setpoint.store.content import sha256_of
 if TYPE_CHECKING:
     from setpoint.control.control import Control
 
+log = logging.getLogger("setpoint.control")
 KIND = "configuration"
 FINISHED = "finished"
 PENDING = "pending"
@@ -102,23 +107,30 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
 
 
 async def restore(control: Control) -> None:
-    """At a start: the configuration in force, and the rest of an apply that was interrupted."""
+    """At a start: put the configuration of the last apply into force again."""
     newest = await control.documents.newest()
     if newest is None:
         return
     files = await control.documents.load(newest.number)
     root = await control.records.get("configuration-root", content_digest(files), str) or "/"
-    configuration = Configuration.from_files(files, Path(root))
+    try:
+        await control.adopt(Configuration.from_files(files, Path(root)))
+    except ConfigurationError as error:
+        control.unreadable = str(error)
+        log.error("the stored configuration (revision %d) cannot be used by this version:\n%s", newest.number, error)  # noqa: TRY400 - its problems say all
+
+
+async def finish(control: Control) -> None:
+    """Do the rest of an apply that was interrupted."""
+    newest = await control.documents.newest()
     finished = await control.records.get(KIND, FINISHED, int)
-    if finished == newest.number:
-        await control.adopt(configuration)
+    if newest is None or control.applied is None or finished == newest.number:
         return
     pending = await control.records.get(KIND, PENDING, Progress)
     act = Act(control, Person(newest.person), control.clock(), "restore")
-    plan = await make_plan(act, configuration)
-    if pending and pending.revision == newest.number:
-        plan = await make_plan(act, configuration, new=pending.new)
-    await _carry_out(act, configuration, plan, Progress(newest.number, plan.new, newest.person))
+    new = pending.new if pending and pending.revision == newest.number else None
+    plan = await make_plan(act, control.applied, new=new)
+    await _carry_out(act, control.applied, plan, Progress(newest.number, plan.new, newest.person))
 
 
 def contents(request: Files) -> dict[str, bytes]:
@@ -169,7 +181,7 @@ async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progres
     control = act.control
     await control.adopt(configuration)
     await control.engine.post_all([*await _policies(control, configuration), *await _removals(control, configuration)])
-    releases = {}
+    releases: dict[str, int] = {}
     for wanted in plan.releases:
         number = await _release(act, wanted, f"apply:{progress.revision}:{wanted.application}:{wanted.digest}")
         releases[wanted.application] = max(number, releases.get(wanted.application, 0))

@@ -30,6 +30,9 @@ class VoteRequest(Request):
     """0: the one under way."""
     why: str = Field("", max_length=2000)
 
+    def __str__(self) -> str:
+        return f"{self.topic or 'every topic'} at {self.target}" + (f", release {self.release}" if self.release else "")
+
 
 class VotesGiven(Answer):
     """What was answered."""
@@ -48,7 +51,7 @@ class VotesGiven(Answer):
     VoteRequest,
     VotesGiven,
     "Say yes to one release at an instance or in a channel.",
-    subject=lambda request: _subject(request),
+    subject=str,
 )
 async def approve(act: Act, request: VoteRequest) -> VotesGiven:
     """A yes."""
@@ -61,15 +64,11 @@ async def approve(act: Act, request: VoteRequest) -> VotesGiven:
     VoteRequest,
     VotesGiven,
     "Say no to one release at an instance or in a channel: it is not brought there.",
-    subject=lambda request: _subject(request),
+    subject=str,
 )
 async def reject(act: Act, request: VoteRequest) -> VotesGiven:
     """A no."""
     return await _vote(act, request, yes=False)
-
-
-def _subject(request: VoteRequest) -> str:
-    return f"{request.topic or 'every topic'} at {request.target}" + (f", release {request.release}" if request.release else "")
 
 
 class _Asked:

@@ -38,7 +38,7 @@ class WantedService(Request):
     """One service's part."""
 
     version: VersionName
-    parameters: dict[str, str | bool | int] = {}
+    parameters: dict[str, str | bool | int] = Field(default_factory=dict)
     source: WantedSource = WantedSource()
 
 
@@ -47,12 +47,12 @@ class ReleaseRequest(Request):
 
     services: dict[str, WantedService] = Field(min_length=1)
     application: str = ""
-    channels: list[str] = []
+    channels: list[str] = Field(default_factory=list)
     """Empty: every channel that does not mirror another."""
     why: Text = ""
-    labels: dict[str, Text] = {}
+    labels: dict[str, Text] = Field(default_factory=dict)
     urgent: bool = False
-    skip: list[str] = []
+    skip: list[str] = Field(default_factory=list)
     """Gates not to wait for, at every instance named."""
 
 

@@ -23,7 +23,7 @@ class TokenRequest(Request):
     """Whom a token is for."""
 
     user: UserName
-    groups: list[GroupName] = []
+    groups: list[GroupName] = Field(default_factory=list)
     admin: bool = False
     expires: str = ""
     """A duration such as ``30d``; empty: never."""
@@ -78,7 +78,7 @@ async def create(act: Act, request: TokenRequest) -> NewToken:
     expires = act.now + _lifetime(request.expires) if request.expires else 0
     person = Person(request.user, tuple(request.groups), request.admin)
     token, secret = await act.control.people.create(person, by=act.person.name, now=act.now, expires=expires)
-    return NewToken(**_fields(token), token=secret)
+    return NewToken(**_view(token).model_dump(), token=secret)
 
 
 @command(
@@ -98,13 +98,13 @@ async def revoke(act: Act, request: RevokeRequest) -> TokenView:
     if token.admin and not any(other.admin and not other.expires for other in known.values() if other.id != token.id):
         raise Refused("This is the last token of an administrator.", "Make another one first.")
     await act.control.people.revoke(request.id)
-    return TokenView(**_fields(token))
+    return _view(token)
 
 
 @query("tokens", Permission.ADMINISTER, NoRequest, TokenList, "Every token there is, without its secret.")
 async def tokens(act: Act, _: NoRequest) -> TokenList:
     """Oldest first."""
-    return TokenList(tokens=[TokenView(**_fields(token)) for token in act.control.people.known()])
+    return TokenList(tokens=[_view(token) for token in act.control.people.known()])
 
 
 def _lifetime(text: str) -> int:
@@ -117,13 +117,13 @@ def _lifetime(text: str) -> int:
     return duration
 
 
-def _fields(token: Token) -> dict[str, object]:
-    return {
-        "id": token.id,
-        "user": token.user,
-        "groups": list(token.groups),
-        "admin": token.admin,
-        "created": token.created,
-        "created_by": token.created_by,
-        "expires": token.expires,
-    }
+def _view(token: Token) -> TokenView:
+    return TokenView(
+        id=token.id,
+        user=token.user,
+        groups=list(token.groups),
+        admin=token.admin,
+        created=token.created,
+        created_by=token.created_by,
+        expires=token.expires,
+    )

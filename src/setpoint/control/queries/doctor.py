@@ -59,7 +59,8 @@ async def doctor(act: Act, _: NoRequest) -> Diagnosis:
 
 
 def _versions() -> Finding:
-    text = f"Setpoint {setpoint.__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, states of schema {SCHEMA}, {sys.platform}"
+    python, sqlite = platform.python_version(), sqlite3.sqlite_version
+    text = f"Setpoint {setpoint.__version__}, Python {python}, SQLite {sqlite}, states of schema {SCHEMA}, {sys.platform}"
     return Finding(name="versions", state=GOOD, text=text)
 
 
@@ -96,7 +97,9 @@ async def _journal(act: Act) -> Finding:
 
 def _engine(act: Act) -> Finding:
     health = act.control.engine.health()
-    text = f"{health.status}: {health.entities} entities, {health.queued} facts waiting, {health.operations} operations open, {health.watched} watched"
+    waiting = f"{health.queued} facts waiting, {health.operations} operations open"
+    counts = f"{health.entities} entities, {waiting}, {health.watched} watched"
+    text = f"{health.status}: {counts}"
     if health.status != "serving":
         return Finding(name="engine", state=BAD, text=health.reason or text, hint="See the log of the engine.")
     return Finding(name="engine", state=GOOD, text=text)
@@ -145,6 +148,11 @@ async def _configuration(act: Act) -> Finding:
     if newest is None:
         return Finding(
             name="configuration", state=WARNING, text="none was applied yet", hint="Apply one: setpoint apply DIRECTORY."
+        )
+    if act.control.unreadable:
+        text = f"revision {newest.number} cannot be used by this version: {act.control.unreadable}"
+        return Finding(
+            name="configuration", state=BAD, text=text, hint="Correct it and apply it again; what runs goes on meanwhile."
         )
     text = f"revision {newest.number}, applied {format_instant(newest.at)} by {newest.person}"
     return Finding(name="configuration", state=GOOD, text=text)

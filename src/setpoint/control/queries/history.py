@@ -28,7 +28,7 @@ class HistoryRequest(Filter):
     before: int = Field(0, ge=0)
     """Number of a line: older ones than that; 0: the newest."""
     since: Instant = Field(0, ge=0)
-    kinds: list[str] = []
+    kinds: list[str] = Field(default_factory=list)
     """``released``, ``finalized``, ``failed`` …; empty: all."""
     release: int = Field(0, ge=0)
     limit: int = Field(50, ge=1, le=1000)
@@ -72,7 +72,7 @@ _PAGE = 500
 async def history(act: Act, request: HistoryRequest) -> History:
     """Reads on until there are enough lines that fit."""
     wanted = _entities(act, request)
-    found: list[EventView] = []
+    found: list[EventView] = Field(default_factory=list)
     before = request.before
     entity = next(iter(wanted)) if len(wanted) == 1 else ""
     while len(found) < request.limit:

@@ -67,8 +67,8 @@ async def status(act: Act, request: StatusRequest) -> Status:
             mine = [one for one in configuration.instances(owner) if chosen is None or one in chosen]
             if mine or chosen is None:
                 applications.append(await _application(act, owner, mine))
-    elif request.target or request.application:
-        act.control.configuration  # noqa: B018 - raises: nothing was applied
+    elif request.target or request.application or act.control.unreadable:
+        act.control.configuration  # noqa: B018 - raises, saying why there is none
     engine = health.status if not health.reason else f"{health.status}: {health.reason}"
     return Status(
         now=act.now, person=act.person.name, engine=engine, configured=configuration is not None, applications=applications
