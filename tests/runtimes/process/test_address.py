@@ -199,6 +199,18 @@ async def test_an_answer_before_the_body_is_read_reaches_the_client(app: World) 
     assert answer.startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 502 "))
 
 
+async def test_a_body_found_malformed_after_its_answer_brings_no_second_answer(world: World) -> None:
+    await world.serving(answering(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n"))
+    reader, writer = await world.open()
+    writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"Connection: close" in head
+    writer.write(b"no chunk\r\n")
+    assert await reader.read() == b""
+    writer.close()
+
+
 async def test_the_oldest_clients_are_answered_in_their_way(app: World) -> None:
     answer = await app.say(b"GET /close HTTP/1.0\r\n\r\n")
     assert answer.endswith(b"\r\n\r\nuntil the end")

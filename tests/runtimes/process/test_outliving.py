@@ -359,6 +359,41 @@ async def test_a_port_that_somebody_else_has_is_worth_another_try(processes: Pro
     await settled(processes, spec("1", port=port))
 
 
+async def test_an_address_that_somebody_took_meanwhile_is_missed_and_taken_back(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec()
+    await processes.apply("op/1", wanted)
+    address = (await settled(processes, wanted)).links["address"]
+    [replica] = leaders_of(home)
+    await kill_supervision(home)
+    with listen(int(address.rpartition(":")[2]), set()):
+        await processes.apply("op/2", wanted)
+
+        async def told() -> bool:
+            seen = await processes.observe(INSTANCE, wanted)
+            assert not seen.complete
+            return "cannot be had" in seen.message
+
+        await eventually("the lack is told", told)
+        assert leaders_of(home) == [replica]
+    assert (await settled(processes, wanted)).links["address"] == address
+
+
+async def test_applied_again_while_it_is_taken_down_it_comes_back(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec("1", "--ignore-term", stopTimeout="300ms")
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    for number in range(4):
+        await processes.remove(f"op/{number}/remove", INSTANCE)
+        await asyncio.sleep(0.11 * number)
+        await processes.apply(f"op/{number}/apply", wanted)
+        await settled(processes, wanted)
+
+    async def one() -> bool:
+        return len(run_processes_of(home)) == 1
+
+    await eventually("one replica runs", one)
+
+
 async def test_a_deep_home_is_no_trouble(home: Path) -> None:
     deep = home / ("d" * 100) / ("e" * 100)
     deep.mkdir(parents=True)

@@ -222,4 +222,6 @@ def _missing(view: InstanceView) -> str:
     former = sum(replica.digest != view.digest and not replica.stopping for replica in view.replicas)
     if running < view.wanted:
         return f"{running} of {view.wanted} replicas run"
+    if not view.port:
+        return view.message or "its address is not there yet"
     return f"{former} replicas of another version still serve" if former else ""

@@ -134,7 +134,7 @@ class Conversation:
             connection.abort()
             raise
         finally:
-            sent = await _finish(sending)
+            sent = await _finish(sending, answered=self._unread)
         if again and sent and response.keep_alive:
             connection.target.give_back(connection)
         else:
@@ -205,13 +205,13 @@ class Conversation:
         self._writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
 
 
-async def _finish(sending: asyncio.Future[None] | None) -> bool:
+async def _finish(sending: asyncio.Future[None] | None, *, answered: bool) -> bool:
     """Whether the body went out whole. An answer that came before its end leaves the rest unread: the connection cannot go on."""
     if sending is None:
         return True
     if not sending.done():
         sending.cancel()
     outcome = (await asyncio.gather(sending, return_exceptions=True))[0]
-    if isinstance(outcome, RefusedError):
+    if isinstance(outcome, RefusedError) and not answered:
         raise outcome
     return outcome is None
