@@ -69,6 +69,9 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of everything above: two specs with the same digest run the same thing."""
 
     def sealed(self) -> Spec:
-        """This spec with its digest filled in."""
-        bare = msgspec.structs.replace(self, digest="")
+        """This spec with its digest filled in.
+
+        Of the version only the name counts: a configuration revision that changes another channel changes nothing that runs here.
+        """
+        bare = msgspec.structs.replace(self, version=Version(self.version.name), digest="")
         return msgspec.structs.replace(self, digest=digest(bare))

@@ -72,7 +72,7 @@ _PAGE = 500
 async def history(act: Act, request: HistoryRequest) -> History:
     """Reads on until there are enough lines that fit."""
     wanted = _entities(act, request)
-    found: list[EventView] = Field(default_factory=list)
+    found: list[EventView] = []
     before = request.before
     entity = next(iter(wanted)) if len(wanted) == 1 else ""
     while len(found) < request.limit:
