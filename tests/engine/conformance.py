@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -240,6 +241,21 @@ class EngineConformance:
                 story = await self.told(engine, f"toy:s{number}", "status:news")
                 assert story.count("status:news") == 1
 
+    async def test_what_waited_for_a_turn_when_the_host_ended_is_taken_at_the_next_start_as_of_then(
+        self, tmp_path: Path, outside: Outside
+    ) -> None:
+        clock = MovableClock()
+        async with self.host(tmp_path, outside, clock=clock) as engine:
+            await engine.post_all((f"toy:s{number}", tell("sub", ("subscribe", "toy:p"))) for number in range(1000))
+            await engine.post("toy:p", tell("go", ("publish", "news")))
+        clock.now += 100 * HOUR
+        async with self.host(tmp_path, outside, clock=clock) as engine:
+            await self.told(engine, "toy:s999", "status:news")
+            await eventually(lambda: engine.health().queued == 0, why=lambda: str(engine.health()))
+            states = [state for _, state in await engine.scan("toy", limit=2000)]
+        told = Counter(state.story.count("status:news") for state in states)
+        assert told[0] == 1, "all but the publisher, and whoever subscribed while it was being told perhaps twice"
+
     # --- watches
 
     async def test_a_watch_posts_its_first_look_and_then_only_changes(self, tmp_path: Path, outside: Outside) -> None:
@@ -282,13 +298,24 @@ class EngineConformance:
         story = await eventually(seen_again)
         assert story == ("look", "observed:1:", "unobserved:1:the look raised RuntimeError: gone", "observed:1:")
 
-    async def test_an_unreachable_runtime_is_unobserved_in_its_own_words(self, engine: Any, outside: Outside) -> None:
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            (Unreachable("no route to the runtime"), "no route to the runtime"),
+            (asyncio.CancelledError(), "the runtime adapter gave up"),
+        ],
+    )
+    async def test_a_runtime_that_cannot_be_seen_is_unobserved_and_looked_at_again(
+        self, engine: Any, outside: Outside, error: BaseException, told: str
+    ) -> None:
         async def unreachable(*_: Any) -> None:
-            raise Unreachable("no route to the runtime")
+            raise error
 
         outside.on_look = unreachable
-        await engine.post("toy:a", tell("look", ("watch", 1, HOUR)))
-        await self.told(engine, "toy:a", "unobserved:1:no route to the runtime")
+        await engine.post("toy:a", tell("look", ("watch", 1, 10)))
+        await self.told(engine, "toy:a", f"unobserved:1:{told}")
+        outside.on_look = None
+        await self.told(engine, "toy:a", "observed:1:")
 
     async def test_unwatch_stops_looking(self, engine: Any, outside: Outside) -> None:
         await engine.post("toy:a", tell("look", ("watch", 1, 10)))

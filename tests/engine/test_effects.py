@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     world = World(tmp_path)
+    await world.effects.set_runtimes({}, {})
     yield world
     world.database.close()
 
@@ -140,6 +141,19 @@ async def test_a_runtime_that_cannot_be_had_is_unreachable_and_says_why(world: W
         spec = await world.store(runtime=name)
         with pytest.raises(Unreachable, match=why):
             await world.effects.apply(f"instance:{WEB}", apply_of(spec))
+
+
+async def test_what_is_taken_up_at_a_start_waits_for_the_configuration(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    spec = await world.store()
+    looking = asyncio.create_task(world.effects.look(f"instance:{WEB}", Watch(1, 1000, spec.digest)))
+    applying = asyncio.create_task(world.effects.apply(f"instance:{WEB}", apply_of(spec)))
+    checking = asyncio.create_task(world.effects.check("attachment:smoke:1", check_of()))
+    await asyncio.sleep(0.05)
+    assert not any(task.done() for task in (looking, applying, checking))
+    await world.effects.set_runtimes(DEFINITIONS, {WEB: "local"})
+    await asyncio.gather(looking, applying, checking)
+    world.database.close()
 
 
 async def test_a_look_asks_for_the_spec_expected_or_for_whatever_runs(world: World) -> None:

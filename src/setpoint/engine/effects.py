@@ -73,6 +73,7 @@ class Effects:
         self._makers = runtimes
         self._protections = protections
         self._look_timeout = look_timeout / 1000
+        self._configured = asyncio.Event()
         self._definitions: dict[str, RuntimeDefinition] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._runtime_of: dict[str, str] = {}
@@ -82,10 +83,14 @@ class Effects:
     # --- configuration
 
     async def set_runtimes(self, definitions: Mapping[str, RuntimeDefinition], instances: Mapping[str, str]) -> None:
-        """The runtimes there are by name, and the runtime of each instance. What did not change goes on as it is."""
+        """The runtimes there are by name, and the runtime of each instance. What did not change goes on as it is.
+
+        Until this is called the first time everything waits: what is taken up at a start must not fail for want of it.
+        """
         changed = [name for name, definition in self._definitions.items() if definitions.get(name) != definition]
         self._definitions = dict(definitions)
         self._runtime_of = dict(instances)
+        self._configured.set()
         gone = [self._runtimes.pop(name) for name in changed if name in self._runtimes]
         for runtime in gone:
             await runtime.close()
@@ -130,6 +135,7 @@ class Effects:
 
     async def apply(self, entity: str, instruction: Apply) -> None:
         """See the port."""
+        await self._configured.wait()
         spec = await self._content.spec(instruction.spec)
         if spec is None:
             raise TerminalError(f"the spec {instruction.spec} of {entity} is not stored: release the version again")
@@ -144,6 +150,7 @@ class Effects:
 
     async def look(self, entity: str, watch: Watch) -> Observation:
         """See the port."""
+        await self._configured.wait()
         instance = _key(entity)
         spec = await self._content.spec(watch.spec) if watch.spec else None
         name = spec.runtime if spec is not None else self._runtime_of.get(instance, "")
@@ -153,6 +160,7 @@ class Effects:
 
     async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
         """See the port."""
+        await self._configured.wait()
         definition = instruction.definition
         protection = self._protections.get(definition.use)
         if protection is None:

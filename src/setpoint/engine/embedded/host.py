@@ -207,7 +207,7 @@ class EmbeddedEngine:
             status=self._status,
             reason=self._reason,
             entities=len(self._world.actors),
-            queued=self._mailbox.mails + self._uncommitted,
+            queued=self._mailbox.mails + self._uncommitted + sum(map(len, self._world.fanouts.values())),
             operations=len(self._world.operations),
             watched=len(self._watches) if started else 0,
             timers=len(self._timers),
@@ -247,6 +247,7 @@ class EmbeddedEngine:
         """Facts may have waited for days: a fresh stamp beside them makes the turn's ``now`` today."""
         for actor in self._world.actors.values():
             if actor.pending or actor.aside:
+                self._mailbox.mails += len(actor.pending or ())
                 self._mailbox.put(actor, Mail(Woken(at=self._clock())))
 
     def _take_up(self) -> None:

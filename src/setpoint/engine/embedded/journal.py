@@ -160,6 +160,8 @@ def _load_mail(connection: sqlite3.Connection, codec: Codec, world: World) -> No
 
 def _file(actor: Actor, mail: Mail, *, aside: bool) -> None:
     if aside:
-        actor.aside = [*(actor.aside or []), mail]
+        actor.aside = actor.aside or []
+        actor.aside.append(mail)
     else:
-        actor.pending = [*(actor.pending or []), mail]
+        actor.pending = actor.pending or []
+        actor.pending.append(mail)
