@@ -1,0 +1,64 @@
+"""Every command that a page shows is one that the command line takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from setpoint.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
+
+
+def in_blocks(text: str) -> list[list[str]]:
+    """The arguments of each `setpoint …` in a block of shell."""
+    lines = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    return [words[1:] for line in lines if (words := without_assignments(line)) and words[0] == "setpoint"]
+
+
+def without_assignments(line: str) -> list[str]:
+    words = shlex.split(line, comments=True)
+    while words and ASSIGNMENT.fullmatch(words[0]):
+        words = words[1:]
+    return words
+
+
+SHOWN = [
+    pytest.param(arguments, id=f"{page.relative_to(ROOT)}: {' '.join(arguments)}")
+    for page in PAGES
+    for arguments in in_blocks(page.read_text("utf-8"))
+]
+
+
+def test_the_pages_show_commands():
+    assert len(SHOWN) > 40
+
+
+@pytest.mark.parametrize("arguments", SHOWN)
+def test_a_command_that_is_shown_is_understood(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    command, rest = found([str(tmp_path) if argument == "DIR" else argument for argument in arguments])
+    command.make_context(None, rest).close()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_command_that_is_mentioned_exists(page):
+    for mention in re.findall(r"`setpoint ([a-z][^`]*)`", page.read_text("utf-8")):
+        found(shlex.split(mention))
+
+
+def found(arguments):
+    """The command itself and what is left for it; it is not run."""
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        name, *arguments = arguments
+        assert name in command.commands, f"there is no command {name}"
+        command = command.commands[name]
+    return command, arguments
