@@ -314,7 +314,24 @@ async def test_the_supervisor_has_nothing_of_the_engines(home: Path, processes: 
     assert environment["SETPOINT_INSTANCE"] == INSTANCE
     assert environment["SETPOINT_REPLICA"] == "web-1"
     assert "secret" not in json.dumps(environment)
-    supervisor.send_signal(signal.SIGINT)
+    supervisor.send_signal(signal.SIGINT)  # as from a terminal
+    assert (await settled(processes, wanted)).links["address"] == address
+    assert supervision_of(home) == (guardian, supervisor)
+
+
+async def test_a_shutdown_is_carried_through_by_whoever_is_there(home: Path, processes: ProcessRuntime) -> None:
+    wanted = spec("1", "--ignore-term", stopTimeout="500ms", replicas=2)
+    await processes.apply("op/1", wanted)
+    await settled(processes, wanted)
+    ending = asyncio.create_task(shutdown(home))
+
+    async def under_way() -> bool:
+        return all(not o.active for o in (await processes.observe(INSTANCE, wanted)).objects)
+
+    await eventually("it drains", under_way)
+    supervision_of(home)[1].send_signal(signal.SIGTERM)
+    await ending
+    assert processes_of(home) == []
 
 
 async def test_ended_by_hand_the_supervisor_hands_over(home: Path, processes: ProcessRuntime) -> None:

@@ -33,6 +33,7 @@ from setpoint.runtimes.process.survivors import survivors_of
 IDLE = 5.0
 """Seconds without an instance and without a request after which a supervisor ends by itself."""
 _TICK = 1.0
+_LAST_WORDS = 0.5
 _TREE_AGE = 60.0
 """Seconds for which a directory of a version that nothing uses is kept: an apply may just have made it."""
 _LINE = 16 * 1024 * 1024
@@ -54,8 +55,10 @@ class Supervisor:
 
     async def serve(self, ready: Callable[[], None], *, halted: bool) -> None:
         """Take over what runs and answer requests until it shall end; ``ready`` is called once it answers."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._done.set)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._done.set)
+        for number in (signal.SIGINT, signal.SIGHUP):  # handled, not ignored: what is ignored stays so in replicas
+            loop.add_signal_handler(number, _log.warning, "%s means nothing here; SIGTERM hands over", number.name)
         self._take_over(halted=halted)
         self._home.clear_socket()
         with self._home.socket_path() as path:
@@ -67,7 +70,15 @@ class Supervisor:
         server.close()
         for instance in self._instances.values():
             await instance.detach()
-        await asyncio.gather(ticking, *self._connections, return_exceptions=True)
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Finish the answers under way; whoever waits for something that will not happen here any more asks the next one."""
+        if self._connections:
+            _, waiting = await asyncio.wait(self._connections, timeout=_LAST_WORDS)
+            for connection in waiting:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _take_over(self, *, halted: bool) -> None:
         """Recognise replicas that outlived an earlier supervisor; end what bears our mark and is none."""
