@@ -173,6 +173,41 @@ async def test_a_runtime_that_does_not_answer_is_unreachable(world: World) -> No
         await world.effects.look(f"instance:{WEB}", Watch(1, 1000))
 
 
+async def seen(world: World, *services: str) -> list[bool]:
+    """For which of these a look at the same time succeeds."""
+    asked = (world.effects.look(f"instance:saas/{service}@x", Watch(1, 1000)) for service in services)
+    return [isinstance(one, Observation) for one in await asyncio.gather(*asked, return_exceptions=True)]
+
+
+async def test_a_runtime_that_answers_for_nobody_is_asked_by_one_at_a_time_until_it_does(world: World) -> None:
+    services = [f"s{number}" for number in range(10)]
+    await world.effects.set_runtimes(DEFINITIONS, {f"saas/{service}@x": "local" for service in services})
+    runtime: Any = world.effects.runtime("local")
+    runtime.hangs = True
+    assert await seen(world, *services[:3]) == [False] * 3
+    assert await seen(world, *services) == [False] * 10
+    assert len(runtime.looked) == 4, "the first three, and one of ten"
+    runtime.hangs = False
+    assert any(await seen(world, *services))
+    assert all(await seen(world, *services))
+
+
+async def test_one_instance_that_hangs_does_not_hide_the_others_of_its_runtime(world: World) -> None:
+    await world.effects.set_runtimes(DEFINITIONS, {"saas/a@x": "local", "saas/b@x": "local"})
+    runtime: Any = world.effects.runtime("local")
+    observe = runtime.observe
+
+    async def hang_for_a(instance: str, expected: Spec | None) -> Observation:
+        runtime.hangs = instance == "saas/a@x"
+        found: Observation = await observe(instance, expected)
+        return found
+
+    runtime.observe = hang_for_a
+    for _ in range(4):
+        assert await seen(world, "a") == [False]
+        assert await seen(world, "a", "b") == [False, True]
+
+
 async def test_only_runtimes_that_changed_are_made_anew(world: World) -> None:
     both = {"local": RuntimeDefinition("stub", {"size": 1}), "other": RuntimeDefinition("stub", {"size": 2})}
     await world.effects.set_runtimes(both, {})

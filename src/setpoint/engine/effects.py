@@ -26,10 +26,12 @@ from setpoint.store.content import Content
 
 RUNTIMES = "setpoint.runtimes"
 ADDRESS = "SETPOINT_ADDRESS"
-_LOOK: Duration = 30 * SECOND
+_LOOK: Duration = 20 * SECOND
 _APPLY: Duration = 10 * MINUTE
 _GRACE: Duration = 15 * SECOND
 """Beyond its own timeout: a protection that does not end by itself is given up."""
+_SILENT = 3
+"""A runtime that did not answer for so many instances, and for no other in between, is silent."""
 _RESULTS = 2_000
 
 MakeRuntime = Callable[[dict[str, Any], Path], Runtime]
@@ -74,6 +76,10 @@ class Effects:
         self._protections = protections
         self._look_timeout = look_timeout / 1000
         self._configured = asyncio.Event()
+        self._unanswered: dict[str, set[str]] = {}
+        """Runtime -> instances for which it did not answer in time, since it last answered for any."""
+        self._asking: set[str] = set()
+        """Those of them that are being asked again."""
         self._definitions: dict[str, RuntimeDefinition] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._runtime_of: dict[str, str] = {}
@@ -178,14 +184,28 @@ class Effects:
         return CheckResult(result.outcome, result.reason)
 
     async def _observe(self, name: str, instance: str, spec: Spec | None) -> Observation:
+        seen = await self._answer(name, instance, spec)
+        address = seen.links.get("address")
+        if address:
+            self._addresses[instance] = address
+        return seen
+
+    async def _answer(self, name: str, instance: str, spec: Spec | None) -> Observation:
+        """A runtime that answers for nobody is asked by one at a time until it does: it shall not keep others from being seen."""
+        silent = f'the runtime "{name}" did not answer within {self._look_timeout:g} s'
+        if name in self._asking:
+            raise Unreachable(silent)
+        probe = {name} if len(self._unanswered.get(name, ())) >= _SILENT else set()
+        self._asking |= probe
         try:
             async with asyncio.timeout(self._look_timeout):
                 seen = await self.runtime(name).observe(instance, spec)
         except TimeoutError:
-            raise Unreachable(f'the runtime "{name}" did not answer within {self._look_timeout:g} s') from None
-        address = seen.links.get("address")
-        if address:
-            self._addresses[instance] = address
+            self._unanswered.setdefault(name, set()).add(instance)
+            raise Unreachable(silent) from None
+        finally:
+            self._asking -= probe
+        self._unanswered.pop(name, None)
         return seen
 
     async def _addressed(self, definition: CheckDefinition) -> CheckDefinition:

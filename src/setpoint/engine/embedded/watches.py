@@ -24,7 +24,7 @@ from setpoint.plugins.errors import AdapterError
 
 log = logging.getLogger("setpoint.engine")
 
-LOOKS = 32
+LOOKS = 64
 """In flight at once."""
 _GRACE = 5.0
 _JITTER = 0.15
