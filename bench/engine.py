@@ -158,7 +158,7 @@ class Fleet:
         """A new version of some services."""
         self.releases += 1
         version, chosen = f"1.{self.releases}.0", services or self.services
-        specs = {f"bench/{service}@{channel}": spec(service, channel, version) for service in chosen for channel in channels}
+        specs = {f"bench/{service}@{channel}": spec(service, channel, version) for service in chosen for channel in CHANNELS}
         await self.content.put(specs.values())
         wanted = {service: ServiceVersion(Version(version)) for service in chosen}
         release = Release("bench", wanted, author="bench")
@@ -260,7 +260,7 @@ async def latencies(home: Path, instances: int, per_second: float, seconds: floa
 
 
 async def drain(home: Path, instances: int) -> dict[str, float]:
-    """Everything waits behind one check of each channel; it turns green; until all applies were issued, and until all converged."""
+    """Everything waits behind one check of each channel, which turns green: until all were applied, until all converged."""
     switch = Switch()
     switch.passing = False
     fleet = Fleet(home, instances, switch)
