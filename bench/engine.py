@@ -152,9 +152,7 @@ class Fleet:
         where = {f"bench/{service}@{channel}": "fake" for service, channel in self.names}
         await self.effects.set_runtimes({"fake": RuntimeDefinition("fake")}, where)
 
-    async def release(
-        self, engine: EmbeddedEngine, services: list[str] | None = None, channels: tuple[str, ...] = CHANNELS
-    ) -> None:
+    async def release(self, engine: EmbeddedEngine, services: list[str] | None = None) -> None:
         """A new version of some services."""
         self.releases += 1
         version, chosen = f"1.{self.releases}.0", services or self.services
