@@ -64,6 +64,8 @@ class Neighbour(Fact, frozen=True):
     """Versions rolled back from by hand since they were finalized."""
     rolled_back: tuple[int, ...] = ()
     """Recent releases that failed or were rolled back here, for reasons downstream."""
+    frontier: int = 0
+    """As it was when *good* changed last: releases before it that are not finalized here were passed over."""
 
 
 class Finalization(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -212,6 +214,75 @@ class Retried(Signal, frozen=True, kw_only=True):
     release: int = 0
 
 
+class Observing(Signal, frozen=True, kw_only=True):
+    """Look, never touch: no apply at all until ``Healing``."""
+
+
+class Healing(Signal, frozen=True, kw_only=True):
+    """Observing ends."""
+
+
+# --- to a line or a scope: a person's act on many ----------------------------------------------------------------------
+
+
+class Marked(Signal, frozen=True, kw_only=True):
+    """A version of a service is bad (every revision of it), or good again, which lifts its vetoes everywhere."""
+
+    service: str
+    version: str
+    bad: bool
+
+
+class Cancelled(Signal, frozen=True, kw_only=True):
+    """A release shall go nowhere any more: its candidates end, its rollouts go back to good."""
+
+    release: int
+
+
+class Stopped(Signal, frozen=True, kw_only=True):
+    """Stop the line: no forward start below this scope. Healing and rollbacks go on."""
+
+
+class Started(Signal, frozen=True, kw_only=True):
+    """The line goes on."""
+
+
+class Paused(Signal, frozen=True, kw_only=True):
+    """No apply at all below this scope, rollbacks included; deadlines stand still."""
+
+
+class Unpaused(Signal, frozen=True, kw_only=True):
+    """Applies go on."""
+
+
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person's act that stands until it is withdrawn."""
+
+    by: By
+    at: Instant
+
+
+class ScopeStatus(Fact, frozen=True):
+    """What a scope publishes."""
+
+    scope: str
+    number: int
+    stop: Standing | None = None
+    pause: Standing | None = None
+
+
+class LineStatus(Fact, frozen=True):
+    """What a line publishes: which versions are bad, which were absolved, which releases were cancelled."""
+
+    application: str
+    number: int
+    bad: dict[str, Standing] = {}
+    """``service/version`` -> who said so."""
+    absolved: dict[str, Instant] = {}
+    """``service/version`` -> when: vetoes of it up to then are lifted."""
+    cancelled: dict[int, Standing] = {}
+
+
 # --- to an attachment --------------------------------------------------------------------------------------------------
 
 
@@ -267,5 +338,6 @@ AnyFact = (
     Woken | Configured | Removed | Offered | Neighbour | AskFinalized | ToldFinalized | From | CheckStatus | TopicStatus
     | Applied | Observed | Unobserved | Skipped | Pinned | Unpinned | Held | Resumed | RolledBack | Retried
     | Ask | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
+    | Observing | Healing | Marked | Cancelled | Stopped | Started | Paused | Unpaused | ScopeStatus | LineStatus
 )  # fmt: skip
 """The union by which facts are decoded."""

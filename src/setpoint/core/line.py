@@ -1,4 +1,4 @@
-"""The line actor: one application's releases and their numbers."""
+"""The line actor: one application's releases and their numbers, which versions are bad, which releases were cancelled."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from setpoint.core.facts import AnyFact, Offered, ReleaseRequested
-from setpoint.core.instructions import AnyInstruction, Decision, Event, Record, Send
+from setpoint.core.facts import AnyFact, Cancelled, LineStatus, Marked, Offered, ReleaseRequested, Signal, Standing
+from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send
 from setpoint.model.people import By
 from setpoint.model.release import Offer, Release, ServiceVersion
 from setpoint.model.time import Instant
 
 KEPT_REQUESTS = 200
 KEPT_RELEASES = 100
+KEPT_SIGNALS = 50
+KEPT_CANCELLED = 200
+KEPT_ABSOLVED = 100
 
 
 class LineState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -26,35 +29,78 @@ class LineState(msgspec.Struct, frozen=True, omit_defaults=True):
     """Request -> number, the most recent ones: the same request twice is one release."""
     latest: dict[str, ServiceVersion] = {}
     """Service -> what its newest release asks for; parameters are carried over from it."""
+    published: int = 0
+    bad: dict[str, Standing] = {}
+    """``service/version`` -> who said so."""
+    absolved: dict[str, Instant] = {}
+    cancelled: dict[int, Standing] = {}
+    signals: tuple[str, ...] = ()
 
 
-def decide(_entity: str, state: LineState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
-    """Number releases and offer them to the instances that they name."""
-    state = state or LineState()
+def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+    """Number releases and offer them to the instances that they name; publish marks and cancellations."""
+    state = before = state or LineState()
     out: list[AnyInstruction] = []
     for fact in facts:
         if isinstance(fact, ReleaseRequested) and fact.request not in state.requests:
             state = _number(state, fact, out)
+        elif isinstance(fact, Marked | Cancelled) and not (fact.id and fact.id in state.signals):
+            state = _remember(_mark(state, fact, out) if isinstance(fact, Marked) else _cancel(state, fact, out), fact)
+    if (state.bad, state.absolved, state.cancelled) != (before.bad, before.absolved, before.cancelled):
+        state = replace(state, published=state.published + 1)
+        out.append(Publish(status(entity, state)))
     return Decision(state, tuple(out))
+
+
+def status(entity: str, state: LineState) -> LineStatus:
+    """The whole status, numbered."""
+    application = entity.partition(":")[2]
+    return LineStatus(application=application, number=state.published, bad=state.bad, absolved=state.absolved, cancelled=state.cancelled)
+
+
+def _remember(state: LineState, fact: Signal) -> LineState:
+    return replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:]) if fact.id else state
+
+
+def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineState:
+    key = f"{fact.service}/{fact.version}"
+    because = f": {fact.by.why}" if fact.by.why else ""
+    word = "bad" if fact.bad else "good"
+    out.append(Record(Event("signal", f"{fact.by.person} marks {fact.service} {fact.version} {word}{because}", version=fact.version, by=fact.by)))
+    absolved = {name: at for name, at in state.absolved.items() if name != key}
+    if fact.bad:
+        return replace(state, bad={**state.bad, key: state.bad.get(key) or Standing(fact.by, fact.at)}, absolved=absolved)
+    bad = {name: mark for name, mark in state.bad.items() if name != key}
+    return replace(state, bad=bad, absolved=dict(list({**absolved, key: fact.at}.items())[-KEPT_ABSOLVED:]))
+
+
+def _cancel(state: LineState, fact: Cancelled, out: list[AnyInstruction]) -> LineState:
+    if fact.release in state.cancelled or not 0 < fact.release <= state.number:
+        return state
+    because = f": {fact.by.why}" if fact.by.why else ""
+    text = f"{fact.by.person} cancels release {fact.release}{because}"
+    out.append(Record(Event("signal", text, release=fact.release, by=fact.by)))
+    cancelled = {**state.cancelled, fact.release: Standing(fact.by, fact.at)}
+    return replace(state, cancelled=dict(list(cancelled.items())[-KEPT_CANCELLED:]))
 
 
 def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction]) -> LineState:
     release = replace(fact.release, number=state.number + 1, at=fact.at)
     versions = ", ".join(f"{service} {wanted.version.name}" for service, wanted in sorted(release.services.items()))
-    out.append(
-        Record(
-            Event(
-                "released", f"release {release.number}: {versions}", release=release.number, by=By(release.author, release.reason)
-            )
-        )
-    )
+    by = By(release.author, release.reason)
+    out.append(Record(Event("released", f"release {release.number}: {versions}", release=release.number, by=by)))
     for instance, spec in sorted(fact.specs.items()):
-        out.append(Send(f"instance:{instance}", Offered(offer=_offer(release, instance, spec, fact))))
-    requests = dict(list({**state.requests, fact.request: release.number}.items())[-KEPT_REQUESTS:])
-    return LineState(release.number, (*state.releases, release)[-KEPT_RELEASES:], requests, {**state.latest, **release.services})
+        out.append(Send(f"instance:{instance}", Offered(offer=_offer(release, instance, spec))))
+    return replace(
+        state,
+        number=release.number,
+        releases=(*state.releases, release)[-KEPT_RELEASES:],
+        requests=dict(list({**state.requests, fact.request: release.number}.items())[-KEPT_REQUESTS:]),
+        latest={**state.latest, **release.services},
+    )
 
 
-def _offer(release: Release, instance: str, spec: str, fact: ReleaseRequested) -> Offer:
+def _offer(release: Release, instance: str, spec: str) -> Offer:
     service = instance.partition("/")[2].rpartition("@")[0]
     channel = instance.rpartition("@")[2]
     wanted = release.services[service]
@@ -62,7 +108,7 @@ def _offer(release: Release, instance: str, spec: str, fact: ReleaseRequested) -
         release=release.number,
         version=wanted.version,
         spec=spec,
-        parameters=fact.parameters.get(instance, wanted.parameters),
+        parameters=wanted.parameters,
         source=wanted.source,
         author=release.author,
         reason=release.reason,

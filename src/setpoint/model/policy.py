@@ -30,6 +30,8 @@ class Strategy(StrEnum):
 
     NEWEST_READY = "newest-ready"
     NEWEST = "newest"
+    EVERY = "every"
+    MANUAL = "manual"
     MIRROR = "mirror"
 
 

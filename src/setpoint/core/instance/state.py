@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from setpoint.core.facts import Finalization, Neighbour, TopicStatus
+from setpoint.core.facts import Finalization, LineStatus, Neighbour, ScopeStatus, TopicStatus
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
 from setpoint.model.policy import Phase, Policy
@@ -212,6 +212,13 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
     pin: int = 0
     pinned_by: By | None = None
     hold: Hold | None = None
+    observing: Hold | None = None
+    line: LineStatus | None = None
+    """What the application's line published last, as far as it concerns the offers kept here."""
+    scopes: dict[str, ScopeStatus] = {}
+    """What the scopes above published last, if ever."""
+    tainted: tuple[int, ...] = ()
+    """Releases among the offers kept here whose version is marked bad."""
     vetoes: tuple[Veto, ...] = ()
     skips: tuple[Skip, ...] = ()
     topics: dict[str, TopicStatus] = {}
@@ -230,8 +237,10 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def good(self) -> int:
-        """Release of *good*; 0: none."""
-        return self.goods[-1] if self.goods else 0
+        """Release of *good*: the newest finalized one that is not marked bad; 0: none."""
+        if not self.tainted:
+            return self.goods[-1] if self.goods else 0
+        return next((good for good in reversed(self.goods) if good not in self.tainted), 0)
 
 
 class InstanceState(msgspec.Struct, frozen=True, omit_defaults=True):
