@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core import attachment, line, topic
+from setpoint.core import attachment, line, scope, topic
 from setpoint.core.facts import AnyFact
 from setpoint.core.instance import turn
 from setpoint.core.instance.state import InstanceState, offer_of
@@ -19,12 +19,14 @@ _ACTORS: dict[str, Callable[[str, Any, Sequence[AnyFact], Instant], Decision]] =
     "attachment": attachment.decide,
     "topic": topic.decide,
     "line": line.decide,
+    "scope": scope.decide,
 }
 STATES: dict[str, type[msgspec.Struct]] = {
     "instance": InstanceState,
     "attachment": attachment.AttachmentState,
     "topic": topic.TopicState,
     "line": line.LineState,
+    "scope": scope.ScopeState,
 }
 
 

@@ -13,6 +13,8 @@ from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
+RELEASE = "release"
+"""Skipping this gate of a release takes the release out of a train here."""
 _RANKS = {"none": 0, "back": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
 
 
@@ -27,7 +29,7 @@ class Want(msgspec.Struct, frozen=True):
 def wanted(policy: Policy, life: Life, now: Instant) -> Want | None:
     """What selection picks now; None when what is wanted is here already, is on its way, or nothing may start."""
     want = _picked(policy, life, now)
-    if want is None or vetoed(life, want.offer) or _here(life, want.offer):
+    if want is None or vetoed(life, want.offer) or ruled_out(life, want.offer) or _here(life, want.offer):
         return None
     return want
 
@@ -45,9 +47,17 @@ def _picked(policy: Policy, life: Life, now: Instant) -> Want | None:
         return Want(pinned, Kind.PIN) if pinned else None
     if policy.strategy is Strategy.MIRROR:
         return _mirrored(policy, life)
+    if policy.strategy is Strategy.EVERY:
+        following = next_in_train(policy, life)
+        return Want(following, Kind.FORWARD) if following else _frontier(life)
     newer = [offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer)]
     if newer:
-        return Want(newer[-1] if policy.strategy is Strategy.NEWEST else _newest_ready(policy, life, newer, now), Kind.FORWARD)
+        newest = policy.strategy is not Strategy.NEWEST_READY
+        return Want(newer[-1] if newest else _newest_ready(policy, life, newer, now), Kind.FORWARD)
+    return _frontier(life)
+
+
+def _frontier(life: Life) -> Want | None:
     newest_begun = offer_of(life, floor(life))
     return Want(newest_begun, Kind.FORWARD) if newest_begun else None
 
@@ -59,7 +69,48 @@ def floor(life: Life) -> int:
 
 def eligible(policy: Policy, life: Life, offer: Offer) -> bool:
     """Whether automatic selection may consider this offer at all."""
-    return not vetoed(life, offer) and refusal(policy, life, offer) is None
+    return not vetoed(life, offer) and not dropped(policy, life, offer)
+
+
+def dropped(policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether this offer is out of question for good: bad, cancelled, not accepted, or sent by nobody to a manual channel."""
+    if ruled_out(life, offer) or (policy.strategy is Strategy.MANUAL and not offer.addressed):
+        return True
+    return refusal(policy, life, offer) is not None
+
+
+def ruled_out(life: Life, offer: Offer) -> str:
+    """Why a person took this release out: cancelled, or its version marked bad; empty: nobody did."""
+    line = life.line
+    if line is None:
+        return ""
+    if offer.release in line.cancelled:
+        return f"cancelled by {line.cancelled[offer.release].by.person}"
+    mark = line.bad.get(offer.version.name)
+    if mark is None:
+        return ""
+    return f"{offer.version.name} was marked bad by {mark.by.person}" + (f": {mark.by.why}" if mark.by.why else "")
+
+
+def next_in_train(policy: Policy, life: Life) -> Offer | None:
+    """The oldest release newer than the frontier, none skipped; ``urgent`` ones go first. A vetoed one stops the train."""
+    waiting = [offer for offer in life.offers if offer.release > floor(life) and not _out_of_train(policy, life, offer)]
+    urgent = next((offer for offer in waiting if offer.urgent), None)
+    return urgent or next(iter(waiting), None)
+
+
+def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
+    return dropped(policy, life, offer) or gates.skipped(life, offer.release, RELEASE) or _passed_over(policy, life, offer)
+
+
+def _passed_over(policy: Policy, life: Life, offer: Offer) -> bool:
+    """An earlier channel went past this release without ever finalizing it, so it never will."""
+    for ordering in policy.orderings:
+        for instance in ordering.instances:
+            neighbour = life.neighbours.get(instance)
+            if neighbour and offer.release < neighbour.frontier and gates.finalized_at(life, instance, offer) is None:
+                return not neighbour.truncated
+    return False
 
 
 def _newest_ready(policy: Policy, life: Life, offers: list[Offer], now: Instant) -> Offer:
@@ -128,6 +179,8 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
         return _pin_reason(life)
     if policy.strategy is Strategy.MIRROR:
         return _mirror_reason(policy, life)
+    if policy.strategy is Strategy.EVERY:
+        return _stopped_train(policy, life)
     newest = life.offers[-1] if life.offers else None
     if newest is None:
         return (
@@ -147,6 +200,21 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
             unblock=f"retry release {veto.release}, or release another version",
         )
     return None
+
+
+def _stopped_train(policy: Policy, life: Life) -> Reason | None:
+    following = next_in_train(policy, life)
+    veto = next((veto for veto in reversed(life.vetoes) if following and veto.version == following.version), None)
+    if following is None or veto is None:
+        return None if life.good else Reason("release", "nothing has been released here yet", awaits="a release")
+    return Reason(
+        "train",
+        f"the train stops at {following.version.name}: {veto.reason}",
+        since=veto.at,
+        awaits="a person",
+        unblock=f"retry, skip or cancel release {following.release}",
+        failed=True,
+    )
 
 
 def _pin_reason(life: Life) -> Reason | None:
