@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
-from setpoint.core.facts import Configured, ReleaseRequested
+from setpoint.core.facts import CheckStatus, Configured, ReleaseRequested
 from setpoint.core.instance.explain import Condition, condition
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Apply, RunCheck
@@ -48,7 +48,7 @@ CHANNELS = tuple(f"c{number}" for number in range(11))
 
 
 class Switch:
-    """A protection that says no until it is turned, and notes when it said yes."""
+    """A protection that says no until it is turned, and notes when each run of it ended."""
 
     def __init__(self) -> None:
         self.passing = True
@@ -56,8 +56,8 @@ class Switch:
 
     async def run(self, operation: str, check: CheckDefinition) -> CheckResult:
         """At once."""
-        del operation
-        self.ended[check.subject] = time.perf_counter()
+        del check
+        self.ended[operation] = time.perf_counter()
         return CheckResult(Outcome.PASSING if self.passing else Outcome.BLOCKING, "as the switch says")
 
     def validate(self, options: dict[str, Any]) -> list[str]:
@@ -67,22 +67,31 @@ class Switch:
 
 
 class Timed(Effects):
-    """Effects that note how long an apply came after the check that it waited for."""
+    """Effects that note how long an apply came after the end of the very check run that opened its last gate."""
 
     switch: Switch
-    latencies: list[float]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.latencies: list[float] = []
+        self.opened: dict[str, str] = {}
+        """Instance -> operation of the check whose result let it begin."""
+
+    def decide(self, entity: str, state: Any, facts: Any, now: int) -> Any:
+        """The core's, watched: which result brought which apply."""
+        decision = decide(entity, state, facts, now)
+        if any(isinstance(instruction, Apply) for instruction in decision.instructions):
+            results = [fact for fact in facts if isinstance(fact, CheckStatus)]
+            if results:
+                self.opened[entity] = f"{results[-1].attachment}/check/{results[-1].run}"
+        return decision
 
     async def apply(self, entity: str, instruction: Apply) -> None:
         """As the real one."""
-        channel = entity.rpartition("@")[2]
-        ended = self.switch.ended.get(f"channel:bench/{channel}")
+        ended = self.switch.ended.get(self.opened.pop(entity, ""))
         if ended is not None:
             self.latencies.append(time.perf_counter() - ended)
         await super().apply(entity, instruction)
-
-    async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
-        """As the real one."""
-        return await super().check(entity, instruction)
 
 
 def policy(service: str, channel: str, *, interval: int = 60_000) -> Policy:
@@ -120,11 +129,15 @@ class Fleet:
     def engine(self) -> EmbeddedEngine:
         """Not started yet."""
         self.effects: Timed
-        engine = EmbeddedEngine(self.home, decide=decide, codec=Codec(), performer=self, watch=watch)
+        engine = EmbeddedEngine(self.home, decide=self.decide, codec=Codec(), performer=self, watch=watch)
         self.content = Content(engine.database)
         self.effects = Timed(self.home, self.content, runtimes={"fake": FakeRuntime}, protections={"switch": self.switch})
-        self.effects.switch, self.effects.latencies = self.switch, []
+        self.effects.switch = self.switch
         return engine
+
+    def decide(self, entity: str, state: Any, facts: Any, now: int) -> Any:
+        """See the port."""
+        return self.effects.decide(entity, state, facts, now)
 
     async def apply(self, entity: str, instruction: Apply) -> None:
         """See the port."""

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psutil
@@ -101,7 +101,7 @@ class Machine:
             self.engine.wait(10)
         self.log.close()
         try:
-            wait_until(lambda: not self.processes(), 10, lambda: f"left behind: {[process.cmdline() for process in self.processes()]}")
+            wait_until(lambda: not self.processes(), 10, lambda: f"left behind: {[each.cmdline() for each in self.processes()]}")
         finally:
             for process in self.processes():
                 process.kill()
@@ -210,7 +210,7 @@ class Machine:
 
     def address(self, instance: str) -> str:
         """The stable address."""
-        return str(wait_until(lambda: self.ask("explain", target=instance).get("links", {}).get("address"), 10, "no address", 0.1))
+        return str(wait_until(lambda: self.ask("explain", target=instance).get("links", {}).get("address"), 10, "none", 0.1))
 
     def get(self, address: str, path: str = "/") -> dict[str, Any]:
         """One request to a service."""
@@ -226,9 +226,9 @@ class Machine:
                 words = process.cmdline()
             except psutil.Error:
                 continue
-            if wanted in _environment(process.pid) and "--version" in words:
-                if not version or words[words.index("--version") + 1] == version:
-                    found.append(process)
+            runs = words[words.index("--version") + 1] if "--version" in words[:-1] else ""
+            if runs and version in {"", runs} and wanted in _environment(process.pid):
+                found.append(process)
         return found
 
     def runs(self, instance: str, version: str, count: int, within: float = WITHIN) -> None:
@@ -257,7 +257,7 @@ class Load:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-from pathlib import Path
-
 import pytest
 from tests.e2e.machine import Machine
+from tests.e2e.shop import configure, gate
 from tests.support.eventually import wait_until
 
 pytestmark = pytest.mark.slow
-
-SERVICE = """
-kind: Service
-application: shop
-name: web
-process:
-  command: [python3, web.py, --version, "${version}", --sick, SICK]
-  directory: app
-  replicas: 2
-  health: {http: /healthz, interval: 200ms}
-progressDeadline: 8s
-"""
-FAST = "---\nkind: Runtime\nname: local\nlocal: {}\npoll: {moving: 300ms, settled: 2s}\ngrace: 2s\n"
-
-
-def gate(name: str, **options: str) -> str:
-    """A check that passes while a file of its name is there."""
-    more = "".join(f"{key}: {value}\n" for key, value in options.items())
-    return f"---\nkind: Protection\nname: {name}\nprogram: {{command: [test, -e, FLAGS/{name}]}}\ninterval: 300ms\ntimeout: 5s\n{more}"
-
-
-def configure(machine: Machine, application: str, *more: str) -> Path:
-    """Write and apply; the directory of flags."""
-    flags, sick = machine.root / "flags", machine.root / "sick"
-    flags.mkdir(exist_ok=True)
-    sick.mkdir(exist_ok=True)
-    text = "---\n".join([textwrap.dedent(application), SERVICE]) + FAST + "".join(more)
-    machine.write(text.replace("FLAGS", str(flags)).replace("SICK", str(sick)))
-    machine.apply()
-    return flags
-
 
 TWO_CHANNELS = """
 kind: Application
@@ -64,7 +31,8 @@ def test_finalization_opens_the_next_channel_and_the_service_answers(machine: Ma
 
 def test_channels_are_independent(machine: Machine) -> None:
     machine.up()
-    flags = configure(machine, "kind: Application\nname: shop\nchannels: [{name: blue, protections: [ready]}, {name: green}]\n", gate("ready"))
+    channels = "[{name: blue, protections: [ready]}, {name: green}]"
+    flags = configure(machine, f"kind: Application\nname: shop\nchannels: {channels}\n", gate("ready"))
     machine.release("web=1.0.0")
     machine.settles("shop/web@green", "1.0.0")
     machine.waits("shop/web@blue", "ready says no")

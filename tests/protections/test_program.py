@@ -180,7 +180,8 @@ class TestWhatItIsGiven:
         *files, blocked, ignored = result.output.split("\n")[:-1]
         assert files == ["0", "1", "2"]
         assert int(blocked.split()[1], 16) == 0
-        assert int(ignored.split()[1], 16) == 0
+        # 32 and 33 are the C library's own; what make starts has them ignored, and no program can change that.
+        assert int(ignored.split()[1], 16) & sum(1 << (number - 1) for number in signal.valid_signals()) == 0
 
     async def test_a_session_of_its_own(self) -> None:
         code = "import os; print(os.getsid(0) == os.getpid() == os.getpgrp())"

@@ -27,11 +27,11 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     stage = Stage(arguments.place.absolute())
     try:
-        stage.enter()
-        if (stage.place / "processes.json").exists():
-            tell("Ending the demo that was left running.")
-        stage.stop()
-        return 0 if arguments.stop else perform(stage)
+        with stage.alone():
+            if (stage.place / "processes.json").exists():
+                tell("Ending the demo that was left running.")
+            stage.stop()
+            return 0 if arguments.stop else perform(stage)
     except BusyError as busy:
         complain(str(busy))
     except UnexpectedError as unexpected:

@@ -9,10 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import psutil
 from outside import Outside, belonging_to
@@ -42,7 +42,6 @@ class Stage:
     tokens: dict[str, str] = field(default_factory=dict)
     engine: subprocess.Popen[bytes] | None = None
     alerts: subprocess.Popen[bytes] | None = None
-    _lock: IO[str] | None = None
 
     @property
     def home(self) -> Path:
@@ -59,14 +58,16 @@ class Stage:
         """Where to look."""
         return Outside(self.ports, self.place / "data", self.place / "alerts.log")
 
-    def enter(self) -> None:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
         """Have the place for oneself. Raises BusyError when another demo tells its story there."""
         self.place.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.place / "lock").open("a")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError(f"another demo is running in {self.place}: let it end, or press Ctrl-C there") from None
+        with (self.place / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError(f"another demo is running in {self.place}: let it end, or press Ctrl-C there") from None
+            yield
 
     def prepare(self) -> None:
         """Empty the place and lay out the configuration."""

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Request(BaseModel):
     """What a command or query takes. Unknown fields are refused: a misspelt option must not be ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Answer(BaseModel):
     """What it gives back."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 Q = TypeVar("Q", bound=Request)

@@ -92,6 +92,7 @@ def _essence_of_life(life: Life) -> object:
         life.hold,
         life.vetoes,
         life.finalized,
+        {name: neighbour.number for name, neighbour in life.neighbours.items()},
         rollout and (rollout.to, rollout.back, rollout.idle, rollout.sick),
         (applying.count, applying.errors, applying.judges, applying.taken, applying.retry_at),
     )

@@ -142,6 +142,10 @@ def safe_back(step: Step) -> Iterator[Complaint]:
     """After a failed rollout target is the last good version, or does not move."""
     good = step.ledger.goods[-1] if step.ledger.goods else 0
     rollout, old = step.went_back(), step.before.life.rollout
+    new = step.after.life.rollout
+    same = old is not None and new is not None and old.back and new.back and old.attempt.number == new.attempt.number
+    if old and new and same and old.to != new.to and not step.by_hand():
+        yield f"went back to {old.to}, and turned round to {new.to}"
     if rollout:
         step.saw("safe-back")
         if step.after.life.target != good:
@@ -296,6 +300,13 @@ def seen(step: Step) -> Iterator[Complaint]:
     for event in step.events("rolling-back", "failed"):
         step.saw("seen")
         yield from _deadline(step, event.text)
+        if offer and "the runtime refuses it" in event.text and not step.world.runtimes.behaviour(offer.spec).terminal:
+            yield f"{offer.version.name} is judged by the refusal of another: {event.text}"
+    gives_way = step.forward and not step.forward[1].urgent
+    if offer and gives_way and not step.events("rolling-back", "failed", "finalized", "rolled-back"):
+        step.saw("seen")
+        if step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) < old.began:
+            yield f"{offer.version.name} gave way before it was applied at all"
 
 
 def _finalized(step: Step, policy: Policy, offer: Offer, rollout: Rollout) -> Iterator[Complaint]:

@@ -21,6 +21,8 @@ class Behaviour:
     refusals: int = 0
     """So many applies fail transiently first."""
     terminal: bool = False
+    spoils: bool = False
+    """It runs the first time only: going back to it fails, until the world turns fair."""
 
 
 @dataclass
@@ -41,6 +43,9 @@ class Place:
     unreachable: bool = False
     reachable_since: Instant = 0
     refused: dict[str, int] = field(default_factory=dict)
+    tried: dict[str, Instant] = field(default_factory=dict)
+    """Digest -> when it was last applied, or refused."""
+    ran: set[str] = field(default_factory=set)
     applies: list[tuple[Instant, str, str]] = field(default_factory=list)
     """(when taken on, operation, digest): the truth that invariants are checked against."""
 
@@ -51,6 +56,7 @@ class Runtimes:
     def __init__(self, behaviours: dict[str, Behaviour]) -> None:
         self.behaviours = behaviours
         self.places: dict[str, Place] = {}
+        self.fair = False
 
     def place(self, instance: str) -> Place:
         """The place of an instance."""
@@ -60,9 +66,16 @@ class Runtimes:
         """What a spec does."""
         return self.behaviours.get(digest, Behaviour())
 
+    def _now(self, place: Place) -> Behaviour:
+        """What the spec applied last does by now."""
+        behaviour = self.behaviour(place.wanted)
+        gone_back_to = place.running != place.wanted and place.wanted in place.ran
+        return Behaviour(behaviour.takes, "failing") if behaviour.spoils and gone_back_to and not self.fair else behaviour
+
     def apply(self, instance: str, operation: str, digest: str, now: Instant) -> tuple[str, bool]:
         """(error, terminal); an operation that comes twice is done once."""
         place, behaviour = self.place(instance), self.behaviour(digest)
+        place.tried[digest] = now
         if place.unreachable:
             return "the runtime cannot be reached", False
         if behaviour.terminal:
@@ -82,10 +95,11 @@ class Runtimes:
         place = self.place(instance)
         before = (place.running, place.healthy)
         if place.wanted and not place.gone:
-            behaviour = self.behaviour(place.wanted)
+            behaviour = self._now(place)
             age = now - place.started
             if place.running != place.wanted and behaviour.becomes == "healthy" and age >= behaviour.takes:
                 place.running, place.healthy = place.wanted, True
+                place.ran.add(place.wanted)
             if place.running == place.wanted and behaviour.sickens:
                 place.healthy = age < behaviour.takes + behaviour.sickens
         return (place.running, place.healthy) != before
@@ -93,7 +107,7 @@ class Runtimes:
     def changes_at(self, instance: str) -> list[Instant]:
         """When this place will change by itself."""
         place = self.place(instance)
-        behaviour = self.behaviour(place.wanted)
+        behaviour = self._now(place)
         ends = [place.started + behaviour.takes]
         if behaviour.sickens:
             ends.append(place.started + behaviour.takes + behaviour.sickens)
@@ -112,6 +126,6 @@ class Runtimes:
         return Observation(tuple(objects), complete=settled, difference=place.difference)
 
     def _starting(self, place: Place, now: Instant) -> Object:
-        behaviour = self.behaviour(place.wanted)
+        behaviour = self._now(place)
         failing = behaviour.becomes == "failing" and now - place.started >= behaviour.takes
         return Object("2", place.wanted, place.wanted, healthy=False if failing else None, active=failing)

@@ -96,7 +96,7 @@ class Scenario:
         mirrors = channel == "mirror"
         orderings: tuple[Ordering, ...] = ()
         if before and not mirrors:
-            soak = draw.choice((0, 0, 5 * MINUTE))
+            soak = draw.choice((0, 0, 5 * MINUTE, 40 * MINUTE))
             orderings = (
                 Ordering(
                     "after", (f"{service}@{before}",), (before,), soak=soak, when=parse_selector("!urgent") if soak else None
@@ -189,7 +189,7 @@ class Scenario:
         kind = draw.random()
         takes = draw.randint(1, 20) * SECOND
         if kind < 0.62:
-            return Behaviour(takes)
+            return Behaviour(takes, spoils=draw.random() < 0.15)
         if kind < 0.72:
             return Behaviour(takes, "failing")
         if kind < 0.78:
@@ -225,15 +225,15 @@ class Scenario:
             fact = Skipped(by=by, release=life.candidate.release, gate=gate)
         elif act < 0.35 and life.offers and "mirror" not in instance:
             fact = Pinned(by=by, offer=self.random.choice(life.offers))
-        elif act < 0.5:
+        elif act < 0.45:
             fact = Unpinned(by=by)
-        elif act < 0.6:
+        elif act < 0.5:
             fact = Held(by=by)
-        elif act < 0.75:
+        elif act < 0.6:
             fact = Resumed(by=by)
-        elif act < 0.9:
+        elif act < 0.75:
             fact = RolledBack(by=by)
-        else:
+        elif life.vetoes or life.failure:
             fact = Retried(by=by)
         if fact:
             self._send(instance, fact)
@@ -289,7 +289,7 @@ class Scenario:
             (draw.randint(4, 10), lambda: self.release(urgent=draw.random() < 0.15, addressed=draw.random() < 0.15)),
             (draw.randint(5, 25), self.vote),
             (draw.randint(0, 2), lambda: self.vote(yes=False)),
-            (draw.randint(0, 8), self._signal),
+            (draw.randint(0, 16), self._signal),
             (draw.randint(0, 6), self._meddle),
             (draw.randint(0, 2), self._reconfigure),
         ]
@@ -311,6 +311,7 @@ class Scenario:
     def _turn_fair(self) -> int:
         world = self.world
         world.faults = Faults(split=0.3)
+        self.runtimes.fair = True
         by = By("ann", "all is well")
         for instance in self._instances():
             self._reach(instance)

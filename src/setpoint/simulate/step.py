@@ -170,7 +170,11 @@ class Step:
         """The rollout that the engine began to take back in this turn."""
         new, old = self.after.life.rollout, self.before.life.rollout
         began = new is not None and new.back and not (old and old.back)
-        return new if began and not any(isinstance(fact, RolledBack) for fact in self.turn.facts) else None
+        return new if began and not self.by_hand() else None
+
+    def by_hand(self) -> bool:
+        """Whether a person rolls back in this turn."""
+        return any(isinstance(fact, RolledBack) for fact in self.turn.facts)
 
     # --- after the checks -------------------------------------------------------------------------------------------------
 

@@ -24,13 +24,14 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(2)
         sick = bool(arguments.sick) and (Path(arguments.sick) / arguments.version).exists()
         status = 500 if self.path == "/healthz" and sick else 200
-        body = json.dumps({"version": arguments.version, "pid": os.getpid(), "instance": os.environ.get("SETPOINT_INSTANCE")}).encode()
+        facts = {"version": arguments.version, "pid": os.getpid(), "instance": os.environ.get("SETPOINT_INSTANCE")}
+        body = json.dumps(facts).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *values: object) -> None:
+    def log_message(self, *values: object) -> None:
         pass
 
 

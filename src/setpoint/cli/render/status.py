@@ -58,13 +58,12 @@ def _header(application: dict[str, Any], columns: int) -> Text:
 def summed(application: dict[str, Any]) -> Text:
     """``1 failed · 2 need you · 3 waiting``, or that all is well."""
     rows = application["instances"]
-    parts = [
-        (application["failed"], "failed", "bold red"),
-        (application["you"], "needs you" if application["you"] == 1 else "need you", "bold yellow"),
-    ]
+    troubled = Counter(look(row["condition"]) for row in rows if row["attention"] == "failed")
+    asked = sum(row["attention"] == "you" for row in rows)
     rest = Counter(look(row["condition"]) for row in rows if not row["attention"] and not row["settled"])
-    parts += [(number, shown.word, shown.style.removeprefix("bold ")) for shown, number in rest.items()]
-    found = [Text(f"{number} {text}", style) for number, text, style in parts if number]
+    found = [Text(f"{number} {shown.word}", "bold red") for shown, number in troubled.items()]
+    found += [Text("1 needs you" if asked == 1 else f"{asked} need you", "bold yellow")] if asked else []
+    found += [Text(f"{number} {shown.word}", shown.style.removeprefix("bold ")) for shown, number in rest.items()]
     if not found:
         return Text("all converged" if rows else "nothing to run", "green")
     return Text(" · ").join(found)

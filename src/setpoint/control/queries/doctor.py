@@ -123,6 +123,8 @@ async def _runtime(act: Act, name: str, instance: str | None) -> Finding:
                 return Finding(name=what, state=GOOD, text="loaded; nothing runs there")
             await runtime.observe(instance, None)
     except AdapterError as error:
+        if instance is None:
+            return Finding(name=what, state=WARNING, text=str(error), hint="Nothing runs there.")
         return Finding(
             name=what, state=BAD, text=str(error), hint="What it runs is unknown until it answers; nothing is changed meanwhile."
         )

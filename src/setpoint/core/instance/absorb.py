@@ -224,6 +224,7 @@ def _pinned(draft: Draft, fact: Pinned) -> None:
     if draft.life.pin == fact.offer.release:
         return
     keep(draft, fact.offer)
+    _ask_upstream(draft, fact.offer)
     draft.set(pin=fact.offer.release, pinned_by=fact.by, hold=None, vetoes=_without(draft.life, fact.offer.release))
     _told(draft, fact, f"pins {fact.offer.version.name}", fact.offer.release)
 

@@ -149,7 +149,7 @@ def failing(policy: Policy, life: Life, rollout: Rollout, now: Instant) -> bool:
     if rollout.back:
         return bool(rollout.stuck)
     seen = life.current
-    if life.applying.error or (seen and seen.watch >= life.applying.judges and seen.healthy + seen.unknown < seen.total):
+    if life.applying.error or (seen and watching.judges(life) and seen.healthy + seen.unknown < seen.total):
         return True
     offer = next((known for known in life.offers if known.release == rollout.attempt.release), None)
     return offer is not None and any(

@@ -22,6 +22,9 @@ def applied(draft: Draft, fact: Applied) -> None:
     applying = draft.life.applying
     if not applying.operation or fact.operation != applying.operation:
         return
+    if not applying.spec:
+        draft.set_applying(operation="", every=0)  # target moved meanwhile: this end says nothing about what is wanted now
+        return
     if not fact.error:
         draft.set_applying(operation="", taken=draft.now, judges=applying.watch, errors=0, error="", terminal=False, retry_at=0)
         return

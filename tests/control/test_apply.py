@@ -1,0 +1,202 @@
+"""Apply: what was shown is what is applied, and what it changes of what runs is released by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.control.house import ADMIN, RUNTIME, SERVICE, STANDARD, House, documents, files, house
+
+from setpoint.control.commands.apply import FINISHED, KIND
+from setpoint.control.errors import Invalid, Malformed, Refused
+from setpoint.model.people import Person
+
+OTHER_CHANNELS = """
+kind: Application
+name: saas
+channels:
+  - {name: staging, runtime: pretend}
+  - {name: production, runtime: pretend, after: staging}
+  - {name: acme, runtime: pretend, after: production}
+"""
+ONLY_STAGING = """
+kind: Application
+name: saas
+channels: [{name: staging, runtime: pretend}]
+"""
+NO_RELEASES_NEEDED = """
+kind: Service
+application: saas
+name: web
+fake: {takes: 1ms}
+"""
+
+
+async def test_the_first_apply_configures_everything_and_releases_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path) as found:
+        shown = await found.ask("preview", **files(STANDARD))
+        answer = await found.apply(STANDARD)
+        assert shown.first
+        assert {change.instance for change in shown.changes} == {"saas/web@staging", "saas/web@production"}
+        assert answer.releases == {}
+        assert answer.waiting == ["saas/web: nothing was released yet; release a version"]
+        assert (await found.row("web@staging")).condition == "empty"
+
+
+async def test_the_same_configuration_again_changes_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        shown = await found.ask("preview", **files(STANDARD))
+        assert (shown.changes, shown.releases, shown.old) == ([], [], shown.new)
+        assert (await found.apply(STANDARD)).revision == 1
+
+
+async def test_what_was_not_shown_is_not_applied(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        changed = STANDARD.replace("becomes: healthy", "becomes: healthy, takes: 1ms")
+        shown = await found.ask("preview", **files(changed))
+        await found.release("1.0")
+        with pytest.raises(Refused, match="changed since"):
+            await found.do("apply", **files(changed), expect=shown.plan)
+        again = await found.ask("preview", **files(changed))
+        assert (await found.do("apply", **files(changed), expect=again.plan)).revision == 2
+
+
+async def test_a_change_of_what_runs_is_released_with_the_parameters_of_the_newest_release(tmp_path: Path) -> None:
+    service = (
+        SERVICE.replace("env:", "parameters: {size: {default: small}}\nenv:\n  SIZE: ${params.size}\n ")
+        .replace(" {VERSION", " VERSION")
+        .replace('}"}', '}"')
+    )
+    text = documents(RUNTIME, service, OTHER_CHANNELS)
+    async with house(tmp_path, text) as found:
+        await found.release("1.0", web={"parameters": {"size": "large"}})
+        await found.good("web@acme", "1.0")
+        answer = await found.apply(text.replace("becomes: healthy", "becomes: healthy, takes: 1ms"))
+        assert answer.releases == {"saas": 2}
+        made = (await found.ask("releases")).releases[0]
+        assert (made.number, made.automatic, made.services, made.parameters) == (
+            2,
+            True,
+            {"web": "1.0"},
+            {"web": {"size": "large"}},
+        )
+        await found.waits_until_release("web@acme", 2)
+
+
+async def test_a_change_of_policy_counts_at_once_and_releases_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        answer = await found.apply(STANDARD.replace("after: staging}", "after: [{channels: [staging], soak: 1h}]}"))
+        assert answer.releases == {}
+        await found.release("1.1")
+        assert "soaks in staging" in (await found.waits_for("web@production", "ordering")).reason.text or await found.good(
+            "web@staging", "1.1"
+        )
+
+
+async def test_a_version_that_is_vetoed_anywhere_is_passed_over(tmp_path: Path) -> None:
+    failing = STANDARD.replace(
+        "fake: {becomes: healthy}",
+        'fake: {becomes: "${params.becomes:-healthy}"}\nparameters: {becomes: {carry: false, default: healthy}}\nprogressDeadline: 200ms',
+    )
+    async with house(tmp_path, failing) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        await found.release("1.1", web={"parameters": {"becomes": "failing"}})
+        await found.comes_to("web@staging", "vetoed")
+        await found.apply(failing.replace("env: {", "env: {MORE: yes, "))
+        made = (await found.ask("releases")).releases[0]
+        assert (made.automatic, made.services) == (True, {"web": "1.0"})
+        await found.good("web@staging", "1.0")
+
+
+async def test_a_new_channel_gets_what_the_others_have(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        await found.apply(documents(RUNTIME, SERVICE, OTHER_CHANNELS))
+        await found.good("web@acme", "1.0")
+
+
+async def test_what_leaves_the_configuration_is_orphaned_and_comes_back(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        await found.apply(documents(RUNTIME, SERVICE, ONLY_STAGING))
+        assert (await found.state("web@production")).removed
+        assert [row.instance for row in (await found.ask("status")).applications[0].instances] == ["saas/web@staging"]
+        await found.apply(STANDARD)
+        assert not (await found.state("web@production")).removed
+
+
+async def test_a_service_that_needs_no_releases_gets_one_named_after_its_revision(tmp_path: Path) -> None:
+    text = documents(RUNTIME, NO_RELEASES_NEEDED, ONLY_STAGING)
+    async with house(tmp_path) as found:
+        answer = await found.apply(text)
+        assert answer.releases == {"saas": 1}
+        first = (await found.ask("releases")).releases[0].services["web"]
+        await found.good("web@staging", first)
+        assert (await found.apply(text.replace("1ms", "2ms"))).releases == {"saas": 2}
+        assert (await found.ask("releases")).releases[0].services["web"] != first
+
+
+async def test_every_mistake_is_told_and_nothing_is_applied(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        with pytest.raises(Invalid) as caught:
+            await found.apply(STANDARD.replace("after: staging", "after: stagging").replace("fake: {b", "fake: {x"))
+        assert len(caught.value.details) >= 2
+        assert 'Did you mean "staging"?' in "\n".join(caught.value.details)
+        assert (await found.ask("preview", **files(STANDARD))).changes == []
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../outside.setpoint.yaml", ""])
+async def test_files_outside_of_the_root_are_refused(tmp_path: Path, path: str) -> None:
+    async with house(tmp_path) as found:
+        with pytest.raises(Malformed):
+            await found.do("apply", files={path: ""}, root="/config")
+
+
+async def test_a_configuration_and_its_people_outlive_the_engine(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+    async with house(tmp_path) as again:
+        assert again.control.configuration.all_instances == ["saas/web@staging", "saas/web@production"]
+        await again.good("web@production", "1.0")
+        await again.release("1.1")
+        await again.good("web@production", "1.1")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["after it was noted what is new", "before"])
+async def test_an_interrupted_apply_is_finished_at_the_next_start(tmp_path: Path, known: bool) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        await _apply_and_die(found, documents(RUNTIME, SERVICE, OTHER_CHANNELS), known=known)
+    async with house(tmp_path) as again:
+        await again.good("web@acme", "1.0")
+        assert await again.control.records.get(KIND, FINISHED, int) == 2
+
+
+async def _apply_and_die(found: House, text: str, *, known: bool) -> None:
+    """As if the engine had been killed right after the files were stored (and, if ``known``, what is new)."""
+    from setpoint.control.commands.apply import PENDING, ApplyRequest, Progress, content_digest, parse
+
+    _, named = parse(ApplyRequest(**files(text)))
+    await found.control.records.put("configuration-root", content_digest(named), "/config")
+    revision = await found.control.documents.save(named, at=1, person=Person("admin").name)
+    if known:
+        await found.control.records.put(KIND, PENDING, Progress(revision.number, ["saas/web@acme"], ADMIN.name))
+
+
+async def test_a_stored_configuration_that_cannot_be_read_any_more_stops_nothing_but_commands(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.control.documents.save({"app.setpoint.yaml": b"kind: Nonsense"}, at=1, person="admin")
+    async with house(tmp_path) as again:
+        with pytest.raises(Refused, match="cannot be used by this version"):
+            await again.release("1.0")
+        doctor = await again.ask("doctor")
+        assert not doctor.healthy
+        await again.apply(STANDARD)
+        assert [one for one in (await again.ask("doctor")).findings if one.state == "bad"] == []

@@ -1,0 +1,125 @@
+"""Status, explain, history, logs, doctor: what people are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.control.house import ADMIN, ANN, STANDARD, WITH_APPROVALS, files, house
+
+
+async def test_status_counts_what_failed_and_what_waits_for_a_person(tmp_path: Path) -> None:
+    async with house(tmp_path, WITH_APPROVALS) as found:
+        await found.release("1.0")
+        row = await found.waits_for("web@production", "approval")
+        await found.good("web@staging", "1.0")
+        application = (await found.ask("status")).applications[0]
+        assert (application.name, application.release, application.failed, application.you, application.settled) == (
+            "saas",
+            1,
+            0,
+            1,
+            1,
+        )
+        assert application.channels == ["staging", "production", "globex"]
+        assert (row.desired.version, row.target, row.good) == ("1.0", None, None)
+        assert row.reason.awaits
+        mirror = await found.row("web@globex")
+        assert (mirror.mirrors, mirror.condition) == ("saas/web@production", "empty")
+
+
+async def test_explain_shows_every_gate_of_the_attempt_with_what_it_says(tmp_path: Path) -> None:
+    checked = WITH_APPROVALS.replace(
+        "after: staging", "after: staging\n    protections: [{use: always, name: never, with: {result: blocking}}]"
+    )
+    async with house(tmp_path, checked) as found:
+        await found.release("1.0")
+        await found.waits_for("web@production", "approval")
+        page = await found.ask("explain", target="web@production")
+        assert {gate.name: (gate.kind, gate.state) for gate in page.gates} == {
+            "after-staging": ("ordering", "holds"),
+            "release-manager": ("approval", "waits"),
+            "never": ("check", "later"),
+        }
+        assert (page.candidate.release, page.candidate.phase, page.rollout) == (1, "approval", None)
+        await found.do("skip", ANN, target="web@production", gate="release-manager", why="x")
+        await found._until("web@production", lambda row: row.reason and "says no" in row.reason.text, "a no")
+        later = {gate.name: gate for gate in (await found.ask("explain", target="web@production")).gates}
+        assert later["release-manager"].state == "skipped"
+        assert (later["never"].state, later["never"].outcome) == ("says-no", "blocking")
+
+
+async def test_everything_that_is_not_converged_is_explained(tmp_path: Path) -> None:
+    async with house(tmp_path, WITH_APPROVALS) as found:
+        await found.release("1.0")
+        await found.waits_for("web@production", "approval")
+        for row in (await found.ask("status")).applications[0].instances:
+            assert row.settled or row.reason is not None, row.instance
+
+
+async def test_history_is_filtered_by_place_kind_and_release(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        for version in ("1.0", "1.1"):
+            await found.release(version)
+            await found.good("web@production", version)
+        everything = (await found.ask("history")).events
+        assert [event.number for event in everything] == sorted((event.number for event in everything), reverse=True)
+        production = (await found.ask("history", target="production", kinds=["finalized"])).events
+        assert [(event.entity, event.release) for event in production] == [
+            ("instance:saas/web@production", 2),
+            ("instance:saas/web@production", 1),
+        ]
+        assert {event.release for event in (await found.ask("history", release=1)).events} == {1}
+        assert len((await found.ask("history", limit=2)).events) == 2
+        older = (await found.ask("history", before=everything[3].number)).events
+        assert older[0].number < everything[3].number
+
+
+async def test_events_are_told_as_they_happen(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        seen = []
+        async for event in await found.control.stream("events", {"after": 0, "target": "web@production"}, ADMIN):
+            seen.append(event.kind)
+            if event.kind == "finalized":
+                break
+        assert seen[-1] == "finalized"
+
+
+async def test_logs_come_from_the_runtime(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@staging", "1.0")
+        lines = [line.text async for line in await found.control.stream("logs", {"target": "web@staging"}, ADMIN)]
+        assert lines == ["rehearsal of 1.0: healthy"]
+
+
+async def test_validate_tells_mistakes_as_data(tmp_path: Path) -> None:
+    async with house(tmp_path) as found:
+        assert (await found.ask("validate", **files(STANDARD))).problems == []
+        problem = (await found.ask("validate", **files(STANDARD.replace("after: staging", "after: stagging")))).problems[0]
+        assert (problem.file, problem.line > 1, problem.hint) == ("app.setpoint.yaml", True, 'Did you mean "staging"?')
+
+
+async def test_the_schema_names_every_kind(tmp_path: Path) -> None:
+    async with house(tmp_path) as found:
+        assert "Service" in (await found.ask("schema")).json_schema["properties"]["kind"]["enum"]
+
+
+async def test_doctor_looks_at_everything(tmp_path: Path) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        findings = {one.name: one for one in (await found.ask("doctor")).findings}
+        assert {"versions", "clock", "home", "disk", "journal", "engine", "runtime pretend", "configuration"} <= findings.keys()
+        assert findings["runtime pretend"].state == "ok"
+        (tmp_path / "admin.token").chmod(0o644)
+        again = await found.ask("doctor")
+        assert not again.healthy
+        assert next(one for one in again.findings if one.name == "home").state == "bad"
+
+
+async def test_whoami_tells_rights(tmp_path: Path) -> None:
+    async with house(tmp_path) as found:
+        assert "administer" in (await found.ask("whoami", ADMIN)).may
+        mine = await found.ask("whoami", ANN)
+        assert (mine.name, mine.groups, mine.admin) == ("ann", ["release-managers"], False)
+        assert not {"administer", "configure"} & set(mine.may)
