@@ -14,15 +14,19 @@ from setpoint.core.facts import (
     Configured,
     Finalization,
     From,
+    Healing,
     Held,
+    LineStatus,
     Neighbour,
     Observed,
+    Observing,
     Offered,
     Pinned,
     Removed,
     Resumed,
     Retried,
     RolledBack,
+    ScopeStatus,
     Signal,
     Skipped,
     ToldFinalized,
@@ -204,6 +208,26 @@ def _topic_status(draft: Draft, fact: TopicStatus) -> None:
         draft.set(topics={**draft.life.topics, fact.topic: fact})
 
 
+# --- the line and the scopes above -------------------------------------------------------------------------------------
+
+
+def _line_status(draft: Draft, fact: LineStatus) -> None:
+    known = draft.life.line
+    if known is not None and known.number >= fact.number:
+        return
+    mine = f"{draft.instance.partition('/')[2].rpartition('@')[0]}/"
+    bad = {name.removeprefix(mine): mark for name, mark in fact.bad.items() if name.startswith(mine)}
+    absolved = {name.removeprefix(mine): at for name, at in fact.absolved.items() if name.startswith(mine)}
+    vetoes = tuple(veto for veto in draft.life.vetoes if veto.at > absolved.get(veto.version.name, -1))
+    draft.set(line=replace(fact, bad=bad, absolved=absolved), vetoes=vetoes)
+
+
+def _scope_status(draft: Draft, fact: ScopeStatus) -> None:
+    known = draft.life.scopes.get(fact.scope)
+    if known is None or known.number < fact.number:
+        draft.set(scopes={**draft.life.scopes, fact.scope: fact})
+
+
 # --- signals -----------------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +263,18 @@ def _held(draft: Draft, fact: Held) -> None:
     if draft.life.hold is None:
         draft.set(hold=Hold(fact.by, fact.at))
         _told(draft, fact, "holds")
+
+
+def _observing(draft: Draft, fact: Observing) -> None:
+    if draft.life.observing is None:
+        draft.set(observing=Hold(fact.by, fact.at))
+        _told(draft, fact, "only observes from now on")
+
+
+def _healing(draft: Draft, fact: Healing) -> None:
+    if draft.life.observing:
+        draft.set(observing=None)
+        _told(draft, fact, "lets it be healed again")
 
 
 def _resumed(draft: Draft, fact: Resumed) -> None:
@@ -285,6 +321,10 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     Pinned: _pinned,
     Unpinned: _unpinned,
     Held: _held,
+    Observing: _observing,
+    Healing: _healing,
+    LineStatus: _line_status,
+    ScopeStatus: _scope_status,
     Resumed: _resumed,
     RolledBack: _rolled_back,
     Retried: _retried,

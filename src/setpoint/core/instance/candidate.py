@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from setpoint.core import scope
+from setpoint.core.facts import ScopeStatus
 from setpoint.core.instance import asking, endings, gates, rollout, selection
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.selection import Want
@@ -62,7 +64,10 @@ def _follow(draft: Draft, want: Want | None) -> None:
     if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _first_run_under_way(draft, candidate):
         return
     if candidate:
-        _end(draft, "replaced", f"by {want.offer.version.name}" if want else "nothing newer may start")
+        offer = draft.offer(candidate.release)
+        ruled_out = selection.ruled_out(draft.life, offer) if offer else ""
+        outcome = "cancelled" if ruled_out else "replaced"
+        _end(draft, outcome, ruled_out or (f"by {want.offer.version.name}" if want else "nothing newer may start"))
     if want:
         _start(draft, want)
 
@@ -174,6 +179,9 @@ def standing(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator
     if life.hold:
         because = f": {life.hold.by.why}" if life.hold.by.why else ""
         yield Reason("hold", f"held by {life.hold.by.person}{because}", since=life.hold.at, awaits="resume", unblock="resume")
+    yield from stops(life)
+    if life.observing:
+        yield Reason("observe", f"only observed, says {life.observing.by.person}", since=life.observing.at, awaits="heal", unblock="heal")
     if policy.drift.mode == "observe":
         yield Reason(
             "observe",
@@ -191,6 +199,26 @@ def _goes_first(policy: Policy, life: Life, under_way: Rollout, offer: Offer, no
     if under_way.back:
         return not under_way.stuck
     return not offer.urgent and not rollout.failing(policy, life, under_way, now)
+
+
+def stops(life: Life) -> Iterator[Reason]:
+    """Scopes above whose line is stopped, or that are paused."""
+    for status in life.scopes.values():
+        name = scope.name_of(status.scope)
+        if status.stop:
+            because = f": {status.stop.by.why}" if status.stop.by.why else ""
+            text = f"{status.stop.by.person} stopped the line of {name}{because}"
+            yield Reason("stop", text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line")
+        if status.pause:
+            yield paused(status)
+
+
+def paused(status: ScopeStatus) -> Reason:
+    """No apply at all below this scope."""
+    assert status.pause is not None  # noqa: S101 - asked by the caller
+    because = f": {status.pause.by.why}" if status.pause.by.why else ""
+    text = f"{status.pause.by.person} paused {scope.name_of(status.scope)}{because}"
+    return Reason("pause", text, subject=status.scope, since=status.pause.at, awaits="unpause", unblock="unpause")
 
 
 def _busy(life: Life, under_way: Rollout) -> Reason:

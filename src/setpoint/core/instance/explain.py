@@ -71,7 +71,7 @@ def _at_rest(policy: Policy, life: Life) -> Condition:
     if target and not watching.shows(life.current, target.spec):
         return Condition.DRIFTED if steering.drifted(policy, life, target) else Condition.UNHEALTHY
     nothing = selection.nothing_wanted(policy, life)
-    if nothing and nothing.code in {"veto", "pin"}:
+    if nothing and nothing.code in {"veto", "pin", "train"}:
         return Condition.VETOED
     return Condition.HELD if life.hold else Condition.CONVERGED
 
@@ -124,6 +124,7 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
             yield nothing
         if life.hold:
             yield from (reason for reason in candidate.standing(policy, life, _nothing(), now) if reason.code == "hold")
+        yield from _marked_bad(life)
         return
     offer = offer_of(life, attempt.release)
     if offer is None:
@@ -131,6 +132,14 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
     yield from candidate.phase_reasons(policy, life, offer, attempt, now)
     yield from candidate.standing(policy, life, offer, now)
     yield from _ahead(policy, life, offer, attempt, now)
+
+
+def _marked_bad(life: Life) -> Iterator[Reason]:
+    """A finalized version that was marked bad stays until a person acts."""
+    offer = offer_of(life, life.target)
+    if offer and life.target in life.tainted and not life.rollout:
+        reason = selection.ruled_out(life, offer)
+        yield Reason("bad", f"runs on although {reason}", awaits="a newer release", unblock="roll back, or mark it good")
 
 
 def _nothing() -> Offer:
@@ -152,6 +161,8 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
     if offer is None:
         return
     seen, name = life.current, offer.version.name
+    if steering.hands_off(life):
+        yield from _hands_off(life, under_way)
     if under_way.back:
         yield Reason("rolled-back", f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed")
     if under_way.stuck:
@@ -166,6 +177,17 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:
         yield from gates.checks(policy, life, offer, under_way.attempt, now)
+
+
+def _hands_off(life: Life, under_way: Rollout) -> Iterator[Reason]:
+    what = "the rollback waits for resume: " if under_way.back else ""
+    for status in life.scopes.values():
+        if status.pause:
+            found = candidate.paused(status)
+            yield replace(found, text=what + found.text)
+    if life.observing:
+        text = f"{what}only observed, says {life.observing.by.person}"
+        yield Reason("observe", text, since=life.observing.at, awaits="heal", unblock="heal")
 
 
 def _runtime_wait(policy: Policy, life: Life, under_way: Rollout, name: str) -> Reason:

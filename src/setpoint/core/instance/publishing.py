@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from setpoint.core import scope
 from setpoint.core.facts import Neighbour
 from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
@@ -43,6 +44,7 @@ def status(draft: Draft) -> Neighbour:
         truncated=bool(draft.archive),
         revoked=life.revoked,
         rolled_back=life.rolled_back,
+        frontier=life.frontier,
     )
 
 
@@ -71,6 +73,8 @@ def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     entities.update(f"instance:{instance}" for ordering in policy.orderings for instance in ordering.instances)
     if policy.strategy is Strategy.MIRROR:
         entities.add(f"instance:{policy.mirror}")
+    entities.add(f"line:{policy.labels.get('application', '')}")
+    entities.update(scope.above(policy.labels))
     if policy.approvals:
         entities.update(_topics(policy, life))
     return entities

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from setpoint.core.facts import RolledBack
-from setpoint.core.instance import endings
+from setpoint.core.instance import endings, selection
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Failure, Hold, Kind, Rollout
 from setpoint.model.policy import Phase
@@ -51,6 +51,25 @@ def _remember_failure(draft: Draft, release: int, reason: str) -> None:
     draft.set(rolled_back=(*(old for old in draft.life.rolled_back if old != release), release)[-KEPT_NEWS:])
 
 
+def taint(draft: Draft) -> None:
+    """Know which of the kept releases are bad now; what is rolled out although it was ruled out fails, or goes back further."""
+    life = draft.life
+    if life.line is None:
+        return
+    tainted = tuple(offer.release for offer in life.offers if offer.version.name in life.line.bad)
+    if tainted != life.tainted:
+        draft.set(tainted=tainted)
+    rollout = draft.life.rollout
+    if rollout is None:
+        return
+    offer = draft.offer(rollout.to)
+    reason = selection.ruled_out(draft.life, offer) if offer else ""
+    if reason and not rollout.back:
+        fail(draft, rollout, reason)
+    elif rollout.to in tainted and rollout.back and draft.life.good:
+        _head_back(draft, replace(rollout, to=draft.life.good, began=draft.now, progress=0, idle=0))
+
+
 def by_hand(draft: Draft, fact: RolledBack) -> None:
     """A person goes back; automation keeps off until a person lets it go on."""
     life = draft.life
@@ -60,7 +79,7 @@ def by_hand(draft: Draft, fact: RolledBack) -> None:
     if life.rollout:
         _interrupt(draft, life.rollout, fact, reason)
         return
-    before = [good for good in life.goods if good != life.target]
+    before = [good for good in life.goods if good != life.target and good not in life.tainted]
     to = fact.offer.release if fact.offer else (before[-1] if before else 0)
     if to and to != life.target:
         _from_rest(draft, to, reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import asking, endings, gates, rollback, watching
+from setpoint.core.instance import asking, endings, gates, rollback, steering, watching
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Life, Rollout
 from setpoint.model.policy import Phase, Policy
@@ -97,6 +97,8 @@ def _look_after(draft: Draft, due: Instant) -> None:
 
 
 def _deadline(draft: Draft, rollout: Rollout) -> None:
+    if steering.hands_off(draft.life):
+        return
     deadline = draft.rules.progress_deadline
     if rollout.idle >= deadline:
         seen = draft.life.current
@@ -107,7 +109,7 @@ def _deadline(draft: Draft, rollout: Rollout) -> None:
 
 
 def _sickness(draft: Draft, rollout: Rollout) -> None:
-    if not watching.judges(draft.life):
+    if steering.hands_off(draft.life) or not watching.judges(draft.life):
         return
     grace = draft.rules.grace
     if rollout.sick >= grace:
@@ -128,6 +130,8 @@ def _going_back(draft: Draft, rollout: Rollout, offer: Offer) -> None:
         rollback.ended(draft, rollout)
         return
     applying, deadline = draft.life.applying, draft.rules.progress_deadline
+    if steering.hands_off(draft.life):
+        return
     if applying.terminal and not rollout.stuck:
         _stuck(draft, rollout, applying.error)
     elif rollout.idle >= deadline and not applying.operation:

@@ -24,10 +24,15 @@ def advance(draft: Draft) -> None:
     if draft.life.applying.operation:
         return
     offer = draft.offer(draft.life.target)
-    if offer and draft.life.failure is None:
+    if offer and draft.life.failure is None and not hands_off(draft.life):
         _apply_if_needed(draft, offer)
     if not draft.life.applying.operation:
         _watch(draft, offer)
+
+
+def hands_off(life: Life) -> bool:
+    """Whether a person keeps every apply off, rollbacks included."""
+    return life.observing is not None or any(status.pause for status in life.scopes.values())
 
 
 def _leave(draft: Draft) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from setpoint.core.facts import AnyFact, Fact
-from setpoint.core.instance import absorb, candidate, publishing, rollout, steering
+from setpoint.core.instance import absorb, candidate, publishing, rollback, rollout, steering
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision
@@ -24,6 +24,7 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
         absorb.absorb(draft, fact)
     if draft.policy is None:
         return Decision(draft.state())
+    rollback.taint(draft)
     rollout.advance(draft)
     candidate.advance(draft)
     steering.advance(draft)

@@ -112,7 +112,8 @@ def judges(life: Life) -> bool:
 def _count_time(draft: Draft, rollout: Rollout, before: Seen | None, seen: Seen, gap: Duration) -> None:
     offer = draft.offer(rollout.to)
     spec = offer.spec if offer else ""
-    counted = min(gap, max(draft.now - rollout.began, 0))
+    hands_off = draft.life.observing or any(status.pause for status in draft.life.scopes.values())
+    counted = 0 if hands_off else min(gap, max(draft.now - rollout.began, 0))
     settled_before = shows(before, spec)
     if rollout.attempt.phase is Phase.POST_DEPLOYMENT and not rollout.back:
         sick = 0 if shows(seen, spec) else rollout.sick + (0 if settled_before else counted)
