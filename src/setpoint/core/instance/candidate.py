@@ -59,7 +59,7 @@ def _follow(draft: Draft, want: Want | None) -> None:
         and candidate.change == want.change
     ):
         return
-    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _first_run_under_way(draft, candidate):
+    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _stays(draft, candidate, want.offer):
         return
     if candidate:
         _end(draft, "replaced", f"by {want.offer.version.name}" if want else "nothing newer may start")
@@ -67,13 +67,17 @@ def _follow(draft: Draft, want: Want | None) -> None:
         _start(draft, want)
 
 
-def _first_run_under_way(draft: Draft, candidate: Attempt) -> bool:
-    """Its own first check runs, and no gate says no: replaced each time, a slow gate and frequent releases would never meet."""
+def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
+    """Its own first check runs and no gate says no, or it goes on in this very turn: replaced each time, a slow gate and frequent
+    releases would never meet. An urgent release does not wait for that.
+    """
     offer = draft.offer(candidate.release)
-    if offer is None or not selection.eligible(draft.rules, draft.life, offer):
+    if newer.urgent or offer is None or not selection.eligible(draft.rules, draft.life, offer):
         return False
     pending = {name for name, gate in candidate.gates.items() if not gate.counts and not gate.first}
     reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
+    if not reasons:
+        return not any(standing(draft.rules, draft.life, offer, draft.now))
     return bool(pending) and all(reason.gate in pending for reason in reasons)
 
 
