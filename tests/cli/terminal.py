@@ -73,7 +73,9 @@ class Terminal:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """One command that goes on."""
-        return subprocess.Popen(self.argv(*words), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            self.argv(*words), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def person(self, name: str, *groups: str) -> str:
         """A token for a person."""

@@ -40,7 +40,10 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
     assert refused.returncode == Code.REFUSED
     assert "admin may not approve this: release-manager is for group:release-managers." in shown(refused.stderr)
     ann = terminal.person("ann", "release-managers")
-    assert terminal.ok("approve", "production", "--why", "fine", token=ann) == "Approved release 1 for release-manager at web@production.\n"
+    assert (
+        terminal.ok("approve", "production", "--why", "fine", token=ann)
+        == "Approved release 1 for release-manager at web@production.\n"
+    )
     wait_until(lambda: "all converged" in terminal.ok("status"), 10)
 
     history = terminal.ok("history", "web@production")
@@ -102,7 +105,15 @@ def test_apply_asks_and_takes_no_for_an_answer(terminal: Terminal, configuration
 def test_every_answer_can_be_had_as_data(terminal: Terminal, configuration: Path) -> None:
     terminal.ok("apply", str(configuration), "--yes", "--output", "json")
     terminal.ok("release", "web=1.0", "--output", "json")
-    for words in (("status",), ("explain", "web@staging"), ("history",), ("releases",), ("doctor",), ("whoami",), ("token", "list")):
+    for words in (
+        ("status",),
+        ("explain", "web@staging"),
+        ("history",),
+        ("releases",),
+        ("doctor",),
+        ("whoami",),
+        ("token", "list"),
+    ):
         assert isinstance(terminal.json(*words), dict)
         assert terminal.ok(*words, "--output", "yaml").partition(":")[1]
     assert "$schema" in json.loads(terminal.ok("schema"))
@@ -152,7 +163,9 @@ def test_a_mistake_is_an_error_with_a_sentence_and_no_traceback(tmp_path: Path, 
 
 
 def test_validate_shows_every_mistake_with_its_place(tmp_path: Path) -> None:
-    (tmp_path / "x.setpoint.yaml").write_text(CONFIGURATION.replace("after: staging", "after: stagging").replace("fake: {}", "fake: {x: 1}"))
+    (tmp_path / "x.setpoint.yaml").write_text(
+        CONFIGURATION.replace("after: staging", "after: stagging").replace("fake: {}", "fake: {x: 1}")
+    )
     done = Terminal(tmp_path).run("validate", str(tmp_path))
     assert done.returncode == Code.ERROR
     assert "x.setpoint.yaml:4:8" in done.stdout
@@ -160,7 +173,9 @@ def test_validate_shows_every_mistake_with_its_place(tmp_path: Path) -> None:
     assert "2 mistakes" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "apply", "release", "status", "explain", "approve", "skip", "rollback", "history", "logs", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["up", "apply", "release", "status", "explain", "approve", "skip", "rollback", "history", "logs", "doctor"]
+)
 def test_help_says_in_a_sentence_what_it_does_and_gives_an_example(tmp_path: Path, command: str) -> None:
     text = Terminal(tmp_path).ok(command, "--help")
     assert f"setpoint {command}" in text.partition("Example:")[2]

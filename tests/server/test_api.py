@@ -76,12 +76,24 @@ async def test_every_command_query_and_stream_needs_a_person(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 async def test_every_command_is_a_route_that_knows_who_asks(tmp_path: Path, name: str) -> None:
-    payload = {"target": "x@y", "version": "1", "gate": "g", "why": "w", "user": "u", "id": "i", "files": {}, "root": "/r", "services": {"s": {"version": "1"}}}
+    payload = {
+        "target": "x@y",
+        "version": "1",
+        "gate": "g",
+        "why": "w",
+        "user": "u",
+        "id": "i",
+        "files": {},
+        "root": "/r",
+        "services": {"s": {"version": "1"}},
+    }
     known = COMMANDS[name].request.model_fields
     only = COMMANDS[name].permission in ADMINISTRATORS_ONLY
     async with api(tmp_path) as found:
         for person in ("eve", "admin"):
-            response = await found.post(f"commands/{name}", {key: value for key, value in payload.items() if key in known}, person)
+            response = await found.post(
+                f"commands/{name}", {key: value for key, value in payload.items() if key in known}, person
+            )
             assert response.status_code not in {401, 404, 405, 500} or response.json()["code"] == "not-found"
             assert (response.status_code == 403) is (only and person == "eve")
 
@@ -95,7 +107,9 @@ async def test_an_unknown_token_is_nobody(tmp_path: Path, token: str) -> None:
         assert not token or token not in response.text
 
 
-@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}])
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}]
+)
 async def test_a_page_of_another_site_does_not_get_in(tmp_path: Path, headers: dict[str, str]) -> None:
     async with api(tmp_path) as found:
         assert is_problem(await found.get("queries/whoami", **headers), 403, "wrong-host")
@@ -121,7 +135,10 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(tmp_path: P
         assert is_problem(unsaid, 413, "too-large")
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "null", '"x"', "\udcff".encode("utf-8", "surrogateescape").decode("latin-1"), '{"target": 5}', '{"x": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    ["", "{", "[]", "null", '"x"', "\udcff".encode("utf-8", "surrogateescape").decode("latin-1"), '{"target": 5}', '{"x": 1}'],
+)
 async def test_a_malformed_request_is_answered_with_what_is_wrong(tmp_path: Path, body: str) -> None:
     async with api(tmp_path) as found:
         response = await found.http.post("/api/v1/commands/hold", content=body.encode(), headers=found.headers("admin"))
@@ -162,7 +179,9 @@ async def test_a_command_sent_twice_with_its_key_is_done_once(tmp_path: Path) ->
     async with api(tmp_path) as found:
         await found.post("commands/apply", files(STANDARD))
         payload = {"services": {"web": {"version": "1.0"}}}
-        numbers = [(await found.post("commands/release", payload, **{"Idempotency-Key": "k"})).json()["release"] for _ in range(2)]
+        numbers = [
+            (await found.post("commands/release", payload, **{"Idempotency-Key": "k"})).json()["release"] for _ in range(2)
+        ]
         assert numbers == [1, 1]
 
 

@@ -34,7 +34,13 @@ async def read(bits: AsyncIterator[Answer], stopping: asyncio.Event | None = Non
 
 async def test_bits_come_in_order_and_the_end_is_told() -> None:
     events = await read(three())
-    assert [event.partition("\n")[0] for event in events] == [": listening", "event: bit", "event: bit", "event: bit", "event: end"]
+    assert [event.partition("\n")[0] for event in events] == [
+        ": listening",
+        "event: bit",
+        "event: bit",
+        "event: bit",
+        "event: end",
+    ]
     assert '"text":"line 2"' in events[3]
 
 
