@@ -40,7 +40,7 @@ contracts: .venv/.dev ## imports only go down the floors
 check: lint types contracts ## everything that is quick and runs nothing
 
 bench: .venv/.dev ## how fast, how much memory, how many writes
-	$(BIN)/python -m bench $(BENCH)
+	$(BIN)/python bench/engine.py $(BENCH)
 
 docs: .venv/.dev ## write the generated pages of docs/ again
 	$(BIN)/python docs/generate.py

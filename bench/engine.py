@@ -236,6 +236,12 @@ async def throughput(home: Path, instances: int, *, profile: bool) -> dict[str, 
     }
 
 
+async def observed(engine: EmbeddedEngine, fleet: Fleet) -> None:
+    """Until everything was looked at once."""
+    while engine.health().looks < len(fleet.names):  # noqa: ASYNC110 - looks are no event
+        await asyncio.sleep(0.005)
+
+
 async def cold_start(home: Path, instances: int) -> dict[str, float]:
     """From the start of an engine over a full journal to the first look at everything."""
     fleet = Fleet(home, instances, Switch())
@@ -243,17 +249,17 @@ async def cold_start(home: Path, instances: int) -> dict[str, float]:
     async with fleet.engine() as engine:
         await fleet.runtimes()
         loaded = time.perf_counter() - started
-        while engine.health().looks < len(fleet.names):  # noqa: ASYNC110 - looks are no event
-            await asyncio.sleep(0.005)
+        await observed(engine, fleet)
         return {"loaded_seconds": loaded, "observed_seconds": time.perf_counter() - started}
 
 
-async def latencies(home: Path, instances: int, per_second: float, seconds: float) -> dict[str, float]:
+async def latencies(home: Path, instances: int, per_second: float, seconds: float, *, releases: int = 0) -> dict[str, float]:
     """Releases of single services, spread over time, on an engine that holds all the others."""
     fleet = Fleet(home, instances, Switch())
-    fleet.releases = 1
+    fleet.releases = releases
     async with fleet.engine() as engine:
         await fleet.runtimes()
+        await observed(engine, fleet)
         await quiet(engine)
         fleet.effects.latencies.clear()
         began, sent = time.perf_counter(), 0
@@ -275,7 +281,7 @@ async def drain(home: Path, instances: int) -> dict[str, float]:
     switch = Switch()
     switch.passing = False
     fleet = Fleet(home, instances, switch)
-    fleet.releases = 1000
+    fleet.releases = 9000
     async with fleet.engine() as engine:
         await fleet.runtimes()
         waiting = ((f"instance:bench/{service}@{channel}", unordered(service, channel)) for service, channel in fleet.names)
@@ -304,9 +310,9 @@ def measure(directory: Path, instances: int, *, profile: bool) -> dict[str, dict
     home = directory / f"home-{instances}"
     figures = {"throughput": asyncio.run(throughput(home, instances, profile=profile))}
     figures["cold start"] = asyncio.run(cold_start(home, instances))
-    figures["latency idle"] = asyncio.run(latencies(home, instances, 20, 4))
+    figures["latency idle"] = asyncio.run(latencies(home, instances, 20, 4, releases=1000))
     half = figures["throughput"]["finalized_per_second"] / 2
-    figures["latency half"] = asyncio.run(latencies(home, instances, half, 5))
+    figures["latency half"] = asyncio.run(latencies(home, instances, half, 5, releases=2000))
     figures["drain"] = asyncio.run(drain(home, instances))
     return figures
 

@@ -44,6 +44,9 @@ class Api(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def log_message(self, *args: object) -> None:
+        """Who asked is not worth a line."""
+
 
 def alert(path: Path) -> dict[str, dict[str, str]]:
     """A file's alert, which fires since the file was last written."""

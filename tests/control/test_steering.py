@@ -90,7 +90,7 @@ async def test_a_rollback_to_a_named_version_needs_one_that_was_good_there(tmp_p
         await found.good("web@staging", "1.3")
         with pytest.raises(Refused, match="never good"):
             await found.do("rollback", target="web@production", version="1.3")
-        with pytest.raises(Refused, match="is at 1.2 already"):
+        with pytest.raises(Refused, match=r"is at 1\.2 already"):
             await found.do("rollback", target="web@production", version="1.2")
         assert (await found.do("rollback", target="web@production", version="1.0")).instances == {"saas/web@production": "1.0"}
         await found._until("web@production", lambda row: row.good.version == "1.0", "1.0")

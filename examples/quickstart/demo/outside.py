@@ -80,16 +80,17 @@ class Outside:
         with closing(sqlite3.connect(self.data / f"{channel}.db", timeout=10)) as database:
             return str(database.execute("select version_num from alembic_version").fetchone()[0])
 
-    def entries(self, since: float = 0) -> list[dict[str, object]]:
-        """What the monitoring wrote down from a moment on (seconds since 1970)."""
-        lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
-        return [entry for line in lines if (entry := json.loads(line))["at"] >= since]
+    def entries(self, since: float = 0, until: float = float("inf")) -> list[dict[str, object]]:
+        """What the monitoring wrote down between two moments (seconds since 1970)."""
+        text = self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+        lines = text.split("\n")[:-1]  # what is behind the last one is still being written
+        return [entry for line in lines if since <= (entry := json.loads(line))["at"] < until]
 
-    def answers(self, channel: str, since: float = 0) -> Counter[Answer]:
-        """Every answer of a channel from a moment on, counted."""
+    def answers(self, channel: str, since: float = 0, until: float = float("inf")) -> Counter[Answer]:
+        """Every answer of a channel between two moments, counted."""
         return Counter(
             Answer(channel, int(str(entry["status"])), str(entry["version"]))
-            for entry in self.entries(since)
+            for entry in self.entries(since, until)
             if entry["event"] == "answer" and entry["channel"] == channel
         )
 

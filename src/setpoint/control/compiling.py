@@ -38,10 +38,18 @@ async def compile_all(
     """Every service's part, for all instances. Raises Invalid."""
     compiled = Compiled()
     for service, (name, given, source) in wishes.items():
-        compile_service(
-            configuration, application, service, instances, name=name, given=given, line=line, source=source, into=compiled
+        await asyncio.to_thread(
+            compile_service,
+            configuration,
+            application,
+            service,
+            instances,
+            name=name,
+            given=given,
+            line=line,
+            source=source,
+            into=compiled,
         )
-        await asyncio.sleep(0)
     return compiled
 
 

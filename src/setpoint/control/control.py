@@ -44,7 +44,7 @@ class Control:
         self.content = Content(engine.database)
         self.people = People(self.records)
         self.audit = Audit(self.records)
-        self.one_apply = asyncio.Lock()
+        self.configuring = asyncio.Lock()
         self.unreadable = ""
         """Why the stored configuration cannot be used by this version; empty: it can."""
         self._configuration: Configuration | None = None

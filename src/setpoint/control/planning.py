@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -64,7 +65,12 @@ async def make_plan(act: Act, configuration: Configuration, *, new: Sequence[str
         if new is not None
         else [one for one in configuration.all_instances if (await state_of(act, one)).policy is None]
     )
-    plan = Plan(applied.digest if applied else "", configuration.digest, difference(applied, configuration), brought)
+    plan = Plan(
+        applied.digest if applied else "",
+        configuration.digest,
+        await asyncio.to_thread(difference, applied, configuration),
+        brought,
+    )
     for application in configuration.applications:
         await _plan_application(act, configuration, application, plan)
     return plan

@@ -17,7 +17,7 @@ from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.time import Instant
 
 
-class AttachmentState(msgspec.Struct, frozen=True, omit_defaults=True):
+class AttachmentState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``definition`` never changes: another one is another attachment."""
 
     definition: CheckDefinition

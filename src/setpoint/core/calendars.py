@@ -20,7 +20,7 @@ from setpoint.model.zones import EARLIEST, LATEST, format_wall, zone
 __all__ = ["Opening", "next_occurrence", "occurrence", "occurrences", "opening", "zone"]
 
 
-class Opening(msgspec.Struct, frozen=True):
+class Opening(msgspec.Struct, frozen=True, gc=False):
     """The answer of a calendar at one instant."""
 
     open: bool

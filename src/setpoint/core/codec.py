@@ -18,7 +18,7 @@ _fact_decoder: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFac
 _instruction_decoder: msgspec.msgpack.Decoder[AnyInstruction] = msgspec.msgpack.Decoder(AnyInstruction)
 
 
-class _Fixed(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
+class _Fixed(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, array_like=True):
     policy: Policy | None
     removed: bool
     archive: tuple[Finalization, ...]

@@ -16,36 +16,36 @@ from setpoint.model.spec import Scalar, Version
 from setpoint.model.time import Duration, Instant
 
 
-class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag=True):
+class Fact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag=True):
     """What happened, and when."""
 
     at: Instant = 0
 
 
-class Woken(Fact, frozen=True):
+class Woken(Fact, frozen=True, gc=False):
     """The time asked for with ``wake_at`` has come."""
 
 
 # --- to an instance ---------------------------------------------------------------------------------------------------
 
 
-class Configured(Fact, frozen=True):
+class Configured(Fact, frozen=True, gc=False):
     """The policy of an instance, new or changed. It counts at once for every gate not yet left behind."""
 
     policy: Policy
 
 
-class Removed(Fact, frozen=True):
+class Removed(Fact, frozen=True, gc=False):
     """The instance left the configuration: candidates end, a rollout ends, what runs is orphaned."""
 
 
-class Offered(Fact, frozen=True):
+class Offered(Fact, frozen=True, gc=False):
     """A release that names this instance (or, on a mirroring channel, one that its mirrored channel may take)."""
 
     offer: Offer
 
 
-class Neighbour(Fact, frozen=True):
+class Neighbour(Fact, frozen=True, gc=False):
     """What an instance publishes: to those ordered after it and those mirroring it. Whole and numbered."""
 
     instance: str
@@ -68,7 +68,7 @@ class Neighbour(Fact, frozen=True):
     """As it was when *good* changed last: releases before it that are not finalized here were passed over."""
 
 
-class Finalization(msgspec.Struct, frozen=True, omit_defaults=True):
+class Finalization(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An attempt ended ``converged``."""
 
     version: Version
@@ -76,21 +76,21 @@ class Finalization(msgspec.Struct, frozen=True, omit_defaults=True):
     at: Instant
 
 
-class AskFinalized(Fact, frozen=True):
+class AskFinalized(Fact, frozen=True, gc=False):
     """From one ordered after: has this version ever been finalized here?"""
 
     asker: str
     version: Version
 
 
-class ToldFinalized(Fact, frozen=True):
+class ToldFinalized(Fact, frozen=True, gc=False):
     """The answer, only ever given when it is yes."""
 
     instance: str
     finalization: Finalization
 
 
-class From(Fact, frozen=True):
+class From(Fact, frozen=True, gc=False):
     """An attachment's answer to ``Ask``: results of this run and later ones started after the asking."""
 
     attachment: str
@@ -101,7 +101,7 @@ class From(Fact, frozen=True):
     """How many results had said no before that run."""
 
 
-class CheckStatus(Fact, frozen=True):
+class CheckStatus(Fact, frozen=True, gc=False):
     """What an attachment publishes: its last finished run. Only changes are published, and what somebody asked for."""
 
     attachment: str
@@ -117,7 +117,7 @@ class CheckStatus(Fact, frozen=True):
     """How many results have said no, ever."""
 
 
-class TopicStatus(Fact, frozen=True):
+class TopicStatus(Fact, frozen=True, gc=False):
     """What a topic publishes: every yes and no so far, in the order in which they came."""
 
     topic: str
@@ -125,7 +125,7 @@ class TopicStatus(Fact, frozen=True):
     votes: tuple[Vote, ...] = ()
 
 
-class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
+class Vote(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One person's yes or no."""
 
     person: Person
@@ -134,7 +134,7 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
 
 
-class Applied(Fact, frozen=True):
+class Applied(Fact, frozen=True, gc=False):
     """An apply ended: taken on by the runtime, or not."""
 
     operation: str
@@ -144,7 +144,7 @@ class Applied(Fact, frozen=True):
     """Trying again cannot help."""
 
 
-class Observed(Fact, frozen=True):
+class Observed(Fact, frozen=True, gc=False):
     """A look at the runtime. Posted for the first look that began after a ``Watch`` was given, then when something changed."""
 
     watch: int
@@ -157,7 +157,7 @@ class Observed(Fact, frozen=True):
     counted at most twice the polling interval; 0 for the first look after a start."""
 
 
-class Unobserved(Fact, frozen=True):
+class Unobserved(Fact, frozen=True, gc=False):
     """A look failed: the runtime cannot be reached. Posted once, when it begins."""
 
     watch: int
@@ -169,7 +169,7 @@ class Unobserved(Fact, frozen=True):
 # --- signals: a person's act on one instance ---------------------------------------------------------------------------
 
 
-class Signal(Fact, frozen=True, kw_only=True):
+class Signal(Fact, frozen=True, gc=False, kw_only=True):
     """Always with who and why."""
 
     by: By
@@ -177,38 +177,38 @@ class Signal(Fact, frozen=True, kw_only=True):
     """Identity of the act: the same one twice is one. Empty: not checked."""
 
 
-class Skipped(Signal, frozen=True, kw_only=True):
+class Skipped(Signal, frozen=True, gc=False, kw_only=True):
     """One gate of one attempt shall not count; ``*`` means all gates before deployment."""
 
     release: int
     gate: str
 
 
-class Pinned(Signal, frozen=True, kw_only=True):
+class Pinned(Signal, frozen=True, gc=False, kw_only=True):
     """Exactly this version, until unpinned."""
 
     offer: Offer
 
 
-class Unpinned(Signal, frozen=True, kw_only=True):
+class Unpinned(Signal, frozen=True, gc=False, kw_only=True):
     """Selection decides again."""
 
 
-class Held(Signal, frozen=True, kw_only=True):
+class Held(Signal, frozen=True, gc=False, kw_only=True):
     """Automation keeps off."""
 
 
-class Resumed(Signal, frozen=True, kw_only=True):
+class Resumed(Signal, frozen=True, gc=False, kw_only=True):
     """A hold ends, a tripped breaker is reset."""
 
 
-class RolledBack(Signal, frozen=True, kw_only=True):
+class RolledBack(Signal, frozen=True, gc=False, kw_only=True):
     """Go back: to ``offer``, or to *good* (while a rollout is under way), or to the good version before it. Implies a hold."""
 
     offer: Offer | None = None
 
 
-class Retried(Signal, frozen=True, kw_only=True):
+class Retried(Signal, frozen=True, gc=False, kw_only=True):
     """Vetoes of this release (0: of the newest vetoed one) are lifted here; a failed rollout may be tried once more."""
 
     release: int = 0
@@ -286,7 +286,7 @@ class LineStatus(Fact, frozen=True):
 # --- to an attachment --------------------------------------------------------------------------------------------------
 
 
-class Ask(Fact, frozen=True):
+class Ask(Fact, frozen=True, gc=False):
     """A gate waits for a run that starts from now on."""
 
     asker: str
@@ -294,14 +294,14 @@ class Ask(Fact, frozen=True):
     definition: CheckDefinition
 
 
-class CheckFinished(Fact, frozen=True):
+class CheckFinished(Fact, frozen=True, gc=False):
     """A run ended."""
 
     operation: str
     result: CheckResult
 
 
-class CheckUnwanted(Fact, frozen=True):
+class CheckUnwanted(Fact, frozen=True, gc=False):
     """A run was not made: nobody waited any more when it was about to start."""
 
     operation: str
@@ -310,7 +310,7 @@ class CheckUnwanted(Fact, frozen=True):
 # --- to a topic --------------------------------------------------------------------------------------------------------
 
 
-class Voted(Fact, frozen=True):
+class Voted(Fact, frozen=True, gc=False):
     """A person said yes or no to one release at one subject."""
 
     person: Person
@@ -321,7 +321,7 @@ class Voted(Fact, frozen=True):
 # --- to a line (application) -------------------------------------------------------------------------------------------
 
 
-class ReleaseRequested(Fact, frozen=True):
+class ReleaseRequested(Fact, frozen=True, gc=False):
     """Somebody (or a changed configuration) asks for versions in channels; the line gives the number."""
 
     request: str

@@ -10,36 +10,36 @@ from setpoint.model.people import By
 from setpoint.model.time import Duration, Instant
 
 
-class Instruction(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):
+class Instruction(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=True):
     """Something for the host to do."""
 
 
-class Send(Instruction, frozen=True):
+class Send(Instruction, frozen=True, gc=False):
     """Deliver a fact to another entity; the host stamps it with the turn's ``now``."""
 
     to: str
     fact: AnyFact
 
 
-class Publish(Instruction, frozen=True):
+class Publish(Instruction, frozen=True, gc=False):
     """Deliver a fact to every subscriber of this entity, and keep it for later ones. Replaces the last one published."""
 
     fact: AnyFact
 
 
-class Subscribe(Instruction, frozen=True):
+class Subscribe(Instruction, frozen=True, gc=False):
     """From now on get what ``to`` publishes, beginning with what it published last, if anything. Twice is once."""
 
     to: str
 
 
-class Unsubscribe(Instruction, frozen=True):
+class Unsubscribe(Instruction, frozen=True, gc=False):
     """No longer."""
 
     to: str
 
 
-class Watch(Instruction, frozen=True):
+class Watch(Instruction, frozen=True, gc=False):
     """A standing instruction that replaces the last: look at the runtime now and every so often, and post ``Observed`` for the
     first look that starts from now on, then whenever something changed. Not stored: a host that starts derives it from the state.
     """
@@ -50,11 +50,11 @@ class Watch(Instruction, frozen=True):
     """Digest of the spec expected to run; empty: none."""
 
 
-class Unwatch(Instruction, frozen=True):
+class Unwatch(Instruction, frozen=True, gc=False):
     """Stop looking."""
 
 
-class Apply(Instruction, frozen=True):
+class Apply(Instruction, frozen=True, gc=False):
     """Have the runtime make a spec true. When it was taken on, ``watch`` begins; until then the instance is not looked at.
 
     ``Applied`` is posted when the apply ended. An operation is performed again with the same id after a crash.
@@ -66,26 +66,26 @@ class Apply(Instruction, frozen=True):
     watch: Watch
 
 
-class RunCheck(Instruction, frozen=True):
+class RunCheck(Instruction, frozen=True, gc=False):
     """Run a check once and post ``CheckFinished``. Without a subscriber of this entity it is not run: ``CheckUnwanted``."""
 
     operation: str
     definition: CheckDefinition
 
 
-class Cancel(Instruction, frozen=True):
+class Cancel(Instruction, frozen=True, gc=False):
     """Do not start this operation if it has not started; nothing is posted for it then."""
 
     operation: str
 
 
-class Record(Instruction, frozen=True):
+class Record(Instruction, frozen=True, gc=False):
     """A line of history, written with the turn."""
 
     event: Event
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What history keeps: one decided thing, told in a sentence."""
 
     kind: str
@@ -102,7 +102,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 AnyInstruction = Send | Publish | Subscribe | Unsubscribe | Watch | Unwatch | Apply | RunCheck | Cancel | Record
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """One turn's outcome: the next state, what to do, and when to be woken at the latest (None: only by facts)."""
 
     state: msgspec.Struct

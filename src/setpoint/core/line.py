@@ -20,7 +20,7 @@ KEPT_CANCELLED = 200
 KEPT_ABSOLVED = 100
 
 
-class LineState(msgspec.Struct, frozen=True, omit_defaults=True):
+class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The last number given, recent releases oldest first, and which requests made them."""
 
     number: int = 0

@@ -12,7 +12,7 @@ from setpoint.model.people import By
 from setpoint.model.time import Instant
 
 
-class TopicState(msgspec.Struct, frozen=True, omit_defaults=True):
+class TopicState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Votes in the order in which they came. Whether one counts is the business of each gate that asks for the topic."""
 
     votes: tuple[Vote, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Window(msgspec.Struct, frozen=True, omit_defaults=True):
+class Window(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One window; exactly one family of fields is used, or none of them (always).
 
     Days and times are wall-clock values of the calendar's zone. ``days``/``hours``; or ``start``/``end`` (``from``/``until``);
@@ -32,7 +32,7 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-class Calendar(msgspec.Struct, frozen=True, omit_defaults=True):
+class Calendar(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Open where an ``open`` window covers (or none is given) and no ``closed`` one does."""
 
     name: str = ""

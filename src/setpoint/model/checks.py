@@ -20,7 +20,7 @@ class Outcome(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class CheckDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
+class CheckDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One protection with one set of arguments on one subject. Equal definitions are one attachment, run once for all."""
 
     protection: str
@@ -46,7 +46,7 @@ class CheckDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"attachment:{self.protection}:{digest(self)}"
 
 
-class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How one run of a check ended."""
 
     outcome: Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Object(msgspec.Struct, frozen=True, omit_defaults=True):
+class Object(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that runs: a replica, a pod, a unit."""
 
     name: str
@@ -20,7 +20,7 @@ class Object(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str = ""
 
 
-class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One successful look at one instance. An unreachable runtime gives no observation at all."""
 
     objects: tuple[Object, ...] = ()

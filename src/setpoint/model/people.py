@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+class Person(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Somebody known by a token: a name and the groups it was given."""
 
     name: str
@@ -18,7 +18,7 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
         return value in self.groups if kind == "group" else kind in {"user", "email"} and value == self.name
 
 
-class By(msgspec.Struct, frozen=True, omit_defaults=True):
+class By(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Who, when the fact's stamp says, and why."""
 
     person: str

@@ -35,7 +35,7 @@ class Strategy(StrEnum):
     MIRROR = "mirror"
 
 
-class CheckUse(msgspec.Struct, frozen=True, omit_defaults=True):
+class CheckUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One attachment used in one phase of this instance's attempts."""
 
     name: str
@@ -56,7 +56,7 @@ class CheckUse(msgspec.Struct, frozen=True, omit_defaults=True):
     """Principals who may skip it; None: whoever has the right; empty: nobody."""
 
 
-class Ordering(msgspec.Struct, frozen=True, omit_defaults=True):
+class Ordering(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One entry of a channel's ``after``, resolved to instances of the same service. All entries must hold."""
 
     name: str
@@ -72,7 +72,7 @@ class Ordering(msgspec.Struct, frozen=True, omit_defaults=True):
     override: tuple[str, ...] | None = None
 
 
-class ApprovalUse(msgspec.Struct, frozen=True, omit_defaults=True):
+class ApprovalUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One topic that must have its approvers before this instance's attempts go on."""
 
     name: str
@@ -89,7 +89,7 @@ class ApprovalUse(msgspec.Struct, frozen=True, omit_defaults=True):
     override: tuple[str, ...] | None = None
 
 
-class CalendarUse(msgspec.Struct, frozen=True, omit_defaults=True):
+class CalendarUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A calendar that must be open for a deployment to start."""
 
     name: str
@@ -99,7 +99,7 @@ class CalendarUse(msgspec.Struct, frozen=True, omit_defaults=True):
     override: tuple[str, ...] | None = None
 
 
-class Cadence(msgspec.Struct, frozen=True, omit_defaults=True):
+class Cadence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A calendar that admits ``max`` finalized releases per occurrence of its (single) open window."""
 
     calendar: Calendar
@@ -107,7 +107,7 @@ class Cadence(msgspec.Struct, frozen=True, omit_defaults=True):
     max: int = 1
 
 
-class Accepts(msgspec.Struct, frozen=True, omit_defaults=True):
+class Accepts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Which versions are taken at all. Steps count from *good*; without good everything passes."""
 
     range: str = "*"
@@ -119,7 +119,7 @@ class Accepts(msgspec.Struct, frozen=True, omit_defaults=True):
     when: Selector | None = None
 
 
-class Drift(msgspec.Struct, frozen=True, omit_defaults=True):
+class Drift(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What to do about a difference between target and what runs."""
 
     mode: str = "heal"
@@ -128,7 +128,7 @@ class Drift(msgspec.Struct, frozen=True, omit_defaults=True):
     """So many applies in a row against the same difference, then hands off."""
 
 
-class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
+class Policy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Everything about *when* for one instance."""
 
     instance: str

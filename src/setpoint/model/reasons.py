@@ -7,7 +7,7 @@ import msgspec
 from setpoint.model.time import Instant
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that is waited for, or that went wrong."""
 
     code: str

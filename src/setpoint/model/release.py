@@ -8,7 +8,7 @@ from setpoint.model.spec import Scalar, Source, Version
 from setpoint.model.time import Instant
 
 
-class ServiceVersion(msgspec.Struct, frozen=True, omit_defaults=True):
+class ServiceVersion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One service's part of a release."""
 
     version: Version
@@ -16,7 +16,7 @@ class ServiceVersion(msgspec.Struct, frozen=True, omit_defaults=True):
     source: Source = Source()
 
 
-class Release(msgspec.Struct, frozen=True, omit_defaults=True):
+class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Who asked for what, where and why. Numbered by its application's line, from 1."""
 
     application: str
@@ -33,7 +33,7 @@ class Release(msgspec.Struct, frozen=True, omit_defaults=True):
     at: Instant = 0
 
 
-class Offer(msgspec.Struct, frozen=True, omit_defaults=True):
+class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One release as one instance sees it."""
 
     release: int

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 
-class Term(msgspec.Struct, frozen=True, omit_defaults=True):
+class Term(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``key`` is (not) among ``values``; without values: is (not) present. A negated term matches where the key is absent."""
 
     key: str
@@ -26,7 +26,7 @@ class Term(msgspec.Struct, frozen=True, omit_defaults=True):
         return found is not self.negated
 
 
-class Selector(msgspec.Struct, frozen=True, omit_defaults=True):
+class Selector(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Alternatives of terms that must all hold; no alternatives at all is ``*``."""
 
     text: str

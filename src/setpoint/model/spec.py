@@ -16,7 +16,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(_canonical.encode(value)).hexdigest()[:16]
 
 
-class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+class Source(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where a version came from; every part is optional text."""
 
     repository: str = ""
@@ -24,7 +24,7 @@ class Source(msgspec.Struct, frozen=True, omit_defaults=True):
     author: str = ""
 
 
-class Version(msgspec.Struct, frozen=True, omit_defaults=True):
+class Version(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An immutable version of one service, the same in every channel.
 
     Orderings, vetoes, soak, mirrors and *good* compare all three parts; ``mark-bad 1.4.2`` covers every ``name``.
@@ -37,7 +37,7 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True):
     """Configuration revision: digest of the service's documents that say what runs, over all channels."""
 
 
-class Workload(msgspec.Struct, frozen=True, omit_defaults=True):
+class Workload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One workload block of a service, every lookup resolved; ``options`` is JSON-able and belongs to the adapter."""
 
     kind: str
@@ -45,14 +45,14 @@ class Workload(msgspec.Struct, frozen=True, omit_defaults=True):
     options: dict[str, Any] = {}
 
 
-class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
+class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How replicas are replaced. Both are counts (integer) or percentages of the replicas (text such as ``25%``)."""
 
     max_unavailable: int | str = 0
     max_surge: int | str = 1
 
 
-class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
+class Spec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one instance shall run: everything a runtime adapter needs, and nothing about when. Compiled once, never changed."""
 
     instance: str

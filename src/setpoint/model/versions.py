@@ -73,7 +73,7 @@ def step(old: str, new: str) -> Step:
     return "prerelease"
 
 
-class Range(msgspec.Struct, frozen=True):
+class Range(msgspec.Struct, frozen=True, gc=False):
     """A set of versions such as ``^1.4``, ``>=2 <4 || 6.x`` or ``*``.
 
     Raises:

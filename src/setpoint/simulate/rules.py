@@ -165,6 +165,9 @@ def hands_off(step: Step) -> Iterator[Complaint]:
         step.saw("hands-off")
         if step.forward:
             yield "held, but a rollout began"
+    current, tripped = life.current, policy is not None and step.ledger.heals[1] >= policy.drift.breaker
+    if tripped and current and not current.unreachable and current.difference != step.ledger.heals[0]:
+        step.ledger.heals = ("", 0, 0)
     applied = next((given for given in step.turn.decision.instructions if isinstance(given, Apply)), None)
     if applied is None:
         return
@@ -175,7 +178,7 @@ def hands_off(step: Step) -> Iterator[Complaint]:
         yield "applied something else than target"
     if policy and policy.drift.mode == "observe":
         yield "observed only, but applied"
-    if policy and life.rollout is None:
+    if policy and life.rollout is None and not step.before.life.applying.errors:
         yield from _healed(step, policy.drift.breaker)
 
 
@@ -183,7 +186,7 @@ def _healed(step: Step, breaker: int) -> Iterator[Complaint]:
     seen = step.after.life.current
     difference, count, last = step.ledger.heals
     found = seen.difference if seen else ""
-    again = bool(found) and found == difference and step.now - last < QUIET
+    again = bool(found) and found == difference and (step.now - last < QUIET or count >= breaker)
     step.ledger.heals = (found, count + 1 if again else 1, step.now)
     if again and count >= breaker:
         yield f"the same difference was put right {count} times and is once more"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -157,7 +157,9 @@ class World:
         entity = self.random.choice(list(self.inbox)) if len(self.inbox) > 1 else next(iter(self.inbox))
         facts = self._take(entity)
         before = self.states.get(entity)
-        decision = decide(entity, before, facts, max(fact.at for fact in facts))
+        decision = self.decided(entity, before, facts, max(fact.at for fact in facts))
+        if decision is None:
+            return
         self.turns += 1
         turn = Turn(self.turns, self.now, entity, tuple(facts), before, decision)
         self.story.append(turn)
@@ -174,6 +176,10 @@ class World:
         else:
             for instruction in performing:
                 self._perform(entity, instruction)
+
+    def decided(self, entity: str, before: Any, facts: Sequence[AnyFact], now: Instant) -> Decision | None:
+        """One turn of the core; None for one that raised: its entity stays as it was, and nobody else notices."""
+        return decide(entity, before, facts, now)
 
     def _take(self, entity: str) -> list[AnyFact]:
         waiting = self.inbox.pop(entity)

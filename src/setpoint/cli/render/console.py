@@ -59,7 +59,7 @@ def wrapped(text: str, *, first: Text, columns: int, style: str = "") -> Text:
 
     indent = " " * first.cell_len
     lines = textwrap.wrap(text, max(columns - len(indent), 20), break_long_words=True, break_on_hyphens=False) or [""]
-    found = first.copy().append(lines[0], style)
+    found = Text().append_text(first).append(lines[0], style)
     for line in lines[1:]:
         found.append(f"\n{indent}{line}", style)
     return found

@@ -17,6 +17,7 @@ _STATES = ("desired", "target", "current", "good")
 _CELL = (9, 14)
 """Narrowest and widest column of a version."""
 _NAME = (12, 28)
+_CONDITION = 20
 _FOLD = 12
 """So many quiet instances of one service are shown; more are counted."""
 
@@ -42,7 +43,7 @@ def _application(application: dict[str, Any], columns: int, *, everything: bool)
     yield _header(application, columns)
     name, cell = _widths(rows, columns)
     for service, members in groupby(rows, key=lambda row: row["service"]):
-        title = Text("  ").append(set_cell_size(service, name), "bold")
+        title = Text("  ").append(_cut(service, name), "bold")
         yield title.append("".join(f" {set_cell_size(state, cell)}" for state in _STATES).rstrip(), "dim")
         yield from _rows(list(members), name, cell, columns, everything=everything)
 
@@ -51,7 +52,7 @@ def _header(application: dict[str, Any], columns: int) -> Text:
     release = f"release {application['release']}" if application["release"] else "nothing released yet"
     left, summary = application["name"], summed(application)
     gap = max(2, (columns - cell_len(summary.plain) - cell_len(release)) // 2 - cell_len(left))
-    line = Text(left, "bold").append(" " * gap).append(release, "not bold")
+    line = Text().append(left, "bold").append(" " * gap).append(release)
     return line.append(" " * max(2, columns - line.cell_len - summary.cell_len)).append_text(summary)
 
 
@@ -70,10 +71,12 @@ def summed(application: dict[str, Any]) -> Text:
 
 
 def _widths(rows: list[Row], columns: int) -> tuple[int, int]:
-    names = max((cell_len(row["channel"]) for row in rows), default=0)
-    name = min(max(names, *(cell_len(row["service"]) for row in rows), _NAME[0]) if rows else _NAME[0], _NAME[1])
+    """Of names and of versions: as wide as they are, as far as there is room for the condition."""
+    names = max((max(cell_len(row["channel"]), cell_len(row["service"])) for row in rows), default=0)
+    most = columns - 4 - len(_STATES) * (_CELL[0] + 1) - _CONDITION
+    name = max(_NAME[0], min(names, _NAME[1], most))
     versions = max((cell_len(_version(row, state)) for row in rows for state in _STATES), default=0)
-    room = (columns - name - 4 - 20) // len(_STATES) - 1
+    room = (columns - name - 4 - _CONDITION) // len(_STATES) - 1
     return name, max(_CELL[0], min(versions, _CELL[1], room))
 
 
@@ -89,14 +92,15 @@ def _rows(rows: list[Row], name: int, cell: int, columns: int, *, everything: bo
 
 def _row(row: Row, name: int, cell: int, columns: int) -> Iterator[Text]:
     shown = look(row["condition"])
-    line = Text("    ").append(set_cell_size(row["channel"], name - 2))
+    line = Text("    ").append(_cut(row["channel"], name - 2))
     for state in _STATES:
         line.append(" ").append(_shown(row, state, cell), _style(row, state))
     line.append("  ").append(f"{shown.sign} {shown.word}", shown.style)
-    marks = _marks(row)
-    if marks:
+    marks, sentence = _marks(row), _sentence(row)
+    if marks and line.cell_len + cell_len(marks) + 3 <= columns:
         line.append(f" ({marks})", "dim")
-    sentence = _sentence(row)
+    elif marks:
+        sentence = "; ".join(part for part in (marks, sentence) if part)
     if not sentence:
         yield line
     elif line.cell_len + 2 + cell_len(sentence) <= columns:
@@ -115,7 +119,7 @@ def _sentence(row: Row) -> str:
     if row["problem"]:
         return f"its turns do not succeed: {row['problem']}"
     reason = row["reason"]
-    if reason is None or reason["code"] == "release":
+    if reason is None or reason["code"] == "release" or (row["settled"] and reason["code"] == "accepts"):
         return ""
     more = f" (and {row['reasons'] - 1} more)" if row["reasons"] > 1 else ""
     return f"{reason['text']}{more}"
@@ -135,11 +139,15 @@ def _shown(row: Row, state: str, cell: int) -> str:
     if state == "current" and current and current["healthy"] < current["total"]:
         counted = f"{text} {current['healthy']}/{current['total']}"
         text = counted if cell_len(counted) <= cell else text
-    return set_cell_size(text, cell) if cell_len(text) <= cell else f"{set_cell_size(text, cell - 1)}…"
+    return _cut(text, cell)
 
 
 def _style(row: Row, state: str) -> str:
-    if row["settled"]:
+    if row["settled"] or row[state] is None:
         return "dim"
     wanted = row["desired"]["version"] if row["desired"] else ""
     return "" if _version(row, state) == wanted else "yellow"
+
+
+def _cut(text: str, cell: int) -> str:
+    return set_cell_size(text, cell) if cell_len(text) <= cell else f"{set_cell_size(text, cell - 1)}…"

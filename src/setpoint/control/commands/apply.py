@@ -5,6 +5,7 @@ What was shown is what is applied; what it changes of what runs is released by i
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import logging
@@ -88,9 +89,9 @@ class Progress(msgspec.Struct, frozen=True):
 )
 async def apply(act: Act, request: ApplyRequest) -> Applied:
     """Stores it first; what is left undone by a crash is done by ``restore``."""
-    configuration, files = parse(request)
+    configuration, files = await asyncio.to_thread(parse, request)
     control = act.control
-    async with control.one_apply:
+    async with control.configuring:
         plan = await make_plan(act, configuration)
         if request.expect and request.expect != plan.digest:
             raise Refused(
@@ -114,7 +115,7 @@ async def restore(control: Control) -> None:
     files = await control.documents.load(newest.number)
     root = await control.records.get("configuration-root", content_digest(files), str) or "/"
     try:
-        await control.adopt(Configuration.from_files(files, Path(root)))
+        await control.adopt(await asyncio.to_thread(Configuration.from_files, files, Path(root)))
     except ConfigurationError as error:
         control.unreadable = str(error)
         log.error("the stored configuration (revision %d) cannot be used by this version:\n%s", newest.number, error)  # noqa: TRY400 - its problems say all

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Annotated
 
 from pydantic import Field
@@ -9,7 +11,7 @@ from pydantic import Field
 from setpoint.control.act import Act
 from setpoint.control.commands.skip import check_skip, skip_gate
 from setpoint.control.compiling import Compiled, Wish, compile_all, followers, named
-from setpoint.control.errors import Malformed, Refused
+from setpoint.control.errors import Malformed, Refused, Unavailable
 from setpoint.control.gates import EVERY, skippable
 from setpoint.control.instances import line_of
 from setpoint.control.permissions import Permission, require
@@ -22,6 +24,8 @@ from setpoint.core.facts import ReleaseRequested
 from setpoint.model.release import Release
 from setpoint.model.spec import Source
 
+_PATIENCE, _TICK = 30.0, 0.005
+"""Seconds that the line may take, and between two looks."""
 VersionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
 Text = Annotated[str, Field(max_length=2000)]
 
@@ -76,7 +80,18 @@ class Released(Answer):
     subject=lambda request: ", ".join(f"{name}={wanted.version}" for name, wanted in sorted(request.services.items())),
 )
 async def release(act: Act, request: ReleaseRequest) -> Released:
-    """Compile for every instance, store, then ask the line for a number."""
+    """No configuration is applied meanwhile: what is compiled is what is in force."""
+    async with act.control.configuring:
+        owner, instances = await _checked(act, request)
+        released = await _release(act, request, owner, instances)
+    for instance in instances:
+        for gate in request.skip:
+            await skip_gate(act, instance, gate, released.release, request.why)
+    return released
+
+
+async def _checked(act: Act, request: ReleaseRequest) -> tuple[str, list[str]]:
+    """The application and the instances that are named. Raises ControlError for what cannot be released."""
     configuration = act.control.configuration
     owner = find_application(configuration, request.application, having=next(iter(request.services)))
     for service in request.services:
@@ -85,6 +100,12 @@ async def release(act: Act, request: ReleaseRequest) -> Released:
     instances = named(configuration, owner, request.services, request.channels)
     _check_reach(owner, request, instances)
     await _check_skips(act, request, instances)
+    return owner, instances
+
+
+async def _release(act: Act, request: ReleaseRequest, owner: str, instances: list[str]) -> Released:
+    """Compile for every instance, store, then ask the line for a number."""
+    configuration = act.control.configuration
     behind = followers(configuration, owner, instances)
     wishes = {name: _wish(wanted) for name, wanted in request.services.items()}
     compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [*instances, *behind])
@@ -98,9 +119,6 @@ async def release(act: Act, request: ReleaseRequest) -> Released:
         urgent=request.urgent,
     )
     number = await submit(act, wanted, compiled, act.request)
-    for instance in instances:
-        for gate in request.skip:
-            await skip_gate(act, instance, gate, number, request.why)
     versions = {name: wanted.version for name, wanted in request.services.items()}
     return Released(application=owner, release=number, instances=instances, followers=behind, services=versions)
 
@@ -117,14 +135,21 @@ async def submit(act: Act, wanted: Release, compiled: Compiled, request: str) ->
     parameters = {instance: spec.parameters for instance, spec in compiled.specs.items() if spec.parameters}
     fact = ReleaseRequested(request=request, release=wanted, specs=specs, parameters=parameters)
     await act.control.engine.post(f"line:{wanted.application}", fact, dedup=f"release:{wanted.application}:{request}")
-    line = await line_of(act, wanted.application)
-    number = line.requests.get(request)
-    if number is None:
-        raise Refused(
-            "This request was made before, too long ago to tell its release.", "See `setpoint history`; use a new request id."
-        )
+    number = await _numbered(act, wanted.application, request)
     await act.control.records.put("release", f"{wanted.application}/{number}", specs)
     return number
+
+
+async def _numbered(act: Act, application: str, request: str) -> int:
+    """The number that the line gave: a request is durable before the line has had its turn."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        number = (await line_of(act, application)).requests.get(request)
+        if number is not None:
+            return number
+        await asyncio.sleep(_TICK)
+    message = "The request is stored, but its release has no number yet, or it was made too long ago."
+    raise Unavailable(message, "See `setpoint releases`; the same --request again does nothing twice.")
 
 
 def _check_channels(act: Act, owner: str, request: ReleaseRequest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Schema(Answer):
 @query("validate", Permission.VIEW, Files, Problems, "Every mistake of a configuration.")
 async def validate(_: Act, request: Files) -> Problems:
     """Changes nothing."""
-    found = check_files(contents(request), Path(request.root))
+    found = await asyncio.to_thread(check_files, contents(request), Path(request.root))
     return Problems(problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from setpoint.config.difference import lines
 from setpoint.control.act import Act
 from setpoint.control.commands.apply import Files, parse
@@ -51,7 +53,7 @@ class Preview(Answer):
 @query("preview", Permission.VIEW, Files, Preview, "What applying a configuration would change and release.")
 async def preview(act: Act, request: Files) -> Preview:
     """Changes nothing."""
-    configuration, _ = parse(request)
+    configuration, _ = await asyncio.to_thread(parse, request)
     plan = await make_plan(act, configuration)
     return Preview(
         plan=plan.digest,

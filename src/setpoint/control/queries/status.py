@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from setpoint.control.act import Act
 from setpoint.control.instances import line_of, state_of
 from setpoint.control.overview import InstanceView, view
@@ -10,6 +12,9 @@ from setpoint.control.registry import Answer, Request, query
 from setpoint.control.targets import application as find_application
 from setpoint.control.targets import instances as find_instances
 from setpoint.control.targets import parts
+
+_ROWS = 100
+"""So many rows, then the engine has its turn."""
 
 
 class StatusRequest(Request):
@@ -80,10 +85,11 @@ async def _application(act: Act, owner: str, instances: list[str]) -> Applicatio
     channels = [one.name for one in configuration.channels(owner)]
     services = configuration.services(owner)
     order = {name: number for number, name in enumerate(channels)}
-    rows = [
-        view(one, await state_of(act, one), act.now, problem=act.control.engine.problem(f"instance:{one}"))
-        for one in sorted(instances, key=lambda one: (services.index(parts(one)[1]), order[parts(one)[2]]))
-    ]
+    rows: list[InstanceView] = []
+    for one in sorted(instances, key=lambda one: (services.index(parts(one)[1]), order[parts(one)[2]])):
+        rows.append(view(one, await state_of(act, one), act.now, problem=act.control.engine.problem(f"instance:{one}")))
+        if not len(rows) % _ROWS:
+            await asyncio.sleep(0)
     return ApplicationView(
         name=owner,
         release=(await line_of(act, owner)).number,

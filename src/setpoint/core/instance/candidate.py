@@ -61,7 +61,7 @@ def _follow(draft: Draft, want: Want | None) -> None:
         and candidate.change == want.change
     ):
         return
-    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _first_run_under_way(draft, candidate):
+    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _stays(draft, candidate, want.offer):
         return
     if candidate:
         offer = draft.offer(candidate.release)
@@ -72,13 +72,17 @@ def _follow(draft: Draft, want: Want | None) -> None:
         _start(draft, want)
 
 
-def _first_run_under_way(draft: Draft, candidate: Attempt) -> bool:
-    """Its own first check runs, and no gate says no: replaced each time, a slow gate and frequent releases would never meet."""
+def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
+    """Its own first check runs and no gate says no, or it goes on in this very turn: replaced each time, a slow gate and frequent
+    releases would never meet. An urgent release does not wait for that.
+    """
     offer = draft.offer(candidate.release)
-    if offer is None or not selection.eligible(draft.rules, draft.life, offer):
+    if newer.urgent or offer is None or not selection.eligible(draft.rules, draft.life, offer):
         return False
     pending = {name for name, gate in candidate.gates.items() if not gate.counts and not gate.first}
     reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
+    if not reasons:
+        return not any(standing(draft.rules, draft.life, offer, draft.now))
     return bool(pending) and all(reason.gate in pending for reason in reasons)
 
 

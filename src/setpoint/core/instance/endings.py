@@ -11,6 +11,7 @@ from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import KEPT_GOODS, PUBLISHED, Attempt, Kind, Life, Veto
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Offer
+from setpoint.model.spec import Version
 from setpoint.model.time import Instant
 
 KEPT_VETOES = 50
@@ -70,8 +71,10 @@ def forget(draft: Draft) -> None:
     needed.update(attempt.release for attempt in (life.candidate, life.rollout.attempt if life.rollout else None) if attempt)
     if life.rollout:
         needed.add(life.rollout.to)
-    oldest = _oldest_wanted(life, policy.strategy, policy.mirror)
-    offers = tuple(offer for offer in life.offers if offer.release >= oldest or offer.release in needed)
+    oldest, mirrored = _oldest_wanted(life, policy.strategy, policy.mirror), _mirrored(life, policy.strategy, policy.mirror)
+    offers = tuple(
+        offer for offer in life.offers if offer.release >= oldest or offer.release in needed or offer.version in mirrored
+    )
     if len(offers) == len(life.offers):
         return
     kept = {offer.release for offer in offers}
@@ -93,6 +96,12 @@ def _oldest_wanted(life: Life, strategy: Strategy, mirror: str) -> int:
         return life.frontier
     neighbour = life.neighbours.get(mirror)
     return min([release for release in (neighbour.good if neighbour else 0, *life.goods) if release], default=0)
+
+
+def _mirrored(life: Life, strategy: Strategy, mirror: str) -> set[Version]:
+    """Versions that the mirrored channel may go back to, and this one with it."""
+    neighbour = life.neighbours.get(mirror) if strategy is Strategy.MIRROR else None
+    return {done.version for done in neighbour.finalized[-PUBLISHED:]} if neighbour else set()
 
 
 def _release_of(topic: str) -> int:

@@ -18,7 +18,7 @@ RELEASE = "release"
 _RANKS = {"none": 0, "back": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
 
 
-class Want(msgspec.Struct, frozen=True):
+class Want(msgspec.Struct, frozen=True, gc=False):
     """A release to be brought here, and why."""
 
     offer: Offer

@@ -29,7 +29,7 @@ class Kind(StrEnum):
     BACK = "rollback"
 
 
-class Gate(msgspec.Struct, frozen=True, omit_defaults=True):
+class Gate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What an attempt knows about one check in its present phase."""
 
     attachment: str
@@ -58,7 +58,7 @@ class Gate(msgspec.Struct, frozen=True, omit_defaults=True):
         return 0 < self.run <= self.seen
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One try to bring this instance to one release."""
 
     number: int
@@ -74,7 +74,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """On a mirroring channel: the mirrored change that this attempt follows."""
 
 
-class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
+class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The attempt whose version is target (or was, while it goes back), until it ends."""
 
     attempt: Attempt
@@ -95,7 +95,7 @@ class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
     """Observed time of being unhealthy in post-deployment."""
 
 
-class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
+class Seen(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """*Current*: the last look, in short."""
 
     look: int
@@ -120,7 +120,7 @@ class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why the runtime cannot be asked; everything else is then as it was when it could."""
 
 
-class Applying(msgspec.Struct, frozen=True, omit_defaults=True):
+class Applying(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is done to the runtime."""
 
     count: int = 0
@@ -146,7 +146,7 @@ class Applying(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_at: Instant = 0
 
 
-class Breaker(msgspec.Struct, frozen=True, omit_defaults=True):
+class Breaker(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How often the same difference was healed in a row."""
 
     difference: str
@@ -155,7 +155,7 @@ class Breaker(msgspec.Struct, frozen=True, omit_defaults=True):
     tripped: bool = False
 
 
-class Veto(msgspec.Struct, frozen=True, omit_defaults=True):
+class Veto(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A release that shall not be picked here again by itself."""
 
     release: int
@@ -164,7 +164,7 @@ class Veto(msgspec.Struct, frozen=True, omit_defaults=True):
     at: Instant
 
 
-class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A rollout that failed and was not rolled back: nothing more is applied until a person or a newer release acts."""
 
     release: int
@@ -173,7 +173,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     at: Instant
 
 
-class Skip(msgspec.Struct, frozen=True, omit_defaults=True):
+class Skip(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A person's word that one gate (or ``*``) of one release does not count here."""
 
     release: int
@@ -182,14 +182,14 @@ class Skip(msgspec.Struct, frozen=True, omit_defaults=True):
     at: Instant
 
 
-class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
+class Hold(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Automation keeps off."""
 
     by: By
     at: Instant
 
 
-class Life(msgspec.Struct, frozen=True, omit_defaults=True):
+class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What changes from turn to turn."""
 
     attempts: int = 0
@@ -243,7 +243,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True):
         return next((good for good in reversed(self.goods) if good not in self.tainted), 0)
 
 
-class InstanceState(msgspec.Struct, frozen=True, omit_defaults=True):
+class InstanceState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``policy`` and ``archive`` change seldom and are stored apart from ``life``."""
 
     policy: Policy | None = None

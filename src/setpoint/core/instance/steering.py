@@ -75,10 +75,13 @@ def _repeat(draft: Draft, offer: Offer) -> None:
 
 
 def _heal(draft: Draft, offer: Offer) -> None:
-    difference = _drift(draft.life, offer)
-    if not difference or not watching.judges(draft.life):
+    if not watching.judges(draft.life):
         return
-    breaker = draft.life.breaker
+    difference, breaker = _drift(draft.life, offer), draft.life.breaker
+    if not difference:
+        if breaker and breaker.tripped and watching.shows(draft.life.current, offer.spec):
+            draft.set(breaker=None)
+        return
     first = breaker is None or breaker.difference != difference
     if not first and draft.now < draft.life.applying.taken + draft.rules.grace:
         draft.wake(draft.life.applying.taken + draft.rules.grace)
@@ -88,7 +91,8 @@ def _heal(draft: Draft, offer: Offer) -> None:
 
 def _found(draft: Draft, offer: Offer, difference: str) -> None:
     breaker, rule = draft.life.breaker, draft.rules.drift
-    if breaker is None or breaker.difference != difference or draft.now - draft.life.applying.taken >= QUIET:
+    stayed_away = breaker is not None and not breaker.tripped and draft.now - draft.life.applying.taken >= QUIET
+    if breaker is None or breaker.difference != difference or stayed_away:
         breaker = Breaker(difference, 0, draft.now)
         text = _describe(draft.life.current, offer)
         draft.record("drift", f"drift: {text}", release=offer.release)

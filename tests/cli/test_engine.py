@@ -1,0 +1,87 @@
+"""up and down: the engine starts, is found, survives being killed, and ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import httpx
+from tests.cli.terminal import Terminal
+from tests.support.eventually import wait_until
+
+from setpoint.server import location
+
+
+def test_up_in_the_background_is_ready_when_it_returns_and_down_ends_it(tmp_path: Path, mark: dict[str, str]) -> None:
+    terminal = Terminal(tmp_path / "home", mark)
+    shown = terminal.ok("up", "--detach")
+    url = re.search(r"http://127\.0\.0\.1:\d+", shown)
+    assert url
+    assert httpx.get(f"{url[0]}/healthz", trust_env=False).json()["status"] == "serving"
+    assert "runs already" in terminal.ok("up", "--detach")
+    assert terminal.ok("down") == "The engine has stopped.\n"
+    assert not (terminal.home / location.SERVER_FILE).exists()
+    assert "No engine runs" in terminal.ok("down")
+
+
+def test_up_in_the_foreground_ends_well_on_sigterm_while_somebody_listens(tmp_path: Path, mark: dict[str, str]) -> None:
+    terminal = Terminal(tmp_path / "home", mark)
+    engine = terminal.start("up")
+    wait_until(lambda: location.find(terminal.home), 20)
+    listener = terminal.start("events", "--follow")
+    wait_until(lambda: _listens(terminal), 20)
+    engine.send_signal(signal.SIGTERM)
+    out, err = engine.communicate(timeout=20)
+    assert engine.returncode == 0, err
+    assert "Setpoint answers at" in out
+    assert "stopped" in out
+    listener.communicate(timeout=20)
+
+
+def _listens(terminal: Terminal) -> bool:
+    return terminal.run("whoami").returncode == 0
+
+
+def test_a_second_engine_on_the_same_data_directory_is_refused(terminal: Terminal) -> None:
+    second = terminal.run("up")
+    assert second.returncode == 1
+    assert "is held by process" in second.stderr.replace("\n  ", " ")
+    assert "Traceback" not in second.stderr
+
+
+def test_after_kill_9_the_next_start_just_works(terminal: Terminal, configuration: Path) -> None:
+    terminal.ok("apply", str(configuration), "--yes")
+    terminal.ok("release", "web=1.0", "--to", "staging", "--wait")
+    pid = location.holder(terminal.home)
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not location.held(terminal.home))
+    dead = terminal.run("status")
+    assert (dead.returncode, dead.stdout) == (1, "")
+    assert "Start one with `setpoint up`" in dead.stderr.replace("\n  ", " ")
+    terminal.ok("up", "--detach")
+    row = terminal.json("status", "web@staging")["applications"][0]["instances"][0]
+    assert row["good"] == {"version": "1.0", "release": 1}
+
+
+def test_an_engine_that_cannot_start_says_why(tmp_path: Path, mark: dict[str, str]) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "setpoint.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    terminal = Terminal(home, mark)
+    for words in (("up",), ("up", "--detach")):
+        done = terminal.run(*words)
+        assert done.returncode == 1
+        assert "cannot be used" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_no_token_is_ever_written_to_the_log(terminal: Terminal) -> None:
+    token = terminal.person("ann")
+    terminal.run("whoami", token=token)
+    terminal.run("whoami", token=f"{token}x")
+    log = (terminal.home / location.LOG_FILE).read_text()
+    assert token not in log
+    assert (terminal.home / "admin.token").read_text().strip() not in log

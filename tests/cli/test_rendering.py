@@ -1,0 +1,266 @@
+"""Screens: within the terminal's width, readable without colour, the worst first, the quiet ones quiet."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from setpoint.cli.render import difference, explain, status, words
+from setpoint.cli.render.console import wrapped
+from setpoint.core.instance.explain import Condition
+
+NOW = 1_800_000_000_000
+LONG = "waits for release-manager: approval by group:release-managers or group:leads of the whole organization"
+
+
+def version(name: str, release: int = 1) -> dict[str, Any]:
+    return {"version": name, "release": release}
+
+
+def reason(text: str, **more: Any) -> dict[str, Any]:
+    return {
+        "code": "approval",
+        "text": text,
+        "phase": "approval",
+        "gate": "release-manager",
+        "subject": "",
+        "since": NOW - 60_000,
+        "until": None,
+        "awaits": "an approval",
+        "unblock": "approve release-manager",
+        "failed": False,
+    } | more
+
+
+def row(channel: str, condition: str = "converged", **more: Any) -> dict[str, Any]:
+    settled = condition == "converged"
+    return {
+        "instance": f"saas/web@{channel}",
+        "application": "saas",
+        "service": "web",
+        "channel": channel,
+        "runtime": "local",
+        "condition": condition,
+        "desired": version("1.4.2"),
+        "target": version("1.4.2"),
+        "good": version("1.4.2"),
+        "current": {"versions": ["1.4.2"], "healthy": 2, "total": 2, "at": NOW, "message": "", "unreachable": ""},
+        "release": 1,
+        "phase": "",
+        "attempt": 0,
+        "settled": settled,
+        "attention": "",
+        "reason": None,
+        "reasons": 0,
+        "next_look": None,
+        "pinned": "",
+        "held_by": "",
+        "mirrors": "",
+        "problem": "",
+    } | more
+
+
+def screen(rows: list[dict[str, Any]], columns: int = 80, **more: Any) -> list[str]:
+    application = {
+        "name": "saas",
+        "release": 3,
+        "services": ["web"],
+        "channels": [],
+        "instances": rows,
+        "failed": sum(one["attention"] == "failed" for one in rows),
+        "you": sum(one["attention"] == "you" for one in rows),
+        "settled": sum(one["settled"] for one in rows),
+    }
+    answer = {"now": NOW, "person": "admin", "engine": "serving", "configured": True, "applications": [application]}
+    return [line for text in status.lines(answer, columns, **more) for line in text.plain.split("\n")]
+
+
+def test_the_first_line_says_what_is_wrong() -> None:
+    rows = [
+        row("staging"),
+        row("production", "failed", attention="failed"),
+        row("acme", "waiting", attention="you"),
+        row("globex", "waiting"),
+    ]
+    assert screen(rows)[0].split("  ")[-1].strip() == "1 FAILED · 1 needs you · 1 waiting"
+    assert screen([row("staging"), row("production")])[0].endswith("all converged")
+
+
+def test_what_is_converged_is_quiet_and_what_waits_says_its_sentence() -> None:
+    lines = screen([row("staging"), row("production", "waiting", reason=reason(LONG), reasons=2)])
+    assert lines[2].split() == ["staging", "1.4.2", "1.4.2", "1.4.2", "1.4.2", "●", "converged"]
+    assert " ".join(" ".join(lines[4:]).split()) == f"└ {LONG} (and 1 more)"
+
+
+@pytest.mark.parametrize("columns", [80, 81, 132, 240])
+@pytest.mark.parametrize("name", ["prod", "a-channel-with-quite-a-long-name-in-europe-west"])
+def test_no_line_is_wider_than_the_terminal(columns: int, name: str) -> None:
+    rows = [
+        row(name),
+        row("b", "waiting", reason=reason(LONG), reasons=3, pinned="1.4.2"),
+        row("c", "rolling-back", desired=version("2024.11.23-build.7+abcdef")),
+    ]
+    width = max(map(cell_len, screen(rows, columns)))
+    assert width <= columns
+
+
+def test_a_sentence_that_fits_stands_on_the_same_line() -> None:
+    assert screen([row("production", "waiting", reason=reason("staging soaks"), reasons=1)], 120)[2].endswith(
+        "◷ waiting  staging soaks"
+    )
+
+
+def test_many_quiet_channels_are_counted_not_listed() -> None:
+    rows = [row(f"tenant-{number}") for number in range(200)] + [row("zebra", "failed", attention="failed")]
+    lines = screen(rows)
+    assert len(lines) < 10
+    assert "… and 200 channels more, all converged" in lines[-1]
+    assert len(screen(rows, everything=True)) > 200
+
+
+def test_how_much_is_healthy_is_shown_where_there_is_room() -> None:
+    current = {"versions": ["1.4.2"], "healthy": 1, "total": 2, "at": NOW, "message": "", "unreachable": ""}
+    assert "1.4.2 1/2" in screen([row("production", "unhealthy", current=current)])[2]
+
+
+@pytest.mark.parametrize("condition", [*Condition, "broken"])
+def test_every_condition_has_a_sign_and_a_word_of_its_own(condition: str) -> None:
+    shown = words.look(condition)
+    assert shown.sign != "·"
+    assert shown.word
+    everything = [words.look(other).word for other in (*Condition, "broken")]
+    assert everything.count(shown.word) == 1
+
+
+def test_without_colour_there_is_no_escape() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, no_color=True, width=80)
+    for line in status.lines(
+        {"now": NOW, "person": "a", "engine": "degraded: the disk is full", "configured": True, "applications": []}, 80
+    ):
+        console.print(line)
+    assert "\x1b" not in stream.getvalue()
+    assert "✗ the engine is degraded: the disk is full" in stream.getvalue()
+
+
+def test_advice_can_be_typed() -> None:
+    assert words.spelled("skip soaked", "saas/web@production") == "setpoint skip web@production soaked --why …"
+    assert words.spelled("approve customer", "saas/web@acme") == "setpoint approve web@acme customer"
+    assert (
+        words.spelled("retry release 7, or release another version", "saas/web@acme")
+        == "setpoint retry web@acme --release 7, or release another version"
+    )
+    assert words.spelled("resume", "saas/web@acme") == "setpoint resume web@acme"
+    assert words.spelled("see to the runtime", "saas/web@acme") == "see to the runtime"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (59, "59s"), (60, "1m"), (3700, "1h 1m"), (7200, "2h"), (90000, "1d 1h"), (-5, "0s")]
+)
+def test_how_long_ago(seconds: int, text: str) -> None:
+    assert words.ago(NOW - 1000 * seconds, NOW) == text
+
+
+def test_sentences_wrap_below_themselves() -> None:
+    text = wrapped(LONG, first=Text("  ✗ ", "red"), columns=40)
+    first, *rest = text.plain.split("\n")
+    assert first.startswith("  ✗ waits")
+    assert rest
+    assert all(line.startswith("    ") and cell_len(line) <= 40 for line in rest)
+    assert str(text.style) == ""
+
+
+def test_the_page_of_an_instance_tells_reasons_gates_and_vetoes() -> None:
+    page = {
+        "now": NOW,
+        "instance": row("production", "waiting", pinned="1.4.2", held_by="ann"),
+        "reasons": [reason(LONG), reason("it failed", failed=True, until=NOW + 1000, awaits="", unblock="retry release 2")],
+        "candidate": {
+            "number": 4,
+            "release": 3,
+            "version": "1.5.0",
+            "kind": "forward",
+            "phase": "approval",
+            "began": NOW,
+            "entered": NOW - 5000,
+            "going_back": False,
+            "author": "bob",
+            "why": "",
+        },
+        "rollout": None,
+        "gates": [
+            {
+                "name": "release-manager",
+                "kind": "approval",
+                "phase": "approval",
+                "state": "waits",
+                "text": LONG,
+                "outcome": "",
+                "ended": 0,
+                "subject": "",
+            },
+            {
+                "name": "quiet",
+                "kind": "check",
+                "phase": "pre-deployment",
+                "state": "says-no",
+                "text": "two alerts fire",
+                "outcome": "blocking",
+                "ended": NOW - 3000,
+                "subject": "attachment:x",
+            },
+        ],
+        "vetoes": [{"release": 2, "version": "1.4.9", "reason": "errors", "at": NOW - 7200_000}],
+        "outputs": {"quiet": "checking\nHighErrorRate"},
+        "links": {"address": "http://127.0.0.1:8080"},
+        "usage": [{"replica": "web-1", "cpu": 1.25, "memory": 52_428_800}],
+        "origins": {"fake.takes": "app.setpoint.yaml:7"},
+    }
+    lines = [line.plain for line in explain.lines(page, 80, origins=True)]
+    text = " ".join(" ".join(lines).split())
+    assert max(cell_len(piece) for line in lines for piece in line.split("\n")) <= 80
+    expected = (
+        "pinned to 1.4.2",
+        "held by ann",
+        "setpoint approve web@production release-manager",
+        "✗ it failed",
+        "attempt 4: 1.5.0 (release 3) by bob",
+        "two alerts fire (3s ago)",
+        "│ HighErrorRate",
+        "release 2 (1.4.9), 2h ago: errors",
+        "http://127.0.0.1:8080",
+        "1.2 % CPU 50 MiB",
+        "app.setpoint.yaml:7",
+    )
+    for told in expected:
+        assert told in text, told
+
+
+def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() -> None:
+    def change(instance: str, what: str, **more: str) -> dict[str, str]:
+        return {"instance": instance, "what": what, "path": "", "old": "", "new": "", "origin": ""} | more
+
+    shown = {
+        "old": "a",
+        "new": "b",
+        "waiting": ["saas/api: nothing was released yet; release a version"],
+        "changes": [
+            change(f"saas/web@{name}", "runs", path="process.replicas", old="2", new="4", origin="a.yaml:3")
+            for name in ("x", "y")
+        ]
+        + [change("saas/web@z", "removed")],
+        "releases": [{"application": "saas", "services": {"web": "1.4.2"}, "channels": [], "instances": ["a", "b"]}],
+    }
+    lines = [line.plain for line in difference.preview(shown, 100)]
+    assert lines == [
+        "  ~ saas/web@x, saas/web@y",
+        "      what runs  process.replicas: 2 → 4  a.yaml:3",
+        "  - saas/web@z",
+        "  ▶ saas: releases web 1.4.2 to 2 instances by itself, through the same gates",
+        "  ◷ saas/api: nothing was released yet; release a version",
+    ]

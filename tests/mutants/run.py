@@ -1,0 +1,122 @@
+"""Deliberate bugs and who catches them: ``python tests/mutants/run.py [-j 2] [NAME …]``.
+
+Each ``*.patch`` here puts one bug into a copy of the package; its first line says the bug in words. The copy must not get through
+the simulator's seeds, the properties and the tests of the core. Ends with 1 if one does, or if a patch does not apply.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+SEEDS = 150
+"""Simulated worlds per mutant before the tests are asked."""
+TIMEOUT = 300
+"""Seconds for each stage; one that takes longer counts as caught: the core has none that does."""
+
+
+@dataclass(frozen=True)
+class Caught:
+    """What became of one mutant."""
+
+    name: str
+    words: str
+    by: str
+    """The invariant or test that failed; empty: it survived."""
+    detail: str
+    seconds: float
+
+
+def patches() -> list[Path]:
+    """Every mutant, by name."""
+    return sorted(HERE.glob("*.patch"))
+
+
+def words(patch: Path) -> str:
+    """The bug in words."""
+    return patch.read_text("utf-8").partition("\n")[0]
+
+
+def mutate(patch: Path, where: Path) -> None:
+    """Put a copy of the package with this bug into a directory. Raises ValueError when the patch does not apply."""
+    shutil.copytree(ROOT / "src/setpoint", where / "setpoint", ignore=shutil.ignore_patterns("__pycache__"))
+    command = ["git", "apply", "-p1", "-C1", str(patch)]
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(where.parent), "GIT_DIR": os.devnull}
+    done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(f"{patch.name} does not apply: {done.stderr.strip()}")
+
+
+def hunt(patch: Path, *, seeds: int = SEEDS, tests: bool = True) -> Caught:
+    """Run one mutant until something catches it."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as directory:
+        where = Path(directory)
+        mutate(patch, where)
+        by, detail = _simulate(where, seeds)
+        if not by and tests:
+            by, detail = _test(where)
+    return Caught(patch.stem, words(patch), by, detail, time.monotonic() - began)
+
+
+def _simulate(where: Path, seeds: int) -> tuple[str, str]:
+    code, output = _python(where, "-m", "setpoint.simulate", "0", str(seeds))
+    if not code:
+        return "", ""
+    broken = re.search(r"^seed \d+: ([a-z-]+): .*$", output, re.MULTILINE)
+    if broken:
+        return broken[1], broken[0]
+    return "raises", output.strip().rpartition("\n")[2]
+
+
+def _test(where: Path) -> tuple[str, str]:
+    code, output = _python(where, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "tests/properties", "tests/core")
+    failed = re.search(r"^FAILED \S*::(\S+)(.*)$", output, re.MULTILINE)
+    if not code:
+        return "", ""
+    return (failed[1], failed[2]) if failed else ("raises", output.strip().rpartition("\n")[2])
+
+
+def _python(where: Path, *arguments: str) -> tuple[int, str]:
+    environment = {**os.environ, "PYTHONPATH": str(where), "PYTHONDONTWRITEBYTECODE": "1", "SEEDS": "40"}
+    try:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        return 1, f"took longer than {TIMEOUT} s"
+    return done.returncode, done.stdout + done.stderr
+
+
+def main() -> int:
+    """Print who caught what."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="mutants to run; none: all")
+    parser.add_argument("-j", type=int, default=2, help="how many at once")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--no-tests", action="store_true", help="the simulator alone")
+    options = parser.parse_args()
+    chosen = [patch for patch in patches() if not options.names or patch.stem in options.names]
+    survived = 0
+    print(f"{'mutant':28} {'caught by':34} {'s':>5}  the bug")
+    with ThreadPoolExecutor(options.j) as pool:
+        for caught in pool.map(lambda patch: hunt(patch, seeds=options.seeds, tests=not options.no_tests), chosen):
+            survived += not caught.by
+            print(f"{caught.name:28} {caught.by or 'NOBODY':34} {caught.seconds:5.1f}  {caught.words}", flush=True)
+    print(f"{len(chosen) - survived} of {len(chosen)} caught")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Simulated runs that the properties share: each seed is one world, run once however many invariants ask about it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from setpoint.simulate.invariants import Broken
+from setpoint.simulate.scenario import Scenario
+
+SEEDS = int(os.environ.get("SEEDS", "120"))
+"""How many shared worlds; more of them: ``SEEDS=2000 pytest tests/properties``."""
+
+settings.register_profile("properties", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+settings.load_profile("properties")
+
+
+@dataclass
+class Runs:
+    """What many worlds came to."""
+
+    seeds: int = 0
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often each invariant had something to say."""
+    broken: dict[str, list[str]] = field(default_factory=dict)
+    """Invariant -> what went wrong, with the seed to replay it by."""
+
+    def run(self, seed: int) -> None:
+        scenario = Scenario(seed)
+        try:
+            scenario.run()
+        except Broken as broken:
+            self.broken.setdefault(broken.name, []).append(f"Scenario({seed}): {broken}")
+        self.seeds += 1
+        self.asked += scenario.net.preconditions
+
+
+@pytest.fixture(scope="session")
+def runs() -> Runs:
+    """All shared worlds."""
+    found = Runs()
+    for seed in range(SEEDS):
+        found.run(seed)
+    return found

@@ -1,0 +1,211 @@
+"""The API: who gets in, what a refusal looks like, and that every route is a thin skin over the registry."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.control.house import STANDARD, files
+
+from setpoint.control.permissions import ADMINISTRATORS_ONLY
+from setpoint.control.registry import COMMANDS, QUERIES, STREAMS
+from setpoint.model.people import Person
+from setpoint.runtimes.fake import FakeRuntime
+from setpoint.server import guard
+from setpoint.server.app import create_app
+from setpoint.server.assembly import running
+
+BASE = "http://127.0.0.1:7350"
+
+
+class Api:
+    """The application without a socket, and people's tokens."""
+
+    def __init__(self, http: httpx.AsyncClient, tokens: dict[str, str], stopping: asyncio.Event) -> None:
+        self.http = http
+        self.tokens = tokens
+        self.stopping = stopping
+
+    def headers(self, person: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[person]}"} if person in self.tokens else {}
+
+    async def post(self, path: str, payload: object, person: str = "admin", **headers: str) -> httpx.Response:
+        return await self.http.post(f"/api/v1/{path}", json=payload, headers={**self.headers(person), **headers})
+
+    async def get(self, path: str, person: str = "admin", **headers: str) -> httpx.Response:
+        return await self.http.get(f"/api/v1/{path}", headers={**self.headers(person), **headers})
+
+
+@asynccontextmanager
+async def api(home: Path) -> AsyncIterator[Api]:
+    async with running(home, runtimes={"fake": FakeRuntime}) as control:
+        stopping = asyncio.Event()
+        tokens = {"admin": (home / "admin.token").read_text().strip()}
+        tokens["eve"] = (await control.people.create(Person("eve"), by="admin", now=control.clock()))[1]
+        transport = httpx.ASGITransport(create_app(control, stopping), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+            yield Api(http, tokens, stopping)
+        stopping.set()
+
+
+def is_problem(response: httpx.Response, status: int, code: str) -> bool:
+    """Whether a refusal looks as every refusal does."""
+    body = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert set(body) == {"code", "message", "hint", "details"}
+    assert body["message"].endswith(".")
+    return bool(response.status_code == status and body["code"] == code)
+
+
+async def test_every_command_query_and_stream_needs_a_person(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        for name in COMMANDS:
+            assert is_problem(await found.post(f"commands/{name}", {}, "nobody"), 401, "unauthenticated")
+        for name in QUERIES:
+            assert is_problem(await found.post(f"queries/{name}", {}, "nobody"), 401, "unauthenticated")
+            assert is_problem(await found.get(f"queries/{name}", "nobody"), 401, "unauthenticated")
+        for name in STREAMS:
+            assert is_problem(await found.get(name, "nobody"), 401, "unauthenticated")
+        assert is_problem(await found.get("openapi.json", "nobody"), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+async def test_every_command_is_a_route_that_knows_who_asks(tmp_path: Path, name: str) -> None:
+    payload = {
+        "target": "x@y",
+        "version": "1",
+        "gate": "g",
+        "why": "w",
+        "user": "u",
+        "id": "i",
+        "files": {},
+        "root": "/r",
+        "services": {"s": {"version": "1"}},
+    }
+    known = COMMANDS[name].request.model_fields
+    only = COMMANDS[name].permission in ADMINISTRATORS_ONLY
+    async with api(tmp_path) as found:
+        for person in ("eve", "admin"):
+            response = await found.post(
+                f"commands/{name}", {key: value for key, value in payload.items() if key in known}, person
+            )
+            assert response.status_code not in {401, 404, 405, 500} or response.json()["code"] == "not-found"
+            assert (response.status_code == 403) is (only and person == "eve")
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "sp_12345678_nonsense"])
+async def test_an_unknown_token_is_nobody(tmp_path: Path, token: str) -> None:
+    async with api(tmp_path) as found:
+        response = await found.get("queries/whoami", "nobody", Authorization=f"Bearer {token}")
+        assert is_problem(response, 401, "unauthenticated")
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert not token or token not in response.text
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}]
+)
+async def test_a_page_of_another_site_does_not_get_in(tmp_path: Path, headers: dict[str, str]) -> None:
+    async with api(tmp_path) as found:
+        assert is_problem(await found.get("queries/whoami", **headers), 403, "wrong-host")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7350", "localhost:1", "[::1]:7350", "LOCALHOST"])
+async def test_this_machine_gets_in_by_any_of_its_own_names(tmp_path: Path, host: str) -> None:
+    async with api(tmp_path) as found:
+        assert (await found.get("queries/whoami", Host=host)).status_code == 200
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_BODY", 1000)
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 100
+
+    async with api(tmp_path) as found:
+        said = await found.http.post("/api/v1/commands/hold", content=b"x" * 2000, headers=found.headers("admin"))
+        unsaid = await found.http.post("/api/v1/commands/hold", content=endless(), headers=found.headers("admin"))
+        assert is_problem(said, 413, "too-large")
+        assert is_problem(unsaid, 413, "too-large")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "{", "[]", "null", '"x"', "\udcff".encode("utf-8", "surrogateescape").decode("latin-1"), '{"target": 5}', '{"x": 1}'],
+)
+async def test_a_malformed_request_is_answered_with_what_is_wrong(tmp_path: Path, body: str) -> None:
+    async with api(tmp_path) as found:
+        response = await found.http.post("/api/v1/commands/hold", content=body.encode(), headers=found.headers("admin"))
+        assert is_problem(response, 422, "malformed")
+
+
+async def test_what_does_not_exist_is_a_problem_too(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        assert is_problem(await found.post("commands/fly", {}), 404, "http")
+        assert is_problem(await found.get("commands/hold"), 405, "http")
+
+
+async def test_a_bug_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with api(tmp_path) as found:
+        with monkeypatch.context() as patched:
+            patched.setattr("setpoint.control.control.require", _raise)
+            response = await found.get("queries/whoami")
+        assert is_problem(response, 500, "broken")
+        assert "Traceback" not in response.text
+        assert "secret detail" not in response.text
+
+
+def _raise(*_: object) -> None:
+    raise RuntimeError("secret detail")
+
+
+async def test_queries_take_parameters_in_the_address_or_a_body(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        await found.post("commands/apply", files(STANDARD))
+        by_get = await found.get("queries/history?kinds=released&kinds=finalized&limit=5")
+        by_post = await found.post("queries/history", {"kinds": ["released", "finalized"], "limit": 5})
+        assert by_get.status_code == by_post.status_code == 200
+        assert by_get.json() == by_post.json()
+        assert is_problem(await found.get("queries/history?limit=many"), 422, "malformed")
+
+
+async def test_a_command_sent_twice_with_its_key_is_done_once(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        await found.post("commands/apply", files(STANDARD))
+        payload = {"services": {"web": {"version": "1.0"}}}
+        numbers = [
+            (await found.post("commands/release", payload, **{"Idempotency-Key": "k"})).json()["release"] for _ in range(2)
+        ]
+        assert numbers == [1, 1]
+
+
+async def test_health_is_told_to_anybody_and_tells_nothing_else(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        response = await found.http.get("/healthz")
+        assert (response.status_code, set(response.json())) == (200, {"status", "version"})
+
+
+async def test_the_openapi_document_describes_every_route(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        document = (await found.get("openapi.json")).json()
+        for name in COMMANDS:
+            body = document["paths"][f"/api/v1/commands/{name}"]["post"]["requestBody"]
+            reference = body["content"]["application/json"]["schema"]["$ref"]
+            assert reference.rpartition("/")[2] in document["components"]["schemas"]
+        for name in QUERIES:
+            assert {"get", "post"} <= document["paths"][f"/api/v1/queries/{name}"].keys()
+        for name in STREAMS:
+            assert "get" in document["paths"][f"/api/v1/{name}"]
+        assert _dangling(document) == set()
+
+
+def _dangling(document: dict) -> set[str]:  # type: ignore[type-arg]
+    text = json.dumps(document)
+    used = {piece.partition('"')[0] for piece in text.split('"#/components/schemas/')[1:]}
+    return used - document["components"]["schemas"].keys()
