@@ -8,7 +8,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from setpoint.cli.commands import approvals, configuration, doctor, engine, people, releases, steering, stories, watching
+from setpoint.cli.commands import (
+    approvals,
+    configuration,
+    doctor,
+    engine,
+    marking,
+    people,
+    releases,
+    steering,
+    stopping,
+    stories,
+    watching,
+)
 from setpoint.cli.ending import Code, Ended
 
 app = typer.Typer(
@@ -18,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (engine, configuration, releases, watching, approvals, steering, stories, people, doctor):
+for group in (engine, configuration, releases, watching, approvals, steering, marking, stopping, stories, people, doctor):
     group.register(app)
 
 

@@ -19,6 +19,9 @@ class Permission(StrEnum):
     HOLD = "hold"
     ROLLBACK = "rollback"
     RETRY = "retry"
+    MARK = "mark"
+    PAUSE = "pause"
+    STOP = "stop"
     CONFIGURE = "configure"
     ADMINISTER = "administer"
 

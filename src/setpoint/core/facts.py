@@ -214,18 +214,18 @@ class Retried(Signal, frozen=True, gc=False, kw_only=True):
     release: int = 0
 
 
-class Observing(Signal, frozen=True, kw_only=True):
+class Observing(Signal, frozen=True, gc=False, kw_only=True):
     """Look, never touch: no apply at all until ``Healing``."""
 
 
-class Healing(Signal, frozen=True, kw_only=True):
+class Healing(Signal, frozen=True, gc=False, kw_only=True):
     """Observing ends."""
 
 
 # --- to a line or a scope: a person's act on many ----------------------------------------------------------------------
 
 
-class Marked(Signal, frozen=True, kw_only=True):
+class Marked(Signal, frozen=True, gc=False, kw_only=True):
     """A version of a service is bad (every revision of it), or good again, which lifts its vetoes everywhere."""
 
     service: str
@@ -233,36 +233,36 @@ class Marked(Signal, frozen=True, kw_only=True):
     bad: bool
 
 
-class Cancelled(Signal, frozen=True, kw_only=True):
+class Cancelled(Signal, frozen=True, gc=False, kw_only=True):
     """A release shall go nowhere any more: its candidates end, its rollouts go back to good."""
 
     release: int
 
 
-class Stopped(Signal, frozen=True, kw_only=True):
+class Stopped(Signal, frozen=True, gc=False, kw_only=True):
     """Stop the line: no forward start below this scope. Healing and rollbacks go on."""
 
 
-class Started(Signal, frozen=True, kw_only=True):
+class Started(Signal, frozen=True, gc=False, kw_only=True):
     """The line goes on."""
 
 
-class Paused(Signal, frozen=True, kw_only=True):
+class Paused(Signal, frozen=True, gc=False, kw_only=True):
     """No apply at all below this scope, rollbacks included; deadlines stand still."""
 
 
-class Unpaused(Signal, frozen=True, kw_only=True):
+class Unpaused(Signal, frozen=True, gc=False, kw_only=True):
     """Applies go on."""
 
 
-class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+class Standing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A person's act that stands until it is withdrawn."""
 
     by: By
     at: Instant
 
 
-class ScopeStatus(Fact, frozen=True):
+class ScopeStatus(Fact, frozen=True, gc=False):
     """What a scope publishes."""
 
     scope: str
@@ -271,7 +271,7 @@ class ScopeStatus(Fact, frozen=True):
     pause: Standing | None = None
 
 
-class LineStatus(Fact, frozen=True):
+class LineStatus(Fact, frozen=True, gc=False):
     """What a line publishes: which versions are bad, which were absolved, which releases were cancelled."""
 
     application: str

@@ -55,7 +55,9 @@ def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], now: 
 def status(entity: str, state: LineState) -> LineStatus:
     """The whole status, numbered."""
     application = entity.partition(":")[2]
-    return LineStatus(application=application, number=state.published, bad=state.bad, absolved=state.absolved, cancelled=state.cancelled)
+    return LineStatus(
+        application=application, number=state.published, bad=state.bad, absolved=state.absolved, cancelled=state.cancelled
+    )
 
 
 def _remember(state: LineState, fact: Signal) -> LineState:
@@ -66,7 +68,16 @@ def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineStat
     key = f"{fact.service}/{fact.version}"
     because = f": {fact.by.why}" if fact.by.why else ""
     word = "bad" if fact.bad else "good"
-    out.append(Record(Event("signal", f"{fact.by.person} marks {fact.service} {fact.version} {word}{because}", version=fact.version, by=fact.by)))
+    out.append(
+        Record(
+            Event(
+                "signal",
+                f"{fact.by.person} marks {fact.service} {fact.version} {word}{because}",
+                version=fact.version,
+                by=fact.by,
+            )
+        )
+    )
     absolved = {name: at for name, at in state.absolved.items() if name != key}
     if fact.bad:
         return replace(state, bad={**state.bad, key: state.bad.get(key) or Standing(fact.by, fact.at)}, absolved=absolved)

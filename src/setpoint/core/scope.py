@@ -23,7 +23,7 @@ _TEXTS: dict[type, str] = {
 }
 
 
-class ScopeState(msgspec.Struct, frozen=True, omit_defaults=True):
+class ScopeState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What stands."""
 
     number: int = 0

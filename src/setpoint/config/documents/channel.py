@@ -120,7 +120,7 @@ class ChannelFields(Labelled, Gated):
     runtime: Name = "local"
     services: Several[Name] | None = None
     after: Several[After] = ()
-    strategy: Annotated[str, choice("newest-ready", "newest", later=("every", "manual"))] | None = None
+    strategy: Annotated[str, choice("newest-ready", "newest", "every", "manual")] | None = None
     mirror: Name | None = None
     accepts: Accepts | None = None
     cadence: Cadence | None = None

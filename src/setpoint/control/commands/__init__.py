@@ -1,5 +1,33 @@
 """Every command. Importing this registers them."""
 
-from setpoint.control.commands import apply, approvals, holds, pins, release, retry, rollback, skip, tokens
+from setpoint.control.commands import (
+    apply,
+    approvals,
+    holds,
+    marks,
+    observing,
+    pins,
+    promote,
+    release,
+    retry,
+    rollback,
+    scopes,
+    skip,
+    tokens,
+)
 
-__all__ = ["apply", "approvals", "holds", "pins", "release", "retry", "rollback", "skip", "tokens"]
+__all__ = [
+    "apply",
+    "approvals",
+    "holds",
+    "marks",
+    "observing",
+    "pins",
+    "promote",
+    "release",
+    "retry",
+    "rollback",
+    "scopes",
+    "skip",
+    "tokens",
+]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from setpoint.control.act import Act
 from setpoint.control.commands.holds import Acted, HoldRequest
+from setpoint.control.commands.marks import refuse_bad
 from setpoint.control.errors import NotFound, Refused
 from setpoint.control.instances import line_of, short, state_of
 from setpoint.control.past import offers_of
@@ -58,6 +59,8 @@ async def pin(act: Act, request: PinRequest) -> PinAnswer:
             else f"Release it first: `setpoint release {service}={request.version}`."
         )
         raise NotFound(f"{request.version} was never released to {short(instance)}.", hint)
+    owner, service, _ = parts(instance)
+    refuse_bad(await line_of(act, owner), service, offer.version.name)
     await act.control.engine.post(f"instance:{instance}", Pinned(by=act.by(request.why), id=act.request, offer=offer))
     return PinAnswer(instance=instance, version=offer.version.name, release=offer.release)
 

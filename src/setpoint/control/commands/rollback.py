@@ -5,12 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from setpoint.control.act import Act
+from setpoint.control.commands.marks import refuse_bad
 from setpoint.control.errors import Refused
-from setpoint.control.instances import short, state_of
+from setpoint.control.instances import line_of, short, state_of
 from setpoint.control.past import finalized, offers_of
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import instances
+from setpoint.control.targets import instances, parts
 from setpoint.core.facts import RolledBack
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.release import Offer
@@ -70,6 +71,8 @@ async def _named(act: Act, instance: str, state: InstanceState, name: str) -> Of
     offer = next((one for one in await offers_of(act, instance, state, name) if one.version in good), None)
     if offer is None:
         raise Refused(f"{name} was never good at {short(instance)}, or was gone back from since.")
+    owner, service, _ = parts(instance)
+    refuse_bad(await line_of(act, owner), service, name)
     if offer.release == state.life.target and not (state.life.rollout and state.life.rollout.back):
         raise Refused(f"{short(instance)} is at {name} already.")
     return offer
@@ -83,7 +86,7 @@ def _before(instance: str, state: InstanceState) -> Offer:
     if rollout:
         candidates = [life.good] if life.good and life.good != rollout.attempt.release else []
     else:
-        candidates = [good for good in life.goods if good != life.target]
+        candidates = [good for good in life.goods if good != life.target and good not in life.tainted]
     offer = offer_of(life, candidates[-1]) if candidates else None
     if offer is None:
         raise Refused(f"{short(instance)} has no good version to go back to.")

@@ -185,7 +185,9 @@ def standing(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator
         yield Reason("hold", f"held by {life.hold.by.person}{because}", since=life.hold.at, awaits="resume", unblock="resume")
     yield from stops(life)
     if life.observing:
-        yield Reason("observe", f"only observed, says {life.observing.by.person}", since=life.observing.at, awaits="heal", unblock="heal")
+        yield Reason(
+            "observe", f"only observed, says {life.observing.by.person}", since=life.observing.at, awaits="heal", unblock="heal"
+        )
     if policy.drift.mode == "observe":
         yield Reason(
             "observe",
@@ -212,7 +214,9 @@ def stops(life: Life) -> Iterator[Reason]:
         if status.stop:
             because = f": {status.stop.by.why}" if status.stop.by.why else ""
             text = f"{status.stop.by.person} stopped the line of {name}{because}"
-            yield Reason("stop", text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line")
+            yield Reason(
+                "stop", text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line"
+            )
         if status.pause:
             yield paused(status)
 

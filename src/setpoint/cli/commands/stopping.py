@@ -1,0 +1,86 @@
+"""stop-the-line, start-the-line, pause, unpause, observe, heal: hands off, of everything or of a part."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from setpoint.cli.options import Format, Home, Output, Target, Token, Why
+from setpoint.cli.session import command, show
+
+Scope = Annotated[str, typer.Argument(help="An application, a channel or runtime:NAME; without it everything.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("stop-the-line")(stop_the_line)
+    app.command("start-the-line")(start_the_line)
+    for function in (pause, unpause, observe, heal):
+        app.command()(function)
+
+
+def stop_the_line(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Let nothing new start; healing and rollbacks go on.
+
+    Example: setpoint stop-the-line --why "the network is being repaired"
+    """
+    _scope("stop-the-line", "The line of {scope} is stopped ({instances} instances).", scope, why, home, token, output)
+
+
+def start_the_line(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Let new things start again.
+
+    Example: setpoint start-the-line
+    """
+    _scope("start-the-line", "The line of {scope} goes on ({instances} instances).", scope, why, home, token, output)
+
+
+def pause(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Apply nothing at all, rollbacks included; deadlines stand still.
+
+    Example: setpoint pause runtime:local --why "new disks"
+    """
+    _scope(
+        "pause",
+        "Nothing is applied at {scope} ({instances} instances) until `setpoint unpause`.",
+        scope,
+        why,
+        home,
+        token,
+        output,
+    )
+
+
+def unpause(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Let applies go on.
+
+    Example: setpoint unpause runtime:local
+    """
+    _scope("unpause", "Applies at {scope} go on ({instances} instances).", scope, why, home, token, output)
+
+
+def _scope(name: str, done: str, scope: str, why: str, home: Home, token: str, output: Output) -> None:
+    answer = command(home, token, name, {"scope": scope, "why": why})
+    show(answer, output, lambda: typer.echo(done.format(**answer)))
+
+
+def observe(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Look at an instance or a channel, and touch nothing there.
+
+    Example: setpoint observe web@staging --why "debugging by hand"
+    """
+    _target("observe", "Only observed: ", target, why, home, token, output)
+
+
+def heal(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+    """Let what was only observed be touched again.
+
+    Example: setpoint heal web@staging
+    """
+    _target("heal", "Healed again: ", target, why, home, token, output)
+
+
+def _target(name: str, done: str, target: str, why: str, home: Home, token: str, output: Output) -> None:
+    answer = command(home, token, name, {"target": target, "why": why})
+    show(answer, output, lambda: typer.echo(done + ", ".join(one.partition("/")[2] for one in answer["instances"]) + "."))

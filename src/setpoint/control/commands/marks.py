@@ -1,0 +1,129 @@
+"""Marks on versions and releases: bad, good again, cancelled. They reach every instance of the application."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.errors import NotFound, Refused
+from setpoint.control.instances import line_of
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, command
+from setpoint.control.targets import application as find_application
+from setpoint.control.targets import service as find_service
+from setpoint.control.targets import suggestion
+from setpoint.core.facts import Cancelled, Marked
+from setpoint.core.line import LineState
+
+
+class MarkRequest(Request):
+    """Which version, and why."""
+
+    service: str
+    version: str
+    application: str = ""
+    why: str = Field("", max_length=2000)
+
+
+class MarkAnswer(Answer):
+    """What was marked."""
+
+    application: str
+    service: str
+    version: str
+
+
+class CancelRequest(Request):
+    """Which release, and why."""
+
+    release: int = Field(ge=1)
+    application: str = ""
+    why: str = Field("", max_length=2000)
+
+
+class CancelAnswer(Answer):
+    """What was cancelled."""
+
+    application: str
+    release: int
+
+
+def bad(line: LineState, service: str, version: str) -> bool:
+    """Whether a version is marked bad."""
+    return f"{service}/{version}" in line.bad
+
+
+def refuse_bad(line: LineState, service: str, version: str) -> None:
+    """Raises Refused for a version that is marked bad: nobody goes there before it is marked good."""
+    if bad(line, service, version):
+        mark = line.bad[f"{service}/{version}"]
+        because = f": {mark.by.why}" if mark.by.why else ""
+        raise Refused(
+            f"{service} {version} was marked bad by {mark.by.person}{because}.",
+            f"If that was wrong: `setpoint mark-good {service}={version}`.",
+        )
+
+
+@command(
+    "mark-bad",
+    Permission.MARK,
+    MarkRequest,
+    MarkAnswer,
+    "Mark a version bad: its rollouts fail, its candidates end, nothing selects it; what is finalized stays until a person acts.",
+    subject=lambda request: f"{request.service}={request.version}",
+)
+async def mark_bad(act: Act, request: MarkRequest) -> MarkAnswer:
+    """Every configuration revision of the version is meant. It must have been released: a misspelt name would guard nothing."""
+    owner, line = await _line(act, request)
+    known = {one.services[request.service].version.name for one in line.releases if request.service in one.services}
+    if request.version not in known:
+        message = f"{request.service} {request.version} was never released, or long ago."
+        raise NotFound(message, suggestion(request.version, known, "release"))
+    return await _mark(act, request, owner, is_bad=True)
+
+
+@command(
+    "mark-good",
+    Permission.MARK,
+    MarkRequest,
+    MarkAnswer,
+    "Take a bad mark away, and lift the version's vetoes everywhere.",
+    subject=lambda request: f"{request.service}={request.version}",
+)
+async def mark_good(act: Act, request: MarkRequest) -> MarkAnswer:
+    """Also of use without a mark: a version that was vetoed for a reason outside it."""
+    owner, _ = await _line(act, request)
+    return await _mark(act, request, owner, is_bad=False)
+
+
+async def _line(act: Act, request: MarkRequest) -> tuple[str, LineState]:
+    owner = find_application(act.control.configuration, request.application, having=request.service)
+    find_service(act.control.configuration, owner, request.service)
+    return owner, await line_of(act, owner)
+
+
+async def _mark(act: Act, request: MarkRequest, owner: str, *, is_bad: bool) -> MarkAnswer:
+    by = act.by(request.why)
+    fact = Marked(by=by, id=act.request, service=request.service, version=request.version, bad=is_bad)
+    await act.control.engine.post(f"line:{owner}", fact)
+    return MarkAnswer(application=owner, service=request.service, version=request.version)
+
+
+@command(
+    "cancel",
+    Permission.RELEASE,
+    CancelRequest,
+    CancelAnswer,
+    "Cancel a release: its candidates end, its rollouts go back to good; where it is finalized it stays.",
+    subject=lambda request: f"release {request.release}",
+)
+async def cancel(act: Act, request: CancelRequest) -> CancelAnswer:
+    """A release is cancelled once and for all: release the version again to bring it after all."""
+    owner = find_application(act.control.configuration, request.application)
+    line = await line_of(act, owner)
+    if request.release > line.number:
+        raise NotFound(f'"{owner}" has no release {request.release}.', "See `setpoint releases`.")
+    if request.release in line.cancelled:
+        raise Refused(f"Release {request.release} was cancelled by {line.cancelled[request.release].by.person}.")
+    await act.control.engine.post(f"line:{owner}", Cancelled(by=act.by(request.why), id=act.request, release=request.release))
+    return CancelAnswer(application=owner, release=request.release)

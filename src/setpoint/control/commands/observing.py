@@ -1,0 +1,46 @@
+"""Observe and heal: one instance is only looked at, until it may be touched again."""
+
+from __future__ import annotations
+
+from setpoint.control.act import Act
+from setpoint.control.commands.holds import Acted, HoldRequest
+from setpoint.control.errors import Refused
+from setpoint.control.instances import state_of
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import command
+from setpoint.control.targets import instances
+from setpoint.core.facts import Healing, Observing
+
+
+@command(
+    "observe",
+    Permission.HOLD,
+    HoldRequest,
+    Acted,
+    "Look at an instance or a channel and touch nothing there, rollbacks and healing included.",
+    subject=lambda request: request.target,
+)
+async def observe(act: Act, request: HoldRequest) -> Acted:
+    """What is observed already stays as it is."""
+    chosen = instances(act.control.configuration, request.target)
+    for instance in chosen:
+        await act.control.engine.post(f"instance:{instance}", Observing(by=act.by(request.why), id=act.request))
+    return Acted(instances=chosen)
+
+
+@command(
+    "heal",
+    Permission.HOLD,
+    HoldRequest,
+    Acted,
+    "Let an instance that was only observed be touched again.",
+    subject=lambda request: request.target,
+)
+async def heal(act: Act, request: HoldRequest) -> Acted:
+    """Refused where nothing is only observed."""
+    chosen = [one for one in instances(act.control.configuration, request.target) if (await state_of(act, one)).life.observing]
+    if not chosen:
+        raise Refused(f"Nothing at {request.target} is only observed.", "See `setpoint status`.")
+    for instance in chosen:
+        await act.control.engine.post(f"instance:{instance}", Healing(by=act.by(request.why), id=act.request))
+    return Acted(instances=chosen)
