@@ -1,4 +1,4 @@
-"""One instance, told what happens in words: ``prod.offer(1, "1.0")``, ``prod.passing("alerts")``, ``prod.waits_for("approval")``."""
+"""One instance, told what happens in words: ``prod.offer(1, "1.0")``, ``prod.passing("alerts")``, ``prod.approve("ann")``."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
+from tests.core.dsl import START
 
 from setpoint.core.attachment import AttachmentState
 from setpoint.core.decide import decide
@@ -11,7 +12,6 @@ from setpoint.core.instructions import Publish, RunCheck, Send
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.people import By
 from setpoint.model.time import MINUTE, SECOND
-from tests.core.dsl import START
 
 DEFINITION = CheckDefinition(
     "alerts", "program", "channel:app/production", interval=20 * SECOND, timeout=5 * SECOND, max_age=45 * SECOND

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.core.dsl import NAME, Instance, check
+
 from setpoint.core.facts import Ask
 from setpoint.model.release import Source
-from tests.core.dsl import NAME, Instance, check
 
 
 def asked(use, **offer) -> Ask:

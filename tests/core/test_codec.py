@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.core.dsl import Instance, check
 
 from setpoint.core.codec import SCHEMA, Codec
 from setpoint.core.decide import decide, watch
@@ -12,7 +13,6 @@ from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Unwatch
 from setpoint.core.topic import TopicState
 from setpoint.model.people import Person
-from tests.core.dsl import Instance, check
 
 CODEC = Codec()
 

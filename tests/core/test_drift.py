@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
+from tests.core.dsl import Instance
 
 from setpoint.core.instructions import Apply
 from setpoint.model.policy import Drift
 from setpoint.model.time import HOUR, MINUTE, SECOND
-from tests.core.dsl import Instance
 
 
 def settled(**policy) -> Instance:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from tests.core.dsl import Instance, after, approval, check, hours
+
 from setpoint.core.facts import Ask, From, Woken
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import Cadence, CalendarUse, Phase
 from setpoint.model.selector import parse_selector
 from setpoint.model.time import HOUR, MINUTE, SECOND
-from tests.core.dsl import Instance, after, approval, check, hours
 
 
 def test_a_deployment_waits_for_its_check_and_goes_on_by_itself():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.core.dsl import START
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import ReleaseRequested, TopicStatus, Voted, Woken
@@ -11,7 +12,6 @@ from setpoint.core.line import KEPT_RELEASES
 from setpoint.model.people import Person
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Version
-from tests.core.dsl import START
 
 SPECS = {"saas/web@staging": "d1", "saas/web@acme": "d2"}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tests.core.dsl import NAME, Instance, after, hours, version
+
 from setpoint.core.facts import AskFinalized, Finalization, ToldFinalized
 from setpoint.model.policy import Ordering
 from setpoint.model.selector import parse_selector
 from setpoint.model.time import HOUR, MINUTE
-from tests.core.dsl import NAME, Instance, after, check, hours, version
 
 
 def test_it_waits_until_the_earlier_channel_has_finalized_the_version():

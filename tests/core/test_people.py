@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tests.core.dsl import Instance, after, approval, check, hours
+
 from setpoint.core.facts import Held, Resumed, RolledBack
 from setpoint.model.people import By, Person
 from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE
-from tests.core.dsl import Instance, after, approval, check, hours
 
 
 def asking(**more) -> Instance:
@@ -273,3 +274,25 @@ def test_a_soak_goes_on_while_people_talk():
     prod = Instance(orderings=(after(soak=HOUR),), approvals=(approval(),)).offer(1, "1.0").neighbour("staging", "1.0")
     prod.wait(30 * MINUTE).approve("ann").wait(30 * MINUTE)
     assert prod.target == "1.0"
+
+
+def test_desired_is_what_is_waited_for():
+    prod = Instance().with_good(1, "1.0").configure(approvals=(approval(),)).offer(2, "1.1")
+    assert (prod.desired, prod.target) == ("1.1", "1.0")
+
+
+def test_a_pin_that_is_there_gives_no_reason():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").pin(1, "1.0").comes_up("1.0")
+    assert (prod.condition, prod.reasons) == ("converged", [])
+
+
+def test_rollback_by_hand_to_a_named_version_where_nothing_ran():
+    prod = Instance().roll_back(Instance().make(1, "1.0"))
+    assert prod.comes_up("1.0").good == "1.0"
+
+
+def test_a_failure_uses_up_the_approvals_of_its_own_release_only():
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1").approve("ann", release=1).approve("ann", release=2)
+    prod.applied("broken", terminal=True).offer(3, "1.2")
+    topics = {topic.rpartition("#")[2]: used for topic, used in prod.life.used.items()}
+    assert topics in ({"2": 1}, {"1": 1})

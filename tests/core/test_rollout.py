@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from msgspec.structs import replace
+from tests.core.dsl import Instance, approval, check, hours
 
 from setpoint.core.facts import Applied
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE, SECOND
-from tests.core.dsl import Instance, approval, check, hours
 
 
 def good(**policy) -> Instance:
@@ -301,7 +303,7 @@ def test_apply_errors_retry_with_exponential_back_off():
     for _ in range(5):
         waits.append(prod.wake_at - prod.now)
         prod.wait(waits[-1]).applied("try again")
-    assert all(later > 1.4 * earlier for earlier, later in zip(waits, waits[1:], strict=False))
+    assert all(later > 1.4 * earlier for earlier, later in pairwise(waits))
     assert prod.life.applying.errors == 6
 
 
@@ -344,3 +346,39 @@ def test_an_offer_that_is_gone_is_a_mistake_that_is_not_hidden():
     prod.state = replace(prod.state, life=replace(prod.life, offers=()))
     with pytest.raises(AssertionError, match="its offer is gone"):
         prod.wait(0).observed("1.0")
+
+
+# --- seldom -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_look_that_was_asked_for_is_not_asked_for_twice():
+    prod = good().offer(2, "1.1").applied().observed("1.1", healthy=None).wait(3 * MINUTE)
+    number = prod.life.applying.watch
+    prod.configure(timezone="Europe/Berlin")
+    assert prod.life.applying.watch == number
+
+
+def test_nothing_is_judged_while_a_rollout_is_put_right():
+    prod = verifying().observed("1.1", difference="a").wait(10 * SECOND)
+    assert prod.life.applying.operation
+    prod.observed("1.1", healthy=False).wait(MINUTE)
+    assert (prod.target, prod.condition) == ("1.1", "verifying")
+
+
+def test_a_rollback_that_fails_again_is_told_once():
+    prod = failed().applied().observed("1.0", healthy=None)
+    for _ in range(12):
+        prod.wait(30 * SECOND)
+        if prod.life.applying.operation:
+            prod.applied()
+        prod.observed("1.0", healthy=None)
+    assert sum("going back to 1.0 fails" in line for line in prod.history) == 1
+    assert prod.applies.count("spec-1.0") > 3
+
+
+def test_a_failure_whose_spec_was_never_applied_stays_untouched_while_held():
+    prod = Instance(checks=(check("alerts", Phase.DEPLOYMENT),)).offer(1, "1.0").offer(2, "1.1", urgent=True).blocking("alerts")
+    assert prod.condition == "failed"
+    prod.hold().retry(2).applied()
+    assert prod.applies == ["spec-1.0"]
+    assert prod.waits_for("held by ann")

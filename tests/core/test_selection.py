@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.core.dsl import Instance, after, approval, check
 
 from setpoint.model.people import ENGINE
 from setpoint.model.policy import Accepts, Strategy
 from setpoint.model.time import MINUTE
-from tests.core.dsl import Instance, after, approval, check
 
 
 def test_nothing_is_applied_before_the_first_rollout():

@@ -1,19 +1,21 @@
 """What must always hold (section 8 of the design), each under its own name.
 
-Most are asked after every turn of the same simulated worlds (see ``setpoint.simulate``): faults, people and runtimes at their worst.
+Most are asked after every turn of the same simulated worlds (``setpoint.simulate``): faults, people, runtimes at their worst.
 Each test also asks that its invariant had something to say often enough, so that none holds because nothing happened.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.properties.conftest import Runs
+from tests.properties.worlds import Stream, crashing, history, pair
 
 from setpoint.core.instance.explain import Condition, condition
 from setpoint.model.time import HOUR, MINUTE
-from tests.properties.conftest import Runs
-from tests.properties.worlds import Stream, crashing, history, pair
 
 OFTEN = {
     "gated": 5,
@@ -145,7 +147,7 @@ def test_settled_under_an_endless_stream_of_releases(strategy: str):
     stream.run(24 * HOUR)
     finalized = stream.finalized()
     assert len(finalized) > 20
-    assert max(later - earlier for earlier, later in zip(finalized, finalized[1:], strict=False)) < 2 * HOUR
+    assert max(later - earlier for earlier, later in pairwise(finalized)) < 2 * HOUR
 
 
 def test_settled_writes_nothing_when_nothing_changes():

@@ -28,9 +28,7 @@ def advance(draft: Draft) -> None:
     _follow(draft, want)
     candidate = draft.life.candidate
     if candidate:
-        offer = draft.offer(candidate.release)
-        assert offer is not None  # noqa: S101 - a candidate's offer is never forgotten
-        _advance(draft, offer, candidate)
+        _advance(draft, draft.kept(candidate.release), candidate)
     draft.wake(selection.soonest(draft.rules, draft.life, draft.now))
 
 
@@ -68,11 +66,11 @@ def _follow(draft: Draft, want: Want | None) -> None:
 
 
 def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
-    """Its own first check runs and no gate says no, or that run has ended just now and it goes on: replaced each time, a slow gate
+    """Its first check runs and no gate says no, or that run has ended just now and it goes on: replaced each time, a slow gate
     and frequent releases would never meet. An urgent release does not wait for that.
     """
-    offer = draft.offer(candidate.release)
-    if newer.urgent or offer is None or not selection.eligible(draft.rules, draft.life, offer):
+    offer = draft.kept(candidate.release)
+    if newer.urgent or not selection.eligible(draft.rules, draft.life, offer):
         return False
     pending = _first_runs(candidate)
     reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
