@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 from tests.cli.terminal import Terminal
 from tests.support.eventually import wait_until
 
@@ -76,6 +77,21 @@ def test_an_engine_that_cannot_start_says_why(tmp_path: Path, mark: dict[str, st
         assert done.returncode == 1
         assert "cannot be used" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("up",), ("up", "--detach"), ("status",), ("down",)])
+def test_a_data_directory_that_is_none_is_an_error_with_a_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("")
+    done = Terminal(tmp_path / "file" / "home").run(*words)
+    assert done.returncode == (0 if words == ("down",) else 1)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("token", ["é", "a\nb", "sp_x_y"])
+def test_what_is_no_token_is_refused(terminal: Terminal, token: str) -> None:
+    done = terminal.run("whoami", "--token", token)
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
 
 
 def test_no_token_is_ever_written_to_the_log(terminal: Terminal) -> None:

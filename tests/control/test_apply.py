@@ -98,9 +98,7 @@ async def test_a_change_of_policy_counts_at_once_and_releases_nothing(tmp_path: 
 async def test_a_version_that_is_vetoed_anywhere_is_passed_over(tmp_path: Path) -> None:
     failing = STANDARD.replace(
         "fake: {becomes: healthy}",
-        'fake: {becomes: "${params.becomes}"}\n'
-        "parameters: {becomes: {carry: false, default: healthy}}\n"
-        "progressDeadline: 200ms",
+        'fake: {becomes: "${params.becomes}"}\nparameters: {becomes: {carry: false, default: healthy}}\nprogressDeadline: 200ms',
     )
     async with house(tmp_path, failing) as found:
         await found.release("1.0")

@@ -1,19 +1,21 @@
 """What must always hold (section 8 of the design), each under its own name.
 
-Most are asked after every turn of the same simulated worlds (see ``setpoint.simulate``): faults, people and runtimes at their worst.
+Most are asked after every turn of the same simulated worlds (``setpoint.simulate``): faults, people, runtimes at their worst.
 Each test also asks that its invariant had something to say often enough, so that none holds because nothing happened.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.properties.conftest import REPEATABLE, Runs
+from tests.properties.worlds import Stream, crashing, history, pair
 
 from setpoint.core.instance.explain import Condition, condition
 from setpoint.model.time import HOUR, MINUTE
-from tests.properties.conftest import Runs
-from tests.properties.worlds import Stream, crashing, history, pair
 
 OFTEN = {
     "gated": 5,
@@ -109,7 +111,7 @@ def test_remembered(runs: Runs):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=12)
+@settings(REPEATABLE, max_examples=8)
 @example(seed=7)
 def test_remembered_after_a_crash_at_every_chance(seed: int):
     outcomes, lost = crashing(seed)
@@ -121,7 +123,7 @@ def test_remembered_after_a_crash_at_every_chance(seed: int):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=10)
+@settings(REPEATABLE, max_examples=8)
 @example(seed=3)
 def test_isolated(seed: int):
     alone = pair(seed, with_neighbour=False)
@@ -145,7 +147,7 @@ def test_settled_under_an_endless_stream_of_releases(strategy: str):
     stream.run(24 * HOUR)
     finalized = stream.finalized()
     assert len(finalized) > 20
-    assert max(later - earlier for earlier, later in zip(finalized, finalized[1:], strict=False)) < 2 * HOUR
+    assert max(later - earlier for earlier, later in pairwise(finalized)) < 2 * HOUR
 
 
 def test_settled_writes_nothing_when_nothing_changes():

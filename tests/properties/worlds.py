@@ -1,4 +1,4 @@
-"""Experiments that need a world of their own: crashes at every chance, a neighbour that misbehaves, an endless stream of releases."""
+"""Experiments that need a world of their own: crashes at every chance, a wild neighbour, an endless stream of releases."""
 
 from __future__ import annotations
 

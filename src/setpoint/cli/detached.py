@@ -26,10 +26,9 @@ def start(home: Path, port: int | None) -> None:
         typer.echo(f"The engine runs already (process {found.pid}).")
         greet(home, found.url)
         return
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = home / location.LOG_FILE
     argv = [sys.executable, "-m", "setpoint.cli", "up", "--home", str(home), *(["--port", str(port)] if port else [])]
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = _open_log(log)
     try:
         began = os.fstat(descriptor).st_size
         process = subprocess.Popen(
@@ -38,6 +37,15 @@ def start(home: Path, port: int | None) -> None:
     finally:
         os.close(descriptor)
     greet(home, _await_ready(home, process, log, began).url)
+
+
+def _open_log(log: Path) -> int:
+    try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        message = f"The data directory {log.parent} cannot be used: {error.strerror}."
+        raise Ended(Code.ERROR, message, f"Name another one with --home or {location.HOME_VARIABLE}.") from error
 
 
 def _answers(url: str) -> bool:

@@ -87,7 +87,10 @@ class Control:
         await self.people.ensure_admin(self.home, self.clock())
         await commands.apply.restore(self)
         adopted()
-        await commands.apply.finish(self)
+        try:
+            await commands.apply.finish(self)
+        except ControlError as error:
+            log.error("an apply that was interrupted could not be finished; apply again: %s %s", error.message, error.hint)  # noqa: TRY400 - the sentence says all
 
     # --- the door
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from setpoint.control.registry import Answer
 from setpoint.control.targets import parts
-from setpoint.core.instance import selection
 from setpoint.core.instance.explain import Condition, condition, desired, explain
 from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of
 from setpoint.model.policy import Phase
@@ -88,7 +87,7 @@ def view(instance: str, state: InstanceState, now: Instant, *, problem: str = ""
     """The row of one instance."""
     owner, service, channel = parts(instance)
     life, policy = state.life, state.policy
-    word, reasons = condition(state, now), told(state, now)
+    word, reasons = condition(state, now), explain(state, now)
     first = headline(life, reasons)
     attempt = life.candidate or (life.rollout.attempt if life.rollout else None)
     wanted = desired(state, now)
@@ -116,21 +115,6 @@ def view(instance: str, state: InstanceState, now: Instant, *, problem: str = ""
         held_by=life.hold.by.person if life.hold else "",
         mirrors=policy.mirror if policy else "",
         problem=problem,
-    )
-
-
-def told(state: InstanceState, now: Instant) -> tuple[Reason, ...]:
-    """Every reason; where nothing is waited for because nothing newer is accepted, that."""
-    reasons, policy, life = explain(state, now), state.policy, state.life
-    newest = life.offers[-1] if life.offers else None
-    if reasons or policy is None or newest is None or newest.release in {life.good, life.target}:
-        return reasons
-    refused = selection.refusal(policy, life, newest)
-    awaits = "a release that is accepted"
-    return (
-        (Reason("accepts", refused, since=newest.at, awaits=awaits, unblock="release another version, or pin it"),)
-        if refused
-        else ()
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol as Port
+from typing import Any
+from typing import Protocol as Port
 
 from setpoint.model.checks import CheckDefinition, CheckResult
 

@@ -34,7 +34,13 @@ class Client:
     """Asks one engine as one person. Use it as ``with``."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT, trust_env=False)
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=_TIMEOUT,
+            trust_env=False,
+            verify=url.startswith("https:"),  # else the certificates of all authorities were read for nothing, every time
+        )
 
     @classmethod
     def at(cls, home: Path, token: str = "") -> Client:
@@ -51,7 +57,14 @@ class Client:
                 else f", or name another data directory with --home or {location.HOME_VARIABLE}"
             )
             raise ClientError("unreachable", f"No engine runs in {home}.", f"Start one with `setpoint up`{more}.")
-        return cls(place.url, token or os.environ.get(location.TOKEN_VARIABLE, "") or _admin_token(home))
+        chosen = (token or os.environ.get(location.TOKEN_VARIABLE, "")).strip() or _admin_token(home)
+        if not chosen.isascii() or not chosen.isprintable():
+            raise ClientError(
+                "unauthenticated",
+                "That is no token: tokens begin with sp_ and are plain letters.",
+                "`setpoint token create` makes one.",
+            )
+        return cls(place.url, chosen)
 
     def __enter__(self) -> Self:
         return self

@@ -9,11 +9,12 @@ from pydantic import Field
 from setpoint.control.act import Act
 from setpoint.control.gates import GateView, views
 from setpoint.control.instances import open_attempt, state_of
-from setpoint.control.overview import InstanceView, ReasonView, reason_view, told, view
+from setpoint.control.overview import InstanceView, ReasonView, reason_view, view
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
 from setpoint.control.targets import instance as find_instance
 from setpoint.core.instance.explain import desired
+from setpoint.core.instance.explain import explain as explain_reasons
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.time import Instant
 from setpoint.plugins.errors import AdapterError
@@ -96,7 +97,7 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
     return Explanation(
         now=act.now,
         instance=view(instance, state, act.now, problem=act.control.engine.problem(f"instance:{instance}")),
-        reasons=[reason_view(reason) for reason in told(state, act.now)],
+        reasons=[reason_view(reason) for reason in explain_reasons(state, act.now)],
         candidate=_attempt(state, rollout=False),
         rollout=_attempt(state, rollout=True),
         gates=gates,

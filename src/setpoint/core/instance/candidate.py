@@ -30,9 +30,7 @@ def advance(draft: Draft) -> None:
     _follow(draft, want)
     candidate = draft.life.candidate
     if candidate:
-        offer = draft.offer(candidate.release)
-        assert offer is not None  # noqa: S101 - a candidate's offer is never forgotten
-        _advance(draft, offer, candidate)
+        _advance(draft, draft.kept(candidate.release), candidate)
     draft.wake(selection.soonest(draft.rules, draft.life, draft.now))
 
 
@@ -73,17 +71,24 @@ def _follow(draft: Draft, want: Want | None) -> None:
 
 
 def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
-    """Its own first check runs and no gate says no, or it goes on in this very turn: replaced each time, a slow gate and frequent
-    releases would never meet. An urgent release does not wait for that.
+    """Its first check runs and no gate says no, or that run has ended just now and it goes on: replaced each time, a slow gate
+    and frequent releases would never meet. An urgent release does not wait for that.
     """
-    offer = draft.offer(candidate.release)
-    if newer.urgent or offer is None or not selection.eligible(draft.rules, draft.life, offer):
+    offer = draft.kept(candidate.release)
+    if newer.urgent or not selection.eligible(draft.rules, draft.life, offer):
         return False
-    pending = {name for name, gate in candidate.gates.items() if not gate.counts and not gate.first}
+    pending = _first_runs(candidate)
     reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
     if not reasons:
-        return not any(standing(draft.rules, draft.life, offer, draft.now))
+        before = draft.before.life.candidate
+        ended_now = before is not None and before.number == candidate.number and bool(_first_runs(before))
+        return ended_now and not any(standing(draft.rules, draft.life, offer, draft.now))
     return bool(pending) and all(reason.gate in pending for reason in reasons)
+
+
+def _first_runs(candidate: Attempt) -> set[str]:
+    """Its checks of which no result has counted yet."""
+    return {name for name, gate in candidate.gates.items() if not gate.counts and not gate.first}
 
 
 def _start(draft: Draft, want: Want) -> None:

@@ -64,6 +64,13 @@ class Draft:
         """The offer of a release, if it is kept."""
         return offer_of(self.life, release)
 
+    def kept(self, release: int) -> Offer:
+        """The offer of a release that is candidate, target or good: it is never forgotten."""
+        offer = offer_of(self.life, release)
+        if offer is None:
+            raise AssertionError(f"{self.entity}: release {release} is needed, but its offer is gone")
+        return offer
+
     def name(self, release: int) -> str:
         """A version's name, for people."""
         offer = self.offer(release)

@@ -65,12 +65,11 @@ def veto(draft: Draft, offer: Offer, reason: str) -> None:
 
 
 def forget(draft: Draft) -> None:
-    """Drop offers, topics, skips and old news that nothing can need any more."""
+    """Drop offers, topics, skips and old news that nothing can need any more, now that no rollout is under way."""
     life, policy = draft.life, draft.rules
     needed = {life.target, life.pin, *life.goods}
-    needed.update(attempt.release for attempt in (life.candidate, life.rollout.attempt if life.rollout else None) if attempt)
-    if life.rollout:
-        needed.add(life.rollout.to)
+    if life.candidate:
+        needed.add(life.candidate.release)
     oldest, mirrored = _oldest_wanted(life, policy.strategy, policy.mirror), _mirrored(life, policy.strategy, policy.mirror)
     offers = tuple(
         offer for offer in life.offers if offer.release >= oldest or offer.release in needed or offer.version in mirrored

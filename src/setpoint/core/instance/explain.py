@@ -7,11 +7,12 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import candidate, gates, rollout, selection, steering, watching
+from setpoint.core.instance import candidate, gates, selection, steering, watching
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
+from setpoint.model.spec import Version
 from setpoint.model.time import Instant, approximate_duration
 
 
@@ -123,12 +124,10 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
         if nothing and not life.rollout and not life.failure:
             yield nothing
         if life.hold:
-            yield from (reason for reason in candidate.standing(policy, life, _nothing(), now) if reason.code == "hold")
+            yield from (reason for reason in candidate.standing(policy, life, _NOTHING, now) if reason.code == "hold")
         yield from _marked_bad(life)
         return
-    offer = offer_of(life, attempt.release)
-    if offer is None:
-        return
+    offer = _kept(life, attempt.release)
     yield from candidate.phase_reasons(policy, life, offer, attempt, now)
     yield from candidate.standing(policy, life, offer, now)
     yield from _ahead(policy, life, offer, attempt, now)
@@ -142,10 +141,14 @@ def _marked_bad(life: Life) -> Iterator[Reason]:
         yield Reason("bad", f"runs on although {reason}", awaits="a newer release", unblock="roll back, or mark it good")
 
 
-def _nothing() -> Offer:
-    from setpoint.model.spec import Version  # noqa: PLC0415 - only for the placeholder of an instance at rest
+def _kept(life: Life, release: int) -> Offer:
+    offer = offer_of(life, release)
+    assert offer is not None  # noqa: S101 - offers of candidates and rollouts are never forgotten
+    return offer
 
-    return Offer(0, Version(""), "")
+
+_NOTHING = Offer(0, Version(""), "")
+"""Stands for a candidate where there is none."""
 
 
 def _ahead(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
@@ -157,9 +160,7 @@ def _ahead(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Inst
 
 
 def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> Iterator[Reason]:
-    offer = offer_of(life, under_way.to)
-    if offer is None:
-        return
+    offer = _kept(life, under_way.to)
     seen, name = life.current, offer.version.name
     if steering.hands_off(life):
         yield from _hands_off(life, under_way)
@@ -241,4 +242,4 @@ def _unwell(life: Life, target: Offer) -> str:
     return f"{seen.healthy} of {seen.total} healthy at {target.version.name}" + (f": {seen.message}" if seen.message else "")
 
 
-__all__ = ["Condition", "condition", "desired", "explain", "rollout"]
+__all__ = ["Condition", "condition", "desired", "explain"]

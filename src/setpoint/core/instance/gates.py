@@ -145,18 +145,6 @@ def countable(use: ApprovalUse, life: Life, offer: Offer, entity: str) -> dict[s
     }
 
 
-def next_expiry(policy: Policy, life: Life, offer: Offer, change: int, now: Instant) -> Instant | None:
-    """When the first approval that stands now expires."""
-    ends = [
-        vote.at + use.expires
-        for use in policy.approvals
-        if use.expires
-        for vote in countable(use, life, offer, topic(use, offer.release, change)).values()
-        if vote.at + use.expires > now
-    ]
-    return min(ends, default=None)
-
-
 # --- calendars ---------------------------------------------------------------------------------------------------------
 
 

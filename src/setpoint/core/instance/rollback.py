@@ -45,9 +45,7 @@ def _head_back(draft: Draft, rollout: Rollout) -> None:
 
 
 def _remember_failure(draft: Draft, release: int, reason: str) -> None:
-    offer = draft.offer(release)
-    if offer:
-        endings.veto(draft, offer, reason)
+    endings.veto(draft, draft.kept(release), reason)
     draft.set(rolled_back=(*(old for old in draft.life.rolled_back if old != release), release)[-KEPT_NEWS:])
 
 

@@ -18,9 +18,7 @@ def advance(draft: Draft) -> None:
     rollout = draft.life.rollout
     if rollout is None:
         return
-    offer = draft.offer(rollout.to)
-    if offer is None:
-        raise AssertionError(f"{draft.entity}: release {rollout.to} is target, but its offer is gone")
+    offer = draft.kept(rollout.to)
     if rollout.back:
         _going_back(draft, rollout, offer)
         return
@@ -149,9 +147,7 @@ def _stuck(draft: Draft, rollout: Rollout, reason: str) -> None:
 
 
 def failing(policy: Policy, life: Life, rollout: Rollout, now: Instant) -> bool:
-    """Whether a rollout does badly enough to give way to a candidate whose gates hold."""
-    if rollout.back:
-        return bool(rollout.stuck)
+    """Whether a rollout forward does badly enough to give way to a candidate whose gates hold."""
     seen = life.current
     if life.applying.error or (seen and watching.judges(life) and seen.healthy + seen.unknown < seen.total):
         return True

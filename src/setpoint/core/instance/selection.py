@@ -199,7 +199,23 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
             awaits="a newer release",
             unblock=f"retry release {veto.release}, or release another version",
         )
-    return None
+    return _out_of_question(policy, life, newest)
+
+
+def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None:
+    """The newest release is not taken here, and nothing else is on its way."""
+    if newest.release in {life.good, life.target}:
+        return None
+    out = ruled_out(life, newest)
+    if out:
+        return Reason("bad", f"release {newest.release}: {out}", since=newest.at, awaits="a newer release")
+    if policy.strategy is Strategy.MANUAL and not newest.addressed:
+        return None
+    refused = refusal(policy, life, newest)
+    if refused is None:
+        return None
+    unblock = "release another version, or pin it"
+    return Reason("accepts", refused, since=newest.at, awaits="a release that is accepted", unblock=unblock)
 
 
 def _stopped_train(policy: Policy, life: Life) -> Reason | None:

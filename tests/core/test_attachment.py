@@ -1,0 +1,134 @@
+"""The attachment: run for everybody who waits, by numbers, polling only while somebody does."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from tests.core.dsl import START
+
+from setpoint.core.attachment import AttachmentState
+from setpoint.core.decide import decide
+from setpoint.core.facts import Ask, CheckFinished, CheckStatus, CheckUnwanted, From, Held, Woken
+from setpoint.core.instructions import Publish, RunCheck, Send
+from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.people import By
+from setpoint.model.time import MINUTE, SECOND
+
+DEFINITION = CheckDefinition(
+    "alerts", "program", "channel:app/production", interval=20 * SECOND, timeout=5 * SECOND, max_age=45 * SECOND
+)
+ENTITY = DEFINITION.attachment
+
+
+class Attachment:
+    def __init__(self) -> None:
+        self.state, self.now, self.wake_at = None, START, None
+        self.out: tuple = ()
+
+    def tell(self, *facts):
+        decision = decide(ENTITY, self.state, tuple(replace(fact, at=self.now) for fact in facts), self.now)
+        self.state, self.out, self.wake_at = decision.state, decision.instructions, decision.wake_at
+        return self
+
+    def ask(self, asker: str = "instance:a", ask: int = 1):
+        return self.tell(Ask(asker=asker, ask=ask, definition=DEFINITION))
+
+    def ends(self, outcome: Outcome = Outcome.PASSING, run: int = 0, reason: str = ""):
+        result = CheckResult(outcome, reason or outcome)
+        return self.tell(CheckFinished(operation=f"{ENTITY}/check/{run or self.state.run}", result=result))
+
+    def given(self, kind):
+        return [given for given in self.out if isinstance(given, kind)]
+
+    @property
+    def answers(self) -> list[tuple[str, int]]:
+        return [(given.to, given.fact.run) for given in self.given(Send) if isinstance(given.fact, From)]
+
+    @property
+    def published(self) -> CheckStatus | None:
+        found = self.given(Publish)
+        return found[0].fact if found else None
+
+
+def test_asking_starts_a_run_and_says_which_one_counts():
+    alerts = Attachment().ask()
+    assert alerts.answers == [("instance:a", 1)]
+    assert [given.operation for given in alerts.given(RunCheck)] == [f"{ENTITY}/check/1"]
+
+
+def test_one_run_answers_everybody_who_waits():
+    alerts = Attachment().tell(*(Ask(asker=f"instance:{number}", ask=1, definition=DEFINITION) for number in range(1000)))
+    assert len(alerts.answers) == 1000
+    assert len(alerts.given(RunCheck)) == 1
+
+
+def test_who_asks_while_a_run_is_under_way_waits_for_the_next_one():
+    alerts = Attachment().ask().ask("instance:b")
+    assert alerts.answers == [("instance:b", 2)]
+    assert alerts.given(RunCheck) == []
+    alerts.ends()
+    assert len(alerts.given(RunCheck)) == 1
+    assert alerts.published.run == 1
+
+
+def test_it_polls_while_somebody_waits_and_publishes_changes_only():
+    alerts = Attachment().ask().ends()
+    assert alerts.published.outcome is Outcome.PASSING
+    assert alerts.wake_at == START + 20 * SECOND
+    alerts.now += 20 * SECOND
+    alerts.tell(Woken()).ends()
+    assert alerts.published is None
+    alerts.now += 20 * SECOND
+    alerts.tell(Woken()).ends(Outcome.BLOCKING)
+    assert (alerts.published.outcome, alerts.published.nos) == (Outcome.BLOCKING, 1)
+
+
+def test_nobody_waiting_no_polling():
+    alerts = Attachment().ask().ends()
+    alerts.now += 20 * SECOND
+    alerts.tell(Woken()).tell(CheckUnwanted(operation=f"{ENTITY}/check/2"))
+    assert alerts.wake_at is None
+    alerts.now += MINUTE
+    assert alerts.tell(Woken()).given(RunCheck) == []
+    assert alerts.ask().answers == [("instance:a", 3)]
+
+
+def test_somebody_asks_just_when_a_run_is_not_wanted():
+    alerts = Attachment().ask().ask("instance:b").tell(CheckUnwanted(operation=f"{ENTITY}/check/1"))
+    assert [given.operation for given in alerts.given(RunCheck)] == [f"{ENTITY}/check/2"]
+
+
+def test_ends_of_other_runs_are_dropped():
+    alerts = Attachment().ask()
+    before = alerts.state
+    assert alerts.ends(run=9).state == before
+    assert alerts.tell(CheckUnwanted(operation="other")).state == before
+    alerts.ends()
+    done = alerts.state
+    assert alerts.ends(run=1).state == done
+
+
+def test_passes_are_covered_as_long_as_no_gap_lies_between():
+    alerts = Attachment().ask().ends()
+    alerts.now += 20 * SECOND
+    alerts.ask().ends()
+    assert alerts.published.covered == START
+    alerts.now += 10 * MINUTE
+    alerts.ask().ends()
+    assert alerts.published.covered == alerts.now
+
+
+def test_a_no_breaks_the_cover_but_not_the_answers_and_a_failure_to_run_breaks_both():
+    alerts = Attachment().ask().ends()
+    alerts.now += 20 * SECOND
+    status = alerts.ask().ends(Outcome.BLOCKING).published
+    assert (status.covered, status.answered) == (0, START)
+    alerts.now += 20 * SECOND
+    status = alerts.ask().ends(Outcome.UNAVAILABLE).published
+    assert (status.covered, status.answered) == (0, 0)
+
+
+def test_facts_of_others_before_it_was_asked_are_nothing():
+    alerts = Attachment().tell(Held(by=By("ann")), CheckFinished(operation="x", result=CheckResult(Outcome.PASSING, "")))
+    assert isinstance(alerts.state, AttachmentState)
+    assert alerts.out == ()
+    assert alerts.ask().state.definition == DEFINITION

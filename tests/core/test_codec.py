@@ -1,0 +1,76 @@
+"""States and facts survive being written and read; foreign bytes are refused, not guessed."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from tests.core.dsl import Instance, check
+
+from setpoint.core.codec import SCHEMA, Codec
+from setpoint.core.decide import decide, watch
+from setpoint.core.facts import Voted, Woken
+from setpoint.core.instance.state import InstanceState
+from setpoint.core.instructions import Unwatch
+from setpoint.core.topic import TopicState
+from setpoint.model.people import Person
+
+CODEC = Codec()
+
+
+def test_an_instance_is_the_same_after_being_read():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").comes_up("1.0").hold()
+    fixed, changing = CODEC.encode_state(prod.entity, prod.state, None)
+    assert CODEC.decode_state(prod.entity, fixed, changing) == prod.state
+
+
+def test_what_seldom_changes_is_written_only_when_it_did():
+    prod = Instance().offer(1, "1.0")
+    before = prod.state
+    assert CODEC.encode_state(prod.entity, prod.applied().state, before)[0] is None
+    before = prod.state
+    assert CODEC.encode_state(prod.entity, prod.remove().state, before)[0]
+    before = prod.state
+    assert CODEC.encode_state(prod.entity, prod.configure(auto_rollback=False).state, before)[0]
+
+
+def test_an_instance_without_its_fixed_part_is_unconfigured():
+    _, changing = CODEC.encode_state("instance:a", InstanceState(), None)
+    assert CODEC.decode_state("instance:a", b"", changing) == InstanceState()
+
+
+def test_other_actors_have_no_fixed_part():
+    state = decide("topic:a#b#1", None, [Voted(person=Person("ann"), yes=True)], 0).state
+    fixed, changing = CODEC.encode_state("topic:a#b#1", state, None)
+    assert fixed == b""
+    assert CODEC.decode_state("topic:a#b#1", fixed, changing) == state
+    assert CODEC.encode_state("topic:a#b#1", state, TopicState())[0] is None
+
+
+@pytest.mark.parametrize("data", [b"", bytes([SCHEMA + 1]) + b"\x80", bytes([SCHEMA]) + b"\xc1"])
+def test_bytes_of_another_schema_or_damaged_ones_are_refused(data: bytes):
+    with pytest.raises(msgspec.DecodeError):
+        CODEC.decode_state("topic:a#b#1", b"", data)
+
+
+def test_facts_and_instructions_survive():
+    assert CODEC.decode_fact(CODEC.encode_fact(Woken(at=5))) == Woken(at=5)
+    assert CODEC.decode_instruction(CODEC.encode_instruction(Unwatch())) == Unwatch()
+
+
+# --- what a host looks at after a start -----------------------------------------------------------------------------------
+
+
+def test_a_settled_instance_is_watched_for_its_spec():
+    prod = Instance().with_good(1, "1.0")
+    standing = watch(prod.state)
+    assert (standing.number, standing.every, standing.spec) == (prod.life.applying.watch, 300_000, "spec-1.0")
+
+
+def test_an_instance_without_a_target_is_watched_for_nothing():
+    assert watch(Instance().state).spec == ""
+
+
+def test_nothing_is_watched_during_an_apply_nor_without_a_policy_nor_for_other_actors():
+    assert watch(Instance().offer(1, "1.0").state) is None
+    assert watch(Instance(configured=False).state) is None
+    assert watch(TopicState()) is None

@@ -1,0 +1,291 @@
+"""Checks, their freshness and windows, calendars and cadence: nothing starts unless all of them hold at one moment."""
+
+from __future__ import annotations
+
+from tests.core.dsl import Instance, after, approval, check, hours
+
+from setpoint.core.facts import Ask, From, Woken
+from setpoint.model.calendars import Calendar, Window
+from setpoint.model.checks import Outcome
+from setpoint.model.policy import Cadence, CalendarUse, Phase
+from setpoint.model.selector import parse_selector
+from setpoint.model.time import HOUR, MINUTE, SECOND
+
+
+def test_a_deployment_waits_for_its_check_and_goes_on_by_itself():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0")
+    assert prod.waits_for("waits for a first result of alerts")
+    prod.blocking("alerts")
+    assert prod.waits_for("alerts says no")
+    prod.wait(20 * SECOND).passing("alerts")
+    assert prod.target == "1.0"
+
+
+def test_the_list_of_reasons_is_complete():
+    prod = Instance(checks=(check("alerts"), check("load")), calendars=(hours(9, 17),)).offer(1, "1.0")
+    assert prod.codes == ["calendar", "check", "check"]
+
+
+def test_what_later_phases_wait_for_is_told_ahead():
+    prod = Instance(orderings=(after(),), approvals=(approval(),), calendars=(hours(9, 17),)).offer(1, "1.0")
+    assert prod.codes == ["ordering", "approval", "calendar"]
+
+
+def test_a_result_of_a_run_before_the_gate_does_not_count():
+    prod = Instance(checks=(check("alerts"),))
+    prod.runs["alerts"] = 7
+    prod.offer(1, "1.0").passing("alerts", run=7)
+    assert prod.target == ""
+    prod.passing("alerts", run=8)
+    assert prod.target == "1.0"
+
+
+def test_a_late_result_of_a_lower_run_is_dropped():
+    prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").blocking("alerts", run=9)
+    prod.passing("alerts", run=8).passing("load")
+    assert prod.target == ""
+
+
+def test_an_answer_to_an_earlier_asking_does_not_count():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0")
+    gate = prod.life.candidate.gates["alerts"]
+    prod.tell(From(attachment=gate.attachment, ask=gate.ask - 1, run=99))
+    assert prod.life.candidate.gates["alerts"] == gate
+
+
+def test_two_slow_checks_never_fresh_together():
+    """The first result grew too old while the second was awaited: it is asked for once more, and only then does target move."""
+    prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts").wait(MINUTE).passing("load")
+    assert prod.target == ""
+    assert prod.waits_for("waits for a first result of alerts")
+    prod.passing("alerts")
+    assert prod.target == "1.0"
+
+
+def test_a_stale_pass_is_not_asked_for_while_something_else_is_missing():
+    prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts").wait(MINUTE).blocking("load")
+    assert prod.sent(Ask) == []
+    assert prod.waits_for("the last pass of alerts is too old")
+
+
+def test_a_check_that_could_not_run_holds_a_deployment_back():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").result("alerts", Outcome.UNAVAILABLE)
+    assert prod.waits_for("alerts could not run (unavailable)")
+    assert prod.target == ""
+
+
+def test_a_check_that_could_not_run_never_rolls_one_back_by_itself():
+    prod = (
+        Instance().with_good(1, "1.0").configure(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).offer(2, "1.1").comes_up("1.1")
+    )
+    prod.result("alerts", Outcome.MISCONFIGURED).wait(HOUR)
+    assert (prod.target, prod.condition) == ("1.1", "verifying")
+
+
+def test_an_informational_check_gates_nothing():
+    assert Instance(checks=(check("alerts", informational=True),)).offer(1, "1.0").target == "1.0"
+
+
+def test_a_check_with_a_when_that_does_not_match_is_left_out():
+    prod = Instance().with_good(1, "1.0.0").configure(checks=(check("load", when=parse_selector("step=major")),))
+    assert prod.offer(2, "1.1.0").target == "1.1.0"
+    prod.comes_up("1.1.0").offer(3, "2.0.0")
+    assert prod.waits_for("load")
+
+
+def test_when_sees_labels_of_the_release_and_whether_only_the_configuration_changed():
+    use = check("load", when=parse_selector("release.kind=hotfix,change=config"))
+    prod = Instance().with_good(1, "1.0").configure(checks=(use,))
+    prod.offer(2, "1.0", spec="other", labels={"kind": "hotfix"})
+    assert prod.waits_for("load")
+
+
+def test_a_skipped_gate_holds_and_star_means_all():
+    assert Instance(checks=(check("alerts"),)).offer(1, "1.0").skip(1, "alerts").target == "1.0"
+    prod = Instance(checks=(check("alerts"),), orderings=(after(),), calendars=(hours(9, 17),)).offer(1, "1.0").skip(1, "*")
+    assert prod.target == "1.0"
+    assert any("skips all gates" in line for line in prod.history)
+
+
+def test_the_same_skip_twice_is_one():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").skip(1, "x").skip(1, "x")
+    assert len(prod.life.skips) == 1
+
+
+def test_a_skip_is_void_for_another_release():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").skip(1, "alerts").comes_up("1.0").offer(2, "1.1")
+    assert prod.target == "1.0"
+
+
+# --- policy changes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_gate_added_later_floods_old_versions():
+    prod = Instance().with_good(1, "1.0").configure(checks=(check("alerts"), check("slow", Phase.POST_DEPLOYMENT)))
+    assert (prod.good, prod.wanted, prod.reasons) == ("1.0", "", [])
+
+
+def test_a_gate_added_counts_at_once_for_a_candidate():
+    prod = (
+        Instance(checks=(check("alerts"),)).offer(1, "1.0").configure(checks=(check("alerts"), check("load"))).passing("alerts")
+    )
+    assert prod.waits_for("load")
+
+
+def test_a_check_that_means_something_else_now_is_asked_anew():
+    prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts")
+    prod.configure(checks=(check("alerts", options={"severity": "page"}), check("load")))
+    assert prod.life.candidate.gates["alerts"].seen == 0
+
+
+def test_a_removed_gate_is_waited_for_no_more():
+    prod = (
+        Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts").configure(checks=(check("alerts"),))
+    )
+    assert prod.target == "1.0"
+
+
+def test_a_changed_check_of_a_rollout_is_asked_anew_and_an_equal_policy_changes_nothing():
+    use = check("alerts", Phase.POST_DEPLOYMENT)
+    prod = Instance(checks=(use,)).offer(1, "1.0").comes_up("1.0")
+    before = prod.state
+    assert prod.configure(checks=(use,)).state is before
+    prod.configure(checks=(check("alerts", Phase.POST_DEPLOYMENT, options={"x": "y"}),))
+    assert prod.life.rollout.attempt.gates["alerts"].run == 1
+    assert len(prod.life.rollout.attempt.gates) == 1
+
+
+# --- windows ------------------------------------------------------------------------------------------------------------
+
+
+def verified(**more) -> Instance:
+    use = check("alerts", Phase.POST_DEPLOYMENT, window=MINUTE, **more)
+    return Instance(checks=(use,)).offer(1, "1.0").comes_up("1.0")
+
+
+def test_a_window_counts_only_time_covered_by_fresh_passes():
+    prod = verified().passing("alerts")
+    began = prod.now
+    assert prod.waits_for("alerts must pass for another 1m")
+    prod.wait(20 * SECOND).passing("alerts", covered=began, answered=began).wait(40 * SECOND)
+    assert prod.condition == "verifying"
+    assert prod.life.rollout.attempt.gates["alerts"].ask == 2, "at the window's end a last run is asked for"
+    prod.passing("alerts", covered=began, answered=began)
+    assert prod.condition == "converged"
+
+
+def test_passes_from_before_the_gate_do_not_count_for_its_window():
+    prod = verified()
+    prod.passing("alerts", covered=prod.now - HOUR, answered=prod.now - HOUR)
+    assert prod.condition == "verifying"
+
+
+def test_a_gap_extends_the_window():
+    prod = verified().passing("alerts").wait(50 * SECOND).passing("alerts").wait(30 * SECOND)
+    assert prod.condition == "verifying"
+    prod.wait(30 * SECOND)
+    assert prod.condition == "verifying"
+
+
+def test_tolerated_noes_do_not_fail_the_window():
+    prod = verified(tolerate=1).passing("alerts")
+    began = prod.now
+    prod.wait(20 * SECOND).blocking("alerts", nos=1, answered=began)
+    assert prod.condition == "verifying"
+    prod.wait(40 * SECOND).passing("alerts", nos=1, answered=began)
+    assert prod.condition == "converged"
+
+
+def test_one_no_more_than_tolerated_fails():
+    prod = verified(tolerate=1).passing("alerts").blocking("alerts", nos=1).blocking("alerts", nos=2)
+    assert prod.condition == "failed"
+
+
+def test_a_delay_before_the_check_is_asked():
+    prod = verified(delay=30 * SECOND)
+    assert prod.waits_for("alerts is asked after a delay")
+    assert prod.life.rollout.attempt.gates == {}
+    prod.wait(30 * SECOND)
+    assert "alerts" in prod.life.rollout.attempt.gates
+
+
+# --- calendars and cadence --------------------------------------------------------------------------------------------------
+
+
+def test_a_closed_calendar_waits_until_it_opens():
+    prod = Instance(calendars=(hours(9, 17),)).offer(1, "1.0")
+    assert prod.waits_for("hours is closed until Thu 2026-01-01 09:00 UTC")
+    prod.wait(9 * HOUR)
+    assert prod.target == "1.0"
+
+
+def test_the_engine_asleep_through_a_window():
+    prod = Instance(calendars=(hours(9, 17),)).offer(1, "1.0")
+    prod.now += 20 * HOUR
+    prod.tell(Woken())
+    assert prod.target == ""
+    prod.wait(14 * HOUR)
+    assert prod.target == "1.0"
+
+
+def test_a_window_closes_in_the_middle_of_a_deployment():
+    prod = Instance(calendars=(hours(0, 1),)).offer(1, "1.0").wait(2 * HOUR).comes_up("1.0")
+    assert prod.condition == "converged"
+
+
+def test_a_calendar_that_never_opens_names_what_it_waits_for():
+    never = CalendarUse("freeze", Calendar("freeze", closed=(Window(),)), "UTC")
+    prod = Instance(calendars=(never,)).offer(1, "1.0")
+    assert prod.wake_at is None
+    assert prod.waits_for("freeze is closed without end")
+
+
+def test_a_calendar_for_majors_only_lets_minors_through():
+    quarter = CalendarUse(
+        "quarterly", Calendar("q", open=(Window(hours=(9 * 60, 10 * 60)),)), "UTC", when=parse_selector("step=major")
+    )
+    prod = Instance().with_good(1, "1.0.0").configure(calendars=(quarter,)).offer(2, "1.1.0")
+    assert prod.target == "1.1.0"
+    prod.comes_up("1.1.0").offer(3, "2.0.0")
+    assert prod.waits_for("quarterly is closed")
+    assert prod.skip(3, "quarterly").target == "2.0.0"
+
+
+DAILY = Cadence(Calendar("daily", open=(Window(hours=(0, 6 * 60)),)), "UTC")
+
+
+def test_cadence_admits_one_finalized_release_per_occurrence():
+    prod = Instance(cadence=DAILY).offer(1, "1.0").comes_up("1.0").offer(2, "1.1")
+    assert prod.waits_for("the cadence admits 1 here in each window, and this one is used; the next begins in 1d")
+    prod.wait(24 * HOUR)
+    assert prod.target == "1.1"
+
+
+def test_a_failed_release_uses_no_slot():
+    prod = Instance(cadence=DAILY).offer(1, "1.0").applied("broken", terminal=True).offer(2, "1.1")
+    assert prod.target == "1.1"
+
+
+def test_outside_the_cadences_window():
+    prod = Instance(cadence=DAILY)
+    prod.now += 7 * HOUR
+    prod.offer(1, "1.0")
+    assert prod.waits_for("outside the cadence's window; the next begins in 17h")
+    assert prod.skip(1, "cadence").target == "1.0"
+
+
+def test_a_cadence_of_two_and_one_without_another_window():
+    once = Cadence(Calendar("once", open=(Window(start="2026-01-01", end="2026-01-01"),)), "UTC", max=2)
+    prod = Instance(cadence=once).with_good(1, "1.0").with_good(2, "1.1").offer(3, "1.2")
+    assert prod.waits_for("the cadence admits 2 here in each window, and this one is used")
+    assert prod.wake_at is None
+    prod.now += 48 * HOUR
+    prod.configure(cadence=once, timezone="Europe/Berlin")
+    assert prod.waits_for("outside the cadence's window")
+
+
+def test_a_rollout_begun_outside_every_window_uses_no_slot():
+    prod = Instance(cadence=DAILY)
+    prod.now += 7 * HOUR
+    prod.offer(1, "1.0").skip(1, "cadence").comes_up("1.0")
+    assert prod.life.slot == (0, 0)

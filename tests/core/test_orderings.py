@@ -1,0 +1,145 @@
+"""Earlier channels first, and the soak."""
+
+from __future__ import annotations
+
+from tests.core.dsl import NAME, Instance, after, hours, version
+
+from setpoint.core.facts import AskFinalized, Finalization, ToldFinalized
+from setpoint.model.policy import Ordering
+from setpoint.model.selector import parse_selector
+from setpoint.model.time import HOUR, MINUTE
+
+
+def test_it_waits_until_the_earlier_channel_has_finalized_the_version():
+    prod = Instance(orderings=(after(),)).offer(1, "1.0")
+    assert prod.waits_for("staging has not finalized 1.0 yet")
+    prod.neighbour("staging", "1.0")
+    assert prod.target == "1.0"
+
+
+def test_soak_counts_from_the_finalization_by_the_clock():
+    prod = Instance(orderings=(after(soak=HOUR),)).offer(1, "1.0").neighbour("staging", "1.0")
+    assert prod.waits_for("1.0 soaks in staging for another 1h")
+    prod.wait(HOUR - 1)
+    assert prod.target == ""
+    prod.wait(1)
+    assert prod.target == "1.0"
+
+
+def test_the_clock_jumps_back_and_soak_counts_from_now():
+    prod = Instance(orderings=(after(soak=HOUR),)).offer(1, "1.0").neighbour("staging", "1.0", at=Instance().now + 24 * HOUR)
+    prod.wait(HOUR)
+    assert prod.target == "1.0"
+
+
+def test_any_of_two_is_one_of_them():
+    either = Ordering("either", ("app/web@a", "app/web@b"), ("a", "b"), need=1)
+    prod = Instance(orderings=(either,)).offer(1, "1.0").neighbour("b", "1.0")
+    assert prod.target == "1.0"
+
+
+def test_soak_of_the_last_one_needed():
+    both = Ordering("both", ("app/web@a", "app/web@b"), soak=HOUR)
+    prod = Instance(orderings=(both,)).offer(1, "1.0").neighbour("a", "1.0").wait(30 * MINUTE).neighbour("b", "1.0")
+    assert prod.waits_for("1.0 soaks in a, b for another 1h")
+    prod.wait(HOUR)
+    assert prod.target == "1.0"
+
+
+def test_downstream_waits_and_says_that_staging_rolled_it_back():
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", rolled_back=(1,))
+    assert prod.waits_for("staging rolled 1.0 back")
+
+
+def test_rollback_by_hand_upstream_while_downstream_waits_for_its_window():
+    prod = Instance(orderings=(after(),), calendars=(hours(9, 17),)).offer(1, "1.0").neighbour("staging", "1.0")
+    assert prod.life.candidate.phase == "pre-deployment"
+    prod.neighbour("staging", revoked=(version("1.0"),))
+    assert prod.waits_for("staging rolled 1.0 back")
+    prod.wait(10 * HOUR)
+    assert prod.target == ""
+
+
+def test_a_lower_status_is_dropped():
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", revoked=(version("1.0"),), number=5)
+    prod.neighbour("staging", "1.0", number=4)
+    assert prod.target == ""
+
+
+def test_an_ordering_that_does_not_concern_this_release_is_left_out():
+    prod = Instance(orderings=(after(when=parse_selector("!urgent")),)).offer(1, "1.0", urgent=True)
+    assert prod.target == "1.0"
+
+
+def test_a_skipped_ordering_holds():
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").skip(1, "after")
+    assert prod.target == "1.0"
+    assert "ann skips after: I know better" in prod.history
+
+
+# --- what was finalized long ago is asked for ------------------------------------------------------------------------------
+
+
+def test_a_truncated_status_is_asked_about_the_offers_that_are_open():
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "0.9", truncated=True)
+    assert [ask.version.name for ask in prod.sent(AskFinalized)] == ["1.0"]
+    prod.tell(ToldFinalized(instance="app/web@staging", finalization=Finalization(version("1.0"), 1, prod.now)))
+    assert prod.target == "1.0"
+
+
+def test_a_new_offer_of_an_old_version_is_asked_about():
+    prod = Instance(orderings=(after(),)).neighbour("staging", "0.9").offer(1, "1.0")
+    assert [ask.version.name for ask in prod.sent(AskFinalized)] == ["1.0"]
+
+
+def test_an_answer_for_what_was_revoked_meanwhile_is_dropped():
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", revoked=(version("1.0"),))
+    prod.tell(ToldFinalized(instance="app/web@staging", finalization=Finalization(version("1.0"), 1, prod.now)))
+    assert prod.target == ""
+
+
+def test_an_answer_of_somebody_unknown_is_dropped():
+    prod = Instance().tell(ToldFinalized(instance="app/web@nowhere", finalization=Finalization(version("1.0"), 1, 0)))
+    assert prod.life.neighbours == {}
+
+
+def asked(prod: Instance, name: str) -> list[ToldFinalized]:
+    return prod.tell(AskFinalized(asker="instance:app/web@acme", version=version(name))).sent(ToldFinalized)
+
+
+def test_only_a_yes_is_answered():
+    prod = Instance().with_good(1, "1.0")
+    assert [(told.instance, told.finalization.version.name) for told in asked(prod, "1.0")] == [(NAME, "1.0")]
+    assert asked(prod, "2.0") == []
+
+
+def test_what_was_gone_back_from_by_hand_is_not_confirmed():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").roll_back().comes_up("1.0")
+    assert asked(prod, "1.1") == []
+
+
+def test_ever_finalized_does_not_grow_without_bound():
+    prod = Instance()
+    for release in range(1, 41):
+        prod.with_good(release, f"1.{release}")
+    assert len(prod.life.finalized) == 16
+    assert len(prod.state.archive) == 24
+    assert len(prod.life.offers) < 10
+    assert asked(prod, "1.3")
+
+
+def test_published_finalizations_carry_the_first_time():
+    prod = Instance().with_good(1, "1.0")
+    first = prod.life.finalized[0].at
+    prod.wait(HOUR).with_good(2, "1.1").offer(3, "1.0").comes_up("1.0")
+    assert prod.life.finalized[-1].version.name == "1.0"
+    assert prod.life.finalized[-1].at == first
+
+
+def test_old_news_of_neighbours_is_forgotten_with_the_release():
+    prod = Instance(orderings=(after(),))
+    for release in range(1, 12):
+        prod.offer(release, f"1.{release}").neighbour("staging", f"1.{release}").comes_up(f"1.{release}")
+    known = {offer.version for offer in prod.life.offers}
+    assert len(known) == 5
+    assert {done.version for done in prod.life.neighbours["app/web@staging"].finalized} == known

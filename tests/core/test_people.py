@@ -1,0 +1,298 @@
+"""What people do: approve, reject, pin, hold, roll back, retry – each void for anything but what it was said about."""
+
+from __future__ import annotations
+
+from tests.core.dsl import Instance, after, approval, check, hours
+
+from setpoint.core.facts import Held, Resumed, RolledBack
+from setpoint.model.people import By, Person
+from setpoint.model.policy import Phase
+from setpoint.model.time import HOUR, MINUTE
+
+
+def asking(**more) -> Instance:
+    return Instance(approvals=(approval(**more),)).offer(1, "1.0")
+
+
+# --- approvals ----------------------------------------------------------------------------------------------------------
+
+
+def test_it_waits_for_an_approval():
+    prod = asking()
+    assert prod.waits_for("waits for release-manager: approval by anyone who may approve")
+    assert prod.approve("ann").target == "1.0"
+
+
+def test_quorum_is_of_distinct_people():
+    prod = asking(min=2).approve("ann").approve("ann")
+    assert prod.waits_for("(1 of 2 given)")
+    assert prod.approve("bob").target == "1.0"
+
+
+def test_only_approvers_count():
+    prod = asking(approvers=("group:leads",)).approve(Person("eve"))
+    assert prod.waits_for("approval by group:leads")
+    assert prod.approve("ann").target == "1.0"
+
+
+def test_the_author_does_not_count_unless_allowed():
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0", author="ann").approve("ann")
+    assert prod.target == ""
+    assert Instance(approvals=(approval(allow_author=True),)).offer(1, "1.0", author="ann").approve("ann").target == "1.0"
+
+
+def test_an_approval_expires_before_target_moves():
+    prod = Instance(approvals=(approval(expires=HOUR),), calendars=(hours(9, 17),)).offer(1, "1.0").approve("ann")
+    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+    prod.wait(10 * HOUR)
+    assert prod.target == ""
+    assert prod.waits_for("an earlier yes has expired")
+    assert prod.approve("ann").target == "1.0"
+
+
+def test_a_rejection_ends_the_attempt_and_vetoes():
+    prod = asking(min=2).approve("ann").reject("bob", why="not on a Friday")
+    assert (prod.wanted, prod.vetoed) == ("", {1})
+    assert any("1.0 is rejected: bob rejected it for release-manager: not on a Friday" in line for line in prod.history)
+
+
+def test_two_humans_approve_and_reject_in_the_same_second():
+    prod = asking().reject("bob", release=1)
+    prod.approve("ann", release=1)
+    assert (prod.target, prod.vetoed) == ("", {1})
+
+
+def test_the_authors_own_rejection_counts():
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0", author="ann").reject("ann")
+    assert prod.vetoed == {1}
+
+
+def test_a_rejection_of_a_release_that_is_not_the_candidate():
+    prod = Instance(approvals=(approval(),), orderings=(after(),)).offer(1, "1.0").offer(2, "1.1").reject("bob", release=1)
+    assert (prod.wanted, prod.vetoed) == ("1.1", {1})
+
+
+def test_an_approval_holds_for_one_release_only():
+    prod = asking().approve("ann").comes_up("1.0").offer(2, "1.1")
+    assert prod.target == "1.0"
+
+
+def test_an_approval_is_used_up_when_the_attempt_fails():
+    prod = asking().approve("ann").applied("broken", terminal=True).retry()
+    assert prod.waits_for("waits for release-manager")
+    assert prod.approve("ann", release=1).applies == ["spec-1.0", "spec-1.0"]
+
+
+def test_an_approved_candidate_that_can_never_deploy_and_its_fix():
+    prod = Instance(approvals=(approval(),), checks=(check("alerts"),)).offer(1, "1.0").approve("ann").blocking("alerts")
+    prod.offer(2, "1.1", urgent=True).skip(2, "*")
+    assert prod.target == "1.1"
+
+
+def test_a_lower_status_of_a_topic_is_dropped():
+    prod = asking(min=2).approve("ann")
+    before = prod.state
+    assert prod.tell(next(iter(prod.life.topics.values()))).state is before
+
+
+def test_an_approval_shared_by_topics_is_asked_once():
+    prod = asking()
+    assert len(prod.life.candidate.gates) == 0
+    assert prod.codes == ["approval"]
+
+
+# --- pins ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pin_goes_back_and_stays():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").pin(1, "1.0").comes_up("1.0").offer(3, "1.2")
+    assert (prod.target, prod.good, prod.wanted) == ("1.0", "1.0", "")
+
+
+def test_unpin_goes_back_to_an_old_approved_version():
+    """It does not: after an unpin selection looks ahead of the frontier, and the frontier itself is what is wanted."""
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").pin(1, "1.0").comes_up("1.0").unpin()
+    assert prod.target == "1.1"
+
+
+def test_unpin_of_a_newer_release_stays_there():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").comes_up("1.0").offer(2, "1.1").offer(3, "1.2")
+    prod.pin(3, "1.2").passing("alerts").comes_up("1.2")
+    assert prod.good == "1.2"
+    prod.unpin()
+    assert (prod.target, prod.wanted) == ("1.2", "")
+
+
+def test_a_pin_that_failed_says_so_until_somebody_acts():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").pin(1, "1.0").applied("broken", terminal=True).comes_up("1.1")
+    assert prod.waits_for("pinned to 1.0, which failed here")
+    assert prod.condition == "vetoed"
+    prod.retry(1)
+    assert prod.target == "1.0"
+
+
+def test_the_same_pin_twice_is_one_and_unpin_without_a_pin_nothing():
+    prod = Instance().with_good(1, "1.0").pin(1, "1.0")
+    lines = len(prod.history)
+    prod.pin(1, "1.0")
+    assert len(prod.history) == lines
+    prod.unpin().unpin()
+    assert prod.history[lines:] == ["ann unpins 1.0"]
+
+
+def test_a_pin_passes_the_gates():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").configure(checks=(check("alerts"),)).pin(1, "1.0")
+    assert prod.target == "1.1"
+    assert prod.passing("alerts").target == "1.0"
+
+
+# --- holds --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_held_instance_starts_nothing_until_resumed():
+    prod = Instance().with_good(1, "1.0").hold(why="black friday").offer(2, "1.1")
+    assert (prod.target, prod.condition) == ("1.0", "held")
+    assert prod.waits_for("held by ann: black friday")
+    assert prod.resume().target == "1.1"
+
+
+def test_a_hold_at_rest_is_a_reason_too():
+    prod = Instance().with_good(1, "1.0").hold().hold("bob")
+    assert (prod.condition, prod.reasons) == ("held", ["held by ann"])
+
+
+def test_what_is_under_way_finishes_while_held():
+    prod = Instance().with_good(1, "1.0").offer(2, "1.1").hold().comes_up("1.1")
+    assert prod.good == "1.1"
+
+
+def test_a_release_that_a_person_addresses_here_lifts_the_hold_automation_never_does():
+    prod = Instance().with_good(1, "1.0").hold().offer(2, "1.1", addressed=True, automatic=True)
+    assert prod.target == "1.0"
+    prod.offer(3, "1.2", addressed=True)
+    assert prod.target == "1.2"
+    assert any("the hold of ann ends" in line for line in prod.history)
+
+
+def test_resume_of_what_is_not_held_is_nothing():
+    prod = Instance().with_good(1, "1.0")
+    before = prod.state
+    assert prod.resume().state is before
+
+
+def test_an_act_delivered_twice_is_one():
+    hold = Held(by=By("ann"), id="1")
+    prod = Instance().with_good(1, "1.0").tell(hold).tell(Resumed(by=By("ann"), id="2")).tell(hold)
+    assert prod.life.hold is None
+
+
+# --- rolling back by hand -------------------------------------------------------------------------------------------------
+
+
+def test_rollback_by_hand_goes_to_the_good_version_before_holds_and_revokes():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").roll_back()
+    assert (prod.target, prod.vetoed, prod.life.hold is not None) == ("1.0", {2}, True)
+    assert [version.name for version in prod.published.revoked] == ["1.1"]
+    prod.comes_up("1.0")
+    assert (prod.good, prod.condition) == ("1.0", "vetoed")
+    assert prod.resume().wanted == ""
+
+
+def test_rollback_by_hand_to_a_named_version():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2")
+    prod.roll_back(prod.make(1, "1.0")).comes_up("1.0")
+    assert (prod.good, prod.life.goods) == ("1.0", (1,))
+
+
+def test_rollback_by_hand_to_a_version_that_never_ran_here():
+    prod = Instance().with_good(2, "1.1").roll_back(Instance().make(1, "0.9")).comes_up("0.9")
+    assert prod.good == "0.9"
+
+
+def test_rollback_by_hand_of_a_rollout_goes_to_good():
+    prod = Instance().with_good(1, "1.0").offer(2, "1.1").roll_back()
+    assert (prod.target, prod.vetoed) == ("1.0", {2})
+    prod.applied().comes_up("1.0")
+    assert prod.good == "1.0"
+
+
+def test_rollback_by_hand_of_the_first_rollout_has_nowhere_to_go():
+    prod = Instance().offer(1, "1.0").roll_back()
+    assert prod.condition == "failed"
+    assert prod.waits_for("rolled back by ann: it is slow; not rolled back: there is no good version")
+
+
+def test_rollback_by_hand_with_nothing_before_only_holds():
+    prod = Instance().with_good(1, "1.0").roll_back()
+    assert (prod.target, prod.condition) == ("1.0", "held")
+
+
+def test_rollback_by_hand_while_it_goes_back_elsewhere():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").offer(3, "1.2").applied("broken", terminal=True)
+    assert prod.target == "1.1"
+    prod.roll_back()
+    assert prod.target == "1.1"
+    prod.roll_back(prod.make(1, "1.0"))
+    assert prod.target == "1.0"
+    assert prod.applied().comes_up("1.0").good == "1.0"
+
+
+def test_good_is_gone_back_from_during_a_rollout():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").offer(3, "1.2").roll_back(Instance().make(1, "1.0"))
+    assert prod.target == "1.0"
+    assert prod.applied().comes_up("1.0").good == "1.0"
+
+
+def test_a_rollback_delivered_twice_is_one():
+    back = RolledBack(by=By("ann"), id="7")
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2").tell(back).comes_up("1.1").tell(back)
+    assert prod.good == "1.1"
+
+
+# --- retry ----------------------------------------------------------------------------------------------------------------
+
+
+def test_retry_lifts_the_newest_veto():
+    prod = Instance().with_good(1, "1.0").offer(2, "1.1").applied("broken", terminal=True).comes_up("1.0").retry()
+    assert (prod.target, prod.vetoed) == ("1.1", set())
+
+
+def test_retry_of_a_release_that_is_not_vetoed_is_nothing():
+    prod = Instance().with_good(1, "1.0")
+    before = prod.state
+    assert prod.retry().state is before
+    assert prod.retry(7).state is before
+
+
+def test_cancelling_queued_work_disturbs_later_work():
+    """It does not: a rejected release leaves the next one alone."""
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1").reject("bob", release=1).approve("ann", release=2)
+    assert prod.comes_up("1.1").good == "1.1"
+
+
+def test_a_soak_goes_on_while_people_talk():
+    prod = Instance(orderings=(after(soak=HOUR),), approvals=(approval(),)).offer(1, "1.0").neighbour("staging", "1.0")
+    prod.wait(30 * MINUTE).approve("ann").wait(30 * MINUTE)
+    assert prod.target == "1.0"
+
+
+def test_desired_is_what_is_waited_for():
+    prod = Instance().with_good(1, "1.0").configure(approvals=(approval(),)).offer(2, "1.1")
+    assert (prod.desired, prod.target) == ("1.1", "1.0")
+
+
+def test_a_pin_that_is_there_gives_no_reason():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").pin(1, "1.0").comes_up("1.0")
+    assert (prod.condition, prod.reasons) == ("converged", [])
+
+
+def test_rollback_by_hand_to_a_named_version_where_nothing_ran():
+    prod = Instance().roll_back(Instance().make(1, "1.0"))
+    assert prod.comes_up("1.0").good == "1.0"
+
+
+def test_a_failure_uses_up_the_approvals_of_its_own_release_only():
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1").approve("ann", release=1).approve("ann", release=2)
+    prod.applied("broken", terminal=True).offer(3, "1.2")
+    topics = {topic.rpartition("#")[2]: used for topic, used in prod.life.used.items()}
+    assert topics in ({"2": 1}, {"1": 1})
