@@ -8,7 +8,7 @@ WORKERS ?= 2
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
 PYTEST ?=
 
-.PHONY: help demo test e2e lint types contracts check format bench docs lock clean
+.PHONY: help demo test e2e mutants lint types contracts check format bench docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: .venv/.dev ## the quick tests, real processes included
 e2e: .venv/.dev ## the slow tests: whole deployments, crashes, real components
 	$(BIN)/python -m pytest -q tests/e2e $(PYTEST)
 	$(BIN)/python -m pytest -q --ignore=tests/e2e -m slow $(PYTEST)
+
+mutants: .venv/.dev ## deliberate bugs, each of which the tests of the core must catch
+	$(BIN)/python tests/mutants/run.py -j $(WORKERS)
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check .

@@ -82,7 +82,7 @@ def _simulate(where: Path, seeds: int) -> tuple[str, str]:
 
 def _test(where: Path) -> tuple[str, str]:
     code, output = _python(where, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "tests/properties", "tests/core")
-    failed = re.search(r"^FAILED \S*::(\S+)(.*)$", output, re.MULTILINE)
+    failed = re.search(r"^FAILED \S*::(\w+)(.*)$", output, re.MULTILINE)
     if not code:
         return "", ""
     return (failed[1], failed[2]) if failed else ("raises", output.strip().rpartition("\n")[2])

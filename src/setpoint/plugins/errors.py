@@ -15,5 +15,5 @@ class TerminalError(AdapterError):
     """Trying the same again cannot help: the rollout fails."""
 
 
-class Unreachable(AdapterError):
+class Unreachable(AdapterError):  # noqa: N818 - it names a state of the world, as the design does
     """The runtime could not be asked. What cannot be observed is unknown, not absent."""

@@ -12,7 +12,7 @@ class Protection(Port):
     """Runs one check. Never raises for what the check met: that is a ``CheckResult``. Holds nobody up: it ends by its timeout."""
 
     async def run(self, operation: str, check: CheckDefinition) -> CheckResult:
-        """One run. ``operation`` is the same when an interrupted run is started again; cancellation ends every process it started."""
+        """One run. ``operation`` is the same when an interrupted run starts again; cancellation ends every process it started."""
         ...
 
     def validate(self, options: dict[str, Any]) -> list[str]:

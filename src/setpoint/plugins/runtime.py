@@ -22,7 +22,7 @@ class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Runtime(Protocol):
-    """Observes and applies. Every method may be called again at any time, by an engine that was killed in the middle of the last call.
+    """Observes and applies. Every method may be called again at any time, by an engine that was killed in the middle of a call.
 
     ``apply`` hands over what shall run and returns when the runtime has taken it on, not when it is healthy: progress shows in
     observations. The same ``operation`` may come twice and must not be done twice; an apply of what already runs changes nothing.
