@@ -37,7 +37,7 @@ class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     signals: tuple[str, ...] = ()
 
 
-def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
     """Number releases and offer them to the instances that they name; publish marks and cancellations."""
     state = before = state or LineState()
     out: list[AnyInstruction] = []
@@ -101,7 +101,7 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     by = By(release.author, release.reason)
     out.append(Record(Event("released", f"release {release.number}: {versions}", release=release.number, by=by)))
     for instance, spec in sorted(fact.specs.items()):
-        out.append(Send(f"instance:{instance}", Offered(offer=_offer(release, instance, spec))))
+        out.append(Send(f"instance:{instance}", Offered(offer=_offer(release, instance, spec, fact))))
     return replace(
         state,
         number=release.number,
@@ -111,7 +111,7 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     )
 
 
-def _offer(release: Release, instance: str, spec: str) -> Offer:
+def _offer(release: Release, instance: str, spec: str, fact: ReleaseRequested) -> Offer:
     service = instance.partition("/")[2].rpartition("@")[0]
     channel = instance.rpartition("@")[2]
     wanted = release.services[service]
@@ -119,7 +119,7 @@ def _offer(release: Release, instance: str, spec: str) -> Offer:
         release=release.number,
         version=wanted.version,
         spec=spec,
-        parameters=wanted.parameters,
+        parameters=fact.parameters.get(instance, wanted.parameters),
         source=wanted.source,
         author=release.author,
         reason=release.reason,

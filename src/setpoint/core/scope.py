@@ -33,7 +33,7 @@ class ScopeState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Identities of recent acts: one delivered again is dropped."""
 
 
-def decide(entity: str, state: ScopeState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+def decide(entity: str, state: ScopeState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
     """Take acts, publish what stands."""
     state = state or ScopeState()
     after, records = state, []
