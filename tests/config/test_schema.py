@@ -97,7 +97,6 @@ def test_short_forms_are_accepted(text: str) -> None:
         "kind: Application\nname: shop\nchanels: []\n",
         "kind: Policy\nname: all\n",
         "kind: Service\nname: web\nprocess: {command: [a]}\n",
-        "kind: Channel\nname: a\napplication: shop\nstrategy: every\n",
     ],
 )
 def test_mistakes_are_not(text: str) -> None:

@@ -94,9 +94,14 @@ def ruled_out(life: Life, offer: Offer) -> str:
 
 def next_in_train(policy: Policy, life: Life) -> Offer | None:
     """The oldest release newer than the frontier, none skipped; ``urgent`` ones go first. A vetoed one stops the train."""
-    waiting = [offer for offer in life.offers if offer.release > floor(life) and not _out_of_train(policy, life, offer)]
+    waiting = [offer for offer in life.offers if _aboard(life, offer) and not _out_of_train(policy, life, offer)]
     urgent = next((offer for offer in waiting if offer.urgent), None)
     return urgent or next(iter(waiting), None)
+
+
+def _aboard(life: Life, offer: Offer) -> bool:
+    """Newer than all that was begun here, or begun last and never finalized: the train does not leave it behind."""
+    return offer.release > floor(life) or (offer.release == life.frontier and offer.release not in life.goods)
 
 
 def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:

@@ -1,0 +1,138 @@
+"""Bad versions, cancelled releases: told by the application's line, heeded by each instance for itself."""
+
+from __future__ import annotations
+
+from tests.core.dsl import START, Instance, approval
+
+from setpoint.core import line
+from setpoint.core.facts import Cancelled, LineStatus, Marked, ReleaseRequested, Standing
+from setpoint.core.instructions import Publish
+from setpoint.model.people import By
+from setpoint.model.release import Release, ServiceVersion
+from setpoint.model.spec import Version
+
+ANN = Standing(By("ann", "loses orders"), START)
+
+
+def told(
+    prod: Instance, *, number: int = 1, bad: tuple[str, ...] = (), absolved: tuple[str, ...] = (), cancelled: tuple[int, ...] = ()
+):
+    return prod.tell(
+        LineStatus(
+            application="app",
+            number=number,
+            bad={f"web/{name}": ANN for name in bad},
+            absolved={f"web/{name}": prod.now for name in absolved},
+            cancelled=dict.fromkeys(cancelled, ANN),
+        )
+    )
+
+
+def test_a_bad_version_is_never_selected():
+    prod = told(Instance().with_good(1, "1.0"), bad=("2.0",)).offer(2, "2.0")
+    assert (prod.target, prod.wanted) == ("1.0", "")
+    assert prod.waits_for("2.0 was marked bad by ann: loses orders")
+
+
+def test_marking_a_version_bad_ends_its_candidate():
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0")
+    assert told(prod, bad=("1.0",)).wanted == ""
+    assert any("1.0 is cancelled: 1.0 was marked bad by ann" in text for text in prod.history)
+
+
+def test_marking_a_version_bad_fails_its_rollout():
+    prod = Instance().with_good(1, "1.0").offer(2, "2.0").applied()
+    assert told(prod, bad=("2.0",)).target == "1.0"
+    assert prod.comes_up("1.0").good == "1.0"
+
+
+def test_a_version_marked_bad_that_never_ran_moves_nothing():
+    prod = told(Instance().with_good(1, "1.0"), bad=("7.0",))
+    assert (prod.good, prod.target, prod.reasons) == ("1.0", "1.0", [])
+
+
+def test_a_finalized_version_that_is_marked_bad_stays_and_says_so():
+    prod = told(Instance().with_good(1, "1.0").with_good(2, "2.0"), bad=("2.0",))
+    assert prod.target == "2.0"
+    assert prod.good == "1.0", "good is the newest finalized version that is not bad"
+    assert prod.waits_for("runs on although 2.0 was marked bad by ann")
+    assert prod.roll_back().target == "1.0"
+
+
+def test_good_is_marked_bad_during_a_rollout():
+    prod = Instance().with_good(1, "1.0").with_good(2, "2.0").offer(3, "3.0").applied()
+    told(prod, bad=("2.0",))
+    told(prod, number=2, bad=("2.0", "3.0"))
+    assert prod.target == "1.0"
+
+
+def test_good_is_marked_bad_during_a_rollback():
+    prod = Instance().with_good(1, "1.0").with_good(2, "2.0").offer(3, "3.0").applied()
+    told(prod, bad=("3.0",))
+    assert prod.target == "2.0"
+    assert told(prod, number=2, bad=("3.0", "2.0")).target == "1.0"
+
+
+def test_a_bad_version_that_is_pinned_is_not_started():
+    prod = told(Instance().with_good(1, "1.0"), bad=("2.0",)).pin(2, "2.0")
+    assert (prod.target, prod.wanted) == ("1.0", "")
+
+
+def test_marking_good_lets_it_go_on_and_lifts_vetoes():
+    prod = told(Instance().with_good(1, "1.0").offer(2, "2.0").applied(), bad=("2.0",)).comes_up("1.0")
+    assert prod.vetoed == {2}
+    assert told(prod, number=2, absolved=("2.0",)).target == "2.0"
+
+
+def test_an_older_word_of_the_line_is_dropped():
+    prod = told(Instance().with_good(1, "1.0"), number=5)
+    assert told(prod, number=4, bad=("2.0",)).offer(2, "2.0").target == "2.0"
+
+
+def test_a_cancelled_release_ends_as_a_candidate_and_goes_back_as_a_rollout():
+    waiting = Instance(approvals=(approval(),)).offer(1, "1.0")
+    assert told(waiting, cancelled=(1,)).wanted == ""
+    moving = Instance().with_good(1, "1.0").offer(2, "2.0").applied()
+    assert told(moving, cancelled=(2,)).target == "1.0"
+
+
+def test_cancelling_queued_work_does_not_disturb_later_work():
+    prod = Instance().with_good(1, "1.0").offer(2, "2.0").offer(3, "3.0")
+    told(prod, cancelled=(3,))
+    assert prod.target == "2.0"
+    prod.offer(4, "4.0").comes_up("2.0")
+    assert prod.target == "4.0"
+
+
+# --- the line -----------------------------------------------------------------------------------------------------------
+
+
+def released(number: int = 1) -> line.LineState:
+    state = None
+    for each in range(1, number + 1):
+        wanted = Release("app", {"web": ServiceVersion(Version(f"{each}.0"))}, author="zoe")
+        state = line.decide(
+            "line:app", state, (ReleaseRequested(request=str(each), release=wanted, specs={}, at=START),), START
+        ).state
+    assert isinstance(state, line.LineState)
+    return state
+
+
+def test_the_line_publishes_marks_whole_and_numbered():
+    mark = Marked(by=By("ann"), id="a", service="web", version="1.0", bad=True, at=START)
+    first = line.decide("line:app", released(), (mark,), START)
+    published = [given.fact for given in first.instructions if isinstance(given, Publish)]
+    assert [(fact.number, list(fact.bad)) for fact in published] == [(1, ["web/1.0"])]
+    assert line.decide("line:app", first.state, (mark,), START).instructions == (), "the same act twice is one"
+    good = Marked(by=By("bob"), id="b", service="web", version="1.0", bad=False, at=START + 5)
+    after = line.decide("line:app", first.state, (good,), START + 5).state
+    assert (after.bad, after.absolved) == ({}, {"web/1.0": START + 5})
+
+
+def test_a_release_that_there_is_not_cannot_be_cancelled():
+    state = released(2)
+    for number, expected in ((7, {}), (2, {2})):
+        decided = line.decide("line:app", state, (Cancelled(by=By("ann"), id=str(number), release=number, at=START),), START)
+        assert set(decided.state.cancelled) == set(expected)
+    again = line.decide("line:app", decided.state, (Cancelled(by=By("bob"), id="x", release=2, at=START),), START)
+    assert again.state.cancelled[2].by.person == "ann"

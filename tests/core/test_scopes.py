@@ -1,0 +1,117 @@
+"""Stop the line, pause, observe: what stops, what goes on, and what the reasons say."""
+
+from __future__ import annotations
+
+from tests.core.dsl import START, Instance
+
+from setpoint.core import scope
+from setpoint.core.facts import Healing, Observing, Paused, ScopeStatus, Standing, Started, Stopped, Unpaused
+from setpoint.core.instructions import Publish, Subscribe
+from setpoint.model.people import By
+from setpoint.model.policy import Drift
+from setpoint.model.time import HOUR, MINUTE
+
+ANN = Standing(By("ann", "the network is down"), START)
+CHANNEL = "scope:channel:app/production"
+
+
+def stopped(prod: Instance, *, number: int = 1, stop: Standing | None = ANN) -> Instance:
+    return prod.tell(ScopeStatus(scope=CHANNEL, number=number, stop=stop))
+
+
+def paused(prod: Instance, *, number: int = 1, pause: Standing | None = ANN) -> Instance:
+    return prod.tell(ScopeStatus(scope="scope:organization", number=number, pause=pause))
+
+
+def test_a_stopped_line_keeps_new_things_from_starting():
+    prod = stopped(Instance().with_good(1, "1.0")).offer(2, "2.0")
+    assert prod.target == "1.0"
+    assert prod.waits_for("ann stopped the line of channel production: the network is down")
+    assert stopped(prod, number=2, stop=None).target == "2.0"
+
+
+def test_an_older_word_of_a_scope_is_dropped():
+    prod = stopped(Instance().with_good(1, "1.0"), number=4, stop=None)
+    assert stopped(prod, number=3).offer(2, "2.0").target == "2.0"
+
+
+def test_a_stopped_line_lets_rollouts_finish_and_roll_back_and_heals():
+    prod = stopped(Instance().with_good(1, "1.0").offer(2, "2.0"))
+    assert prod.comes_up("2.0").good == "2.0"
+    prod.wait(MINUTE).observed("2.0", complete=False, difference="a file changed")
+    assert prod.applies[-1] == "spec-2.0"
+    assert len(prod.applies) == 3
+    prod.applied().observed("2.0").roll_back()
+    assert prod.target == "1.0"
+
+
+def test_a_pause_stops_every_apply_rollbacks_included():
+    prod = paused(Instance().with_good(1, "1.0").offer(2, "2.0").applied())
+    prod.roll_back()
+    before = len(prod.applies)
+    assert prod.waits_for("the rollback waits for resume: ann paused the organization")
+    prod.wait(HOUR)
+    assert len(prod.applies) == before
+    paused(prod, number=2, pause=None)
+    assert prod.applies[before:] == ["spec-1.0"]
+
+
+def test_deadlines_stand_still_while_paused():
+    prod = paused(Instance(progress_deadline=2 * MINUTE).with_good(1, "1.0").offer(2, "2.0").applied())
+    prod.observed("1.0+2.0", healthy=None)
+    for _ in range(10):
+        prod.wait(MINUTE).observed("1.0+2.0", healthy=None)
+    assert prod.target == "2.0"
+    paused(prod, number=2, pause=None)
+    for _ in range(4):
+        prod.wait(MINUTE).observed("1.0+2.0", healthy=None)
+    assert prod.target == "1.0"
+
+
+def test_an_observed_instance_is_not_touched_until_it_is_healed():
+    prod = Instance().with_good(1, "1.0").tell(Observing(by=By("ann", "debugging")))
+    prod.observed("1.0", complete=False, difference="ann changed it").offer(2, "2.0")
+    assert prod.applies == ["spec-1.0"]
+    assert prod.waits_for("only observed, says ann")
+    prod.tell(Healing(by=By("ann")))
+    assert prod.target == "2.0"
+
+
+def test_an_observed_drift_mode_waits_as_well():
+    prod = Instance(drift=Drift("observe")).offer(1, "1.0")
+    assert prod.target == ""
+    assert prod.waits_for("only observed")
+
+
+def test_an_instance_listens_to_its_line_and_to_every_scope_above():
+    entities = {given.to for given in Instance().out if isinstance(given, Subscribe)}
+    assert {"scope:organization", CHANNEL.replace("app", ""), "line:"} <= entities
+
+
+# --- the scope ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_stands_stands_until_it_is_withdrawn():
+    state, told = None, []
+    acts = (Stopped, Stopped, Paused, Started, Unpaused)
+    for number, act in enumerate(acts, 1):
+        decision = scope.decide(CHANNEL, state, (act(by=By(f"person-{number}"), id=str(number), at=START + number),), START)
+        state = decision.state
+        told += [given.fact for given in decision.instructions if isinstance(given, Publish)]
+    assert [fact.stop.by.person if fact.stop else "" for fact in told] == ["person-1", "person-1", "person-1", "", ""]
+    assert [bool(fact.pause) for fact in told] == [False, False, True, True, False]
+    assert [fact.number for fact in told] == [1, 2, 3, 4, 5]
+
+
+def test_the_same_act_twice_is_one():
+    act = Stopped(by=By("ann"), id="7", at=START)
+    first = scope.decide(CHANNEL, None, (act,), START)
+    again = scope.decide(CHANNEL, first.state, (act,), START)
+    assert again.instructions == ()
+    assert again.state == first.state
+
+
+def test_scopes_are_called_as_people_call_them():
+    assert scope.name_of("scope:organization") == "the organization"
+    assert scope.name_of("scope:channel:saas/acme") == "channel acme"
+    assert scope.name_of("scope:runtime:local") == "runtime local"
