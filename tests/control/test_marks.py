@@ -23,9 +23,8 @@ async def test_a_version_marked_bad_is_selected_nowhere_until_it_is_good_again(t
         assert row.target.version == "1.1", "what is finalized stays until a person acts"
         await found.do("rollback", EVE, target="production", why="it loses orders")
         assert (await found.comes_to("web@production", "vetoed")).good.version == "1.0"
-        for command in ("pin", "rollback"):
-            with pytest.raises(Refused, match="marked bad by eve"):
-                await found.do(command, target="web@production", version="1.1")
+        with pytest.raises(Refused, match="marked bad by eve"):
+            await found.do("pin", target="web@production", version="1.1")
         await found.do("mark-good", EVE, service="web", version="1.1")
         await found.do("resume", target="production")
         await found.do("pin", target="web@production", version="1.1")
