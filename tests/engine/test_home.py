@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import sqlite3
 import stat
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,16 @@ async def test_a_second_engine_is_refused_and_told_who_holds_the_directory(tmp_p
     assert_none_left(mark)
     async with make(tmp_path / "home", Outside()) as engine:
         assert engine.health().status == "serving"
+
+
+async def test_somebody_who_asks_whether_an_engine_runs_keeps_none_from_starting(tmp_path: Path) -> None:
+    glance = os.open(tmp_path / "engine.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(glance, fcntl.LOCK_SH)
+    asking = threading.Timer(0.05, os.close, (glance,))
+    asking.start()
+    async with make(tmp_path, Outside()) as engine:
+        assert engine.health().status == "serving"
+    asking.join()
 
 
 async def test_the_data_directory_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from setpoint.server import location
 from setpoint.server.client import Client, ClientError
 from setpoint.server.run import PortTakenError, listen
 
-PLACE = location.Location("http://127.0.0.1:1", 1, "0")
+PLACE = location.Location("http://127.0.0.1:1", os.getpid(), "0")
 
 
 def test_a_file_left_behind_is_not_believed(tmp_path: Path) -> None:
@@ -37,6 +38,16 @@ def test_a_running_engine_is_found_by_its_lock(tmp_path: Path) -> None:
     finally:
         lock.release()
     assert location.holder(tmp_path) is None
+
+
+def test_what_an_engine_that_was_killed_said_is_not_believed_of_the_next_one(tmp_path: Path) -> None:
+    location.write(tmp_path, location.Location(PLACE.url, os.getpid() + 1, "0"))
+    lock = HomeLock(tmp_path)
+    lock.acquire()
+    try:
+        assert location.find(tmp_path) is None, "the port may be somebody else's by now"
+    finally:
+        lock.release()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"url": "x"}'])

@@ -45,16 +45,17 @@ def forget(home: Path) -> None:
 
 
 def find(home: Path) -> Location | None:
-    """Where the engine of a data directory answers; None: none runs, whatever an old file says.
+    """Where the engine of a data directory answers; None: none does, whatever an old file says.
 
-    The lock tells, not the file: after a crash the port may belong to somebody else, who must not be given a token.
+    The lock tells, not the file: after a crash the port may belong to somebody else, who must not be given a token – also
+    while the next engine holds the lock already, and has not said yet where it answers.
     """
-    if not held(home):
-        return None
+    engine = holder(home)
     try:
-        return Location(**json.loads((home / SERVER_FILE).read_text()))
+        found = Location(**json.loads((home / SERVER_FILE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
+    return found if found.pid == engine else None
 
 
 def held(home: Path) -> bool:

@@ -291,7 +291,8 @@ def forward(step: Step) -> Iterator[Complaint]:
 
 
 def seen(step: Step) -> Iterator[Complaint]:
-    """Nothing is finalized, failed or rolled back on an observation or check older than the act it judges."""
+    """Nothing is finalized, failed, rolled back or applied again on an observation or check older than the act it judges."""
+    yield from _applied_again(step)
     old = step.before.life.rollout
     if old is None or old.back:
         return
@@ -310,6 +311,14 @@ def seen(step: Step) -> Iterator[Complaint]:
         step.saw("seen")
         if step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) < old.began:
             yield f"{offer.version.name} gave way before it was applied at all"
+
+
+def _applied_again(step: Step) -> Iterator[Complaint]:
+    """An apply that was taken on is made again only after a look that began after it."""
+    place, taken = step.world.runtimes.place(step.instance), step.before.life.applying.taken
+    again = any(isinstance(given, Apply) for given in step.turn.decision.instructions) and not step.moved
+    if again and taken and place.applies and step.world.looked.get(step.turn.entity, 0) < place.applies[-1][0]:
+        yield "applied again although nobody has looked since the last apply"
 
 
 def _finalized(step: Step, policy: Policy, offer: Offer, rollout: Rollout) -> Iterator[Complaint]:

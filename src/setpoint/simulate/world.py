@@ -106,6 +106,8 @@ class World:
         self.wakes: dict[str, Instant] = {}
         self.operations: dict[str, tuple[str, AnyInstruction]] = {}
         self.watches: dict[str, Looks] = {}
+        self.looked: dict[str, Instant] = {}
+        """Entity -> when the last look began that saw anything."""
         self.shown: dict[str, tuple[Instant, str]] = {}
         """Entity -> when the last look began that showed one whole, healthy version, and its spec."""
         self.ever_late = bool(self.faults.delay or self.faults.duplicate or self.faults.crash)
@@ -340,6 +342,7 @@ class World:
         else:
             seen = self.runtimes.observe(instance, self.now)
             fact = Observed(watch=looks.number, look=number, observation=seen, gap=gap)
+            self.looked[entity] = self.now
             self._note_shown(entity, seen)
         if (looks.asked and not place.unreachable) or seen != looks.last:
             looks.last, looks.asked = seen, looks.asked and place.unreachable

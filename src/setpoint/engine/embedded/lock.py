@@ -11,6 +11,9 @@ from pathlib import Path
 from setpoint.engine.errors import AlreadyRunning
 
 HOME_VARIABLE = "SETPOINT_HOME"
+_GLANCES = 0.2
+"""Seconds for which a lock that is taken is tried again: whoever asks whether an engine runs holds it for a moment."""
+_AGAIN = 0.01
 
 
 def default_home() -> Path:
@@ -35,14 +38,12 @@ class HomeLock:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._home.chmod(0o700)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(descriptor):
             holder = _holder(descriptor)
             os.close(descriptor)
             raise AlreadyRunning(
                 f"the data directory {self._home} is held by {holder}: stop that engine, or use another {HOME_VARIABLE}"
-            ) from None
+            )
         self._descriptor = descriptor
         story = json.dumps({"pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
         os.ftruncate(descriptor, 0)
@@ -53,6 +54,19 @@ class HomeLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _taken(descriptor: int) -> bool:
+    deadline = time.monotonic() + _GLANCES
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_AGAIN)
+        else:
+            return True
 
 
 def _holder(descriptor: int) -> str:
