@@ -41,7 +41,7 @@ class Invariants:
             self._idempotent(turn)
 
     def _instance(self, world: World, turn: Turn) -> None:
-        ledger = self.ledgers.setdefault(turn.entity, Ledger())
+        ledger = self.ledgers.setdefault(turn.entity, Ledger(service=_service(turn.entity)))
         before = turn.before if isinstance(turn.before, InstanceState) else InstanceState()
         assert isinstance(turn.decision.state, InstanceState)  # noqa: S101 - for the type checker: the caller has looked
         acts = [ledger.take(fact) for fact in turn.facts]
@@ -96,3 +96,8 @@ def _essence_of_life(life: Life) -> object:
         rollout and (rollout.to, rollout.back, rollout.idle, rollout.sick),
         (applying.count, applying.errors, applying.judges, applying.taken, applying.retry_at),
     )
+
+
+def _service(entity: str) -> str:
+    """``web`` of ``instance:app/web@staging``."""
+    return entity.partition("/")[2].rpartition("@")[0]

@@ -121,8 +121,12 @@ def vetoed(step: Step) -> Iterator[Complaint]:
     if step.forward is None:
         return
     attempt, offer, _ = step.forward
-    if step.ledger.vetoed:
+    if step.ledger.vetoed or step.ledger.bad:
         step.saw("vetoed")
+    if offer.version.name in step.ledger.bad:
+        yield f"{offer.version.name} is marked bad"
+    if offer.release in step.ledger.cancelled:
+        yield f"release {offer.release} is cancelled"
     for release, version in step.ledger.vetoed.items():
         if release == attempt.release or version == offer.version:
             yield f"release {attempt.release} ({version.name}) is vetoed"
@@ -140,11 +144,13 @@ def pinned(step: Step) -> Iterator[Complaint]:
 
 def safe_back(step: Step) -> Iterator[Complaint]:
     """After a failed rollout target is the last good version, or does not move."""
-    good = step.ledger.goods[-1] if step.ledger.goods else 0
+    kept = {offer.release: offer.version.name for offer in (*step.before.life.offers, *step.after.life.offers)}
+    good = next((good for good in reversed(step.ledger.goods) if kept.get(good) not in step.ledger.bad), 0)
     rollout, old = step.went_back(), step.before.life.rollout
     new = step.after.life.rollout
     same = old is not None and new is not None and old.back and new.back and old.attempt.number == new.attempt.number
-    if old and new and same and old.to != new.to and not step.by_hand():
+    bad_meanwhile = old is not None and kept.get(old.to) in step.ledger.bad
+    if old and new and same and old.to != new.to and not step.by_hand() and not bad_meanwhile:
         yield f"went back to {old.to}, and turned round to {new.to}"
     if rollout:
         step.saw("safe-back")
@@ -165,6 +171,10 @@ def hands_off(step: Step) -> Iterator[Complaint]:
         step.saw("hands-off")
         if step.forward:
             yield "held, but a rollout began"
+    if step.ledger.stopped or step.ledger.paused:
+        step.saw("hands-off")
+        if step.forward:
+            yield "stopped or paused, but a rollout began"
     current, tripped = life.current, policy is not None and step.ledger.heals[1] >= policy.drift.breaker
     if tripped and current and not current.unreachable and current.difference != step.ledger.heals[0]:
         step.ledger.heals = ("", 0, 0)
@@ -176,6 +186,8 @@ def hands_off(step: Step) -> Iterator[Complaint]:
         yield "applied without a target, or after a failure that is nobody's to repeat"
     elif applied.spec != target.spec:
         yield "applied something else than target"
+    if step.ledger.paused:
+        yield "paused or only observed, but applied"
     if policy and policy.drift.mode == "observe":
         yield "observed only, but applied"
     if policy and life.rollout is None and not step.before.life.applying.errors:
@@ -230,7 +242,7 @@ def unhindered(step: Step) -> Iterator[Complaint]:
         return
     if rollout.back:
         step.saw("unhindered")
-        if not applying.operation and not applying.spec and applying.retry_at <= step.now:
+        if not applying.operation and not applying.spec and applying.retry_at <= step.now and not step.ledger.paused:
             yield "a rollback waits although nothing is in flight"
     elif step.after.policy and (offer := offer_of(life, rollout.to)):
         reasons = gates.checks(step.after.policy, life, offer, rollout.attempt, step.now)

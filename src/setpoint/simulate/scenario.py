@@ -12,22 +12,32 @@ from random import Random
 
 from msgspec.structs import replace
 
+from setpoint.core import scope
 from setpoint.core.facts import (
     AnyFact,
+    Cancelled,
     Configured,
+    Healing,
     Held,
+    Marked,
+    Observing,
     Offered,
+    Paused,
     Pinned,
     ReleaseRequested,
     Resumed,
     Retried,
     RolledBack,
     Skipped,
+    Started,
+    Stopped,
+    Unpaused,
     Unpinned,
     Voted,
 )
 from setpoint.core.instance import gates
 from setpoint.core.instance.explain import Condition, condition, explain
+from setpoint.core.instance.selection import RELEASE
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.line import LineState
 from setpoint.model.calendars import Calendar, Window
@@ -104,8 +114,8 @@ class Scenario:
             )
         return Policy(
             instance,
-            {"application": "app", "channel": channel, "service": service},
-            strategy=Strategy.MIRROR if mirrors else draw.choice((Strategy.NEWEST_READY, Strategy.NEWEST_READY, Strategy.NEWEST)),
+            {"application": "app", "channel": channel, "service": service.partition("/")[2], "runtime": "local"},
+            strategy=Strategy.MIRROR if mirrors else self._strategy(),
             mirror=f"{service}@{before}" if mirrors else "",
             orderings=orderings,
             accepts=Accepts("*", max_step="major") if draw.random() < 0.2 else None,
@@ -117,6 +127,10 @@ class Scenario:
             grace=10 * SECOND,
             auto_rollback=draw.random() > 0.1,
         )
+
+    def _strategy(self) -> Strategy:
+        every = (Strategy.NEWEST_READY, Strategy.NEWEST, Strategy.EVERY, Strategy.MANUAL)
+        return self.random.choices(every, weights=(5, 2, 2, 1))[0]
 
     def _check_uses(self, instance: str, channel: str) -> tuple[CheckUse, ...]:
         draw, found = self.random, []
@@ -239,8 +253,37 @@ class Scenario:
             self._send(instance, fact)
 
     def _send(self, instance: str, fact: AnyFact) -> None:
+        self._tell(f"instance:{instance}", fact)
+
+    def _tell(self, entity: str, fact: AnyFact) -> None:
         self.signals += 1
-        self.world.post(f"instance:{instance}", replace(fact, id=str(self.signals)))
+        self.world.post(entity, replace(fact, id=str(self.signals)))
+
+    def _mark(self) -> None:
+        """Somebody finds a version bad, or good after all, or cancels a release."""
+        by, act = By(self.random.choice(PEOPLE).name, "a finding"), self.random.random()
+        release = self.random.randint(1, max(self.requests, 1))
+        service, version = self.random.choice(self.services), f"1.{release}.0"
+        if act < 0.7:
+            self._tell("line:app", Marked(by=by, service=service, version=version, bad=act < 0.45))
+        else:
+            self._tell("line:app", Cancelled(by=by, release=release))
+
+    def _stop(self) -> None:
+        """Somebody stops or pauses a part of it, or only observes an instance; and lets it go on some time later."""
+        by, act = By(self.random.choice(PEOPLE).name, "a storm"), self.random.random()
+        instance = self.random.choice(self._instances())
+        entity = self.random.choice(scope.above(self.policies[instance].labels))
+        later = self.world.now + self.random.randint(1, 40) * MINUTE
+        if act < 0.4:
+            self._tell(entity, Stopped(by=by))
+            self.world.at(later, lambda: self._tell(entity, Started(by=by)))
+        elif act < 0.8:
+            self._tell(entity, Paused(by=by))
+            self.world.at(later, lambda: self._tell(entity, Unpaused(by=by)))
+        else:
+            self._send(instance, Observing(by=by))
+            self.world.at(later, lambda: self._send(instance, Healing(by=by)))
 
     def _meddle(self) -> None:
         """Something happens to the runtime by itself."""
@@ -292,6 +335,8 @@ class Scenario:
             (draw.randint(0, 16), self._signal),
             (draw.randint(0, 6), self._meddle),
             (draw.randint(0, 2), self._reconfigure),
+            (draw.randint(0, 3), self._mark),
+            (draw.randint(0, 3), self._stop),
         ]
         for count, act in acts:
             for _ in range(count):
@@ -317,6 +362,13 @@ class Scenario:
             self._reach(instance)
             self._send(instance, Unpinned(by=by))
             self._send(instance, Resumed(by=by))
+            self._send(instance, Healing(by=by))
+            for entity in scope.above(self.policies[instance].labels):
+                self._tell(entity, Started(by=by))
+                self._tell(entity, Unpaused(by=by))
+        for instance in self._instances():
+            for release in range(1, self.requests + 1):
+                self._send(instance, Skipped(by=by, release=release, gate=RELEASE))
         desired = self.release(behaviour=Behaviour(3 * SECOND), addressed=True)
         for minute in range(1, 12 * 60, 9):
             world.at(world.now + minute * MINUTE, lambda: self.vote(everybody=True))

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 from setpoint.core.facts import (
     Fact,
+    Healing,
     Held,
+    LineStatus,
     Neighbour,
     Observed,
+    Observing,
     Offered,
     Pinned,
     Resumed,
     Retried,
     RolledBack,
+    ScopeStatus,
     Signal,
     ToldFinalized,
     TopicStatus,
@@ -50,6 +54,14 @@ class Ledger:
     used: dict[str, int] = field(default_factory=dict)
     vetoed: dict[int, Version] = field(default_factory=dict)
     held: bool = False
+    observing: bool = False
+    service: str = ""
+    line: int = 0
+    bad: frozenset[str] = frozenset()
+    """Names of versions marked bad, as far as this one was told."""
+    cancelled: frozenset[int] = frozenset()
+    absolved: dict[str, Instant] = field(default_factory=dict)
+    scopes: dict[str, ScopeStatus] = field(default_factory=dict)
     signals: set[str] = field(default_factory=set)
     offered: set[int] = field(default_factory=set)
     begun: Counter[int] = field(default_factory=Counter)
@@ -76,6 +88,11 @@ class Ledger:
                     self.votes[topic] = votes
             case Observed(look=look, gap=gap) if look > self.look:
                 self.look, self.observed = look, self.observed + gap
+            case LineStatus(number=number) if number > self.line:
+                return self._line(fact)
+            case ScopeStatus(scope=scope, number=number):
+                if scope not in self.scopes or number > self.scopes[scope].number:
+                    self.scopes[scope] = fact
             case Offered(offer=offer) if offer.release not in self.offered:
                 return self._offered(offer)
             case Signal(id=identity) if identity not in self.signals:
@@ -83,6 +100,29 @@ class Ledger:
                 self._signal(fact)
                 return True
         return False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a scope above is stopped or paused."""
+        return any(status.stop or status.pause for status in self.scopes.values())
+
+    @property
+    def paused(self) -> bool:
+        """Whether no apply at all may be made."""
+        return self.observing or any(status.pause for status in self.scopes.values())
+
+    def _line(self, fact: LineStatus) -> bool:
+        before = (self.bad, self.cancelled, self.absolved)
+        mine = f"{self.service}/"
+        self.line = fact.number
+        self.bad = frozenset(name.removeprefix(mine) for name in fact.bad if name.startswith(mine))
+        self.cancelled = frozenset(fact.cancelled)
+        absolved = {name.removeprefix(mine): at for name, at in fact.absolved.items() if name.startswith(mine)}
+        for name, at in absolved.items():
+            if self.absolved.get(name) != at:
+                self._lift([release for release, version in self.vetoed.items() if version.name == name])
+        self.absolved = absolved
+        return before != (self.bad, self.cancelled, self.absolved)
 
     def _neighbour(self, fact: Neighbour) -> None:
         if fact.number <= self.numbers.get(fact.instance, 0):
@@ -108,6 +148,10 @@ class Ledger:
         match fact:
             case Held() | RolledBack():
                 self.held = True
+            case Observing():
+                self.observing = True
+            case Healing():
+                self.observing = False
             case Resumed():
                 self.held, self.heals = False, ("", 0, 0)
             case Pinned(offer=offer):

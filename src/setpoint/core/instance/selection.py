@@ -212,10 +212,13 @@ def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None
     if newest.release in {life.good, life.target}:
         return None
     out = ruled_out(life, newest)
+    if not out and gates.skipped(life, newest.release, RELEASE):
+        out = f"{newest.version.name} was skipped here"
     if out:
         return Reason("bad", f"release {newest.release}: {out}", since=newest.at, awaits="a newer release")
     if policy.strategy is Strategy.MANUAL and not newest.addressed:
-        return None
+        text = "takes only what a person sends to it"
+        return None if life.target else Reason("manual", text, awaits="a release sent here", unblock="promote, or release --to")
     refused = refusal(policy, life, newest)
     if refused is None:
         return None
@@ -226,6 +229,8 @@ def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None
 def _stopped_train(policy: Policy, life: Life) -> Reason | None:
     following = next_in_train(policy, life)
     veto = next((veto for veto in reversed(life.vetoes) if following and veto.version == following.version), None)
+    if following is None and life.offers:
+        return _out_of_question(policy, life, life.offers[-1])
     if following is None or veto is None:
         return None if life.good else Reason("release", "nothing has been released here yet", awaits="a release")
     return Reason(
@@ -240,7 +245,12 @@ def _stopped_train(policy: Policy, life: Life) -> Reason | None:
 
 def _pin_reason(life: Life) -> Reason | None:
     pinned = offer_of(life, life.pin)
-    if pinned is None or not vetoed(life, pinned):
+    if pinned is None:
+        return None
+    out = ruled_out(life, pinned)
+    if out and life.pin != life.target:
+        return Reason("pin", f"pinned to {pinned.version.name}, but {out}", awaits="unpin", unblock="unpin, or mark it good")
+    if not vetoed(life, pinned):
         return None
     return Reason(
         "pin", f"pinned to {pinned.version.name}, which failed here", awaits="unpin or retry", unblock="unpin, or retry"
@@ -262,6 +272,9 @@ def _mirror_reason(policy: Policy, life: Life) -> Reason | None:
         return Reason(
             "mirror", f"the version that {source} runs is not known here", subject=policy.mirror, awaits=f"a release in {source}"
         )
+    out = ruled_out(life, want.offer)
+    if out and life.target != want.offer.release:
+        return Reason("mirror", f"{source} runs {want.offer.version.name}, but {out}", awaits=f"a change in {source}")
     if vetoed(life, want.offer):
         text = f"{want.offer.version.name}, which {source} runs, failed here"
         return Reason(
