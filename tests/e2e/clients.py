@@ -46,7 +46,10 @@ class Told:
 
 
 class Clients:
-    """``count`` clients, half of which keep their connections; every ``slow_every``-th request of each takes 2 s to answer."""
+    """``count`` clients, half of which keep their connections; every ``slow_every``-th request of each takes 2 s to answer.
+
+    They post: nobody on the way may ask a second time for an answer that was lost.
+    """
 
     def __init__(self, address: str, count: int, slow_every: int) -> None:
         self.told = Told()
@@ -77,7 +80,7 @@ class Clients:
             try:
                 async with asyncio.timeout(PATIENCE):
                     connection = connection or await _Connection.open(self._host, self._port)
-                    version, goes_on = await connection.get("/slow" if slow else "/", keeps=keeps)
+                    version, goes_on = await connection.post("/slow" if slow else "/", keeps=keeps)
             except (OSError, EOFError, ValueError, LookupError) as error:
                 kind = "kept" if keeps else "new"
                 self.told.failures.append(f"{kind} connection, {'slow' if slow else 'quick'} request: {error!r}")
@@ -101,10 +104,10 @@ class _Connection:
     async def open(cls, host: str, port: int) -> _Connection:
         return cls(*await asyncio.open_connection(host, port))
 
-    async def get(self, path: str, *, keeps: bool) -> tuple[str, bool]:
+    async def post(self, path: str, *, keeps: bool) -> tuple[str, bool]:
         """The version that answered, and whether the connection goes on. Raises ValueError for anything but a whole 200."""
         close = "" if keeps else "Connection: close\r\n"
-        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: web\r\n{close}\r\n".encode())
+        self._writer.write(f"POST {path} HTTP/1.1\r\nHost: web\r\nContent-Length: 0\r\n{close}\r\n".encode())
         await self._writer.drain()
         status, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
