@@ -26,12 +26,19 @@ def advance(draft: Draft) -> None:
         _end(draft, "cancelled", "it left the configuration")
         return
     _veto_rejected(draft)
-    want = selection.wanted(draft.rules, draft.life, draft.now)
-    _follow(draft, want)
-    candidate = draft.life.candidate
-    if candidate:
-        _advance(draft, draft.kept(candidate.release), candidate)
+    while _step(draft):
+        pass
     draft.wake(selection.soonest(draft.rules, draft.life, draft.now))
+
+
+def _step(draft: Draft) -> bool:
+    """Whether a candidate came to its end, so that the next one is to be looked for. Each that does is newer than the last."""
+    _follow(draft, selection.wanted(draft.rules, draft.life, draft.now))
+    candidate = draft.life.candidate
+    if candidate is None:
+        return False
+    _advance(draft, draft.kept(candidate.release), candidate)
+    return draft.life.candidate is None
 
 
 def _veto_rejected(draft: Draft) -> None:
