@@ -41,8 +41,8 @@ def crashing(seed: int) -> tuple[Outcomes, list[str]]:
     lost = []
     for entity, ids in sent.items():
         state = scenario.world.states[entity]
-        assert isinstance(state, InstanceState)
-        lost += [f"{entity}: {identity}" for identity in ids[-10:] if identity not in state.life.signals]
+        kept = state.life.signals if isinstance(state, InstanceState) else state.signals
+        lost += [f"{entity}: {identity}" for identity in ids[-10:] if identity not in kept]
     return outcomes, lost
 
 

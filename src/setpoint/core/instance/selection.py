@@ -230,7 +230,8 @@ def _stopped_train(policy: Policy, life: Life) -> Reason | None:
     following = next_in_train(policy, life)
     veto = next((veto for veto in reversed(life.vetoes) if following and veto.version == following.version), None)
     if following is None and life.offers:
-        return _out_of_question(policy, life, life.offers[-1])
+        passed = Reason("train", "every release so far was passed over by an earlier channel", awaits="a release")
+        return _out_of_question(policy, life, life.offers[-1]) or (None if life.target else passed)
     if following is None or veto is None:
         return None if life.good else Reason("release", "nothing has been released here yet", awaits="a release")
     return Reason(
