@@ -12,9 +12,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 import psutil
@@ -28,6 +28,17 @@ SETPOINT = (sys.executable, "-m", "setpoint.cli")
 WITHIN = 40.0
 
 
+class Engine(Protocol):
+    """What is used of a ``subprocess.Popen``."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Machine:
     """Starts, kills and asks one engine; ``config`` is the directory that is applied."""
 
@@ -37,7 +48,7 @@ class Machine:
         self.config.mkdir(parents=True)
         self.root = root
         self.mark = new_mark()
-        self.engine: subprocess.Popen[bytes] | None = None
+        self.engine: Engine | None = None
         self.log = (root / "engine.log").open("ab")
         self.tokens: dict[str, str] = {}
 
@@ -50,9 +61,13 @@ class Machine:
 
     def start(self, **environment: str) -> None:
         """Start the engine; a failpoint may end it at any time."""
-        self.engine = subprocess.Popen(
-            [*SETPOINT, "up", "--home", str(self.home)],
-            env=self.environment(**environment),
+        self.engine = self.launch(("up", "--home", str(self.home)), self.environment(**environment))
+
+    def launch(self, words: Sequence[str], environment: Mapping[str, str]) -> Engine:
+        """A process of its own."""
+        return subprocess.Popen(
+            [*SETPOINT, *words],
+            env=dict(environment),
             stdout=self.log,
             stderr=self.log,
             stdin=subprocess.DEVNULL,
@@ -170,11 +185,11 @@ class Machine:
 
     def good(self, instance: str) -> str:
         """Version of *good*; empty: none."""
-        return (self.row(instance)["good"] or {}).get("version", "")
+        return str((self.row(instance)["good"] or {}).get("version", ""))
 
     def target(self, instance: str) -> str:
         """Version of target."""
-        return (self.row(instance)["target"] or {}).get("version", "")
+        return str((self.row(instance)["target"] or {}).get("version", ""))
 
     def settles(self, instance: str, version: str, within: float = WITHIN) -> None:
         """Wait until a version is finalized and healthy there."""

@@ -13,6 +13,7 @@ from pathlib import Path
 parser = argparse.ArgumentParser()
 parser.add_argument("--version", required=True)
 parser.add_argument("--sick", default="", help="a directory: while it holds a file named like the version, /healthz says 500")
+parser.add_argument("--warm-up", type=float, default=0, help="seconds before it listens")
 arguments = parser.parse_args()
 
 
@@ -42,6 +43,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
+time.sleep(arguments.warm_up)
 server = Server(("127.0.0.1", int(os.environ["PORT"])), Handler)
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 print(f"version {arguments.version} listens", flush=True)
