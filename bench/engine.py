@@ -1,6 +1,6 @@
 """The whole engine on the fake runtime: how fast instances are finalized, and what one costs at rest.
 
-    python bench/engine.py [--instances 1000 10000] [--json] [--profile]
+    python bench/engine.py [--instances 1000 10000] [--idle 60] [--json] [--profile]
 
 Every instance has an ordering (after the first channel of its service), a pre- and a post-deployment check shared by its channel,
 effects through operation rows, and history. One release brings a version everywhere; the clock runs until all are finalized.
@@ -191,7 +191,19 @@ def rss_kb() -> float:
     return pages * resource.getpagesize() / 1024
 
 
-async def throughput(home: Path, instances: int, *, profile: bool) -> dict[str, float]:
+async def at_rest(engine: EmbeddedEngine, fleet: Fleet, seconds: float) -> int:
+    """Rows written while nothing changes, although everything is looked at once."""
+    before = engine.health()
+    for service, channel in fleet.names:
+        engine.look(f"instance:bench/{service}@{channel}")
+    await asyncio.sleep(seconds)
+    after = engine.health()
+    if after.looks - before.looks < len(fleet.names):
+        raise SystemExit("not everything was looked at: give it more time with --idle")
+    return after.rows - before.rows
+
+
+async def throughput(home: Path, instances: int, *, profile: bool, idle: float) -> dict[str, float]:
     """One release through everything."""
     gc.collect()
     before = rss_kb()
@@ -214,9 +226,7 @@ async def throughput(home: Path, instances: int, *, profile: bool) -> dict[str, 
         memory = rss_kb() - before
         rows = sum(batch.rows for batch in recorder.batches)
         turns = health.turns - base.turns
-        idle_from = engine.health()
-        await asyncio.sleep(3)
-        idle_rows = engine.health().rows - idle_from.rows
+        idle_rows = await at_rest(engine, fleet, idle)
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
     bare = write_again(home.parent / f"bare-{instances}.db", recorder.batches)
@@ -232,7 +242,7 @@ async def throughput(home: Path, instances: int, *, profile: bool) -> dict[str, 
         "bare_seconds": bare,
         "ratio": bare / elapsed,
         "memory_kb_per_instance": memory / count,
-        "rows_written_idle_3s": idle_rows,
+        "writes_per_idle_minute": idle_rows * 60 / idle,
     }
 
 
@@ -305,10 +315,10 @@ def unordered(service: str, channel: str) -> Policy:
     return replace(policy(service, channel, interval=1000), orderings=())
 
 
-def measure(directory: Path, instances: int, *, profile: bool) -> dict[str, dict[str, float]]:
+def measure(directory: Path, instances: int, *, profile: bool, idle: float) -> dict[str, dict[str, float]]:
     """All figures for one size."""
     home = directory / f"home-{instances}"
-    figures = {"throughput": asyncio.run(throughput(home, instances, profile=profile))}
+    figures = {"throughput": asyncio.run(throughput(home, instances, profile=profile, idle=idle))}
     figures["cold start"] = asyncio.run(cold_start(home, instances))
     figures["latency idle"] = asyncio.run(latencies(home, instances, 20, 4, releases=1000))
     half = figures["throughput"]["finalized_per_second"] / 2
@@ -321,6 +331,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--instances", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--idle", type=float, default=60, metavar="SECONDS", help="how long to watch it at rest")
     parser.add_argument("--json", action="store_true", help="the same figures for machines")
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
@@ -328,7 +339,7 @@ def main() -> None:
     figures: dict[int, dict[str, dict[str, float]]] = defaultdict(dict)
     try:
         for instances in arguments.instances:
-            figures[instances] = measure(directory, instances, profile=arguments.profile)
+            figures[instances] = measure(directory, instances, profile=arguments.profile, idle=arguments.idle)
     finally:
         shutil.rmtree(directory)
     if arguments.json:
