@@ -5,10 +5,12 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 WORKERS ?= 2
+SEEDS ?= 1500
+FIRST_SEED ?= 0
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
 PYTEST ?=
 
-.PHONY: help demo test e2e mutants lint types contracts check format bench docs lock clean
+.PHONY: help demo test e2e simulate mutants lint types contracts check format bench docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +24,9 @@ test: .venv/.dev ## the quick tests, real processes included
 e2e: .venv/.dev ## the slow tests: whole deployments, crashes, real components
 	$(BIN)/python -m pytest -q tests/e2e $(PYTEST)
 	$(BIN)/python -m pytest -q --ignore=tests/e2e -m slow $(PYTEST)
+
+simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=1500 FIRST_SEED=0)
+	$(BIN)/python -m setpoint.simulate $(FIRST_SEED) $$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(WORKERS)
 
 mutants: .venv/.dev ## deliberate bugs, each of which the tests of the core must catch
 	$(BIN)/python tests/mutants/run.py -j $(WORKERS)
