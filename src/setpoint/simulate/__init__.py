@@ -7,4 +7,6 @@
 ``invariants``  the net: asks every rule after every turn
 ``rules``       what must always hold
 ``step``        one turn as the rules see it, and the checker's own ledger
+``search``      many seeds on all cores, and what they add up to
+``story``       the end of a world that broke, told
 """
