@@ -15,6 +15,7 @@ import msgspec
 from msgspec import structs
 
 from setpoint.core.instructions import Apply, RunCheck, Watch
+from setpoint.engine.listening import Hint, Listening
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec
@@ -68,6 +69,7 @@ class Effects:
         runtimes: Mapping[str, MakeRuntime],
         protections: Mapping[str, Protection],
         look_timeout: Duration = _LOOK,
+        hint: Hint = lambda _: None,
     ) -> None:
         self._home = home
         self._files = home / "files"
@@ -75,6 +77,7 @@ class Effects:
         self._makers = runtimes
         self._protections = protections
         self._look_timeout = look_timeout / 1000
+        self._listening = Listening(hint)
         self._configured = asyncio.Event()
         self._unanswered: dict[str, set[str]] = {}
         """Runtime -> instances for which it did not answer in time, since it last answered for any."""
@@ -98,8 +101,10 @@ class Effects:
         self._runtime_of = dict(instances)
         self._configured.set()
         gone = [self._runtimes.pop(name) for name in changed if name in self._runtimes]
+        heard = await self._listening.end(*changed)
         for runtime in gone:
             await runtime.close()
+        self._listen_again(heard)
 
     def runtime(self, name: str) -> Runtime:
         """The adapter of a runtime.
@@ -110,6 +115,7 @@ class Effects:
         found = self._runtimes.get(name)
         if found is None:
             found = self._runtimes[name] = self._make(name)
+            self._listening.begin(name, found)
         return found
 
     def last_result(self, attachment: str) -> CheckResult | None:
@@ -120,8 +126,15 @@ class Effects:
         """Let go of every runtime."""
         runtimes = list(self._runtimes.values())
         self._runtimes.clear()
+        await self._listening.close()
         for runtime in runtimes:
             await runtime.close()
+
+    def _listen_again(self, names: set[str]) -> None:
+        """What changes must not wait for the next poll to be heard of; why a runtime cannot be had is what the next look says."""
+        for name in names & self._definitions.keys():
+            with contextlib.suppress(Unreachable):
+                self.runtime(name)
 
     def _make(self, name: str) -> Runtime:
         definition = self._definitions.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -59,4 +59,18 @@ class Runtime(Protocol):
 
     async def close(self) -> None:
         """Let go of connections; what runs goes on running."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """What a runtime may do beside ``Runtime``: tell by itself what changes, so that it is seen at once, not when next polled."""
+
+    def changes(self) -> AsyncIterator[str]:
+        """Names of instances of which something may have changed, as it happens.
+
+        A name may come again and again, several changes may come as one, what only says how much is used is no change, and while
+        nothing changes nothing comes. What was missed while nobody listened is found by polling. The iterator ends when the
+        runtime will tell no more; whoever listens ends it before ``close``.
+        """
         ...

@@ -67,6 +67,7 @@ async def running(
         Content(engine.database),
         runtimes=runtime_adapters() if runtimes is None else runtimes,
         protections=load_protections() if protections is None else protections,
+        hint=engine.look,
     )
     control = Control(engine, effects, clock=clock or host_clock()[0])
     async with engine:

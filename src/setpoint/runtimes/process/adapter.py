@@ -20,12 +20,12 @@ from setpoint.model.observation import Object, Observation
 from setpoint.model.spec import Spec, digest
 from setpoint.plugins.errors import TerminalError, TransientError
 from setpoint.plugins.runtime import LogLine
-from setpoint.runtimes.process import client, logs
+from setpoint.runtimes.process import client, hearing, logs
 from setpoint.runtimes.process import options as workload
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.ports import LOOPBACK
 from setpoint.runtimes.process.procfs import boot_id, runs_with
-from setpoint.runtimes.process.records import InstanceView, ReplicaView, Reply, Request
+from setpoint.runtimes.process.records import InstanceView, ReplicaView, Request
 from setpoint.runtimes.process.survivors import survivors_of
 from setpoint.runtimes.process.trees import lay_out
 
@@ -49,6 +49,8 @@ class ProcessRuntime:
     def __init__(self, options: dict[str, Any], home: Path) -> None:
         self.options = options
         self._home = Home(home)
+        self._runs = asyncio.Event()
+        """A supervisor answered since the last time that none was found."""
         self._measured: dict[tuple[str, str, int], tuple[float, float]] = {}
 
     async def observe(self, instance: str, expected: Spec | None) -> Observation:
@@ -58,19 +60,24 @@ class ProcessRuntime:
         except client.NotRunningError:
             view = await asyncio.to_thread(_view_of_survivors, self._home, instance)
             return _observation(view, expected, supervised=False)
+        self._runs.set()
         return _observation(reply.view or InstanceView(), expected, supervised=True)
 
     async def apply(self, operation: str, spec: Spec) -> None:
         """Hand ``spec`` over to the supervisor, which is started where there is none."""
         desired = workload.read(spec, await asyncio.to_thread(_working_directory, self._home, spec))
         request = Request("apply", operation=operation, instance=spec.instance, desired=desired)
-        _raise_error(await client.ask_or_start(self._home, request))
+        await self._have_done(request)
 
     async def remove(self, operation: str, instance: str) -> None:
         """Have every replica of ``instance`` ended; observations show them until they are."""
         if not self._home.record_of(instance).exists():
             return
-        _raise_error(await client.ask_or_start(self._home, Request("remove", operation=operation, instance=instance)))
+        await self._have_done(Request("remove", operation=operation, instance=instance))
+
+    def changes(self) -> AsyncIterator[str]:
+        """Names of instances whose replicas, health, address or spec changed, from whichever supervisor runs; starts none."""
+        return hearing.changes(self._home, self._runs)
 
     def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
         """What the replicas wrote to standard output and error; no times are kept. One that is gone is read by its name."""
@@ -91,7 +98,13 @@ class ProcessRuntime:
         return workload.problems_of(options)
 
     async def close(self) -> None:
-        """Nothing is held open between two calls."""
+        """Nothing is held open between two calls, ``changes`` aside: whoever listens ends that by ending to listen."""
+
+    async def _have_done(self, request: Request) -> None:
+        reply = await client.ask_or_start(self._home, request)
+        self._runs.set()
+        if reply.error:
+            raise (TerminalError if reply.error == "terminal" else TransientError)(reply.text)
 
     def _logged(self, instance: str) -> list[str]:
         """The replicas that there are; where none is, those there were."""
@@ -126,11 +139,6 @@ async def shutdown(home: Path) -> None:
         await client.start(place, "--halted")
         await client.ask(place, Request("shutdown"), patience=patience)
     await client.wait_until_ended(place)
-
-
-def _raise_error(reply: Reply) -> None:
-    if reply.error:
-        raise (TerminalError if reply.error == "terminal" else TransientError)(reply.text)
 
 
 def _working_directory(home: Home, spec: Spec) -> str:

@@ -96,15 +96,25 @@ async def wait_until_ended(home: Home) -> None:
         await asyncio.sleep(_POLL)
 
 
-async def _exchange(home: Home, request: Request) -> Reply:
+async def connect(home: Home) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the supervisor. Raises ConnectionError or FileNotFoundError when none listens."""
     with home.socket_path() as path:
-        reader, writer = await asyncio.open_unix_connection(path, limit=_LINE)
-    try:
-        writer.write(msgspec.json.encode(request) + b"\n")
-        await writer.drain()
-        line = await reader.readline()
-    finally:
-        writer.close()
+        return await asyncio.open_unix_connection(path, limit=_LINE)
+
+
+async def answer(reader: asyncio.StreamReader) -> Reply:
+    """The answer on a connection. Raises ConnectionError when it ends before."""
+    line = await reader.readline()
     if not line:
         raise ConnectionResetError("it ended before it answered")
     return msgspec.json.decode(line, type=Reply)
+
+
+async def _exchange(home: Home, request: Request) -> Reply:
+    reader, writer = await connect(home)
+    try:
+        writer.write(msgspec.json.encode(request) + b"\n")
+        await writer.drain()
+        return await answer(reader)
+    finally:
+        writer.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from setpoint.runtimes.process.home import file_name
 from setpoint.runtimes.process.logs import prune
@@ -21,15 +21,19 @@ _log = logging.getLogger(__name__)
 
 
 class Instance:
-    """Works in one task: every change wakes it, and it makes the next moves from what is there then."""
+    """Works in one task: every change wakes it, and it makes the next moves from what is there then.
 
-    def __init__(self, host: Host, record: InstanceRecord) -> None:
+    ``touched`` is called after each of them: its view may be another one.
+    """
+
+    def __init__(self, host: Host, record: InstanceRecord, touched: Callable[[str], None]) -> None:
         record.boot = host.boot
         self.record = record
         self.message = ""
         self.closing = False
         self.ended = asyncio.Event()
         self._host = host
+        self._touched = touched
         self._replicas: dict[str, Replica] = {}
         self._balancer = Balancer()
         self._hooks = Hooks(changed=self._wake, save=lambda: host.home.write(record))
@@ -142,6 +146,7 @@ class Instance:
                 # A full disk or a taken port: nothing is lost, it is tried again, and observations say so.
                 self._note(f"{error}; trying again")
                 asyncio.get_running_loop().call_later(_RETRY, self._awake.set)
+            self._touched(self.record.instance)
             if self._replicas or (self.record.desired is not None and not self.record.halted):
                 continue
             await self._close()
@@ -163,6 +168,7 @@ class Instance:
         if self.record.desired is None:
             self._host.home.forget(self.record.instance)
         self.ended.set()
+        self._touched(self.record.instance)
 
     def _step(self) -> None:
         self._drop_gone()

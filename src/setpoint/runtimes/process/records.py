@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised with every change of what is said over the socket; an older supervisor is then asked to hand over."""
 
 
@@ -105,7 +105,7 @@ class InstanceView(msgspec.Struct, frozen=True, omit_defaults=True):
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line to the supervisor."""
 
-    do: Literal["ping", "apply", "observe", "usage", "remove", "handover", "shutdown"]
+    do: Literal["ping", "apply", "observe", "usage", "remove", "changes", "handover", "shutdown"]
     operation: str = ""
     instance: str = ""
     desired: Desired | None = None

@@ -29,6 +29,7 @@ from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import InstanceRecord, InstanceView, Reply, Request
 from setpoint.runtimes.process.replica import Host
 from setpoint.runtimes.process.survivors import survivors_of
+from setpoint.runtimes.process.telling import Telling
 
 IDLE = 5.0
 """Seconds without an instance and without a request after which a supervisor ends by itself."""
@@ -47,6 +48,7 @@ class Supervisor:
         self._home = home
         self._host = Host(home, home.identity(), boot_id(), Reaper(), base_env(os.environ), set())
         self._instances: dict[str, Instance] = {}
+        self._telling = Telling(lambda: self._instances, self._view)
         self._done = asyncio.Event()
         self._asked = time.monotonic()
         self._ending = False
@@ -68,6 +70,7 @@ class Supervisor:
         await self._done.wait()
         ticking.cancel()
         server.close()
+        self._telling.close()
         for instance in self._instances.values():
             await instance.detach()
         await self._hang_up()
@@ -103,7 +106,7 @@ class Supervisor:
         return records
 
     def _add(self, record: InstanceRecord) -> Instance:
-        instance = Instance(self._host, record)
+        instance = Instance(self._host, record, self._telling.touched)
         self._instances[record.instance] = instance
         return instance
 
@@ -116,19 +119,23 @@ class Supervisor:
             line = await reader.readline()
             if line:
                 self._asked = time.monotonic()
-                reply = await self._answer(line)
-                writer.write(msgspec.json.encode(msgspec.structs.replace(reply, pid=os.getpid())) + b"\n")
-                await writer.drain()
+                await self._converse(line, reader, writer)
         except ConnectionError:
             _log.info("somebody asked and did not wait for the answer")
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes) -> Reply:
-        try:
-            request = msgspec.json.decode(line, type=Request)
-        except msgspec.DecodeError as error:
-            return Reply(error="terminal", text=f"the supervisor of local processes does not understand the request: {error}")
+    async def _converse(self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = _read(line)
+        reply = request if isinstance(request, Reply) else await self._answer(request)
+        reply = msgspec.structs.replace(reply, pid=os.getpid())
+        if isinstance(request, Request) and request.do == "changes":
+            await self._telling.tell(reader, writer, reply)
+        else:
+            writer.write(msgspec.json.encode(reply) + b"\n")
+            await writer.drain()
+
+    async def _answer(self, request: Request) -> Reply:
         try:
             return await self._perform(request)
         except OSError as error:
@@ -141,18 +148,18 @@ class Supervisor:
             case "remove":
                 await self._remove(request)
             case "observe" | "usage":
-                return Reply(view=self._view(request))
+                return Reply(view=self._view(request.instance, with_usage=request.do == "usage"))
             case "handover":
                 self._done.set()
             case "shutdown":
                 await self._shutdown()
-            case "ping":
+            case "ping" | "changes":
                 pass
         return Reply()
 
-    def _view(self, request: Request) -> InstanceView:
-        instance = self._instances.get(request.instance)
-        return instance.view(with_usage=request.do == "usage") if instance is not None else InstanceView()
+    def _view(self, name: str, *, with_usage: bool = False) -> InstanceView:
+        instance = self._instances.get(name)
+        return InstanceView() if instance is None or instance.ended.is_set() else instance.view(with_usage=with_usage)
 
     async def _apply(self, request: Request) -> None:
         if request.desired is None or self._ending:
@@ -160,7 +167,7 @@ class Supervisor:
         instance = await self._present(request.instance)
         if instance is None:
             record = self._home.read(request.instance) or InstanceRecord(instance=request.instance)
-            instance = Instance(self._host, record)
+            instance = Instance(self._host, record, self._telling.touched)
             instance.apply(request.operation, request.desired)
             self._instances[request.instance] = instance
             instance.begin({})
@@ -231,6 +238,13 @@ class Supervisor:
             old = time.time() - tree.stat().st_mtime > age
             if old and not any(Path(path).is_relative_to(tree) for path in used):
                 shutil.rmtree(tree, ignore_errors=True)
+
+
+def _read(line: bytes) -> Request | Reply:
+    try:
+        return msgspec.json.decode(line, type=Request)
+    except msgspec.DecodeError as error:
+        return Reply(error="terminal", text=f"the supervisor of local processes does not understand the request: {error}")
 
 
 def main(arguments: list[str]) -> int:
