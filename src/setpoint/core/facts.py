@@ -33,10 +33,15 @@ class Configured(Fact, frozen=True, gc=False):
     """The policy of an instance, new or changed. It counts at once for every gate not yet left behind."""
 
     policy: Policy
+    number: int = 0
+    """Revision of the configuration: one lower than the last one told is dropped."""
 
 
 class Removed(Fact, frozen=True, gc=False):
     """The instance left the configuration: candidates end, a rollout ends, what runs is orphaned."""
+
+    number: int = 0
+    """As in ``Configured``."""
 
 
 class Offered(Fact, frozen=True, gc=False):

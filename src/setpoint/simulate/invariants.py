@@ -6,7 +6,7 @@ from collections import Counter
 
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide
-from setpoint.core.facts import AnyFact, Configured
+from setpoint.core.facts import AnyFact
 from setpoint.core.instance.state import InstanceState, Life
 from setpoint.core.instructions import Apply
 from setpoint.core.topic import TopicState
@@ -71,7 +71,7 @@ class Invariants:
             if _essence(state) != _essence(again):
                 complaint = f"{[type(fact).__name__ for fact in facts]} again gave {_essence(again)} instead of {_essence(state)}"
                 raise Broken("idempotent", complaint, turn)
-        self._recent[turn.entity] = tuple(fact for fact in turn.facts if not isinstance(fact, Configured))
+        self._recent[turn.entity] = turn.facts
 
 
 def _essence(state: object) -> object:

@@ -86,6 +86,7 @@ class Scenario:
         self.policies = {instance: self._policy(instance) for instance in self._instances()}
         self.requests = 0
         self.signals = 0
+        self.revision = 1
 
     # --- what is configured ----------------------------------------------------------------------------------------------
 
@@ -304,7 +305,8 @@ class Scenario:
         instance = self.random.choice(self._instances())
         new = self._policy(instance)
         self.policies[instance] = replace(new, strategy=self.policies[instance].strategy, mirror=self.policies[instance].mirror)
-        self.world.post(f"instance:{instance}", Configured(policy=self.policies[instance]))
+        self.revision += 1
+        self.world.post(f"instance:{instance}", Configured(policy=self.policies[instance], number=self.revision))
 
     def _reach(self, instance: str) -> None:
         place = self.runtimes.place(instance)
@@ -327,7 +329,7 @@ class Scenario:
     def _plan(self) -> None:
         draw, world = self.random, self.world
         for instance, policy in self.policies.items():
-            world.post(f"instance:{instance}", Configured(policy=policy))
+            world.post(f"instance:{instance}", Configured(policy=policy, number=1))
         acts: list[tuple[int, Callable[[], object]]] = [
             (draw.randint(4, 10), lambda: self.release(urgent=draw.random() < 0.15, addressed=draw.random() < 0.15)),
             (draw.randint(5, 25), self.vote),

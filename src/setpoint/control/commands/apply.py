@@ -181,7 +181,9 @@ def content_digest(files: Mapping[str, bytes]) -> str:
 async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progress: Progress) -> dict[str, int]:
     control = act.control
     await control.adopt(configuration)
-    await control.engine.post_all([*await _policies(control, configuration), *await _removals(control, configuration)])
+    number = progress.revision
+    told = [*await _policies(control, configuration, number), *await _removals(control, configuration, number)]
+    await control.engine.post_all(told)
     releases: dict[str, int] = {}
     for wanted in plan.releases:
         number = await _release(act, wanted, f"apply:{progress.revision}:{wanted.application}:{wanted.digest}")
@@ -190,20 +192,22 @@ async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progres
     return releases
 
 
-async def _policies(control: Control, configuration: Configuration) -> list[tuple[str, AnyFact]]:
+async def _policies(control: Control, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
     found: list[tuple[str, AnyFact]] = []
     for instance in configuration.all_instances:
         state = await control.engine.read(f"instance:{instance}")
         policy = configuration.policy(instance)
         if not isinstance(state, InstanceState) or state.policy != policy or state.removed:
-            found.append((f"instance:{instance}", Configured(policy=policy)))
+            found.append((f"instance:{instance}", Configured(policy=policy, number=number)))
     return found
 
 
-async def _removals(control: Control, configuration: Configuration) -> list[tuple[str, AnyFact]]:
+async def _removals(control: Control, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
     configured = {f"instance:{instance}" for instance in configuration.all_instances}
     return [
-        (entity, Removed()) async for entity, state in instances_of(control) if entity not in configured and not state.removed
+        (entity, Removed(number=number))
+        async for entity, state in instances_of(control)
+        if entity not in configured and not state.removed
     ]
 
 

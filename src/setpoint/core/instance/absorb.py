@@ -64,6 +64,8 @@ def _repeated(draft: Draft, fact: Signal) -> bool:
 
 
 def _configured(draft: Draft, fact: Configured) -> None:
+    if not _newer(draft, fact.number):
+        return
     old, new = draft.policy, fact.policy
     draft.removed = False
     if old == new:
@@ -71,6 +73,15 @@ def _configured(draft: Draft, fact: Configured) -> None:
     draft.policy = new
     if old is not None:
         _forget_changed_gates(draft, old, new)
+
+
+def _newer(draft: Draft, number: int) -> bool:
+    """Whether the word of the configuration is not older than the last one."""
+    if number < draft.life.configured:
+        return False
+    if number > draft.life.configured:
+        draft.set(configured=number)
+    return True
 
 
 def _forget_changed_gates(draft: Draft, old: Policy, new: Policy) -> None:
@@ -93,8 +104,9 @@ def _by_name(policy: Policy, attempt: Attempt) -> dict[str, CheckUse]:
     return {use.name: use for use in policy.checks if use.phase is attempt.phase}
 
 
-def _removed(draft: Draft, _: Removed) -> None:
-    draft.removed = True
+def _removed(draft: Draft, fact: Removed) -> None:
+    if _newer(draft, fact.number):
+        draft.removed = True
 
 
 def _offered(draft: Draft, fact: Offered) -> None:

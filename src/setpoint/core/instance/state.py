@@ -229,6 +229,8 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     finalized: tuple[Finalization, ...] = ()
     revoked: tuple[Version, ...] = ()
     rolled_back: tuple[int, ...] = ()
+    configured: int = 0
+    """Revision of the configuration that was told last."""
     published: int = 0
     slot: tuple[int, int] = (0, 0)
     """Cadence: start of the last occurrence used, and how many releases it admitted."""
