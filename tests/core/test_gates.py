@@ -289,3 +289,11 @@ def test_a_rollout_begun_outside_every_window_uses_no_slot():
     prod.now += 7 * HOUR
     prod.offer(1, "1.0").skip(1, "cadence").comes_up("1.0")
     assert prod.life.slot == (0, 0)
+
+
+def test_an_informational_check_is_asked_and_gates_nothing():
+    prod = Instance(checks=(check("alerts"), check("look", informational=True))).offer(1, "1.0")
+    assert set(prod.life.candidate.gates) == {"alerts", "look"}
+    prod.blocking("look")
+    assert not prod.waits_for("look says no")
+    assert prod.passing("alerts").target == "1.0"

@@ -52,7 +52,7 @@ def gated(step: Step) -> Iterator[Complaint]:
 
 def _uses(step: Step, policy: Policy, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
     for use in policy.checks:
-        concerns = use.phase is phase and applies(use.when, policy, step.before.life, offer)
+        concerns = use.phase is phase and not use.informational and applies(use.when, policy, step.before.life, offer)
         if concerns and not step.skipped(offer.release, use.name):
             yield use
 

@@ -147,9 +147,8 @@ class Scenario:
                     on_fail = draw.choice(("fail", "wait"))
                     tolerate = draw.choice((0, 1)) if window else 0
                     name_of_use = f"{name}-{phase}"
-                    found.append(
-                        CheckUse(name_of_use, phase, check, window=window, delay=delay, tolerate=tolerate, on_fail=on_fail)
-                    )
+                    use = CheckUse(name_of_use, phase, check, window=window, delay=delay, tolerate=tolerate, on_fail=on_fail)
+                    found.append(replace(use, informational=draw.random() < 0.1))
         return tuple(found)
 
     def _approvals(self, channel: str) -> tuple[ApprovalUse, ...]:

@@ -196,18 +196,18 @@ def _cadence(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
 
 
 def uses(policy: Policy, life: Life, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
-    """The checks that gate this phase of an attempt at this offer."""
+    """The checks that are asked in this phase of an attempt at this offer, informational ones among them."""
     for use in policy.checks:
-        if use.phase is not phase or use.informational or skipped(life, offer.release, use.name):
+        if use.phase is not phase or skipped(life, offer.release, use.name):
             continue
         if applies(use.when, policy, life, offer):
             yield use
 
 
 def checks(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
-    """Checks of the attempt's phase that do not hold; ``failed`` ones end it."""
+    """Checks of the attempt's phase that do not hold; ``failed`` ones end it. Informational ones are shown and gate nothing."""
     for use in uses(policy, life, offer, attempt.phase):
-        reason = check(use, attempt.gates.get(use.name), attempt, now)
+        reason = None if use.informational else check(use, attempt.gates.get(use.name), attempt, now)
         if reason:
             yield reason
 
