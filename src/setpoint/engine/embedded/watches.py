@@ -28,6 +28,8 @@ LOOKS = 64
 """In flight at once."""
 _GRACE = 5.0
 _JITTER = 0.15
+_SPARE = 64
+"""Entries of the heap that no longer count, beyond one for each instance, before it is cleared of them."""
 
 Post = Callable[[str, Observed | Unobserved], None]
 
@@ -64,6 +66,8 @@ class Watches:
         """Asks to have ``run`` called within so many seconds."""
         self._watched: dict[str, _Watched] = {}
         self._heap: list[tuple[float, str]] = []
+        """When to poll whom; an entry counts if it says what the instance says, as hints come in between."""
+        self._hints_first = False
         self._now: deque[str] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._random = random.Random()  # noqa: S311 - jitter
@@ -142,6 +146,13 @@ class Watches:
             log.error("%d looks resist being cancelled and are left behind", len(resisting))
 
     def _next(self, now: float) -> str | None:
+        """By turns one hinted at and one to be polled, so that runtimes that tell much do not keep others from being polled."""
+        self._hints_first = not self._hints_first
+        if self._hints_first:
+            return self._next_hinted() or self._next_polled(now)
+        return self._next_polled(now) or self._next_hinted()
+
+    def _next_hinted(self) -> str | None:
         while self._now:
             entity = self._now.popleft()
             watched = self._watched.get(entity)
@@ -149,6 +160,9 @@ class Watches:
                 watched.queued = False
                 if not watched.looking and not watched.paused:
                     return entity
+        return None
+
+    def _next_polled(self, now: float) -> str | None:
         while self._heap and self._heap[0][0] <= now:
             due, entity = heapq.heappop(self._heap)
             watched = self._watched.get(entity)
@@ -208,6 +222,9 @@ class Watches:
         delay = watched.watch.every / 1000 * self._random.uniform(1 - _JITTER, 1 + _JITTER)
         watched.due = time.monotonic() + delay
         heapq.heappush(self._heap, (watched.due, entity))
+        if len(self._heap) > 2 * len(self._watched) + _SPARE:
+            self._heap = [(watched.due, entity) for entity, watched in self._watched.items() if watched.due]
+            heapq.heapify(self._heap)
         self._ring(delay)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
