@@ -56,6 +56,7 @@ def test_a_finalized_version_that_is_marked_bad_stays_and_says_so():
     assert prod.target == "2.0"
     assert prod.good == "1.0", "good is the newest finalized version that is not bad"
     assert prod.waits_for("runs on although 2.0 was marked bad by ann")
+    assert prod.condition == "bad"
     assert prod.roll_back().target == "1.0"
 
 

@@ -13,7 +13,14 @@ from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
 
 FAILED = frozenset({Condition.FAILED, Condition.ROLLBACK_FAILED})
-TROUBLED = FAILED | {Condition.VETOED, Condition.DRIFTED, Condition.UNHEALTHY, Condition.UNREACHABLE, Condition.ROLLING_BACK}
+TROUBLED = FAILED | {
+    Condition.VETOED,
+    Condition.BAD,
+    Condition.DRIFTED,
+    Condition.UNHEALTHY,
+    Condition.UNREACHABLE,
+    Condition.ROLLING_BACK,
+}
 _AHEAD = {"approval": 1, "calendar": 2, "cadence": 2}
 """Reasons of later phases come after those of the present one."""
 
@@ -148,7 +155,7 @@ def headline(life: Life, reasons: Iterable[Reason]) -> Reason | None:
 
 
 def _attention(word: Condition, life: Life, reasons: Iterable[Reason]) -> str:
-    if word in FAILED or word is Condition.VETOED:
+    if word in FAILED or word in {Condition.VETOED, Condition.BAD}:
         return "failed"
     asked = life.candidate is not None and life.candidate.phase is Phase.APPROVAL
     for reason in reasons:

@@ -144,7 +144,7 @@ async def _wish(
     base = await _newest_untroubled(act, configuration, application, service, line)
     if base is None:
         if service in line.latest:
-            plan.waiting.append(f"{application}/{service}: every release of it is vetoed somewhere; release a version")
+            plan.waiting.append(f"{application}/{service}: every release of it is vetoed, bad or cancelled; release a version")
         else:
             plan.waiting.append(f"{application}/{service}: nothing was released yet; release a version")
         return None
@@ -154,11 +154,13 @@ async def _wish(
 async def _newest_untroubled(
     act: Act, configuration: Configuration, application: str, service: str, line: LineState
 ) -> ServiceVersion | None:
-    """What the newest release that is nowhere vetoed asks for."""
+    """What the newest release that is nowhere vetoed, bad or cancelled asks for."""
     states = [await state_of(act, one) for one in configuration.instances(application) if parts(one)[1] == service]
     vetoes = [veto for state in states for veto in state.life.vetoes]
     for release in reversed(line.releases):
         wanted = release.services.get(service)
-        if wanted and not any(veto.release == release.number or veto.version == wanted.version for veto in vetoes):
+        if wanted is None or release.number in line.cancelled or f"{service}/{wanted.version.name}" in line.bad:
+            continue
+        if not any(veto.release == release.number or veto.version == wanted.version for veto in vetoes):
             return wanted
     return None

@@ -33,7 +33,7 @@ def mark_bad(
     show(
         answer,
         output,
-        lambda: typer.echo(f"{name} is bad: nothing selects it. Where it is finalized it stays; see `setpoint status`."),
+        lambda: typer.echo(f"{name} is bad: nothing selects it; where it is finalized it stays."),
     )
 
 

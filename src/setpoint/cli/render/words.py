@@ -28,6 +28,7 @@ _LOOKS = {
     "waiting": Look("◷", "waiting", "blue"),
     "held": Look("‖", "held", "yellow"),
     "vetoed": Look("⊘", "vetoed", "red"),
+    "bad": Look("⊗", "marked bad", "red"),
     "converged": Look("●", "converged", "green"),
     "empty": Look("○", "nothing yet", "dim"),
 }

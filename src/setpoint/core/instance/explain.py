@@ -30,6 +30,7 @@ class Condition(StrEnum):
     WAITING = "waiting"
     HELD = "held"
     VETOED = "vetoed"
+    BAD = "bad"
     CONVERGED = "converged"
     EMPTY = "empty"
 
@@ -71,6 +72,8 @@ def _at_rest(policy: Policy, life: Life) -> Condition:
         return Condition.UNREACHABLE
     if target and not watching.shows(life.current, target.spec):
         return Condition.DRIFTED if steering.drifted(policy, life, target) else Condition.UNHEALTHY
+    if life.target in life.tainted:
+        return Condition.BAD
     nothing = selection.nothing_wanted(policy, life)
     if nothing and nothing.code in {"veto", "pin", "train"}:
         return Condition.VETOED
