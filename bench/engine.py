@@ -94,8 +94,8 @@ class Timed(Effects):
         await super().apply(entity, instruction)
 
 
-def policy(service: str, channel: str, *, interval: int = 60_000) -> Policy:
-    """An ordering and two shared checks."""
+def policy(service: str, channel: str, *, interval: int = 60_000, shared: str = "") -> Policy:
+    """An ordering and two checks, shared by the channel or by whatever else is named."""
 
     def use(name: str, phase: Phase) -> CheckUse:
         return CheckUse(
@@ -287,7 +287,7 @@ async def latencies(home: Path, instances: int, per_second: float, seconds: floa
 
 
 async def drain(home: Path, instances: int) -> dict[str, float]:
-    """Everything waits behind one check of each channel, which turns green: until all were applied, until all converged."""
+    """Everything waits behind one check, which turns green: until all were applied, until all converged."""
     switch = Switch()
     switch.passing = False
     fleet = Fleet(home, instances, switch)
@@ -311,8 +311,8 @@ async def drain(home: Path, instances: int) -> dict[str, float]:
 
 
 def unordered(service: str, channel: str) -> Policy:
-    """The same instance, polled each second and ordered after nothing: all of them wait for the check alone."""
-    return replace(policy(service, channel, interval=1000), orderings=())
+    """The same instance, ordered after nothing: all of them wait for one check, made each second."""
+    return replace(policy(service, channel, interval=1000, shared="application:bench"), orderings=())
 
 
 def measure(directory: Path, instances: int, *, profile: bool, idle: float) -> dict[str, dict[str, float]]:
