@@ -98,9 +98,8 @@ def policy(service: str, channel: str, *, interval: int = 60_000, shared: str = 
     """An ordering and two checks, shared by the channel or by whatever else is named."""
 
     def use(name: str, phase: Phase) -> CheckUse:
-        return CheckUse(
-            name, phase, CheckDefinition(name, "switch", f"channel:bench/{channel}", {}, {}, {}, interval, 30_000, 10**9)
-        )
+        subject = shared or f"channel:bench/{channel}"
+        return CheckUse(name, phase, CheckDefinition(name, "switch", subject, {}, {}, {}, interval, 30_000, 10**9))
 
     first = CHANNELS[0]
     orderings = () if channel == first else (Ordering("after", (f"bench/{service}@{first}",), (first,)),)
