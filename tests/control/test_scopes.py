@@ -69,3 +69,23 @@ async def test_a_stop_outlives_the_engine(tmp_path: Path) -> None:
     async with house(tmp_path) as found:
         await found.release("1.0")
         await found.waits_for("web@staging", "stop")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "payload"),
+    [
+        ("stop-the-line", "start-the-line", {}),
+        ("pause", "unpause", {}),
+        ("hold", "resume", {"target": "web@staging"}),
+        ("observe", "heal", {"target": "web@staging"}),
+    ],
+)
+async def test_the_same_request_again_is_answered_as_the_first_time(
+    tmp_path: Path, before: str, after: str, payload: dict[str, str]
+) -> None:
+    async with house(tmp_path, STANDARD) as found:
+        await found.do(before, **payload)
+        first = await found.do(after, request="once", **payload)
+        assert await found.do(after, request="once", **payload) == first
+        with pytest.raises(Refused):
+            await found.do(after, request="twice", **payload)

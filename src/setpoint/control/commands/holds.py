@@ -52,11 +52,11 @@ async def hold(act: Act, request: HoldRequest) -> Acted:
     subject=lambda request: request.target,
 )
 async def resume(act: Act, request: HoldRequest) -> Acted:
-    """Refused where there is nothing to resume."""
+    """Refused where there is nothing to resume; the same request again is answered as the first time."""
     chosen = []
     for instance in instances(act.control.configuration, request.target):
         life = (await state_of(act, instance)).life
-        if life.hold or (life.breaker and life.breaker.tripped):
+        if life.hold or (life.breaker and life.breaker.tripped) or act.request in life.signals:
             chosen.append(instance)
     if not chosen:
         raise Refused(f"Nothing at {request.target} is held, and no breaker has tripped.", "See `setpoint status`.")

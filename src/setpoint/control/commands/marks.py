@@ -123,7 +123,7 @@ async def cancel(act: Act, request: CancelRequest) -> CancelAnswer:
     line = await line_of(act, owner)
     if request.release > line.number:
         raise NotFound(f'"{owner}" has no release {request.release}.', "See `setpoint releases`.")
-    if request.release in line.cancelled:
+    if request.release in line.cancelled and act.request not in line.signals:
         raise Refused(f"Release {request.release} was cancelled by {line.cancelled[request.release].by.person}.")
     await act.control.engine.post(f"line:{owner}", Cancelled(by=act.by(request.why), id=act.request, release=request.release))
     return CancelAnswer(application=owner, release=request.release)

@@ -37,8 +37,12 @@ async def observe(act: Act, request: HoldRequest) -> Acted:
     subject=lambda request: request.target,
 )
 async def heal(act: Act, request: HoldRequest) -> Acted:
-    """Refused where nothing is only observed."""
-    chosen = [one for one in instances(act.control.configuration, request.target) if (await state_of(act, one)).life.observing]
+    """Refused where nothing is only observed; the same request again is answered as the first time."""
+    chosen = []
+    for instance in instances(act.control.configuration, request.target):
+        life = (await state_of(act, instance)).life
+        if life.observing or act.request in life.signals:
+            chosen.append(instance)
     if not chosen:
         raise Refused(f"Nothing at {request.target} is only observed.", "See `setpoint status`.")
     for instance in chosen:

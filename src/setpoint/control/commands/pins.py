@@ -74,8 +74,12 @@ async def pin(act: Act, request: PinRequest) -> PinAnswer:
     subject=lambda request: request.target,
 )
 async def unpin(act: Act, request: HoldRequest) -> Acted:
-    """Refused where nothing is pinned."""
-    chosen = [one for one in instances(act.control.configuration, request.target) if (await state_of(act, one)).life.pin]
+    """Refused where nothing is pinned; the same request again is answered as the first time."""
+    chosen = []
+    for instance in instances(act.control.configuration, request.target):
+        life = (await state_of(act, instance)).life
+        if life.pin or act.request in life.signals:
+            chosen.append(instance)
     if not chosen:
         raise Refused(f"Nothing at {request.target} is pinned.", "See `setpoint status`.")
     for instance in chosen:

@@ -54,7 +54,8 @@ async def stop_the_line(act: Act, request: ScopeRequest) -> ScopeAnswer:
 async def start_the_line(act: Act, request: ScopeRequest) -> ScopeAnswer:
     """Refused where the line is not stopped."""
     scope, _ = _find(act, request.scope)
-    if (await _state(act, scope)).stop is None:
+    state = await _state(act, scope)
+    if state.stop is None and act.request not in state.signals:
         raise Refused(f"The line of {name_of(scope)} is not stopped.", "See `setpoint explain` for what stops an instance.")
     return await _act(act, request, Started(by=act.by(request.why), id=act.request))
 
@@ -83,7 +84,8 @@ async def pause(act: Act, request: ScopeRequest) -> ScopeAnswer:
 async def unpause(act: Act, request: ScopeRequest) -> ScopeAnswer:
     """Refused where nothing is paused."""
     scope, _ = _find(act, request.scope)
-    if (await _state(act, scope)).pause is None:
+    state = await _state(act, scope)
+    if state.pause is None and act.request not in state.signals:
         raise Refused(f"Nothing is paused at {name_of(scope)}.", "See `setpoint explain` for what pauses an instance.")
     return await _act(act, request, Unpaused(by=act.by(request.why), id=act.request))
 
