@@ -19,11 +19,10 @@ demo: .venv/.run ## bring the quickstart up and watch it work (DEMO_EXIT=1: end 
 	@$(BIN)/python examples/quickstart/demo
 
 test: .venv/.dev ## the quick tests, real processes included
-	$(BIN)/python -m pytest -n $(WORKERS) -q --ignore=tests/e2e -m "not slow" $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) -q --ignore=tests/e2e $(PYTEST)
 
 e2e: .venv/.dev ## the slow tests: whole deployments, crashes, real components
 	$(BIN)/python -m pytest -q tests/e2e $(PYTEST)
-	$(BIN)/python -m pytest -q --ignore=tests/e2e -m slow $(PYTEST)
 
 simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=1500 FIRST_SEED=0)
 	$(BIN)/python -m setpoint.simulate $(FIRST_SEED) $$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(WORKERS)
