@@ -97,7 +97,6 @@ MEANINGS: dict[str, dict[str, str]] = {
         "rrule": "recurs by this rule",
         "for": "how long a recurrence lasts; days are days of the calendar",
         "starting": "where recurrences begin; default 1 January, or Monday",
-        "max": "deployments that may start in each occurrence",
         "reason": "shown to those who wait",
     },
     "Organization": {

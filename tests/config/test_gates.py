@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from setpoint.config.compile import Configuration
-from setpoint.config.problems import Problem
+from setpoint.config.problems import ConfigurationError, Problem
 from setpoint.model.calendars import Window
 from setpoint.model.lookup import resolve
 from setpoint.model.policy import Phase
@@ -166,7 +166,7 @@ def test_release_channel_stable_is_after_in_other_words(configure: Configure) ->
 
 
 def test_calendars_by_name_and_in_place_in_the_subjects_time_zone(configure: Configure) -> None:
-    yule_closed = "{closed: {from: 2026-12-24, until: 2027-01-02, reason: Yule}, inFlight: pause}"
+    yule_closed = "{closed: {from: 2026-12-24, until: 2027-01-02, reason: Yule}}"
     text = shop_with(
         f"  - {{name: staging, timezone: Asia/Tokyo, calendars: [office, {yule_closed}]}}",
         "timezone: Europe/Paris\ncalendars: {when: step=major, name: office}",
@@ -175,19 +175,26 @@ def test_calendars_by_name_and_in_place_in_the_subjects_time_zone(configure: Con
 ---
 kind: Calendar
 name: office
-open: {days: fri-mon, hours: 22:00-04:00, max: 3}
+open: {days: fri-mon, hours: 22:00-04:00}
 when: "!urgent"
 override: group:on-call
 """
     wide, office, yule = configure(text).policy("shop/web@staging").calendars
     assert (wide.name, wide.timezone, office.name, office.timezone) == ("office", "Europe/Paris", "office.channel", "Asia/Tokyo")
-    assert office.calendar.open == (Window(days=(0, 4, 5, 6), hours=(22 * 60, 4 * 60), max=3),)
+    assert office.calendar.open == (Window(days=(0, 4, 5, 6), hours=(22 * 60, 4 * 60)),)
     assert office.override == ("group:on-call",)
     assert wide.when is not None
     assert wide.when.matches({"step": "major"})
     assert not wide.when.matches({"step": "major", "urgent": ""})
     assert yule.calendar.closed == (Window(start="2026-12-24", end="2027-01-02", reason="Yule"),)
-    assert yule.calendar.in_flight == "pause"
+    assert yule.calendar.in_flight == "finish"
+
+
+def test_what_calendars_cannot_do_yet_is_refused(configure: Configure) -> None:
+    for entry in ("{open: {days: mon}, inFlight: pause}", "{open: {days: mon, max: 2}}"):
+        with pytest.raises(ConfigurationError) as caught:
+            configure(shop_with(f"  - {{name: staging, calendars: [{entry}]}}"))
+        assert [problem.code for problem in caught.value.problems] == ["later"]
 
 
 def test_windows_of_every_kind_are_read(configure: Configure) -> None:

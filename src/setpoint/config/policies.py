@@ -216,6 +216,4 @@ def _cadence(instance: Instance) -> Cadence | None:
     window = instance.channel.cadence
     if window is None:
         return None
-    value = window.value()
-    bare = type(value)(**{field: getattr(value, field) for field in value.__struct_fields__} | {"max": 0})
-    return Cadence(Calendar("cadence", (bare,)), instance.timezone, window.max or 1)
+    return Cadence(Calendar("cadence", (window.value(),)), instance.timezone, window.max or 1)

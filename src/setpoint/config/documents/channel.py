@@ -14,6 +14,7 @@ from setpoint.config.documents.windows import Window
 from setpoint.config.values import (
     Boolean,
     Duration,
+    Integer,
     Matching,
     Name,
     Principal,
@@ -102,6 +103,17 @@ class Accepts(Node):
 
 class Cadence(Window):
     """A calendar that admits ``max`` finalized releases per occurrence."""
+
+    LATER: ClassVar[AnyMapping[str, str]] = {}
+    max: Integer | None = None
+
+    @model_validator(mode="after")
+    def _admits_something(self) -> Self:
+        if self.max == 0:
+            raise fault(
+                "impossible-window", "`max: 0` admits nothing, ever.", "Write `closed` windows to forbid deployments.", key="max"
+            )
+        return self
 
 
 class ChannelFields(Labelled, Gated):

@@ -145,7 +145,7 @@ class CalendarFields(Node):
     open: Several[Window] | None = None
     closed: Several[Window] = ()
     timezone: Zone | None = None
-    in_flight: Annotated[str, choice("finish", "pause")] | None = None
+    in_flight: Annotated[str, choice("finish", later=("pause",))] | None = None
 
 
 class CalendarEntry(Common, CalendarFields):
