@@ -15,7 +15,7 @@ PLAIN = [
     "--no-emit-trusted-host",
     "--no-emit-find-links",
     "--no-header",
-    "--strip-extras",
+    "--no-strip-extras",
     "--allow-unsafe",
 ]
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 LOCKS = {name: (ROOT / "requirements" / f"{name}.txt").read_text("utf-8") for name in ("run", "dev")}
-ENTRY = re.compile(r"^([a-z0-9.-]+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
+ENTRY = re.compile(r"^([a-z0-9.-]+(?:\[[a-z0-9,-]+\])?)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 
 
 def normal(requirement: str) -> str:
@@ -48,3 +48,8 @@ def test_compiled_packages_are_locked_for_every_platform():
     for name in ("msgspec", "pydantic-core", "google-re2", "psutil"):
         hashes = next(hashes for found, _, hashes in ENTRY.findall(LOCKS["run"]) if normal(found) == name)
         assert hashes.count("--hash") > 5, f"{name} has the hashes of few files: was it locked from one platform's?"
+
+
+def test_an_extra_that_a_locked_package_needs_is_locked_with_it():
+    """Older versions of pip take ``coverage[toml]`` for another requirement than ``coverage==…``, and go for the newest there is."""
+    assert "coverage[toml]==" in LOCKS["dev"]
