@@ -51,5 +51,5 @@ def test_compiled_packages_are_locked_for_every_platform():
 
 
 def test_an_extra_that_a_locked_package_needs_is_locked_with_it():
-    """Older versions of pip take ``coverage[toml]`` for another requirement than ``coverage==…``, and go for the newest there is."""
+    """Older versions of pip take ``coverage[toml]`` for another requirement than ``coverage==…``, and go for the newest one."""
     assert "coverage[toml]==" in LOCKS["dev"]

@@ -1,0 +1,29 @@
+"""What holds an attempt back: each gate gives a ``Reason``, or nothing when it holds. All gates of a phase are evaluated.
+
+Everything here is a pure question about what is remembered; deciding and explaining ask the same ones.
+
+``ordering``   earlier channels       ``approval``   people            ``calendar``   times, freezes, cadence
+``check``      protections            ``naming``     what all of them share
+"""
+
+from setpoint.core.instance.gates.approval import approvals, countable, topic
+from setpoint.core.instance.gates.calendar import times
+from setpoint.core.instance.gates.check import check, checks, uses, window_start
+from setpoint.core.instance.gates.naming import EVERY_GATE, channel_of, skipped
+from setpoint.core.instance.gates.ordering import finalized_at, orderings
+
+__all__ = [
+    "EVERY_GATE",
+    "approvals",
+    "channel_of",
+    "check",
+    "checks",
+    "countable",
+    "finalized_at",
+    "orderings",
+    "skipped",
+    "times",
+    "topic",
+    "uses",
+    "window_start",
+]

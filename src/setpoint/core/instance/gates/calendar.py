@@ -1,0 +1,58 @@
+"""When a deployment may start: calendars, and a cadence that admits so many releases per occurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core import calendars
+from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.state import Life
+from setpoint.model.policy import Phase, Policy
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant, approximate_duration
+
+
+def times(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
+    """Calendars that are closed, and a cadence whose slot is used up."""
+    for use in policy.calendars:
+        if not applies(use.when, policy, life, offer) or skipped(life, offer.release, use.name):
+            continue
+        opening = calendars.opening(use.calendar, use.timezone, now)
+        if not opening.open:
+            yield Reason(
+                "calendar",
+                f"{use.name} is {opening.reason}",
+                phase=Phase.PRE_DEPLOYMENT,
+                gate=use.name,
+                until=opening.until,
+                awaits="" if opening.until else f"a change of the calendar {use.name}",
+                unblock=f"skip {use.name}",
+            )
+    if policy.cadence and not skipped(life, offer.release, "cadence"):
+        yield from _cadence(policy, life, now)
+
+
+def _cadence(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
+    assert policy.cadence is not None  # noqa: S101 - asked by the caller
+    cadence = policy.cadence
+    occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, now)
+    if occurrence and (life.slot[0] != occurrence[0] or life.slot[1] < cadence.max):
+        return
+    following = calendars.next_occurrence(cadence.calendar, cadence.timezone, now)
+    until = following[0] if following else None
+    text = (
+        f"the cadence admits {cadence.max} here in each window, and this one is used"
+        if occurrence
+        else "outside the cadence's window"
+    )
+    yield Reason(
+        "cadence",
+        f"{text}{f'; the next begins in {approximate_duration(until - now)}' if until else ''}",
+        phase=Phase.PRE_DEPLOYMENT,
+        gate="cadence",
+        until=until,
+        awaits="" if until else "a change of the cadence",
+        unblock="skip cadence",
+    )

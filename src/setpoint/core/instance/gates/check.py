@@ -1,0 +1,104 @@
+"""Protections that must say yes: by runs that started after the gate did, fresh, for their window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.state import Attempt, Gate, Life
+from setpoint.model.checks import Outcome
+from setpoint.model.policy import CheckUse, Phase, Policy
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant, approximate_duration
+
+
+def uses(policy: Policy, life: Life, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
+    """The checks that are asked in this phase of an attempt at this offer, informational ones among them."""
+    for use in policy.checks:
+        if use.phase is not phase or skipped(life, offer.release, use.name):
+            continue
+        if applies(use.when, policy, life, offer):
+            yield use
+
+
+def checks(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+    """Checks of the attempt's phase that do not hold; ``failed`` ones end it. Informational ones are shown and gate nothing."""
+    for use in uses(policy, life, offer, attempt.phase):
+        reason = None if use.informational else check(use, attempt.gates.get(use.name), attempt, now)
+        if reason:
+            yield reason
+
+
+def check(use: CheckUse, gate: Gate | None, attempt: Attempt, now: Instant) -> Reason | None:
+    """One check: nothing, or what is missing."""
+    if gate is None:
+        return _wait(use, f"{use.name} is asked after a delay", attempt.entered, until=attempt.entered + use.delay)
+    if not gate.counts:
+        return _wait(use, f"waits for a first result of {use.name}", gate.asked, gate, awaits=f"a finished run of {use.name}")
+    if gate.outcome is Outcome.BLOCKING:
+        return _no(use, gate)
+    if gate.outcome is not Outcome.PASSING:
+        text = f"{use.name} could not run ({gate.outcome}): {gate.reason}"
+        return _wait(use, text, gate.since, gate, awaits=f"a finished run of {use.name}")
+    return _window(use, gate, now) if use.window else _fresh(use, gate, now)
+
+
+def _no(use: CheckUse, gate: Gate) -> Reason:
+    final = (use.phase is Phase.POST_DEPLOYMENT and gate.nos - gate.nos_before > use.tolerate) or (
+        use.phase is Phase.DEPLOYMENT and use.on_fail == "fail"
+    )
+    text = f"{use.name} says no: {gate.reason}"
+    return _wait(use, text, gate.since, gate, awaits=f"{use.name} passing", failed=final)
+
+
+def _window(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
+    start = window_start(use, gate)
+    if gate.ended - start >= use.window:
+        return _fresh(use, gate, now)
+    text = f"{use.name} must pass for another {approximate_duration(max(start + use.window - now, 0) + 999)}"
+    return _wait(use, text, start, gate, until=start + use.window)
+
+
+def window_start(use: CheckUse, gate: Gate) -> Instant:
+    """Since when the present unbroken series of fresh results has counted for this gate."""
+    return max(gate.answered if use.tolerate else gate.covered, gate.first)
+
+
+def _fresh(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
+    if now - gate.ended <= use.check.max_age:
+        return None
+    return _wait(
+        use,
+        f"the last pass of {use.name} is too old and is asked for again",
+        gate.ended,
+        gate,
+        code="stale",
+        awaits=f"a finished run of {use.name}",
+    )
+
+
+def _wait(
+    use: CheckUse,
+    text: str,
+    since: Instant,
+    gate: Gate | None = None,
+    *,
+    code: str = "check",
+    until: Instant | None = None,
+    awaits: str = "",
+    failed: bool = False,
+) -> Reason:
+    return Reason(
+        code,
+        text,
+        phase=use.phase,
+        gate=use.name,
+        subject=gate.attachment if gate else "",
+        since=since,
+        until=until,
+        awaits=awaits,
+        unblock=f"skip {use.name}",
+        failed=failed,
+    )
