@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from setpoint.core.codec import Codec
-from setpoint.core.decide import decide
+from setpoint.core.decide import decide, kind_of
 from setpoint.core.facts import AnyFact
 from setpoint.core.instance.state import InstanceState, Life
 from setpoint.core.instructions import Apply
 from setpoint.core.topic import TopicState
-from setpoint.simulate.rules import RULES
-from setpoint.simulate.step import Ledger, Step
+from setpoint.simulate.rules import ACTOR_RULES, RULES
+from setpoint.simulate.step import Ledger, Moment, Step
 from setpoint.simulate.world import Turn, World
 
 
@@ -37,6 +37,8 @@ class Invariants:
         self._one_at_a_time(world, turn)
         if isinstance(turn.decision.state, InstanceState):
             self._instance(world, turn)
+        else:
+            self._actor(world, turn)
         if turn.number % 7 == 0:
             self._idempotent(turn)
 
@@ -49,10 +51,15 @@ class Invariants:
             ledger.begun.clear()
             ledger.highest = 0
         step = Step(self, world, turn, ledger, before, turn.decision.state)
-        for name, rule in RULES.items():
+        for name, rule in RULES:
             for complaint in rule(step):
                 raise Broken(name, complaint, turn)
         step.write_down()
+
+    def _actor(self, world: World, turn: Turn) -> None:
+        for name, rule in ACTOR_RULES.get(kind_of(turn.entity), ()):
+            for complaint in rule(Moment(self, world, turn)):
+                raise Broken(name, complaint, turn)
 
     def _one_at_a_time(self, world: World, turn: Turn) -> None:
         flying = [entity for entity, given in world.operations.values() if isinstance(given, Apply) and entity == turn.entity]

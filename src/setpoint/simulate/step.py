@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from setpoint.core.facts import (
     Fact,
@@ -38,6 +38,22 @@ from setpoint.simulate.world import Turn, World
 
 if TYPE_CHECKING:
     from setpoint.simulate.invariants import Invariants
+
+
+class Notes:
+    """What a family of rules remembers of one instance, beside the ledger. Made by ``Ledger.of``; kept in step by these two."""
+
+    def take(self, fact: Fact) -> None:
+        """Write a delivered fact down, before the rules are asked."""
+
+    def write_down(self, step: Step) -> None:
+        """What a turn did, after the rules were asked."""
+
+
+NOTES: list[type[Notes]] = []
+"""Kinds of notes that are kept for every instance: a family of rules adds its own."""
+
+AnyNotes = TypeVar("AnyNotes", bound=Notes)
 
 
 @dataclass
@@ -75,9 +91,20 @@ class Ledger:
     """Observed time since the present rollout began."""
     heals: tuple[str, int, Instant] = ("", 0, 0)
     """The difference healed last, how often in a row, and when."""
+    notes: dict[type[Notes], Any] = field(default_factory=lambda: {kind: kind() for kind in NOTES})
+
+    def of(self, kind: type[AnyNotes]) -> AnyNotes:
+        """The notes of one family about this instance."""
+        found: AnyNotes = self.notes[kind]
+        return found
 
     def take(self, fact: Fact) -> bool:
         """Write a delivered fact down; whether it is a human act that was not delivered before."""
+        for notes in self.notes.values():
+            notes.take(fact)
+        return self._take(fact)
+
+    def _take(self, fact: Fact) -> bool:
         match fact:
             case Neighbour():
                 self._neighbour(fact)
@@ -166,25 +193,39 @@ class Ledger:
 
 
 @dataclass
-class Step:
-    """One turn of one instance."""
+class Moment:
+    """One turn of any actor."""
 
     net: Invariants
     world: World
     turn: Turn
+
+    def __post_init__(self) -> None:
+        self.now: Instant = max(fact.at for fact in self.turn.facts)
+
+    def saw(self, name: str) -> None:
+        """Count that an invariant had something to say."""
+        self.net.preconditions[name] += 1
+
+    def events(self, *kinds: str) -> list[Event]:
+        """History lines of these kinds that the turn wrote."""
+        records = (instruction for instruction in self.turn.decision.instructions if isinstance(instruction, Record))
+        return [record.event for record in records if record.event.kind in kinds]
+
+
+@dataclass
+class Step(Moment):
+    """One turn of one instance."""
+
     ledger: Ledger
     before: InstanceState
     after: InstanceState
 
     def __post_init__(self) -> None:
-        self.now: Instant = max(fact.at for fact in self.turn.facts)
+        super().__post_init__()
         self.instance = self.turn.entity.partition(":")[2]
         self.moved = self._moved()
         self.forward = self._forward()
-
-    def saw(self, name: str) -> None:
-        """Count that an invariant had something to say."""
-        self.net.preconditions[name] += 1
 
     def _moved(self) -> bool:
         """Whether target moved, or a rollout to the same release began anew."""
@@ -199,11 +240,6 @@ class Step:
             return None
         offer = offer_of(self.after.life, rollout.attempt.release)
         return (rollout.attempt, offer, self.after.policy) if offer else None
-
-    def events(self, *kinds: str) -> list[Event]:
-        """History lines of these kinds that the turn wrote."""
-        records = (instruction for instruction in self.turn.decision.instructions if isinstance(instruction, Record))
-        return [record.event for record in records if record.event.kind in kinds]
 
     def skipped(self, release: int, gate: str) -> bool:
         """Whether a person skipped this gate; skips are forgotten with their release, so those of before count as well."""
@@ -225,6 +261,8 @@ class Step:
     def write_down(self) -> None:
         """What this turn did, for the turns to come."""
         ledger = self.ledger
+        for notes in ledger.notes.values():
+            notes.write_down(self)
         if self.forward:
             attempt, _, _ = self.forward
             ledger.begun[attempt.release] += 1

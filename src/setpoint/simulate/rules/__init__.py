@@ -1,0 +1,16 @@
+"""What must always hold, a file per family: each rule yields what is wrong with a turn. Names are those of the design.
+
+They compare a turn with the world's own records (runs of checks, applies, looks) and with the checker's ledger; no decision of
+the core is repeated. A new family is a new file here: nothing else has to know it.
+
+*one-at-a-time* and *idempotent* need the world itself (``invariants``); *isolated* and *settled* speak of whole runs.
+"""
+
+from __future__ import annotations
+
+from setpoint.simulate.finding import find_all
+from setpoint.simulate.rules.base import ACTOR_RULES, RULES, ActorRule, Complaint, Rule, actor_rule, rule
+
+find_all(__name__, __path__)
+
+__all__ = ["ACTOR_RULES", "RULES", "ActorRule", "Complaint", "Rule", "actor_rule", "rule"]

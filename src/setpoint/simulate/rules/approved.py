@@ -1,0 +1,43 @@
+"""Approvals: distinct, allowed people, for that very release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.instance.facts_of import applies
+from setpoint.model.people import Person
+from setpoint.model.policy import ApprovalUse
+from setpoint.model.release import Offer
+from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.step import Step
+
+
+@rule("approved")
+def approved(step: Step) -> Iterator[Complaint]:
+    """Approvals counted were given by distinct, allowed people for that very release, and had not expired; no rejection stood."""
+    if step.forward is None:
+        return
+    attempt, offer, policy = step.forward
+    for use in policy.approvals:
+        if applies(use.when, policy, step.before.life, offer) and not step.skipped(offer.release, use.name):
+            step.saw("approved")
+            yield from _approved(step, use, offer, attempt.change)
+
+
+def _approved(step: Step, use: ApprovalUse, offer: Offer, change: int) -> Iterator[Complaint]:
+    topic = f"topic:{use.subject}#{use.topic}#{offer.release}" + (f"~{change}" if change else "")
+    counted = step.ledger.votes.get(topic, ())[step.ledger.used.get(topic, 0) :]
+    votes = {vote.person.name: vote for vote in counted if _may_vote(use, vote.person)}
+    people = {
+        name
+        for name, vote in votes.items()
+        if vote.yes and (use.allow_author or name != offer.author) and (not use.expires or step.now < vote.at + use.expires)
+    }
+    if len(people) < use.min:
+        yield f"{use.topic}: only {sorted(people)} of {use.min} approved release {offer.release}"
+    if any(not vote.yes for vote in votes.values()):
+        yield f"{use.topic}: somebody rejected release {offer.release}"
+
+
+def _may_vote(use: ApprovalUse, person: Person) -> bool:
+    return use.approvers is None or any(person.matches(principal) for principal in use.approvers)

@@ -1,0 +1,39 @@
+"""The register of rules: a file of this package adds its own by ``@rule``, and ``__init__`` finds every file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from setpoint.simulate.step import Moment, Step
+
+Complaint = str
+"""What is wrong with a turn, in a sentence."""
+
+Rule = Callable[[Step], Iterator[Complaint]]
+ActorRule = Callable[[Moment], Iterator[Complaint]]
+
+RULES: list[tuple[str, Rule]] = []
+"""(invariant, rule) asked after every turn of an instance; several rules may share an invariant."""
+
+ACTOR_RULES: dict[str, list[tuple[str, ActorRule]]] = {}
+"""Kind of entity (``task``, ``set``, ``admission`` …) -> rules asked after every turn of one."""
+
+
+def rule(name: str) -> Callable[[Rule], Rule]:
+    """Ask a rule about instances under the name of an invariant of the design."""
+
+    def added(function: Rule) -> Rule:
+        RULES.append((name, function))
+        return function
+
+    return added
+
+
+def actor_rule(name: str, kind: str) -> Callable[[ActorRule], ActorRule]:
+    """Likewise about actors of another kind."""
+
+    def added(function: ActorRule) -> ActorRule:
+        ACTOR_RULES.setdefault(kind, []).append((name, function))
+        return function
+
+    return added

@@ -1,0 +1,44 @@
+"""Gates before deployment: checks, calendars, cadence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.calendars import occurrence, opening
+from setpoint.core.instance.facts_of import applies
+from setpoint.model.policy import Cadence, Phase
+from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.rules.results import passed, uses
+from setpoint.simulate.step import Step
+
+
+@rule("gated")
+def gated(step: Step) -> Iterator[Complaint]:
+    """Every gate before deployment passed or was skipped, all at one moment."""
+    if step.forward is None:
+        return
+    step.saw("gated")
+    attempt, offer, policy = step.forward
+    candidate = step.before.life.candidate
+    same = candidate is not None and candidate.number == attempt.number and candidate.phase is Phase.PRE_DEPLOYMENT
+    for use in uses(step, policy, offer, Phase.PRE_DEPLOYMENT):
+        if not same or candidate is None:
+            yield f"{use.name} was not even asked: the attempt came straight to its start"
+        else:
+            yield from passed(step, use, candidate, candidate.entered)
+    for calendar in policy.calendars:
+        concerns = applies(calendar.when, policy, step.before.life, offer) and not step.skipped(offer.release, calendar.name)
+        if concerns and not opening(calendar.calendar, calendar.timezone, step.now).open:
+            yield f"the calendar {calendar.name} is closed"
+    if policy.cadence and not step.skipped(offer.release, "cadence"):
+        yield from _cadence(step, policy.cadence)
+
+
+def _cadence(step: Step, cadence: Cadence) -> Iterator[Complaint]:
+    slot = occurrence(cadence.calendar, cadence.timezone, step.now)
+    if slot is None:
+        yield "outside the cadence's window"
+        return
+    used = sum(slot[0] <= began < slot[1] for began in step.ledger.slots)
+    if used >= cadence.max:
+        yield f"the cadence's window has admitted {used} already"

@@ -1,0 +1,52 @@
+"""Hands off: holds, stops, pauses, observing, the breaker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.instance.state import offer_of
+from setpoint.core.instance.steering import QUIET
+from setpoint.core.instructions import Apply
+from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.step import Step
+
+
+@rule("hands-off")
+def hands_off(step: Step) -> Iterator[Complaint]:
+    """A held or observed entity gets no forward start; nothing is applied without a target, after a failure, or once tripped."""
+    life, policy = step.after.life, step.after.policy
+    if step.ledger.held:
+        step.saw("hands-off")
+        if step.forward:
+            yield "held, but a rollout began"
+    if step.ledger.stopped or step.ledger.paused:
+        step.saw("hands-off")
+        if step.forward:
+            yield "stopped or paused, but a rollout began"
+    current, tripped = life.current, policy is not None and step.ledger.heals[1] >= policy.drift.breaker
+    if tripped and current and not current.unreachable and current.difference != step.ledger.heals[0]:
+        step.ledger.heals = ("", 0, 0)
+    applied = next((given for given in step.turn.decision.instructions if isinstance(given, Apply)), None)
+    if applied is None:
+        return
+    target = offer_of(life, life.target)
+    if target is None or life.failure:
+        yield "applied without a target, or after a failure that is nobody's to repeat"
+    elif applied.spec != target.spec:
+        yield "applied something else than target"
+    if step.ledger.paused:
+        yield "paused or only observed, but applied"
+    if policy and policy.drift.mode == "observe":
+        yield "observed only, but applied"
+    if policy and life.rollout is None and not step.before.life.applying.errors:
+        yield from _healed(step, policy.drift.breaker)
+
+
+def _healed(step: Step, breaker: int) -> Iterator[Complaint]:
+    seen = step.after.life.current
+    difference, count, last = step.ledger.heals
+    found = seen.difference if seen else ""
+    again = bool(found) and found == difference and (step.now - last < QUIET or count >= breaker)
+    step.ledger.heals = (found, count + 1 if again else 1, step.now)
+    if again and count >= breaker:
+        yield f"the same difference was put right {count} times and is once more"

@@ -1,0 +1,56 @@
+"""What the runs of a check prove: a fresh pass, and passes for a whole window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.state import Attempt
+from setpoint.model.checks import Outcome
+from setpoint.model.policy import CheckUse, Phase, Policy
+from setpoint.model.release import Offer
+from setpoint.model.time import SECOND, Instant
+from setpoint.simulate.checks import Run
+from setpoint.simulate.rules.base import Complaint
+from setpoint.simulate.step import Step
+
+LATE = 60 * SECOND
+"""Facts may be delivered that late by the world's own delays."""
+
+
+def uses(step: Step, policy: Policy, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
+    """The checks that gate a phase of an attempt at this offer, and that nobody skipped."""
+    for use in policy.checks:
+        concerns = use.phase is phase and not use.informational and applies(use.when, policy, step.before.life, offer)
+        if concerns and not step.skipped(offer.release, use.name):
+            yield use
+
+
+def passed(step: Step, use: CheckUse, attempt: Attempt, since: Instant) -> Iterator[Complaint]:
+    """A fresh pass that started after ``since``, preceded by passes for the whole window."""
+    gate = attempt.gates.get(use.name)
+    if gate is None:
+        yield f"{use.name} was never asked"
+        return
+    runs = [run for run in step.world.checks.runs[gate.attachment] if run.started >= since]
+    fresh = [run for run in runs if run.outcome is Outcome.PASSING and step.now - run.ended <= use.check.max_age + slack(step)]
+    if not fresh:
+        yield f"{use.name} had no fresh pass since its gate began: {runs[-3:]}"
+    elif use.window and not any(_covered(step, use, runs, run) for run in fresh):
+        yield f"{use.name} did not pass for its whole window: {runs[-6:]}"
+
+
+def _covered(step: Step, use: CheckUse, runs: list[Run], last: Run) -> bool:
+    """Whether unbroken fresh results lead up to a run for as long as the window asks."""
+    first = last
+    for run in reversed(runs[: runs.index(last)]):
+        says_yes = run.outcome is Outcome.PASSING or (run.outcome is Outcome.BLOCKING and use.tolerate > 0)
+        if not says_yes or first.ended - run.ended > use.check.max_age + slack(step):
+            break
+        first = run
+    return last.ended - first.ended >= use.window - slack(step)
+
+
+def slack(step: Step) -> int:
+    """Milliseconds that the world itself may have delayed a result."""
+    return LATE if step.world.ever_late else 0

@@ -1,0 +1,68 @@
+"""What was seen: nothing is judged on something older than itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.instance.state import Rollout, offer_of
+from setpoint.core.instructions import Apply
+from setpoint.model.policy import Phase, Policy
+from setpoint.model.release import Offer
+from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.rules.results import passed, uses
+from setpoint.simulate.step import Step
+
+
+@rule("seen")
+def seen(step: Step) -> Iterator[Complaint]:
+    """Nothing is finalized, failed, rolled back or applied again on an observation or check older than the act it judges."""
+    yield from _applied_again(step)
+    old = step.before.life.rollout
+    if old is None or old.back:
+        return
+    finalized = [event for event in step.events("finalized") if event.release == old.attempt.release]
+    offer = offer_of(step.before.life, old.attempt.release)
+    if finalized and offer and step.after.policy:
+        step.saw("seen")
+        yield from _finalized(step, step.after.policy, offer, old)
+    for event in step.events("rolling-back", "failed"):
+        step.saw("seen")
+        yield from _deadline(step, event.text)
+        if offer and "the runtime refuses it" in event.text and not step.world.runtimes.behaviour(offer.spec).terminal:
+            yield f"{offer.version.name} is judged by the refusal of another: {event.text}"
+    gives_way = step.forward and not step.forward[1].urgent
+    if offer and gives_way and not step.events("rolling-back", "failed", "finalized", "rolled-back"):
+        step.saw("seen")
+        if step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) < old.began:
+            yield f"{offer.version.name} gave way before it was applied at all"
+
+
+def _applied_again(step: Step) -> Iterator[Complaint]:
+    """An apply that was taken on is made again only after a look that began after it."""
+    place, taken = step.world.runtimes.place(step.instance), step.before.life.applying.taken
+    again = any(isinstance(given, Apply) for given in step.turn.decision.instructions) and not step.moved
+    if again and taken and place.applies and step.world.looked.get(step.turn.entity, 0) < place.applies[-1][0]:
+        yield "applied again although nobody has looked since the last apply"
+
+
+def _finalized(step: Step, policy: Policy, offer: Offer, rollout: Rollout) -> Iterator[Complaint]:
+    place = step.world.runtimes.place(step.instance)
+    if not place.applies or place.applies[-1][2] != offer.spec:
+        yield f"finalized {offer.version.name}, which was never applied last: {place.applies[-2:]}"
+        return
+    taken = place.applies[-1][0]
+    looked, spec = step.world.shown.get(step.turn.entity, (0, ""))
+    if looked < taken or spec != offer.spec:
+        yield f"finalized {offer.version.name} applied at {taken}, but the last look that showed a whole version was at {looked}"
+    first = min(when for when, _, spec in place.applies if spec == offer.spec and when >= rollout.began)
+    for use in uses(step, policy, offer, Phase.POST_DEPLOYMENT):
+        yield from passed(step, use, rollout.attempt, first)
+
+
+def _deadline(step: Step, text: str) -> Iterator[Complaint]:
+    """Deadlines count observed time."""
+    policy = step.after.policy
+    if policy and "no progress for" in text and step.ledger.observed < policy.progress_deadline:
+        yield f"only {step.ledger.observed} ms were observed: {text}"
+    if policy and "unhealthy after" in text and step.ledger.observed < policy.grace:
+        yield f"only {step.ledger.observed} ms were observed: {text}"
