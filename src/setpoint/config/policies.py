@@ -180,7 +180,7 @@ class PolicyCompiler:
             str(entry.in_flight or windows.in_flight or "finish"),
         )
         zone = entry.timezone or windows.timezone or instance.zone(level)
-        return CalendarUse(name, calendar, str(zone), when, _principals(override))
+        return CalendarUse(name, calendar, str(zone), instance.subject(level), when, _principals(override))
 
 
 def _append(found: list[Any], use: Any, node: str) -> None:

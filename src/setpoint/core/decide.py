@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core import attachment, line, scope, topic
+from setpoint.core import admission, attachment, line, scope, sets, task, topic
 from setpoint.core.facts import AnyFact
 from setpoint.core.instance import turn
 from setpoint.core.instance.state import InstanceState, offer_of
@@ -20,6 +20,9 @@ _ACTORS: dict[str, Callable[[str, Any, Sequence[AnyFact], Instant], Decision]] =
     "topic": topic.decide,
     "line": line.decide,
     "scope": scope.decide,
+    "task": task.decide,
+    "set": sets.decide,
+    "admission": admission.decide,
 }
 STATES: dict[str, type[msgspec.Struct]] = {
     "instance": InstanceState,
@@ -27,6 +30,9 @@ STATES: dict[str, type[msgspec.Struct]] = {
     "topic": topic.TopicState,
     "line": line.LineState,
     "scope": scope.ScopeState,
+    "task": task.TaskState,
+    "set": sets.SetState,
+    "admission": admission.AdmissionState,
 }
 
 

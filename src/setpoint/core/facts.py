@@ -10,9 +10,11 @@ import msgspec
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.people import By, Person
-from setpoint.model.policy import Policy
+from setpoint.model.policy import GroupWaves, Policy
+from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer, Release
 from setpoint.model.spec import Scalar, Version
+from setpoint.model.tasks import TaskDefinition, TaskResult
 from setpoint.model.time import Duration, Instant
 
 
@@ -71,6 +73,8 @@ class Neighbour(Fact, frozen=True, gc=False):
     """Recent releases that failed or were rolled back here, for reasons downstream."""
     frontier: int = 0
     """As it was when *good* changed last: releases before it that are not finalized here were passed over."""
+    declined: dict[int, str] = {}
+    """Recent releases that this instance does not take (pinned, held, not accepted …) -> why."""
 
 
 class Finalization(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -171,6 +175,51 @@ class Unobserved(Fact, frozen=True, gc=False):
     gap: Duration = 0
 
 
+class TaskStatus(Fact, frozen=True, gc=False):
+    """What a task-run publishes."""
+
+    task: str
+    """Entity of the run."""
+    number: int
+    state: str
+    """``running``, ``succeeded``, ``retrying`` (one more try follows), ``failed`` (none is left) or ``unknown`` (a person is asked).
+    """
+    tries: int = 0
+    reason: str = ""
+    retry_at: Instant = 0
+
+
+class Granted(Fact, frozen=True, gc=False):
+    """Admission's yes to everything that was asked for under this number, in one turn."""
+
+    ask: int
+
+
+class Queued(Fact, frozen=True, gc=False):
+    """Admission's not yet, and why; told again when it changes."""
+
+    ask: int
+    number: int
+    """Rises with each telling."""
+    reasons: tuple[Reason, ...] = ()
+
+
+class SetStatus(Fact, frozen=True, gc=False):
+    """What a set publishes to its members. Whole and numbered."""
+
+    set: str
+    number: int
+    epoch: int = 0
+    """Rises when the gathering begins anew; votes for an earlier epoch do not count."""
+    stage: str = "gathering"
+    """``gathering``, ``preparing``, ``going``, ``finalizing``, ``going-back`` or ``ended``."""
+    start: tuple[str, ...] = ()
+    """Members that may start by now, in stage ``going``."""
+    reason: str = ""
+    waiting: tuple[str, ...] = ()
+    """Members that the stage waits for, for people."""
+
+
 # --- signals: a person's act on one instance ---------------------------------------------------------------------------
 
 
@@ -247,6 +296,9 @@ class Cancelled(Signal, frozen=True, gc=False, kw_only=True):
 class Stopped(Signal, frozen=True, gc=False, kw_only=True):
     """Stop the line: no forward start below this scope. Healing and rollbacks go on."""
 
+    in_flight: str = "finish"
+    """What is under way finishes, or pauses: ``finish`` or ``pause``."""
+
 
 class Started(Signal, frozen=True, gc=False, kw_only=True):
     """The line goes on."""
@@ -265,6 +317,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     by: By
     at: Instant
+    in_flight: str = "finish"
+    """Of a stop: ``finish`` or ``pause``."""
 
 
 class ScopeStatus(Fact, frozen=True, gc=False):
@@ -338,11 +392,139 @@ class ReleaseRequested(Fact, frozen=True, gc=False):
     parameters: dict[str, dict[str, Scalar]] = {}
     """Instance -> every parameter's value there, defaults included; absent: what the release says for the service."""
 
+    after: dict[str, tuple[str, ...]] = {}
+    """Instance -> instances of other services in its channel that it comes after."""
+    sets: dict[str, tuple[str, ...]] = {}
+    """Name of a set, such as ``saas/production`` -> the instances that move as one; the release's number is added to the name."""
+    floors: dict[str, str] = {}
+    """Instance -> version that it is never rolled back below."""
+
+
+# --- to a task-run -----------------------------------------------------------------------------------------------------
+
+
+class TaskWanted(Fact, frozen=True, gc=False):
+    """An attempt has come to this task; the first one to come starts it."""
+
+    asker: str
+    definition: TaskDefinition
+    retries: int = 3
+
+
+class TaskFinished(Fact, frozen=True, gc=False):
+    """A try ended."""
+
+    operation: str
+    result: TaskResult
+
+
+class TaskRetried(Signal, frozen=True, gc=False, kw_only=True):
+    """A person lets a task that has failed, or whose end is unknown, be tried again; or says that it did succeed."""
+
+    succeeded: bool = False
+
+
+# --- to admission (one of an organization) -------------------------------------------------------------------------------
+
+
+class LimitsConfigured(Fact, frozen=True, gc=False):
+    """The waves of every group that has some."""
+
+    number: int
+    groups: dict[str, GroupWaves] = {}
+    """``application/group`` -> its waves."""
+
+
+class Need(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One unit that an attempt needs."""
+
+    unit: str
+    """``lease:runtime:k8s``, ``wave:saas/tenants`` or ``budget:application:shop/office-hours``."""
+    limit: int = 0
+    """Of a lease or budget."""
+    occurrence: Instant = 0
+    """Of a budget: start of the window's occurrence."""
+    until: Instant = 0
+    """Of a budget: when that occurrence ends."""
+
+
+class AskAdmission(Fact, frozen=True, gc=False):
+    """An attempt whose other gates hold asks for everything that it needs. The same ask again is one."""
+
+    asker: str
+    ask: int
+    attempt: int
+    release: int
+    needs: tuple[Need, ...]
+    members: tuple[str, ...] = ()
+    """Of a set, which asks for all of them at once."""
+
+
+class Returned(Fact, frozen=True, gc=False):
+    """Another gate stopped holding, or the attempt ended before it began: the grant goes back, its place in the queue stays."""
+
+    asker: str
+    ask: int
+    gone: bool = False
+    """It is not wanted any more: the place is given up too."""
+
+
+class Began(Fact, frozen=True, gc=False):
+    """Target moved: what was granted is used."""
+
+    asker: str
+    ask: int
+
+
+class Ended(Fact, frozen=True, gc=False):
+    """The rollout left deployment, or its rollback ended: leases are free."""
+
+    asker: str
+    ask: int
+
+
+class WaveVote(Fact, frozen=True, gc=False):
+    """How one member instance of a group stands to one release. A lower number than the last one seen is dropped."""
+
+    instance: str
+    group: str
+    release: int
+    number: int
+    state: str
+    """``waiting``, ``out`` (does not take it), ``begun``, ``finalized`` or ``failed``."""
+
+
+# --- to a set ------------------------------------------------------------------------------------------------------------
+
+
+class SetFormed(Fact, frozen=True, gc=False):
+    """A release has named these members."""
+
+    release: int
+    members: tuple[str, ...]
+    after: dict[str, tuple[str, ...]] = {}
+    """Member -> members that it starts after."""
+
+
+class SetVote(Fact, frozen=True, gc=False):
+    """How a member stands. A lower number than the last one seen is dropped."""
+
+    member: str
+    number: int
+    epoch: int
+    state: str
+    """``waiting``, ``ready``, ``locked``, ``begun``, ``passed``, ``failed``, ``ended`` or ``gone`` (it wants another release)."""
+    reason: str = ""
+    needs: tuple[Need, ...] = ()
+    """What it needs from admission."""
+
 
 AnyFact = (
     Woken | Configured | Removed | Offered | Neighbour | AskFinalized | ToldFinalized | From | CheckStatus | TopicStatus
     | Applied | Observed | Unobserved | Skipped | Pinned | Unpinned | Held | Resumed | RolledBack | Retried
     | Ask | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
+    | TaskStatus | Granted | Queued | SetStatus | TaskWanted | TaskFinished | TaskRetried
+    | LimitsConfigured | AskAdmission | Returned | Began | Ended | WaveVote | SetFormed | SetVote
     | Observing | Healing | Marked | Cancelled | Stopped | Started | Paused | Unpaused | ScopeStatus | LineStatus
 )  # fmt: skip
 """The union by which facts are decoded."""

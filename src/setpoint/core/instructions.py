@@ -7,6 +7,7 @@ import msgspec
 from setpoint.core.facts import AnyFact, Fact
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.people import By
+from setpoint.model.tasks import TaskDefinition
 from setpoint.model.time import Duration, Instant
 
 
@@ -73,6 +74,21 @@ class RunCheck(Instruction, frozen=True, gc=False):
     definition: CheckDefinition
 
 
+class RunTask(Instruction, frozen=True, gc=False):
+    """Run one try of a task and post ``TaskFinished``. After a crash it is performed again with the same operation, once its old
+    process group is gone; one that is ``once`` is not, and ends ``unknown``.
+    """
+
+    operation: str
+    definition: TaskDefinition
+
+
+class Remove(Instruction, frozen=True, gc=False):
+    """Have the runtime take down what bears this instance's id, and nothing else. ``Applied`` is posted when that ended."""
+
+    operation: str
+
+
 class Cancel(Instruction, frozen=True, gc=False):
     """Do not start this operation if it has not started; nothing is posted for it then."""
 
@@ -99,7 +115,9 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     outcome: str = ""
 
 
-AnyInstruction = Send | Publish | Subscribe | Unsubscribe | Watch | Unwatch | Apply | RunCheck | Cancel | Record
+AnyInstruction = (
+    Send | Publish | Subscribe | Unsubscribe | Watch | Unwatch | Apply | Remove | RunCheck | RunTask | Cancel | Record
+)
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -121,7 +139,9 @@ __all__ = [
     "Instruction",
     "Publish",
     "Record",
+    "Remove",
     "RunCheck",
+    "RunTask",
     "Send",
     "Subscribe",
     "Unsubscribe",

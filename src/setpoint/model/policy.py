@@ -12,6 +12,7 @@ import msgspec
 from setpoint.model.calendars import Calendar
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.selector import Selector
+from setpoint.model.tasks import TaskDefinition
 from setpoint.model.time import MINUTE, SECOND, Duration
 
 
@@ -45,6 +46,8 @@ class CheckUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     when: Selector | None = None
     """None: always. Sees the instance's labels and the facts of the attempt."""
     informational: bool = False
+    after: str = ""
+    """Name of a task of the same phase: the check is asked only once that has succeeded."""
     window: Duration = 0
     """``for``: must say yes this long without a break; 0: once."""
     delay: Duration = 0
@@ -68,6 +71,20 @@ class Ordering(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     soak: Duration = 0
     need: int = 0
     """How many of ``instances``; 0: all of them."""
+    members: tuple[str, ...] = ()
+    """Those of ``instances`` that are members of a group: one that does not take the version does not count."""
+    when: Selector | None = None
+    override: tuple[str, ...] | None = None
+
+
+class ServiceOrdering(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One service of a service's ``after``: in the same channel it must have finalized what the release asks of it."""
+
+    name: str
+    instance: str
+    """``application/service@channel`` of the other service in this channel."""
+    range: str = "*"
+    """And it must run a version in this range."""
     when: Selector | None = None
     override: tuple[str, ...] | None = None
 
@@ -95,8 +112,69 @@ class CalendarUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     name: str
     calendar: Calendar
     timezone: str
+    subject: str = ""
+    """What a budget (``max`` of a window) is shared by: ``application:shop``, ``channel:shop/production`` …"""
     when: Selector | None = None
     override: tuple[str, ...] | None = None
+
+
+class TaskUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One task that must succeed once in a phase of this instance's attempts. Those of a phase run one after the other."""
+
+    name: str
+    phase: Phase
+    task: TaskDefinition
+    key: str = ""
+    """Attempts of one release with the same key share one run; may hold lookups of the attempt. Empty: of this instance alone."""
+    retries: int = 3
+    on_fail: str = "wait"
+    """``wait`` (for a person's retry) or ``fail`` (the attempt)."""
+    when: Selector | None = None
+    override: tuple[str, ...] | None = None
+
+
+class LimitUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A lease that an attempt needs while it deploys: at most ``limit`` instances below one node deploy at once."""
+
+    name: str
+    """For skipping and explaining: ``limit-runtime`` …"""
+    unit: str
+    """``runtime:k8s``, ``application:saas``, ``group:saas/tenants``, ``channel:saas/acme``, ``instance:…``."""
+    limit: int
+    when: Selector | None = None
+    override: tuple[str, ...] | None = None
+
+
+class WaveUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """This instance's channel begins with one wave of its group; which ones there are, admission knows (``GroupWaves``)."""
+
+    group: str
+    """``application/group``."""
+    number: int
+    """From 1."""
+    when: Selector | None = None
+    """The wave's own: an attempt without these facts waits for no wave and counts in none."""
+    override: tuple[str, ...] | None = None
+
+
+class Wave(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Member channels of a group that begin together; the next wave opens when enough of them finalized, for the soak."""
+
+    channels: tuple[str, ...]
+    soak: Duration = 0
+    need: str = "100%"
+    """An amount (``5`` or ``95%``) of those that count."""
+
+
+class GroupWaves(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """How a release goes through a group."""
+
+    group: str
+    """``application/group``."""
+    waves: tuple[Wave, ...] = ()
+    """Empty: all at once; then only ``max_failures`` counts."""
+    max_failures: str = "1"
+    """An amount of the group's channels: so many failed, and nothing new of the release begins."""
 
 
 class Cadence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -142,6 +220,11 @@ class Policy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     approvals: tuple[ApprovalUse, ...] = ()
     calendars: tuple[CalendarUse, ...] = ()
     cadence: Cadence | None = None
+    services: tuple[ServiceOrdering, ...] = ()
+    tasks: tuple[TaskUse, ...] = ()
+    """In the order in which those of a phase run: policy, runtime, application, channel, service."""
+    limits: tuple[LimitUse, ...] = ()
+    wave: WaveUse | None = None
     timezone: str = "UTC"
     progress_deadline: Duration = 10 * MINUTE
     auto_rollback: bool = True

@@ -30,6 +30,8 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     urgent: bool = False
     automatic: bool = False
     """Made by a changed configuration, not by a person: lifts no veto."""
+    alone: bool = False
+    """A person sends only part of services that are ``together``."""
     at: Instant = 0
 
 
@@ -50,3 +52,10 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     addressed: bool = False
     """A person sent it to this very channel (``--to``, promote): lifts a hold."""
     at: Instant = 0
+    beside: dict[str, Version] = {}
+    """Instance of another service in the same channel that this one comes after -> what this release, or the latest before it,
+    asks of it."""
+    set: str = ""
+    """Entity of the set that this instance moves with; empty: it moves by itself."""
+    not_below: str = ""
+    """Never roll back to a version older than this one."""

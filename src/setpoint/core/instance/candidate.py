@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from setpoint.core import scope
 from setpoint.core.facts import ScopeStatus
-from setpoint.core.instance import asking, endings, gates, rollout, selection
+from setpoint.core.instance import admission, asking, endings, gates, rollout, selection, starting
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.selection import Want
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
@@ -131,6 +131,9 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
         elif candidate.phase is Phase.PRE_DEPLOYMENT:
             if any(standing(draft.rules, draft.life, offer, draft.now)):
                 break
+            candidate = starting.advance(draft, offer, candidate)
+            if any(starting.reasons(draft.rules, draft.life, offer, candidate, draft.now)):
+                break
             _begin(draft, offer, candidate)
             return
         else:
@@ -171,6 +174,7 @@ def _missing_phase(reasons: list[Reason], candidate: Attempt) -> Phase | None:
 def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:
     """Everything that holds the candidate in its phase, and standing conditions of phases left that hold no more."""
     yield from gates.orderings(policy, life, offer, now)
+    yield from gates.services(policy, life, offer, now)
     if candidate.phase is not Phase.PRE_APPROVAL:
         yield from gates.approvals(policy, life, offer, candidate.change, now)
     if candidate.phase is Phase.PRE_DEPLOYMENT:
@@ -257,10 +261,11 @@ def _begin(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     if life.rollout:
         text = f"{draft.name(life.rollout.attempt.release)} gives way to {offer.version.name}"
         draft.record("attempt-ended", text, attempt=life.rollout.attempt, outcome="replaced")
-    attempt = replace(candidate, phase=Phase.DEPLOYMENT, entered=draft.now, gates={})
+    lease = admission.begin(draft, candidate)
+    attempt = replace(candidate, phase=Phase.DEPLOYMENT, entered=draft.now, gates={}, admission=None)
     draft.set(
         candidate=None,
-        rollout=Rollout(attempt, offer.release, draft.now),
+        rollout=Rollout(attempt, offer.release, draft.now, lease=lease),
         target=offer.release,
         frontier=max(life.frontier, offer.release) if candidate.kind is Kind.FORWARD else life.frontier,
         failure=None,

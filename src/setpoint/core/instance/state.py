@@ -6,10 +6,11 @@ from enum import StrEnum
 
 import msgspec
 
-from setpoint.core.facts import Finalization, LineStatus, Neighbour, ScopeStatus, TopicStatus
+from setpoint.core.facts import Finalization, LineStatus, Need, Neighbour, ScopeStatus, SetStatus, TaskStatus, TopicStatus
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
 from setpoint.model.policy import Phase, Policy
+from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration, Instant
@@ -58,6 +59,18 @@ class Gate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return 0 < self.run <= self.seen
 
 
+class Admission(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What an attempt asked admission for, and what it was told."""
+
+    ask: int
+    needs: tuple[Need, ...]
+    asked: Instant
+    granted: bool = False
+    number: int = 0
+    """Of the last ``Queued``."""
+    reasons: tuple[Reason, ...] = ()
+
+
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One try to bring this instance to one release."""
 
@@ -72,6 +85,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Check's name -> what is known, in the present phase only."""
     change: int = 0
     """On a mirroring channel: the mirrored change that this attempt follows."""
+    tasks: dict[str, TaskStatus] = {}
+    """Entity of a run -> what it published last; in every phase so far."""
+    admission: Admission | None = None
+    committed: bool = False
+    """A task before deployment was started: the attempt counts as under way, and leases are not given back."""
 
 
 class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -93,6 +111,8 @@ class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Observed time since the last progress."""
     sick: Duration = 0
     """Observed time of being unhealthy in post-deployment."""
+    lease: int = 0
+    """Number of the asking whose leases are held; 0: none, or given back."""
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -236,6 +256,12 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Cadence: start of the last occurrence used, and how many releases it admitted."""
     signals: tuple[str, ...] = ()
     """Identities of the most recent acts of people: one delivered again is dropped."""
+    sets: dict[str, SetStatus] = {}
+    """What the sets of the offers kept here published last."""
+    votes: int = 0
+    """Number of the last vote given to a set or to admission."""
+    voted: dict[str, str] = {}
+    """Set, or group and release -> what was told last."""
 
     @property
     def good(self) -> int:

@@ -3,14 +3,19 @@
 Everything here is a pure question about what is remembered; deciding and explaining ask the same ones.
 
 ``ordering``   earlier channels       ``approval``   people            ``calendar``   times, freezes, cadence
-``check``      protections            ``naming``     what all of them share
+``check``      protections            ``service``    other services      ``task``      side effects that must succeed
+``limit``      leases, waves, budgets ``member``     the set it is in    ``naming``    what all of them share
 """
 
+from setpoint.core.instance.gates import member
 from setpoint.core.instance.gates.approval import approvals, countable, topic
 from setpoint.core.instance.gates.calendar import times
 from setpoint.core.instance.gates.check import check, checks, uses, window_start
+from setpoint.core.instance.gates.limit import limits
 from setpoint.core.instance.gates.naming import EVERY_GATE, channel_of, skipped
 from setpoint.core.instance.gates.ordering import finalized_at, orderings
+from setpoint.core.instance.gates.service import services
+from setpoint.core.instance.gates.task import tasks
 
 __all__ = [
     "EVERY_GATE",
@@ -20,8 +25,12 @@ __all__ = [
     "checks",
     "countable",
     "finalized_at",
+    "limits",
+    "member",
     "orderings",
+    "services",
     "skipped",
+    "tasks",
     "times",
     "topic",
     "uses",

@@ -1,0 +1,36 @@
+"""The last steps before target moves, once every gate holds: the set, admission, tasks – in that order of asking.
+
+Each is asked for only when all before it hold; then everything is evaluated once more, and target moves in that same turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.instance import admission, gates, tasks
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.state import Attempt, Life
+from setpoint.model.policy import Policy
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+
+
+def advance(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
+    """Ask for the next of these that is missing."""
+    rules, now = draft.rules, draft.now
+    if any(gates.member.start(rules, draft.life, offer, candidate, now)):
+        return candidate
+    candidate = admission.ask(draft, offer, candidate)
+    if any(gates.limits(rules, draft.life, offer, candidate, now)):
+        return candidate
+    return tasks.run(draft, offer, candidate)
+
+
+def reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:
+    """What is missing still."""
+    for kind in (gates.member.start, gates.limits, gates.tasks, gates.member.go):
+        found = list(kind(policy, life, offer, candidate, now))
+        yield from found
+        if found:
+            return

@@ -1,0 +1,48 @@
+"""Tasks: side effects that must succeed once in an attempt, such as a migration, and the ways in which one try can end."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from setpoint.model.time import MINUTE, Duration
+
+
+class TaskEnd(StrEnum):
+    """How one try ended. ``unknown``: nobody saw the end (the engine was killed meanwhile)."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class TaskDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One task with one set of arguments on one subject. As in a check, texts may hold lookups of the attempt in a policy."""
+
+    task: str
+    """Name of the Task document, for people."""
+    use: str
+    """The adapter: ``program``, ``http`` …, those of protections."""
+    subject: str
+    """As in ``CheckDefinition``."""
+    options: dict[str, Any] = {}
+    env: dict[str, str] = {}
+    facts: dict[str, Any] = {}
+    """What is about to ship, given to programs as JSON on standard input."""
+    timeout: Duration = 10 * MINUTE
+    once: bool = False
+    """A try whose end nobody saw is not repeated: a person is asked."""
+    irreversible: bool = False
+    """Once it was started, automatic rollback past it is off."""
+
+
+class TaskResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """How one try ended."""
+
+    end: TaskEnd
+    reason: str = ""
+    """One line for people."""
+    output: str = ""
+    """Captured output, capped; never in an actor's state."""
