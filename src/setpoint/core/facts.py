@@ -182,8 +182,7 @@ class TaskStatus(Fact, frozen=True, gc=False):
     """Entity of the run."""
     number: int
     state: str
-    """``running``, ``succeeded``, ``retrying`` (one more try follows), ``failed`` (none is left) or ``unknown`` (a person is asked).
-    """
+    """``running``, ``succeeded``, ``retrying`` (another try follows), ``failed`` (none is left), ``unknown`` (ask a person)."""
     tries: int = 0
     reason: str = ""
     retry_at: Instant = 0
