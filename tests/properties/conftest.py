@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, settings
 
+from setpoint.simulate.drawing import draw
 from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
 
@@ -30,11 +31,11 @@ class Runs:
     """Invariant -> what went wrong, with the seed to replay it by."""
 
     def run(self, seed: int) -> None:
-        scenario = Scenario(seed)
+        scenario = Scenario(draw(seed))
         try:
             scenario.run()
         except Broken as broken:
-            self.broken.setdefault(broken.name, []).append(f"Scenario({seed}): {broken}")
+            self.broken.setdefault(broken.name, []).append(f"seed {seed}: {broken}")
         self.seeds += 1
         self.asked += scenario.net.preconditions
 

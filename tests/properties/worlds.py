@@ -17,6 +17,7 @@ from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE, SECOND, Duration, Instant
 from setpoint.simulate.checks import Checks
+from setpoint.simulate.drawing import draw
 from setpoint.simulate.invariants import Invariants
 from setpoint.simulate.runtimes import Behaviour, Runtimes
 from setpoint.simulate.scenario import Outcomes, Scenario
@@ -27,7 +28,7 @@ from setpoint.simulate.world import START, Faults, World
 
 def crashing(seed: int) -> tuple[Outcomes, list[str]]:
     """A world that is killed after every other turn, and the acts of people that its end no longer knows of."""
-    scenario = Scenario(seed, faults=Faults(crash=0.1, forget=0.3, split=0.5))
+    scenario = Scenario(draw(seed, faults=Faults(crash=0.1, forget=0.3, split=0.5)))
     sent: dict[str, list[str]] = {}
     deliver = scenario.world.post
 

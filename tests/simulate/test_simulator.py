@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from setpoint.core.instance.state import InstanceState
 from setpoint.simulate import __main__ as command
+from setpoint.simulate.drawing import draw
 from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
 from setpoint.simulate.world import Faults, encode
@@ -15,26 +16,26 @@ ROUGH = Faults(duplicate=0.05, delay=0.05, reorder=0.3, crash=0.01, forget=0.05)
 
 
 def test_a_seed_replays_exactly():
-    first, again = Scenario(11, faults=ROUGH).run(), Scenario(11, faults=ROUGH).run()
+    first, again = Scenario(draw(11, faults=ROUGH)).run(), Scenario(draw(11, faults=ROUGH)).run()
     assert first.world.turns == again.world.turns
     assert encode(first.world) == encode(again.world)
     assert first.world.events == again.world.events
 
 
 def test_faults_are_injected():
-    world = Scenario(12, faults=ROUGH).run().world
+    world = Scenario(draw(12, faults=ROUGH)).run().world
     assert world.injected > 20
     assert world.crashes > 2
 
 
 def test_without_faults_nothing_is_injected():
-    world = Scenario(12, faults=Faults()).run().world
+    world = Scenario(draw(12, faults=Faults())).run().world
     assert (world.injected, world.crashes) == (0, 0)
 
 
 def test_the_net_notices_a_state_that_was_tampered_with():
     """Target is moved behind the core's back, in the middle of a run."""
-    scenario = Scenario(4, faults=Faults())
+    scenario = Scenario(draw(4, faults=Faults()))
     world = scenario.world
 
     def tamper() -> None:
@@ -57,6 +58,6 @@ def test_the_command_tells_how_many_decisions_it_made(capsys: pytest.CaptureFixt
 
 
 def test_the_command_ends_with_one_and_the_seed_when_something_breaks(monkeypatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(Scenario, "_converged", lambda self, state, desired: False)
+    monkeypatch.setattr(Scenario, "_converged", lambda self, instance, state: False)
     assert command.main(["3", "5"]) == 1
     assert capsys.readouterr().out.startswith("seed 3: settled: turn ")

@@ -3,9 +3,13 @@
 ``world``       the host: inboxes, timers, subscriptions, crashes
 ``runtimes``    what runs: slow, failing, unreachable
 ``checks``      protections that pass, block, flap, break
-``scenario``    worlds drawn from a seed, people acting at random moments
+``plan``        a whole world before it begins, as data
+``drawing``     which plan a seed stands for: what is configured, what will happen; a file per concern
+``acts``        what happens from outside, as data: people, accidents, changes of the configuration; a file per family
+``stage``       what acts find
+``scenario``    a plan coming true, and its fair end
 ``invariants``  the net: asks every rule after every turn
-``rules``       what must always hold
+``rules``       what must always hold; a file per family
 ``step``        one turn as the rules see it, and the checker's own ledger
 ``search``      many seeds on all cores, and what they add up to
 ``story``       the end of a world that broke, told

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from setpoint.model.observation import Object, Observation
 from setpoint.model.time import SECOND, Duration, Instant
 
 
-@dataclass(frozen=True)
-class Behaviour:
+class Behaviour(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a spec does when it is applied."""
 
     takes: Duration = 2 * SECOND

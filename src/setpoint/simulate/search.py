@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from setpoint.simulate.drawing import draw
 from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
 from setpoint.simulate.story import tell
@@ -50,7 +51,7 @@ ENDS = ("converged", "failed", "rolled-back", "rejected", "replaced", "cancelled
 
 def one(seed: int) -> Tally:
     """The world of one seed."""
-    scenario = Scenario(seed)
+    scenario = Scenario(draw(seed))
     tally = Tally(seeds=1)
     try:
         scenario.run()

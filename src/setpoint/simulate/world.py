@@ -43,8 +43,7 @@ START: Instant = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""
 
 
-@dataclass(frozen=True)
-class Faults:
+class Faults(msgspec.Struct, frozen=True, omit_defaults=True):
     """How likely each misfortune is, per chance it gets."""
 
     duplicate: float = 0.0
@@ -56,6 +55,10 @@ class Faults:
     """After performing and before recording: the effect is performed again."""
     split: float = 0.5
     """That a turn takes only some of the facts that wait."""
+
+
+NO_FAULTS = Faults()
+"""Turns still take only some of the facts that wait."""
 
 
 @dataclass
@@ -88,8 +91,10 @@ class World:
     random: Random
     runtimes: Runtimes
     checks: Checks
-    faults: Faults = Faults()
+    faults: Faults = NO_FAULTS
     check: Callable[[World, Turn], None] | None = None
+    hears: Callable[[str, str], None] | None = None
+    """Told of every line of history: (entity, kind)."""
     now: Instant = START
     states: dict[str, Any] = field(default_factory=dict)
     turns: int = 0
@@ -223,6 +228,8 @@ class World:
                 self.subscribers.get(to, {}).pop(entity, None)
             case Record(event):
                 self.events.append((self.now, entity, event))
+                if self.hears:
+                    self.hears(entity, event.kind)
 
     def _deliver(self, entity: str, fact: AnyFact) -> None:
         if self._chance(self.faults.duplicate):

@@ -1,0 +1,72 @@
+"""Acts: what happens to a simulated world from outside, as data – so that a run can be told, written to a file and cut shorter.
+
+A file of this package adds its kinds by ``@act``, and what its family does when the world turns fair by ``@when_fair``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from setpoint.model.people import By
+from setpoint.model.time import Duration
+
+if TYPE_CHECKING:
+    from setpoint.simulate.stage import Stage
+
+
+class Upon(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A moment that only the run itself brings: the ``nth`` time that history says ``kind`` of an instance."""
+
+    kind: str
+    """Kind of a history line: ``target-moved``, ``rolling-back``, ``finalized`` …"""
+    instance: str
+    nth: int = 1
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+    """One act. What it needs to know of the world beyond its fields it finds out when it is performed."""
+
+    at: Duration = 0
+    """After the start, or after ``upon``."""
+    upon: Upon | None = None
+
+    def perform(self, stage: Stage) -> None:
+        """Do it now."""
+        raise NotImplementedError
+
+    def words(self) -> str:
+        """What is done, for people."""
+        raise NotImplementedError
+
+
+class HumanAct(Act, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody does it."""
+
+    by: str
+    """A person's name."""
+
+    def signed(self, why: str = "a whim") -> By:
+        """For the signal."""
+        return By(self.by, why)
+
+
+ACTS: list[type[Act]] = []
+WHEN_FAIR: list[Callable[[Stage], None]] = []
+"""What turns fair when the world does, beside runtimes and checks."""
+
+AnyAct = TypeVar("AnyAct", bound=type[Act])
+
+
+def act(kind: AnyAct) -> AnyAct:
+    """Register a kind of act."""
+    ACTS.append(kind)
+    return kind
+
+
+def when_fair(function: Callable[[Stage], None]) -> Callable[[Stage], None]:
+    """Register what happens at the moment at which the world turns fair."""
+    WHEN_FAIR.append(function)
+    return function

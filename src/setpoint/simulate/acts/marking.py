@@ -1,0 +1,42 @@
+"""Versions found bad, or good after all; releases cancelled."""
+
+from __future__ import annotations
+
+from setpoint.core.facts import Cancelled, Marked
+from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.stage import Stage
+
+
+@act
+class Mark(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version is bad, or good after all."""
+
+    application: str
+    service: str
+    version: str
+    bad: bool = True
+
+    def perform(self, stage: Stage) -> None:
+        """Tell the line."""
+        fact = Marked(by=self.signed("a finding"), service=self.service, version=self.version, bad=self.bad)
+        stage.tell(f"line:{self.application}", fact)
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} marks {self.service} {self.version} {'bad' if self.bad else 'good'}"
+
+
+@act
+class Cancel(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """A release shall go nowhere any more."""
+
+    application: str
+    release: int
+
+    def perform(self, stage: Stage) -> None:
+        """Tell the line."""
+        stage.tell(f"line:{self.application}", Cancelled(by=self.signed("a finding"), release=self.release))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} cancels release {self.release}"

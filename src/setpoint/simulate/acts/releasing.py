@@ -1,0 +1,46 @@
+"""Releases: what people and pipelines ask for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from setpoint.core.facts import ReleaseRequested
+from setpoint.model.release import Release as Asked
+from setpoint.model.release import ServiceVersion
+from setpoint.model.spec import Version
+from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.runtimes import Behaviour
+from setpoint.simulate.stage import Stage
+
+
+@act
+class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """Versions of some services, to every channel or to those named."""
+
+    application: str
+    services: dict[str, str]
+    """Service -> version."""
+    channels: tuple[str, ...] = ()
+    urgent: bool = False
+    behaves: dict[str, Behaviour] = msgspec.field(default_factory=dict)
+    """Instance -> what the version does there; nothing said: it comes up. The first word about a version counts."""
+
+    def perform(self, stage: Stage) -> None:
+        """Ask the line for it."""
+        specs = {}
+        for instance in stage.instances:
+            application, service, _ = stage.parts(instance)
+            if application == self.application and service in self.services:
+                specs[instance] = digest = f"{self.services[service]}/{instance}"
+                stage.runtimes.behaviours.setdefault(digest, self.behaves.get(instance, Behaviour()))
+        wanted = {service: ServiceVersion(Version(name)) for service, name in self.services.items()}
+        asked = Asked(self.application, wanted, channels=self.channels, author=self.by, urgent=self.urgent)
+        stage.requests += 1
+        fact = ReleaseRequested(request=str(stage.requests), release=asked, specs=specs)
+        stage.world.post(f"line:{self.application}", fact)
+
+    def words(self) -> str:
+        """What is done."""
+        what = ", ".join(f"{service} {version}" for service, version in self.services.items())
+        where = f" to {', '.join(self.channels)}" if self.channels else ""
+        return f"{self.by} releases {what}{where}{', urgently' if self.urgent else ''}"

@@ -1,0 +1,143 @@
+"""Acts on one instance: skip, pin, hold, roll back, retry, observe."""
+
+from __future__ import annotations
+
+from setpoint.core.facts import Healing, Held, Observing, Pinned, Resumed, Retried, RolledBack, Skipped, Unpinned
+from setpoint.model.people import By
+from setpoint.model.policy import Strategy
+from setpoint.model.time import Duration
+from setpoint.simulate.acts.base import HumanAct, act, when_fair
+from setpoint.simulate.stage import Stage
+
+
+class OnInstance(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """One instance is steered."""
+
+    instance: str
+
+
+@act
+class Skip(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """One gate of what waits there shall not count."""
+
+    gate: str
+
+    def perform(self, stage: Stage) -> None:
+        """Skip it for the release that gathers its gates there, if one does."""
+        candidate = stage.state(self.instance).life.candidate
+        if candidate:
+            stage.send(self.instance, Skipped(by=self.signed(), release=candidate.release, gate=self.gate))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} skips {self.gate} at {self.instance}"
+
+
+@act
+class Pin(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """Exactly one of the releases that the instance knows."""
+
+    which: int = 0
+    """Counted from the newest, around."""
+
+    def perform(self, stage: Stage) -> None:
+        """Pin, unless the channel mirrors."""
+        offers = stage.state(self.instance).life.offers
+        if offers and stage.policies[self.instance].strategy is not Strategy.MIRROR:
+            stage.send(self.instance, Pinned(by=self.signed(), offer=offers[-1 - self.which % len(offers)]))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} pins {self.instance} to release {-1 - self.which} of those it knows"
+
+
+@act
+class Unpin(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """Selection decides again."""
+
+    def perform(self, stage: Stage) -> None:
+        """Unpin."""
+        stage.send(self.instance, Unpinned(by=self.signed()))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} unpins {self.instance}"
+
+
+@act
+class Hold(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """Automation keeps off."""
+
+    def perform(self, stage: Stage) -> None:
+        """Hold."""
+        stage.send(self.instance, Held(by=self.signed()))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} holds {self.instance}"
+
+
+@act
+class Resume(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """A hold ends, a breaker is reset."""
+
+    def perform(self, stage: Stage) -> None:
+        """Resume."""
+        stage.send(self.instance, Resumed(by=self.signed()))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} resumes {self.instance}"
+
+
+@act
+class RollBack(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """Back to what was good."""
+
+    def perform(self, stage: Stage) -> None:
+        """Roll back."""
+        stage.send(self.instance, RolledBack(by=self.signed()))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} rolls {self.instance} back"
+
+
+@act
+class Retry(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """Once more."""
+
+    def perform(self, stage: Stage) -> None:
+        """Retry, if something failed there."""
+        life = stage.state(self.instance).life
+        if life.vetoes or life.failure:
+            stage.send(self.instance, Retried(by=self.signed()))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} retries {self.instance}"
+
+
+@act
+class Observe(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """Look, never touch, for a while."""
+
+    lasts: Duration
+
+    def perform(self, stage: Stage) -> None:
+        """Observe, and let it be healed later."""
+        stage.send(self.instance, Observing(by=self.signed("a storm")))
+        stage.later(self.lasts, lambda: stage.send(self.instance, Healing(by=self.signed("a storm"))))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} only observes {self.instance} for {self.lasts // 60_000} min"
+
+
+@when_fair
+def let_go(stage: Stage) -> None:
+    """Pins, holds and observing end."""
+    by = By("ann", "all is well")
+    for instance in stage.instances:
+        for fact in (Unpinned(by=by), Resumed(by=by), Healing(by=by)):
+            stage.send(instance, fact)

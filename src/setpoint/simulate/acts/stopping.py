@@ -1,0 +1,53 @@
+"""Scopes that are stopped or paused for a while."""
+
+from __future__ import annotations
+
+from setpoint.core import scope
+from setpoint.core.facts import Paused, Started, Stopped, Unpaused
+from setpoint.model.people import By
+from setpoint.model.time import Duration
+from setpoint.simulate.acts.base import HumanAct, act, when_fair
+from setpoint.simulate.stage import Stage
+
+
+@act
+class Stop(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """No forward start below a scope."""
+
+    scope: str
+    lasts: Duration
+
+    def perform(self, stage: Stage) -> None:
+        """Stop, and start again later."""
+        stage.tell(self.scope, Stopped(by=self.signed("a storm")))
+        stage.later(self.lasts, lambda: stage.tell(self.scope, Started(by=self.signed("a storm"))))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} stops {scope.name_of(self.scope)} for {self.lasts // 60_000} min"
+
+
+@act
+class Pause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """No apply at all below a scope."""
+
+    scope: str
+    lasts: Duration
+
+    def perform(self, stage: Stage) -> None:
+        """Pause, and go on later."""
+        stage.tell(self.scope, Paused(by=self.signed("a storm")))
+        stage.later(self.lasts, lambda: stage.tell(self.scope, Unpaused(by=self.signed("a storm"))))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} pauses {scope.name_of(self.scope)} for {self.lasts // 60_000} min"
+
+
+@when_fair
+def go_on(stage: Stage) -> None:
+    """Everything that was stopped or paused goes on."""
+    by = By("ann", "all is well")
+    for entity in stage.scopes:
+        stage.tell(entity, Started(by=by))
+        stage.tell(entity, Unpaused(by=by))

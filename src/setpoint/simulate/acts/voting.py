@@ -1,0 +1,32 @@
+"""Approvals and rejections."""
+
+from __future__ import annotations
+
+from setpoint.core.facts import Voted
+from setpoint.core.instance import gates
+from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.stage import Stage
+
+
+@act
+class Vote(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """Say yes or no wherever somebody is asked, or at one instance."""
+
+    yes: bool = True
+    instance: str = ""
+    """Empty: wherever."""
+
+    def perform(self, stage: Stage) -> None:
+        """Vote on what each instance works on now."""
+        for instance in (self.instance,) if self.instance else stage.instances:
+            candidate = stage.state(instance).life.candidate
+            for use in stage.policies[instance].approvals if candidate else ():
+                assert candidate is not None  # noqa: S101 - for the type checker: nothing is looped over without one
+                topic = gates.topic(use, candidate.release, candidate.change)
+                stage.world.post(topic, Voted(person=stage.person(self.by), yes=self.yes))
+
+    def words(self) -> str:
+        """What is done."""
+        return (
+            f"{self.by} {'approves' if self.yes else 'rejects'} whatever waits{f' at {self.instance}' if self.instance else ''}"
+        )

@@ -1,0 +1,63 @@
+"""Which world a seed stands for: what is configured and what will happen, a file per concern; each registers its own pieces."""
+
+from __future__ import annotations
+
+from random import Random
+
+from setpoint.simulate.drawing.base import HAPPENINGS, PEOPLE, Place, Sketch, happen, happening, luck, policy, policy_piece
+from setpoint.simulate.finding import find_all
+from setpoint.simulate.plan import Plan
+from setpoint.simulate.world import Faults
+
+find_all(__name__, __path__)
+
+CHANNELS = ("staging", "production", "acme")
+"""Each comes after the one before it."""
+
+
+def draw(seed: int, *, faults: Faults | None = None) -> Plan:
+    """The plan of a seed. ``faults`` replaces those that the seed stands for."""
+    places = _places(luck(seed, "places"))
+    sketch = Sketch(seed, {place.instance: policy(seed, place, 0) for place in places}, places)
+    return complete(sketch, faults)
+
+
+def complete(sketch: Sketch, faults: Faults | None = None) -> Plan:
+    """A plan for what is configured: everything that happens is drawn."""
+    happen(sketch, HAPPENINGS)
+    return Plan(
+        seed=sketch.seed,
+        people=sketch.people,
+        policies=sketch.policies,
+        told=tuple(sketch.told),
+        acts=tuple(sorted(sketch.acts, key=lambda act: act.at)),
+        timetable=sketch.timetable,
+        takes=sketch.takes,
+        faults=faults or _faults(luck(sketch.seed, "faults")),
+        unfair=sketch.unfair,
+    )
+
+
+def _places(draw: Random) -> tuple[Place, ...]:
+    """One or two services in a chain of channels, and perhaps one that mirrors."""
+    services = [f"s{number}" for number in range(draw.randint(1, 2))]
+    channels = CHANNELS[: draw.randint(1, 3)]
+    befores = dict(zip(channels, ("", *channels), strict=False))
+    if draw.random() < 0.4:
+        befores["mirror"] = "production" if "production" in channels else "staging"
+    return tuple(Place(service, channel, before) for service in services for channel, before in befores.items())
+
+
+def _faults(draw: Random) -> Faults:
+    level = draw.choice((0.0, 0.02, 0.06))
+    return Faults(
+        duplicate=level,
+        delay=level,
+        reorder=0.2 if level else 0.0,
+        crash=level / 10,
+        forget=level / 4,
+        split=draw.choice((0.0, 0.5)),
+    )
+
+
+__all__ = ["CHANNELS", "PEOPLE", "Place", "Sketch", "complete", "draw", "happening", "luck", "policy_piece"]

@@ -1,0 +1,64 @@
+"""Protections in every phase, and when they say what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from msgspec.structs import replace
+
+from setpoint.model.checks import CheckDefinition, Outcome
+from setpoint.model.policy import CheckUse, Phase, Policy
+from setpoint.model.time import MINUTE, SECOND, Duration
+from setpoint.simulate.drawing.base import Place, Sketch, happening, policy_piece
+
+NAMES = ("alerts", "migrated", "probe")
+PHASES = (Phase.PRE_APPROVAL, Phase.PRE_DEPLOYMENT, Phase.DEPLOYMENT, Phase.POST_DEPLOYMENT)
+
+
+@policy_piece
+def checks(place: Place, policy: Policy, draw: Random) -> Policy:
+    """Some of the protections in some of the phases."""
+    return replace(policy, checks=tuple(_uses(place, draw)))
+
+
+def _uses(place: Place, draw: Random) -> Iterator[CheckUse]:
+    for name in NAMES:
+        for phase in PHASES:
+            if draw.random() < 0.22:
+                yield _use(place, name, phase, draw)
+
+
+def _use(place: Place, name: str, phase: Phase, draw: Random) -> CheckUse:
+    subject = f"channel:{place.application}/{place.channel}" if draw.random() < 0.6 else f"attempt:{place.instance}"
+    options = {"version": "${version}"} if subject.startswith("attempt") else {}
+    interval, timeout = 20 * SECOND, 5 * SECOND
+    check = CheckDefinition(name, "program", subject, options, {}, {}, interval, timeout, 2 * interval + timeout)
+    window = draw.choice((0, 0, 90 * SECOND)) if phase in {Phase.PRE_DEPLOYMENT, Phase.POST_DEPLOYMENT} else 0
+    return CheckUse(
+        f"{name}-{phase}",
+        phase,
+        check,
+        window=window,
+        delay=draw.choice((0, 30 * SECOND)) if phase is Phase.POST_DEPLOYMENT else 0,
+        on_fail=draw.choice(("fail", "wait")),
+        tolerate=draw.choice((0, 1)) if window else 0,
+        informational=draw.random() < 0.1,
+    )
+
+
+@happening
+def outcomes(sketch: Sketch, draw: Random) -> None:
+    """Each protection passes, blocks, breaks and flaps for minutes at a time."""
+    names = {use.check.protection for policy in sketch.policies.values() for use in policy.checks}
+    for name in sorted({*NAMES, *names} if sketch.places else names):
+        sketch.timetable[name] = tuple(_timetable(sketch, draw))
+        sketch.takes[name] = draw.choice((200, 2 * SECOND, 5 * SECOND))
+
+
+def _timetable(sketch: Sketch, draw: Random) -> Iterator[tuple[Duration, Outcome]]:
+    now = 0
+    while now < sketch.unfair:
+        yield now, draw.choices(list(Outcome), weights=(6, 2, 1, 1))[0]
+        now += draw.randint(1, 60) * MINUTE
+    yield sketch.unfair, Outcome.PASSING

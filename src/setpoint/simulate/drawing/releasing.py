@@ -1,0 +1,52 @@
+"""Releases: how many, how often, and how their versions behave."""
+
+from __future__ import annotations
+
+from random import Random
+
+from setpoint.model.policy import Strategy
+from setpoint.model.time import SECOND
+from setpoint.simulate.acts.releasing import Release
+from setpoint.simulate.drawing.base import Sketch, happening
+from setpoint.simulate.runtimes import Behaviour
+from setpoint.simulate.stage import Stage
+
+
+@happening
+def releases(sketch: Sketch, draw: Random) -> None:
+    """A handful to each application, in the order of their numbers; some are of an earlier version once more."""
+    for application in sorted({Stage.parts(instance)[0] for instance in sketch.instances}):
+        times = sorted(sketch.sometime(draw) for _ in range(draw.randint(4, 10)))
+        for number, at in enumerate(times, 1):
+            again = number > 1 and draw.random() < 0.1
+            sketch.acts.append(_release(sketch, draw, application, at, draw.randint(1, number - 1) if again else number))
+
+
+def _release(sketch: Sketch, draw: Random, application: str, at: int, version: int) -> Release:
+    mine = [instance for instance in sketch.instances if Stage.parts(instance)[0] == application]
+    named = [instance for instance in mine if sketch.policies[instance].strategy is not Strategy.MIRROR]
+    addressed = draw.random() < 0.15
+    return Release(
+        at=at,
+        by=sketch.person(draw),
+        application=application,
+        services=dict.fromkeys(sorted({Stage.parts(instance)[1] for instance in mine}), f"1.{version}.0"),
+        channels=tuple(dict.fromkeys(Stage.parts(instance)[2] for instance in named)) if addressed else (),
+        urgent=draw.random() < 0.15,
+        behaves={instance: behaviour(draw) for instance in mine},
+    )
+
+
+def behaviour(draw: Random) -> Behaviour:
+    """Most versions come up; the others fail, hang, sicken later, or are refused."""
+    kind = draw.random()
+    takes = draw.randint(1, 20) * SECOND
+    if kind < 0.62:
+        return Behaviour(takes, spoils=draw.random() < 0.15)
+    if kind < 0.72:
+        return Behaviour(takes, "failing")
+    if kind < 0.78:
+        return Behaviour(takes, "hangs")
+    if kind < 0.86:
+        return Behaviour(takes, sickens=draw.randint(5, 120) * SECOND)
+    return Behaviour(takes, refusals=draw.randint(1, 3)) if kind < 0.95 else Behaviour(takes, terminal=True)

@@ -1,0 +1,34 @@
+"""A whole world before it begins, as data: what is configured, what will happen to it, how unlucky it is."""
+
+from __future__ import annotations
+
+import msgspec
+
+from setpoint.core.facts import AnyFact
+from setpoint.model.checks import Outcome
+from setpoint.model.people import Person
+from setpoint.model.policy import Policy
+from setpoint.model.time import HOUR, Duration
+from setpoint.simulate.acts import Act
+from setpoint.simulate.world import Faults
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Together with the code this is all that a run depends on."""
+
+    seed: int
+    """Of everything that is left to luck: how long things take, who has its turn first, which facts a turn takes."""
+    people: tuple[Person, ...]
+    policies: dict[str, Policy]
+    told: tuple[tuple[str, AnyFact], ...] = ()
+    """What other entities are told in the beginning: (entity, fact), for limits, sets …"""
+    acts: tuple[Act, ...] = ()
+    timetable: dict[str, tuple[tuple[Duration, Outcome], ...]] = {}
+    """Check -> (from when, what it says), ascending, after the start; before that and for unknown ones: passing."""
+    takes: dict[str, Duration] = {}
+    """Check -> how long a run of it may take."""
+    faults: Faults = Faults()
+    unfair: Duration = 6 * HOUR
+    """How long things go wrong before the world turns fair."""
+    fair: Duration = 18 * HOUR
+    """How long everything has to converge then."""

@@ -1,0 +1,80 @@
+"""What acts find: the world with its models, who is configured how, and ways to tell them something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from setpoint.core import scope
+from setpoint.core.facts import AnyFact, Signal
+from setpoint.core.instance.state import InstanceState
+from setpoint.model.people import Person
+from setpoint.model.policy import Policy
+from setpoint.model.time import Duration
+from setpoint.simulate.checks import Checks
+from setpoint.simulate.runtimes import Runtimes
+from setpoint.simulate.world import World
+
+
+class Stage:
+    """One world and everything about it that acts may ask or change."""
+
+    def __init__(self, world: World, policies: dict[str, Policy], people: tuple[Person, ...]) -> None:
+        self.world = world
+        self.policies = policies
+        self.people = people
+        self.requests = 0
+        """Releases asked for."""
+        self.revision = 1
+        """Of the configuration."""
+        self._signals = 0
+
+    @property
+    def runtimes(self) -> Runtimes:
+        """The model of what runs."""
+        return self.world.runtimes
+
+    @property
+    def checks(self) -> Checks:
+        """The model of protections."""
+        return self.world.checks
+
+    @property
+    def instances(self) -> list[str]:
+        """``application/service@channel`` of every instance."""
+        return list(self.policies)
+
+    @property
+    def scopes(self) -> list[str]:
+        """Entity ids of every scope that an instance is below."""
+        return sorted({entity for policy in self.policies.values() for entity in scope.above(policy.labels)})
+
+    @staticmethod
+    def parts(instance: str) -> tuple[str, str, str]:
+        """(application, service, channel)."""
+        application, _, rest = instance.partition("/")
+        service, _, channel = rest.rpartition("@")
+        return application, service, channel
+
+    def state(self, instance: str) -> InstanceState:
+        """What an instance remembers by now."""
+        return self.world.states.get(f"instance:{instance}") or InstanceState()
+
+    def person(self, name: str) -> Person:
+        """A person by name; one that nobody knows has no groups."""
+        return next((person for person in self.people if person.name == name), Person(name))
+
+    def send(self, instance: str, signal: Signal) -> None:
+        """A person's act on one instance."""
+        self.tell(f"instance:{instance}", signal)
+
+    def tell(self, entity: str, signal: Signal) -> None:
+        """A person's act on any entity, numbered."""
+        self._signals += 1
+        fact: AnyFact = replace(signal, id=str(self._signals))  # type: ignore[assignment]
+        self.world.post(entity, fact)
+
+    def later(self, delay: Duration, action: Callable[[], object]) -> None:
+        """Do something after a while."""
+        self.world.at(self.world.now + delay, action)
