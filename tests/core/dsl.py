@@ -155,6 +155,11 @@ class Instance:
         observation = Observation(things, complete=bool(healthy and name) if complete is None else complete, **more)
         return Observed(watch=self.life.applying.watch, look=self.looks, observation=observation, gap=gap)
 
+    def look_at(self, spec: str, name: str) -> Observed:
+        """A look that shows one healthy object of a spec that was not made of its version's name."""
+        look = self.look(name)
+        return replace(look, observation=replace(look.observation, objects=(Object("1", spec, name, healthy=True),)))
+
     def observed(self, name: str = "", **more: Any) -> Instance:
         return self.tell(self.look(name, **more))
 

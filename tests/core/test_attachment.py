@@ -132,3 +132,22 @@ def test_facts_of_others_before_it_was_asked_are_nothing():
     assert isinstance(alerts.state, AttachmentState)
     assert alerts.out == ()
     assert alerts.ask().state.definition == DEFINITION
+
+
+def test_the_last_finished_result_stays_while_a_new_run_is_under_way():
+    alerts = Attachment().ask().ends(Outcome.BLOCKING, reason="Checkout is down").ask("instance:b")
+    assert (alerts.state.running, alerts.state.last.outcome, alerts.state.last.reason) == (
+        True,
+        Outcome.BLOCKING,
+        "Checkout is down",
+    )
+
+
+def test_while_it_runs_it_is_not_run_again_and_polls_from_the_start_of_the_last_run():
+    alerts = Attachment().ask()
+    alerts.now += 2 * MINUTE
+    assert alerts.tell(Woken()).given(RunCheck) == []
+    assert alerts.wake_at is None
+    assert [given.operation for given in alerts.ends().given(RunCheck)] == [f"{ENTITY}/check/2"], (
+        "its interval has passed already"
+    )

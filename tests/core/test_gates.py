@@ -297,3 +297,63 @@ def test_an_informational_check_is_asked_and_gates_nothing():
     prod.blocking("look")
     assert not prod.waits_for("look says no")
     assert prod.passing("alerts").target == "1.0"
+
+
+# --- phases -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pre_approval_check_holds_before_anybody_is_asked_and_goes_on_by_itself():
+    prod = Instance(checks=(check("ci", Phase.PRE_APPROVAL),), approvals=(approval(),)).offer(1, "1.0").blocking("ci")
+    assert prod.life.candidate.phase is Phase.PRE_APPROVAL
+    prod.passing("ci")
+    assert prod.life.candidate.phase is Phase.APPROVAL
+
+
+def test_any_no_of_a_phase_that_fails_wins_over_those_that_wait():
+    uses = (check("load", Phase.POST_DEPLOYMENT, window=HOUR), check("alerts", Phase.POST_DEPLOYMENT))
+    prod = Instance().with_good(1, "1.0").configure(checks=uses).offer(2, "1.1").comes_up("1.1").passing("load")
+    assert prod.condition == "verifying"
+    assert prod.blocking("alerts").target == "1.0"
+
+
+def test_a_check_before_the_deployment_that_says_no_only_waits():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0")
+    for _ in range(20):
+        prod.wait(MINUTE).blocking("alerts")
+    assert (prod.condition, prod.vetoed) == ("waiting", set())
+    assert prod.passing("alerts").target == "1.0"
+
+
+def test_deployment_asks_for_every_object_healthy_one_version_and_no_drift():
+    prod = Instance().offer(1, "1.0").applied()
+    for look in (
+        prod.look("1.0+1.0", complete=False),
+        prod.look("1.0", healthy=None),
+        prod.look("1.0", healthy=False),
+        prod.look("1.0+0.9", complete=True),
+        prod.look("1.0", difference="a"),
+    ):
+        prod.tell(look)
+        assert prod.good == ""
+    assert prod.observed("1.0").good == "1.0"
+
+
+def test_calendars_gate_before_the_deployment_only():
+    """They neither keep anybody from approving nor a rollout from being verified."""
+    uses = (check("alerts", Phase.POST_DEPLOYMENT),)
+    prod = Instance(approvals=(approval(),), calendars=(hours(0, 1),), checks=uses).offer(1, "1.0")
+    assert prod.approve("ann").target == "1.0"
+    prod.comes_up("1.0").wait(2 * HOUR).passing("alerts")
+    assert prod.good == "1.0"
+    prod.offer(2, "1.1")
+    assert prod.life.candidate.phase is Phase.APPROVAL
+    assert prod.waits_for("hours is closed"), "told ahead"
+    prod.approve("ann")
+    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+
+
+def test_a_result_counts_as_long_as_its_greatest_age_and_no_longer():
+    for age, moved in ((45 * SECOND, "1.0"), (45 * SECOND + 1, "")):
+        prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts")
+        prod.now += age
+        assert prod.passing("load").target == moved

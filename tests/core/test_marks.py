@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.dsl import START, Instance, approval
+from tests.core.dsl import START, Instance, after, approval, hours
 
 from setpoint.core import line
 from setpoint.core.facts import Cancelled, LineStatus, Marked, ReleaseRequested, Standing
@@ -10,6 +10,7 @@ from setpoint.core.instructions import Publish
 from setpoint.model.people import By
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Version
+from setpoint.model.time import HOUR
 
 ANN = Standing(By("ann", "loses orders"), START)
 
@@ -137,3 +138,21 @@ def test_a_release_that_there_is_not_cannot_be_cancelled():
         assert set(decided.state.cancelled) == set(expected)
     again = line.decide("line:app", decided.state, (Cancelled(by=By("bob"), id="x", release=2, at=START),), START)
     assert again.state.cancelled[2].by.person == "ann"
+
+
+def test_a_version_that_is_marked_bad_while_it_waits_for_its_window_never_starts():
+    """Orderings and approvals that it had are of no use any more: standing conditions are read when target moves."""
+    prod = Instance(orderings=(after(),), calendars=(hours(9, 17),)).offer(1, "1.0").neighbour("staging", "1.0")
+    assert prod.wanted == "1.0"
+    told(prod, bad=("1.0",)).wait(24 * HOUR)
+    assert (prod.wanted, prod.applies) == ("", [])
+
+
+def test_marking_bad_covers_every_revision_and_parameters_of_the_version():
+    prod = told(Instance().with_good(1, "1.0"), bad=("2.0",)).offer(2, "2.0", spec="other-configuration")
+    assert (prod.target, prod.wanted) == ("1.0", "")
+
+
+def test_bad_versions_of_other_services_are_none_of_ours():
+    prod = Instance().with_good(1, "1.0").tell(LineStatus(application="app", number=1, bad={"db/2.0": ANN, "web-2/2.0": ANN}))
+    assert prod.offer(2, "2.0").target == "2.0"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tests.core.dsl import NAME, Instance, after, hours, version
 
-from setpoint.core.facts import AskFinalized, Finalization, ToldFinalized
-from setpoint.model.policy import Ordering
+from setpoint.core.facts import AskFinalized, Finalization, Neighbour, ToldFinalized
+from setpoint.model.policy import Ordering, Strategy
 from setpoint.model.selector import parse_selector
+from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE
 
 
@@ -143,3 +144,48 @@ def test_old_news_of_neighbours_is_forgotten_with_the_release():
     known = {offer.version for offer in prod.life.offers}
     assert len(known) == 5
     assert {done.version for done in prod.life.neighbours["app/web@staging"].finalized} == known
+
+
+# --- ever finalized -------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_enough_that_the_earlier_channel_ever_finalized_it_though_it_has_moved_on():
+    prod = Instance(orderings=(after(),), strategy=Strategy.EVERY).offer(1, "1.0").offer(2, "1.1")
+    prod.neighbour("staging", "1.0", "1.1", "1.2", good=3)
+    assert prod.target == "1.0"
+
+
+def test_the_soak_goes_on_although_the_earlier_channel_has_moved_on():
+    prod = Instance(orderings=(after(soak=HOUR),)).offer(1, "1.0").neighbour("staging", "1.0")
+    began = prod.now
+    prod.wait(30 * MINUTE)
+    prod.tell(
+        Neighbour(
+            instance="app/web@staging",
+            number=7,
+            good=2,
+            finalized=(Finalization(version("1.0"), 1, began), Finalization(version("1.1"), 2, prod.now)),
+        )
+    )
+    assert prod.wait(30 * MINUTE).target == "1.0"
+
+
+def test_downstream_waits_for_what_failed_upstream_and_does_not_fail():
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "1.0").comes_up("1.0")
+    prod.offer(2, "1.1").neighbour("staging", "1.0", rolled_back=(2,)).wait(24 * HOUR)
+    assert (prod.condition, prod.target, prod.vetoed) == ("waiting", "1.0", set())
+    assert prod.waits_for("staging rolled 1.1 back")
+
+
+def test_every_channel_of_after_must_have_finalized_it():
+    prod = Instance(orderings=(Ordering("after", ("app/web@a", "app/web@b"), ("a", "b")),)).offer(1, "1.0").neighbour("a", "1.0")
+    assert prod.waits_for("a, b has not finalized 1.0 yet")
+    assert prod.neighbour("b", "1.0").target == "1.0"
+
+
+def test_an_ordering_concerns_the_very_configuration_that_was_finalized():
+    """Orderings compare name, parameters and revision: the same name with another configuration was not finalized there."""
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "0.9")
+    other = Version("1.0", revision="another")
+    prod.tell(Neighbour(instance="app/web@staging", number=9, finalized=(Finalization(other, 1, prod.now),)))
+    assert prod.target == ""

@@ -296,3 +296,47 @@ def test_a_failure_uses_up_the_approvals_of_its_own_release_only():
     prod.applied("broken", terminal=True).offer(3, "1.2")
     topics = {topic.rpartition("#")[2]: used for topic, used in prod.life.used.items()}
     assert topics in ({"2": 1}, {"1": 1})
+
+
+def test_a_rejection_counts_until_target_moves():
+    prod = Instance(approvals=(approval(),), calendars=(hours(9, 17),)).offer(1, "1.0").approve("ann")
+    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+    prod.reject("bob", release=1)
+    assert (prod.wanted, prod.vetoed) == ("", {1})
+    late = Instance(approvals=(approval(),)).offer(1, "1.0").approve("ann").reject("bob", release=1)
+    assert (late.target, late.vetoed) == ("1.0", set()), "target has moved: it is too late for a no"
+
+
+def test_an_approval_does_not_survive_a_change_of_the_version():
+    prod = Instance(approvals=(approval(),), checks=(check("alerts"),)).offer(1, "1.0").approve("ann").blocking("alerts")
+    prod.offer(2, "1.0", spec="another-configuration").passing("alerts")
+    assert prod.target == "1.0"
+    assert prod.life.target == 1, "what was approved, not what came after"
+
+
+def test_a_pin_that_a_person_sets_ends_a_hold_and_a_pin_keeps_no_rollback_by_hand_away():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").hold().pin(1, "1.0")
+    assert (prod.life.hold, prod.target) == (None, "1.0")
+    prod.comes_up("1.0").roll_back(prod.make(2, "1.1"))
+    assert (prod.target, prod.life.pin) == ("1.1", 0)
+
+
+def test_a_veto_does_not_mark_the_version_bad():
+    """The instance keeps it to itself: it tells the line nothing, and a person may pin the version here."""
+    prod = Instance().with_good(1, "1.0").offer(2, "1.1").applied("broken", terminal=True)
+    assert [given for given in prod.out if getattr(given, "to", "").startswith("line:")] == []
+    prod.comes_up("1.0").pin(2, "1.1")
+    assert prod.target == "1.1"
+
+
+def test_a_finalized_version_that_fails_later_is_reported_and_nothing_moves():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").observed("1.1", healthy=False, message="exit 1").wait(24 * HOUR)
+    assert (prod.target, prod.vetoed, prod.condition) == ("1.1", set(), "unhealthy")
+    assert prod.applies == ["spec-1.0", "spec-1.1"]
+
+
+def test_what_is_said_about_one_release_is_void_for_any_other():
+    prod = Instance(approvals=(approval(),), checks=(check("alerts"),)).offer(2, "1.1")
+    prod.approve("ann", release=1).skip(1, "alerts").reject("bob", release=1).retry(1)
+    assert (prod.wanted, prod.target, prod.vetoed) == ("1.1", "", set())
+    assert prod.codes == ["approval"]

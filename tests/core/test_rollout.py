@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.core.dsl import Instance, approval, check, hours
 
 from setpoint.core.facts import Applied
+from setpoint.core.instance import watching
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE, SECOND
@@ -382,3 +383,60 @@ def test_a_failure_whose_spec_was_never_applied_stays_untouched_while_held():
     prod.hold().retry(2).applied()
     assert prod.applies == ["spec-1.0"]
     assert prod.waits_for("held by ann")
+
+
+def test_what_gets_healthy_after_it_failed_is_told_and_not_finalized_until_somebody_retries():
+    prod = Instance().offer(1, "1.0").applied().observed("1.0", healthy=None)
+    starting(prod, "1.0", 6)
+    assert prod.condition == "failed"
+    prod.observed("1.0").wait(HOUR).observed("1.0")
+    assert (prod.condition, prod.good) == ("failed", "")
+    assert prod.applies == ["spec-1.0"]
+    assert prod.waits_for("not rolled back: there is no good version")
+    prod.retry()
+    assert prod.comes_up("1.0").good == "1.0"
+
+
+def test_back_off_has_jitter_so_that_not_all_come_back_at_once():
+    waits = {watching.backoff(4, f"instance:app/web@{name}") for name in ("a", "b", "c", "d")}
+    assert len(waits) > 1
+    assert all(8 * SECOND <= wait <= 10 * SECOND for wait in waits)
+    assert watching.backoff(4, "x") == watching.backoff(4, "x"), "the same at every replay"
+    assert watching.backoff(60, "x") <= 5 * MINUTE * 5 // 4
+
+
+def test_it_looks_often_while_something_moves_and_rarely_when_settled():
+    prod = Instance(poll_moving=2 * SECOND, poll_settled=5 * MINUTE).offer(1, "1.0")
+    assert [given.watch.every for given in prod.gave(Apply)] == [2 * SECOND]
+    prod.comes_up("1.0")
+    assert [given.every for given in prod.gave(Watch)] == [5 * MINUTE]
+
+
+def test_a_look_that_began_before_the_apply_ended_does_not_judge_it():
+    """It may show the version of before: neither success nor failure is read from it."""
+    prod = good().offer(2, "1.1")
+    begun = prod.look("1.0", healthy=False)
+    prod.applied().tell(replace(begun, watch=begun.watch - 1)).offer(3, "1.2")
+    assert (prod.target, prod.condition) == ("1.1", "deploying")
+
+
+def test_transient_errors_are_retried_and_terminal_ones_fail():
+    assert good().offer(2, "1.1").applied("no route").target == "1.1"
+    assert good().offer(2, "1.1").applied("no such image", terminal=True).target == "1.0"
+
+
+def test_what_runs_after_a_rollback_is_good_and_is_not_a_new_finalization():
+    prod = failed()
+    before = prod.life.finalized
+    prod.comes_up("1.0")
+    assert (prod.good, prod.life.finalized) == ("1.0", before)
+
+
+def test_time_that_was_not_observed_does_not_count_for_a_deadline():
+    """One look every ten minutes where one was expected every two seconds: only what the host says of the gap is counted."""
+    prod = good().offer(2, "1.1").applied().observed("1.1", healthy=None)
+    for _ in range(10):
+        prod.now += 10 * MINUTE
+        prod.tell(replace(prod.look("1.1", healthy=None), gap=4 * SECOND))
+    assert prod.condition == "deploying"
+    assert prod.life.rollout.idle == 40 * SECOND

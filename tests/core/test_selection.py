@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.dsl import Instance, after, approval, check
+from tests.core.dsl import Instance, after, approval, check, version
 
+from setpoint.core.facts import Finalization, Neighbour
+from setpoint.core.instance.publishing import listened
 from setpoint.model.people import ENGINE
 from setpoint.model.policy import Accepts, Strategy
-from setpoint.model.time import MINUTE
+from setpoint.model.time import HOUR, MINUTE
 
 
 def test_nothing_is_applied_before_the_first_rollout():
@@ -217,3 +219,51 @@ def test_the_end_of_a_soak_changes_what_is_picked_by_the_clock_alone():
     assert prod.wanted == "1.1"
     prod.wait(10 * MINUTE)
     assert prod.target == "1.0"
+
+
+# --- forward only ---------------------------------------------------------------------------------------------------------
+
+
+def test_without_anything_newer_the_frontier_itself_is_wanted():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").pin(1, "1.0").comes_up("1.0")
+    assert prod.unpin().target == "1.1"
+
+
+def test_a_vetoed_frontier_starts_nothing():
+    prod = Instance().with_good(1, "1.0").offer(2, "1.1").applied("broken", terminal=True).comes_up("1.0")
+    prod.pin(1, "1.0").unpin()
+    assert (prod.life.frontier, prod.target, prod.wanted) == (2, "1.0", "")
+
+
+def test_pins_and_rollbacks_leave_the_frontier_alone():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2")
+    prod.pin(1, "1.0").comes_up("1.0").unpin()
+    prod.comes_up("1.2").roll_back().comes_up("1.0")
+    assert (prod.life.frontier, prod.good) == (3, "1.0")
+
+
+def test_a_pin_of_something_newer_starts_no_frontier():
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0").approve("ann").comes_up("1.0").pin(7, "1.7")
+    prod.approve("ann", release=7).comes_up("1.7")
+    assert (prod.good, prod.life.frontier) == ("1.7", 1)
+
+
+def test_approvals_may_be_given_to_any_release_newer_than_the_frontier():
+    """Whoever approves the one before the newest is heard at once, and a yes is not wasted."""
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1")
+    topics = {topic.rpartition("#")[2] for topic in listened(prod.policy, prod.life, removed=False) if topic.startswith("topic:")}
+    assert topics == {"1", "2"}
+    assert prod.approve("ann", release=1).target == "1.0"
+
+
+def test_a_slow_channel_is_not_starved_by_a_fast_one_before_it():
+    """Staging finalizes a release every hour and each soaks for two: production takes those that are through."""
+    prod, done, taken = Instance(orderings=(after(soak=2 * HOUR),)), [], []
+    for release in range(1, 8):
+        prod.offer(release, f"1.{release}")
+        done.append(Finalization(version(f"1.{release}"), release, prod.now))
+        prod.tell(Neighbour(instance="app/web@staging", number=release, finalized=tuple(done))).wait(HOUR)
+        if prod.life.applying.operation:
+            taken.append(prod.target)
+            prod.comes_up(prod.target)
+    assert taken == ["1.1", "1.2", "1.3", "1.4", "1.5", "1.6"]
