@@ -10,7 +10,7 @@ FIRST_SEED ?= 0
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
 PYTEST ?=
 
-.PHONY: help demo test e2e simulate mutants lint types contracts check format bench docs lock clean
+.PHONY: help demo test e2e simulate mutants mutation lint types contracts check format bench docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEE
 
 mutants: .venv/.dev ## deliberate bugs, each of which the tests of the core must catch
 	$(BIN)/python tests/mutants/run.py -j $(WORKERS)
+
+mutation: .venv/.dev ## small changes to the core, one at a time: does any test notice? (MUTATION="-n 200 selection"; resumable)
+	$(BIN)/python tests/mutation/run.py -j $(WORKERS) $(MUTATION)
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check .
