@@ -124,6 +124,8 @@ def test_resolving_in_two_steps_is_resolving_at_once(text, inserted):
     values = {"version": "1.4.2", "constants": {"x": inserted}}
     try:
         first = resolve(text, {"constants": values["constants"]}, keep=KEEP)
+    except LookupMissing:  # pieces that happen to make a lookup of something else
+        assume(False)
     except ValueError:  # the one pair that cannot be written
         assert inserted.endswith("$") or "${constants.y:-d}" in text
         assume(False)
