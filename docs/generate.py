@@ -1,4 +1,4 @@
-"""Writes the tables of configuration.md: names, types and defaults from the models, meanings from meanings.py."""
+"""Writes what the code knows: the tables of configuration.md (meanings from meanings.py), and the whole of commands.md."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from setpoint.config.documents import KINDS, ChannelFields, Node
 from setpoint.config.documents.base import Document, Labelled
 from setpoint.config.documents.channel import Cadence
 from setpoint.config.documents.gates import Gated
+from setpoint.control.documentation import commands_page
 from setpoint.model.time import format_duration
 
 sys.path.insert(0, str(Path(__file__).parent))
 from meanings import KIND_ORDER, MEANINGS
 
 PAGE = Path(__file__).parent / "configuration.md"
+COMMANDS = PAGE.with_name("commands.md")
 MARK = re.compile(r"(?<=<!-- generated: begin -->\n).*?(?=<!-- generated: end -->)", re.DOTALL)
 WORDS = {
     "read_duration": "duration",
@@ -174,13 +176,13 @@ def _default(field: Any, kind: str) -> str:
 
 
 def main() -> None:
-    """Write the page, or say with ``--check`` whether it is stale."""
-    text = PAGE.read_text("utf-8")
-    if page(text) == text:
-        return
-    if "--check" in sys.argv:
-        sys.exit("docs/configuration.md does not say what the models say: run `make docs`")
-    PAGE.write_text(page(text), "utf-8")
+    """Write the pages, or say with ``--check`` which are stale."""
+    for path, text in ((PAGE, page(PAGE.read_text("utf-8"))), (COMMANDS, commands_page())):
+        if path.read_text("utf-8") == text:
+            continue
+        if "--check" in sys.argv:
+            sys.exit(f"{path.name} does not say what the code says: run `make docs`")
+        path.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

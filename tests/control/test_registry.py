@@ -74,4 +74,4 @@ def test_each_is_documented(name: str) -> None:
 
 
 def test_the_page_is_the_one_that_is_generated() -> None:
-    assert PAGE.read_text() == commands_page(), "run: python -m setpoint.control.documentation > docs/commands.md"
+    assert PAGE.read_text() == commands_page(), "run: make docs"

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from setpoint.cli import rehearsal
 from setpoint.cli.ending import REFUSALS, Code, Ended
 from setpoint.cli.options import Output
 from setpoint.server.location import default_home
@@ -42,9 +45,25 @@ def ended(error: ClientError) -> Ended:
 
 
 def command(home: Path | None, token: str, name: str, payload: Mapping[str, Any]) -> Answer:
-    """One command, and its answer."""
+    """One command, and its answer. With ``--dry-run`` it ends here, with what would come of it."""
     with connected(home, token) as client:
-        return client.command(name, payload)
+        return carried_out(client, name, payload)
+
+
+def carried_out(client: Client, name: str, payload: Mapping[str, Any], *, request: str = "") -> Answer:
+    """As ``command``, by a client that is connected."""
+    output = rehearsal.rehearsed_as()
+    if output is None:
+        return client.command(name, payload, request=request)
+    answer = client.rehearse(name, payload)
+
+    def table() -> None:
+        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+
+        say(*rehearsal.lines(answer, width()))
+
+    show(answer, output, table)
+    raise typer.Exit
 
 
 def query(home: Path | None, token: str, name: str, payload: Mapping[str, Any] | None = None) -> Answer:

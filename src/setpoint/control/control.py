@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from setpoint.config.compile import Configuration
-from setpoint.control import commands, queries
+from setpoint.control import commands, queries, rehearsing
 from setpoint.control.act import Act
 from setpoint.control.audit import DONE, Audit, Entry
 from setpoint.control.errors import ControlError, Malformed, NotFound, Refused, Unavailable
 from setpoint.control.people import People
 from setpoint.control.permissions import require
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Answer, Operation, Request, Stream
+from setpoint.control.rehearsing import Rehearsed
 from setpoint.engine.effects import Effects, RuntimeDefinition
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.errors import EngineError
@@ -110,6 +111,21 @@ class Control:
             raise
         entry = Entry(person.name, name, operation.subject(parsed), str(getattr(parsed, "why", "")), at=act.now)
         return await self._audited(operation, act, parsed, entry)
+
+    async def rehearse(self, name: str, payload: Mapping[str, Any], person: Person) -> Rehearsed:
+        """What a command would do, without doing it: whoever may not do it may not ask either.
+
+        Raises:
+            ControlError: it would not be done; the message says why.
+        """
+        operation = _find(COMMANDS, name, "command")
+        require(person, operation.permission, f"rehearse {name}")
+        if not operation.rehearsable:
+            raise Refused(f"There is no dry run of {name}.", operation.instead)
+        staged, rehearsal = rehearsing.stage(self)
+        act = Act(staged, person, self.clock(), rehearsing.DRY_RUN)
+        answer = await self._handle(operation, act, _parse(operation, payload))
+        return rehearsing.told(name, answer, act, rehearsal.outcome)
 
     async def query(self, name: str, payload: Mapping[str, Any], person: Person) -> Answer:
         """Ask something as somebody. Raises ControlError."""

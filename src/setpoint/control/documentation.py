@@ -1,9 +1,8 @@
-"""``docs/commands.md`` from the registry: ``python -m setpoint.control.documentation > docs/commands.md``."""
+"""``docs/commands.md`` from the registry; ``make docs`` writes it."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,6 +20,8 @@ with parameters; streams are `GET /api/v1/NAME` and answer with server-sent even
 A refusal is JSON: `{code, message, hint, details}`. The schema of everything is at `/api/v1/openapi.json`.
 
 Every command is written to the audit before it is tried, and once more with its outcome (`audit`).
+`POST /api/v1/rehearsals/NAME` takes what the command takes and does nothing: it answers with what the command would answer, and
+with what would come of it at once, told by the very decisions it would lead to (`{command, answer, consequences, complete}`).
 """
 
 
@@ -84,7 +85,3 @@ def _type(field: dict[str, Any]) -> str:
         nested = field.get("additionalProperties")
         return f"map of {_type(nested)}" if isinstance(nested, dict) and "$ref" not in nested else "map"
     return _WORDS[field["type"]]
-
-
-if __name__ == "__main__":
-    sys.stdout.write(commands_page())

@@ -45,6 +45,13 @@ class Operation:
     handler: Handler
     subject: Callable[[Any], str]
     """What a request is about, for the audit; never a secret."""
+    instead: str = ""
+    """Of a command without a dry run: what shows beforehand what it does."""
+
+    @property
+    def rehearsable(self) -> bool:
+        """Whether there is a dry run."""
+        return self.mutates and not self.instead
 
 
 @dataclass(frozen=True)
@@ -66,12 +73,19 @@ STREAMS: dict[str, Stream] = {}
 
 
 def command(
-    name: str, permission: Permission, request: type[Q], answer: type[A], summary: str, *, subject: Callable[[Q], str]
+    name: str,
+    permission: Permission,
+    request: type[Q],
+    answer: type[A],
+    summary: str,
+    *,
+    subject: Callable[[Q], str],
+    instead: str = "",
 ) -> Callable[[Callable[[Act, Q], Awaitable[A]]], Callable[[Act, Q], Awaitable[A]]]:
-    """Register a mutation; each is audited."""
+    """Register a mutation; each is audited. ``instead``: it has no dry run, and this is what to do."""
 
     def register(handler: Callable[[Act, Q], Awaitable[A]]) -> Callable[[Act, Q], Awaitable[A]]:
-        COMMANDS[name] = Operation(name, permission, request, answer, summary, True, handler, subject)
+        COMMANDS[name] = Operation(name, permission, request, answer, summary, True, handler, subject, instead)
         return handler
 
     return register

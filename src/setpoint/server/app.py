@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import typing
@@ -19,6 +20,7 @@ import setpoint
 from setpoint.control.control import Control
 from setpoint.control.errors import ControlError, Malformed
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Operation, Stream
+from setpoint.control.rehearsing import Rehearsed
 from setpoint.server import problems, streams
 from setpoint.server.guard import Guard
 
@@ -35,6 +37,8 @@ def create_app(control: Control, stopping: asyncio.Event) -> FastAPI:
     )
     for command in COMMANDS.values():
         _add_command(app, control, command)
+        if command.rehearsable:
+            _add_rehearsal(app, control, command)
     for query in QUERIES.values():
         _add_query(app, control, query)
     for stream in STREAMS.values():
@@ -57,6 +61,16 @@ def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
         return _answer(answer)
 
     _route(app, f"{PREFIX}/commands/{operation.name}", run, operation, ["POST"], "commands")
+
+
+def _add_rehearsal(app: FastAPI, control: Control, operation: Operation) -> None:
+    async def run(request: Request) -> Response:
+        return _answer(await control.rehearse(operation.name, await _json(request), request.state.person))
+
+    rehearsed = dataclasses.replace(
+        operation, name=f"rehearse-{operation.name}", answer=Rehearsed, summary=f"What would come of it: {operation.summary}"
+    )
+    _route(app, f"{PREFIX}/rehearsals/{operation.name}", run, rehearsed, ["POST"], "rehearsals")
 
 
 def _add_query(app: FastAPI, control: Control, operation: Operation) -> None:

@@ -77,6 +77,10 @@ class Client:
         headers = {"Idempotency-Key": request or uuid.uuid4().hex}
         return self._ask(f"/api/v1/commands/{name}", payload or {}, headers)
 
+    def rehearse(self, name: str, payload: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What a command would do, without doing it. Raises ClientError."""
+        return self._ask(f"/api/v1/rehearsals/{name}", payload or {}, {})
+
     def query(self, name: str, payload: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask something. Raises ClientError."""
         return self._ask(f"/api/v1/queries/{name}", payload or {}, {})

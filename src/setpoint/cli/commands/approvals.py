@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from setpoint.cli.options import Format, Home, Output, ReleaseNumber, Target, Token, Why
+from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
 Topic = Annotated[str, typer.Argument(help="The topic; without it every one that you may answer.")]
@@ -14,9 +15,9 @@ Topic = Annotated[str, typer.Argument(help="The topic; without it every one that
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(approve)
-    app.command()(reject)
-    app.command()(skip)
+    app.command()(acting(approve))
+    app.command()(acting(reject))
+    app.command()(acting(skip))
 
 
 def approve(

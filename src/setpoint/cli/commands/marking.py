@@ -8,6 +8,7 @@ import typer
 
 from setpoint.cli.ending import Code, Ended
 from setpoint.cli.options import App, Format, Home, Output, Target, Token, Why
+from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
 Version = Annotated[str, typer.Argument(metavar="SERVICE=VERSION", help="Such as web=1.4.2.")]
@@ -15,10 +16,10 @@ Version = Annotated[str, typer.Argument(metavar="SERVICE=VERSION", help="Such as
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command("mark-bad")(mark_bad)
-    app.command("mark-good")(mark_good)
-    app.command("cancel")(cancel)
-    app.command("promote")(promote)
+    app.command("mark-bad")(acting(mark_bad))
+    app.command("mark-good")(acting(mark_good))
+    app.command("cancel")(acting(cancel))
+    app.command("promote")(acting(promote))
 
 
 def mark_bad(

@@ -8,12 +8,13 @@ import typer
 
 from setpoint.cli.ending import Code, Ended
 from setpoint.cli.options import App, Format, Home, Output, Token, Why
-from setpoint.cli.session import Answer, connected, query, show
+from setpoint.cli.rehearsal import acting
+from setpoint.cli.session import Answer, carried_out, connected, query, show
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(release)
+    app.command()(acting(release))
     app.command("releases")(releases)
 
 
@@ -61,7 +62,7 @@ def release(
         "skip": skip or [],
     }
     with connected(home, token) as client:
-        answer = client.command("release", payload, request=request)
+        answer = carried_out(client, "release", payload, request=request)
         if not wait:
             show(answer, output, lambda: _print(answer))
             return

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from setpoint.cli.options import Format, Home, Instance, Output, ReleaseNumber, Target, Token, Why
+from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     for function in (pin, unpin, hold, resume, rollback, retry):
-        app.command()(function)
+        app.command()(acting(function))
 
 
 def pin(

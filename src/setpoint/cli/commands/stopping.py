@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from setpoint.cli.options import Format, Home, Output, Target, Token, Why
+from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
 Scope = Annotated[str, typer.Argument(help="An application, a channel or runtime:NAME; without it everything.")]
@@ -14,10 +15,10 @@ Scope = Annotated[str, typer.Argument(help="An application, a channel or runtime
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command("stop-the-line")(stop_the_line)
-    app.command("start-the-line")(start_the_line)
+    app.command("stop-the-line")(acting(stop_the_line))
+    app.command("start-the-line")(acting(start_the_line))
     for function in (pause, unpause, observe, heal):
-        app.command()(function)
+        app.command()(acting(function))
 
 
 def stop_the_line(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:

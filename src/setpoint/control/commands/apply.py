@@ -86,6 +86,7 @@ class Progress(msgspec.Struct, frozen=True):
     Applied,
     "Put a configuration into force; changes of what runs are released by themselves.",
     subject=lambda request: request.root,
+    instead="Ask for `preview`: `setpoint apply DIRECTORY --dry-run` shows it.",
 )
 async def apply(act: Act, request: ApplyRequest) -> Applied:
     """Stores it first; what is left undone by a crash is done by ``restore``."""

@@ -72,6 +72,7 @@ class TokenList(Answer):
     subject=lambda request: (
         f"{request.user}{' (admin)' if request.admin else ''}" + (f" in {', '.join(request.groups)}" if request.groups else "")
     ),
+    instead="A token is made at once, and worthless as soon as it is revoked; `setpoint token list` shows those there are.",
 )
 async def create(act: Act, request: TokenRequest) -> NewToken:
     """The secret is given out here and nowhere else."""
@@ -88,6 +89,7 @@ async def create(act: Act, request: TokenRequest) -> NewToken:
     TokenView,
     "Make a token worthless at once.",
     subject=lambda request: request.id,
+    instead="It would be worthless at once; `setpoint token list` shows whose it is.",
 )
 async def revoke(act: Act, request: RevokeRequest) -> TokenView:
     """The last administrator's token stays."""

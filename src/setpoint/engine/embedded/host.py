@@ -36,6 +36,7 @@ from setpoint.engine.embedded.watches import Watches
 from setpoint.engine.embedded.world import World
 from setpoint.engine.errors import EngineDegraded, EngineStopped
 from setpoint.engine.port import Clock, Codec, Decide, Performer, WatchOf
+from setpoint.engine.rehearsal import Committed, Rehearsal
 from setpoint.model.time import Duration, Instant
 from setpoint.store.database import Database
 from setpoint.store.history import History, Line
@@ -183,6 +184,16 @@ class EmbeddedEngine:
     async def scan(self, kind: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, Any]]:
         """Entities of a kind in order of their ids, from after ``after``, with their committed states."""
         return self._world.scan(kind, after, limit)
+
+    def rehearse(self) -> Rehearsal:
+        """An engine on a copy of what is committed, that tells what facts would lead to and does nothing."""
+        world = self._world
+
+        def state(entity: str) -> Any:
+            actor = world.actors.get(entity)
+            return actor.durable if actor is not None else None
+
+        return Rehearsal(Committed(state, world.publications, world.subscribers), self._decide, self._clock)
 
     def look(self, entity: str) -> None:
         """A hint that what runs may have changed: look at once."""

@@ -1,0 +1,129 @@
+"""A dry run: what a command would do, told by the very decisions it would lead to. Nothing is stored, performed or audited."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from setpoint.control.act import Act
+from setpoint.control.registry import Answer
+from setpoint.core.instance.explain import explain
+from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.core.instructions import Apply, Remove, RunCheck, RunTask
+from setpoint.engine.rehearsal import Effect, Outcome, Rehearsal
+from setpoint.model.spec import Spec
+from setpoint.model.time import Instant
+from setpoint.store.content import Content
+from setpoint.store.records import Records
+
+if TYPE_CHECKING:
+    from setpoint.control.control import Control
+
+DRY_RUN = "dry-run"
+
+
+class Consequence(Answer):
+    """One thing that would come of it, by decisions alone: what the outside makes of it is not guessed."""
+
+    entity: str
+    """``instance:saas/web@acme``, ``line:saas`` …"""
+    kind: str
+    """``decides``: a line of history; ``starts``: an apply, a check or a task; ``waits``: a reason that holds it up then."""
+    text: str
+
+
+class Rehearsed(Answer):
+    """What a command would answer, and what would come of it at once."""
+
+    command: str
+    answer: dict[str, Any]
+    consequences: list[Consequence]
+    complete: bool
+    """False: there is more than is told."""
+
+
+class _NoContent(Content):
+    """Specs and files are not stored."""
+
+    async def put(self, specs: Iterable[Spec] = (), files: Iterable[bytes] = ()) -> None:
+        """Forget them."""
+
+
+class _NoRecords(Records):
+    """Nothing is written."""
+
+    async def put(self, kind: str, key: str, value: Any) -> None:
+        """Forget it."""
+
+    async def append(self, kind: str, at: Instant, value: Any) -> int:  # noqa: ARG002 - nothing is kept
+        """Forget it."""
+        return 0
+
+    async def delete(self, kind: str, key: str) -> bool:  # noqa: ARG002 - nothing is kept
+        """Leave it."""
+        return False
+
+
+def stage(control: Control) -> tuple[Control, Rehearsal]:
+    """A control that works on a rehearsal instead of the engine."""
+    rehearsal = control.engine.rehearse()
+    staged = copy.copy(control)
+    staged.engine = rehearsal  # type: ignore[assignment]  # commands only post and read
+    staged.content = _NoContent(control.engine.database)
+    staged.records = _NoRecords(control.engine.database)
+    return staged, rehearsal
+
+
+def told(command: str, answer: Answer, act: Act, outcome: Outcome) -> Rehearsed:
+    """What came out, in the order in which it was decided; what it then waits for comes last."""
+    found = [Consequence(entity=entity, kind="decides", text=event.text) for entity, event in outcome.events]
+    found += [
+        Consequence(entity=entity, kind="starts", text=_does(effect, outcome, entity)) for entity, effect in outcome.effects
+    ]
+    found += _waits(outcome, act.now)
+    return Rehearsed(
+        command=command, answer=answer.model_dump(mode="json"), consequences=_once(found), complete=not outcome.cut_off
+    )
+
+
+def _once(found: list[Consequence]) -> list[Consequence]:
+    """The same one told once."""
+    return list({(one.entity, one.kind, one.text): one for one in found}.values())
+
+
+def _does(effect: Effect, outcome: Outcome, entity: str) -> str:
+    match effect:
+        case Apply():
+            return f"{_name_of(outcome.after.get(entity), effect.spec)} is applied"
+        case Remove():
+            return "what runs is taken down"
+        case RunCheck(definition=definition):
+            return f"{definition.protection} is checked"
+        case RunTask(definition=task):
+            return f"the task {task.task} runs"
+        case _:
+            return f"what has not started of {effect.operation} is called off"
+
+
+def _name_of(state: Any, spec: str) -> str:
+    offers = state.life.offers if isinstance(state, InstanceState) else ()
+    return next((offer.version.name for offer in reversed(offers) if offer.spec == spec), spec)
+
+
+def _waits(outcome: Outcome, now: Instant) -> Iterator[Consequence]:
+    """Reasons that are new."""
+    for entity, after in outcome.after.items():
+        if not isinstance(after, InstanceState) or after.policy is None:
+            continue
+        before = outcome.before.get(entity)
+        known = {reason.text for reason in explain(before, now)} if isinstance(before, InstanceState) else set()
+        for reason in explain(after, now):
+            if reason.text not in known:
+                yield Consequence(entity=entity, kind="waits", text=_about(after, reason.text))
+
+
+def _about(state: InstanceState, text: str) -> str:
+    candidate = state.life.candidate
+    offer = offer_of(state.life, candidate.release) if candidate else None
+    return f"{offer.version.name}: {text}" if offer and offer.version.name not in text else text

@@ -1,0 +1,140 @@
+"""What a fact would lead to, told beforehand: the very decisions of the core, in memory, on what is durable now.
+
+Nothing is stored and nothing is performed. It goes as far as decisions go without the outside: an apply, a check or a task that
+would start is told, and what comes of it is not guessed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import structs
+
+from setpoint.core.facts import AnyFact
+from setpoint.core.instructions import (
+    AnyInstruction,
+    Apply,
+    Cancel,
+    Event,
+    Publish,
+    Record,
+    Remove,
+    RunCheck,
+    RunTask,
+    Send,
+    Subscribe,
+    Unsubscribe,
+)
+from setpoint.engine.port import Clock, Decide
+
+MOST_TURNS = 20_000
+"""A rehearsal of more is cut off, and says so."""
+Effect = Apply | Remove | RunCheck | RunTask | Cancel
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a host gives away to be rehearsed on; it is read, never changed."""
+
+    state: Callable[[str], Any]
+    """Entity -> its state; None: it has none."""
+    publications: Mapping[str, AnyFact]
+    subscribers: Mapping[str, Iterable[str]]
+
+
+@dataclass
+class Outcome:
+    """What would happen, in order."""
+
+    events: list[tuple[str, Event]] = field(default_factory=list)
+    """(entity, line of history)."""
+    effects: list[tuple[str, Effect]] = field(default_factory=list)
+    """(entity, what would be asked of the outside)."""
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    """Entity -> state, of those that had a turn."""
+    cut_off: bool = False
+
+
+class Rehearsal:
+    """Takes facts like an engine, and keeps to itself what they lead to."""
+
+    def __init__(self, committed: Committed, decide: Decide, clock: Clock) -> None:
+        self._committed = committed
+        self._decide = decide
+        self._clock = clock
+        self._published: dict[str, AnyFact] = {}
+        self._subscribed: dict[str, dict[str, bool]] = {}
+        """Publisher -> who listens from now on (True), or no longer does."""
+        self._waiting: deque[tuple[str, AnyFact]] = deque()
+        self.outcome = Outcome()
+        self._turns = 0
+
+    # --- as an engine
+
+    async def post(self, entity: str, fact: AnyFact, *, dedup: str = "") -> None:  # noqa: ARG002 - nothing is kept that could repeat
+        """Deliver a fact and everything that follows from it by decisions alone."""
+        self._deliver(entity, fact)
+        while self._waiting and not self.outcome.cut_off:
+            self._turn(*self._waiting.popleft())
+
+    async def post_all(self, facts: Iterable[tuple[str, AnyFact]]) -> None:
+        """Deliver many."""
+        for entity, fact in facts:
+            await self.post(entity, fact)
+
+    async def read(self, entity: str) -> Any:
+        """The state as it would be by now."""
+        if entity in self.outcome.after:
+            return self.outcome.after[entity]
+        return self._committed.state(entity)
+
+    # --- turns
+
+    def _deliver(self, entity: str, fact: AnyFact) -> None:
+        self._waiting.append((entity, fact if fact.at else structs.replace(fact, at=self._clock())))
+
+    def _turn(self, entity: str, fact: AnyFact) -> None:
+        self._turns += 1
+        self.outcome.cut_off = self._turns >= MOST_TURNS
+        before = self.outcome.after.get(entity, self._committed.state(entity))
+        decision = self._decide(entity, before, (fact,), fact.at)
+        self.outcome.before.setdefault(entity, before)
+        self.outcome.after[entity] = decision.state
+        for instruction in decision.instructions:
+            self._take(entity, instruction, fact)
+
+    def _take(self, entity: str, instruction: AnyInstruction, cause: AnyFact) -> None:
+        match instruction:
+            case Send(to, fact):
+                self._deliver(to, structs.replace(fact, at=cause.at))
+            case Publish(fact):
+                self._published[entity] = fact
+                for listener in self._listeners(entity):
+                    self._deliver(listener, structs.replace(fact, at=cause.at))
+            case Subscribe(to):
+                self._subscribe(entity, to, cause)
+            case Unsubscribe(to):
+                self._subscribed.setdefault(to, {})[entity] = False
+            case Record(event):
+                self.outcome.events.append((entity, event))
+            case Apply() | Remove() | RunCheck() | RunTask() | Cancel():
+                self.outcome.effects.append((entity, instruction))
+            case _:
+                pass  # looks change nothing
+
+    def _subscribe(self, entity: str, to: str, cause: AnyFact) -> None:
+        if entity in self._listeners(to):
+            return
+        self._subscribed.setdefault(to, {})[entity] = True
+        known = self._published.get(to) or self._committed.publications.get(to)
+        if known is not None:
+            self._deliver(entity, structs.replace(known, at=cause.at))
+
+    def _listeners(self, publisher: str) -> list[str]:
+        changed = self._subscribed.get(publisher, {})
+        before = [one for one in self._committed.subscribers.get(publisher, ()) if changed.get(one, True)]
+        return before + [one for one, listens in changed.items() if listens and one not in before]
