@@ -122,6 +122,7 @@ def test_a_dollar_that_would_escape_a_kept_lookup_is_refused():
 )
 def test_resolving_in_two_steps_is_resolving_at_once(text, inserted):
     values = {"version": "1.4.2", "constants": {"x": inserted}}
+    assume({path[0] for path in paths(text)} <= {"version", "constants"})
     try:
         first = resolve(text, {"constants": values["constants"]}, keep=KEEP)
     except LookupMissing:  # pieces that happen to make a lookup of something else
