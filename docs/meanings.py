@@ -1,6 +1,6 @@
 """What each key of the configuration means: model -> key -> a sentence. The empty key is what stands above the table."""
 
-KIND_ORDER = ("Organization", "Application", "Channel", "Service", "Runtime", "Protection", "Calendar")
+KIND_ORDER = ("Organization", "Application", "Channel", "Service", "Runtime", "Protection", "Task", "Calendar")
 
 _CONSTANTS = "values that lookups read as `${constants.X}`; later nodes win: organization, application, runtime, channel, service"
 _ENV = "environment of what runs; merged in the same order, `null` removes a variable"
@@ -21,6 +21,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "gates of different nodes add up.",
         "title": "Gates",
         "protections": "checks; a text is short for `{use: …}`",
+        "tasks": "side effects that must succeed once, such as a migration; a text is short for `{use: …}`. Those of a phase run "
+        "one after the other once everything else in the phase holds: runtime, application, channel, service, each as written",
         "approvals": "who must say yes",
         "calendars": "when deployments may start; a text is the name of a Calendar. All must be open",
     },
@@ -37,10 +39,22 @@ MEANINGS: dict[str, dict[str, str]] = {
         "use": "a Protection's name, or a built-in's",
         "with": "its arguments",
         "at": "a phase, a list of phases, or a map of phases to options; default: the Protection's own",
+        "after": "name of a task of the same phase: asked only once that has succeeded",
         "informational": "shown, gates nothing",
         "interval": "instead of the Protection's",
         "timeout": "instead of the Protection's",
         "maxAge": "instead of the Protection's",
+    },
+    "TaskEntry": {
+        "": "One entry of `tasks`.",
+        "title": "Task entry",
+        "use": "a Task's name",
+        "with": "its arguments",
+        "at": "when it runs",
+        "key": "attempts of one release with the same key share one run; default: that of the subject",
+        "retries": "how often it is tried again",
+        "onFail": "what happens when no try is left: the attempt waits for a person's `retry`, or fails; default: `wait` before "
+        "the deployment, `fail` after it",
     },
     "Phases": {
         "": "A phase alone (`at: deployment`) or a list has no options.",
@@ -250,6 +264,18 @@ MEANINGS: dict[str, dict[str, str]] = {
         "interval": "between two runs, while somebody waits",
         "timeout": "of one run",
         "maxAge": "how old a result may be; default and least: twice the interval plus the timeout",
+    },
+    "Task": {
+        "": "A program with side effects that must succeed once in an attempt: a migration, a notification. As a Protection, but "
+        "success counts for the release and is not asked for again.",
+        "program": "a program of your own; it gets `SETPOINT_OPERATION_ID`, the same at every retry",
+        "http": "a request",
+        "use": "a built-in, with arguments of its own",
+        "parameters": "name → declaration of what `with` may hold; `${with.X}`",
+        "with": "arguments that uses of it start from",
+        "timeout": "of one try; it is then killed with its whole process group",
+        "once": "a try whose end nobody saw (the engine was killed meanwhile) is not repeated: a person is asked",
+        "irreversible": "once it was started, nothing is rolled back past it by itself",
     },
     "Program": {
         "": "Exit 0 is yes, 1 is no; the last line written is the reason.",

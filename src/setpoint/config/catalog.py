@@ -18,6 +18,7 @@ from setpoint.config.documents import (
     Protection,
     Runtime,
     Service,
+    Task,
 )
 from setpoint.config.problems import Position, Problems, suggest
 from setpoint.config.validate import locate, path_at, read_model, where
@@ -60,6 +61,7 @@ class Catalog:
     applications: dict[str, Entry[Application]] = field(default_factory=dict)
     runtimes: dict[str, Entry[Runtime]] = field(default_factory=dict)
     protections: dict[str, Entry[Protection]] = field(default_factory=dict)
+    tasks: dict[str, Entry[Task]] = field(default_factory=dict)
     calendars: dict[str, Entry[Calendar]] = field(default_factory=dict)
     below: dict[str, ApplicationEntries] = field(default_factory=dict)
     complete: bool = True
@@ -77,7 +79,7 @@ class Catalog:
         """Every document and channel."""
         if self.organization:
             yield self.organization
-        for group in (self.applications, self.runtimes, self.protections, self.calendars):
+        for group in (self.applications, self.runtimes, self.protections, self.tasks, self.calendars):
             yield from group.values()
         for below in self.below.values():
             yield from below.channels.values()
@@ -195,6 +197,7 @@ def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], probl
         groups: dict[type[Labelled], dict[str, Entry[Any]]] = {
             Runtime: catalog.runtimes,
             Protection: catalog.protections,
+            Task: catalog.tasks,
             Calendar: catalog.calendars,
         }
         _put(groups[model], entry, f"{model.__name__.lower()}s", problems)

@@ -21,10 +21,12 @@ from setpoint.config.origins import origins_of
 from setpoint.config.parameters import ParameterError, declared_values
 from setpoint.config.policies import PolicyCompiler
 from setpoint.config.problems import ConfigurationError, Problem, Problems, in_order
+from setpoint.config.programs import Resolver
 from setpoint.config.references import check_references
 from setpoint.config.running import check_running, template
 from setpoint.config.scope import Instance
 from setpoint.config.specs import block_tree, environment_tree, release_values, render
+from setpoint.config.tasks import TaskCompiler
 from setpoint.config.values import plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
@@ -266,7 +268,8 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     catalog.complete = catalog.complete and complete
     check_references(catalog, files, problems)
     instances = build_instances(catalog, problems)
-    compiler = PolicyCompiler(catalog, CheckCompiler(catalog, root, problems), problems)
+    resolver = Resolver(catalog, root, problems)
+    compiler = PolicyCompiler(catalog, CheckCompiler(resolver), TaskCompiler(resolver), problems)
     policies = {}
     for name, instance in instances.items():
         application = str(instance.application.name)

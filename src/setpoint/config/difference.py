@@ -86,7 +86,13 @@ def _running(template: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_GATES = {"checks": "check.subject", "orderings": "channels", "approvals": "subject", "calendars": "timezone"}
+_GATES = {
+    "checks": "check.subject",
+    "tasks": "task.subject",
+    "orderings": "channels",
+    "approvals": "subject",
+    "calendars": "timezone",
+}
 """Lists of gates -> the field that tells most about a whole one."""
 
 
@@ -100,7 +106,8 @@ def _policies(old: Policy, new: Policy) -> tuple[dict[str, str], dict[str, str]]
 def _fields(policy: Policy) -> dict[str, str]:
     fields = _plain(policy)
     del fields["instance"]
-    fields["checks"] = [check | {"name": f"{check['name']}@{check['phase']}"} for check in fields["checks"]]
+    for kind in ("checks", "tasks"):
+        fields[kind] = [gate | {"name": f"{gate['name']}@{gate['phase']}"} for gate in fields[kind]]
     return {path: text for path, text in flat(fields).items() if text != "[]" or path not in _GATES}
 
 

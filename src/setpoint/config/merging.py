@@ -9,7 +9,7 @@ from typing import Any
 from setpoint.config.problems import Position
 from setpoint.config.yaml import Mapping, Scalar, Sequence, place_of
 
-NAMED_LISTS = {"protections": "use", "approvals": "topic", "calendars": "name"}
+NAMED_LISTS = {"protections": "use", "tasks": "use", "approvals": "topic", "calendars": "name"}
 """List -> the key that names an entry without a name of its own, and that a text stands for."""
 Report = Callable[[Position, str, str], None]
 """Told of a ``remove`` that removes nothing: where, the list, the name."""

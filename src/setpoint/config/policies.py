@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from setpoint.config.catalog import Catalog
@@ -17,6 +18,7 @@ from setpoint.config.lookups import LookupReport, resolve_tree
 from setpoint.config.orderings import Neighbours, entry_orderings, orderings, unique
 from setpoint.config.problems import Position, Problems, suggest
 from setpoint.config.scope import Instance
+from setpoint.config.tasks import TaskCompiler, waited_for
 from setpoint.config.values import as_text
 from setpoint.config.yaml import place_of
 from setpoint.model.calendars import Calendar
@@ -30,6 +32,7 @@ from setpoint.model.policy import (
     Ordering,
     Policy,
     Strategy,
+    TaskUse,
 )
 from setpoint.model.selector import Selector
 
@@ -44,11 +47,13 @@ class PolicyCompiler:
 
     catalog: Catalog
     checks: CheckCompiler
+    tasks: TaskCompiler
     problems: Problems
 
     def compile(self, instance: Instance, neighbours: Neighbours) -> Policy:
         """Everything about *when*."""
         channel, service, runtime = instance.channel, instance.service, instance.runtime
+        tasks = tuple(self._tasks(instance))
         mirror = neighbours.instance(instance, str(channel.mirror)) if channel.mirror else ""
         return Policy(
             instance=instance.name,
@@ -57,10 +62,11 @@ class PolicyCompiler:
             mirror=mirror,
             accepts=_accepts(instance),
             orderings=unique([*orderings(instance, neighbours), *self._stable_channels(instance, neighbours)]),
-            checks=tuple(self._checks(instance)),
+            checks=tuple(self._checks(instance, tasks)),
             approvals=tuple(self._approvals(instance)),
             calendars=tuple(self._calendars(instance)),
             cadence=_cadence(instance),
+            tasks=tasks,
             timezone=instance.timezone,
             progress_deadline=service.progress_deadline,
             auto_rollback=service.rollback.auto,
@@ -72,20 +78,49 @@ class PolicyCompiler:
 
     def _gates(self, instance: Instance, kind: str) -> Iterator[tuple[Any, str, str, Selector | None]]:
         """Every entry that can apply here, with its subject's level, the node it stands on, and what is left of its ``when``."""
-        for node, level in NODES:
-            bearer: Gated = getattr(instance, node)
+        for bearer, node, level in self._bearers(instance):
             for entry in getattr(bearer, kind):
                 when = decide(entry.when, instance.labels)
                 if when is not NEVER:
                     yield entry, str(entry.per or level), node, when
 
-    def _checks(self, instance: Instance) -> list[CheckUse]:
+    def _bearers(self, instance: Instance) -> Iterator[tuple[Gated, str, str]]:
+        """Every document that bears gates of this instance, what it is to it, and the subject of gates that do not say."""
+        for node, level in NODES:
+            yield getattr(instance, node), node, level
+
+    def _checks(self, instance: Instance, tasks: tuple[TaskUse, ...]) -> list[CheckUse]:
         found: list[CheckUse] = []
         for entry, level, node, when in self._gates(instance, "protections"):
             if self.checks.builtin(entry) == STABLE:
                 continue
             name = str(entry.name or entry.use)
+            self._check_after(instance, entry)
             for use in self.checks.uses(instance, entry, name, level, when):
+                after = waited_for(entry, use.phase, node, tasks)
+                _append(found, replace(use, after=after) if after else use, node)
+        return found
+
+    def _check_after(self, instance: Instance, entry: ProtectionEntry) -> None:
+        """``after`` names a task that gates the same instances, in a phase of the check."""
+        if entry.after is None:
+            return
+        entries = [task for bearer, _, _ in self._bearers(instance) for task in bearer.tasks]
+        named = [task for task in entries if entry.after in {task.name, task.use if task.name is None else None}]
+        known = [str(task.name or task.use) for task in entries]
+        place = place_of(entry.after)
+        if not named and instance.sound:
+            message = f'`after` names "{entry.after}", which is no task here.'
+            self._add("unknown-reference", place, message, suggest(entry.after, known, otherwise="Add it to `tasks`."))
+        elif named and not {str(task.at) for task in named} & {str(phase) for phase in self.checks.phases(entry)}:
+            message = f'the task "{entry.after}" runs in the phase {named[0].at}, in which "{entry.use}" is not asked.'
+            self._add("after-other-phase", place, message, f"Ask it there: `at: {named[0].at}`; or leave `after` out.")
+
+    def _tasks(self, instance: Instance) -> list[TaskUse]:
+        found: list[TaskUse] = []
+        for entry, level, node, when in self._gates(instance, "tasks"):
+            use = self.tasks.use(instance, entry, level, when)
+            if use is not None:
                 _append(found, use, node)
         return found
 

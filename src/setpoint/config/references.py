@@ -9,12 +9,13 @@ from setpoint.config import paths
 from setpoint.config.builtins import BUILTINS, LATER_BUILTINS, argument_mistakes
 from setpoint.config.catalog import Catalog, Entry
 from setpoint.config.circles import check_circles
-from setpoint.config.documents import ChannelFields, Protection, Runtime, Service
+from setpoint.config.documents import ChannelFields, Runtime, Service, Task
 from setpoint.config.documents.gates import Gated
+from setpoint.config.documents.protection import Runnable
 from setpoint.config.documents.runtime import LATER_RUNTIME_TYPES, RUNTIME_TYPES
 from setpoint.config.documents.service import LATER_WORKLOADS, WORKLOADS
 from setpoint.config.instances import NOT_PER_CHANNEL, effective_service
-from setpoint.config.merging import is_null
+from setpoint.config.merging import NAMED_LISTS, is_null
 from setpoint.config.parameters import ParameterError, typed
 from setpoint.config.problems import Position, Problems, suggest
 from setpoint.config.selectors import check_selectors
@@ -22,6 +23,8 @@ from setpoint.config.validate import locate, where
 from setpoint.config.yaml import Mapping as Tree
 from setpoint.config.yaml import Scalar, place_of
 from setpoint.model.policy import Phase
+
+ORDERINGS = ("release-channel-stable", "service-stable")
 
 
 def check_references(catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> None:
@@ -53,7 +56,10 @@ class _References:
         for runtime in self._catalog.runtimes.values():
             self._runtime(runtime)
         for protection in self._catalog.protections.values():
-            self._protection(protection)
+            self._runnable(protection, "protection")
+        for task in self._catalog.tasks.values():
+            self._runnable(task, "task")
+            self._task(task)
         for entry in self._catalog.entries():
             if isinstance(entry.model, Gated):
                 self._gates(entry, entry.model)
@@ -253,9 +259,9 @@ class _References:
                 "Choose another name for this one.",
             )
 
-    def _protection(self, entry: Entry[Protection]) -> None:
+    def _runnable(self, entry: Entry[Any], what: str) -> None:
         place = locate(entry.tree, ("name",))
-        if entry.name in BUILTINS or entry.name in LATER_BUILTINS:
+        if what == "protection" and (entry.name in BUILTINS or entry.name in LATER_BUILTINS):
             self._add(
                 "reserved-name",
                 place,
@@ -270,8 +276,8 @@ class _References:
                 "one-check-type",
                 entry.tree.position,
                 entry.label,
-                f"a protection has exactly one of program, http and use, but this one has {said}.",
-                "Write one, such as `program: {command: [./check]}`.",
+                f"a {what} has exactly one of program, http and use, but this one has {said}.",
+                f"Write one, such as `program: {{command: [./{'check' if what == 'protection' else 'migrate'}]}}`.",
             )
         if entry.model is None:
             return
@@ -280,8 +286,16 @@ class _References:
         if entry.model.program:
             self._program(entry, entry.model)
 
-    def _program(self, entry: Entry[Protection], protection: Protection) -> None:
-        program = protection.program
+    def _task(self, entry: Entry[Task]) -> None:
+        if entry.model and entry.model.timeout == 0:
+            place, hint = locate(entry.tree, ("timeout",)), "Write a duration above 0, such as 10m."
+            self._add("no-time-to-run", place, entry.label, "a timeout of 0 leaves no time to run.", hint)
+        if entry.model and entry.model.use in ORDERINGS:
+            message = f'"{entry.model.use}" is an ordering: it waits for others and does nothing by itself.'
+            self._add("ordering-as-task", entry.model.use, entry.label, message, "Use it in `protections`, or write `after`.")
+
+    def _program(self, entry: Entry[Any], runnable: Runnable) -> None:
+        program = runnable.program
         if program is None or "${" in program.command[0] or not paths.is_relative_program(program.command[0]):
             return
         file = place_of(program.command).file
@@ -301,11 +315,13 @@ class _References:
             )
 
     def _gates(self, entry: Entry[Any], model: Gated) -> None:
-        for kind, key in (("protections", "use"), ("approvals", "topic"), ("calendars", "name")):
+        for kind, key in NAMED_LISTS.items():
             self._unique(entry, kind, [(str(gate.name or getattr(gate, key) or ""), gate) for gate in getattr(model, kind)], key)
         for protection in model.protections:
             self._builtin(protection.use, {**BUILTINS, **self._catalog.protections}, entry.label, "use")
             self._stable_channel(entry, protection)
+        for task in model.tasks:
+            self._known(task.use, self._catalog.tasks, "task", entry.label, "tasks")
         for calendar in model.calendars:
             in_place = calendar.open is not None or calendar.closed
             if calendar.name and not in_place:

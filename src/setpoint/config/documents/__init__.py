@@ -10,6 +10,7 @@ from setpoint.config.documents.organization import Organization
 from setpoint.config.documents.protection import Protection
 from setpoint.config.documents.runtime import Runtime
 from setpoint.config.documents.service import Service
+from setpoint.config.documents.task import Task
 
 KINDS: dict[str, type[Labelled]] = {
     "Organization": Organization,
@@ -18,9 +19,10 @@ KINDS: dict[str, type[Labelled]] = {
     "Service": Service,
     "Runtime": Runtime,
     "Protection": Protection,
+    "Task": Task,
     "Calendar": Calendar,
 }
-LATER_KINDS = ("Policy", "Task", "Invariant")
+LATER_KINDS = ("Policy", "Invariant")
 
 __all__ = [
     "KINDS",
@@ -37,4 +39,5 @@ __all__ = [
     "Runtime",
     "Service",
     "Stray",
+    "Task",
 ]

@@ -1,4 +1,4 @@
-"""The gate fields, which mean the same on every node: protections, approvals, calendars."""
+"""The gate fields, which mean the same on every node: protections, tasks, approvals, calendars."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from setpoint.config.values import (
     Name,
     Principal,
     Several,
+    Template,
     Text,
     Zone,
     choice,
@@ -91,15 +92,32 @@ class Phases(Node):
 class ProtectionEntry(Common):
     """One entry of ``protections``."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"after": "checks that wait for tasks"}
     SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
     use: Name
     with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
     at: Phases | None = None
+    after: Name | None = None
     informational: Boolean = False
     interval: Duration | None = None
     timeout: Duration | None = None
     max_age: Duration | None = None
+
+    @classmethod
+    def short(cls, scalar: Scalar) -> dict[str, Any] | None:
+        """A text is what is used."""
+        return {"use": scalar}
+
+
+class TaskEntry(Common):
+    """One entry of ``tasks``."""
+
+    SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
+    use: Name
+    with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
+    at: Annotated[str, choice("pre-approval", "pre-deployment", "post-deployment")] = "pre-deployment"
+    key: Template | None = None
+    retries: Integer = 3
+    on_fail: Annotated[str, choice("wait", "fail")] | None = None
 
     @classmethod
     def short(cls, scalar: Scalar) -> dict[str, Any] | None:
@@ -163,8 +181,9 @@ class Gated(Node):
     """A node that may bear gates."""
 
     protections: Several[ProtectionEntry] = ()
+    tasks: Several[TaskEntry] = ()
     approvals: Several[ApprovalEntry] = ()
     calendars: Several[CalendarEntry] = ()
 
 
-LATER_GATES: AnyMapping[str, str] = {"tasks": "tasks", "limits": "limits, waves and leases"}
+LATER_GATES: AnyMapping[str, str] = {"limits": "limits, waves and leases"}

@@ -61,15 +61,20 @@ class Http(Node):
     status: Annotated[str, Reads(_read_status, {"type": ["string", "integer"]})] = "200-299"
 
 
-class Protection(Document):
-    """Exactly one of ``program``, ``http`` and ``use``."""
+class Runnable(Document):
+    """Exactly one of ``program``, ``http`` and ``use``: what checks and tasks have in common."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"container": "checks in containers", "runOn": "checks run by an agent"}
+    LATER: ClassVar[AnyMapping[str, str]] = {"container": "programs in containers", "runOn": "programs run by an agent"}
     program: Program | None = None
     http: Http | None = None
     use: Name | None = None
     parameters: MapOf[Text, Parameter] = Field(default_factory=dict)
     with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
+
+
+class Protection(Runnable):
+    """A check: exit 0 passes, 1 blocks."""
+
     at: Phases | None = None
     interval: Duration = 60 * SECOND
     timeout: Duration = 30 * SECOND
