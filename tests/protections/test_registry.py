@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.protections.contract import definition, run
 
+from setpoint.config.builtins import BUILTINS
+from setpoint.config.policies import STABLE
 from setpoint.model.checks import Outcome
 from setpoint.protections import load, registry
 
 GROUP = "setpoint.protections"
+ROOT = Path(__file__).parents[2]
 
 
 def test_ours_are_all_found() -> None:
     assert set(load()) >= {"program", "http", "always", "alerts-not-firing", "http-probe", "sql-query", "db-migrated"}
+
+
+def test_every_built_in_that_runs_has_an_adapter() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][GROUP]
+    assert set(declared) == {"program", "http"} | set(BUILTINS) - {STABLE}
+    adapters = {name: EntryPoint(name, value, GROUP).load()() for name, value in declared.items()}
+    assert all(adapter.validate({"colour": "red"}) for adapter in adapters.values())
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from setpoint.config.arguments import ArgumentError, read_argument
 from setpoint.config.problems import suggest
 from setpoint.model.policy import Phase
 from setpoint.model.time import MINUTE, Duration
@@ -18,7 +19,9 @@ class Builtin:
     """One built-in."""
 
     arguments: Mapping[str, str]
-    """Name -> ``text``, ``map``, ``number``, ``flag``, ``list``, ``value`` or a list of words separated by ``|``."""
+    """Name -> one of ``arguments.KINDS``, or words separated by ``|``."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """What stands where nobody says otherwise: the first that ``with`` is merged from."""
     required: frozenset[str] = frozenset()
     one_of: tuple[str, ...] = ()
     """Exactly one of these is required."""
@@ -30,13 +33,23 @@ class Builtin:
 
 
 _HTTP = {"method": "text", "headers": "map", "body": "text", "status": "value", "followRedirects": "flag"}
+_PROMETHEUS = {"url": "url", "headers": "map", "emptyMeans": "blocking|passing"}
 BUILTINS: Mapping[str, Builtin] = {
     "alerts-not-firing": Builtin(
-        {"url": "text", "matchers": "map", "kind": "alertmanager|prometheus", "query": "text", "headers": "map"},
+        {"url": "url", "matchers": "map", "kind": "alertmanager|prometheus", "query": "text", "headers": "map"},
         required=frozenset({"url"}),
         phases=SECONDARY_PHASES,
     ),
-    "http-probe": Builtin({"url": "text", "path": "text", "contains": "text", **_HTTP}, one_of=("url", "path")),
+    "prometheus-query": Builtin(
+        {"query": "text", "min": "number", "max": "number", **_PROMETHEUS},
+        required=frozenset({"url", "query"}),
+        at_least_one=("max", "min"),
+    ),
+    "slo-burn": Builtin(
+        {"objective": "objective", "errors": "series", "total": "series", "windows": "windows", **_PROMETHEUS},
+        required=frozenset({"url", "objective", "errors", "total"}),
+    ),
+    "http-probe": Builtin({"url": "url", "path": "text", "contains": "text", **_HTTP}, one_of=("url", "path")),
     "sql-query": Builtin(
         {"url": "text", "query": "text", "expect": "value", "min": "number", "max": "number", "rows": "number"},
         required=frozenset({"url", "query"}),
@@ -54,20 +67,25 @@ BUILTINS: Mapping[str, Builtin] = {
         one_of=("directory", "config"),
         paths=frozenset({"directory", "config"}),
     ),
+    "image-exists": Builtin({"image": "image", "plainHttp": "flag"}, required=frozenset({"image"})),
+    "commit-denied": Builtin(
+        {"commits": "commits", "commit": "text", "directory": "text"},
+        defaults={"commit": "${source.commit}"},
+        required=frozenset({"commits", "commit"}),
+        paths=frozenset({"directory"}),
+    ),
+    "version-policy": Builtin(
+        {"compare": "version", "atLeast": "comparable", "range": "range", "prereleases": "flag"},
+        defaults={"compare": "${version}"},
+        required=frozenset({"compare"}),
+        one_of=("atLeast", "range"),
+    ),
     "release-channel-stable": Builtin(
         {"channel": "text", "channels": "list", "soak": "text", "need": "value"}, one_of=("channel", "channels")
     ),
     "always": Builtin({"result": "passing|blocking|misconfigured|unavailable", "reason": "text"}),
 }
-LATER_BUILTINS = (
-    "prometheus-query",
-    "slo-burn",
-    "image-exists",
-    "image-signed",
-    "commit-denied",
-    "version-policy",
-    "service-stable",
-)
+LATER_BUILTINS = ("image-signed", "service-stable")
 
 
 def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool = False) -> list[tuple[str, str, str]]:
@@ -81,11 +99,18 @@ def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool 
         for key in arguments
         if key not in builtin.arguments
     ]
-    for key, value in arguments.items():
-        wanted = builtin.arguments.get(key)
-        if wanted and not _fits(value, wanted):
-            wrong.append((key, f"`{key}` must be {_words(wanted)}.", f"Write {_words(wanted)} for `{key}`."))
+    for key in (key for key in arguments if key in builtin.arguments):
+        try:
+            read_argument(key, arguments[key], builtin.arguments[key])
+        except ArgumentError as error:
+            wrong.append((key, error.message, error.hint))
     return wrong if partial else wrong + _missing(name, builtin, arguments)
+
+
+def argument_values(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A built-in's ``with`` as its adapter gets it; there are no mistakes in it."""
+    kinds = BUILTINS[name].arguments
+    return {str(key): read_argument(key, value, kinds[key]) for key, value in arguments.items()}
 
 
 def _missing(name: str, builtin: Builtin, arguments: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -102,31 +127,3 @@ def _missing(name: str, builtin: Builtin, arguments: Mapping[str, Any]) -> list[
         choices = ", ".join(f"`{key}`" for key in builtin.at_least_one)
         wrong.append(("", f'"{name}" does not say what to expect.', f"Write at least one of {choices} in `with`."))
     return wrong
-
-
-def _fits(value: Any, wanted: str) -> bool:
-    if isinstance(value, str) and "${" in value:
-        return True
-    kinds: dict[str, tuple[type, ...]] = {
-        "text": (str, int, float),
-        "number": (int, float),
-        "flag": (bool,),
-        "map": (dict,),
-        "list": (list, str),
-        "value": (str, int, float),
-    }
-    if wanted in kinds:
-        return isinstance(value, kinds[wanted]) and (wanted != "number" or not isinstance(value, bool))
-    return value in wanted.split("|")
-
-
-def _words(wanted: str) -> str:
-    names = {
-        "text": "text",
-        "number": "a number",
-        "flag": "true or false",
-        "map": "a map",
-        "list": "a list",
-        "value": "one value",
-    }
-    return names.get(wanted) or " or ".join(wanted.split("|"))

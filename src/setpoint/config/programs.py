@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from setpoint.config import paths
-from setpoint.config.builtins import BUILTINS, argument_mistakes
+from setpoint.config.builtins import BUILTINS, argument_mistakes, argument_values
 from setpoint.config.catalog import Catalog
 from setpoint.config.documents.gates import ProtectionEntry, TaskEntry
 from setpoint.config.documents.protection import Http, Runnable
@@ -18,7 +18,7 @@ from setpoint.config.parameters import ParameterError, declared_values
 from setpoint.config.problems import Position, Problems
 from setpoint.config.scope import Instance
 from setpoint.config.specs import parameter_samples, release_values
-from setpoint.config.values import as_text, plain
+from setpoint.config.values import as_text
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
 from setpoint.model.spec import Source
@@ -75,10 +75,11 @@ class Resolver:
         self.problems.add(code, place, self.catalog.where_at(place), message, hint)
 
     def arguments(self, use: Use) -> dict[str, Any]:
-        """``with``: organization's defaults, the document's, the entry's own; the later win."""
+        """``with``: the built-in's defaults, the organization's, the document's, the entry's own; the later win."""
         organization = self.catalog.organization.model if self.catalog.organization else None
         defaults = organization.defaults.get(use.builtin, {}) if organization else {}
-        return merge_maps(defaults, use.document.with_ if use.document else {}, use.entry.with_)
+        own = BUILTINS[use.builtin].defaults if use.builtin in BUILTINS else {}
+        return merge_maps(own, defaults, use.document.with_ if use.document else {}, use.entry.with_)
 
     def resolve(self, instance: Instance, use: Use, level: str) -> Resolved | None:
         """None where something is wrong. What looks up an attempt is of the attempt, whatever was asked for."""
@@ -151,11 +152,12 @@ class Resolver:
             self.add("bad-argument", place, message, hint)
         if mistakes:
             return None
-        for name in BUILTINS[use.builtin].paths & set(given):
+        options = argument_values(use.builtin, given)
+        for name in BUILTINS[use.builtin].paths & set(options):
             document = getattr(written[name], "position", None)
-            if isinstance(given[name], str) and document is not None and not given[name].startswith("/"):
-                given[name] = self._absolute(document.file, given[name], use)
-        return plain(given), {}
+            if document is not None and not options[name].startswith("/"):
+                options[name] = self._absolute(document.file, options[name], use)
+        return options, {}
 
     def _absolute(self, document: str, path: str, use: Use) -> str:
         try:

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from setpoint.model.checks import Outcome
 from setpoint.model.time import SECOND, Duration
 from setpoint.protections.text import printable
+from setpoint.protections.verdict import CheckError
 
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
@@ -30,14 +31,6 @@ _DRIVERS = {
 _SECRET_PARAMETERS = ("pass", "secret", "token", "key")
 _READ_ONLY_VIOLATED = "25006"
 _SQLITE_ERROR, _SQLITE_READONLY = 1, 8
-
-
-class CheckError(Exception):
-    """The check ends here, with this outcome and reason."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome, self.reason = outcome, reason
 
 
 def parse_url(text: str) -> URL:

@@ -14,8 +14,8 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
 from setpoint.model.checks import Outcome
-from setpoint.protections.database import CheckError, parse_url, reading
-from setpoint.protections.verdict import answer, read_job
+from setpoint.protections.database import parse_url, reading
+from setpoint.protections.verdict import CheckError, answer, read_job
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from setpoint.model.checks import Outcome
-from setpoint.protections.database import CheckError, parse_url, reading, without_secrets
+from setpoint.protections.database import parse_url, reading, without_secrets
 from setpoint.protections.options import as_text
 from setpoint.protections.text import printable
-from setpoint.protections.verdict import answer, read_job
+from setpoint.protections.verdict import CheckError, answer, read_job
 
 _MANY = 10_000
 """Rows looked at when no number of rows is asked for; one is enough, more only make the reason better."""

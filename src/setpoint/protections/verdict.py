@@ -24,6 +24,14 @@ class _Verdict(msgspec.Struct, forbid_unknown_fields=True):
     reason: str
 
 
+class CheckError(Exception):
+    """In the program: the check ends here, with this outcome and reason."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome, self.reason = outcome, reason
+
+
 async def run_module(module: str, job: dict[str, Any], check: CheckDefinition) -> CheckResult:
     """Run ``module`` with ``job`` and give back its verdict."""
     command = [sys.executable, "-I", "-m", module]
