@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.support.eventually import wait_until
 from tests.support.ports import free_port
@@ -33,11 +35,17 @@ _ALERTMANAGER = "route: {receiver: nobody, group_wait: 1s, group_interval: 1s}\n
 
 @dataclass
 class Monitoring:
-    """``error_rates``: channel → value, what the exporter shows from the next scrape (1 s) on."""
+    """``error_rates``: channel → value, what the exporter shows from the next scrape (1 s) on.
+
+    ``gauges``: series → value. ``counters``: series → what it rises by in a second, from the world's beginning.
+    """
 
     prometheus: str
     alertmanager: str
     error_rates: dict[str, float] = field(default_factory=dict)
+    gauges: dict[str, float] = field(default_factory=dict)
+    counters: dict[str, float] = field(default_factory=dict)
+    born: float = field(default_factory=time.monotonic)
 
     def silence(self, channel: str) -> None:
         """Silence a channel's alerts in Alertmanager, for an hour."""
@@ -57,9 +65,17 @@ class Monitoring:
         alerts = json.loads(_get(f"{self.alertmanager}/api/v2/alerts?silenced=false"))
         return {alert["labels"].get("channel", "") for alert in alerts}
 
+    def value(self, query: str) -> float | None:
+        """What a query yields now, of its first series."""
+        found = json.loads(_get(f"{self.prometheus}/api/v1/query?{urlencode({'query': query})}"))["data"]["result"]
+        return float(found[0]["value"][1]) if found else None
+
     def show(self, request: BaseHTTPRequestHandler) -> None:
         """What Prometheus scrapes."""
+        age = time.monotonic() - self.born
         lines = [f'error_rate{{channel="{channel}"}} {value}' for channel, value in list(self.error_rates.items())]
+        lines += [f"{series} {value}" for series, value in list(self.gauges.items())]
+        lines += [f"{series} {rate * age}" for series, rate in list(self.counters.items())]
         text(200, "\n".join(["# TYPE error_rate gauge", *lines, ""]), content_type="text/plain")(request)
 
 

@@ -151,7 +151,7 @@ async def test_a_prometheus_in_trouble_is_unavailable(site: WebServer, answer: s
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
-    [(404, "is url the address of an Alertmanager?"), (401, "credentials"), (302, "302"), (400, "does not")],
+    [(404, "is url the address of an Alertmanager?"), (401, "credentials"), (302, "302"), (400, "cannot answer")],
 )
 async def test_a_wrong_address_is_misconfigured(site: WebServer, status: int, sentence: str) -> None:
     site.routes["/api/v2/alerts"] = text(status)

@@ -16,14 +16,14 @@ from urllib.parse import urlencode
 import msgspec
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
-from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.text import last_line, printable
-from setpoint.protections.web import Answer, Request, exchange, shown
+from setpoint.protections.monitoring import ask, base_url, refused
+from setpoint.protections.options import Options
+from setpoint.protections.text import printable
+from setpoint.protections.web import Answer, shown
 
-ANSWER_SIZE = 4 * 1024 * 1024
 SHOWN_ALERTS = 5
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_KINDS = ("alertmanager", "prometheus")
+_SERVERS = {"alertmanager": "an Alertmanager", "prometheus": "a Prometheus"}
 
 
 class _Status(msgspec.Struct):
@@ -70,20 +70,17 @@ class AlertsNotFiring:
             return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
         matchers = Options(check.options, set(check.options)).mapping("matchers")
         kind = _kind(check.options)
-        headers = {name: as_text(value) for name, value in (check.options.get("headers") or {}).items()}
         url = _address(kind, check.options, matchers)
-        answer = await exchange(Request(url, headers=headers, body_size=ANSWER_SIZE), check.timeout)
+        answer = await ask(url, check)
         if isinstance(answer, CheckResult):
-            return msgspec.structs.replace(answer, outcome=_of_monitoring(answer.outcome))
-        return _refused(answer, url, kind) or _judge(answer, url, kind, matchers)
+            return answer
+        return refused(answer, url, _SERVERS[kind]) or _judge(answer, url, kind, matchers)
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """See the port."""
         read = Options(options, {"url", "matchers", "kind", "query", "headers"})
-        url = read.url("url", required=True)
-        if not unresolved(url) and re.search(r"[?#]|/api/v\d", url):
-            read.wrong.append("url must be the server's own address, without /api/… and query")
-        kind, query = read.text("kind", among=_KINDS), read.text("query")
+        base_url(read)
+        kind, query = read.text("kind", among=tuple(_SERVERS)), read.text("query")
         matchers = read.mapping("matchers")
         read.mapping("headers")
         if query and kind == "alertmanager":
@@ -112,33 +109,6 @@ def _address(kind: str, options: dict[str, Any], matchers: dict[str, str]) -> st
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
-
-
-def _of_monitoring(outcome: Outcome) -> Outcome:
-    """A monitoring that refuses connections says nothing about what it watches."""
-    return Outcome.UNAVAILABLE if outcome is Outcome.BLOCKING else outcome
-
-
-def _refused(answer: Answer, url: str, kind: str) -> CheckResult | None:
-    """The result for anything but a usable 200."""
-    where = shown(url)
-    if answer.status >= 500 or answer.status in {408, 429}:
-        return CheckResult(Outcome.UNAVAILABLE, f"{where} answered {answer.status}: nothing is known about alerts")
-    if answer.status in {401, 403}:
-        return CheckResult(Outcome.MISCONFIGURED, f"{where} answered {answer.status}: give credentials in headers")
-    said = last_line(answer.body.decode(errors="replace")) if answer.status != 200 else ""
-    if answer.status == 400:
-        return CheckResult(
-            Outcome.MISCONFIGURED, printable(f"{where} does not understand the {'query' if '?' in url else 'question'}: {said}")
-        )
-    if answer.status != 200:
-        server = "an Alertmanager" if kind == "alertmanager" else "a Prometheus"
-        return CheckResult(
-            Outcome.MISCONFIGURED, printable(f"{where} answered {answer.status}: is url the address of {server}? {said}")
-        )
-    if not answer.whole:
-        return CheckResult(Outcome.UNAVAILABLE, f"{where} answered more than 4 MiB: narrow it with matchers")
-    return None
 
 
 def _judge(answer: Answer, url: str, kind: str, matchers: dict[str, str]) -> CheckResult:

@@ -90,7 +90,8 @@ def _judge(answer: Answer, url: str, options: dict[str, Any]) -> CheckResult:
     where, expected = shown(url), str(options.get("status") or OK)
     body = answer.body.decode(errors="replace")
     if not any(low <= answer.status <= high for low, high in parse_status(expected)):
-        said = f", to {shown(answer.location)}" if answer.location else ""
+        location = answer.headers.get("location", "")
+        said = f", to {shown(location)}" if location else ""
         said = said or (f": {last}" if (last := last_line(body)) else "")
         return CheckResult(Outcome.BLOCKING, printable(f"{where} answered {answer.status}, not {expected}{said}"), body)
     wanted = as_text(options.get("contains") or "")

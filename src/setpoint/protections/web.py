@@ -25,7 +25,11 @@ _opening = Turns()
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What to ask. ``body_size``: bytes of the answer's body to read, the rest is not waited for."""
+    """What to ask. ``body_size``: bytes of the answer's body to read, the rest is not waited for.
+
+    ``refused``: what a refused connection means. A server that is itself in question says no by it; one that is asked about
+    something else says nothing.
+    """
 
     url: str
     method: str = "GET"
@@ -33,14 +37,15 @@ class Request(msgspec.Struct, frozen=True):
     body: str = ""
     follow_redirects: bool = False
     body_size: int = BODY_SIZE
+    refused: Outcome = Outcome.BLOCKING
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came back; ``whole`` is False when the body was longer than asked for."""
+    """What came back; ``whole`` is False when the body was longer than asked for. ``headers``: names in lower case."""
 
     status: int
     body: bytes
-    location: str = ""
+    headers: dict[str, str] = {}
     whole: bool = True
 
 
@@ -78,7 +83,7 @@ async def _send(request: Request, timeout: Duration) -> Answer:  # noqa: ASYNC10
     )
     async with client, stream as response:
         body, whole = await _read(response, request.body_size)
-        return Answer(response.status_code, body, response.headers.get("location", ""), whole)
+        return Answer(response.status_code, body, dict(response.headers), whole)
 
 
 async def _read(response: httpx.Response, size: int) -> tuple[bytes, bool]:
@@ -100,7 +105,7 @@ def _failed(request: Request, error: Exception) -> CheckResult:
     where = shown(request.url)
     causes = _causes(error)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return CheckResult(Outcome.BLOCKING, f"{where} refused the connection: nothing listens there")
+        return CheckResult(request.refused, f"{where} refused the connection: nothing listens there")
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return CheckResult(Outcome.UNAVAILABLE, f"the name in {where} cannot be resolved")
     tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
