@@ -30,6 +30,7 @@ def _postgresql() -> bool:
 COMPONENTS = {
     "prometheus": Component(_programs("prometheus", "prometheus-alertmanager"), "apt install prometheus prometheus-alertmanager"),
     "postgresql": Component(_postgresql, "apt install postgresql"),
+    "registry": Component(_programs("docker-registry", "openssl"), "apt install docker-registry openssl"),
 }
 
 
