@@ -9,7 +9,7 @@ from setpoint.control.registry import Answer
 from setpoint.core.instance import gates as core
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
-from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, Policy
+from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, Policy, ServiceOrdering
 from setpoint.model.time import Instant
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EVERY = core.EVERY_GATE
 _ORDER = {phase: number for number, phase in enumerate(Phase)}
+_Standing = Ordering | ServiceOrdering | ApprovalUse | CalendarUse
 
 
 def skippable(policy: Policy) -> dict[str, tuple[str, ...] | None]:
@@ -30,8 +31,8 @@ def skippable(policy: Policy) -> dict[str, tuple[str, ...] | None]:
     return found
 
 
-def _uses(policy: Policy) -> tuple[Ordering | ApprovalUse | CalendarUse | CheckUse, ...]:
-    return (*policy.orderings, *policy.approvals, *policy.calendars, *policy.checks)
+def _uses(policy: Policy) -> tuple[Ordering | ServiceOrdering | ApprovalUse | CalendarUse | CheckUse, ...]:
+    return (*policy.orderings, *policy.services, *policy.approvals, *policy.calendars, *policy.checks)
 
 
 def _narrower(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -75,6 +76,12 @@ def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: I
             list(core.orderings(policy, life, offer, now)),
         ),
         (
+            "ordering",
+            Phase.PRE_APPROVAL,
+            _names(policy.services, policy, life, offer),
+            list(core.services(policy, life, offer, now)),
+        ),
+        (
             "approval",
             Phase.APPROVAL,
             _names(policy.approvals, policy, life, offer),
@@ -95,7 +102,7 @@ def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: I
             yield _view(kind, phase, name, reason, skipped=core.skipped(life, offer.release, name), begun=begun)
 
 
-def _names(uses: Sequence[Ordering | ApprovalUse | CalendarUse], policy: Policy, life: Life, offer: Offer) -> list[str]:
+def _names(uses: Sequence[_Standing], policy: Policy, life: Life, offer: Offer) -> list[str]:
     return [use.name for use in uses if applies(use.when, policy, life, offer)]
 
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
-from setpoint.core.facts import AnyFact, Cancelled, LineStatus, Marked, Offered, ReleaseRequested, Signal, Standing
+from setpoint.core.facts import (
+    AnyFact,
+    Cancelled,
+    LineStatus,
+    Marked,
+    Offered,
+    ReleaseRequested,
+    SetFormed,
+    Signal,
+    Standing,
+)
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send
 from setpoint.model.people import By
-from setpoint.model.release import Offer, Release, ServiceVersion
+from setpoint.model.release import Asked, Offer, Release, ServiceVersion
 from setpoint.model.time import Instant
 
 KEPT_REQUESTS = 200
@@ -100,8 +110,9 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     versions = ", ".join(f"{service} {wanted.version.name}" for service, wanted in sorted(release.services.items()))
     by = By(release.author, release.reason)
     out.append(Record(Event("released", f"release {release.number}: {versions}", release=release.number, by=by)))
+    out.extend(_sets(release.number, fact))
     for instance, spec in sorted(fact.specs.items()):
-        out.append(Send(f"instance:{instance}", Offered(offer=_offer(release, instance, spec, fact))))
+        out.append(Send(f"instance:{instance}", Offered(offer=_offer(state, release, instance, spec, fact))))
     return replace(
         state,
         number=release.number,
@@ -111,10 +122,24 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     )
 
 
-def _offer(release: Release, instance: str, spec: str, fact: ReleaseRequested) -> Offer:
-    service = instance.partition("/")[2].rpartition("@")[0]
-    channel = instance.rpartition("@")[2]
-    wanted = release.services[service]
+def _sets(number: int, fact: ReleaseRequested) -> Iterator[Send]:
+    """Those who move as one get an owner of their votes."""
+    for name, members in sorted(fact.sets.items()):
+        after = {one: first for one in sorted(members) if (first := _among(fact.after.get(one, ()), members))}
+        yield Send(_set(name, number), SetFormed(release=number, members=tuple(sorted(members)), after=after))
+
+
+def _among(instances: tuple[str, ...], members: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(one for one in instances if one in members)
+
+
+def _set(name: str, number: int) -> str:
+    return f"set:{name}#{number}"
+
+
+def _offer(state: LineState, release: Release, instance: str, spec: str, fact: ReleaseRequested) -> Offer:
+    wanted = release.services[_service_of(instance)]
+    name = next((name for name, members in sorted(fact.sets.items()) if instance in members), "")
     return Offer(
         release=release.number,
         version=wanted.version,
@@ -126,6 +151,41 @@ def _offer(release: Release, instance: str, spec: str, fact: ReleaseRequested) -
         labels=release.labels,
         urgent=release.urgent,
         automatic=release.automatic,
-        addressed=channel in release.channels,
+        addressed=_channel_of(instance) in release.channels,
         at=release.at,
+        beside=_beside(state, release, instance, fact, fact.sets.get(name, ())),
+        set=_set(name, release.number) if name else "",
+        not_below=fact.floors.get(instance, ""),
     )
+
+
+def _beside(
+    state: LineState, release: Release, instance: str, fact: ReleaseRequested, fellows: tuple[str, ...]
+) -> dict[str, Asked]:
+    """What this release, or the latest before it that is not cancelled, asks of those that the instance comes after."""
+    found: dict[str, Asked] = {}
+    for other in fact.after.get(instance, ()):
+        if other in fact.specs:
+            version = release.services[_service_of(other)].version
+            found[other] = Asked(release.number, version, together=other in fellows)
+        elif asked := _asked_before(state, other):
+            found[other] = asked
+    return found
+
+
+def _asked_before(state: LineState, instance: str) -> Asked | None:
+    """As far as releases are remembered here: what came before those asks for nothing that could not be long done."""
+    service, channel = _service_of(instance), _channel_of(instance)
+    for release in reversed(state.releases):
+        named = service in release.services and (not release.channels or channel in release.channels)
+        if named and release.number not in state.cancelled:
+            return Asked(release.number, release.services[service].version)
+    return None
+
+
+def _service_of(instance: str) -> str:
+    return instance.partition("/")[2].rpartition("@")[0]
+
+
+def _channel_of(instance: str) -> str:
+    return instance.rpartition("@")[2]

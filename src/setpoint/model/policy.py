@@ -73,6 +73,8 @@ class Ordering(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How many of ``instances``; 0: all of them."""
     members: tuple[str, ...] = ()
     """Those of ``instances`` that are members of a group: one that does not take the version does not count."""
+    allow_empty: bool = False
+    """Met, too, when nobody is left who counts."""
     when: Selector | None = None
     override: tuple[str, ...] | None = None
 

@@ -35,6 +35,16 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: Instant = 0
 
 
+class Asked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a release, or the latest one before it, asks of another service in the same channel."""
+
+    release: int
+    """Number of the release that asks it."""
+    version: Version
+    together: bool = False
+    """Both are of one set, which starts them in order: neither waits for the other to be finalized."""
+
+
 class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One release as one instance sees it."""
 
@@ -52,10 +62,15 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     addressed: bool = False
     """A person sent it to this very channel (``--to``, promote): lifts a hold."""
     at: Instant = 0
-    beside: dict[str, Version] = {}
-    """Instance of another service in the same channel that this one comes after -> what this release, or the latest before it,
-    asks of it."""
+    beside: dict[str, Asked] = {}
+    """Instance of another service in the same channel that this one comes after -> what is asked of it; absent: nothing was
+    released of it before this release."""
     set: str = ""
     """Entity of the set that this instance moves with; empty: it moves by itself."""
     not_below: str = ""
     """Never roll back to a version older than this one."""
+
+    def asks(self, instance: str) -> Version:
+        """The version that another instance must have finalized, if this release waits for it."""
+        asked = self.beside.get(instance)
+        return asked.version if asked else self.version

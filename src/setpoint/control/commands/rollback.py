@@ -13,6 +13,7 @@ from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances, parts
 from setpoint.core.facts import RolledBack
+from setpoint.core.instance.rollback import too_old
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.release import Offer
 
@@ -90,4 +91,8 @@ def _before(instance: str, state: InstanceState) -> Offer:
     offer = offer_of(life, candidates[-1]) if candidates else None
     if offer is None:
         raise Refused(f"{short(instance)} has no good version to go back to.")
+    left = offer_of(life, rollout.attempt.release if rollout else life.target)
+    why_not = too_old(left, offer) if left else ""
+    if why_not:
+        raise Refused(f"{short(instance)} stays: {why_not}; name a version to go back to it nevertheless.")
     return offer

@@ -152,7 +152,7 @@ def _neighbour(draft: Draft, fact: Neighbour) -> None:
     known = draft.life.neighbours.get(fact.instance)
     if known is not None and known.number >= fact.number:
         return
-    wanted = {offer.version for offer in draft.life.offers}
+    wanted = {offer.asks(fact.instance) for offer in draft.life.offers}
     told = {done.version: done for done in (*(known.finalized if known else ()), *fact.finalized) if done.version in wanted}
     finalized = tuple(replace(done, at=min(done.at, draft.now)) for version, done in told.items() if version not in fact.revoked)
     draft.set(neighbours={**draft.life.neighbours, fact.instance: replace(fact, finalized=finalized)})
@@ -169,8 +169,9 @@ def _ask_upstream(draft: Draft, offer: Offer) -> None:
 
 def _ask_one(draft: Draft, instance: str, offer: Offer) -> None:
     known = draft.life.neighbours[instance]
-    if not any(done.version == offer.version for done in known.finalized) and known.number:
-        draft.out.append(Send(f"instance:{instance}", AskFinalized(asker=draft.entity, version=offer.version)))
+    wanted = offer.asks(instance)
+    if not any(done.version == wanted for done in known.finalized) and known.number:
+        draft.out.append(Send(f"instance:{instance}", AskFinalized(asker=draft.entity, version=wanted)))
 
 
 def _ask_finalized(draft: Draft, fact: AskFinalized) -> None:

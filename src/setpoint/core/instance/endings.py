@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from setpoint.core import calendars
-from setpoint.core.facts import Finalization
+from setpoint.core.facts import Finalization, Neighbour
 from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import KEPT_GOODS, PUBLISHED, Attempt, Kind, Life, Veto
@@ -77,17 +77,20 @@ def forget(draft: Draft) -> None:
     if len(offers) == len(life.offers):
         return
     kept = {offer.release for offer in offers}
-    versions = {offer.version for offer in offers}
     draft.set(
         offers=offers,
         skips=tuple(skip for skip in life.skips if skip.release in kept)[-KEPT_SIGNALS:],
         topics={entity: status for entity, status in life.topics.items() if _release_of(entity) in kept},
         used={entity: number for entity, number in life.used.items() if _release_of(entity) in kept},
         neighbours={
-            name: replace(neighbour, finalized=tuple(done for done in neighbour.finalized if done.version in versions))
-            for name, neighbour in life.neighbours.items()
+            name: replace(neighbour, finalized=_still_asked(neighbour, offers)) for name, neighbour in life.neighbours.items()
         },
     )
+
+
+def _still_asked(neighbour: Neighbour, offers: tuple[Offer, ...]) -> tuple[Finalization, ...]:
+    wanted = {offer.asks(neighbour.instance) for offer in offers}
+    return tuple(done for done in neighbour.finalized if done.version in wanted)
 
 
 def _oldest_wanted(life: Life, strategy: Strategy, mirror: str) -> int:

@@ -27,7 +27,7 @@ def _publish(draft: Draft, before: Life) -> None:
 
 
 def _news(life: Life) -> tuple[object, ...]:
-    return (life.goods, life.change, life.finalized, life.revoked, life.rolled_back)
+    return (life.goods, life.change, life.finalized, life.revoked, life.rolled_back, life.declined)
 
 
 def status(draft: Draft) -> Neighbour:
@@ -45,6 +45,7 @@ def status(draft: Draft) -> Neighbour:
         revoked=life.revoked,
         rolled_back=life.rolled_back,
         frontier=life.frontier,
+        declined=life.declined,
     )
 
 
@@ -71,6 +72,7 @@ def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     if policy is None or removed:
         return entities
     entities.update(f"instance:{instance}" for ordering in policy.orderings for instance in ordering.instances)
+    entities.update(f"instance:{ordering.instance}" for ordering in policy.services)
     if policy.strategy is Strategy.MIRROR:
         entities.add(f"instance:{policy.mirror}")
     entities.add(f"line:{policy.labels.get('application', '')}")

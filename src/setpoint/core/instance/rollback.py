@@ -8,7 +8,9 @@ from setpoint.core.facts import RolledBack
 from setpoint.core.instance import endings, selection
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Failure, Hold, Kind, Rollout
+from setpoint.model import versions
 from setpoint.model.policy import Phase
+from setpoint.model.release import Offer
 
 KEPT_NEWS = 16
 
@@ -21,6 +23,8 @@ def fail(draft: Draft, rollout: Rollout, reason: str) -> None:
         why_not = "automatic rollback is off"
     elif not life.good or life.good == release:
         why_not = "there is no good version to go back to"
+    else:
+        why_not = too_old(draft.kept(release), draft.kept(life.good))
     if not why_not:
         go_back(draft, rollout, reason, life.good)
         return
@@ -28,6 +32,18 @@ def fail(draft: Draft, rollout: Rollout, reason: str) -> None:
     draft.set(rollout=None, failure=Failure(release, reason, why_not, draft.now))
     text = f"{draft.name(release)} failed: {reason}; not rolled back: {why_not}"
     draft.record("failed", text, attempt=rollout.attempt, outcome="failed")
+
+
+def too_old(failed: Offer, to: Offer) -> str:
+    """Why ``notBelow`` of what failed forbids to go back to this one; empty: it does not. Nothing is guessed."""
+    bound, name = failed.not_below, to.version.name
+    if not bound or name == bound:
+        return ""
+    below = f"older than {bound}, below which {failed.version.name} must not be rolled back"
+    low, found = versions.parse(bound), versions.parse(name)
+    if low is None or found is None:
+        return f"it cannot be told whether {name} is {below}"
+    return f"{name} is {below}" if found < low else ""
 
 
 def go_back(draft: Draft, rollout: Rollout, reason: str, to: int, *, by_hand: bool = False) -> None:
@@ -64,8 +80,13 @@ def taint(draft: Draft) -> None:
     reason = selection.ruled_out(draft.life, offer) if offer else ""
     if reason and not rollout.back:
         fail(draft, rollout, reason)
-    elif rollout.to in tainted and rollout.back and draft.life.good:
+    elif rollout.to in tainted and rollout.back and _further_back(draft, rollout):
         _head_back(draft, replace(rollout, to=draft.life.good, began=draft.now, progress=0, idle=0))
+
+
+def _further_back(draft: Draft, rollout: Rollout) -> bool:
+    good, left = draft.offer(draft.life.good), draft.offer(rollout.attempt.release)
+    return good is not None and not (left and too_old(left, good))
 
 
 def by_hand(draft: Draft, fact: RolledBack) -> None:
@@ -79,7 +100,12 @@ def by_hand(draft: Draft, fact: RolledBack) -> None:
         return
     before = [good for good in life.goods if good != life.target and good not in life.tainted]
     to = fact.offer.release if fact.offer else (before[-1] if before else 0)
-    if to and to != life.target:
+    if not to or to == life.target:
+        return
+    why_not = "" if fact.offer or not life.target else too_old(draft.kept(life.target), draft.kept(to))
+    if why_not:
+        draft.record("signal", f"{draft.name(life.target)} stays: {why_not}", release=life.target, by=fact.by)
+    else:
         _from_rest(draft, to, reason)
 
 
@@ -89,7 +115,7 @@ def _interrupt(draft: Draft, rollout: Rollout, fact: RolledBack, reason: str) ->
         if fact.offer and to != rollout.to:
             _head_back(draft, Rollout(rollout.attempt, to, draft.now, back=True, by_hand=True, failure=reason))
         return
-    if to and to != rollout.attempt.release:
+    if to and to != rollout.attempt.release and (fact.offer or not too_old(draft.kept(rollout.attempt.release), draft.kept(to))):
         go_back(draft, rollout, reason, to, by_hand=fact.offer is not None)
     else:
         fail(draft, rollout, reason)

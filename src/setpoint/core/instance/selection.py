@@ -8,7 +8,7 @@ from setpoint.core.instance import gates
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.state import Kind, Life, offer_of
 from setpoint.model import versions
-from setpoint.model.policy import Accepts, Policy, Strategy
+from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
@@ -110,18 +110,20 @@ def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
 
 def _passed_over(policy: Policy, life: Life, offer: Offer) -> bool:
     """An earlier channel went past this release without ever finalizing it, so it never will."""
-    for ordering in policy.orderings:
-        for instance in ordering.instances:
-            neighbour = life.neighbours.get(instance)
-            if neighbour and offer.release < neighbour.frontier and gates.finalized_at(life, instance, offer) is None:
-                return not neighbour.truncated
-    return False
+    return any(_lost(life, ordering, offer) for ordering in policy.orderings if ordering.instances)
+
+
+def _lost(life: Life, ordering: Ordering, offer: Offer) -> bool:
+    """So many went past it that the ordering can never be met. Those of a group that did do not count."""
+    past = {one for one in ordering.instances if gates.passed_over(life, one, offer) and not life.neighbours[one].truncated}
+    counting = [one for one in ordering.instances if one not in past or one not in ordering.members]
+    return not counting or len(counting) - sum(one in past for one in counting) < (ordering.need or len(counting))
 
 
 def _newest_ready(policy: Policy, life: Life, offers: list[Offer], now: Instant) -> Offer:
     if len(offers) == 1:
         return offers[0]
-    ordered = [offer for offer in reversed(offers) if not any(gates.orderings(policy, life, offer, now))]
+    ordered = [offer for offer in reversed(offers) if not any(gates.earlier(policy, life, offer, now))]
     approved = (offer for offer in ordered if not any(gates.approvals(policy, life, offer, 0, now)))
     return next(approved, None) or next(iter(ordered), None) or offers[-1]
 

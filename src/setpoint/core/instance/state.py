@@ -249,6 +249,8 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     finalized: tuple[Finalization, ...] = ()
     revoked: tuple[Version, ...] = ()
     rolled_back: tuple[int, ...] = ()
+    declined: dict[int, str] = {}
+    """Recent releases that are not taken here -> why."""
     configured: int = 0
     """Revision of the configuration that was told last."""
     published: int = 0

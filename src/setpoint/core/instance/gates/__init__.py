@@ -7,15 +7,29 @@ Everything here is a pure question about what is remembered; deciding and explai
 ``limit``      leases, waves, budgets ``member``     the set it is in    ``naming``    what all of them share
 """
 
+from collections.abc import Iterator
+
 from setpoint.core.instance.gates import member
 from setpoint.core.instance.gates.approval import approvals, countable, topic
 from setpoint.core.instance.gates.calendar import times
 from setpoint.core.instance.gates.check import check, checks, uses, window_start
 from setpoint.core.instance.gates.limit import limits
-from setpoint.core.instance.gates.naming import EVERY_GATE, channel_of, skipped
-from setpoint.core.instance.gates.ordering import finalized_at, orderings
+from setpoint.core.instance.gates.naming import EVERY_GATE, channel_of, service_of, skipped
+from setpoint.core.instance.gates.ordering import finalized_at, orderings, passed_over
 from setpoint.core.instance.gates.service import services
 from setpoint.core.instance.gates.task import tasks
+from setpoint.core.instance.state import Life
+from setpoint.model.policy import Policy
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+
+
+def earlier(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
+    """Everything that an offer is ordered after: earlier channels, and other services here."""
+    yield from orderings(policy, life, offer, now)
+    yield from services(policy, life, offer, now)
+
 
 __all__ = [
     "EVERY_GATE",
@@ -24,10 +38,13 @@ __all__ = [
     "check",
     "checks",
     "countable",
+    "earlier",
     "finalized_at",
     "limits",
     "member",
     "orderings",
+    "passed_over",
+    "service_of",
     "services",
     "skipped",
     "tasks",

@@ -15,3 +15,8 @@ def skipped(life: Life, release: int, gate: str) -> bool:
 def channel_of(instance: str) -> str:
     """The channel in ``application/service@channel``."""
     return instance.rpartition("@")[2]
+
+
+def service_of(instance: str) -> str:
+    """The service in ``application/service@channel``."""
+    return instance.partition("/")[2].rpartition("@")[0]

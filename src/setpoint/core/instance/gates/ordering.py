@@ -12,6 +12,9 @@ from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
+_SHOWN = 5
+"""So many channels are named in a sentence."""
+
 
 def orderings(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
     """Earlier channels that have not finalized the version (for the soak), and are not skipped."""
@@ -23,22 +26,64 @@ def orderings(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterato
 
 
 def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant) -> Reason | None:
+    counting = _counting(ordering, life, offer)
+    if not counting:
+        return None if ordering.allow_empty or not ordering.instances else _nobody(ordering, life, offer)
     met, soaking = 0, []
-    for instance in ordering.instances:
+    for instance in counting:
         finalized = finalized_at(life, instance, offer)
         if finalized is not None and min(finalized, now) + ordering.soak <= now:
             met += 1
         elif finalized is not None:
             soaking.append(min(finalized, now) + ordering.soak)
-    need = ordering.need or len(ordering.instances)
+    need = min(ordering.need, len(counting)) or len(counting)
     if met >= need:
         return None
-    names = ", ".join(ordering.channels or tuple(channel_of(instance) for instance in ordering.instances))
+    names = _names(ordering)
     until = sorted(soaking)[need - met - 1] if len(soaking) >= need - met else None
     if until is not None:
         text = f"{offer.version.name} soaks in {names} for another {approximate_duration(until - now + 999)}"
     else:
         text = _upstream_story(ordering, life, offer, names)
+    return _wait(ordering, text, offer, until)
+
+
+def _counting(ordering: Ordering, life: Life, offer: Offer) -> list[str]:
+    """Members of a group that do not take the version do not count."""
+    if not ordering.members:
+        return list(ordering.instances)
+    return [
+        one
+        for one in ordering.instances
+        if one not in ordering.members or finalized_at(life, one, offer) is not None or not _declines(life, one, offer)
+    ]
+
+
+def _declines(life: Life, instance: str, offer: Offer) -> str:
+    """Why a member does not take the release, though it neither finalized it nor failed at it; empty: it counts."""
+    neighbour = life.neighbours.get(instance)
+    if neighbour is None or offer.release in neighbour.rolled_back or offer.version in neighbour.revoked:
+        return ""
+    return neighbour.declined.get(offer.release, "") or ("went on without it" if passed_over(life, instance, offer) else "")
+
+
+def passed_over(life: Life, instance: str, offer: Offer) -> bool:
+    """Whether an earlier instance went past this release without ever finalizing it, so that it never will."""
+    neighbour = life.neighbours.get(instance)
+    return neighbour is not None and offer.release < neighbour.frontier and finalized_at(life, instance, offer) is None
+
+
+def _nobody(ordering: Ordering, life: Life, offer: Offer) -> Reason:
+    whys = ", ".join(f"{channel_of(one)} ({_declines(life, one, offer)})" for one in ordering.instances[:_SHOWN])
+    more = f" and {len(ordering.instances) - _SHOWN} more" if len(ordering.instances) > _SHOWN else ""
+    return _wait(ordering, f"nobody in {_names(ordering)} takes {offer.version.name}: {whys}{more}", offer, None)
+
+
+def _names(ordering: Ordering) -> str:
+    return ", ".join(ordering.channels or tuple(channel_of(instance) for instance in ordering.instances))
+
+
+def _wait(ordering: Ordering, text: str, offer: Offer, until: Instant | None) -> Reason:
     return Reason(
         "ordering",
         text,
@@ -46,7 +91,7 @@ def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant) -> Rea
         gate=ordering.name,
         subject=ordering.instances[0],
         until=until,
-        awaits="" if until else f"{offer.version.name} finalized in {names}",
+        awaits="" if until else f"{offer.version.name} finalized in {_names(ordering)}",
         unblock=f"skip {ordering.name}",
     )
 
@@ -58,6 +103,8 @@ def _upstream_story(ordering: Ordering, life: Life, offer: Offer, names: str) ->
             continue
         if offer.release in neighbour.rolled_back or offer.version in neighbour.revoked:
             return f"{channel_of(instance)} rolled {offer.version.name} back"
+        if why := neighbour.declined.get(offer.release):
+            return f"{channel_of(instance)} has not finalized {offer.version.name}: {why}"
     return f"{names} has not finalized {offer.version.name} yet"
 
 

@@ -1,18 +1,73 @@
 """Other services of the same channel that must have finalized what the release asks of them."""
 
-# ruff: noqa: ARG001 - under way
-
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from setpoint.core.facts import Neighbour
+from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.gates.naming import service_of, skipped
 from setpoint.core.instance.state import Life
-from setpoint.model.policy import Policy
+from setpoint.model import versions
+from setpoint.model.policy import Phase, Policy, ServiceOrdering
 from setpoint.model.reasons import Reason
-from setpoint.model.release import Offer
+from setpoint.model.release import Asked, Offer
+from setpoint.model.spec import Version
 from setpoint.model.time import Instant
 
 
-def services(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
+def services(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - asked like every gate
     """Services of ``after`` that are not there yet, and are not skipped."""
-    yield from ()
+    for ordering in policy.services:
+        if applies(ordering.when, policy, life, offer) and not skipped(life, offer.release, ordering.name):
+            text = _missing(ordering, life.neighbours.get(ordering.instance), offer.beside.get(ordering.instance))
+            if text:
+                yield _wait(ordering, text)
+
+
+def _missing(ordering: ServiceOrdering, other: Neighbour | None, asked: Asked | None) -> str:
+    """Why the other service is not there yet; empty: it is."""
+    name = service_of(ordering.instance)
+    if asked and asked.together:
+        return _outside(ordering, name, asked.version)
+    if asked and not _has_passed(other, asked):
+        return _story(name, other, asked)
+    if other is None or not other.version:
+        return f"nothing of {name} is finalized here yet"
+    return _outside(ordering, name, other.version)
+
+
+def _outside(ordering: ServiceOrdering, name: str, version: Version) -> str:
+    if versions.parse_range(ordering.range).contains(version.name):
+        return ""
+    return f"{name} must run {ordering.range} here, and {version.name} is not in it"
+
+
+def _has_passed(other: Neighbour | None, asked: Asked) -> bool:
+    """It has finalized what is asked and was not rolled back from it by hand, or went on to something newer."""
+    if other is None:
+        return False
+    done = any(finalization.version == asked.version for finalization in other.finalized)
+    return done or other.good > asked.release
+
+
+def _story(name: str, other: Neighbour | None, asked: Asked) -> str:
+    version = asked.version.name
+    if other is not None:
+        if asked.release in other.rolled_back or asked.version in other.revoked:
+            return f"{name} rolled {version} back here"
+        if asked.release in other.declined:
+            return f"{name} does not take {version} here: {other.declined[asked.release]}"
+    return f"{name} has not finalized {version} here yet"
+
+
+def _wait(ordering: ServiceOrdering, text: str) -> Reason:
+    return Reason(
+        "service",
+        text,
+        phase=Phase.PRE_APPROVAL,
+        gate=ordering.name,
+        subject=ordering.instance,
+        awaits=f"a finalized version of {service_of(ordering.instance)}",
+        unblock=f"skip {ordering.name}",
+    )

@@ -1,0 +1,128 @@
+"""Orderings over groups: members that do not take the version do not count; those that wait at a gate do."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.dsl import START, Instance, after, approval, check, hours, version
+
+from setpoint.model.calendars import Calendar, Window
+from setpoint.model.policy import Accepts, Cadence, Drift, Ordering, Strategy
+from setpoint.model.time import HOUR
+
+A, B = "app/web@a", "app/web@b"
+
+
+def group(**more) -> Instance:
+    return Instance(orderings=(Ordering("tenants", (A, B), ("tenants",), members=(A, B), **more),)).offer(1, "1.0")
+
+
+def test_a_member_that_does_not_take_the_version_does_not_count():
+    prod = group().neighbour("a", "1.0")
+    assert prod.waits_for("tenants has not finalized 1.0 yet")
+    assert prod.neighbour("b", declined={1: "pinned to 0.9"}).target == "1.0"
+
+
+def test_a_channel_that_is_no_member_of_a_group_always_counts():
+    prod = Instance(orderings=(Ordering("after", (A, B)),)).offer(1, "1.0").neighbour("a", "1.0")
+    prod.neighbour("b", declined={1: "pinned to 0.9"})
+    assert prod.waits_for("b has not finalized 1.0: pinned to 0.9")
+
+
+def test_a_member_that_waits_at_a_gate_counts():
+    assert group().neighbour("a", "1.0").neighbour("b").target == ""
+
+
+def test_a_member_that_failed_or_was_rolled_back_by_hand_counts_though_it_is_held_since():
+    assert group().neighbour("a", "1.0").neighbour("b", rolled_back=(1,), declined={1: "held by ann"}).target == ""
+    assert group().neighbour("a", "1.0").neighbour("b", revoked=(version("1.0"),), declined={1: "held by ann"}).target == ""
+
+
+def test_a_member_that_finalized_it_counts_whatever_it_declines_now():
+    prod = group().neighbour("b", "1.0", declined={1: "pinned to 0.9"}).neighbour("a", declined={1: "held by ann"})
+    assert prod.target == "1.0"
+
+
+def test_a_member_that_went_on_without_it_does_not_count():
+    assert group().neighbour("a", "1.0").neighbour("b", frontier=2).target == "1.0"
+
+
+def test_where_nobody_takes_it_it_waits_and_says_so():
+    prod = group().neighbour("a", declined={1: "pinned to 0.9"}).neighbour("b", declined={1: "held by ann"})
+    assert prod.waits_for("nobody in tenants takes 1.0: a (pinned to 0.9), b (held by ann)")
+    assert prod.skip(1, "tenants").target == "1.0"
+
+
+def test_where_nobody_takes_it_allow_empty_lets_it_go_on():
+    prod = group(allow_empty=True).neighbour("a", declined={1: "pinned to 0.9"}).neighbour("b", declined={1: "held by ann"})
+    assert prod.target == "1.0"
+
+
+def test_soak_together_with_an_empty_channel_group():
+    assert Instance(orderings=(Ordering("tenants", (), soak=HOUR, allow_empty=True),)).offer(1, "1.0").target == "1.0"
+
+
+def test_soak_counts_for_those_who_count():
+    prod = group(soak=HOUR).neighbour("a", "1.0").neighbour("b", declined={1: "held by ann"})
+    assert prod.waits_for("1.0 soaks in tenants for another 1h")
+    assert prod.wait(HOUR).target == "1.0"
+
+
+def test_an_amount_is_at_most_those_who_count():
+    prod = group(need=2).neighbour("a", "1.0").neighbour("b", declined={1: "held by ann"})
+    assert prod.target == "1.0"
+
+
+def test_a_train_leaves_behind_what_no_member_took_any_more():
+    prod = Instance(strategy=Strategy.EVERY, orderings=(Ordering("tenants", (A, B), members=(A, B)),)).offer(1, "1.0")
+    prod.offer(2, "1.1").neighbour("a", "1.1", frontier=2).neighbour("b", "1.0")
+    assert (prod.wanted, prod.target) == ("", "1.0")
+    other = Instance(strategy=Strategy.EVERY, orderings=(Ordering("tenants", (A, B), members=(A, B)),)).offer(1, "1.0")
+    other.offer(2, "1.1").neighbour("a", "1.1", frontier=2).neighbour("b", "1.1", frontier=2)
+    assert other.target == "1.1"
+
+
+# --- what a member declines --------------------------------------------------------------------------------------------------
+
+
+def test_it_says_which_releases_it_does_not_take_while_it_is_pinned():
+    prod = Instance().with_good(1, "1.0").pin(1, "1.0").offer(2, "1.1")
+    assert prod.published.declined == {2: "pinned to 1.0"}
+    assert prod.unpin().published.declined == {}
+
+
+def test_it_says_so_while_it_is_held_or_only_observed():
+    assert Instance().hold().offer(1, "1.0").published.declined == {1: "held by ann"}
+    assert Instance(drift=Drift("observe")).offer(1, "1.0").published.declined == {1: "only observed"}
+
+
+def test_it_says_so_of_what_it_does_not_accept():
+    prod = Instance(accepts=Accepts(min_step="major")).with_good(1, "1.0.0").offer(2, "1.1.0")
+    assert prod.published.declined == {2: "1.1.0 is a smaller step from 1.0.0 than the major ones accepted here"}
+
+
+def test_a_manual_channel_says_so_of_what_nobody_sent_to_it():
+    prod = Instance(strategy=Strategy.MANUAL).offer(1, "1.0")
+    assert prod.published.declined == {1: "takes only what a person sends to it"}
+    assert Instance(strategy=Strategy.MANUAL).offer(1, "1.0", addressed=True).published is None
+
+
+def test_a_closed_cadence_declines_until_it_opens():
+    cadence = Cadence(Calendar("daily", open=(Window(hours=(0, 6 * 60)),)), "UTC")
+    prod = Instance(cadence=cadence, orderings=(after(),))
+    prod.now = START + 7 * HOUR
+    prod.offer(1, "1.0")
+    assert prod.published.declined == {1: "its cadence admits nothing now"}
+    prod.wait(17 * HOUR)
+    assert prod.published.declined == {}
+    prod.wait(6 * HOUR)
+    assert prod.published.declined == {1: "its cadence admits nothing now"}
+
+
+@pytest.mark.parametrize("policy", [{"checks": (check("alerts"),)}, {"approvals": (approval(),)}, {"calendars": (hours(9, 17),)}])
+def test_who_waits_at_a_gate_declines_nothing(policy):
+    assert Instance(**policy).offer(1, "1.0").life.declined == {}
+
+
+def test_what_failed_here_is_not_declined():
+    prod = Instance().with_good(1, "1.0").offer(2, "1.1").applied("broken", terminal=True).applied().observed("1.0").hold()
+    assert (prod.vetoed, prod.life.declined) == ({2}, {})
