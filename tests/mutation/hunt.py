@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,8 @@ class Hunt:
         self.bounds, self.jobs = bounds, jobs
         self.sources = {mutant.file: (folder / mutant.file).read_bytes() for mutant in mutants}
         self.problem = ""
+        self.killers: dict[str, Counter[str]] = defaultdict(Counter)
+        """File -> tests that noticed mutants of it: they are asked first."""
 
     def pytest_configure(self) -> None:
         _quiet_hypothesis()
@@ -83,15 +86,21 @@ class Hunt:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
                     mutant = waiting.pop()
-                    tests = choose(reach, mutant.file, mutant.lines)
+                    tests = self._killers_first(mutant.file, choose(reach, mutant.file, mutant.lines))
                     limit = self.bounds.seconds + int(10 * sum(took[test] for test in tests))
                     running.append(_Child(mutant, lambda m=mutant, t=tests: self._one(session, m, t), limit, self.bounds.memory))
                 for child in _ended(running):
                     running.remove(child)
-                    self.told(child.mutant, child.answer())
+                    by = child.answer()
+                    self.killers[child.mutant.file][by] += 1
+                    self.told(child.mutant, by)
         finally:
             for child in running:
                 child.kill()
+
+    def _killers_first(self, file: str, tests: list[str]) -> list[str]:
+        counts = self.killers[file]
+        return sorted(tests, key=lambda test: -counts[_name(test)])
 
     def _one(self, session: pytest.Session, mutant: Mutant, tests: list[str]) -> str:
         """In the child: who notices this mutant."""
@@ -102,7 +111,7 @@ class Hunt:
         items = {item.nodeid: item for item in session.items}
         for test in tests:
             if not _passes(session, items[test]):
-                return test.rpartition("::")[2]
+                return _name(test)
         for seed in range(self.bounds.seeds):
             if not _survives(seed):
                 return f"seed {seed}"
@@ -112,6 +121,10 @@ class Hunt:
         name = ".".join((self.package, *Path(mutant.file).with_suffix("").parts)).removesuffix(".__init__")
         swapping.swap(importlib.import_module(name), mutant.function, mutant.applied(self.sources[mutant.file]))
         swapping.forget_answers(self.package.partition(".")[0])
+
+
+def _name(test: str) -> str:
+    return test.rpartition("::")[2]
 
 
 def _passes(session: pytest.Session, item: pytest.Item) -> bool:
