@@ -48,6 +48,7 @@ WORDS = {
     "_read_path": "path",
     "_read_need": "`all`, `any` or amount",
     "read_range": "range of versions",
+    "_read_version_range": "range of versions †",
     "_read_status": "statuses",
     "_read_label_key": "text",
     "_read_env_name": "text",

@@ -126,6 +126,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "constants": _CONSTANTS,
         "env": _ENV,
         "timezone": "of its channels",
+        "together": "lists of services that move as one: in each channel they start when the gates of all hold, and if one fails "
+        "all go back",
     },
     "Channel": {
         "": "One place to release to. In `channels` of its application it needs neither `kind` nor `application`.",
@@ -167,6 +169,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "custom": "whatever the commands of a custom Runtime deploy",
         "fake": "a rehearsal",
         "select": "in which channels it exists, by their labels; default: all",
+        "after": "other services of the same channel that come first; all entries must hold",
         "parameters": "name → declaration; `${params.X}`. The version needs none: `${version}`",
         "constants": _CONSTANTS,
         "env": _ENV,
@@ -222,7 +225,22 @@ MEANINGS: dict[str, dict[str, str]] = {
         "maxUnavailable": "replicas that may be missing while they are replaced",
         "maxSurge": "replicas that may be too many while they are replaced",
     },
-    "Rollback": {"": "", "auto": "a failed rollout goes back to the last finalized version"},
+    "Rollback": {
+        "": "",
+        "auto": "a failed rollout goes back to the last finalized version",
+        "notBelow": "never to a version older than this one, which is looked up when the release is made, such as "
+        "`${params.oldest}`: rather `failed`, with that reason",
+    },
+    "ServiceAfter": {
+        "": "One entry of a service's `after`; a text is short for `{services: [it]}`.",
+        "title": "Service ordering",
+        "name": "for skipping and explaining; default: `after-` and the service",
+        "services": "services that must have finalized, in the same channel, what this release asks of them; where it does not "
+        "name them, the latest before it. One that a channel does not have counts as met there",
+        "version": "and run a version in this range",
+        "when": "applies only to attempts with these labels and facts",
+        "override": "who may skip it",
+    },
     "Drift": {
         "": "",
         "mode": "put it right, only say so, or never touch anything",

@@ -15,15 +15,15 @@ def check_circles(catalog: Catalog, problems: Problems) -> None:
         edges = _edges(catalog, application)
         reported: set[frozenset[str]] = set()
         for start in edges:
-            circle = _circle(edges, start)
-            if len(circle) < 2 or frozenset(circle) in reported:
+            found = circle(edges, start)
+            if len(found) < 2 or frozenset(found) in reported:
                 continue
-            reported.add(frozenset(circle))
-            path = " → ".join(f'"{name}"' for name in [*circle, circle[0]])
+            reported.add(frozenset(found))
+            path = " → ".join(f'"{name}"' for name in [*found, found[0]])
             label = catalog.channels(application)[start].label
             problems.add(
                 "circle",
-                place_of(edges[start][circle[1]]),
+                place_of(edges[start][found[1]]),
                 label,
                 f"these channels wait for each other: {path}.",
                 "Remove one `after` or `mirror` of the circle.",
@@ -43,8 +43,8 @@ def _edges(catalog: Catalog, application: str) -> dict[str, dict[str, Scalar]]:
     return edges
 
 
-def _circle(edges: Mapping[str, Mapping[str, Scalar]], start: str) -> list[str]:
-    """The shortest way from a channel back to itself, without the return; empty: there is none."""
+def circle(edges: Mapping[str, Mapping[str, Scalar]], start: str) -> list[str]:
+    """The shortest way from a node back to itself, without the return; empty: there is none."""
     ways = [[start]]
     seen: set[str] = set()
     while ways:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from setpoint.config import paths
+from setpoint.config.beside import ServiceOrderings, check_waiting, sets_of
 from setpoint.config.catalog import Catalog, read_catalog
 from setpoint.config.checks import CheckCompiler
 from setpoint.config.documents.runtime import ADAPTERS
@@ -27,11 +28,12 @@ from setpoint.config.running import check_running, template
 from setpoint.config.scope import Instance
 from setpoint.config.specs import block_tree, environment_tree, release_values, render
 from setpoint.config.tasks import TaskCompiler
-from setpoint.config.values import plain
+from setpoint.config.values import as_text, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
 from setpoint.model.policy import Policy
 from setpoint.model.spec import Scalar, Source, Spec, Version, digest
+from setpoint.model.versions import is_version_name
 
 
 class ChannelDefinition(msgspec.Struct, frozen=True):
@@ -204,6 +206,36 @@ class Configuration:
             files={path: paths.sha256(content) for path, content in rendered.files.items()},
         ).sealed()
 
+    def not_below(self, instance: str, version: str, parameters: AnyMapping[str, Scalar], source: Source | None = None) -> str:
+        """The version that this one, once it was deployed here, is never rolled back below; empty: there is none.
+
+        Raises:
+            CompileError: the instance is not configured, or what is looked up is no version.
+        """
+        found = self._instance(instance)
+        if found.service.rollback.not_below is None:
+            return ""
+        try:
+            values = found.values("instance", strict) | release_values(version, parameters, source or Source())
+            text = as_text(resolve_tree(found.service.rollback.not_below, values, strict))
+        except LookupFailedError as error:
+            raise CompileError(f"{instance}: rollback.notBelow: {error}") from None
+        if text and not is_version_name(text):
+            raise CompileError(f'{instance}: rollback.notBelow: "{text}" is no version')
+        return text
+
+    def floor(self, instance: str) -> str:
+        """``rollback.notBelow`` as written; for showing and comparing."""
+        return str(self._instance(instance).service.rollback.not_below or "")
+
+    def together(self, application: str) -> dict[str, tuple[str, ...]]:
+        """Name of each set, such as ``bank/ledger+ledger-worker@production`` -> the instances that move as one."""
+        return {name: members for name, members in self._sets.items() if name.partition("/")[0] == application}
+
+    @cached_property
+    def _sets(self) -> dict[str, tuple[str, ...]]:
+        return sets_of(self._instances)
+
     def file_bytes(self, spec: Spec) -> dict[str, bytes]:
         """SHA-256 -> content of the files that a spec of this configuration names."""
         return {sha: self._files[path] for path, sha in spec.files.items()}
@@ -269,7 +301,9 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     check_references(catalog, files, problems)
     instances = build_instances(catalog, problems)
     resolver = Resolver(catalog, root, problems)
-    compiler = PolicyCompiler(catalog, CheckCompiler(resolver), TaskCompiler(resolver), problems)
+    beside = ServiceOrderings(catalog, problems)
+    compiler = PolicyCompiler(catalog, CheckCompiler(resolver), TaskCompiler(resolver), beside, problems)
+    check_waiting(catalog, instances, problems)
     policies = {}
     for name, instance in instances.items():
         application = str(instance.application.name)

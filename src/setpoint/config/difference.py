@@ -66,6 +66,7 @@ def _instance_changes(name: str, old: Configuration, new: Configuration) -> Iter
     pairs = (
         ("runs", flat(_running(old.template(name))), flat(_running(new.template(name)))),
         ("policy", *_policies(old.policy(name), new.policy(name))),
+        ("policy", {"rollback.notBelow": old.floor(name)}, {"rollback.notBelow": new.floor(name)}),
     )
     for what, before, after in pairs:
         for path in sorted(before.keys() | after.keys()):
@@ -90,6 +91,7 @@ _GATES = {
     "checks": "check.subject",
     "tasks": "task.subject",
     "orderings": "channels",
+    "services": "instance",
     "approvals": "subject",
     "calendars": "timezone",
 }
@@ -108,6 +110,7 @@ def _fields(policy: Policy) -> dict[str, str]:
     del fields["instance"]
     for kind in ("checks", "tasks"):
         fields[kind] = [gate | {"name": f"{gate['name']}@{gate['phase']}"} for gate in fields[kind]]
+    fields["services"] = [one | {"name": f"{one['name']}@{one['instance']}"} for one in fields["services"]]
     return {path: text for path, text in flat(fields).items() if text != "[]" or path not in _GATES}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 from pydantic import ValidationError
 
+from setpoint.config.beside import ServiceOrderings
 from setpoint.config.catalog import Catalog
 from setpoint.config.checks import CheckCompiler
 from setpoint.config.conditions import NEVER, both, decide
@@ -48,6 +49,7 @@ class PolicyCompiler:
     catalog: Catalog
     checks: CheckCompiler
     tasks: TaskCompiler
+    beside: ServiceOrderings
     problems: Problems
 
     def compile(self, instance: Instance, neighbours: Neighbours) -> Policy:
@@ -66,6 +68,7 @@ class PolicyCompiler:
             approvals=tuple(self._approvals(instance)),
             calendars=tuple(self._calendars(instance)),
             cadence=_cadence(instance),
+            services=self.beside.of(instance, neighbours.instances),
             tasks=tasks,
             timezone=instance.timezone,
             progress_deadline=service.progress_deadline,

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from setpoint.config import paths
+from setpoint.config.beside import check_together
 from setpoint.config.builtins import BUILTINS, LATER_BUILTINS, argument_mistakes
 from setpoint.config.catalog import Catalog, Entry
 from setpoint.config.circles import check_circles
-from setpoint.config.documents import ChannelFields, Runtime, Service, Task
+from setpoint.config.documents import Application, ChannelFields, Runtime, Service, Task
 from setpoint.config.documents.gates import Gated
 from setpoint.config.documents.protection import Runnable
 from setpoint.config.documents.runtime import LATER_RUNTIME_TYPES, RUNTIME_TYPES
@@ -48,6 +49,8 @@ class _References:
                 "Write `kind: Application` and so on into setpoint.yaml or a file named *.setpoint.yaml.",
             )
         self._organization()
+        for name, application_entry in self._catalog.applications.items():
+            self._application(name, application_entry)
         for application in self._catalog.below:
             for channel in self._catalog.channels(application).values():
                 self._channel(application, channel)
@@ -109,6 +112,13 @@ class _References:
         return self._known(
             name, known, "protection" if field == "use" else "built-in protection", label, field, code="unknown-protection"
         )
+
+    def _application(self, name: str, entry: Entry[Application]) -> None:
+        for services in entry.model.together if entry.model else ():
+            for service in services:
+                owner = f'application "{name}"'
+                self._known(service, self._catalog.services(name), "service", entry.label, "together", of=owner)
+        check_together(entry, self._problems)
 
     def _channel(self, application: str, entry: Entry[ChannelFields]) -> None:
         channel, label = entry.model, entry.label
@@ -182,6 +192,17 @@ class _References:
                     self._fragment(entry, channel, fragment)
         if entry.model:
             self._parameters(entry, entry.model)
+            if owned:
+                self._other_services(application, entry, entry.model)
+
+    def _other_services(self, application: str, entry: Entry[Service], service: Service) -> None:
+        for name in (name for after in service.after for name in after.services):
+            if name == entry.name:
+                hint = "Name another service, or leave it out."
+                self._add("refers-to-itself", name, entry.label, "`after` names the service itself.", hint)
+                continue
+            owner = f'application "{application}"'
+            self._known(name, self._catalog.services(application), "service", entry.label, "after", of=owner)
 
     def _fragment(self, entry: Entry[Service], channel: str, fragment: Tree) -> None:
         for key in fragment:
@@ -193,7 +214,9 @@ class _References:
                     f"`{key}` cannot differ from channel to channel.",
                     "Write it on the service itself.",
                 )
-        effective_service(entry, channel, self._problems)
+        effective, _ = effective_service(entry, channel, self._problems)
+        if effective and "after" in fragment:
+            self._other_services(str(entry.tree.get("application", "")), entry, effective)
         merged = {key for key in entry.tree if not is_null(fragment.get(key, True))} | {
             key for key, value in fragment.items() if not is_null(value) or key not in entry.tree
         }

@@ -36,7 +36,7 @@ def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, b
     known: dict[str, Any] = {}
     report = LookupReport(problems, where_at, "instance", sound=instance.sound, known=known, place=place)
     known |= instance.values("instance", report) | release_values("0.0.0", parameter_samples(instance), Source())
-    resolve_tree([block_tree(instance), environment_tree(instance)], known, report)
+    resolve_tree([block_tree(instance), environment_tree(instance), _floor(instance)], known, report)
     _check_defaults(instance, known, report)
     _check_commands(instance, known, report)
     if report.mistakes:
@@ -70,6 +70,10 @@ def _check_commands(instance: Instance, known: dict[str, Any], report: LookupRep
     values = {"with": given, "version": known["version"], "params": known["params"], **names}
     known |= {"with": given}
     resolve_tree(list(instance.runtime.custom.commands.values()), values, report)
+
+
+def _floor(instance: Instance) -> str:
+    return instance.service.rollback.not_below or ""
 
 
 def _has_type(instance: Instance) -> bool:

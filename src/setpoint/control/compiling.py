@@ -25,6 +25,10 @@ class Compiled:
     services: dict[str, ServiceVersion] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
     """Instance -> spec."""
+    floors: dict[str, str] = field(default_factory=dict)
+    """Instance -> version that it is never rolled back below."""
+    after: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Instance -> instances of other services in its channel that it comes after."""
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -106,6 +110,10 @@ def compile_service(
         for one in mine:
             spec = _what_runs(configuration.compile(one, name, resolved[one], source))
             into.specs[one] = spec
+            if floor := configuration.not_below(one, name, resolved[one], source):
+                into.floors[one] = floor
+            if others := configuration.policy(one).services:
+                into.after[one] = tuple(dict.fromkeys(other.instance for other in others))
             into.files |= {} if not spec.files else configuration.file_bytes(spec)
     except (ParameterError, CompileError) as error:
         raise Invalid(

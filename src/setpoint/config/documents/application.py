@@ -10,7 +10,7 @@ from pydantic import Field
 from setpoint.config.documents.base import Constants, Document, Environment
 from setpoint.config.documents.channel import ChannelFields
 from setpoint.config.documents.gates import LATER_GATES, Gated
-from setpoint.config.values import Several, Zone
+from setpoint.config.values import Name, Several, Zone
 
 
 class Application(Document, Gated):
@@ -18,7 +18,6 @@ class Application(Document, Gated):
 
     LATER: ClassVar[AnyMapping[str, str]] = {
         **LATER_GATES,
-        "together": "sets of services or channels that move as one",
         "onConfigChange": "choice of what a changed configuration does: it makes a release",
         "notifications": "notifications",
     }
@@ -26,3 +25,4 @@ class Application(Document, Gated):
     constants: Constants = Field(default_factory=dict)
     env: Environment = Field(default_factory=dict)
     timezone: Zone | None = None
+    together: Several[Several[Name]] = ()

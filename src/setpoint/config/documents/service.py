@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
+from collections.abc import Sequence as AnySequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Constants, Document, Environment, Node
+from setpoint.config.documents.channel import read_range
 from setpoint.config.documents.gates import LATER_GATES, Gated
 from setpoint.config.documents.parameters import ServiceParameter
 from setpoint.config.documents.workloads import Custom, Fake, Process
-from setpoint.config.values import Amount, Boolean, Duration, Integer, MapOf, Matching, Name, Reads, Text, choice, describe, fault
-from setpoint.config.yaml import Mapping
+from setpoint.config.values import (
+    Amount,
+    Boolean,
+    Duration,
+    Integer,
+    MapOf,
+    Matching,
+    Name,
+    Principal,
+    Reads,
+    Several,
+    Template,
+    Text,
+    choice,
+    describe,
+    fault,
+    read_template,
+)
+from setpoint.config.yaml import Mapping, Scalar
 from setpoint.model.time import MINUTE
 
 WORKLOADS = ("process", "custom", "fake")
@@ -40,8 +59,35 @@ class Rollout(Node):
 class Rollback(Node):
     """What happens when a rollout fails."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"notBelow": "oldest version to go back to"}
     auto: Boolean = True
+    not_below: Template | None = None
+
+
+def _read_version_range(node: Any) -> Scalar:
+    text = read_template(node)
+    return text if "${" in text else read_range(text)
+
+
+class ServiceAfter(Node):
+    """One entry of a service's ``after``."""
+
+    SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
+    name: Name | None = None
+    services: Several[Name]
+    version: Annotated[str, Reads(_read_version_range, {"type": "string"})] = "*"
+    when: Matching | None = None
+    override: Several[Principal] | None = None
+
+    @classmethod
+    def short(cls, scalar: Scalar) -> dict[str, Any] | None:
+        """A text is a service."""
+        return {"services": scalar}
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not self.services:
+            raise fault("empty-after", "`after` names no service.", "Name one, or leave `after` out.", key="services")
+        return self
 
 
 class Drift(Node):
@@ -71,7 +117,6 @@ class Service(Document, Gated):
     LATER: ClassVar[AnyMapping[str, str]] = {
         **LATER_GATES,
         "runtime": "channels with several runtimes",
-        "after": "orderings between services",
         "sources": "sources of versions",
         "onRemove": "removal of what runs",
         **{name: f"{name} workloads" for name in LATER_WORKLOADS},
@@ -81,6 +126,7 @@ class Service(Document, Gated):
     custom: Custom | None = None
     fake: Fake | None = None
     select: Matching | None = None
+    after: Several[ServiceAfter] = ()
     parameters: MapOf[Text, ServiceParameter] = Field(default_factory=dict)
     constants: Constants = Field(default_factory=dict)
     env: Environment = Field(default_factory=dict)

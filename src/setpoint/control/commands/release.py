@@ -133,7 +133,14 @@ async def submit(act: Act, wanted: Release, compiled: Compiled, request: str) ->
     await act.control.content.put(compiled.specs.values(), compiled.files.values())
     specs = {instance: spec.digest for instance, spec in compiled.specs.items()}
     parameters = {instance: spec.parameters for instance, spec in compiled.specs.items() if spec.parameters}
-    fact = ReleaseRequested(request=request, release=wanted, specs=specs, parameters=parameters)
+    fact = ReleaseRequested(
+        request=request,
+        release=wanted,
+        specs=specs,
+        parameters=parameters,
+        after=compiled.after,
+        floors=compiled.floors,
+    )
     await act.control.engine.post(f"line:{wanted.application}", fact, dedup=f"release:{wanted.application}:{request}")
     number = await _numbered(act, wanted.application, request)
     await act.control.records.put("release", f"{wanted.application}/{number}", specs)
