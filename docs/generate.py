@@ -54,6 +54,8 @@ WORDS = {
     "_read_env_name": "text",
     "_read_env_value": "text †",
     "_read_fragment": "fields of a Service",
+    "_read_fields": "`name` and fields of a Channel",
+    "_read_override": "`select` and fields of a Channel",
     "read_days": "days",
     "read_hours": "hours",
     "read_moment": "date or instant",

@@ -108,6 +108,7 @@ def test_labels_of_later_nodes_win(configure: Configure) -> None:
     assert configure(text).labels("shop/web@staging") == {
         "application": "shop",
         "channel": "staging",
+        "group": "",
         "service": "web",
         "runtime": "local-fake",
         "tier": "service",

@@ -45,11 +45,23 @@ class Entry(Generic[M]):
         return self.tree.position.file
 
 
+@dataclass(frozen=True)
+class Group:
+    """A channel with ``each``: the group as it was written, and the channels that came of it, in their order."""
+
+    entry: Entry[ChannelFields]
+    members: tuple[str, ...] = ()
+
+
 @dataclass
 class ApplicationEntries:
     """What belongs to one application."""
 
     channels: dict[str, Entry[ChannelFields]] = field(default_factory=dict)
+    """Those of groups among them; groups themselves are not."""
+    groups: dict[str, Group] = field(default_factory=dict)
+    group_of: dict[str, str] = field(default_factory=dict)
+    """Channel -> its group."""
     services: dict[str, Entry[Service]] = field(default_factory=dict)
 
 
@@ -66,10 +78,23 @@ class Catalog:
     below: dict[str, ApplicationEntries] = field(default_factory=dict)
     complete: bool = True
     documents: int = 0
+    _places: dict[Position, str] = field(default_factory=dict)
 
     def channels(self, application: str) -> dict[str, Entry[ChannelFields]]:
         """By name, in the order written: those in place first."""
         return self.below[application].channels if application in self.below else {}
+
+    def groups(self, application: str) -> dict[str, Group]:
+        """By name."""
+        return self.below[application].groups if application in self.below else {}
+
+    def group_of(self, application: str, channel: str) -> str:
+        """Name of the channel's group; empty: none."""
+        return self.below[application].group_of.get(channel, "") if application in self.below else ""
+
+    def places(self, application: str) -> list[str]:
+        """Names of channels and groups: what stands for one or many channels."""
+        return [*self.channels(application), *self.groups(application)]
 
     def services(self, application: str) -> dict[str, Entry[Service]]:
         """By name."""
@@ -82,13 +107,21 @@ class Catalog:
         for group in (self.applications, self.runtimes, self.protections, self.tasks, self.calendars):
             yield from group.values()
         for below in self.below.values():
+            yield from (group.entry for group in below.groups.values())
             yield from below.channels.values()
             yield from below.services.values()
 
     def where_at(self, place: Position) -> str:
         """The thing that stands at a place, as messages call it; channels in place before their applications."""
+        if place not in self._places:
+            self._places[place] = self._where(place)
+        return self._places[place]
+
+    def _where(self, place: Position) -> str:
+        members = {id(below.channels[name]) for below in self.below.values() for name in below.group_of}
         for entry in sorted(self.entries(), key=lambda entry: not entry.label.startswith("channels[")):
-            if entry.file == place.file and (path := path_at(entry.tree, place)) is not None:
+            of_file = entry.file == place.file or id(entry) in members
+            if of_file and (path := path_at(entry.tree, place)) is not None:
                 return where(entry.tree, path, entry.label)
         return ""
 

@@ -2,54 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from setpoint.config.catalog import Catalog
-from setpoint.config.problems import Problems
-from setpoint.config.yaml import Scalar, place_of
+from setpoint.config.documents import ChannelFields
+from setpoint.config.orderings import Neighbours, neighbours_of
+from setpoint.config.problems import Position, Problems
+from setpoint.config.validate import locate
+from setpoint.config.yaml import Mapping as Tree
+from setpoint.config.yaml import Sequence, place_of
 
 
 def check_circles(catalog: Catalog, problems: Problems) -> None:
-    """Each circle is reported once, where its first channel names the next."""
+    """A circle is reported where its first channel names the next; others that share a part of it are not."""
     for application in catalog.below:
-        edges = _edges(catalog, application)
-        reported: set[frozenset[str]] = set()
-        for start in edges:
+        neighbours = neighbours_of(catalog, application)
+        edges = _edges(catalog, application, neighbours)
+        reported: set[Position] = set()
+        for start in neighbours.channels:
             found = circle(edges, start)
-            if len(found) < 2 or frozenset(found) in reported:
+            ways = [edges[one][other] for one, other in pairwise([*found, start])]
+            if len(found) < 2 or not reported.isdisjoint(ways):
                 continue
-            reported.add(frozenset(found))
-            path = " → ".join(f'"{name}"' for name in [*found, found[0]])
-            label = catalog.channels(application)[start].label
+            reported.update(ways)
+            place = ways[0]
+            path = " → ".join(f'"{name}"' for name in [*found, start])
             problems.add(
                 "circle",
-                place_of(edges[start][found[1]]),
-                label,
+                place,
+                catalog.where_at(place) or catalog.channels(application)[start].label,
                 f"these channels wait for each other: {path}.",
                 "Remove one `after` or `mirror` of the circle.",
             )
 
 
-def _edges(catalog: Catalog, application: str) -> dict[str, dict[str, Scalar]]:
-    channels = catalog.channels(application)
-    edges: dict[str, dict[str, Scalar]] = {}
-    for name, entry in channels.items():
-        if entry.model is None:
-            continue
-        named = [other for after in entry.model.after for other in after.channels] + (
-            [entry.model.mirror] if entry.model.mirror else []
-        )
-        edges[name] = {str(other): other for other in named if isinstance(other, Scalar) and other in channels and other != name}
+Edges = Mapping[str, Mapping[str, Position]]
+
+
+def _edges(catalog: Catalog, application: str, neighbours: Neighbours) -> Edges:
+    """Channel or group -> what it waits for, and where that was written; a group waits for each of its channels."""
+    edges: dict[str, dict[str, Position]] = {
+        name: dict.fromkeys(members, place_of(catalog.groups(application)[name].entry.tree))
+        for name, members in neighbours.groups.items()
+    }
+    for name, channel in neighbours.channels.items():
+        edges[name] = _waits(catalog.channels(application)[name].tree, channel, neighbours, own=name)
     return edges
 
 
-def circle(edges: Mapping[str, Mapping[str, Scalar]], start: str) -> list[str]:
+def _waits(tree: Tree, channel: ChannelFields, neighbours: Neighbours, *, own: str) -> dict[str, Position]:
+    found: dict[str, Position] = {}
+    for number, entry in enumerate(channel.after):
+        for name in entry.channels or ():
+            found.setdefault(str(name), place_of(name))
+        for name in neighbours.meant(entry).channels if entry.select else ():
+            found.setdefault(name, _place_of_select(tree, number))
+    if channel.mirror:
+        found.setdefault(str(channel.mirror), place_of(channel.mirror))
+    known = neighbours.channels.keys() | neighbours.groups.keys()
+    return {name: place for name, place in found.items() if name in known and name != own}
+
+
+def _place_of_select(tree: Tree, number: int) -> Position:
+    written = tree.get("after")
+    return locate(tree, ("after", number, "select") if isinstance(written, Sequence) else ("after", "select"))
+
+
+def circle(edges: Mapping[str, Iterable[str]], start: str) -> list[str]:
     """The shortest way from a node back to itself, without the return; empty: there is none."""
     ways = [[start]]
     seen: set[str] = set()
     while ways:
         way = ways.pop(0)
-        for following in edges.get(way[-1], {}):
+        for following in edges.get(way[-1], ()):
             if following == start:
                 return way
             if following not in seen:

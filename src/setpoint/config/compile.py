@@ -13,11 +13,13 @@ from setpoint.config import paths
 from setpoint.config.beside import ServiceOrderings, check_waiting, sets_of
 from setpoint.config.catalog import Catalog, read_catalog
 from setpoint.config.checks import CheckCompiler
+from setpoint.config.documents import ChannelFields
 from setpoint.config.documents.runtime import ADAPTERS
 from setpoint.config.files import gather
+from setpoint.config.groups import expand_groups
 from setpoint.config.instances import LOCAL, build_instances, effective_tree
 from setpoint.config.lookups import LookupFailedError, resolve_tree, strict
-from setpoint.config.orderings import Neighbours
+from setpoint.config.orderings import Neighbours, neighbours_of
 from setpoint.config.origins import origins_of
 from setpoint.config.parameters import ParameterError, declared_values
 from setpoint.config.policies import PolicyCompiler
@@ -41,6 +43,8 @@ class ChannelDefinition(msgspec.Struct, frozen=True):
 
     name: str
     runtime: str
+    group: str = ""
+    """The group it is one of; empty: none."""
     labels: dict[str, str] = {}
     after: tuple[str, ...] = ()
     """Names of the channels it comes after."""
@@ -117,11 +121,19 @@ class Configuration:
 
     def channels(self, application: str) -> list[ChannelDefinition]:
         """An application's channels, each after those that it comes after."""
-        ordered = _after_order({name: entry.model for name, entry in self._catalog.channels(application).items() if entry.model})
+        neighbours = neighbours_of(self._catalog, application)
         owner = self._catalog.applications[application].model
         organization = self._catalog.organization.model if self._catalog.organization else None
         zone = (owner.timezone if owner else None) or (organization.timezone if organization else "UTC")
-        return [_channel_definition(channel, str(zone)) for channel in ordered]
+        before = {name: _before(channel, neighbours) for name, channel in neighbours.channels.items()}
+        return [
+            _channel_definition(neighbours.channels[name], str(zone), self._catalog.group_of(application, name), before[name])
+            for name in _after_order(before)
+        ]
+
+    def members(self, application: str) -> dict[str, tuple[str, ...]]:
+        """Group -> its channels, in their order."""
+        return {name: group.members for name, group in self._catalog.groups(application).items()}
 
     def instances(self, application: str) -> list[str]:
         """``application/service@channel`` of everything that shall run."""
@@ -244,7 +256,8 @@ class Configuration:
         """Path of each value of the instance's service, channel, application, runtime -> ``file:line`` that it came from."""
         found = self._instance(instance)
         application = str(found.application.name)
-        service = effective_tree(self._catalog.services(application)[str(found.service.name)], str(found.channel.name))
+        places = [name for name in (found.group_name, str(found.channel.name)) if name]
+        service = effective_tree(self._catalog.services(application)[str(found.service.name)], places)
         entries = {
             "organization": self._catalog.organization,
             "application": self._catalog.applications[application],
@@ -298,17 +311,17 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     problems = Problems()
     catalog = read_catalog({path: content for path, content in files.items() if paths.is_document(path)}, problems)
     catalog.complete = catalog.complete and complete
+    expand_groups(catalog, files, problems)
     check_references(catalog, files, problems)
     instances = build_instances(catalog, problems)
     resolver = Resolver(catalog, root, problems)
     beside = ServiceOrderings(catalog, problems)
     compiler = PolicyCompiler(catalog, CheckCompiler(resolver), TaskCompiler(resolver), beside, problems)
     check_waiting(catalog, instances, problems)
+    neighbours = {name: neighbours_of(catalog, name, instances.keys()) for name in catalog.applications}
     policies = {}
     for name, instance in instances.items():
-        application = str(instance.application.name)
-        channels = {key: entry.model for key, entry in catalog.channels(application).items() if entry.model}
-        policies[name] = compiler.compile(instance, Neighbours(channels, frozenset(instances)))
+        policies[name] = compiler.compile(instance, neighbours[str(instance.application.name)])
         check_running(catalog, instance, files, root, problems)
         _check_mirror(catalog, instance, instances, problems)
     return Configuration(catalog, files, root, instances, policies), problems.in_order()
@@ -325,27 +338,33 @@ def _check_mirror(catalog: Catalog, instance: Instance, instances: AnyMapping[st
         problems.add("mirror-lacks-service", place, catalog.where_at(place), message, hint)
 
 
-def _after_order(channels: AnyMapping[str, Any]) -> list[Any]:
-    done: dict[str, Any] = {}
+def _before(channel: ChannelFields, neighbours: Neighbours) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for entry in channel.after for name in neighbours.meant(entry).channels))
+
+
+def _after_order(before: AnyMapping[str, tuple[str, ...]]) -> list[str]:
+    """Names of channels, each after those that it comes after."""
+    done: dict[str, None] = {}
 
     def visit(name: str) -> None:
-        if name in done or name not in channels:
+        if name in done or name not in before:
             return
-        for before in (str(other) for entry in channels[name].after for other in entry.channels):
-            visit(before)
-        done[name] = channels[name]
+        for other in before[name]:
+            visit(other)
+        done[name] = None
 
-    for name in channels:
+    for name in before:
         visit(name)
-    return list(done.values())
+    return list(done)
 
 
-def _channel_definition(channel: Any, zone: str) -> ChannelDefinition:
+def _channel_definition(channel: ChannelFields, zone: str, group: str, before: tuple[str, ...]) -> ChannelDefinition:
     return ChannelDefinition(
         name=str(channel.name),
         runtime=str(channel.runtime),
+        group=group,
         labels=plain(channel.labels),
-        after=tuple(dict.fromkeys(str(name) for entry in channel.after for name in entry.channels)),
+        after=before,
         strategy="mirror" if channel.mirror else str(channel.strategy or "newest-ready"),
         mirror=str(channel.mirror or ""),
         timezone=str(channel.timezone or zone),

@@ -106,6 +106,23 @@ def _add_named(root: Path, document: str, files: dict[str, bytes], problems: Pro
                 _add_process(root, block, files, problems)
             else:
                 _add_program(root, block, files)
+        for written in _entries(tree):
+            path = _beside(written)
+            if path and path not in files and _inside(root, path) and (root / path).is_file():
+                content = _read(root, path, problems, MAX_BYTES + 1)
+                if content is not None:
+                    files[path] = content
+
+
+def _entries(tree: Any) -> Iterator[Any]:
+    """The files that hold entries of channel groups: those of a Channel, and of channels in place."""
+    if not isinstance(tree, Mapping):
+        return
+    written = tree.get("channels")
+    for channel in (tree, *(written if isinstance(written, Sequence) else [written])):
+        each = channel.get("each") if isinstance(channel, Mapping) else None
+        if isinstance(each, Mapping) and "itemsFrom" in each:
+            yield each["itemsFrom"]
 
 
 def _blocks(tree: Any) -> Iterator[tuple[str, Mapping]]:

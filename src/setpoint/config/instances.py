@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from setpoint.config.catalog import Catalog, Entry
@@ -20,23 +21,45 @@ NOT_PER_CHANNEL = ("application", "parameters", "sources", "select", "kind", "na
 
 def build_instances(catalog: Catalog, problems: Problems) -> dict[str, Instance]:
     """Every instance by name, by application, service and channel as written; what cannot be built is left out."""
+    services = _Effective(catalog, problems)
     instances = [
         instance
         for name, application in catalog.applications.items()
         for service in catalog.services(name).values()
         for channel in catalog.channels(name).values()
-        if (instance := _instance(catalog, application, service, channel, problems))
+        if (instance := _instance(catalog, application, service, channel, services))
     ]
     return {instance.name: instance for instance in instances}
 
 
+class _Effective:
+    """Services as they are in one channel; those of a group that say nothing of its channels are read once."""
+
+    def __init__(self, catalog: Catalog, problems: Problems) -> None:
+        self._catalog, self._problems = catalog, problems
+        self._read: dict[tuple[int, tuple[str, ...]], tuple[Service | None, bool]] = {}
+
+    def of(self, application: str, service: Entry[Service], channel: str) -> tuple[Service | None, bool]:
+        group = self._catalog.group_of(application, channel)
+        names = tuple(name for name in (group, channel) if name in _fragments(service))
+        key = (id(service), names)
+        if key not in self._read:
+            self._read[key] = effective_service(service, names, self._problems)
+        return self._read[key]
+
+
 def _instance(
-    catalog: Catalog, application: Entry[Application], service: Entry[Service], channel: Entry[ChannelFields], problems: Problems
+    catalog: Catalog,
+    application: Entry[Application],
+    service: Entry[Service],
+    channel: Entry[ChannelFields],
+    services: _Effective,
 ) -> Instance | None:
-    effective, sound = effective_service(service, channel.name, problems)
+    effective, sound = services.of(application.name, service, channel.name)
     runtime = find_runtime(catalog, channel.model)
     if not (application.model and channel.model and effective and runtime):
         return None
+    group = catalog.groups(application.name).get(catalog.group_of(application.name, channel.name))
     contributing: list[Entry[Any] | None] = [
         application,
         channel,
@@ -46,7 +69,9 @@ def _instance(
     ]
     whole = sound and all(entry.sound for entry in contributing if entry)
     organization = catalog.organization.model if catalog.organization else None
-    instance = Instance(application.model, channel.model, effective, runtime, organization, whole)
+    instance = Instance(
+        application.model, channel.model, effective, runtime, organization, whole, group.entry.model if group else None
+    )
     return instance if _exists(instance, service) else None
 
 
@@ -66,27 +91,31 @@ def find_runtime(catalog: Catalog, channel: ChannelFields | None) -> Runtime | N
     return LOCAL if name == "local" else None
 
 
-def effective_tree(service: Entry[Service], channel: str, problems: Problems | None = None) -> Mapping:
-    """The service's fields with those for one channel over them."""
-    base = Mapping({key: value for key, value in service.tree.items() if key != "perChannel"}, position=service.tree.position)
-    fragments = service.tree.get("perChannel")
-    fragment = fragments.get(channel) if isinstance(fragments, Mapping) else None
-    if not isinstance(fragment, Mapping):
-        return base
-    allowed = Mapping({key: value for key, value in fragment.items() if key not in NOT_PER_CHANNEL}, position=fragment.position)
+def effective_tree(service: Entry[Service], places: Sequence[str], problems: Problems | None = None) -> Mapping:
+    """The service's fields with those for a channel over them; ``places`` are its group and itself."""
+    result = Mapping({key: value for key, value in service.tree.items() if key != "perChannel"}, position=service.tree.position)
 
     def report(place: Position, kind: str, name: str) -> None:
         if problems is not None:
             message = f'`remove` names "{name}", which is not among the `{kind}` of the service.'
             problems.add("nothing-to-remove", place, service.label, message, "Remove this entry, or correct its name.")
 
-    return merge_trees(base, allowed, report)
+    for place in places:
+        fragment = _fragments(service).get(place)
+        if isinstance(fragment, Mapping):
+            fields = {key: value for key, value in fragment.items() if key not in NOT_PER_CHANNEL}
+            result = merge_trees(result, Mapping(fields, position=fragment.position), report)
+    return result
 
 
-def effective_service(service: Entry[Service], channel: str, problems: Problems) -> tuple[Service | None, bool]:
+def effective_service(service: Entry[Service], places: Sequence[str], problems: Problems) -> tuple[Service | None, bool]:
     """The service as it is in one channel, and whether it is sound; without anything of its own there, as it is."""
-    fragments = service.tree.get("perChannel")
-    if not isinstance(fragments, Mapping) or channel not in fragments:
+    if not any(place in _fragments(service) for place in places):
         return service.model, service.sound
-    model, sound = read_model(Service, effective_tree(service, channel, problems), service.label, problems)
+    model, sound = read_model(Service, effective_tree(service, places, problems), service.label, problems)
     return model, sound and service.sound
+
+
+def _fragments(service: Entry[Service]) -> Mapping:
+    found = service.tree.get("perChannel")
+    return found if isinstance(found, Mapping) else Mapping(position=service.tree.position)

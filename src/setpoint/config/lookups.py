@@ -118,10 +118,10 @@ class LookupReport:
         root, _, rest = path.partition(".")
         if not self._sound and rest and root in {"constants", "params", "with", *NODE_ROOTS}:
             return
-        if root in NODE_ROOTS and root not in self._known:
-            article = "an" if self._level[0] in "aeiou" else "a"
+        if (root in NODE_ROOTS and root not in self._known) or (root == "channel" and self._level == "group"):
+            article, lacks = "an" if self._level[0] in "aeiou" else "a", root if root not in self._known else path
             message = (
-                f"`${{{path}}}` is not defined here: the subject of this check is {article} {self._level}, which has no {root}."
+                f"`${{{path}}}` is not defined here: the subject of this check is {article} {self._level}, which has no {lacks}."
             )
             self._problems.add(
                 "lookup-needs-per",

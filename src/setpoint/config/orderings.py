@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from setpoint.config.catalog import Catalog
 from setpoint.config.conditions import NEVER, both, decide
-from setpoint.config.documents import ChannelFields
+from setpoint.config.documents import Application, ChannelFields
 from setpoint.config.documents.channel import After
-from setpoint.config.scope import Instance
+from setpoint.config.instances import find_runtime
+from setpoint.config.scope import Instance, own_labels, place_labels
 from setpoint.model.policy import Ordering
 from setpoint.model.selector import Selector
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The channels of an application, and which of them have the service in question."""
+    """The channels of an application, and which of them have which service."""
 
     channels: Mapping[str, ChannelFields]
-    instances: frozenset[str]
+    groups: Mapping[str, tuple[str, ...]]
+    """Group -> its channels, in their order."""
+    labels: Mapping[str, Mapping[str, str]]
+    """Channel -> what a selector sees of it."""
+    instances: AbstractSet[str]
+    _meant: dict[tuple[tuple[str, ...], str], Meant] = field(default_factory=dict)
 
     def instance(self, like: Instance, channel: str) -> str:
         """Name of the same service's instance in another channel."""
@@ -27,6 +37,49 @@ class Neighbours:
     def has(self, like: Instance, channel: str) -> bool:
         """Whether the channel has the service."""
         return self.instance(like, channel) in self.instances
+
+    def meant(self, entry: After) -> Meant:
+        """The channels of an entry: those it names, those of groups it names, or those it selects."""
+        key = (tuple(str(name) for name in entry.channels or ()), entry.select.text if entry.select else "")
+        if key not in self._meant:
+            self._meant[key] = self._selected(entry.select) if entry.select else self._named(key[0])
+        return self._meant[key]
+
+    def _named(self, names: tuple[str, ...]) -> Meant:
+        found = [channel for name in names for channel in self.groups.get(name, (name,))]
+        members = {channel for name in names if name not in self.channels for channel in self.groups.get(name, ())}
+        return Meant(tuple(dict.fromkeys(found)), frozenset(members.difference(names)), names)
+
+    def _selected(self, select: Selector) -> Meant:
+        found = tuple(name for name, labels in self.labels.items() if select.matches(labels))
+        return Meant(found, frozenset(name for name in found if self.labels[name]["group"]), (f"channels with {select.text}",))
+
+
+class Meant(NamedTuple):
+    """What an entry of ``after`` comes to."""
+
+    channels: tuple[str, ...]
+    members: frozenset[str]
+    """Those that are meant as channels of a group: one that does not take the version does not count."""
+    told: tuple[str, ...]
+    """As it was written, for people."""
+
+
+def neighbours_of(catalog: Catalog, application: str, instances: AbstractSet[str] = frozenset()) -> Neighbours:
+    """Of one application."""
+    channels = {name: entry.model for name, entry in catalog.channels(application).items() if entry.model}
+    groups = {name: group.members for name, group in catalog.groups(application).items()}
+    owner = catalog.applications.get(application)
+    labels = {name: channel_labels(catalog, owner.model if owner else None, channel) for name, channel in channels.items()}
+    return Neighbours(channels, groups, labels, instances)
+
+
+def channel_labels(catalog: Catalog, application: Application | None, channel: ChannelFields) -> dict[str, str]:
+    """What a selector of channels sees of one."""
+    runtime = find_runtime(catalog, channel)
+    nodes = [own_labels(node) for node in (application, runtime, channel) if node]
+    name = str(application.name) if application else ""
+    return place_labels(nodes, name, str(channel.name), catalog.group_of(name, str(channel.name)), str(channel.runtime))
 
 
 def orderings(instance: Instance, neighbours: Neighbours) -> list[Ordering]:
@@ -44,7 +97,8 @@ def entry_orderings(
     when = both(also, decide(entry.when, instance.labels))
     if when is NEVER:
         return []
-    names = [str(name) for name in entry.channels]
+    meant = neighbours.meant(entry)
+    names = meant.channels
     present = [name for name in names if neighbours.has(instance, name)]
     absent = [name for name in names if name not in present and name not in seen]
     found = []
@@ -56,8 +110,8 @@ def entry_orderings(
         present, satisfied = _with_stand_ins(instance, present, absent, neighbours)
         if satisfied:
             return []
-    if present:
-        found.insert(0, _ordering(instance, entry, names, present, when, neighbours))
+    if present or (not names and entry.allow_empty):
+        found.insert(0, _ordering(instance, entry, meant, present, when, neighbours))
     return found
 
 
@@ -74,23 +128,31 @@ def _with_stand_ins(instance: Instance, present: list[str], absent: list[str], n
 def _before(instance: Instance, channel: str, neighbours: Neighbours, seen: frozenset[str]) -> list[str]:
     found: list[str] = []
     entries = neighbours.channels[channel].after if channel in neighbours.channels and channel not in seen else ()
-    for name in (str(name) for entry in entries for name in entry.channels):
+    for name in (name for entry in entries for name in neighbours.meant(entry).channels):
         found += [name] if neighbours.has(instance, name) else _before(instance, name, neighbours, seen | {channel})
     return found
 
 
 def _ordering(
-    instance: Instance, entry: After, names: list[str], present: list[str], when: Selector | None, neighbours: Neighbours
+    instance: Instance, entry: After, meant: Meant, present: list[str], when: Selector | None, neighbours: Neighbours
 ) -> Ordering:
     return Ordering(
-        name=str(entry.name or "after-" + "-".join(names)),
+        name=str(entry.name or _name(entry)),
         instances=tuple(neighbours.instance(instance, name) for name in present),
-        channels=tuple(names),
+        channels=meant.told,
         soak=entry.soak,
         need=needed(entry.need, len(present)),
+        members=tuple(neighbours.instance(instance, name) for name in present if name in meant.members),
         when=when,
         override=None if entry.override is None else tuple(str(principal) for principal in entry.override),
     )
+
+
+def _name(entry: After) -> str:
+    """Of an entry that has none of its own."""
+    if entry.select is None:
+        return "after-" + "-".join(str(name) for name in entry.channels or ())
+    return "after-" + (re.sub(r"[^a-z0-9]+", "-", entry.select.text.lower()).strip("-") or "every-channel")
 
 
 def needed(need: int | str, among: int) -> int:

@@ -152,10 +152,10 @@ class PolicyCompiler:
                 message = f"`{detail['loc'][0]}`: {context.get('message', 'cannot be read.')}"
                 self._add(detail["type"], place, message, context.get("hint", "Write it as in `after`."))
             return None
-        unknown = [name for name in after.channels if name not in neighbours.channels]
+        unknown = [name for name in after.channels or () if name not in {*neighbours.channels, *neighbours.groups}]
         if unknown and self.catalog.complete and entry.use != STABLE:
             message = f'"{entry.use}" asks for "{unknown[0]}", which is no channel here.'
-            self._add("unknown-reference", place, message, suggest(unknown[0], neighbours.channels))
+            self._add("unknown-reference", place, message, suggest(unknown[0], [*neighbours.channels, *neighbours.groups]))
         return None if unknown else after.model_copy(update={"override": entry.override})
 
     def _add(self, code: str, place: Position, message: str, hint: str) -> None:

@@ -11,14 +11,16 @@ from setpoint.config.builtins import BUILTINS, LATER_BUILTINS, argument_mistakes
 from setpoint.config.catalog import Catalog, Entry
 from setpoint.config.circles import check_circles
 from setpoint.config.documents import Application, ChannelFields, Runtime, Service, Task
+from setpoint.config.documents.channel import After
 from setpoint.config.documents.gates import Gated
 from setpoint.config.documents.protection import Runnable
 from setpoint.config.documents.runtime import LATER_RUNTIME_TYPES, RUNTIME_TYPES
 from setpoint.config.documents.service import LATER_WORKLOADS, WORKLOADS
 from setpoint.config.instances import NOT_PER_CHANNEL, effective_service
 from setpoint.config.merging import NAMED_LISTS, is_null
+from setpoint.config.orderings import Neighbours, neighbours_of
 from setpoint.config.parameters import ParameterError, typed
-from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.problems import Position, Problems, listing, suggest
 from setpoint.config.selectors import check_selectors
 from setpoint.config.validate import locate, where
 from setpoint.config.yaml import Mapping as Tree
@@ -52,8 +54,11 @@ class _References:
         for name, application_entry in self._catalog.applications.items():
             self._application(name, application_entry)
         for application in self._catalog.below:
+            neighbours = neighbours_of(self._catalog, application)
+            for group in self._catalog.groups(application).values():
+                self._channel(application, group.entry, neighbours)
             for channel in self._catalog.channels(application).values():
-                self._channel(application, channel)
+                self._channel(application, channel, neighbours)
             for service in self._catalog.services(application).values():
                 self._service(application, service)
         for runtime in self._catalog.runtimes.values():
@@ -75,7 +80,7 @@ class _References:
         self, name: str, known: Iterable[str], what: str, label: str, field: str, *, of: str = "", code: str = "unknown-reference"
     ) -> bool:
         """Reports a name that leads nowhere, unless it may stand in a file that could not be read."""
-        names = list(known)
+        names = known if isinstance(known, Mapping | set) else list(known)
         if name in names or not self._catalog.complete:
             return name in names
         owner = f" of {of}" if of else ""
@@ -120,7 +125,7 @@ class _References:
                 self._known(service, self._catalog.services(name), "service", entry.label, "together", of=owner)
         check_together(entry, self._problems)
 
-    def _channel(self, application: str, entry: Entry[ChannelFields]) -> None:
+    def _channel(self, application: str, entry: Entry[ChannelFields], neighbours: Neighbours) -> None:
         channel, label = entry.model, entry.label
         if not self._owned(application, entry) or channel is None:
             return
@@ -128,40 +133,66 @@ class _References:
         self._known(channel.runtime, {"local", *self._catalog.runtimes}, "runtime", label, "runtime")
         for service in channel.services or ():
             self._known(service, self._catalog.services(application), "service", label, "services", of=owner)
-        for after in channel.after:
-            for name in after.channels:
-                self._other_channel(application, entry, name, "after")
-            if isinstance(after.need, int) and after.need > len(after.channels):
-                message = f"`need: {after.need}` of {len(after.channels)} channels can never be met."
-                self._add(
-                    "unsatisfiable-need",
-                    after.channels[0] if after.channels else entry.tree,
-                    label,
-                    message,
-                    f"Write at most {len(after.channels)}, or `all`.",
-                )
-            if not after.channels:
-                self._add(
-                    "empty-after",
-                    locate(entry.tree, ("after",)),
-                    label,
-                    "`after` names no channel.",
-                    "Name one, or leave `after` out.",
-                )
+        for number, after in enumerate(channel.after):
+            self._after(application, entry, after, number, neighbours)
         if channel.mirror:
             self._other_channel(application, entry, channel.mirror, "mirror")
+        if channel.each is None and channel.overrides:
+            self._add(
+                "not-a-group",
+                locate(entry.tree, ("overrides",)),
+                label,
+                "`overrides` belong to a group: this is one channel.",
+                "Write the fields on the channel itself, or make it a group with `each`.",
+            )
+
+    def _after(self, application: str, entry: Entry[ChannelFields], after: After, number: int, neighbours: Neighbours) -> None:
+        """One entry of ``after``: its names lead somewhere, it means somebody, and as many as it needs."""
+        for name in after.channels or ():
+            self._other_channel(application, entry, name, "after")
+        meant = neighbours.meant(after).channels
+        if not self._catalog.complete:
+            return
+        path = ("after", number) if isinstance(entry.tree.get("after"), list) else ("after",)
+        place = locate(entry.tree, (*path, "select" if after.select else "channels"))
+        if entry.name in meant and after.select:
+            self._add(
+                "refers-to-itself",
+                place,
+                entry.label,
+                f"`after` selects the channel itself: {after.select.text}.",
+                f'Leave it out of the selector, such as with "{after.select.text}, channel!={entry.name}".',
+            )
+        if not meant and not after.allow_empty:
+            said = f"no channel has {after.select.text}" if after.select else "`after` names no channel"
+            self._add("empty-after", place, entry.label, f"{said}.", "Correct it, or say `allowEmpty: true`.")
+        elif isinstance(after.need, int) and meant and after.need > len(meant):
+            message = f"`need: {after.need}` of {len(meant)} channels can never be met."
+            self._add("unsatisfiable-need", place, entry.label, message, f"Write at most {len(meant)}, or `all`.")
 
     def _other_channel(self, application: str, entry: Entry[ChannelFields], name: str, field: str) -> None:
-        if name == entry.name:
+        groups = self._catalog.groups(application)
+        if name in {entry.name, self._catalog.group_of(application, entry.name)}:
+            what = "group" if name in groups else "channel"
             self._add(
                 "refers-to-itself",
                 name,
                 entry.label,
-                f"`{field}` names the channel itself.",
+                f"`{field}` names the {what} itself.",
                 "Name another channel, or leave it out.",
             )
             return
-        self._known(name, self._catalog.channels(application), "channel", entry.label, field, of=f'application "{application}"')
+        if field == "mirror" and name in groups:
+            self._add(
+                "group-as-channel",
+                name,
+                entry.label,
+                f'`{field}` names "{name}", which is a group: it follows one channel.',
+                f"Name one of its channels: {listing(groups[name].members, most=4)}.",
+            )
+            return
+        known = self._catalog.channels(application) if field == "mirror" else self._catalog.places(application)
+        self._known(name, known, "channel", entry.label, field, of=f'application "{application}"')
 
     def _owned(self, application: str, entry: Entry[Any]) -> bool:
         """Documents below an application that is not there say so, once each."""
@@ -182,7 +213,7 @@ class _References:
                 if owned:
                     self._known(
                         channel,
-                        self._catalog.channels(application),
+                        self._catalog.places(application),
                         "channel",
                         entry.label,
                         "perChannel",
@@ -214,7 +245,7 @@ class _References:
                     f"`{key}` cannot differ from channel to channel.",
                     "Write it on the service itself.",
                 )
-        effective, _ = effective_service(entry, channel, self._problems)
+        effective, _ = effective_service(entry, (channel,), self._problems)
         if effective and "after" in fragment:
             self._other_services(str(entry.tree.get("application", "")), entry, effective)
         merged = {key for key in entry.tree if not is_null(fragment.get(key, True))} | {
@@ -382,12 +413,12 @@ class _References:
             )
         given = protection.with_.get("channels", protection.with_.get("channel"))
         application = str(entry.tree.get("application", "")) or next(
-            (name for name, below in self._catalog.below.items() if entry in below.channels.values()), entry.name
+            (name for name, below in self._catalog.below.items() if below.channels.get(entry.name) is entry), entry.name
         )
         for name in given if isinstance(given, list) else [given]:
             if isinstance(name, Scalar) and application in self._catalog.applications:
                 self._known(
-                    name, self._catalog.channels(application), "channel", entry.label, "with", of=f'application "{application}"'
+                    name, self._catalog.places(application), "channel", entry.label, "with", of=f'application "{application}"'
                 )
 
     def _unique(self, entry: Entry[Any], kind: str, names: list[tuple[str, Any]], key: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from setpoint.config.documents import Application, ChannelFields, Organization, Runtime, Service
@@ -12,7 +14,7 @@ from setpoint.config.merging import merge_maps
 from setpoint.config.yaml import Mapping
 from setpoint.model import lookup
 
-LEVELS = ("organization", "application", "runtime", "channel", "instance", "attempt")
+LEVELS = ("organization", "application", "runtime", "group", "channel", "instance", "attempt")
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,10 @@ class Instance:
     organization: Organization | None
     sound: bool = True
     """Whether every document that contributes could be read whole."""
+    group: ChannelFields | None = None
+    """The group that the channel is one of, if it is."""
 
-    @property
+    @cached_property
     def name(self) -> str:
         """``application/service@channel``."""
         return f"{self.application.name}/{self.service.name}@{self.channel.name}"
@@ -48,20 +52,25 @@ class Instance:
         return str(self.organization.timezone) if self.organization else "UTC"
 
     @property
+    def group_name(self) -> str:
+        """Empty: the channel belongs to none."""
+        return str(self.group.name) if self.group else ""
+
+    @cached_property
     def labels(self) -> dict[str, str]:
         """Those that always exist, and the nodes' own; the later of application, runtime, channel, service wins."""
-        merged: dict[str, str] = {}
-        for node in (self.application, self.runtime, self.channel, self.service):
-            merged |= {str(key): str(value) for key, value in node.labels.items()}
-        names = {"application": self.application, "channel": self.channel, "service": self.service, "runtime": self.runtime}
-        return merged | {key: str(node.name) for key, node in names.items()}
+        nodes = [own_labels(node) for node in (self.application, self.runtime, self.channel, self.service)]
+        fixed = place_labels(nodes, str(self.application.name), str(self.channel.name), self.group_name, str(self.runtime.name))
+        return fixed | {"service": str(self.service.name)}
 
     def subject(self, level: str) -> str:
         """Id of the subject that this instance has at a level."""
+        level = self._level(level)
         ids = {
             "organization": "organization",
             "application": f"application:{self.application.name}",
             "runtime": f"runtime:{self.runtime.name}",
+            "group": f"group:{self.application.name}/{self.group_name}",
             "channel": f"channel:{self.application.name}/{self.channel.name}",
         }
         return ids.get(level) or f"{level}:{self.name}"
@@ -72,29 +81,40 @@ class Instance:
             "organization": self.organization_timezone,
             "runtime": self.organization_timezone,
             "application": self.application_timezone,
+            "group": str((self.group and self.group.timezone) or self.application_timezone),
         }
-        return zones.get(level) or self.timezone
+        return zones.get(self._level(level)) or self.timezone
 
     def facts(self, level: str) -> dict[str, str]:
         """The names that a subject has."""
-        return {root: str(getattr(self, root).name) for root in _ROOTS[level]}
+        level = self._level(level)
+        names = {root: str(getattr(self, root).name) for root in _ROOTS[level]}
+        return names | ({"group": self.group_name} if level == "group" else {})
 
     def values(self, level: str, report: Report) -> dict[str, Any]:
         """What a subject at this level can look up, apart from the attempt and arguments."""
+        level = self._level(level)
         values: dict[str, Any] = {root: self._node(root) for root in _ROOTS[level]}
+        if level == "group":
+            values["channel"] = {"group": self.group_name, "timezone": self.zone(level)}
         raw = merge_maps(*(getattr(self, node).constants for node in ("organization", *_CONSTANTS[level]) if getattr(self, node)))
         return values | {"constants": resolve_constants(raw, values, report)}
 
+    def _level(self, level: str) -> str:
+        """A channel that belongs to no group stands for itself."""
+        return "channel" if level == "group" and self.group is None else level
+
     def _node(self, root: str) -> dict[str, Any]:
         node = getattr(self, root)
-        found: dict[str, Any] = {"name": str(node.name), "labels": {str(key): str(value) for key, value in node.labels.items()}}
-        return found | {"timezone": self.timezone, "group": ""} if root == "channel" else found
+        found: dict[str, Any] = {"name": str(node.name), "labels": own_labels(node)}
+        return found | {"timezone": self.timezone, "group": self.group_name} if root == "channel" else found
 
 
 _ROOTS: AnyMapping[str, tuple[str, ...]] = {
     "organization": (),
     "application": ("application",),
     "runtime": ("runtime",),
+    "group": ("application",),
     "channel": ("application", "channel", "runtime"),
     "instance": ("application", "channel", "service", "runtime"),
     "attempt": ("application", "channel", "service", "runtime"),
@@ -103,10 +123,26 @@ _CONSTANTS: AnyMapping[str, tuple[str, ...]] = {
     "organization": (),
     "application": ("application",),
     "runtime": ("runtime",),
+    "group": ("application", "group"),
     "channel": ("application", "runtime", "channel"),
     "instance": ("application", "runtime", "channel", "service"),
     "attempt": ("application", "runtime", "channel", "service"),
 }
+
+
+def own_labels(node: Any) -> dict[str, str]:
+    """The labels that a document sets."""
+    return {str(key): str(value) for key, value in node.labels.items()}
+
+
+def place_labels(
+    nodes: Iterable[AnyMapping[str, str]], application: str, channel: str, group: str, runtime: str
+) -> dict[str, str]:
+    """The labels of a channel: its nodes' own, the later wins, and those that always exist."""
+    merged: dict[str, str] = {}
+    for labels in nodes:
+        merged |= labels
+    return merged | {"application": application, "channel": channel, "group": group, "runtime": runtime}
 
 
 def resolve_constants(raw: Mapping, values: AnyMapping[str, Any], report: Report) -> dict[str, Any]:

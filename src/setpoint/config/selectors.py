@@ -13,7 +13,7 @@ from setpoint.config.conditions import FACTS, is_fact
 from setpoint.config.documents.base import RESERVED_LABELS
 from setpoint.config.problems import Position, Problems, suggest
 from setpoint.config.yaml import Mapping, Scalar
-from setpoint.model.selector import Selector, Term
+from setpoint.model.selector import Selector, Term, parse_selector
 
 FACT_VALUES = {"change": ("version", "config"), "step": ("major", "minor", "patch", "prerelease", "none", "back", "unknown")}
 
@@ -37,6 +37,7 @@ def _names(catalog: Catalog) -> dict[str, set[str]]:
     return {
         "application": set(catalog.applications),
         "channel": {name for below in catalog.below.values() for name in below.channels},
+        "group": {"", *(name for below in catalog.below.values() for name in below.groups)},
         "service": {name for below in catalog.below.values() for name in below.services},
         "runtime": {"local", *catalog.runtimes},
     }
@@ -47,6 +48,8 @@ def _selectors(model: Any) -> Iterator[tuple[Selector, bool]]:
     for name, value in model if isinstance(model, BaseModel) else ():
         if isinstance(value, Selector):
             yield value, name == "when"
+        elif name == "overrides":
+            yield from ((parse_selector(str(override["select"])), False) for override in value)
         elif name != "channels" and isinstance(value, BaseModel | tuple):
             for item in value if isinstance(value, tuple) else (value,):
                 yield from _selectors(item)
@@ -77,7 +80,9 @@ def _check_values(term: Term, names: dict[str, set[str]], entry: Entry[Any], pla
     for value in term.values:
         if value not in allowed:
             what = f"no {term.key} is named" if term.key in names else f"`{term.key}` is never"
-            problems.add("unknown-in-selector", place, entry.label, f'{what} "{value}".', suggest(value, allowed))
+            group = term.key == "channel" and value in names["group"]
+            hint = f"It is a group: write group={value}." if group else suggest(value, allowed)
+            problems.add("unknown-in-selector", place, entry.label, f'{what} "{value}".', hint)
 
 
 def _find(tree: Any, text: str) -> Position | None:

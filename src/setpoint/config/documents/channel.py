@@ -7,10 +7,12 @@ from collections.abc import Sequence as AnySequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from setpoint.config.documents.base import Constants, Environment, Labelled, Node
 from setpoint.config.documents.gates import LATER_GATES, Gated
 from setpoint.config.documents.windows import Window
+from setpoint.config.documents.workloads import Path
 from setpoint.config.values import (
     Boolean,
     Duration,
@@ -23,11 +25,13 @@ from setpoint.config.values import (
     Text,
     Zone,
     choice,
+    describe,
     fault,
     read_amount,
+    read_selector,
     scalar,
 )
-from setpoint.config.yaml import Scalar
+from setpoint.config.yaml import Mapping, Scalar
 from setpoint.model.versions import parse_range
 
 
@@ -52,15 +56,13 @@ def read_range(node: Any) -> Scalar:
 
 
 class After(Node):
-    """One entry of a channel's ``after``."""
+    """One entry of a channel's ``after``: ``channels`` or ``select``."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {
-        "select": "orderings after selected channels",
-        "allowEmpty": "orderings after selected channels",
-    }
     SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
     name: Name | None = None
-    channels: Several[Name]
+    channels: Several[Name] | None = None
+    select: Matching | None = None
+    allow_empty: Boolean = False
     soak: Duration = 0
     need: Annotated[int | str, Reads(_read_need, {"type": ["string", "integer"], "examples": ["all", "any", 2, "50%"]})] = "all"
     when: Matching | None = None
@@ -68,8 +70,23 @@ class After(Node):
 
     @classmethod
     def short(cls, scalar: Scalar) -> dict[str, Any] | None:
-        """A text is a channel."""
+        """A text is a channel or a group."""
         return {"channels": scalar}
+
+    @model_validator(mode="after")
+    def _one_way_to_name(self) -> Self:
+        if self.channels is None and self.select is None:
+            raise fault(
+                "empty-after", "`after` says neither `channels` nor `select`.", "Name a channel or a group, or select some."
+            )
+        if self.channels is not None and self.select is not None:
+            raise fault(
+                "two-ways-at-once",
+                "`after` has both `channels` and `select`.",
+                "Keep one; two entries of `after` must both hold.",
+                key="select",
+            )
+        return self
 
 
 class Accepts(Node):
@@ -116,16 +133,53 @@ class Cadence(Window):
         return self
 
 
+def _read_fields(node: Any) -> Mapping:
+    if not isinstance(node, Mapping):
+        raise fault(
+            "expected-map",
+            f"expected a map of a channel's fields, found {describe(node)}.",
+            "Write `{name: …}` and what is different there, such as `runtime: eu-1`.",
+        )
+    return node
+
+
+def _read_override(node: Any) -> Mapping:
+    if not isinstance(node, Mapping) or "select" not in node:
+        raise fault(
+            "expected-map",
+            "an override is a map with `select` and a channel's fields.",
+            "Write such as `{select: tier=single, strategy: manual}`.",
+        )
+    try:
+        read_selector(node["select"])
+    except PydanticCustomError as error:
+        context = error.context or {}
+        raise fault(error.type, str(context["message"]), str(context["hint"]), key="select") from None
+    return node
+
+
+Fields = Annotated[Mapping, Reads(_read_fields, {"type": "object", "required": ["name"]})]
+Override = Annotated[Mapping, Reads(_read_override, {"type": "object", "required": ["select"]})]
+
+
+class Each(Node):
+    """One channel per entry: exactly one of ``runtimes``, ``items`` and ``itemsFrom``."""
+
+    LATER: ClassVar[AnyMapping[str, str]] = {"pullRequests": "channels for pull requests"}
+    runtimes: Matching | None = None
+    items: Several[Fields] | None = None
+    items_from: Path | None = None
+    allow_empty: Boolean = False
+
+
 class ChannelFields(Labelled, Gated):
-    """A channel in place, below its application."""
+    """A channel in place, below its application; with ``each`` a group of channels."""
 
     LATER: ClassVar[AnyMapping[str, str]] = {
         **LATER_GATES,
         "runtimes": "channels with several runtimes",
         "startFrom": "channels that start from another",
         "onRemove": "removal of what runs",
-        "each": "channel groups",
-        "overrides": "channel groups",
         "together": "sets of services or channels that move as one",
         "notifications": "notifications",
     }
@@ -139,6 +193,8 @@ class ChannelFields(Labelled, Gated):
     timezone: Zone | None = None
     constants: Constants = Field(default_factory=dict)
     env: Environment = Field(default_factory=dict)
+    each: Each | None = None
+    overrides: Several[Override] = ()
 
     @model_validator(mode="after")
     def _one_way_to_select(self) -> Self:

@@ -29,7 +29,7 @@ from setpoint.config.values import (
 from setpoint.config.yaml import Mapping, Scalar, Sequence
 from setpoint.model.policy import Phase
 
-Subject = Annotated[str, choice("organization", "application", "runtime", "channel", "instance", later=("group",))]
+Subject = Annotated[str, choice("organization", "application", "runtime", "group", "channel", "instance")]
 
 
 PHASES = tuple(phase for phase in Phase if phase is not Phase.APPROVAL)
