@@ -35,7 +35,7 @@ from setpoint.core.facts import (
 from setpoint.core.instance import gates
 from setpoint.core.instance.explain import condition, desired, explain
 from setpoint.core.instance.state import InstanceState, Life, offer_of
-from setpoint.core.instructions import AnyInstruction, Apply, Publish, Record, Send
+from setpoint.core.instructions import AnyInstruction, Apply, Event, Publish, Record, Send
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.observation import Object, Observation
@@ -87,6 +87,8 @@ class Instance:
         self.out: list[AnyInstruction] = []
         """What the last telling led to."""
         self.history: list[str] = []
+        self.events: list[Event] = []
+        """What ``history`` tells, whole."""
         self.applies: list[str] = []
         """Specs, in the order in which they were applied."""
         self.wake_at: int | None = None
@@ -116,6 +118,7 @@ class Instance:
             match instruction:
                 case Record(event):
                     self.history.append(event.text)
+                    self.events.append(event)
                 case Apply(spec=spec):
                     self.applies.append(spec)
                 case Send(to, Ask(ask=ask, definition=definition)):

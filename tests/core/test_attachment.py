@@ -129,6 +129,7 @@ def test_a_no_breaks_the_cover_but_not_the_answers_and_a_failure_to_run_breaks_b
 
 def test_facts_of_others_before_it_was_asked_are_nothing():
     alerts = Attachment().tell(Held(by=By("ann")), CheckFinished(operation="x", result=CheckResult(Outcome.PASSING, "")))
+    alerts.tell(CheckUnwanted(operation="x"))
     assert isinstance(alerts.state, AttachmentState)
     assert alerts.out == ()
     assert alerts.ask().state.definition == DEFINITION
@@ -151,3 +152,41 @@ def test_while_it_runs_it_is_not_run_again_and_polls_from_the_start_of_the_last_
     assert [given.operation for given in alerts.ends().given(RunCheck)] == [f"{ENTITY}/check/2"], (
         "its interval has passed already"
     )
+
+
+def test_what_was_asked_for_is_published_although_nothing_changed():
+    alerts = Attachment().ask().ends().ask("instance:b").ends()
+    assert (alerts.published.run, alerts.published.outcome) == (2, Outcome.PASSING)
+    alerts.now += 20 * SECOND
+    alerts.tell(Woken()).ask("instance:c").ends()
+    assert alerts.published is None, "this run began before it was asked for, and brought nothing new"
+    assert alerts.ends().published.run == 4
+
+
+def test_who_asks_is_told_how_often_it_has_said_no_so_far():
+    alerts = Attachment().ask()
+    assert [given.fact.nos for given in alerts.given(Send)] == [0]
+    alerts.ends(Outcome.BLOCKING).ask().ends(Outcome.BLOCKING)
+    assert alerts.published.nos == 2
+    assert [given.fact.nos for given in alerts.ask().given(Send)] == [2]
+
+
+def test_the_same_end_twice_is_one_no_and_an_unwanted_run_that_ended_ends_no_polling():
+    alerts = Attachment().ask().ends(Outcome.BLOCKING).ends(Outcome.BLOCKING, run=1)
+    assert alerts.state.last.nos == 1
+    assert alerts.tell(CheckUnwanted(operation=f"{ENTITY}/check/1")).wake_at == START + 20 * SECOND
+
+
+def test_results_follow_each_other_without_a_gap_as_long_as_none_is_older_than_its_greatest_age():
+    for gap, since in ((45 * SECOND, START), (45 * SECOND + 1, START + 45 * SECOND + 1)):
+        alerts = Attachment().ask().ends()
+        alerts.now += gap
+        status = alerts.ask().ends().published
+        assert (status.covered, status.answered) == (since, since)
+
+
+def test_an_unavailable_run_begins_the_answers_anew():
+    alerts = Attachment().ask().ends().ask().ends(Outcome.UNAVAILABLE)
+    alerts.now += 20 * SECOND
+    status = alerts.ask().ends(Outcome.BLOCKING).published
+    assert (status.covered, status.answered) == (0, alerts.now)

@@ -113,6 +113,29 @@ def test_a_turn_between_two_spans_of_the_memory_is_seen():
     assert not opening(Calendar(closed=(window,)), "UTC", edge).open
 
 
+def test_what_ended_long_ago_does_not_come_back():
+    once = Calendar(open=(Window(end="2026-12-01T12:00"),))
+    assert opening(once, BERLIN, at("2031-06-01")) == Opening(False, "closed without end", None)
+
+
+def test_a_turn_years_ahead_is_named_exactly():
+    later = Calendar(closed=(Window(start="2029-03-01", reason="the move"),))
+    assert opening(later, BERLIN, at("2026-11-26")).reason == "open until Thu 2029-03-01 00:00 Europe/Berlin"
+    shut = Calendar(closed=(Window(end="2029-02-28", reason="the move"),))
+    assert opening(shut, BERLIN, at("2026-11-26")).reason == "closed until Thu 2029-03-01 00:00 Europe/Berlin (the move)"
+
+
+def test_only_a_window_that_covers_the_moment_gives_its_reason():
+    both = Calendar(closed=(Window(start="2027-01-01", reason="later"), Window(), Window(reason="incident 4711")))
+    assert opening(both, BERLIN, at("2026-11-26")).reason == "closed without end (incident 4711)"
+    assert opening(Calendar(closed=(Window(),)), BERLIN, at("2026-11-26")).reason == "closed without end"
+
+
+def test_the_next_occurrence_is_of_any_window_that_still_has_one():
+    calendar = Calendar(open=(Window(start="2026-01-01", end="2026-01-02"), hours(9, 16, 0)))
+    assert next_occurrence(calendar, BERLIN, at("2026-11-26")) == (at("2026-11-30T09:00"), at("2026-11-30T16:00"))
+
+
 # --- hours over midnight, daylight saving, zones ----------------------------------------------------------------------
 
 

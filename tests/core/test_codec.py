@@ -29,8 +29,12 @@ def test_what_seldom_changes_is_written_only_when_it_did():
     assert CODEC.encode_state(prod.entity, prod.applied().state, before)[0] is None
     before = prod.state
     assert CODEC.encode_state(prod.entity, prod.remove().state, before)[0]
-    before = prod.state
-    assert CODEC.encode_state(prod.entity, prod.configure(auto_rollback=False).state, before)[0]
+    other = Instance()
+    assert CODEC.encode_state(other.entity, other.configure(auto_rollback=False).state, Instance().state)[0]
+    for release in range(1, 18):
+        before = other.with_good(release, f"1.{release}").state
+    assert len(before.archive) == 1
+    assert CODEC.encode_state(other.entity, other.with_good(18, "1.18").state, before)[0]
 
 
 def test_an_instance_without_its_fixed_part_is_unconfigured():
@@ -46,9 +50,12 @@ def test_other_actors_have_no_fixed_part():
     assert CODEC.encode_state("topic:a#b#1", state, TopicState())[0] is None
 
 
-@pytest.mark.parametrize("data", [b"", bytes([SCHEMA + 1]) + b"\x80", bytes([SCHEMA]) + b"\xc1"])
-def test_bytes_of_another_schema_or_damaged_ones_are_refused(data: bytes):
-    with pytest.raises(msgspec.DecodeError):
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"", "schema version 0"), (bytes([SCHEMA + 1, 7]) + b"\x80", "schema version 2"), (bytes([SCHEMA]) + b"\xc1", "malformed")],
+)
+def test_bytes_of_another_schema_or_damaged_ones_are_refused(data: bytes, said: str):
+    with pytest.raises(msgspec.DecodeError, match=said):
         CODEC.decode_state("topic:a#b#1", b"", data)
 
 
@@ -68,6 +75,10 @@ def test_a_settled_instance_is_watched_for_its_spec():
 
 def test_an_instance_without_a_target_is_watched_for_nothing():
     assert watch(Instance().state).spec == ""
+
+
+def test_what_left_the_configuration_is_not_watched_any_more():
+    assert watch(Instance().with_good(1, "1.0").remove().state) is None
 
 
 def test_nothing_is_watched_during_an_apply_nor_without_a_policy_nor_for_other_actors():

@@ -155,6 +155,23 @@ def test_a_changed_check_of_a_rollout_is_asked_anew_and_an_equal_policy_changes_
     assert len(prod.life.rollout.attempt.gates) == 1
 
 
+def test_a_check_of_a_rollout_that_means_something_else_now_is_asked_anew():
+    prod = Instance(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).offer(1, "1.0").comes_up("1.0")
+    first = prod.life.rollout.attempt.gates["alerts"]
+    prod.configure(checks=(check("alerts", Phase.POST_DEPLOYMENT, options={"severity": "page"}),))
+    assert [ask.definition.options for ask in prod.sent(Ask)] == [{"severity": "page"}]
+    assert prod.life.rollout.attempt.gates["alerts"].attachment != first.attachment
+
+
+def test_only_the_use_in_the_phase_of_the_attempt_matters():
+    later = check("alerts", Phase.POST_DEPLOYMENT)
+    prod = Instance(checks=(check("alerts"), check("load"), later)).offer(1, "1.0").passing("alerts")
+    prod.configure(checks=(check("alerts", options={"severity": "page"}), check("load"), later))
+    assert [ask.definition.options for ask in prod.sent(Ask)] == [{"severity": "page"}]
+    prod.passing("load")
+    assert prod.target == "", "what the check said before it meant something else does not count"
+
+
 # --- windows ------------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.core.dsl import Instance, after, approval, check, hours
 
 from setpoint.core.facts import Held, Resumed, RolledBack
+from setpoint.core.instance.absorb import KEPT_SIGNALS
 from setpoint.model.people import By, Person
 from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE
@@ -172,6 +173,21 @@ def test_a_release_that_a_person_addresses_here_lifts_the_hold_automation_never_
     prod.offer(3, "1.2", addressed=True)
     assert prod.target == "1.2"
     assert any("the hold of ann ends" in line for line in prod.history)
+
+
+def test_only_a_release_that_is_addressed_here_tells_that_it_ends_a_hold():
+    prod = Instance().with_good(1, "1.0").hold().offer(2, "1.1")
+    assert not any(event.kind == "resumed" for event in prod.events)
+    prod.offer(3, "1.2", addressed=True)
+    assert [(event.release, event.version) for event in prod.events if event.kind == "resumed"] == [(3, "1.2")]
+
+
+def test_so_many_acts_are_remembered_and_no_more():
+    prod = Instance()
+    for number in range(1, 60):
+        prod.tell(Held(by=By("ann"), id=str(number))).tell(Resumed(by=By("ann"), id=f"r{number}"))
+    assert len(prod.life.signals) == KEPT_SIGNALS
+    assert prod.life.signals[-1] == "r59"
 
 
 def test_resume_of_what_is_not_held_is_nothing():

@@ -28,7 +28,7 @@ class AttachmentState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     asked: bool = False
     """Somebody asked since the last run started."""
     due: bool = False
-    """Somebody waits for a result to be published, changed or not."""
+    """Somebody asked for the last run started: its result is published, changed or not."""
     last: CheckStatus | None = None
     polling: bool = False
 
@@ -67,13 +67,13 @@ def _ask(entity: str, state: AttachmentState | None, fact: Ask, out: list[AnyIns
         state = AttachmentState(fact.definition)
     nos = state.last.nos if state.last else 0
     out.append(Send(fact.asker, From(attachment=entity, ask=fact.ask, run=state.run + 1, nos=nos)))
-    return replace(state, asked=True, due=True, polling=True)
+    return replace(state, asked=True, polling=True)
 
 
 def _start(entity: str, state: AttachmentState, now: Instant, out: list[AnyInstruction]) -> AttachmentState:
     run = state.run + 1
     out.append(RunCheck(_operation(entity, run), state.definition))
-    return replace(state, run=run, running=True, started=now, asked=False, due=state.due or state.asked)
+    return replace(state, run=run, running=True, started=now, asked=False, due=state.asked)
 
 
 def _unwanted(entity: str, state: AttachmentState, fact: CheckUnwanted) -> AttachmentState:
@@ -92,7 +92,7 @@ def _finished(
     changed = last is None or (last.outcome, last.reason) != (status.outcome, status.reason)
     if changed or state.due:
         out.append(Publish(status))
-    return replace(state, running=False, due=state.asked, last=status)
+    return replace(state, running=False, last=status)
 
 
 def _status(entity: str, state: AttachmentState, fact: CheckFinished, now: Instant) -> CheckStatus:

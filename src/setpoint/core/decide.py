@@ -52,12 +52,7 @@ def decide(entity: str, state: Any, facts: Sequence[AnyFact], now: Instant) -> D
 
 def watch(state: msgspec.Struct) -> Watch | None:
     """The standing ``Watch`` of an instance, for a host that starts; None: nothing is looked at."""
-    if (
-        not isinstance(state, InstanceState)
-        or state.policy is None
-        or not state.life.applying.every
-        or state.life.applying.operation
-    ):
+    if not isinstance(state, InstanceState) or not state.life.applying.every or state.life.applying.operation:
         return None
     applying, target = state.life.applying, offer_of(state.life, state.life.target)
     return Watch(applying.watch, applying.every, target.spec if target else "")
