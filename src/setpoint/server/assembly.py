@@ -13,10 +13,11 @@ from setpoint.core.decide import decide, watch
 from setpoint.core.instructions import Apply, RunCheck, Watch
 from setpoint.engine.effects import Effects, MakeRuntime, runtime_adapters
 from setpoint.engine.embedded import EmbeddedEngine
-from setpoint.engine.embedded.clock import host_clock
+from setpoint.engine.embedded.clock import STEP, host_clock
 from setpoint.engine.port import Clock
 from setpoint.model.checks import CheckResult
 from setpoint.model.observation import Observation
+from setpoint.model.time import Duration
 from setpoint.plugins.protection import Protection
 from setpoint.protections.registry import load as load_protections
 from setpoint.store.content import Content
@@ -52,16 +53,20 @@ async def running(
     home: Path,
     *,
     clock: Clock | None = None,
+    clock_step: Duration = STEP,
+    speed: float = 1,
     runtimes: Mapping[str, MakeRuntime] | None = None,
     protections: Mapping[str, Protection] | None = None,
 ) -> AsyncIterator[Control]:
-    """A serving engine with its control, until the block ends.
+    """A serving engine with its control, until the block ends; ``clock``, ``clock_step`` and ``speed`` as in ``EmbeddedEngine``.
 
     Raises:
         AlreadyRunning, JournalDamaged: see ``EmbeddedEngine``.
     """
     late = _Late()
-    engine = EmbeddedEngine(home, decide=decide, codec=Codec(), performer=late, watch=watch, clock=clock)
+    engine = EmbeddedEngine(
+        home, decide=decide, codec=Codec(), performer=late, watch=watch, clock=clock, clock_step=clock_step, speed=speed
+    )
     effects = late.effects = Effects(
         home,
         Content(engine.database),

@@ -1,4 +1,4 @@
-"""history, events, logs: what happened, and what happens."""
+"""history, timeline, events, logs: what happened, and what happens."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from setpoint.cli import completions
+from setpoint.cli.ending import Code, Ended
 from setpoint.cli.options import App, Format, Home, Instance, Output, Token
 from setpoint.cli.session import as_yaml, connected, query, show
+from setpoint.model.time import parse_duration
 
 Where = Annotated[
     str, typer.Argument(help="Only this instance or channel; without it everything.", autocompletion=completions.targets)
@@ -19,7 +21,7 @@ _KEEP = 10
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for function in (history, events, logs):
+    for function in (history, timeline, events, logs):
         app.command()(function)
 
 
@@ -46,6 +48,35 @@ def history(
         from setpoint.cli.render.stories import event_line  # noqa: PLC0415 - as above
 
         say(*(event_line(event, width()) for event in reversed(answer["events"])))
+
+    show(answer, output, table)
+
+
+def timeline(
+    target: Where = "",
+    app: App = "",
+    last: Annotated[str, typer.Option("--last", help="Only so much time until now, such as 2h; without it everything.")] = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """Draw what each instance waited for, deployed, verified and ran.
+
+    Example: setpoint timeline --last 1d
+    """
+    since = 0
+    if last:
+        try:
+            since = query(home, token, "status", {"target": target, "application": app})["now"] - parse_duration(last)
+        except ValueError as error:
+            raise Ended(Code.ERROR, f"--last: {error}.", "Write a duration such as 2h or 1d.") from error
+    answer = query(home, token, "timeline", {"target": target, "application": app, "since": max(since, 0)})
+
+    def table() -> None:
+        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+        from setpoint.cli.render.timeline import lines  # noqa: PLC0415 - as above
+
+        say(*lines(answer, width()))
 
     show(answer, output, table)
 

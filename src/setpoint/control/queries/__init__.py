@@ -1,5 +1,5 @@
 """Every query. Importing this registers them."""
 
-from setpoint.control.queries import audit, checking, doctor, explain, history, logs, preview, releases, status, whoami
+from setpoint.control.queries import audit, checking, doctor, explain, history, logs, preview, releases, status, timeline, whoami
 
-__all__ = ["audit", "checking", "doctor", "explain", "history", "logs", "preview", "releases", "status", "whoami"]
+__all__ = ["audit", "checking", "doctor", "explain", "history", "logs", "preview", "releases", "status", "timeline", "whoami"]

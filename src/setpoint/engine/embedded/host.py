@@ -14,6 +14,7 @@ import logging
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,7 @@ class EmbeddedEngine:
     """A host of actors in one process. Use it as ``async with``, or ``await serve()``.
 
     ``decide`` is pure, ``codec`` makes bytes, ``performer`` does what is outside, ``watch`` derives a state's standing watch.
+    In compressed time the ``clock`` goes ``speed`` times as fast as the real one, and is looked at every ``clock_step``.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class EmbeddedEngine:
         watch: WatchOf = lambda _: None,
         clock: Clock | None = None,
         clock_step: Duration = STEP,
+        speed: float = 1,
         queued: int = QUEUED,
     ) -> None:
         self.home = home
         self.database = Database(home / "setpoint.db")
         self.history = History(self.database)
         self._clock, self._step = (clock, clock_step) if clock is not None else host_clock()
+        self._speed = speed
         self._decide = decide
         self._codec = codec
         self._performer = performer
@@ -112,7 +116,14 @@ class EmbeddedEngine:
             raise
         self._alarm = Alarm(self._tick)
         self._look_alarm = Alarm(self._run_watches)
-        self._watches = Watches(self._performer, self._seen, self._clock, first_look=boot << 32, ring=self._look_alarm.within)
+        self._watches = Watches(
+            self._performer,
+            self._seen,
+            self._clock,
+            first_look=boot << 32,
+            ring=lambda seconds: self._look_alarm.within(seconds / self._speed),
+            monotonic=lambda: time.monotonic() * self._speed,
+        )
         self._operations = Operations(
             self._performer,
             self._ended,

@@ -57,11 +57,21 @@ class _Watched:
 class Watches:
     """Looks, and posts what is new."""
 
-    def __init__(self, performer: Performer, post: Post, clock: Clock, *, first_look: int, ring: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        performer: Performer,
+        post: Post,
+        clock: Clock,
+        *,
+        first_look: int,
+        ring: Callable[[float], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._performer = performer
         self._post = post
         self._clock = clock
         self._look = first_look
+        self._monotonic = monotonic
         self._ring = ring
         """Asks to have ``run`` called within so many seconds."""
         self._watched: dict[str, _Watched] = {}
@@ -122,7 +132,7 @@ class Watches:
 
     def run(self) -> None:
         """Start the looks that are due, as many as may run."""
-        now = time.monotonic()
+        now = self._monotonic()
         while len(self._tasks) < LOOKS and (entity := self._next(now)) is not None:
             watched = self._watched[entity]
             watched.looking = True
@@ -220,7 +230,7 @@ class Watches:
             self.hint(entity)
             return
         delay = watched.watch.every / 1000 * self._random.uniform(1 - _JITTER, 1 + _JITTER)
-        watched.due = time.monotonic() + delay
+        watched.due = self._monotonic() + delay
         heapq.heappush(self._heap, (watched.due, entity))
         if len(self._heap) > 2 * len(self._watched) + _SPARE:
             self._heap = [(watched.due, entity) for entity, watched in self._watched.items() if watched.due]
@@ -232,4 +242,4 @@ class Watches:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s: what was seen could not be told", task.get_name(), exc_info=error)
         if self._now or self._heap:
-            self._ring(0 if self._now else max(0.0, self._heap[0][0] - time.monotonic()))
+            self._ring(0 if self._now else max(0.0, self._heap[0][0] - self._monotonic()))
