@@ -8,9 +8,11 @@ import pytest
 
 from setpoint.config.compile import CompileError, Configuration
 from setpoint.config.difference import difference
+from setpoint.config.problems import Problem
 from setpoint.model.policy import ServiceOrdering
 
 Configure = Callable[..., Configuration]
+Mistakes = Callable[[str], list[Problem]]
 OTHERS = """
 ---
 kind: Service
@@ -92,3 +94,78 @@ def test_a_floor_that_comes_is_shown_and_changes_nothing_that_runs(configure: Co
 def test_an_ordering_that_comes_is_one_line_of_the_difference(configure: Configure, shop: str) -> None:
     changes = difference(configure(shop + OTHERS), configure(shop + "after: db" + OTHERS))
     assert [(change.path, change.new) for change in changes] == [("services.after-db@shop/db@staging", "shop/db@staging")]
+
+
+def test_service_stable_is_after_in_other_words(configure: Configure, shop: str) -> None:
+    arguments = 'with: {service: db, version: ">=3"}, override: group:x, when: "channel=staging, urgent"'
+    entry = f"protections: [{{use: service-stable, {arguments}}}]\n"
+    (found,) = orderings(configure, shop + entry)
+    assert (found.name, found.instance, found.range, found.override) == (
+        "service-stable",
+        "shop/db@staging",
+        ">=3",
+        ("group:x",),
+    )
+    assert found.when is not None
+    assert found.when.text == "channel=staging, urgent"
+    assert orderings(configure, shop + entry, "shop/web@production") == ()
+
+
+def test_service_stable_runs_no_check(configure: Configure, shop: str) -> None:
+    text = shop + "protections: [{use: service-stable, with: {services: [db, cache]}}]\n" + OTHERS
+    policy = configure(text).policy("shop/web@staging")
+    assert policy.checks == ()
+    assert [one.instance for one in policy.services] == ["shop/db@staging", "shop/cache@staging"]
+
+
+def test_service_stable_on_an_application_is_for_every_service_but_the_one_it_names(configure: Configure, shop: str) -> None:
+    text = shop.replace("channels:", "protections: [{use: service-stable, with: {service: cache}}]\nchannels:")
+    assert [one.instance for one in orderings(configure, text)] == ["shop/cache@staging"]
+    assert orderings(configure, text, "shop/cache@staging") == ()
+
+
+def test_service_stable_of_several_nodes_add_up(configure: Configure, shop: str) -> None:
+    text = shop.replace("channels:", "protections: [{use: service-stable, with: {service: cache}}]\nchannels:")
+    found = orderings(configure, text + "protections: [{use: service-stable, with: {service: db}}]\nafter: db\n")
+    assert [(one.name, one.instance) for one in found] == [
+        ("after-db", "shop/db@staging"),
+        ("service-stable", "shop/cache@staging"),
+        ("service-stable-2", "shop/db@staging"),
+    ]
+
+
+def test_service_stable_may_have_a_name_of_its_own(configure: Configure, shop: str) -> None:
+    protection = "\n---\nkind: Protection\nname: data-first\nuse: service-stable\nwith: {service: db}\n"
+    (found,) = orderings(configure, shop + "protections: [data-first]" + protection)
+    assert (found.name, found.instance) == ("data-first", "shop/db@staging")
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ("{use: service-stable, with: {service: dv}}", "unknown-reference"),
+        ("{use: service-stable, with: {version: ^1}}", "bad-argument"),
+        ("{use: service-stable, with: {service: db, services: [db]}}", "bad-argument"),
+        ("{use: service-stable, with: {service: db}, at: post-deployment}", "ordering-phase"),
+        ("unnamed", "bad-argument"),
+        ("wrong", "unknown-reference"),
+    ],
+)
+def test_mistakes_in_service_stable_are_told_once(mistakes: Mistakes, shop: str, entry: str, code: str) -> None:
+    documents = "\n---\nkind: Protection\nname: unnamed\nuse: service-stable\n"
+    documents += "---\nkind: Protection\nname: wrong\nuse: service-stable\nwith: {service: dv}\n"
+    assert [problem.code for problem in mistakes(f"{shop}protections: [{entry}]\n{OTHERS}{documents}")] == [code]
+
+
+def test_a_range_that_is_none_is_told_for_service_stable(mistakes: Mistakes, shop: str) -> None:
+    problems = mistakes(f"{shop}protections: [{{use: service-stable, with: {{service: db, version: ~>1}}}}]\n{OTHERS}")
+    assert [(problem.code, problem.message) for problem in problems] == [
+        ("bad-range", '`version`: "~>1" is no range of versions: the operators are ^ ~ = < <= > >=.')
+    ]
+    assert problems[0].position.column > len("protections: [{use: service-stable")
+
+
+def test_services_that_wait_for_each_other_by_service_stable_are_a_circle(mistakes: Mistakes, shop: str) -> None:
+    others = OTHERS.replace("name: cache", "name: cache\nafter: web")
+    problems = mistakes(shop + "protections: [{use: service-stable, with: {service: cache}}]\n" + others)
+    assert [problem.code for problem in problems] == ["circle"]

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from tests.protections.contract import definition, run
 
-from setpoint.config.builtins import BUILTINS
-from setpoint.config.policies import STABLE
+from setpoint.config.builtins import BUILTINS, ORDERINGS
 from setpoint.model.checks import Outcome
 from setpoint.protections import load, registry
 
@@ -25,7 +24,7 @@ def test_ours_are_all_found() -> None:
 
 def test_every_built_in_that_runs_has_an_adapter() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][GROUP]
-    assert set(declared) == {"program", "http"} | set(BUILTINS) - {STABLE}
+    assert set(declared) == {"program", "http"} | set(BUILTINS) - set(ORDERINGS)
     adapters = {name: EntryPoint(name, value, GROUP).load()() for name, value in declared.items()}
     assert all(adapter.validate({"colour": "red"}) for adapter in adapters.values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from setpoint.config.catalog import Catalog, Entry
@@ -26,20 +26,30 @@ class ServiceOrderings:
 
     catalog: Catalog
     problems: Problems
+    waits: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    """Of those compiled so far: instance -> the one it waits for, and where that is written."""
 
-    def of(self, instance: Instance, instances: Iterable[str]) -> tuple[ServiceOrdering, ...]:
-        """One for each service named that this channel has; one that is not there counts as met."""
+    def of(
+        self, instance: Instance, instances: Iterable[str], also: Iterable[tuple[ServiceAfter, Any]] = ()
+    ) -> tuple[ServiceOrdering, ...]:
+        """One for each service named that this channel has; one that is not there counts as met.
+
+        ``also``: entries from elsewhere, each with what is left of its ``when``.
+        """
         there = set(instances)
+        own = [(entry, decide(entry.when, instance.labels)) for entry in instance.service.after]
         found: list[ServiceOrdering] = []
-        for entry in instance.service.after:
-            when = decide(entry.when, instance.labels)
-            if when is NEVER:
-                continue
-            for service in entry.services:
+        for entry, when in (*own, *also):
+            for service in entry.services if when is not NEVER else ():
                 other = beside(instance, service)
                 if other in there and other != instance.name:
                     found.append(self._one(instance, entry, other, when))
+                    self._note(instance, other, service)
         return tuple(dict.fromkeys(found))
+
+    def _note(self, instance: Instance, other: str, service: str) -> None:
+        if isinstance(service, Scalar):
+            self.waits.setdefault(instance.name, {}).setdefault(other, service)
 
     def _one(self, instance: Instance, entry: ServiceAfter, other: str, when: Any) -> ServiceOrdering:
         return ServiceOrdering(
@@ -99,13 +109,15 @@ def sets_of(instances: Mapping[str, Instance]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def check_waiting(catalog: Catalog, instances: Mapping[str, Instance], problems: Problems) -> None:
+def check_waiting(
+    catalog: Catalog, instances: Mapping[str, Instance], waits: Mapping[str, Mapping[str, Scalar]], problems: Problems
+) -> None:
     """Services that wait for each other would wait for ever, also where they only do because others move with them."""
     alone = {name: name for name in instances}
     as_one = alone | {member: members[0] for members in sets_of(instances).values() for member in members}
     told: set[frozenset[str]] = set()
     for nodes in (alone, as_one):
-        edges = _edges(instances, nodes)
+        edges = _edges(waits, nodes)
         for start in edges:
             found = circle(edges, start)
             names = frozenset(_service(name) for name in found)
@@ -114,12 +126,11 @@ def check_waiting(catalog: Catalog, instances: Mapping[str, Instance], problems:
                 _tell(catalog, found, edges[start][found[1]], problems)
 
 
-def _edges(instances: Mapping[str, Instance], nodes: Mapping[str, str]) -> dict[str, dict[str, Scalar]]:
+def _edges(waits: Mapping[str, Mapping[str, Scalar]], nodes: Mapping[str, str]) -> dict[str, dict[str, Scalar]]:
     edges: dict[str, dict[str, Scalar]] = {}
-    for name, instance in instances.items():
-        for service in (service for entry in instance.service.after for service in entry.services):
-            other = beside(instance, service)
-            if other in instances and nodes[other] != nodes[name] and isinstance(service, Scalar):
+    for name, others in waits.items():
+        for other, service in others.items():
+            if nodes[other] != nodes[name]:
                 edges.setdefault(nodes[name], {}).setdefault(nodes[other], service)
     return edges
 

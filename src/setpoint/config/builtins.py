@@ -12,6 +12,9 @@ from setpoint.model.policy import Phase
 from setpoint.model.time import MINUTE, Duration
 
 SECONDARY_PHASES: Mapping[Phase, Duration] = {Phase.PRE_DEPLOYMENT: 0, Phase.POST_DEPLOYMENT: 10 * MINUTE}
+CHANNEL_STABLE, SERVICE_STABLE = "release-channel-stable", "service-stable"
+ORDERINGS = (CHANNEL_STABLE, SERVICE_STABLE)
+"""Those that are ``after`` in other words: they become orderings, and nothing runs."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,13 @@ BUILTINS: Mapping[str, Builtin] = {
         required=frozenset({"compare"}),
         one_of=("atLeast", "range"),
     ),
-    "release-channel-stable": Builtin(
+    CHANNEL_STABLE: Builtin(
         {"channel": "text", "channels": "list", "soak": "text", "need": "value"}, one_of=("channel", "channels")
     ),
+    SERVICE_STABLE: Builtin({"service": "text", "services": "list", "version": "text"}, one_of=("service", "services")),
     "always": Builtin({"result": "passing|blocking|misconfigured|unavailable", "reason": "text"}),
 }
-LATER_BUILTINS = ("image-signed", "service-stable")
+LATER_BUILTINS = ("image-signed",)
 
 
 def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool = False) -> list[tuple[str, str, str]]:

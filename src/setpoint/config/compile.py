@@ -29,6 +29,7 @@ from setpoint.config.references import check_references
 from setpoint.config.running import check_running, template
 from setpoint.config.scope import Instance
 from setpoint.config.specs import block_tree, environment_tree, release_values, render
+from setpoint.config.stable import Stable
 from setpoint.config.tasks import TaskCompiler
 from setpoint.config.values import as_text, plain
 from setpoint.config.yaml import place_of
@@ -316,14 +317,16 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     instances = build_instances(catalog, problems)
     resolver = Resolver(catalog, root, problems)
     beside = ServiceOrderings(catalog, problems)
-    compiler = PolicyCompiler(catalog, CheckCompiler(resolver), TaskCompiler(resolver), beside, problems)
-    check_waiting(catalog, instances, problems)
+    checks = CheckCompiler(resolver)
+    stable = Stable(catalog, checks, problems)
+    compiler = PolicyCompiler(catalog, checks, TaskCompiler(resolver), beside, stable, problems)
     neighbours = {name: neighbours_of(catalog, name, instances.keys()) for name in catalog.applications}
     policies = {}
     for name, instance in instances.items():
         policies[name] = compiler.compile(instance, neighbours[str(instance.application.name)])
         check_running(catalog, instance, files, root, problems)
         _check_mirror(catalog, instance, instances, problems)
+    check_waiting(catalog, instances, beside.waits, problems)
     return Configuration(catalog, files, root, instances, policies), problems.in_order()
 
 

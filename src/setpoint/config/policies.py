@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
-from pydantic import ValidationError
 
 from setpoint.config.beside import ServiceOrderings
+from setpoint.config.builtins import CHANNEL_STABLE, ORDERINGS, SERVICE_STABLE
 from setpoint.config.catalog import Catalog
 from setpoint.config.checks import CheckCompiler
 from setpoint.config.conditions import NEVER, both, decide
-from setpoint.config.documents.channel import After
 from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, Gated, ProtectionEntry
+from setpoint.config.documents.service import ServiceAfter
 from setpoint.config.lookups import LookupReport, resolve_tree
 from setpoint.config.orderings import Neighbours, entry_orderings, orderings, unique
 from setpoint.config.problems import Position, Problems, suggest
 from setpoint.config.scope import Instance
+from setpoint.config.stable import Stable
 from setpoint.config.tasks import TaskCompiler, waited_for
 from setpoint.config.values import as_text
 from setpoint.config.yaml import place_of
@@ -37,7 +39,6 @@ from setpoint.model.policy import (
 )
 from setpoint.model.selector import Selector
 
-STABLE = "release-channel-stable"
 NODES = (("runtime", "runtime"), ("application", "application"), ("channel", "channel"), ("service", "instance"))
 """Node, and the subject that its gates have where they do not say: in the order of asking."""
 
@@ -50,6 +51,7 @@ class PolicyCompiler:
     checks: CheckCompiler
     tasks: TaskCompiler
     beside: ServiceOrderings
+    stable: Stable
     problems: Problems
 
     def compile(self, instance: Instance, neighbours: Neighbours) -> Policy:
@@ -68,7 +70,7 @@ class PolicyCompiler:
             approvals=tuple(self._approvals(instance)),
             calendars=tuple(self._calendars(instance)),
             cadence=_cadence(instance),
-            services=self.beside.of(instance, neighbours.instances),
+            services=self.beside.of(instance, neighbours.instances, self._stable_services(instance)),
             tasks=tasks,
             timezone=instance.timezone,
             progress_deadline=service.progress_deadline,
@@ -95,7 +97,7 @@ class PolicyCompiler:
     def _checks(self, instance: Instance, tasks: tuple[TaskUse, ...]) -> list[CheckUse]:
         found: list[CheckUse] = []
         for entry, level, node, when in self._gates(instance, "protections"):
-            if self.checks.builtin(entry) == STABLE:
+            if self.checks.builtin(entry) in ORDERINGS:
                 continue
             name = str(entry.name or entry.use)
             self._check_after(instance, entry)
@@ -128,35 +130,22 @@ class PolicyCompiler:
         return found
 
     def _stable_channels(self, instance: Instance, neighbours: Neighbours) -> list[Ordering]:
+        known = [*neighbours.channels, *neighbours.groups]
         found: list[Ordering] = []
         for entry, _, _, when in self._gates(instance, "protections"):
-            if self.checks.builtin(entry) == STABLE and (after := self._as_after(entry, neighbours)):
+            if self.checks.builtin(entry) == CHANNEL_STABLE and (after := self.stable.after_channels(entry, known)):
                 found += entry_orderings(instance, after, neighbours, when)
         return found
 
-    def _as_after(self, entry: ProtectionEntry, neighbours: Neighbours) -> After | None:
-        """``release-channel-stable`` is ``after`` in other words; mistakes in its own ``with`` are told with the references."""
-        arguments = self.checks.arguments(entry)
-        fields: dict[str, Any] = {key: arguments[key] for key in ("soak", "need") if key in arguments}
-        fields["channels"] = arguments.get("channels", arguments.get("channel"))
-        place = place_of(entry.use)
-        if fields["channels"] is None:
-            if entry.use != STABLE:
-                self._add("bad-argument", place, f'"{entry.use}" does not say which channel.', "Add `channel` to its `with`.")
-            return None
-        try:
-            after = After.model_validate({**fields, "name": entry.name or entry.use})
-        except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False):
-                context = detail.get("ctx", {})
-                message = f"`{detail['loc'][0]}`: {context.get('message', 'cannot be read.')}"
-                self._add(detail["type"], place, message, context.get("hint", "Write it as in `after`."))
-            return None
-        unknown = [name for name in after.channels or () if name not in {*neighbours.channels, *neighbours.groups}]
-        if unknown and self.catalog.complete and entry.use != STABLE:
-            message = f'"{entry.use}" asks for "{unknown[0]}", which is no channel here.'
-            self._add("unknown-reference", place, message, suggest(unknown[0], [*neighbours.channels, *neighbours.groups]))
-        return None if unknown else after.model_copy(update={"override": entry.override})
+    def _stable_services(self, instance: Instance) -> Iterator[tuple[ServiceAfter, Selector | None]]:
+        """Those of different nodes add up: another of the same name gets a number."""
+        known = self.catalog.services(str(instance.application.name))
+        named: Counter[str] = Counter()
+        for entry, _, _, when in self._gates(instance, "protections"):
+            if self.checks.builtin(entry) == SERVICE_STABLE and (after := self.stable.after_services(entry, known)):
+                name = str(after.name)
+                named[name] += 1
+                yield after if named[name] == 1 else after.model_copy(update={"name": f"{name}-{named[name]}"}), when
 
     def _add(self, code: str, place: Position, message: str, hint: str) -> None:
         self.problems.add(code, place, self.catalog.where_at(place), message, hint)

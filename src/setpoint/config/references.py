@@ -7,12 +7,12 @@ from typing import Any
 
 from setpoint.config import paths
 from setpoint.config.beside import check_together
-from setpoint.config.builtins import BUILTINS, LATER_BUILTINS, argument_mistakes
+from setpoint.config.builtins import BUILTINS, LATER_BUILTINS, ORDERINGS, SERVICE_STABLE, argument_mistakes
 from setpoint.config.catalog import Catalog, Entry
 from setpoint.config.circles import check_circles
 from setpoint.config.documents import Application, ChannelFields, Runtime, Service, Task
 from setpoint.config.documents.channel import After
-from setpoint.config.documents.gates import Gated
+from setpoint.config.documents.gates import Gated, ProtectionEntry
 from setpoint.config.documents.protection import Runnable
 from setpoint.config.documents.runtime import LATER_RUNTIME_TYPES, RUNTIME_TYPES
 from setpoint.config.documents.service import LATER_WORKLOADS, WORKLOADS
@@ -26,8 +26,6 @@ from setpoint.config.validate import locate, where
 from setpoint.config.yaml import Mapping as Tree
 from setpoint.config.yaml import Scalar, place_of
 from setpoint.model.policy import Phase
-
-ORDERINGS = ("release-channel-stable", "service-stable")
 
 
 def check_references(catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> None:
@@ -373,7 +371,7 @@ class _References:
             self._unique(entry, kind, [(str(gate.name or getattr(gate, key) or ""), gate) for gate in getattr(model, kind)], key)
         for protection in model.protections:
             self._builtin(protection.use, {**BUILTINS, **self._catalog.protections}, entry.label, "use")
-            self._stable_channel(entry, protection)
+            self._stable(entry, protection)
         for task in model.tasks:
             self._known(task.use, self._catalog.tasks, "task", entry.label, "tasks")
         for calendar in model.calendars:
@@ -389,37 +387,33 @@ class _References:
                     "Add one of them, or name a Calendar.",
                 )
 
-    def _stable_channel(self, entry: Entry[Any], protection: Any) -> None:
-        if protection.use != "release-channel-stable":
+    def _stable(self, entry: Entry[Any], protection: ProtectionEntry) -> None:
+        if protection.use not in ORDERINGS:
             return
-        if protection.at is not None and (
-            protection.at.pre_approval is None
-            or any((protection.at.pre_deployment, protection.at.deployment, protection.at.post_deployment))
-        ):
+        at = protection.at
+        if at is not None and (at.pre_approval is None or any((at.pre_deployment, at.deployment, at.post_deployment))):
+            message = "an ordering holds in the phase pre-approval only."
             self._add(
-                "ordering-phase",
-                protection.use,
-                entry.label,
-                "an ordering holds in the phase pre-approval only.",
-                f"Leave `at` out, or write `at: {Phase.PRE_APPROVAL}`.",
+                "ordering-phase", protection.use, entry.label, message, f"Leave `at` out, or write `at: {Phase.PRE_APPROVAL}`."
             )
-        for key, message, hint in argument_mistakes("release-channel-stable", protection.with_):
-            self._add(
-                "bad-argument",
-                locate(protection.with_, (key,)) if key in protection.with_ else protection.use,
-                entry.label,
-                message,
-                hint,
-            )
-        given = protection.with_.get("channels", protection.with_.get("channel"))
+        for key, message, hint in argument_mistakes(str(protection.use), protection.with_):
+            place = locate(protection.with_, (key,)) if key in protection.with_ else protection.use
+            self._add("bad-argument", place, entry.label, message, hint)
+        self._stable_names(entry, protection)
+
+    def _stable_names(self, entry: Entry[Any], protection: ProtectionEntry) -> None:
         application = str(entry.tree.get("application", "")) or next(
             (name for name, below in self._catalog.below.items() if below.channels.get(entry.name) is entry), entry.name
         )
+        if application not in self._catalog.applications:
+            return
+        what, known = "channel", list(self._catalog.places(application))
+        if protection.use == SERVICE_STABLE:
+            what, known = "service", list(self._catalog.services(application))
+        given = protection.with_.get(f"{what}s", protection.with_.get(what))
         for name in given if isinstance(given, list) else [given]:
-            if isinstance(name, Scalar) and application in self._catalog.applications:
-                self._known(
-                    name, self._catalog.places(application), "channel", entry.label, "with", of=f'application "{application}"'
-                )
+            if isinstance(name, Scalar):
+                self._known(name, known, what, entry.label, "with", of=f'application "{application}"')
 
     def _unique(self, entry: Entry[Any], kind: str, names: list[tuple[str, Any]], key: str) -> None:
         seen: set[str] = set()
