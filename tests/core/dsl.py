@@ -93,6 +93,8 @@ class Instance:
         """Specs, in the order in which they were applied."""
         self.wake_at: int | None = None
         self.runs: dict[str, int] = defaultdict(int)
+        self.nos: dict[str, int] = defaultdict(int)
+        """Check -> how often it had said no when somebody asks."""
         self.looks = 0
         self.looked = 0
         self.votes: dict[str, tuple[Vote, ...]] = {}
@@ -122,7 +124,8 @@ class Instance:
                 case Apply(spec=spec):
                     self.applies.append(spec)
                 case Send(to, Ask(ask=ask, definition=definition)):
-                    answers.append(From(attachment=to, ask=ask, run=self.runs[definition.protection] + 1, at=self.now))
+                    run, nos = self.runs[definition.protection] + 1, self.nos[definition.protection]
+                    answers.append(From(attachment=to, ask=ask, run=run, nos=nos, at=self.now))
         for answer in answers:
             self._turn((answer,))
 
@@ -195,7 +198,7 @@ class Instance:
             attachment=attachment,
             run=number,
             outcome=outcome,
-            reason=f"{name} is {outcome}",
+            reason=more.pop("reason", f"{name} is {outcome}"),
             ended=self.now,
             **{**passes, **more},
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from tests.core.dsl import Instance, after, approval, check, hours
+from msgspec import structs
+from tests.core.dsl import START, Instance, after, approval, check, hours
 
 from setpoint.core.facts import Ask, From, Woken
+from setpoint.core.instance.asking import told_from
+from setpoint.core.instance.explain import explain
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import Cadence, CalendarUse, Phase
@@ -374,3 +377,69 @@ def test_a_result_counts_as_long_as_its_greatest_age_and_no_longer():
         prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts")
         prod.now += age
         assert prod.passing("load").target == moved
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------------
+
+
+def test_at_the_end_of_a_window_one_more_run_is_asked_for_once():
+    prod = verified().passing("alerts")
+    asked = []
+    for _ in range(6):
+        prod.wait(20 * SECOND)
+        asked += prod.sent(Ask)
+    assert prod.life.rollout.attempt.gates["alerts"].ask == 2
+
+
+def test_at_the_end_of_a_window_nothing_is_asked_for_that_could_not_end_it():
+    prod = verified().passing("alerts").result("alerts", Outcome.UNAVAILABLE).wait(HOUR)
+    assert prod.life.rollout.attempt.gates["alerts"].ask == 1
+    tolerant = verified(tolerate=1).passing("alerts").blocking("alerts", nos=1, answered=START).wait(HOUR).observed("1.0")
+    assert tolerant.life.rollout.attempt.gates["alerts"].ask == 1, "a pass is told by itself, as everything that changes"
+
+
+def test_noes_from_before_the_gate_are_not_held_against_it():
+    prod = Instance(checks=(check("alerts", Phase.POST_DEPLOYMENT, window=MINUTE, tolerate=1),))
+    prod.nos["alerts"] = 5
+    prod.offer(1, "1.0").comes_up("1.0").blocking("alerts", nos=6)
+    assert prod.condition == "verifying"
+    assert prod.blocking("alerts", nos=7).condition == "failed"
+
+
+def test_noes_are_counted_on_when_one_more_run_is_asked_for():
+    prod = verified(tolerate=1).passing("alerts")
+    began = prod.now
+    prod.blocking("alerts", nos=1, answered=began).passing("alerts", nos=1, answered=began)
+    prod.nos["alerts"] = 1
+    prod.wait(MINUTE)
+    assert prod.life.rollout.attempt.gates["alerts"].ask == 2
+    assert prod.blocking("alerts", nos=2, answered=began).condition == "failed"
+
+
+def test_it_wakes_when_a_delay_is_over():
+    prod = Instance(checks=(check("alerts", delay=30 * SECOND),)).offer(1, "1.0")
+    assert prod.wake_at == START + 30 * SECOND
+
+
+def test_an_answer_to_an_asking_before_the_last_one_says_nothing():
+    prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts").wait(MINUTE).passing("load")
+    gate = prod.life.candidate.gates["alerts"]
+    open_gate = structs.replace(gate, run=0)
+    attempt = told_from(structs.replace(prod.life.candidate, gates={"alerts": open_gate}), late(gate, gate.ask - 1, 1))
+    assert attempt.gates["alerts"].run == 0
+    attempt = told_from(attempt, late(gate, gate.ask, 9))
+    assert attempt.gates["alerts"].run == 9
+
+
+def late(gate, ask: int, run: int) -> From:
+    return From(attachment=gate.attachment, ask=ask, run=run)
+
+
+def test_a_reason_says_since_when_it_is_so_and_what_the_check_said_last():
+    prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").blocking("alerts")
+    began = prod.now
+    prod.wait(20 * SECOND).blocking("alerts", reason="two alerts fire")
+    (reason,) = explain(prod.state, prod.now)
+    assert (reason.text, reason.since, reason.gate) == ("alerts says no: two alerts fire", began, "alerts")
+    prod.wait(20 * SECOND).result("alerts", Outcome.UNAVAILABLE)
+    assert explain(prod.state, prod.now)[0].since == prod.now

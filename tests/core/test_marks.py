@@ -154,5 +154,7 @@ def test_marking_bad_covers_every_revision_and_parameters_of_the_version():
 
 
 def test_bad_versions_of_other_services_are_none_of_ours():
-    prod = Instance().with_good(1, "1.0").tell(LineStatus(application="app", number=1, bad={"db/2.0": ANN, "web-2/2.0": ANN}))
+    others = LineStatus(application="app", number=1, bad={"db/2.0": ANN, "web-2/2.0": ANN}, absolved={"db/1.0": START})
+    prod = Instance().with_good(1, "1.0").tell(others)
+    assert (prod.life.line.bad, prod.life.line.absolved) == ({}, {})
     assert prod.offer(2, "2.0").target == "2.0"

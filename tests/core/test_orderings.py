@@ -8,7 +8,7 @@ from setpoint.core.facts import AskFinalized, Finalization, Neighbour, ToldFinal
 from setpoint.model.policy import Ordering, Strategy
 from setpoint.model.selector import parse_selector
 from setpoint.model.spec import Version
-from setpoint.model.time import HOUR, MINUTE
+from setpoint.model.time import DAY, HOUR, MINUTE
 
 
 def test_it_waits_until_the_earlier_channel_has_finalized_the_version():
@@ -189,3 +189,40 @@ def test_an_ordering_concerns_the_very_configuration_that_was_finalized():
     other = Version("1.0", revision="another")
     prod.tell(Neighbour(instance="app/web@staging", number=9, finalized=(Finalization(other, 1, prod.now),)))
     assert prod.target == ""
+
+
+# --- what neighbours say, kept short ---------------------------------------------------------------------------------------
+
+
+def finalized_in(prod: Instance, channel: str) -> list[str]:
+    return [done.version.name for done in prod.life.neighbours[f"app/web@{channel}"].finalized]
+
+
+def told(channel: str, name: str, at: int) -> ToldFinalized:
+    return ToldFinalized(instance=f"app/web@{channel}", finalization=Finalization(version(name), 1, at))
+
+
+def test_only_what_is_open_here_is_remembered_of_what_others_finalized():
+    prod = Instance(orderings=(after(),)).offer(3, "1.2").neighbour("staging", "1.0", "1.1", "1.2", "1.3")
+    assert finalized_in(prod, "staging") == ["1.2"]
+
+
+def test_nobody_is_asked_about_what_is_known_or_cannot_be():
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "0.9")
+    assert prod.sent(AskFinalized) == [], "it told all there is"
+    prod.neighbour("staging", "0.9", truncated=True)
+    assert prod.sent(AskFinalized) == [], "what came before was asked for when it was first heard of"
+    other = Instance(orderings=(after(),)).neighbour("staging", "1.0").offer(1, "1.0")
+    other.neighbour("staging", "1.0").offer(2, "1.0", spec="other", addressed=True)
+    assert other.sent(AskFinalized) == []
+
+
+def test_an_answer_adds_to_what_is_known_once():
+    both = Ordering("both", ("app/web@a", "app/web@b"), soak=HOUR)
+    prod = Instance(orderings=(both,)).offer(1, "1.0").offer(2, "1.1").neighbour("a", "1.0", truncated=True).neighbour("b", "0.9")
+    for _ in range(2):
+        prod.tell(told("a", "1.1", prod.now + DAY))
+    assert finalized_in(prod, "a") == ["1.0", "1.1"]
+    assert set(prod.life.neighbours) == {"app/web@a", "app/web@b"}
+    prod.tell(told("b", "1.1", prod.now)).wait(HOUR)
+    assert prod.target == "1.1", "a start that lies later than now became now"

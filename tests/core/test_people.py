@@ -71,6 +71,7 @@ def test_the_authors_own_rejection_counts():
 def test_a_rejection_of_a_release_that_is_not_the_candidate():
     prod = Instance(approvals=(approval(),), orderings=(after(),)).offer(1, "1.0").offer(2, "1.1").reject("bob", release=1)
     assert (prod.wanted, prod.vetoed) == ("1.1", {1})
+    assert prod.life.attempts == 2, "the candidate goes on"
 
 
 def test_an_approval_holds_for_one_release_only():
@@ -91,9 +92,12 @@ def test_an_approved_candidate_that_can_never_deploy_and_its_fix():
 
 
 def test_a_lower_status_of_a_topic_is_dropped():
-    prod = asking(min=2).approve("ann")
+    prod = asking(min=3).approve("ann")
+    early = next(iter(prod.life.topics.values()))
+    prod.approve("bob")
     before = prod.state
-    assert prod.tell(next(iter(prod.life.topics.values()))).state is before
+    assert prod.tell(early).state is before
+    assert prod.waits_for("(2 of 3 given)")
 
 
 def test_an_approval_shared_by_topics_is_asked_once():
@@ -356,3 +360,23 @@ def test_what_is_said_about_one_release_is_void_for_any_other():
     prod.approve("ann", release=1).skip(1, "alerts").reject("bob", release=1).retry(1)
     assert (prod.wanted, prod.target, prod.vetoed) == ("1.1", "", set())
     assert prod.codes == ["approval"]
+
+
+def test_what_was_approved_failed_and_is_tried_again_may_still_be_rejected():
+    prod = asking().approve("ann").applied("broken", terminal=True).retry()
+    assert prod.wanted == "1.0"
+    prod.reject("bob", release=1)
+    assert (prod.wanted, prod.vetoed) == ("", {1})
+
+
+def test_a_rejection_is_written_once():
+    prod = asking().reject("bob", why="no")
+    before = prod.state
+    prod.now += HOUR
+    assert prod.configure(approvals=(approval(),)).state is before
+    assert prod.reject("ann", release=1, why="no either").life.vetoes[0].reason == "bob rejected it for release-manager: no"
+
+
+def test_a_pin_of_the_candidate_is_another_attempt_that_moves_no_frontier():
+    prod = asking().pin(1, "1.0").approve("ann").comes_up("1.0")
+    assert (prod.good, prod.life.attempts, prod.life.frontier) == ("1.0", 2, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.dsl import Instance, after, approval, check, version
+from tests.core.dsl import Instance, after, approval, check, hours, version
 
 from setpoint.core.facts import Finalization, Neighbour
 from setpoint.core.instance.publishing import listened
@@ -267,3 +267,63 @@ def test_a_slow_channel_is_not_starved_by_a_fast_one_before_it():
             taken.append(prod.target)
             prod.comes_up(prod.target)
     assert taken == ["1.1", "1.2", "1.3", "1.4", "1.5", "1.6"]
+
+
+# --- a candidate and those that come after it -----------------------------------------------------------------------------
+
+
+def told_of_ends(prod: Instance) -> list[tuple[str, str, int]]:
+    return [(event.text, event.outcome, event.attempt) for event in prod.events if event.kind == "attempt-ended"]
+
+
+def test_every_attempt_tells_how_it_began_and_how_it_ended():
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1").reject("bob", why="no")
+    assert [(event.text, event.attempt) for event in prod.events if event.kind == "attempt-started"] == [
+        ("1.0 is wanted", 1),
+        ("1.1 is wanted", 2),
+        ("1.0 is wanted", 3),
+    ]
+    assert told_of_ends(prod) == [
+        ("1.0 is replaced: by 1.1", "replaced", 1),
+        ("1.1 is rejected: bob rejected it for release-manager: no", "rejected", 2),
+    ]
+
+
+def test_a_candidate_that_nothing_wants_any_more_says_so():
+    prod = Instance(checks=(check("load"),)).offer(1, "1.0.0")
+    prod.configure(checks=(check("load"),), accepts=Accepts(range=">=1.1"))
+    assert told_of_ends(prod) == [("1.0.0 is replaced: nothing newer may start", "replaced", 1)]
+
+
+def test_a_candidate_whose_first_check_runs_is_replaced_when_it_is_ruled_out():
+    prod = Instance(checks=(check("load"),)).offer(1, "1.0.0").offer(2, "1.1.0")
+    prod.configure(checks=(check("load"),), accepts=Accepts(range=">=1.1"))
+    assert prod.wanted == "1.1.0"
+
+
+def test_a_candidate_that_waits_for_something_else_as_well_is_replaced():
+    prod = Instance(checks=(check("load"),), calendars=(hours(9, 17),)).offer(1, "1.0").offer(2, "1.1")
+    assert prod.wanted == "1.1"
+
+
+def test_a_candidate_that_may_not_start_when_its_check_passes_is_replaced():
+    prod = Instance(checks=(check("load"),)).hold().offer(1, "1.0").offer(2, "1.1")
+    assert prod.wanted == "1.0"
+    prod.passing("load")
+    assert (prod.target, prod.wanted) == ("", "1.1")
+
+
+def test_a_candidate_whose_check_is_only_asked_once_more_is_replaced():
+    """It was through once: what it waits for is no first run."""
+    prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts").wait(MINUTE).passing("load")
+    assert prod.waits_for("waits for a first result of alerts")
+    assert prod.offer(2, "1.1").wanted == "1.1"
+
+
+def test_a_mirrored_change_is_another_attempt_though_the_version_is_the_same():
+    prod = mirror(approvals=(approval(),)).offer(1, "1.0").neighbour("production", good=1, change=1)
+    assert prod.waits_for("waits for release-manager")
+    prod.neighbour("production", good=1, change=3)
+    assert prod.life.candidate.change == 3
+    assert prod.approve("ann", change=1).target == "", "an answer for the change before"
+    assert prod.approve("ann", change=3).target == "1.0"

@@ -26,7 +26,7 @@ def ask_all(draft: Draft, offer: Offer, attempt: Attempt) -> Attempt:
         gate = known.get(use.name)
         if gate is not None:
             found[use.name] = gate
-            if use.window and _window_ended(use, gate, draft.now):
+            if _window_ended(use, gate, draft.now):
                 found[use.name] = _ask_again(draft, use, offer, attempt, gate)
                 changed = True
         elif draft.now >= attempt.entered + use.delay:
@@ -49,7 +49,8 @@ def ask_stale(draft: Draft, offer: Offer, attempt: Attempt, reasons: Iterable[Re
 
 
 def _window_ended(use: CheckUse, gate: Gate, now: int) -> bool:
-    if not use.window or not gate.counts or (not gate.covered and not use.tolerate):
+    """Whether it has passed for its whole window, as far as was told: only changes are, so one more run must confirm it."""
+    if not use.window or not gate.counts or not gate.covered:
         return False
     end = gates.window_start(use, gate) + use.window
     return gate.ended < end <= now and gate.asked < end
