@@ -17,7 +17,7 @@ from setpoint.model.time import Instant
 from setpoint.model.windows import CHUNK, HORIZON, Occurrence, covering, following, may_change_after, occurrences
 from setpoint.model.zones import EARLIEST, LATEST, format_wall, zone
 
-__all__ = ["Opening", "next_occurrence", "occurrence", "occurrences", "opening", "zone"]
+__all__ = ["LATEST", "Opening", "covering", "next_occurrence", "occurrence", "occurrences", "opening", "zone"]
 
 
 class Opening(msgspec.Struct, frozen=True, gc=False):

@@ -397,6 +397,8 @@ class ReleaseRequested(Fact, frozen=True, gc=False):
     """Name of a set, such as ``saas/production`` -> the instances that move as one; the release's number is added to the name."""
     floors: dict[str, str] = {}
     """Instance -> version that it is never rolled back below."""
+    waves: dict[str, tuple[str, ...]] = {}
+    """``application/group`` that has waves -> the instances that the release names there."""
 
 
 # --- to a task-run -----------------------------------------------------------------------------------------------------
@@ -434,8 +436,8 @@ class LimitsConfigured(Fact, frozen=True, gc=False):
     """``application/group`` -> its waves."""
 
 
-class Need(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One unit that an attempt needs."""
+class Need(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One unit that an attempt needs. A set names a unit as often as members need it."""
 
     unit: str
     """``lease:runtime:k8s``, ``wave:saas/tenants`` or ``budget:application:shop/office-hours``."""
@@ -482,6 +484,14 @@ class Ended(Fact, frozen=True, gc=False):
     ask: int
 
 
+class Rostered(Fact, frozen=True, gc=False):
+    """From a line: these instances of a group that has waves are named by a release. Until it says so, none of them begins."""
+
+    group: str
+    release: int
+    instances: tuple[str, ...]
+
+
 class WaveVote(Fact, frozen=True, gc=False):
     """How one member instance of a group stands to one release. A lower number than the last one seen is dropped."""
 
@@ -490,7 +500,14 @@ class WaveVote(Fact, frozen=True, gc=False):
     release: int
     number: int
     state: str
-    """``waiting``, ``out`` (does not take it), ``begun``, ``finalized`` or ``failed``."""
+    """``waiting``, ``out`` (does not take it), ``begun``, ``finalized`` or ``failed``. Who says nothing is waiting."""
+
+
+class WavesResumed(Signal, frozen=True, gc=False, kw_only=True):
+    """A person lets a release go on that stopped in a group because too many members failed; those are forgiven."""
+
+    group: str
+    release: int
 
 
 # --- to a set ------------------------------------------------------------------------------------------------------------
@@ -523,7 +540,7 @@ AnyFact = (
     | Applied | Observed | Unobserved | Skipped | Pinned | Unpinned | Held | Resumed | RolledBack | Retried
     | Ask | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
     | TaskStatus | Granted | Queued | SetStatus | TaskWanted | TaskFinished | TaskRetried
-    | LimitsConfigured | AskAdmission | Returned | Began | Ended | WaveVote | SetFormed | SetVote
+    | LimitsConfigured | AskAdmission | Returned | Began | Ended | Rostered | WaveVote | WavesResumed | SetFormed | SetVote
     | Observing | Healing | Marked | Cancelled | Stopped | Started | Paused | Unpaused | ScopeStatus | LineStatus
 )  # fmt: skip
 """The union by which facts are decoded."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from setpoint.core.admission import ENTITY as ADMISSION
 from setpoint.core.facts import (
     AnyFact,
     Cancelled,
@@ -14,6 +15,7 @@ from setpoint.core.facts import (
     Marked,
     Offered,
     ReleaseRequested,
+    Rostered,
     SetFormed,
     Signal,
     Standing,
@@ -111,8 +113,11 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     by = By(release.author, release.reason)
     out.append(Record(Event("released", f"release {release.number}: {versions}", release=release.number, by=by)))
     out.extend(_sets(release.number, fact))
+    out.extend(_rosters(release.number, fact))
+    waves = {instance: group for group, instances in sorted(fact.waves.items()) for instance in instances}
     for instance, spec in sorted(fact.specs.items()):
-        out.append(Send(f"instance:{instance}", Offered(offer=_offer(state, release, instance, spec, fact))))
+        offer = replace(_offer(state, release, instance, spec, fact), waves=waves.get(instance, ""))
+        out.append(Send(f"instance:{instance}", Offered(offer=offer)))
     return replace(
         state,
         number=release.number,
@@ -127,6 +132,14 @@ def _sets(number: int, fact: ReleaseRequested) -> Iterator[Send]:
     for name, members in sorted(fact.sets.items()):
         after = {one: first for one in sorted(members) if (first := _among(fact.after.get(one, ()), members))}
         yield Send(_set(name, number), SetFormed(release=number, members=tuple(sorted(members)), after=after))
+
+
+def _rosters(number: int, fact: ReleaseRequested) -> Iterator[Send]:
+    """Admission learns who goes through the waves of a group; a release that goes through none says nothing."""
+    for group, instances in sorted(fact.waves.items()):
+        named = tuple(instance for instance in instances if instance in fact.specs)
+        if named:
+            yield Send(ADMISSION, Rostered(group=group, release=number, instances=named))
 
 
 def _among(instances: tuple[str, ...], members: tuple[str, ...]) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     released of it before this release."""
     set: str = ""
     """Entity of the set that this instance moves with; empty: it moves by itself."""
+    waves: str = ""
+    """``application/group`` through whose waves the release goes; empty: it waits for none."""
     not_below: str = ""
     """Never roll back to a version older than this one."""
 

@@ -14,6 +14,7 @@ from setpoint.core.facts import (
     Configured,
     Finalization,
     From,
+    Granted,
     Healing,
     Held,
     LineStatus,
@@ -22,6 +23,7 @@ from setpoint.core.facts import (
     Observing,
     Offered,
     Pinned,
+    Queued,
     Removed,
     Resumed,
     Retried,
@@ -34,9 +36,9 @@ from setpoint.core.facts import (
     Unobserved,
     Unpinned,
 )
-from setpoint.core.instance import asking, rollback, watching
+from setpoint.core.instance import admission, asking, rollback, watching, waves
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Attempt, Hold, Life, Skip
+from setpoint.core.instance.state import Attempt, Hold, Life, Skip, offer_of
 from setpoint.core.instructions import Send
 from setpoint.model.policy import CheckUse, Policy, Strategy
 from setpoint.model.release import Offer
@@ -126,6 +128,8 @@ def _offered(draft: Draft, fact: Offered) -> None:
         if addressed:
             draft.set(hold=None)
         _ask_upstream(draft, offer)
+    elif offer_of(draft.life, offer.release) is None:
+        waves.decline(draft, offer)
 
 
 def _keep(draft: Draft, offer: Offer) -> bool:
@@ -327,6 +331,8 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     From: _from,
     CheckStatus: _check_status,
     TopicStatus: _topic_status,
+    Granted: admission.told_granted,
+    Queued: admission.told_queued,
     Applied: watching.applied,
     Observed: watching.observed,
     Unobserved: watching.unobserved,

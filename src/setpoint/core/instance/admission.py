@@ -1,33 +1,107 @@
 """Asking admission for leases, a place in a wave and in a budget, and giving back what is not needed any more."""
 
-# ruff: noqa: ARG001 - under way
-
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from setpoint.core.admission import ENTITY
+from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned
+from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Attempt, Rollout
+from setpoint.core.instance.state import Admission, Attempt, Life
+from setpoint.core.instructions import Send
+from setpoint.model.policy import Phase
 from setpoint.model.release import Offer
 
 
 def ask(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
-    """Ask for everything that the attempt needs, unless it was asked for already."""
-    return candidate
+    """Ask for everything that the attempt needs, unless that was asked for already."""
+    known = candidate.admission
+    if offer.set or (candidate.committed and gates.granted(candidate)):
+        return candidate
+    needs = gates.needs(draft.rules, draft.life, offer, candidate, draft.now)
+    if not needs or (known and known.needs == needs and not known.returned):
+        return candidate if needs or known is None else _give_up(draft, candidate, known)
+    number = draft.life.asks + 1
+    draft.set(asks=number)
+    asking = AskAdmission(asker=draft.entity, ask=number, attempt=candidate.number, release=offer.release, needs=needs)
+    draft.out.append(Send(ENTITY, asking))
+    return replace(candidate, admission=Admission(number, needs, known.asked if known else draft.now))
 
 
-def give_back(draft: Draft, candidate: Attempt, *, gone: bool) -> Attempt:
-    """Return what was granted: a gate stopped holding (its place is kept), or the attempt is ``gone``."""
-    return candidate
+def _give_up(draft: Draft, candidate: Attempt, known: Admission) -> Attempt:
+    """Nothing is needed any more: a person skipped it, or the configuration changed."""
+    draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=known.ask, gone=True)))
+    return replace(candidate, admission=None)
+
+
+def give_back(draft: Draft, candidate: Attempt) -> Attempt:
+    """Another gate stopped holding: the grant is for others, the place in the queue is kept. Not once a task has started."""
+    known = candidate.admission
+    if known is None or not known.granted or candidate.committed:
+        return candidate
+    draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=known.ask)))
+    return replace(candidate, admission=replace(known, granted=False, returned=True, reasons=()))
 
 
 def begin(draft: Draft, candidate: Attempt) -> int:
-    """Target moves: what was granted is used. The number to hold for ``end``; 0: nothing was granted."""
-    return 0
+    """Target moves: what was granted is used. The number to hold until the rollout left deployment; 0: nothing was granted."""
+    known = candidate.admission
+    if known is None or not known.granted:
+        return 0
+    draft.out.append(Send(ENTITY, Began(asker=draft.entity, ask=known.ask)))
+    return known.ask
 
 
-def end(draft: Draft, rollout: Rollout) -> Rollout:
-    """The rollout left deployment, or its rollback ended: leases are free. Twice is once."""
-    return rollout
+def told_granted(draft: Draft, fact: Granted) -> None:
+    """Admission's yes. One that nobody waits for any more is given back, so that nothing is held for nobody."""
+    candidate, rollout = draft.life.candidate, draft.life.rollout
+    known = candidate.admission if candidate else None
+    if candidate and known and known.ask == fact.ask:
+        if not known.returned and not known.granted:
+            draft.set(candidate=replace(candidate, admission=replace(known, granted=True, reasons=())))
+    elif rollout is None or rollout.lease != fact.ask:
+        draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=fact.ask, gone=True)))
 
 
-def tell(draft: Draft) -> None:
-    """Tell admission how this instance stands to the releases of its waves, where that changed."""
+def told_queued(draft: Draft, fact: Queued) -> None:
+    """Admission's not yet."""
+    candidate = draft.life.candidate
+    known = candidate.admission if candidate else None
+    if candidate and known and known.ask == fact.ask and not known.granted and not known.returned and fact.number > known.number:
+        told = replace(known, number=fact.number, reasons=fact.reasons)
+        draft.set(candidate=replace(candidate, admission=told))
+
+
+def settle(draft: Draft) -> None:
+    """At the end of a turn: leases of rollouts that have left deployment, and places of attempts that are no more, are free.
+
+    Compared with the turn's beginning, so that no way in which an attempt can end has to think of it.
+    """
+    rollout = draft.life.rollout
+    if rollout and rollout.lease and not rollout.back and rollout.attempt.phase is Phase.POST_DEPLOYMENT:
+        draft.set_rollout(rollout, lease=0)
+    before = draft.before.life
+    held = _leases(before)
+    if held and held != _leases(draft.life):
+        draft.out.append(Send(ENTITY, Ended(asker=draft.entity, ask=held)))
+    asked = _asking(before)
+    if asked and not _lives_on(before, draft.life):
+        draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=asked.ask, gone=True)))
+
+
+def _leases(life: Life) -> int:
+    return life.rollout.lease if life.rollout else 0
+
+
+def _asking(life: Life) -> Admission | None:
+    return life.candidate.admission if life.candidate else None
+
+
+def _lives_on(before: Life, after: Life) -> bool:
+    """Whether the attempt that asked is still a candidate, or rolls out: what it needs no more it has returned itself."""
+    living = [attempt.number for attempt in (after.candidate, after.rollout and after.rollout.attempt) if attempt]
+    return before.candidate is not None and before.candidate.number in living
+
+
+__all__ = ["ask", "begin", "give_back", "settle", "told_granted", "told_queued"]

@@ -132,7 +132,9 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
             if any(standing(draft.rules, draft.life, offer, draft.now)):
                 break
             candidate = starting.advance(draft, offer, candidate)
-            if any(starting.reasons(draft.rules, draft.life, offer, candidate, draft.now)):
+            missing_start = list(starting.reasons(draft.rules, draft.life, offer, candidate, draft.now))
+            if missing_start:
+                starting.wake(draft, candidate, missing_start)
                 break
             _begin(draft, offer, candidate)
             return
@@ -140,6 +142,7 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
             candidate = _enter(
                 draft, candidate, Phase.APPROVAL if candidate.phase is Phase.PRE_APPROVAL else Phase.PRE_DEPLOYMENT
             )
+    candidate = _give_back(draft, offer, candidate, reasons)
     _wait(draft, offer, candidate, reasons)
     if candidate.phase is not came_with:
         draft.record("phase-entered", "; ".join(reason.text for reason in reasons) or "waits", attempt=candidate)
@@ -156,6 +159,16 @@ def _wait(draft: Draft, offer: Offer, candidate: Attempt, reasons: list[Reason])
         candidate = asking.ask_stale(draft, offer, candidate, reasons)
     if draft.life.candidate != candidate:
         draft.set(candidate=candidate)
+
+
+def _give_back(draft: Draft, offer: Offer, candidate: Attempt, reasons: list[Reason]) -> Attempt:
+    """A grant is for others where another gate holds no more; a check that said yes may take the time to do so afresh."""
+    if not gates.granted(candidate):
+        return candidate
+    says_no = any(not gates.refreshing(candidate, reason) for reason in reasons)
+    if says_no or any(standing(draft.rules, draft.life, offer, draft.now)):
+        return admission.give_back(draft, candidate)
+    return candidate
 
 
 def _enter(draft: Draft, candidate: Attempt, phase: Phase) -> Attempt:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import candidate, gates, selection, steering, watching
+from setpoint.core.instance import candidate, gates, selection, starting, steering, watching
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
@@ -131,8 +131,10 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
         yield from _marked_bad(life)
         return
     offer = _kept(life, attempt.release)
-    yield from candidate.phase_reasons(policy, life, offer, attempt, now)
-    yield from candidate.standing(policy, life, offer, now)
+    gathering = [*candidate.phase_reasons(policy, life, offer, attempt, now), *candidate.standing(policy, life, offer, now)]
+    yield from gathering
+    if attempt.phase is Phase.PRE_DEPLOYMENT and not gathering:
+        yield from starting.reasons(policy, life, offer, attempt, now)
     yield from _ahead(policy, life, offer, attempt, now)
 
 

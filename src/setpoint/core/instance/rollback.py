@@ -52,7 +52,7 @@ def go_back(draft: Draft, rollout: Rollout, reason: str, to: int, *, by_hand: bo
     text = f"{draft.name(rollout.attempt.release)} goes back to {draft.name(to)}: {reason}"
     draft.record("rolling-back", text, attempt=rollout.attempt)
     attempt = replace(rollout.attempt, phase=Phase.DEPLOYMENT, entered=draft.now, gates={})
-    _head_back(draft, Rollout(attempt, to, draft.now, back=True, by_hand=by_hand, failure=reason))
+    _head_back(draft, Rollout(attempt, to, draft.now, back=True, by_hand=by_hand, failure=reason, lease=rollout.lease))
 
 
 def _head_back(draft: Draft, rollout: Rollout) -> None:
@@ -113,7 +113,8 @@ def _interrupt(draft: Draft, rollout: Rollout, fact: RolledBack, reason: str) ->
     to = fact.offer.release if fact.offer else draft.life.good
     if rollout.back:
         if fact.offer and to != rollout.to:
-            _head_back(draft, Rollout(rollout.attempt, to, draft.now, back=True, by_hand=True, failure=reason))
+            again = Rollout(rollout.attempt, to, draft.now, back=True, by_hand=True, failure=reason, lease=rollout.lease)
+            _head_back(draft, again)
         return
     if to and to != rollout.attempt.release and (fact.offer or not too_old(draft.kept(rollout.attempt.release), draft.kept(to))):
         go_back(draft, rollout, reason, to, by_hand=fact.offer is not None)

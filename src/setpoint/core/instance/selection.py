@@ -108,6 +108,11 @@ def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
     return dropped(policy, life, offer) or gates.skipped(life, offer.release, RELEASE) or _passed_over(policy, life, offer)
 
 
+def left_behind(policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether a train goes on without this release."""
+    return not _aboard(life, offer) or _out_of_train(policy, life, offer)
+
+
 def _passed_over(policy: Policy, life: Life, offer: Offer) -> bool:
     """An earlier channel went past this release without ever finalizing it, so it never will."""
     return any(_lost(life, ordering, offer) for ordering in policy.orderings if ordering.instances)

@@ -5,8 +5,9 @@ Each is asked for only when all before it hold; then everything is evaluated onc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from setpoint.core import calendars
 from setpoint.core.instance import admission, gates, tasks
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Life
@@ -34,3 +35,12 @@ def reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: I
         yield from found
         if found:
             return
+
+
+def wake(draft: Draft, candidate: Attempt, missing: Sequence[Reason]) -> None:
+    """Look again when the first of these may have changed by the clock alone, and when a budget's window ends."""
+    for reason in missing:
+        draft.wake(reason.until)
+    for need in candidate.admission.needs if candidate.admission else ():
+        if draft.now < need.until < calendars.LATEST:
+            draft.wake(need.until)

@@ -66,6 +66,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     needs: tuple[Need, ...]
     asked: Instant
     granted: bool = False
+    returned: bool = False
+    """Given back, or not asked for anew yet: a word to this asking counts no more, but its place is kept."""
     number: int = 0
     """Of the last ``Queued``."""
     reasons: tuple[Reason, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from setpoint.core.facts import AnyFact, Fact
-from setpoint.core.instance import absorb, admission, candidate, declining, publishing, rollback, rollout, sets, steering
+from setpoint.core.instance import absorb, admission, candidate, declining, publishing, rollback, rollout, sets, steering, waves
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision
@@ -28,7 +28,8 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
     rollout.advance(draft)
     candidate.advance(draft)
     sets.vote(draft)
-    admission.tell(draft)
+    admission.settle(draft)
+    waves.tell(draft)
     steering.advance(draft)
     declining.advance(draft)
     publishing.advance(draft, before)

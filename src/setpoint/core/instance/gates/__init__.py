@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from setpoint.core.instance.gates import member
 from setpoint.core.instance.gates.approval import approvals, countable, topic
 from setpoint.core.instance.gates.calendar import times
-from setpoint.core.instance.gates.check import check, checks, uses, window_start
-from setpoint.core.instance.gates.limit import limits
+from setpoint.core.instance.gates.check import check, checks, refreshing, uses, window_start
+from setpoint.core.instance.gates.limit import granted, limits, needs, waits_for_waves
 from setpoint.core.instance.gates.naming import EVERY_GATE, channel_of, service_of, skipped
 from setpoint.core.instance.gates.ordering import finalized_at, orderings, passed_over
 from setpoint.core.instance.gates.service import services
@@ -40,10 +40,13 @@ __all__ = [
     "countable",
     "earlier",
     "finalized_at",
+    "granted",
     "limits",
     "member",
+    "needs",
     "orderings",
     "passed_over",
+    "refreshing",
     "service_of",
     "services",
     "skipped",
@@ -51,5 +54,6 @@ __all__ = [
     "times",
     "topic",
     "uses",
+    "waits_for_waves",
     "window_start",
 ]

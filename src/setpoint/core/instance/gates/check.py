@@ -61,6 +61,12 @@ def _window(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
     return _wait(use, text, start, gate, until=start + use.window)
 
 
+def refreshing(attempt: Attempt, reason: Reason) -> bool:
+    """Whether this gate said yes and only has to say so afresh: nothing is given back for that."""
+    gate = attempt.gates.get(reason.gate)
+    return gate is not None and gate.first > 0 and gate.outcome is Outcome.PASSING and not reason.failed
+
+
 def window_start(use: CheckUse, gate: Gate) -> Instant:
     """Since when the present unbroken series of fresh results has counted for this gate."""
     return max(gate.answered if use.tolerate else gate.covered, gate.first)

@@ -1,18 +1,102 @@
-"""Leases, waves and deploy budgets: granted by admission, all in one answer."""
-
-# ruff: noqa: ARG001 - under way
+"""Leases, waves and deploy budgets: what an attempt needs of them, and what admission has not granted yet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance.state import Attempt, Life
-from setpoint.model.policy import Policy
+from msgspec.structs import replace
+
+from setpoint.core import calendars
+from setpoint.core.facts import Need
+from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.state import Attempt, Kind, Life
+from setpoint.model.policy import CalendarUse, Phase, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
+WAVE = "wave"
+"""Name of the gate, for skipping."""
+
 
 def limits(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
-    """What admission has not granted yet."""
-    yield from ()
+    """What admission has not granted yet. A set asks for its members."""
+    if offer.set or (attempt.committed and granted(attempt)):
+        return
+    wanted = needs(policy, life, offer, attempt, now)
+    if not wanted or (granted(attempt) and attempt.admission and attempt.admission.needs == wanted):
+        return
+    names = _names(policy)
+    told = attempt.admission.reasons if attempt.admission else ()
+    for reason in told:
+        name = names.get(reason.subject, "")
+        until = reason.until if reason.until is not None and reason.until > now else None
+        yield replace(
+            reason,
+            phase=Phase.PRE_DEPLOYMENT,
+            gate=name,
+            until=until,
+            awaits=reason.awaits or ("" if until else "admission's word"),
+            unblock=reason.unblock or f"skip {name}",
+        )
+    if not told:
+        yield Reason(
+            "limit",
+            f"asks for a place: {', '.join(sorted({names.get(need.unit, need.unit) for need in wanted}))}",
+            phase=Phase.PRE_DEPLOYMENT,
+            awaits="admission's word",
+        )
+
+
+def granted(attempt: Attempt) -> bool:
+    """Whether admission's last word to this attempt was yes."""
+    return attempt.admission is not None and attempt.admission.granted
+
+
+def needs(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> tuple[Need, ...]:
+    """Everything that this attempt needs of admission before it may begin, in fixed order."""
+    if not policy.limits and policy.wave is None and not policy.calendars:
+        return ()
+    found = {need.unit: need for need in _needs(policy, life, offer, attempt, now)}
+    return tuple(sorted(found.values(), key=lambda need: need.unit))
+
+
+def _needs(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Need]:
+    for use in policy.limits:
+        if applies(use.when, policy, life, offer) and not skipped(life, offer.release, use.name):
+            yield Need(f"lease:{use.unit}", use.limit)
+    if policy.wave and attempt.kind is Kind.FORWARD and waits_for_waves(policy, life, offer):
+        yield Need(f"wave:{policy.wave.group}", policy.wave.number)
+    for calendar in policy.calendars:
+        if applies(calendar.when, policy, life, offer) and not skipped(life, offer.release, calendar.name):
+            yield from _budget(calendar, now)
+
+
+def waits_for_waves(policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether this release goes through the waves of this instance's group, and counts in them here."""
+    wave = policy.wave
+    concerned = wave is not None and offer.waves == wave.group and applies(wave.when, policy, life, offer)
+    return concerned and not skipped(life, offer.release, WAVE)
+
+
+def _budget(use: CalendarUse, now: Instant) -> Iterator[Need]:
+    """A place in the occurrence of the first open window that covers ``now``, if that lets only so many start."""
+    windows = use.calendar.open or ()
+    for window in windows if any(window.max for window in windows) else ():
+        occurrence = calendars.covering(window, use.timezone, now)
+        if occurrence:
+            if window.max:
+                yield Need(_budget_unit(use), window.max, *occurrence)
+            return
+
+
+def _budget_unit(use: CalendarUse) -> str:
+    return f"budget:{use.subject}/{use.name}"
+
+
+def _names(policy: Policy) -> dict[str, str]:
+    """Unit -> the gate's name, by which it is skipped."""
+    found = {f"lease:{use.unit}": use.name for use in policy.limits}
+    found |= {_budget_unit(use): use.name for use in policy.calendars}
+    return found | ({f"wave:{policy.wave.group}": WAVE} if policy.wave else {})

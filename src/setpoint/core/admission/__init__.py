@@ -1,0 +1,60 @@
+"""The admission actor, one of an organization: leases, waves and deploy budgets.
+
+It grants everything that one attempt (or set) asks for in one turn, or nothing; separate pools could be taken crosswise.
+
+``state``      what it remembers              ``granting``   who may begin
+``exchange``   ask, return, begin, end        ``waves``      how releases go through groups
+``telling``    what those who wait are told   ``draft``      one turn's working copy
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from setpoint.core.admission import exchange, granting, telling, waves
+from setpoint.core.admission.draft import Draft
+from setpoint.core.admission.state import AdmissionState
+from setpoint.core.admission.telling import why
+from setpoint.core.facts import (
+    AnyFact,
+    AskAdmission,
+    Began,
+    Ended,
+    LimitsConfigured,
+    Returned,
+    Rostered,
+    WavesResumed,
+    WaveVote,
+)
+from setpoint.core.instructions import Decision
+from setpoint.model.time import Instant
+
+ENTITY = "admission:organization"
+
+_HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
+    AskAdmission: exchange.ask,
+    Returned: exchange.give_back,
+    Began: exchange.begin,
+    Ended: exchange.end,
+    LimitsConfigured: waves.configured,
+    Rostered: waves.rostered,
+    WaveVote: waves.voted,
+    WavesResumed: waves.resumed,
+}
+
+
+def decide(entity: str, state: AdmissionState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:  # noqa: ARG001 - every actor takes the same
+    """One turn: words are taken down, waves open or stop, what is free is granted, who waits is told why."""
+    draft = Draft(state or AdmissionState(), now)
+    for fact in facts:
+        handle = _HANDLERS.get(type(fact))
+        if handle is not None:
+            handle(draft, fact)
+    waves.advance(draft)
+    granting.advance(draft)
+    telling.advance(draft)
+    return draft.decision()
+
+
+__all__ = ["ENTITY", "AdmissionState", "decide", "why"]

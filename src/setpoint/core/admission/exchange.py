@@ -1,0 +1,78 @@
+"""What those who ask say: they ask, return, begin, end. Each word counts once, whenever it comes, and only for its own place."""
+
+from __future__ import annotations
+
+from setpoint.core.admission import waves
+from setpoint.core.admission.draft import Draft
+from setpoint.core.admission.state import BEGUN, BUDGET, GRANTED, RETURNED, Place, Spent, occurrence_key
+from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Returned
+from setpoint.model.time import DAY
+
+KEPT_BUDGETS = 7 * DAY
+"""So long an occurrence that is over is remembered: clocks may be set back."""
+
+
+def ask(draft: Draft, fact: AskAdmission) -> None:
+    """An attempt asks for the first time, or anew: what it had under an earlier asking is given back, its order is kept."""
+    if fact.ask <= draft.heard(fact.asker):
+        _answer_again(draft, fact)
+        return
+    draft.hear(fact.asker, fact.ask)
+    number = waves.number_of(fact)
+    known = draft.asking(fact.asker)
+    if known is not None and known.attempt != fact.attempt:
+        draft.drop(known)
+        known = None
+    if known is None:
+        draft.take(fact, number)
+        return
+    kept = draft.withdraw(known)
+    draft.enqueue(draft.change(kept, ask=fact.ask, needs=fact.needs, members=fact.members), number)
+
+
+def _answer_again(draft: Draft, fact: AskAdmission) -> None:
+    place = draft.place(fact.asker, fact.ask)
+    if place is not None and place.stage == GRANTED:
+        draft.send(fact.asker, Granted(ask=fact.ask))
+
+
+def give_back(draft: Draft, fact: Returned) -> None:
+    """A grant that cannot be used now, or a place that is not wanted any more. What has begun is not given back."""
+    if fact.gone:
+        draft.hear(fact.asker, fact.ask)
+    place = draft.place(fact.asker, fact.ask)
+    if place is None or place.stage == BEGUN:
+        return
+    if fact.gone:
+        draft.drop(place)
+    elif place.stage != RETURNED:
+        draft.withdraw(place)
+
+
+def begin(draft: Draft, fact: Began) -> None:
+    """Target moved: leases are held from now on, a deployment of the budget is spent."""
+    place = draft.place(fact.asker, fact.ask)
+    if place is not None and place.stage == GRANTED:
+        _spend(draft, place)
+
+
+def end(draft: Draft, fact: Ended) -> None:
+    """Leases are free. An end that overtakes the beginning stands for both."""
+    draft.hear(fact.asker, fact.ask)
+    place = draft.place(fact.asker, fact.ask)
+    if place is None or place.stage not in {GRANTED, BEGUN}:
+        return
+    if place.stage == GRANTED:
+        place = _spend(draft, place)
+    draft.drop(place)
+
+
+def _spend(draft: Draft, place: Place) -> Place:
+    budgets = [need for need in place.needs if need.unit.startswith(BUDGET)]
+    for need in budgets:
+        key = occurrence_key(need)
+        known = draft.spent.get(key)
+        draft.spent[key] = Spent(need.until, (known.count if known else 0) + 1)
+    if budgets:
+        draft.spent = {key: spent for key, spent in draft.spent.items() if spent.until + KEPT_BUDGETS > draft.now}
+    return draft.begun(place, budgets)

@@ -1,0 +1,154 @@
+"""What admission remembers: who holds what, who waits for it in which order, and how far releases got in their waves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from setpoint.core.facts import Need
+from setpoint.model.policy import GroupWaves
+from setpoint.model.time import Instant
+
+FIRST = 1 << 40
+"""Taken off the order of who goes before everybody else."""
+WAITING, RETURNED, GRANTED, BEGUN = "waiting", "returned", "granted", "begun"
+LEASE, WAVE, BUDGET = "lease:", "wave:", "budget:"
+
+Line = tuple[tuple[int, str], ...]
+"""(order, key of a place), ascending."""
+
+
+class Place(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One attempt (or set) that asked, from its first asking until its leases are free again."""
+
+    asker: str
+    ask: int
+    """The last asking under which it is known; what was said about earlier ones counts no more."""
+    attempt: int
+    release: int
+    needs: tuple[Need, ...]
+    members: tuple[str, ...] = ()
+    order: int = 0
+    """Of its first asking: who asked earlier comes first."""
+    asked: Instant = 0
+    stage: str = WAITING
+    """``waiting``, ``returned`` (it waits for other gates, its order is kept), ``granted`` or ``begun``."""
+    since: Instant = 0
+    """When it was granted."""
+    queue: str = ""
+    """While it waits: those that need just the same."""
+    told: int = 0
+    """Number of the last ``Queued``."""
+    said: int = 0
+    """Checksum of what that said."""
+
+
+class Asker(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Somebody who asks, or did."""
+
+    heard: int = 0
+    """Number of the last asking, return or end: an earlier asking that comes late is dropped."""
+    keys: tuple[str, ...] = ()
+    """Of the places it has: one that asks, and rollouts that hold leases."""
+
+
+class Spent(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Deployments that began in one occurrence of a window."""
+
+    until: Instant
+    count: int
+
+
+class Stance(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What one instance said last about one release."""
+
+    number: int
+    state: str
+
+
+class Passage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One release on its way through one group."""
+
+    group: str
+    release: int
+    members: dict[str, tuple[str, ...]] = {}
+    """Channel -> the instances that the release names there; empty: the line has not said so yet."""
+    stances: dict[str, Stance] = {}
+    """Instance -> what it said; who said nothing waits."""
+    channels: dict[str, str] = {}
+    """Channel -> ``out``, ``finalized`` or ``failed``; one that is not here is still to come."""
+    pending: int = 0
+    """Instances that are neither finalized nor failed nor out."""
+    open: int = 1
+    """So many waves may begin. One that has been opened stays open."""
+    met: Instant = 0
+    """Since when enough of the last open wave are finalized; 0: they are not."""
+    stopped: Instant = 0
+    """When too many had failed; 0: it goes on."""
+    forgiven: tuple[str, ...] = ()
+    """Channels whose failure a person has taken note of: they do not stop it again."""
+
+
+class AdmissionState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Everything but ``places``, ``spent``, ``passages``, ``groups`` is an index: it only finds faster what these say."""
+
+    orders: int = 0
+    """The last order given."""
+    places: dict[str, Place] = {}
+    """``asker#attempt`` -> its place."""
+    askers: dict[str, Asker] = {}
+    queues: dict[str, Line] = {}
+    """What is needed -> places that wait for just that."""
+    holders: dict[str, tuple[str, ...]] = {}
+    """Lease -> places that hold it; budget's occurrence -> places granted that have not begun."""
+    spent: dict[str, Spent] = {}
+    """Budget's occurrence -> how much of it is used."""
+    configured: int = 0
+    groups: dict[str, GroupWaves] = {}
+    passages: dict[str, Passage] = {}
+    """``application/group#release`` -> how far it got, until everybody in it is through."""
+    through: dict[str, tuple[int, ...]] = {}
+    """Group -> recent releases that are through: who still asks for one waits for no wave."""
+    signals: tuple[str, ...] = ()
+    """Identities of recent acts: one delivered again is dropped."""
+
+
+class View(Protocol):
+    """What questions are asked of: a state, or the draft of the next one."""
+
+    @property
+    def places(self) -> Mapping[str, Place]: ...  # noqa: D102 - as in the state
+    @property
+    def holders(self) -> Mapping[str, tuple[str, ...]]: ...  # noqa: D102
+    @property
+    def spent(self) -> Mapping[str, Spent]: ...  # noqa: D102
+    @property
+    def groups(self) -> Mapping[str, GroupWaves]: ...  # noqa: D102
+    @property
+    def passages(self) -> Mapping[str, Passage]: ...  # noqa: D102
+    @property
+    def through(self) -> Mapping[str, tuple[int, ...]]: ...  # noqa: D102
+    @property
+    def queues(self) -> Mapping[str, Sequence[tuple[int, str]]]: ...  # noqa: D102
+
+
+def key_of(asker: str, attempt: int) -> str:
+    """Of a place."""
+    return f"{asker}#{attempt}"
+
+
+def passage_key(group: str, release: int) -> str:
+    """Of a passage."""
+    return f"{group}#{release}"
+
+
+def occurrence_key(need: Need) -> str:
+    """Of a budget's occurrence."""
+    return f"{need.unit}@{need.occurrence}"
+
+
+def unit_key(need: Need) -> str:
+    """Under which holders of a lease, or of a budget's occurrence, are kept."""
+    return occurrence_key(need) if need.unit.startswith(BUDGET) else need.unit

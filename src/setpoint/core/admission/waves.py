@@ -1,0 +1,218 @@
+"""How a release goes through a group: wave after wave, until too many of its channels have failed.
+
+Instances say how they stand to it; a channel is what its instances add up to. What the line has not rostered yet does not begin.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec.structs import replace
+
+from setpoint.core.admission.draft import Draft
+from setpoint.core.admission.state import WAVE, Passage, Place, Stance, View, passage_key
+from setpoint.core.facts import AskAdmission, LimitsConfigured, Rostered, WavesResumed, WaveVote
+from setpoint.model.policy import GroupWaves, Wave
+
+KEPT_THROUGH = 200
+KEPT_ENDED = 20
+"""So many releases that have come to their end in a group without getting through are remembered."""
+KEPT_SIGNALS = 50
+FINALIZED, FAILED, OUT, WAITING = "finalized", "failed", "out", "waiting"
+_ENDS = {FINALIZED, FAILED, OUT}
+
+
+def amount(text: str, of: int) -> int:
+    """``5`` or ``10%`` of so many: rounded up, at least 1 where it is not 0."""
+    if not text.endswith("%"):
+        return int(text)
+    percent = int(text[:-1])
+    return max(1, math.ceil(of * percent / 100)) if percent else 0
+
+
+def name_of(group: str) -> str:
+    """For people: ``tenants`` of ``saas/tenants``."""
+    return group.rpartition("/")[2]
+
+
+def number_of(needs: AskAdmission | Place) -> int:
+    """The wave that an attempt begins with (a set: the last of its members'); 0: it waits for none."""
+    return max((need.limit for need in needs.needs if need.unit.startswith(WAVE)), default=0)
+
+
+def need_of(wave: Wave, counted: int) -> int:
+    """So many of those that count must be finalized."""
+    return min(amount(wave.need, counted), counted)
+
+
+def tally(passage: Passage, wave: Wave) -> tuple[int, int]:
+    """Of one wave: how many channels count, and how many of them are finalized."""
+    states = [passage.channels.get(channel) for channel in wave.channels if channel in passage.members]
+    return sum(state != OUT for state in states), states.count(FINALIZED)
+
+
+def failed(passage: Passage) -> list[str]:
+    """Channels that failed and that nobody has taken note of."""
+    return [channel for channel, state in passage.channels.items() if state == FAILED and channel not in passage.forgiven]
+
+
+def permits(view: View, group: str, release: int, number: int) -> bool:
+    """Whether attempts at this release may begin that belong to this wave."""
+    passage, rules = view.passages.get(passage_key(group, release)), view.groups.get(group)
+    if passage is None:
+        return is_through(view, group, release)
+    return bool(rules and passage.members and not passage.stopped and min(number, len(rules.waves)) <= passage.open)
+
+
+def is_through(view: View, group: str, release: int) -> bool:
+    """Whether a release has been forgotten since everybody in it was through."""
+    known = view.through.get(group, ())
+    return release in known or (len(known) == KEPT_THROUGH and release < known[0])
+
+
+# --- what happens ----------------------------------------------------------------------------------------------------------
+
+
+def configured(draft: Draft, fact: LimitsConfigured) -> None:
+    """Waves changed. What goes through a group that has none any more is held back no longer."""
+    if fact.number < draft.configured:
+        return
+    draft.configured = fact.number
+    if fact.groups == draft.groups:
+        return
+    draft.groups = fact.groups
+    for passage in list(draft.passages.values()):
+        if passage.group not in fact.groups:
+            _forget(draft, passage)
+        else:
+            draft.keep(passage)
+
+
+def rostered(draft: Draft, fact: Rostered) -> None:
+    """The line says which instances a release names; what they said before that counts."""
+    passage = draft.passages.get(passage_key(fact.group, fact.release)) or Passage(fact.group, fact.release)
+    if passage.members or not fact.instances or is_through(draft, fact.group, fact.release):
+        return
+    members: dict[str, list[str]] = {}
+    for instance in fact.instances:
+        members.setdefault(instance.rpartition("@")[2], []).append(instance)
+    passage = replace(passage, members={channel: tuple(names) for channel, names in members.items()})
+    pending = sum(_state(passage, instance) not in _ENDS for instance in fact.instances)
+    channels = {channel: state for channel in members if (state := _standing(passage, channel))}
+    draft.keep(replace(passage, pending=pending, channels=channels))
+
+
+def voted(draft: Draft, fact: WaveVote) -> None:
+    """An instance stands otherwise to a release than it did."""
+    if is_through(draft, fact.group, fact.release):
+        return
+    passage = draft.passages.get(passage_key(fact.group, fact.release)) or Passage(fact.group, fact.release)
+    known = passage.stances.get(fact.instance)
+    if known is not None and known.number >= fact.number:
+        return
+    before = _state(passage, fact.instance)
+    passage = replace(passage, stances={**passage.stances, fact.instance: Stance(fact.number, fact.state)})
+    channel = fact.instance.rpartition("@")[2]
+    if fact.instance in passage.members.get(channel, ()):
+        pending = passage.pending + (before in _ENDS) - (fact.state in _ENDS)
+        channels = {**passage.channels, channel: _standing(passage, channel)}
+        passage = replace(passage, pending=pending, channels={name: state for name, state in channels.items() if state})
+    draft.keep(passage)
+
+
+def resumed(draft: Draft, fact: WavesResumed) -> None:
+    """A person has taken note of the failures."""
+    if fact.id and fact.id in draft.signals:
+        return
+    draft.signals = (*draft.signals, fact.id)[-KEPT_SIGNALS:] if fact.id else draft.signals
+    passage = draft.passages.get(passage_key(fact.group, fact.release))
+    if passage is None or not passage.stopped:
+        return
+    draft.keep(replace(passage, stopped=0, forgiven=(*passage.forgiven, *failed(passage))))
+    draft.loud.add(passage_key(fact.group, fact.release))
+    because = f": {fact.by.why}" if fact.by.why else ""
+    text = f"{fact.by.person} lets release {fact.release} go on in {name_of(fact.group)}{because}"
+    draft.record("signal", text, release=fact.release, by=fact.by)
+
+
+def _state(passage: Passage, instance: str) -> str:
+    stance = passage.stances.get(instance)
+    return stance.state if stance else WAITING
+
+
+def _standing(passage: Passage, channel: str) -> str:
+    """A channel has failed with its first instance, and is finalized with its last."""
+    states = {_state(passage, instance) for instance in passage.members[channel]}
+    if FAILED in states:
+        return FAILED
+    if states == {OUT}:
+        return OUT
+    return FINALIZED if states <= {OUT, FINALIZED} else ""
+
+
+# --- what follows ----------------------------------------------------------------------------------------------------------
+
+
+def advance(draft: Draft) -> None:
+    """Stop what failed too often, open the waves whose turn it is, forget what is through."""
+    for key, before in list(draft.passages.items()):
+        rules = draft.groups.get(before.group)
+        if rules is None or not before.members:
+            continue
+        if before.met or before is not draft.before.passages.get(key) or rules is not draft.before.groups.get(before.group):
+            passage = _opened(draft, rules, _stopped(draft, rules, before))
+            if passage != before:
+                draft.keep(passage)
+    if WAVE in {unit[: len(WAVE)] for unit in draft.stirred}:
+        _forget_those_through(draft)
+
+
+def _stopped(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
+    forgiven = tuple(channel for channel in passage.forgiven if passage.channels.get(channel) == FAILED)
+    passage = replace(passage, forgiven=forgiven)
+    found = failed(passage)
+    if passage.stopped or len(found) < max(amount(rules.max_failures, len(passage.members)), 1):
+        return passage
+    draft.loud.add(passage_key(passage.group, passage.release))
+    text = f"release {passage.release} stops in {name_of(passage.group)}: {', '.join(found)} failed"
+    draft.record("waves-stopped", text, release=passage.release)
+    return replace(passage, stopped=draft.now)
+
+
+def _opened(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
+    """The last open wave lets the next begin when enough of it is finalized, for its soak; one of whom none counts, at once."""
+    while passage.open < len(rules.waves):
+        wave = rules.waves[passage.open - 1]
+        counted, finalized = tally(passage, wave)
+        met = min(passage.met or draft.now, draft.now) if finalized >= need_of(wave, counted) else 0
+        passage = replace(passage, met=met)
+        if not met:
+            return passage
+        if counted and met + wave.soak > draft.now:
+            draft.wake(met + wave.soak)
+            return passage
+        passage = replace(passage, open=passage.open + 1, met=0)
+        if counted:
+            text = f"wave {passage.open} of {name_of(passage.group)} may begin with release {passage.release}"
+            draft.record("wave-opened", text, release=passage.release)
+    return passage
+
+
+def _forget_those_through(draft: Draft) -> None:
+    """Releases that everybody is through with, those before them that have come to their end, and the oldest of many such."""
+    for group in sorted({passage.group for passage in draft.passages.values()}):
+        mine = sorted((one for one in draft.passages.values() if one.group == group), key=lambda one: one.release)
+        ended = [one for one in mine if one.members and not one.pending]
+        waves = len(draft.groups[group].waves) if group in draft.groups else 0
+        complete = [one.release for one in ended if one.open >= waves and not one.stopped]
+        newest = max((*complete, *draft.through.get(group, ())), default=0)
+        for passage in ended:
+            if passage.release <= newest or passage in ended[:-KEPT_ENDED]:
+                _forget(draft, passage)
+
+
+def _forget(draft: Draft, passage: Passage) -> None:
+    del draft.passages[passage_key(passage.group, passage.release)]
+    known = draft.through.get(passage.group, ())
+    draft.through = {**draft.through, passage.group: tuple(sorted((*known, passage.release)))[-KEPT_THROUGH:]}
+    draft.stirred.add(WAVE + passage.group)

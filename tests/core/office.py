@@ -1,0 +1,151 @@
+"""Admission alone, told in words: ``office.asks("ann", "x", "y")``, ``office.ends("ann")``, ``office.granted``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from setpoint.core.admission import ENTITY, AdmissionState, decide, why
+from setpoint.core.admission.state import key_of
+from setpoint.core.facts import (
+    AskAdmission,
+    Began,
+    Ended,
+    Fact,
+    Granted,
+    LimitsConfigured,
+    Need,
+    Queued,
+    Returned,
+    Rostered,
+    WavesResumed,
+    WaveVote,
+    Woken,
+)
+from setpoint.core.instructions import Record, Send
+from setpoint.model.people import By
+from setpoint.model.policy import GroupWaves, Wave
+from setpoint.model.reasons import Reason
+
+START = 1_767_225_600_000
+GROUP = "saas/tenants"
+
+
+class Office:
+    """Admission, its clock, and who was told what."""
+
+    def __init__(self, **limits: int) -> None:
+        self.limits = limits
+        """Unit -> how many at once; 1 where nothing is said."""
+        self.now = START
+        self.state: AdmissionState | None = None
+        self.wake_at: int | None = None
+        self.granted: list[str] = []
+        """Names, in the order in which they were told yes."""
+        self.told: dict[str, tuple[Reason, ...]] = {}
+        self.messages = 0
+        self.history: list[str] = []
+        self.asks: dict[str, int] = {}
+        self.attempts: dict[str, int] = {}
+        self.votes = 0
+
+    def tell(self, *facts: Fact) -> Office:
+        """One turn."""
+        decision = decide(ENTITY, self.state, tuple(replace(fact, at=self.now) for fact in facts), self.now)  # type: ignore[arg-type]
+        assert isinstance(decision.state, AdmissionState)
+        self.state, self.wake_at = decision.state, decision.wake_at
+        for instruction in decision.instructions:
+            match instruction:
+                case Send(to, Granted()):
+                    self.granted.append(name(to))
+                case Send(to, Queued(reasons=reasons)):
+                    self.told[name(to)] = reasons
+                case Record(event):
+                    self.history.append(event.text)
+            self.messages += isinstance(instruction, Send)
+        return self
+
+    def wait(self, duration: int) -> Office:
+        """Time passes; it is woken when it asked to be."""
+        end = self.now + duration
+        while self.wake_at is not None and self.wake_at <= end:
+            self.now = self.wake_at
+            self.tell(Woken())
+        self.now = end
+        return self
+
+    # --- those who ask ----------------------------------------------------------------------------------------------------
+
+    def asking(self, who: str, *units: str | Need, release: int = 1, again: bool = False) -> AskAdmission:
+        """The next asking of somebody: of a new attempt, or of the same one ``again``."""
+        self.asks[who] = self.asks.get(who, 0) + 1
+        self.attempts[who] = self.attempts.get(who, 0) + (0 if again else 1)
+        return AskAdmission(
+            asker=entity(who),
+            ask=self.asks[who],
+            attempt=self.attempts[who],
+            release=release,
+            needs=tuple(unit if isinstance(unit, Need) else self.need(unit) for unit in units),
+        )
+
+    def need(self, unit: str) -> Need:
+        return Need(f"lease:{unit}", self.limits.get(unit, 1))
+
+    def ask(self, who: str, *units: str | Need, **more: Any) -> Office:
+        return self.tell(self.asking(who, *units, **more))
+
+    def returns(self, who: str, *, ask: int = 0, gone: bool = False) -> Office:
+        return self.tell(Returned(asker=entity(who), ask=ask or self.asks[who], gone=gone))
+
+    def begins(self, who: str, *, ask: int = 0) -> Office:
+        return self.tell(Began(asker=entity(who), ask=ask or self.asks[who]))
+
+    def ends(self, who: str, *, ask: int = 0) -> Office:
+        return self.tell(Ended(asker=entity(who), ask=ask or self.asks[who]))
+
+    def holders(self, unit: str) -> list[str]:
+        """Who has a unit, granted or begun."""
+        return [name(key.partition("#")[0]) for key in self.remembered.holders.get(f"lease:{unit}", ())]
+
+    @property
+    def remembered(self) -> AdmissionState:
+        return self.state or AdmissionState()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody waits and nobody holds anything."""
+        return not (self.remembered.places or self.remembered.queues or self.remembered.holders)
+
+    def reasons(self, who: str) -> list[str]:
+        """What somebody waits for at this moment."""
+        place = self.remembered.places[key_of(entity(who), self.attempts[who])]
+        return [reason.text for reason in why(self.remembered, place, self.now)]
+
+    # --- waves ------------------------------------------------------------------------------------------------------------
+
+    def group(self, *waves: Wave, max_failures: str = "1", number: int = 1) -> Office:
+        return self.tell(LimitsConfigured(number=number, groups={GROUP: GroupWaves(GROUP, waves, max_failures)}))
+
+    def roster(self, *channels: str, release: int = 1, services: tuple[str, ...] = ("web",)) -> Office:
+        instances = tuple(f"saas/{service}@{channel}" for channel in channels for service in services)
+        return self.tell(Rostered(group=GROUP, release=release, instances=instances))
+
+    def votes_that(self, channel: str, state: str, *, release: int = 1, service: str = "web", number: int = 0) -> Office:
+        self.votes += 1
+        instance = f"saas/{service}@{channel}"
+        return self.tell(WaveVote(instance=instance, group=GROUP, release=release, number=number or self.votes, state=state))
+
+    def wave(self, number: int) -> Need:
+        return Need(f"wave:{GROUP}", number)
+
+    def resumes(self, release: int = 1, person: str = "ann") -> Office:
+        return self.tell(WavesResumed(by=By(person, "seen to it"), group=GROUP, release=release))
+
+
+def entity(who: str) -> str:
+    return f"instance:saas/web@{who}"
+
+
+def name(to: str) -> str:
+    return to.rpartition("@")[2]

@@ -1,0 +1,264 @@
+"""Leases: granted in one turn, all or none, to who asked first; held until the rollout left deployment, and never lost."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from tests.core.office import Office, entity
+
+from setpoint.core.admission import granting
+from setpoint.core.codec import Codec
+from setpoint.core.facts import AskAdmission, Ended, Need
+
+
+def test_what_is_free_is_granted_at_once():
+    assert Office().ask("ann", "x").granted == ["ann"]
+
+
+def test_no_more_than_the_limit_hold_a_lease():
+    office = Office(x=2)
+    for who in ("ann", "bob", "cleo"):
+        office.ask(who, "x")
+    assert office.granted == ["ann", "bob"]
+    assert office.holders("x") == ["ann", "bob"]
+
+
+def test_an_end_lets_the_next_one_begin():
+    office = Office().ask("ann", "x").ask("bob", "x").ask("cleo", "x")
+    office.begins("ann").ends("ann")
+    assert office.granted == ["ann", "bob"]
+
+
+def test_a_clock_releases_nothing():
+    office = Office().ask("ann", "x").begins("ann").ask("bob", "x").wait(10**9)
+    assert office.holders("x") == ["ann"]
+
+
+def test_all_that_is_needed_is_granted_or_nothing():
+    office = Office().ask("ann", "y").ask("bob", "x", "y").ask("cleo", "x")
+    assert office.granted == ["ann"], "the free x is kept for bob, who has waited longest for it"
+    office.ends("ann")
+    assert office.granted == ["ann", "bob"]
+    assert office.holders("x") == office.holders("y") == ["bob"]
+
+
+def test_two_leases_taken_crosswise():
+    """Both name the same two in opposite order: one gets both, then the other."""
+    office = Office().tell(Office().asking("ann", "x", "y"), Office().asking("bob", "y", "x"))
+    office.asks.update(ann=1, bob=1)
+    assert office.granted == ["ann"]
+    office.begins("ann").ends("ann")
+    assert office.granted == ["ann", "bob"]
+    assert office.begins("bob").ends("bob").empty
+
+
+def test_one_that_waits_is_passed_by_who_needs_other_units():
+    office = Office(x=1, y=2).ask("ann", "x").ask("bob", "x", "y").ask("cleo", "y").ask("dan", "z")
+    assert office.granted == ["ann", "cleo", "dan"]
+
+
+def test_who_needs_two_units_is_not_starved_by_streams_of_those_who_need_one():
+    office = Office().ask("a0", "x").ask("b0", "y").ask("both", "x", "y")
+    for number in range(1, 20):
+        office.ask(f"a{number}", "x").ask(f"b{number}", "y")
+        if f"a{number - 1}" in office.granted:
+            office.ends(f"a{number - 1}")
+        if f"b{number - 1}" in office.granted:
+            office.ends(f"b{number - 1}")
+        if "both" in office.granted:
+            break
+    assert office.granted == ["a0", "b0", "both"]
+
+
+def test_who_asked_first_comes_first():
+    office = Office().ask("ann", "x")
+    for who in ("bob", "cleo", "dan"):
+        office.ask(who, "x")
+    for who in ("ann", "bob", "cleo"):
+        office.ends(who)
+    assert office.granted == ["ann", "bob", "cleo", "dan"]
+
+
+def test_a_place_is_kept_when_a_grant_is_returned():
+    office = Office().ask("ann", "x").ask("bob", "x").ask("cleo", "x").ask("dan", "x")
+    office.ends("ann").returns("bob")
+    assert office.granted[-1] == "cleo"
+    office.ask("bob", "x", again=True).ends("cleo")
+    assert office.granted[-1] == "bob", "dan asked later"
+
+
+def test_a_returned_grant_is_not_granted_again_unasked():
+    office = Office().ask("ann", "x").returns("ann")
+    assert office.granted == ["ann"]
+    assert office.holders("x") == []
+    assert office.ask("ann", "x", again=True).granted == ["ann", "ann"]
+
+
+def test_a_place_that_is_not_wanted_any_more_is_given_up():
+    office = Office().ask("ann", "x").ask("bob", "x").ask("cleo", "x")
+    office.returns("bob", gone=True).ends("ann")
+    assert office.granted == ["ann", "cleo"]
+
+
+def test_a_new_attempt_takes_the_place_of_an_old_one_that_never_gave_it_back():
+    office = Office().ask("ann", "x").ask("ann", "y").ask("bob", "x")
+    assert office.granted == ["ann", "ann", "bob"]
+    assert office.holders("y") == ["ann"]
+
+
+@pytest.mark.parametrize("stage", ["waiting", "granted", "begun", "ended"])
+def test_every_word_may_come_twice(stage: str):
+    office = Office().ask("other", "x") if stage == "waiting" else Office()
+    asking = office.asking("ann", "x")
+    office.tell(asking)
+    if stage in {"begun", "ended"}:
+        office.begins("ann").begins("ann")
+    if stage == "ended":
+        office.ends("ann").ends("ann")
+    before = office.state
+    office.tell(asking)
+    assert office.state == before
+
+
+def test_an_asking_that_comes_after_its_return_is_dropped():
+    office = Office()
+    asking = office.asking("ann", "x")
+    assert office.returns("ann", gone=True).tell(asking).empty
+
+
+def test_a_late_release_by_an_old_holder():
+    """Its attempt has ended long ago; the lease belongs to another by now, or to a later attempt of its own."""
+    office = Office().ask("ann", "x").begins("ann").ends("ann")
+    office.ask("bob", "x").begins("bob").ends("ann", ask=1).returns("ann", ask=1, gone=True)
+    assert office.holders("x") == ["bob"]
+    office.ends("bob").ask("ann", "x").begins("ann").ends("ann", ask=1)
+    assert office.holders("x") == ["ann"]
+
+
+def test_a_foreign_release_frees_nothing():
+    office = Office().ask("ann", "x").begins("ann")
+    office.tell(Ended(asker=entity("bob"), ask=1)).returns("ann", ask=99)
+    assert office.holders("x") == ["ann"]
+
+
+def test_what_has_begun_is_not_given_back_by_a_return():
+    office = Office().ask("ann", "x").begins("ann").returns("ann").returns("ann", gone=True)
+    assert office.holders("x") == ["ann"]
+
+
+def test_an_end_that_overtakes_its_beginning_leaves_nothing():
+    assert Office().ask("ann", "x").ends("ann").begins("ann").empty
+
+
+def test_a_limit_lowered_below_its_holders():
+    """It only stops grants: nobody is taken down for it."""
+    office = Office(x=3)
+    for who in ("ann", "bob", "cleo"):
+        office.ask(who, "x").begins(who)
+    office.limits["x"] = 1
+    office.ask("dan", "x").ends("ann").ends("bob")
+    assert office.holders("x") == ["cleo"]
+    assert office.ends("cleo").granted[-1] == "dan"
+
+
+def test_a_raised_limit_lets_those_begin_who_ask_anew():
+    office = Office().ask("ann", "x").ask("bob", "x")
+    office.limits["x"] = 2
+    assert office.ask("bob", "x", again=True).granted == ["ann", "bob"]
+
+
+def test_an_urgent_attempt_does_not_wait_for_the_lease_of_the_rollout_that_it_replaces():
+    """Nor behind anybody who waits for that very lease."""
+    office = Office().ask("ann", "x").begins("ann").ask("bob", "x").ask("ann", "x")
+    assert office.granted == ["ann", "ann"]
+    office.begins("ann").ends("ann", ask=1)
+    assert office.holders("x") == ["ann"]
+    assert office.ends("ann").granted[-1] == "bob"
+
+
+def test_a_set_gets_a_place_for_each_member_or_waits_for_all():
+    office = Office(x=3).ask("ann", "x").ask("bob", "x")
+    office.ask("set", "x", "x", "x").ask("cleo", "x")
+    assert office.granted == ["ann", "bob"]
+    assert office.ends("ann").granted == ["ann", "bob"]
+    assert office.ends("bob").granted == ["ann", "bob", "set"]
+
+
+def test_a_set_larger_than_the_limit_begins_when_nobody_else_holds_any():
+    office = Office().ask("ann", "x").ask("set", "x", "x")
+    assert office.ends("ann").granted == ["ann", "set"]
+    assert office.ask("bob", "x").granted == ["ann", "set"]
+
+
+# --- what those who wait are told ------------------------------------------------------------------------------------------
+
+
+def test_one_that_waits_is_told_who_holds_the_lease_since_when_and_how_many_come_before():
+    office = Office().ask("ann", "runtime:k8s").ask("bob", "runtime:k8s").ask("cleo", "runtime:k8s")
+    (reason,) = office.told["cleo"]
+    assert reason.text == ("runtime k8s has 1 deploying at most: web@ann since 2026-01-01T00:00:00Z; 1 waits before it")
+    assert reason.awaits == "a free place at runtime k8s"
+
+
+def test_it_is_told_again_when_the_holder_changes():
+    office = Office().ask("ann", "x").ask("bob", "x").ask("cleo", "x").ends("ann")
+    assert "web@bob" in office.told["cleo"][0].text
+
+
+def test_all_that_is_missing_is_told():
+    office = Office().ask("ann", "x", "y").ask("bob", "x", "y")
+    assert len(office.told["bob"]) == 2
+
+
+def test_one_for_which_only_a_kept_place_is_free_is_told_so():
+    office = Office().ask("ann", "y").ask("bob", "x", "y").ask("cleo", "x")
+    assert "kept for one that has waited longer" in office.told["cleo"][0].text
+
+
+def test_only_the_first_few_are_told_of_every_change():
+    office = Office().ask("holder", "x")
+    for number in range(200):
+        office.ask(f"t{number}", "x")
+    before = office.messages
+    office.ends("holder")
+    assert office.messages - before < 10
+
+
+def test_ten_thousand_who_wait_cost_a_turn_no_walk_over_all_of_them(monkeypatch: pytest.MonkeyPatch):
+    """Of everybody who needs just the same only the first is looked at."""
+    office = Office(x=5)
+    office.tell(*(office.asking(f"t{number}", "x", f"y{number % 7}") for number in range(10_000)))
+    looked, used = 0, granting.used
+
+    def counting(*arguments: object) -> int:
+        nonlocal looked
+        looked += 1
+        return used(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(granting, "used", counting)
+    office.ends("t0")
+    assert looked < 100
+
+
+# --- state -----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_state_survives_being_written_and_read():
+    office = Office().ask("ann", "x").ask("bob", "x").ask("cleo", Need("budget:channel:saas/acme/hours", 3, 5, 99))
+    codec = Codec()
+    fixed, changing = codec.encode_state("admission:organization", office.remembered, None)
+    assert codec.decode_state("admission:organization", fixed or b"", changing) == office.state
+
+
+def test_those_who_once_asked_are_forgotten_in_the_end():
+    office = Office()
+    for number in range(3_000):
+        office.ask(f"t{number}", f"x{number}").ends(f"t{number}")
+    assert len(office.remembered.askers) <= 2_001
+
+
+def test_an_asking_with_a_lower_number_than_one_heard_changes_nothing():
+    office = Office().ask("ann", "x")
+    late: AskAdmission = replace(office.asking("ann", "y"), ask=1)
+    before = office.state
+    assert office.tell(late).state == before

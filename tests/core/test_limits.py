@@ -1,0 +1,354 @@
+"""An instance that needs a lease, a wave or a budget: it asks last, evaluates again when granted, keeps nothing in vain."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from tests.core.dsl import Instance, check, hours
+
+from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned, WaveVote
+from setpoint.model.calendars import Calendar, Window
+from setpoint.model.policy import CalendarUse, LimitUse, Phase, Strategy, WaveUse
+from setpoint.model.reasons import Reason
+from setpoint.model.selector import parse_selector
+from setpoint.model.time import DAY, HOUR
+
+LEASE = LimitUse("limit-runtime", "runtime:k8s", 2)
+GROUP = "app/tenants"
+
+
+class Limited(Instance):
+    """An instance with one lease, and what it says to admission."""
+
+    def __init__(self, **policy: object) -> None:
+        super().__init__(**{"limits": (LEASE,), **policy})
+
+    @property
+    def asked(self) -> AskAdmission | None:
+        """What the last telling asked admission for."""
+        return next(iter(self.sent(AskAdmission)), None)
+
+    def grant(self, ask: int = 0) -> Limited:
+        known = self.life.candidate.admission if self.life.candidate else None
+        self.tell(Granted(ask=ask or (known.ask if known else 0)))
+        return self
+
+    def rolls(self, release: int, name: str) -> Limited:
+        """A release whose lease is granted at once."""
+        self.offer(release, name)
+        return self.grant()
+
+
+def test_it_asks_when_everything_else_holds_and_starts_when_granted():
+    prod = Limited(checks=(check("alerts"),)).offer(1, "1.0")
+    assert not prod.sent(AskAdmission)
+    prod.passing("alerts")
+    (asked,) = prod.sent(AskAdmission)
+    assert [(need.unit, need.limit) for need in asked.needs] == [("lease:runtime:k8s", 2)]
+    assert prod.target == ""
+    prod.tell(Granted(ask=asked.ask))
+    assert prod.target == "1.0"
+    assert [fact.ask for fact in prod.sent(Began)] == [asked.ask]
+
+
+def test_one_without_limits_never_asks():
+    prod = Instance().offer(1, "1.0")
+    assert prod.target == "1.0"
+    assert not prod.sent(AskAdmission)
+
+
+def test_it_does_not_ask_twice():
+    prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").passing("alerts")
+    assert not prod.sent(AskAdmission)
+
+
+def test_a_grant_is_returned_when_another_gate_holds_no_more_and_asked_for_again_when_it_does():
+    prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts")
+    first = prod.life.candidate.admission.ask
+    prod.blocking("alerts").tell(Granted(ask=first))
+    assert [(fact.ask, fact.gone) for fact in prod.sent(Returned)] == [(first, False)]
+    assert prod.target == ""
+    prod.passing("alerts")
+    (again,) = prod.sent(AskAdmission)
+    assert (again.ask > first, again.attempt) == (True, prod.life.candidate.number)
+
+
+def test_a_late_word_to_a_returned_grant_counts_no_more():
+    prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts")
+    first = prod.life.candidate.admission.ask
+    prod.blocking("alerts").tell(Granted(ask=first)).tell(Granted(ask=first))
+    assert not prod.sent(Returned)
+    prod.passing("alerts").tell(Granted(ask=first))
+    assert prod.target == ""
+
+
+def test_what_was_granted_is_kept_while_a_check_says_yes_afresh():
+    """After a long wait in the queue results are old: without this, whoever came just now would always be faster."""
+    prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").wait(HOUR)
+    prod.grant()
+    assert not prod.sent(Returned)
+    assert prod.target == ""
+    assert prod.passing("alerts").target == "1.0"
+
+
+def test_it_is_given_back_when_that_check_says_no():
+    prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").wait(HOUR)
+    prod.grant()
+    assert prod.blocking("alerts").sent(Returned)
+
+
+def test_a_hold_gives_it_back():
+    prod = Limited().offer(1, "1.0")
+    ask = prod.asked.ask
+    prod.hold().tell(Granted(ask=ask))
+    assert [(fact.ask, fact.gone) for fact in prod.sent(Returned)] == [(ask, False)]
+    assert prod.resume().sent(AskAdmission)
+
+
+def test_a_place_is_given_up_when_the_attempt_is_replaced():
+    prod = Limited().offer(1, "1.0")
+    first = prod.asked.ask
+    prod.offer(2, "2.0")
+    assert [(fact.ask, fact.gone) for fact in prod.sent(Returned)] == [(first, True)]
+    assert prod.asked.release == 2
+
+
+def test_a_place_is_given_up_when_the_instance_is_removed_or_rolled_back_by_hand():
+    for act in (Instance.remove, Instance.roll_back):
+        prod = Limited().offer(1, "1.0")
+        act(prod)
+        assert [fact.gone for fact in prod.sent(Returned)] == [True]
+
+
+def test_a_grant_that_nobody_waits_for_is_given_back():
+    prod = Limited().offer(1, "1.0")
+    first = prod.asked.ask
+    prod.offer(2, "2.0").tell(Granted(ask=first))
+    assert [(fact.ask, fact.gone) for fact in prod.sent(Returned)] == [(first, True)]
+
+
+def test_a_grant_told_again_after_the_start_is_not_given_back():
+    prod = Limited().rolls(1, "1.0")
+    lease = prod.life.rollout.lease
+    assert lease
+    assert not prod.tell(Granted(ask=lease)).sent(Returned)
+
+
+def test_a_lease_ends_when_the_rollout_leaves_deployment():
+    prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0")
+    lease = prod.life.rollout.lease
+    prod.applied()
+    assert not prod.sent(Ended)
+    prod.observed("1.0")
+    assert [fact.ask for fact in prod.sent(Ended)] == [lease]
+    assert not prod.passing("smoke").sent(Ended)
+
+
+def test_a_lease_is_held_until_the_rollback_has_ended():
+    prod = Limited().rolls(1, "1.0").comes_up("1.0")
+    prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask))
+    lease = prod.life.rollout.lease
+    prod.applied("no", terminal=True)
+    assert prod.life.rollout.back
+    assert not prod.sent(Ended)
+    prod.comes_up("1.0")
+    assert [fact.ask for fact in prod.sent(Ended)] == [lease]
+
+
+def test_a_failure_without_a_rollback_frees_the_lease():
+    prod = Limited().rolls(1, "1.0")
+    prod.applied("no", terminal=True)
+    assert prod.life.failure
+    assert len(prod.sent(Ended)) == 1
+
+
+def test_a_rollout_that_gives_way_frees_its_lease():
+    prod = Limited().rolls(1, "1.0")
+    old = prod.life.rollout.lease
+    prod.offer(2, "2.0", urgent=True).tell(Granted(ask=prod.asked.ask))
+    assert prod.target == "2.0"
+    assert [fact.ask for fact in prod.sent(Ended)] == [old]
+
+
+def test_a_rollback_needs_no_lease():
+    prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0").comes_up("1.0").passing("smoke")
+    prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask)).comes_up("2.0").blocking("smoke")
+    assert prod.life.rollout.back
+    assert not prod.sent(AskAdmission)
+    assert prod.applies[-1] == "spec-1.0"
+
+
+def test_a_lease_that_is_skipped_is_not_asked_for():
+    prod = Limited().offer(1, "1.0")
+    prod.skip(1, "limit-runtime")
+    assert prod.target == "1.0"
+    assert [fact.gone for fact in prod.sent(Returned)] == [True]
+    assert "ann skips limit-runtime: I know better" in prod.history
+
+
+def test_a_lease_concerns_only_attempts_that_its_when_matches():
+    use = replace(LEASE, when=parse_selector("!urgent"))
+    assert Limited(limits=(use,)).offer(1, "1.0", urgent=True).target == "1.0"
+
+
+def test_a_changed_limit_is_asked_for_anew():
+    prod = Limited().offer(1, "1.0")
+    prod.configure(limits=(replace(LEASE, limit=5),))
+    assert prod.asked.needs[0].limit == 5
+
+
+def test_the_reasons_of_admission_are_its_own():
+    prod = Limited().offer(1, "1.0")
+    assert prod.codes == ["limit"]
+    why = Reason("lease", "runtime k8s is busy", subject="lease:runtime:k8s", since=prod.now, awaits="a free place")
+    prod.tell(Queued(ask=prod.life.candidate.admission.ask, number=1, reasons=(why,)))
+    assert prod.reasons == ["runtime k8s is busy"]
+
+
+def test_an_older_word_of_admission_is_dropped():
+    prod = Limited().offer(1, "1.0")
+    ask = prod.life.candidate.admission.ask
+    prod.tell(Queued(ask=ask, number=2, reasons=(Reason("lease", "new", awaits="x"),)))
+    prod.tell(Queued(ask=ask, number=1, reasons=(Reason("lease", "old", awaits="x"),)))
+    assert prod.reasons == ["new"]
+
+
+# --- budgets ---------------------------------------------------------------------------------------------------------------
+
+DAILY = Calendar("hours", open=(Window(hours=(0, 12 * 60), max=2),))
+
+
+def budgeted(**more: object) -> Limited:
+    return Limited(limits=(), calendars=(CalendarUse("hours", DAILY, "UTC", "application:app"),), **more)
+
+
+def test_a_budget_is_a_need_of_its_occurrence():
+    (need,) = budgeted().offer(1, "1.0").sent(AskAdmission)[0].needs
+    assert (need.unit, need.limit) == ("budget:application:app/hours", 2)
+    assert need.until - need.occurrence == 12 * HOUR
+
+
+def test_a_calendar_without_a_budget_needs_nothing():
+    assert Limited(limits=(), calendars=(hours(0, 24),)).offer(1, "1.0").target == "1.0"
+
+
+def test_the_next_occurrence_is_asked_for_when_it_begins():
+    prod = budgeted().offer(1, "1.0")
+    first = prod.asked.needs[0]
+    prod.wait(DAY)
+    asked = prod.life.candidate.admission.needs[0]
+    assert asked.occurrence == first.occurrence + DAY
+
+
+def test_a_budget_is_not_asked_for_outside_of_its_window():
+    prod = budgeted()
+    prod.wait(13 * HOUR).offer(1, "1.0")
+    assert not prod.sent(AskAdmission)
+    assert any("closed" in reason for reason in prod.reasons)
+
+
+def test_skipping_the_calendar_skips_its_budget():
+    prod = budgeted().offer(1, "1.0")
+    assert prod.skip(1, "hours").target == "1.0"
+
+
+# --- waves -----------------------------------------------------------------------------------------------------------------
+
+
+class Member(Limited):
+    """An instance of a group with waves."""
+
+    def __init__(self, **policy: object) -> None:
+        super().__init__(**{"limits": (), "wave": WaveUse(GROUP, 2), **policy})
+
+    def offer(self, release: int, name: str, **more: object) -> Member:
+        super().offer(release, name, **{"waves": GROUP, **more})  # type: ignore[arg-type]
+        return self
+
+    @property
+    def voted(self) -> list[tuple[int, str]]:
+        """What the last telling said about releases."""
+        return [(vote.release, vote.state) for vote in self.sent(WaveVote)]
+
+
+def test_a_member_needs_its_wave():
+    (need,) = Member().offer(1, "1.0").sent(AskAdmission)[0].needs
+    assert (need.unit, need.limit) == (f"wave:{GROUP}", 2)
+
+
+def test_a_release_that_goes_through_no_waves_needs_none():
+    assert Member().offer(1, "1.0", waves="").target == "1.0"
+
+
+def test_a_wave_that_is_skipped_is_not_waited_for():
+    assert Member().offer(1, "1.0").skip(1, "wave").target == "1.0"
+
+
+def test_an_attempt_without_the_facts_of_its_wave_waits_for_none_and_counts_in_none():
+    prod = Member(wave=WaveUse(GROUP, 2, when=parse_selector("!urgent"))).offer(1, "1.0", urgent=True)
+    assert prod.target == "1.0"
+    assert (1, "begun") in prod.voted or (1, "out") in prod.voted
+
+
+def test_who_waits_at_a_gate_says_nothing():
+    assert Member(checks=(check("alerts"),)).offer(1, "1.0").voted == []
+
+
+def test_it_says_that_it_began_and_that_it_is_finalized():
+    prod = Member().offer(1, "1.0")
+    assert prod.grant().sent(WaveVote)[0].state == "begun"
+    prod.applied()
+    assert prod.voted == []
+    assert prod.observed("1.0").voted == [(1, "finalized")]
+
+
+def test_it_says_that_it_failed():
+    prod = Member().rolls(1, "1.0").comes_up("1.0")
+    prod.offer(2, "2.0")
+    prod.grant().applied("no", terminal=True)
+    assert prod.voted == [(2, "failed")]
+    assert prod.comes_up("1.0").voted == []
+
+
+def test_one_that_is_tried_again_waits_again():
+    prod = Member().rolls(1, "1.0").comes_up("1.0")
+    prod.offer(2, "2.0")
+    prod.grant().applied("no", terminal=True).comes_up("1.0")
+    assert prod.retry(2).voted == [(2, "waiting")]
+
+
+def test_a_held_or_pinned_or_observing_one_is_out_and_comes_back():
+    prod = Member().offer(1, "1.0").hold()
+    assert prod.voted == [(1, "out")]
+    assert prod.resume().voted == [(1, "waiting")]
+
+
+def test_a_version_that_is_not_accepted_is_out():
+    assert Member(strategy=Strategy.MANUAL).offer(1, "1.0").voted == [(1, "out")]
+
+
+def test_a_release_that_is_passed_over_is_out():
+    prod = Member(checks=(check("alerts"),)).offer(1, "1.0").offer(2, "2.0", urgent=True)
+    assert prod.voted == [(1, "out")]
+
+
+def test_a_release_that_comes_too_late_is_declined():
+    prod = Member().rolls(2, "2.0").comes_up("2.0")
+    assert prod.offer(1, "1.0").voted == [(1, "out")]
+    assert prod.offer(1, "1.0").voted == []
+
+
+def test_one_that_is_offered_once_more_after_it_was_finalized_stays_finalized():
+    prod = Member().rolls(1, "1.0").comes_up("1.0")
+    for release in range(2, 9):
+        prod.offer(release, f"{release}.0").grant().comes_up(f"{release}.0")
+    assert prod.offer(1, "1.0").voted == []
+
+
+def test_a_pin_waits_for_no_wave():
+    prod = Member().offer(1, "1.0")
+    prod.pin(1, "1.0")
+    assert prod.target == "1.0"
+
+
+def test_a_removed_member_is_out():
+    assert Member().offer(1, "1.0").remove().voted == [(1, "out")]
