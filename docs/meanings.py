@@ -1,6 +1,6 @@
 """What each key of the configuration means: model -> key -> a sentence. The empty key is what stands above the table."""
 
-KIND_ORDER = ("Organization", "Application", "Channel", "Service", "Runtime", "Protection", "Task", "Calendar")
+KIND_ORDER = ("Organization", "Application", "Channel", "Service", "Runtime", "Protection", "Task", "Calendar", "Policy")
 
 _CONSTANTS = "values that lookups read as `${constants.X}`; later nodes win: organization, application, runtime, channel, service"
 _ENV = "environment of what runs; merged in the same order, `null` removes a variable"
@@ -17,14 +17,15 @@ MEANINGS: dict[str, dict[str, str]] = {
         "kind": "one of the kinds below",
     },
     "Gated": {
-        "": "The gate fields. They may stand on Application, Channel, Service and Runtime, and gate every instance below; "
-        "gates of different nodes add up.",
+        "": "The gate fields. They may stand on Application, Channel, Service, Runtime and Policy, and gate every instance "
+        "below; gates of different nodes add up.",
         "title": "Gates",
         "protections": "checks; a text is short for `{use: …}`",
         "tasks": "side effects that must succeed once, such as a migration; a text is short for `{use: …}`. Those of a phase run "
         "one after the other once everything else in the phase holds: runtime, application, channel, service, each as written",
         "approvals": "who must say yes",
         "calendars": "when deployments may start; a text is the name of a Calendar. All must be open",
+        "limits": "how many deploy at once; on a group also how a release goes through it",
     },
     "Common": {
         "": "",
@@ -101,6 +102,31 @@ MEANINGS: dict[str, dict[str, str]] = {
         "timezone": "default: that of the channel it is used on",
         "inFlight": "what closing does to a deployment under way; default `finish`",
     },
+    "Limits": {
+        "": "A node's own. See [groups](groups.md) for waves.",
+        "title": "Limits",
+        "maxConcurrent": "so many instances below this node deploy at once; percentages are of all of them, rounded up",
+        "waves": "of a group: who begins first, second, … Channels that no wave picks form a last one",
+        "maxFailures": "of a group: so many channels failed or rolled back (default 1), and nothing new of the release begins",
+        "when": "as in gates",
+        "override": "as in gates",
+    },
+    "Wave": {
+        "": "Picks channels of the group that no wave before it has picked: by label, or the next ones in their order.",
+        "title": "Wave",
+        "select": "those with these labels; picking nobody is a mistake, unless …",
+        "allowEmpty": "… that is as it should be",
+        "size": "so many, a share of the whole group, or `rest`",
+        "soak": "how long after that the next wave waits",
+        "need": "how many of the wave must have finalized before the next one begins",
+        "when": "an attempt without these facts waits for no wave",
+        "override": "as in gates",
+    },
+    "Policy": {
+        "": "Gates from outside, for instances of any application. It only adds: who owns the application cannot take it away. "
+        "It is asked before runtime, application, channel and service.",
+        "select": "the instances that it gates",
+    },
     "Window": {
         "": "See [calendars](calendars.md). One way is used: days and hours, from and until, `every` or `rrule`; none: always.",
         "days": "such as `mon-thu,sat`",
@@ -143,6 +169,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "constants": _CONSTANTS,
         "env": _ENV,
         "each": "makes this a group: one channel per entry, with the fields of the group and its own",
+        "together": "of a group: its channels start as one and go back as one",
         "overrides": "of a group: `select` and fields of a Channel for the entries that match",
     },
     "ChannelFields": {"": "", "title": "Channel"},

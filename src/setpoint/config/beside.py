@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,13 +30,12 @@ class ServiceOrderings:
     """Of those compiled so far: instance -> the one it waits for, and where that is written."""
 
     def of(
-        self, instance: Instance, instances: Iterable[str], also: Iterable[tuple[ServiceAfter, Any]] = ()
+        self, instance: Instance, there: Container[str], also: Iterable[tuple[ServiceAfter, Any]] = ()
     ) -> tuple[ServiceOrdering, ...]:
         """One for each service named that this channel has; one that is not there counts as met.
 
         ``also``: entries from elsewhere, each with what is left of its ``when``.
         """
-        there = set(instances)
         own = [(entry, decide(entry.when, instance.labels)) for entry in instance.service.after]
         found: list[ServiceOrdering] = []
         for entry, when in (*own, *also):
@@ -99,14 +98,19 @@ def check_together(application: Entry[Application], problems: Problems) -> None:
 
 def sets_of(instances: Mapping[str, Instance]) -> dict[str, tuple[str, ...]]:
     """Name of each set, such as ``bank/ledger+ledger-worker@production`` -> the instances that move as one."""
-    found: dict[str, tuple[str, ...]] = {}
-    for instance in instances.values():
-        for services in instance.application.together:
-            members = tuple(name for service in services if (name := beside(instance, service)) in instances)
-            if len(members) > 1 and members[0] == instance.name and not instance.channel.mirror:
-                names = "+".join(str(service) for service in services)
-                found[f"{instance.application.name}/{names}@{instance.channel.name}"] = members
-    return found
+    found: dict[str, list[str]] = {}
+    for name, instance in instances.items():
+        if not instance.channel.mirror:
+            found.setdefault(_set_of(instance), []).append(name)
+    return {name: tuple(members) for name, members in found.items() if len(members) > 1}
+
+
+def _set_of(instance: Instance) -> str:
+    """The set that an instance is in: its services that are together, in its channel or in a group that moves as one."""
+    own = str(instance.service.name)
+    services = next((services for services in instance.application.together if own in services), (own,))
+    place = instance.group_name if instance.group and instance.group.together else str(instance.channel.name)
+    return f"{instance.application.name}/{'+'.join(str(service) for service in services)}@{place}"
 
 
 def check_waiting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from setpoint.config.documents import (
     ChannelFields,
     Labelled,
     Organization,
+    Policy,
     Protection,
     Runtime,
     Service,
@@ -75,6 +77,7 @@ class Catalog:
     protections: dict[str, Entry[Protection]] = field(default_factory=dict)
     tasks: dict[str, Entry[Task]] = field(default_factory=dict)
     calendars: dict[str, Entry[Calendar]] = field(default_factory=dict)
+    policies: dict[str, Entry[Policy]] = field(default_factory=dict)
     below: dict[str, ApplicationEntries] = field(default_factory=dict)
     complete: bool = True
     documents: int = 0
@@ -100,11 +103,16 @@ class Catalog:
         """By name."""
         return self.below[application].services if application in self.below else {}
 
+    def policies_of(self, labels: AnyMapping[str, str]) -> list[Policy]:
+        """Those that select an instance with these labels, by name."""
+        models = (entry.model for _, entry in sorted(self.policies.items()) if entry.model)
+        return [policy for policy in models if policy.select.matches(labels)]
+
     def entries(self) -> Iterator[Entry[Any]]:
         """Every document and channel."""
         if self.organization:
             yield self.organization
-        for group in (self.applications, self.runtimes, self.protections, self.tasks, self.calendars):
+        for group in (self.applications, self.runtimes, self.protections, self.tasks, self.calendars, self.policies):
             yield from group.values()
         for below in self.below.values():
             yield from (group.entry for group in below.groups.values())
@@ -232,8 +240,10 @@ def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], probl
             Protection: catalog.protections,
             Task: catalog.tasks,
             Calendar: catalog.calendars,
+            Policy: catalog.policies,
         }
-        _put(groups[model], entry, f"{model.__name__.lower()}s", problems)
+        plural = "policies" if model is Policy else f"{model.__name__.lower()}s"
+        _put(groups[model], entry, plural, problems)
 
 
 def _put(group: dict[str, Entry[Any]], entry: Entry[Any], of_what: str, problems: Problems) -> None:
@@ -247,7 +257,7 @@ def _put(group: dict[str, Entry[Any]], entry: Entry[Any], of_what: str, problems
 
 def _channels_in_place(application: Entry[Application]) -> Iterator[Entry[ChannelFields]]:
     trees = application.tree.get("channels")
-    models = {channel.name: channel for channel in application.model.channels} if application.model else {}
+    models = {channel.name: channel for channel in reversed(application.model.channels)} if application.model else {}
     items = trees if isinstance(trees, list) else [trees]
     for number, tree in enumerate(items):
         name = tree.get("name") if isinstance(tree, Mapping) else None

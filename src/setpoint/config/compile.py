@@ -18,6 +18,7 @@ from setpoint.config.documents.runtime import ADAPTERS
 from setpoint.config.files import gather
 from setpoint.config.groups import expand_groups
 from setpoint.config.instances import LOCAL, build_instances, effective_tree
+from setpoint.config.limits import LimitCompiler, waves_of
 from setpoint.config.lookups import LookupFailedError, resolve_tree, strict
 from setpoint.config.orderings import Neighbours, neighbours_of
 from setpoint.config.origins import origins_of
@@ -34,7 +35,7 @@ from setpoint.config.tasks import TaskCompiler
 from setpoint.config.values import as_text, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
-from setpoint.model.policy import Policy
+from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.spec import Scalar, Source, Spec, Version, digest
 from setpoint.model.versions import is_version_name
 
@@ -80,8 +81,11 @@ class Configuration:
         root: Path,
         instances: dict[str, Instance],
         policies: dict[str, Policy],
+        groups: dict[str, GroupWaves],
     ) -> None:
         self.root = root
+        self.groups = groups
+        """``application/group`` -> how a release goes through it, of groups with limits."""
         self._catalog, self._files, self._instances, self._policies = catalog, files, instances, policies
         self._by_service: dict[tuple[str, str], dict[str, Instance]] = {}
         self._revisions: dict[tuple[str, str], str] = {}
@@ -319,15 +323,19 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     beside = ServiceOrderings(catalog, problems)
     checks = CheckCompiler(resolver)
     stable = Stable(catalog, checks, problems)
-    compiler = PolicyCompiler(catalog, checks, TaskCompiler(resolver), beside, stable, problems)
+    limits = LimitCompiler(catalog, instances.values())
+    compiler = PolicyCompiler(catalog, checks, TaskCompiler(resolver), beside, stable, limits, problems)
     neighbours = {name: neighbours_of(catalog, name, instances.keys()) for name in catalog.applications}
+    waves = {name: waves_of(catalog, name, neighbours[name], problems) for name in catalog.applications}
     policies = {}
     for name, instance in instances.items():
-        policies[name] = compiler.compile(instance, neighbours[str(instance.application.name)])
+        owner = str(instance.application.name)
+        policies[name] = compiler.compile(instance, neighbours[owner], waves[owner])
         check_running(catalog, instance, files, root, problems)
         _check_mirror(catalog, instance, instances, problems)
     check_waiting(catalog, instances, beside.waits, problems)
-    return Configuration(catalog, files, root, instances, policies), problems.in_order()
+    groups = {one.group.group: one.group for below in waves.values() for one in below.values()}
+    return Configuration(catalog, files, root, instances, policies, groups), problems.in_order()
 
 
 def _check_mirror(catalog: Catalog, instance: Instance, instances: AnyMapping[str, Instance], problems: Problems) -> None:

@@ -94,6 +94,7 @@ _GATES = {
     "services": "instance",
     "approvals": "subject",
     "calendars": "timezone",
+    "limits": "limit",
 }
 """Lists of gates -> the field that tells most about a whole one."""
 
@@ -133,7 +134,7 @@ def _gate(path: str) -> str:
     node = more.partition(".")[0].partition("@")[0].partition("-")[0]
     return (
         f"{kind}.{name}.{more.partition('.')[0]}"
-        if node in {"runtime", "application", "channel", "service"}
+        if node in {"policy", "runtime", "application", "channel", "service"}
         else f"{kind}.{name}"
     )
 

@@ -135,7 +135,12 @@ class LookupReport:
             message = f"`${{{path}}}` means nothing here: {_PLACES.get(root, 'only an attempt has it')}."
             self._problems.add("lookup-not-here", place, self._where, message, "Look up something else, or write the value.")
             return
-        self._problems.add("missing-lookup", place, self._where, f"`${{{path}}}` is not defined.", self._hint(path))
+        channel = self._known.get("channel", {})
+        whose = (
+            f' for channel "{channel["name"]}"' if channel.get("group") and channel.get("name") and root == "constants" else ""
+        )
+        if not (whose and self._problems.has("missing-lookup", place)):
+            self._problems.add("missing-lookup", place, self._where, f"`${{{path}}}` is not defined{whose}.", self._hint(path))
 
     def _hint(self, path: str) -> str:
         root, _, name = path.partition(".")

@@ -1,9 +1,10 @@
-"""The policy of one instance: the gates of its runtime, application, channel and service, which add up, and how it selects."""
+"""The policy of one instance: the gates of Policies, runtime, application, channel and service, which add up; how it selects."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from setpoint.config.checks import CheckCompiler
 from setpoint.config.conditions import NEVER, both, decide
 from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, Gated, ProtectionEntry
 from setpoint.config.documents.service import ServiceAfter
+from setpoint.config.limits import LimitCompiler, Waves
 from setpoint.config.lookups import LookupReport, resolve_tree
 from setpoint.config.orderings import Neighbours, entry_orderings, orderings, unique
 from setpoint.config.problems import Position, Problems, suggest
@@ -52,9 +54,10 @@ class PolicyCompiler:
     tasks: TaskCompiler
     beside: ServiceOrderings
     stable: Stable
+    limits: LimitCompiler
     problems: Problems
 
-    def compile(self, instance: Instance, neighbours: Neighbours) -> Policy:
+    def compile(self, instance: Instance, neighbours: Neighbours, waves: AnyMapping[str, Waves]) -> Policy:
         """Everything about *when*."""
         channel, service, runtime = instance.channel, instance.service, instance.runtime
         tasks = tuple(self._tasks(instance))
@@ -72,6 +75,8 @@ class PolicyCompiler:
             cadence=_cadence(instance),
             services=self.beside.of(instance, neighbours.instances, self._stable_services(instance)),
             tasks=tasks,
+            limits=self.limits.of(instance),
+            wave=waves[instance.group_name].of(instance) if instance.group_name in waves else None,
             timezone=instance.timezone,
             progress_deadline=service.progress_deadline,
             auto_rollback=service.rollback.auto,
@@ -91,6 +96,8 @@ class PolicyCompiler:
 
     def _bearers(self, instance: Instance) -> Iterator[tuple[Gated, str, str]]:
         """Every document that bears gates of this instance, what it is to it, and the subject of gates that do not say."""
+        for policy in self.catalog.policies_of(instance.labels):
+            yield policy, "policy", "instance"
         for node, level in NODES:
             yield getattr(instance, node), node, level
 

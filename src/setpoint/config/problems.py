@@ -57,20 +57,22 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, Position, str], Problem] = {}
+        self._places: set[tuple[str, Position]] = set()
 
     def add(self, code: str, position: Position, where: str, message: str, hint: str) -> None:
         """Note one mistake."""
         problem = Problem(code, *position, where, message, hint)
         self._found.setdefault((code, position, message), problem)
+        self._places.add((code, position))
 
     def extend(self, problems: Iterable[Problem]) -> None:
         """Note many."""
         for p in problems:
             self.add(p.code, p.position, p.where, p.message, p.hint)
 
-    def at(self, position: Position) -> bool:
-        """Whether something is already wrong at this place."""
-        return any(place == position for _, place, _ in self._found)
+    def has(self, code: str, position: Position) -> bool:
+        """Whether this is already known to be wrong at this place."""
+        return (code, position) in self._places
 
     def __len__(self) -> int:
         return len(self._found)

@@ -135,14 +135,26 @@ class _References:
             self._after(application, entry, after, number, neighbours)
         if channel.mirror:
             self._other_channel(application, entry, channel.mirror, "mirror")
-        if channel.each is None and channel.overrides:
-            self._add(
-                "not-a-group",
-                locate(entry.tree, ("overrides",)),
-                label,
-                "`overrides` belong to a group: this is one channel.",
-                "Write the fields on the channel itself, or make it a group with `each`.",
-            )
+        if channel.each is None:
+            for key in ("overrides", "together"):
+                if key in entry.tree:
+                    hint = "Leave it out, or make it a group with `each`."
+                    self._add(
+                        "not-a-group", locate(entry.tree, (key,)), label, f"`{key}` is for groups: this is one channel.", hint
+                    )
+        elif channel.together:
+            self._together(entry, neighbours)
+
+    def _together(self, entry: Entry[ChannelFields], neighbours: Neighbours) -> None:
+        """Channels that move as one cannot wait for each other."""
+        members = self._catalog.groups(self._application_of(entry))[entry.name].members
+        for name in members:
+            for after in neighbours.channels[name].after if name in neighbours.channels else ():
+                if named := set(neighbours.meant(after).channels) & set(members):
+                    message = f'"{name}" comes after "{min(named)}", but the channels of this group move as one.'
+                    place = locate(entry.tree, ("together",))
+                    self._add("waits-for-its-set", place, entry.label, message, "Remove that `after`, or `together`.")
+                    return
 
     def _after(self, application: str, entry: Entry[ChannelFields], after: After, number: int, neighbours: Neighbours) -> None:
         """One entry of ``after``: its names lead somewhere, it means somebody, and as many as it needs."""
@@ -186,7 +198,7 @@ class _References:
                 name,
                 entry.label,
                 f'`{field}` names "{name}", which is a group: it follows one channel.',
-                f"Name one of its channels: {listing(groups[name].members, most=4)}.",
+                f"Name one of its channels: {listing(groups[name].members, most=4) or 'it has none yet'}.",
             )
             return
         known = self._catalog.channels(application) if field == "mirror" else self._catalog.places(application)
@@ -367,6 +379,7 @@ class _References:
             )
 
     def _gates(self, entry: Entry[Any], model: Gated) -> None:
+        self._limits(entry, model)
         for kind, key in NAMED_LISTS.items():
             self._unique(entry, kind, [(str(gate.name or getattr(gate, key) or ""), gate) for gate in getattr(model, kind)], key)
         for protection in model.protections:
@@ -402,9 +415,7 @@ class _References:
         self._stable_names(entry, protection)
 
     def _stable_names(self, entry: Entry[Any], protection: ProtectionEntry) -> None:
-        application = str(entry.tree.get("application", "")) or next(
-            (name for name, below in self._catalog.below.items() if below.channels.get(entry.name) is entry), entry.name
-        )
+        application = self._application_of(entry)
         if application not in self._catalog.applications:
             return
         what, known = "channel", list(self._catalog.places(application))
@@ -414,6 +425,26 @@ class _References:
         for name in given if isinstance(given, list) else [given]:
             if isinstance(name, Scalar):
                 self._known(name, known, what, entry.label, "with", of=f'application "{application}"')
+
+    def _application_of(self, entry: Entry[Any]) -> str:
+        """The application that a document, or a channel in place, belongs to; an application's own name."""
+        if "application" in entry.tree:
+            return str(entry.tree["application"])
+        for name, below in self._catalog.below.items():
+            group = below.groups.get(entry.name)
+            if below.channels.get(entry.name) is entry or (group and group.entry is entry):
+                return name
+        return entry.name
+
+    def _limits(self, entry: Entry[Any], model: Gated) -> None:
+        """Waves and failures are those of a group."""
+        if model.limits is None or getattr(model, "each", None):
+            return
+        for key, used in (("waves", bool(model.limits.waves)), ("maxFailures", model.limits.max_failures is not None)):
+            if used:
+                place = locate(entry.tree, ("limits", key))
+                hint = "Write it on the Channel that has `each`, or leave it out."
+                self._add("not-a-group", place, entry.label, f"`{key}` is for groups of channels.", hint)
 
     def _unique(self, entry: Entry[Any], kind: str, names: list[tuple[str, Any]], key: str) -> None:
         seen: set[str] = set()

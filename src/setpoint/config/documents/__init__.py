@@ -7,6 +7,7 @@ from setpoint.config.documents.base import Document, Labelled, Node, Stray
 from setpoint.config.documents.calendar import Calendar
 from setpoint.config.documents.channel import Channel, ChannelFields
 from setpoint.config.documents.organization import Organization
+from setpoint.config.documents.policy import Policy
 from setpoint.config.documents.protection import Protection
 from setpoint.config.documents.runtime import Runtime
 from setpoint.config.documents.service import Service
@@ -21,8 +22,9 @@ KINDS: dict[str, type[Labelled]] = {
     "Protection": Protection,
     "Task": Task,
     "Calendar": Calendar,
+    "Policy": Policy,
 }
-LATER_KINDS = ("Policy", "Invariant")
+LATER_KINDS = ("Invariant",)
 
 __all__ = [
     "KINDS",
@@ -35,6 +37,7 @@ __all__ = [
     "Labelled",
     "Node",
     "Organization",
+    "Policy",
     "Protection",
     "Runtime",
     "Service",

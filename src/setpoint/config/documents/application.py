@@ -9,7 +9,7 @@ from pydantic import Field
 
 from setpoint.config.documents.base import Constants, Document, Environment
 from setpoint.config.documents.channel import ChannelFields
-from setpoint.config.documents.gates import LATER_GATES, Gated
+from setpoint.config.documents.gates import Gated
 from setpoint.config.values import Name, Several, Zone
 
 
@@ -17,7 +17,6 @@ class Application(Document, Gated):
     """Its channels may stand in place or as documents."""
 
     LATER: ClassVar[AnyMapping[str, str]] = {
-        **LATER_GATES,
         "onConfigChange": "choice of what a changed configuration does: it makes a release",
         "notifications": "notifications",
     }

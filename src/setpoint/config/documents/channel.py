@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from setpoint.config.documents.base import Constants, Environment, Labelled, Node
-from setpoint.config.documents.gates import LATER_GATES, Gated
+from setpoint.config.documents.gates import Gated
 from setpoint.config.documents.windows import Window
 from setpoint.config.documents.workloads import Path
 from setpoint.config.values import (
@@ -176,11 +176,9 @@ class ChannelFields(Labelled, Gated):
     """A channel in place, below its application; with ``each`` a group of channels."""
 
     LATER: ClassVar[AnyMapping[str, str]] = {
-        **LATER_GATES,
         "runtimes": "channels with several runtimes",
         "startFrom": "channels that start from another",
         "onRemove": "removal of what runs",
-        "together": "sets of services or channels that move as one",
         "notifications": "notifications",
     }
     runtime: Name = "local"
@@ -195,6 +193,7 @@ class ChannelFields(Labelled, Gated):
     env: Environment = Field(default_factory=dict)
     each: Each | None = None
     overrides: Several[Override] = ()
+    together: Boolean = False
 
     @model_validator(mode="after")
     def _one_way_to_select(self) -> Self:

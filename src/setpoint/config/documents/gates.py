@@ -1,4 +1,4 @@
-"""The gate fields, which mean the same on every node: protections, tasks, approvals, calendars."""
+"""The gate fields, which mean the same on every node: protections, tasks, approvals, calendars, limits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Node
+from setpoint.config.documents.limits import Limits
 from setpoint.config.documents.windows import Window
 from setpoint.config.values import (
     Anything,
@@ -184,6 +185,4 @@ class Gated(Node):
     tasks: Several[TaskEntry] = ()
     approvals: Several[ApprovalEntry] = ()
     calendars: Several[CalendarEntry] = ()
-
-
-LATER_GATES: AnyMapping[str, str] = {"limits": "limits, waves and leases"}
+    limits: Limits | None = None

@@ -8,7 +8,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from setpoint.config.documents.base import Constants, Document, Environment
-from setpoint.config.documents.gates import LATER_GATES
 from setpoint.config.values import Anything, MapOf, Text, Zone
 
 
@@ -20,7 +19,6 @@ class Organization(Document):
         "retention": "retention of history",
         "notifications": "notifications",
         "roles": "roles",
-        **LATER_GATES,
     }
     timezone: Zone = "UTC"
     constants: Constants = Field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from setpoint.config.documents.base import Constants, Document, Environment, Node
-from setpoint.config.documents.gates import LATER_GATES, Gated
+from setpoint.config.documents.gates import Gated
 from setpoint.config.documents.parameters import Parameter
 from setpoint.config.documents.workloads import Command
 from setpoint.config.values import Boolean, Duration, MapOf, Text
@@ -63,7 +63,6 @@ class Runtime(Document, Gated):
     """One place that runs things."""
 
     LATER: ClassVar[AnyMapping[str, str]] = {
-        **LATER_GATES,
         "agent": "agents",
         **{name: f"{name} runtimes" for name in LATER_RUNTIME_TYPES},
     }

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Constants, Document, Environment, Node
 from setpoint.config.documents.channel import read_range
-from setpoint.config.documents.gates import LATER_GATES, Gated
+from setpoint.config.documents.gates import Gated
 from setpoint.config.documents.parameters import ServiceParameter
 from setpoint.config.documents.workloads import Custom, Fake, Process
 from setpoint.config.values import (
@@ -115,7 +115,6 @@ class Service(Document, Gated):
     """One service in all its channels."""
 
     LATER: ClassVar[AnyMapping[str, str]] = {
-        **LATER_GATES,
         "runtime": "channels with several runtimes",
         "sources": "sources of versions",
         "onRemove": "removal of what runs",
