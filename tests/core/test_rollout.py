@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 from tests.core.dsl import Instance, approval, check, hours
 
+from setpoint.core.backoff import backoff
 from setpoint.core.facts import Applied
-from setpoint.core.instance import watching
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE, SECOND
@@ -398,11 +398,11 @@ def test_what_gets_healthy_after_it_failed_is_told_and_not_finalized_until_someb
 
 
 def test_back_off_has_jitter_so_that_not_all_come_back_at_once():
-    waits = {watching.backoff(4, f"instance:app/web@{name}") for name in ("a", "b", "c", "d")}
+    waits = {backoff(4, f"instance:app/web@{name}") for name in ("a", "b", "c", "d")}
     assert len(waits) > 1
     assert all(8 * SECOND <= wait <= 10 * SECOND for wait in waits)
-    assert watching.backoff(4, "x") == watching.backoff(4, "x"), "the same at every replay"
-    assert watching.backoff(60, "x") <= 5 * MINUTE * 5 // 4
+    assert backoff(4, "x") == backoff(4, "x"), "the same at every replay"
+    assert backoff(60, "x") <= 5 * MINUTE * 5 // 4
 
 
 def test_it_looks_often_while_something_moves_and_rarely_when_settled():

@@ -14,7 +14,7 @@ from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer, Release
 from setpoint.model.spec import Scalar, Version
-from setpoint.model.tasks import TaskDefinition, TaskResult
+from setpoint.model.tasks import TaskDefinition, TaskResult, TaskStage
 from setpoint.model.time import Duration, Instant
 
 
@@ -176,16 +176,23 @@ class Unobserved(Fact, frozen=True, gc=False):
 
 
 class TaskStatus(Fact, frozen=True, gc=False):
-    """What a task-run publishes."""
+    """What a task-run publishes. Whole and numbered."""
 
     task: str
     """Entity of the run."""
     number: int
-    state: str
-    """``running``, ``succeeded``, ``retrying`` (another try follows), ``failed`` (none is left), ``unknown`` (ask a person)."""
+    state: TaskStage
     tries: int = 0
+    """How many were started, ever."""
+    most: int = 0
+    """How many there are, as long as no person lets it be tried again."""
     reason: str = ""
+    """How the last try ended, if one did."""
+    since: Instant = 0
+    """When the last try began or ended."""
     retry_at: Instant = 0
+    irreversible: bool = False
+    """It was started, and cannot be undone."""
 
 
 class Granted(Fact, frozen=True, gc=False):
@@ -265,6 +272,8 @@ class Retried(Signal, frozen=True, gc=False, kw_only=True):
     """Vetoes of this release (0: of the newest vetoed one) are lifted here; a failed rollout may be tried once more."""
 
     release: int = 0
+    succeeded: bool = False
+    """Of its tasks that failed, or whose end nobody saw: it did succeed, says the person."""
 
 
 class Observing(Signal, frozen=True, gc=False, kw_only=True):
@@ -405,11 +414,24 @@ class ReleaseRequested(Fact, frozen=True, gc=False):
 
 
 class TaskWanted(Fact, frozen=True, gc=False):
-    """An attempt has come to this task; the first one to come starts it."""
+    """An attempt has come to this task; the first one to come starts it, and one that has failed is told of again.
+
+    It counts only if its asker has seen the run as it is: so one that comes late starts nothing.
+    """
 
     asker: str
     definition: TaskDefinition
+    seen: int = 0
+    """Number of the last status that the asker has seen; 0: none."""
     retries: int = 3
+
+
+class TaskLeft(Fact, frozen=True, gc=False):
+    """An attempt that came to it has ended: no further try is made until somebody who still wants it says so again."""
+
+    asker: str
+    seen: int
+    """As in ``TaskWanted``."""
 
 
 class TaskFinished(Fact, frozen=True, gc=False):
@@ -539,7 +561,7 @@ AnyFact = (
     Woken | Configured | Removed | Offered | Neighbour | AskFinalized | ToldFinalized | From | CheckStatus | TopicStatus
     | Applied | Observed | Unobserved | Skipped | Pinned | Unpinned | Held | Resumed | RolledBack | Retried
     | Ask | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
-    | TaskStatus | Granted | Queued | SetStatus | TaskWanted | TaskFinished | TaskRetried
+    | TaskStatus | Granted | Queued | SetStatus | TaskWanted | TaskLeft | TaskFinished | TaskRetried
     | LimitsConfigured | AskAdmission | Returned | Began | Ended | Rostered | WaveVote | WavesResumed | SetFormed | SetVote
     | Observing | Healing | Marked | Cancelled | Stopped | Started | Paused | Unpaused | ScopeStatus | LineStatus
 )  # fmt: skip

@@ -1,22 +1,176 @@
-"""The task-run actor: one task of one release for one key, run once for everybody who comes to it."""
+"""The task-run actor: one task of one release for one key, run once for everybody who comes to it.
+
+Its id is ``task:application/name#key#release``. It does not know who wants it: who comes says which status he has seen, and what
+was said before something changed does not count. Success is for good.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from setpoint.core.facts import AnyFact
-from setpoint.core.instructions import Decision
-from setpoint.model.time import Instant
+from setpoint.core.backoff import backoff
+from setpoint.core.facts import AnyFact, TaskFinished, TaskLeft, TaskRetried, TaskStatus, TaskWanted
+from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, RunTask
+from setpoint.model.people import By
+from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult, TaskStage
+from setpoint.model.time import SECOND, Duration, Instant, approximate_duration
+
+FIRST_RETRY: Duration = 5 * SECOND
+KEPT_SIGNALS = 20
+_OPEN_TO_PEOPLE = frozenset({TaskStage.FAILED, TaskStage.UNKNOWN, TaskStage.RETRYING})
 
 
 class TaskState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What it remembers."""
 
+    definition: TaskDefinition | None = None
+    """As whoever started the last try had it."""
     number: int = 0
+    """Of the last status published."""
+    stage: TaskStage = TaskStage.WAITING
+    tries: int = 0
+    most: int = 0
+    reason: str = ""
+    since: Instant = 0
+    retry_at: Instant = 0
+    irreversible: bool = False
+    signals: tuple[str, ...] = ()
+    """Identities of recent acts: one delivered again is dropped."""
 
 
-def decide(entity: str, state: TaskState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:  # noqa: ARG001 - under way
-    """One turn."""
-    return Decision(state or TaskState())
+def decide(entity: str, state: TaskState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+    """Start when somebody comes, try again after a while, and tell everybody how it stands."""
+    out: list[AnyInstruction] = []
+    after = state or TaskState()
+    for fact in facts:
+        match fact:
+            case TaskWanted():
+                after = _wanted(entity, after, fact, now, out)
+            case TaskLeft(seen=seen) if after.stage is TaskStage.RETRYING and seen == after.number:
+                after = _told(entity, replace(after, stage=TaskStage.WAITING), out)
+            case TaskFinished():
+                after = _finished(entity, after, fact, now, out)
+            case TaskRetried():
+                after = _retried(entity, after, fact, now, out)
+    if after.stage is TaskStage.RETRYING and now >= after.retry_at:
+        after = _start(entity, after, now, out)
+    return Decision(after, tuple(out), after.retry_at if after.stage is TaskStage.RETRYING else None)
+
+
+def operation(entity: str, number: int) -> str:
+    """Id of one try. The program is given the entity: the same at every try."""
+    return f"{entity}/try/{number}"
+
+
+def _wanted(entity: str, state: TaskState, fact: TaskWanted, now: Instant, out: list[AnyInstruction]) -> TaskState:
+    if fact.seen != state.number:
+        return state
+    if state.stage in {TaskStage.FAILED, TaskStage.UNKNOWN}:
+        return _told(entity, state, out)
+    if state.stage is not TaskStage.WAITING:
+        return state
+    most = state.most if state.most > state.tries else state.tries + 1 + fact.retries
+    state = replace(state, definition=fact.definition, most=most)
+    if now < state.retry_at:
+        return _told(entity, replace(state, stage=TaskStage.RETRYING), out)
+    return _start(entity, state, now, out)
+
+
+def _start(entity: str, state: TaskState, now: Instant, out: list[AnyInstruction]) -> TaskState:
+    definition = state.definition
+    assert definition is not None  # noqa: S101 - it came with the first one who wanted it
+    state = replace(
+        state,
+        stage=TaskStage.RUNNING,
+        tries=state.tries + 1,
+        since=now,
+        retry_at=0,
+        irreversible=state.irreversible or definition.irreversible,
+    )
+    out.append(RunTask(operation(entity, state.tries), definition))
+    out.append(_line(entity, state, "task-started", f"starts, try {state.tries} of {state.most}"))
+    return _told(entity, state, out)
+
+
+def _finished(entity: str, state: TaskState, fact: TaskFinished, now: Instant, out: list[AnyInstruction]) -> TaskState:
+    if state.stage is not TaskStage.RUNNING or fact.operation != operation(entity, state.tries):
+        return state
+    result = fact.result
+    if result.end is TaskEnd.SUCCEEDED:
+        return _succeeded(entity, replace(state, reason=result.reason, since=now), out)
+    return _tried(entity, replace(state, reason=result.reason, since=now), result, out)
+
+
+def _succeeded(entity: str, state: TaskState, out: list[AnyInstruction]) -> TaskState:
+    because = f": {state.reason}" if state.reason else ""
+    out.append(_line(entity, state, "task-succeeded", f"succeeded{because}", outcome="succeeded"))
+    return _told(entity, replace(state, stage=TaskStage.SUCCEEDED, retry_at=0), out)
+
+
+def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstruction]) -> TaskState:
+    """A try did not succeed. What was not seen to end may have succeeded, and is only run again where that does no harm."""
+    assert state.definition is not None  # noqa: S101 - it was started
+    unseen = result.end is TaskEnd.UNKNOWN
+    text = f"try {state.tries} of {state.most} {'ended unseen' if unseen else 'failed'}: {state.reason}"
+    if unseen and state.definition.once:
+        state = replace(state, stage=TaskStage.UNKNOWN)
+        text = f"{text}; a person must say whether it succeeded"
+    elif state.tries >= state.most:
+        state = replace(state, stage=TaskStage.FAILED)
+        text = f"{text}; no try is left"
+    else:
+        pause = backoff(state.tries, entity, FIRST_RETRY)
+        state = replace(state, stage=TaskStage.RETRYING, retry_at=state.since + pause)
+        text = f"{text}; the next one follows in {approximate_duration(pause)}"
+    out.append(_line(entity, state, "task-failed", text, outcome=result.end))
+    return _told(entity, state, out)
+
+
+def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out: list[AnyInstruction]) -> TaskState:
+    if state.stage not in _OPEN_TO_PEOPLE or (fact.id and fact.id in state.signals):
+        return state
+    if fact.id:
+        state = replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:])
+    says = "says that it succeeded" if fact.succeeded else "lets it be tried again"
+    because = f": {fact.by.why}" if fact.by.why else ""
+    out.append(_line(entity, state, "signal", f"{fact.by.person} {says}{because}", by=fact.by))
+    if fact.succeeded:
+        return _succeeded(entity, replace(state, reason=f"{fact.by.person} says so", since=now), out)
+    if state.stage is TaskStage.RETRYING:
+        return replace(state, retry_at=now)
+    return _told(entity, replace(state, stage=TaskStage.WAITING, most=state.tries, retry_at=0), out)
+
+
+def _told(entity: str, state: TaskState, out: list[AnyInstruction]) -> TaskState:
+    state = replace(state, number=state.number + 1)
+    status = TaskStatus(
+        task=entity,
+        number=state.number,
+        state=state.stage,
+        tries=state.tries,
+        most=state.most,
+        reason=state.reason,
+        since=state.since,
+        retry_at=state.retry_at,
+        irreversible=state.irreversible,
+    )
+    out.append(Publish(status))
+    return state
+
+
+def name_of(entity: str) -> str:
+    """``migrate`` of ``task:shop/migrate#instance:shop/web@production#7``."""
+    return entity.partition("#")[0].partition("/")[2]
+
+
+def release_of(entity: str) -> int:
+    """7 of ``task:shop/migrate#instance:shop/web@production#7``."""
+    return int(entity.rpartition("#")[2])
+
+
+def _line(entity: str, state: TaskState, kind: str, text: str, *, outcome: str = "", by: By | None = None) -> Record:
+    version = str(state.definition.facts.get("version", "")) if state.definition else ""
+    return Record(Event(kind, f"{name_of(entity)} {text}", release=release_of(entity), version=version, outcome=outcome, by=by))

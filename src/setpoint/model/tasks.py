@@ -18,6 +18,21 @@ class TaskEnd(StrEnum):
     UNKNOWN = "unknown"
 
 
+class TaskStage(StrEnum):
+    """Where a run stands, over all its tries."""
+
+    WAITING = "waiting"
+    """Nobody who came to it may start it just now: left during its back-off, or a person lets it be tried again."""
+    RUNNING = "running"
+    RETRYING = "retrying"
+    """A try failed; the next one follows."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """No try is left: a person may let it be tried again."""
+    UNKNOWN = "unknown"
+    """Nobody saw the end of a try that must not be repeated: a person knows, or finds out."""
+
+
 class TaskDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One task with one set of arguments on one subject. As in a check, texts may hold lookups of the attempt in a policy."""
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
+from setpoint.core import task
 from setpoint.core.facts import (
     Applied,
     AskFinalized,
@@ -31,12 +32,13 @@ from setpoint.core.facts import (
     ScopeStatus,
     Signal,
     Skipped,
+    TaskStatus,
     ToldFinalized,
     TopicStatus,
     Unobserved,
     Unpinned,
 )
-from setpoint.core.instance import admission, asking, rollback, watching, waves
+from setpoint.core.instance import admission, asking, rollback, tasks, watching, waves
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Hold, Life, Skip, offer_of
 from setpoint.core.instructions import Send
@@ -309,12 +311,25 @@ def _rolled_back(draft: Draft, fact: RolledBack) -> None:
 
 def _retried(draft: Draft, fact: Retried) -> None:
     life = draft.life
-    release = fact.release or max((veto.release for veto in life.vetoes), default=life.failure.release if life.failure else 0)
-    known = any(veto.release == release for veto in life.vetoes)
-    if not release or not (known or (life.failure and life.failure.release == release)):
+    release = fact.release or _newest_failed(life)
+    failed = any(veto.release == release for veto in life.vetoes) or (life.failure and life.failure.release == release)
+    if not release or not (failed or release in _stuck(life)):
         return
-    draft.set(vetoes=_without(life, release), failure=None)
-    _told(draft, fact, f"retries release {release}", release)
+    tasks.retried(draft, fact, release)
+    if not fact.succeeded:
+        draft.set(vetoes=_without(life, release), failure=None if failed else life.failure)
+    does = f"says that the task of release {release} succeeded" if fact.succeeded else f"retries release {release}"
+    _told(draft, fact, does, release)
+
+
+def _stuck(life: Life) -> set[int]:
+    """Releases with a task that waits for a person."""
+    return {task.release_of(entity) for entity in life.tasks if tasks.stuck(life, entity)}
+
+
+def _newest_failed(life: Life) -> int:
+    failed = {veto.release for veto in life.vetoes} or ({life.failure.release} if life.failure else set())
+    return max(_stuck(life) or failed, default=0)
 
 
 def _without(life: Life, release: int) -> tuple[Any, ...]:
@@ -333,6 +348,7 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     TopicStatus: _topic_status,
     Granted: admission.told_granted,
     Queued: admission.told_queued,
+    TaskStatus: tasks.told,
     Applied: watching.applied,
     Observed: watching.observed,
     Unobserved: watching.unobserved,

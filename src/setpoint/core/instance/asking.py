@@ -22,7 +22,7 @@ def ask_all(draft: Draft, offer: Offer, attempt: Attempt) -> Attempt:
     known = attempt.gates
     found: dict[str, Gate] = {}
     changed = False
-    for use in gates.uses(draft.rules, draft.life, offer, attempt.phase):
+    for use in gates.uses(draft.rules, draft.life, offer, attempt):
         gate = known.get(use.name)
         if gate is not None:
             found[use.name] = gate
@@ -41,7 +41,7 @@ def ask_stale(draft: Draft, offer: Offer, attempt: Attempt, reasons: Iterable[Re
     """When everything else holds, results that have grown too old are asked for once more."""
     stale = {reason.gate for reason in reasons}
     asked = dict(attempt.gates)
-    for use in gates.uses(draft.rules, draft.life, offer, attempt.phase):
+    for use in gates.uses(draft.rules, draft.life, offer, attempt):
         gate = asked.get(use.name)
         if use.name in stale and gate is not None and gate.counts:
             asked[use.name] = _ask_again(draft, use, offer, attempt, gate)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from setpoint.core import scope
 from setpoint.core.facts import ScopeStatus
-from setpoint.core.instance import admission, asking, endings, gates, rollout, selection, starting
+from setpoint.core.instance import admission, asking, endings, gates, rollback, rollout, selection, starting, tasks
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.selection import Want
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
@@ -50,14 +50,22 @@ def _veto_rejected(draft: Draft) -> None:
             continue
         change = life.candidate.change if life.candidate else 0
         refused = next((reason for reason in gates.approvals(draft.rules, life, offer, change, draft.now) if reason.failed), None)
-        if refused and not selection.vetoed(draft.life, offer):
+        if refused and not selection.vetoed(draft.life, offer) and not _at_work(draft.life, offer.release):
             endings.veto(draft, offer, refused.text)
             if draft.life.candidate and draft.life.candidate.release == offer.release:
                 _end(draft, "rejected", refused.text)
 
 
+def _at_work(life: Life, release: int) -> bool:
+    """Whether the candidate is at this release, and a task of its own is under way: nothing ends it before that has ended."""
+    candidate = life.candidate
+    return candidate is not None and candidate.release == release and bool(gates.task.under_way(life, candidate))
+
+
 def _follow(draft: Draft, want: Want | None) -> None:
     candidate = draft.life.candidate
+    if candidate and _under_way(draft, candidate, want):
+        return
     if (
         candidate
         and want
@@ -75,6 +83,18 @@ def _follow(draft: Draft, want: Want | None) -> None:
         _end(draft, outcome, ruled_out or (f"by {want.offer.version.name}" if want else "nothing newer may start"))
     if want:
         _start(draft, want)
+
+
+def _under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
+    """Since a task before deployment was started, only an urgent release replaces it, or a person; and not while one runs."""
+    life, offer = draft.life, draft.kept(candidate.release)
+    if gates.task.under_way(life, candidate):
+        return True
+    if not candidate.committed or selection.vetoed(life, offer) or selection.ruled_out(life, offer):
+        return False
+    if want is None or want.offer.release == candidate.release:
+        return life.pin in {0, candidate.release}
+    return not want.offer.urgent and life.pin in {0, candidate.release}
 
 
 def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
@@ -111,11 +131,14 @@ def _end(draft: Draft, outcome: str, why: str) -> None:
     candidate = draft.life.candidate
     if candidate:
         draft.record("attempt-ended", f"{draft.name(candidate.release)} is {outcome}: {why}", attempt=candidate, outcome=outcome)
+        tasks.leave(draft, candidate)
         draft.set(candidate=None)
 
 
 def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     came_with = candidate.phase
+    if _task_failed(draft, offer, candidate):
+        return
     for _ in range(4):
         candidate = asking.ask_all(draft, offer, candidate)
         reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
@@ -129,7 +152,7 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
             endings.finalize(draft, offer, candidate, None)
             return
         elif candidate.phase is Phase.PRE_DEPLOYMENT:
-            if any(standing(draft.rules, draft.life, offer, draft.now)):
+            if any(standing(draft.rules, draft.life, offer, draft.now, committed=candidate.committed)):
                 break
             candidate = starting.advance(draft, offer, candidate)
             missing_start = list(starting.reasons(draft.rules, draft.life, offer, candidate, draft.now))
@@ -138,14 +161,34 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
                 break
             _begin(draft, offer, candidate)
             return
+        elif candidate.phase is Phase.PRE_APPROVAL:
+            candidate = _run_tasks(draft, offer, candidate)
+            if any(gates.tasks(draft.rules, draft.life, offer, candidate, draft.now)):
+                break
+            candidate = _enter(draft, candidate, Phase.APPROVAL)
         else:
-            candidate = _enter(
-                draft, candidate, Phase.APPROVAL if candidate.phase is Phase.PRE_APPROVAL else Phase.PRE_DEPLOYMENT
-            )
+            candidate = _enter(draft, candidate, Phase.PRE_DEPLOYMENT)
     candidate = _give_back(draft, offer, candidate, reasons)
     _wait(draft, offer, candidate, reasons)
     if candidate.phase is not came_with:
         draft.record("phase-entered", "; ".join(reason.text for reason in reasons) or "waits", attempt=candidate)
+
+
+def _run_tasks(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
+    """Those before approval run beside a rollout; nothing runs against a person's word."""
+    off = (*kept_off(draft.rules, draft.life, committed=False), *gates.task.left(draft.life, draft.now))
+    return candidate if off else tasks.run(draft, offer, candidate)
+
+
+def _task_failed(draft: Draft, offer: Offer, candidate: Attempt) -> bool:
+    """A task that fails its attempt ends a candidate, too: it is vetoed like one that failed later."""
+    found = gates.tasks(draft.rules, draft.life, offer, candidate, draft.now)
+    failed = next((reason for reason in found if reason.failed), None)
+    if failed is None or gates.task.under_way(draft.life, candidate):
+        return False
+    rollback.remember_failure(draft, candidate.release, failed.text)
+    _end(draft, "failed", failed.text)
+    return True
 
 
 def _wait(draft: Draft, offer: Offer, candidate: Attempt, reasons: list[Reason]) -> None:
@@ -154,7 +197,7 @@ def _wait(draft: Draft, offer: Offer, candidate: Attempt, reasons: list[Reason])
     if (
         reasons
         and all(reason.code == "stale" for reason in reasons)
-        and not any(standing(draft.rules, draft.life, offer, draft.now))
+        and not any(standing(draft.rules, draft.life, offer, draft.now, committed=candidate.committed))
     ):
         candidate = asking.ask_stale(draft, offer, candidate, reasons)
     if draft.life.candidate != candidate:
@@ -189,7 +232,7 @@ def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, 
     yield from gates.earlier(policy, life, offer, now)
     if candidate.phase is not Phase.PRE_APPROVAL:
         yield from gates.approvals(policy, life, offer, candidate.change, now)
-    if candidate.phase is Phase.PRE_DEPLOYMENT:
+    if candidate.phase is Phase.PRE_DEPLOYMENT and not candidate.committed:
         yield from gates.times(policy, life, offer, now)
     yield from gates.checks(policy, life, offer, candidate, now)
 
@@ -206,12 +249,22 @@ def _changes_nothing(life: Life, offer: Offer) -> bool:
     )
 
 
-def standing(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
+def standing(policy: Policy, life: Life, offer: Offer, now: Instant, *, committed: bool = False) -> Iterator[Reason]:
     """What keeps a candidate whose gates hold from starting: a hold, an observing instance, a rollout that does well."""
+    yield from kept_off(policy, life, committed=committed)
+    under_way = life.rollout
+    if under_way and _goes_first(policy, life, under_way, offer, now):
+        yield _busy(life, under_way)
+    else:
+        yield from gates.task.left(life, now)
+
+
+def kept_off(policy: Policy, life: Life, *, committed: bool) -> Iterator[Reason]:
+    """What people said; a line that is stopped lets finish what is ``committed``."""
     if life.hold:
         because = f": {life.hold.by.why}" if life.hold.by.why else ""
         yield Reason("hold", f"held by {life.hold.by.person}{because}", since=life.hold.at, awaits="resume", unblock="resume")
-    yield from stops(life)
+    yield from (reason for reason in stops(life) if reason.code == "pause" or not committed)
     if life.observing:
         yield Reason(
             "observe", f"only observed, says {life.observing.by.person}", since=life.observing.at, awaits="heal", unblock="heal"
@@ -223,9 +276,6 @@ def standing(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator
             awaits="a change of its drift mode",
             unblock="set drift.mode to heal or report",
         )
-    under_way = life.rollout
-    if under_way and _goes_first(policy, life, under_way, offer, now):
-        yield _busy(life, under_way)
 
 
 def _goes_first(policy: Policy, life: Life, under_way: Rollout, offer: Offer, now: Instant) -> bool:
@@ -273,6 +323,7 @@ def _begin(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     if life.rollout:
         text = f"{draft.name(life.rollout.attempt.release)} gives way to {offer.version.name}"
         draft.record("attempt-ended", text, attempt=life.rollout.attempt, outcome="replaced")
+        tasks.leave(draft, life.rollout.attempt)
     lease = admission.begin(draft, candidate)
     attempt = replace(candidate, phase=Phase.DEPLOYMENT, entered=draft.now, gates={}, admission=None)
     draft.set(

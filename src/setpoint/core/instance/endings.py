@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from setpoint.core import calendars
 from setpoint.core.facts import Finalization, Neighbour
-from setpoint.core.instance import gates
+from setpoint.core.instance import gates, tasks
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import KEPT_GOODS, PUBLISHED, Attempt, Kind, Life, Veto
 from setpoint.model.policy import Strategy
@@ -39,6 +39,7 @@ def finalize(draft: Draft, offer: Offer, attempt: Attempt, began: Instant | None
         revoked=tuple(version for version in life.revoked if version != offer.version),
         slot=life.slot if began is None else _slot(draft, began),
     )
+    tasks.forget_barrier(draft, offer.release)
     draft.record("finalized", f"{offer.version.name} is finalized", attempt=attempt, outcome="converged")
     forget(draft)
 

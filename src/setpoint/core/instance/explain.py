@@ -131,10 +131,14 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
         yield from _marked_bad(life)
         return
     offer = _kept(life, attempt.release)
-    gathering = [*candidate.phase_reasons(policy, life, offer, attempt, now), *candidate.standing(policy, life, offer, now)]
+    gathering = [
+        *candidate.phase_reasons(policy, life, offer, attempt, now),
+        *candidate.standing(policy, life, offer, now, committed=attempt.committed),
+    ]
     yield from gathering
     if attempt.phase is Phase.PRE_DEPLOYMENT and not gathering:
-        yield from starting.reasons(policy, life, offer, attempt, now)
+        yield from (one for one in starting.reasons(policy, life, offer, attempt, now) if one.code != "task")
+    yield from gates.tasks(policy, life, offer, attempt, now)
     yield from _ahead(policy, life, offer, attempt, now)
 
 
@@ -179,11 +183,11 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
             unblock="release a fix",
             failed=True,
         )
-    still = steering.hands_off(life) and not life.applying.operation
-    if not still and not (watching.shows(seen, offer.spec) and watching.judges(life)):
+    if not watching.shows(seen, offer.spec) or not watching.judges(life):
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:
         yield from gates.checks(policy, life, offer, under_way.attempt, now)
+        yield from gates.tasks(policy, life, offer, under_way.attempt, now)
 
 
 def _hands_off(life: Life, under_way: Rollout) -> Iterator[Reason]:
@@ -230,20 +234,11 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
         text = f"hands off: the same difference came back {life.breaker.count} times: {drift}"
         yield Reason("breaker", text, since=life.breaker.since, awaits="a change of the difference", unblock="resume")
     elif drift:
-        yield Reason("drift", f"drift: {drift}", since=_seen_at(life), awaits="the next look at the runtime")
+        yield Reason("drift", f"drift: {drift}", awaits="the next look at the runtime")
     elif not watching.shows(seen, target.spec):
         yield Reason(
-            "unhealthy",
-            _unwell(life, target),
-            since=_seen_at(life),
-            awaits="the next look at the runtime",
-            unblock="see to the service, or roll back",
+            "unhealthy", _unwell(life, target), awaits="the next look at the runtime", unblock="see to the service, or roll back"
         )
-
-
-def _seen_at(life: Life) -> Instant:
-    """When what runs was seen to be as it is: looks are told when something changed."""
-    return life.current.at if life.current else 0
 
 
 def _unwell(life: Life, target: Offer) -> str:

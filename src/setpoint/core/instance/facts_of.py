@@ -13,6 +13,7 @@ from setpoint.model.lookup import LookupMissing, resolve
 from setpoint.model.policy import Policy
 from setpoint.model.release import Offer
 from setpoint.model.selector import Selector
+from setpoint.model.tasks import TaskDefinition
 
 
 def applies(when: Selector | None, policy: Policy, life: Life, offer: Offer) -> bool:
@@ -45,6 +46,27 @@ def values(life: Life, offer: Offer, attempt: Attempt) -> dict[str, Any]:
         "good": good.version.name if good else "",
         "current": current[0] if len(current) == 1 else "",
     }
+
+
+def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> TaskDefinition:
+    """A task ready to run: every run belongs to a release, so its lookups are resolved whatever the subject."""
+    known = values(life, offer, attempt)
+    own = task.subject.startswith(("attempt:", "instance:"))
+    version = {"version": offer.version.name} if own else {}
+    about = {"release": known["release"], "phase": str(attempt.phase)}
+    about |= {"instance": policy.instance, **known} if own else {}
+    env = {"SETPOINT_PHASE": str(attempt.phase), "SETPOINT_RELEASE": str(offer.release)}
+    env |= {"SETPOINT_VERSION": offer.version.name} if own else {}
+    try:
+        return replace(
+            task,
+            options=resolve(task.options, known),
+            env={**resolve(task.env, known), **env},
+            facts={**task.facts, **about, **version},
+        )
+    except LookupMissing as missing:
+        reason = f"the task looks up ${{{missing.path}}}, which release {offer.release} does not have"
+        return replace(task, use="always", options={"result": "misconfigured", "reason": reason}, facts=about)
 
 
 def definition(check: CheckDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> CheckDefinition:

@@ -54,6 +54,8 @@ def _listen(draft: Draft, before: InstanceState) -> None:
         return
     old = listened(before.policy, before.life, before.removed)
     new = listened(draft.policy, draft.life, draft.removed)
+    if draft.life.tasks.keys() - new:
+        draft.set(tasks={entity: status for entity, status in draft.life.tasks.items() if entity in new})
     if old != new:
         draft.out.extend(Subscribe(entity) for entity in sorted(new - old))
         draft.out.extend(Unsubscribe(entity) for entity in sorted(old - new))
@@ -62,13 +64,14 @@ def _listen(draft: Draft, before: InstanceState) -> None:
 def _audience(life: Life) -> tuple[object, ...]:
     """What ``listened`` depends on, told apart by identity: equal parts that were made anew only cost a comparison more."""
     rollout = life.rollout
-    return (id(life.candidate), id(rollout.attempt) if rollout else 0, id(life.offers), life.frontier)
+    return (id(life.candidate), id(rollout.attempt) if rollout else 0, id(life.offers), life.frontier, id(life.left))
 
 
 def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     """Entities whose publications matter in this state."""
     attempts = [attempt for attempt in (life.candidate, life.rollout.attempt if life.rollout else None) if attempt]
     entities = {gate.attachment for attempt in attempts for gate in attempt.gates.values()}
+    entities.update(_tasks(policy, life, removed))
     if policy is None or removed:
         return entities
     entities.update(f"instance:{instance}" for ordering in policy.orderings for instance in ordering.instances)
@@ -80,6 +83,19 @@ def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     if policy.approvals:
         entities.update(_topics(policy, life))
     return entities
+
+
+def _tasks(policy: Policy | None, life: Life, removed: bool) -> set[str]:
+    """Runs that attempts came to, or will come to: one that has succeeded before is known in time."""
+    under_way = life.rollout if life.rollout and not life.rollout.back else None
+    attempts = [attempt for attempt in (life.candidate, under_way.attempt if under_way else None) if attempt]
+    runs = {*life.left, *(entity for attempt in attempts for entity in attempt.tasks)}
+    if policy is not None and policy.tasks and not removed:
+        for attempt in attempts:
+            offer = offer_of(life, attempt.release)
+            if offer:
+                runs.update(gates.task.run_of(use, policy, life, offer, attempt) for use in policy.tasks)
+    return runs
 
 
 def _topics(policy: Policy, life: Life) -> set[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from setpoint.core.facts import RolledBack
-from setpoint.core.instance import endings, selection
+from setpoint.core.instance import endings, selection, tasks
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Attempt, Failure, Hold, Kind, Rollout
+from setpoint.core.instance.state import Attempt, Failure, Hold, Kind, Life, Rollout
 from setpoint.model import versions
 from setpoint.model.policy import Phase
 from setpoint.model.release import Offer
@@ -24,14 +24,23 @@ def fail(draft: Draft, rollout: Rollout, reason: str) -> None:
     elif not life.good or life.good == release:
         why_not = "there is no good version to go back to"
     else:
-        why_not = too_old(draft.kept(release), draft.kept(life.good))
+        why_not = no_way_back(life, life.good) or too_old(draft.kept(release), draft.kept(life.good))
     if not why_not:
         go_back(draft, rollout, reason, life.good)
         return
-    _remember_failure(draft, release, reason)
+    remember_failure(draft, release, reason)
+    tasks.leave(draft, rollout.attempt)
     draft.set(rollout=None, failure=Failure(release, reason, why_not, draft.now))
     text = f"{draft.name(release)} failed: {reason}; not rolled back: {why_not}"
     draft.record("failed", text, attempt=rollout.attempt, outcome="failed")
+
+
+def no_way_back(life: Life, to: int) -> str:
+    """Why nothing goes back to this release by itself: a task that cannot be undone was started since; empty: none was."""
+    barrier = life.irreversible
+    if barrier is None or to >= barrier.release:
+        return ""
+    return f"{barrier.task} of release {barrier.release} was started, and cannot be undone"
 
 
 def too_old(failed: Offer, to: Offer) -> str:
@@ -48,19 +57,22 @@ def too_old(failed: Offer, to: Offer) -> str:
 
 def go_back(draft: Draft, rollout: Rollout, reason: str, to: int, *, by_hand: bool = False) -> None:
     """Target becomes an older release; the attempt stays open until that is observed."""
-    _remember_failure(draft, rollout.attempt.release, reason)
+    remember_failure(draft, rollout.attempt.release, reason)
     text = f"{draft.name(rollout.attempt.release)} goes back to {draft.name(to)}: {reason}"
     draft.record("rolling-back", text, attempt=rollout.attempt)
-    attempt = replace(rollout.attempt, phase=Phase.DEPLOYMENT, entered=draft.now, gates={})
+    tasks.leave(draft, rollout.attempt)
+    attempt = replace(rollout.attempt, phase=Phase.DEPLOYMENT, entered=draft.now, gates={}, tasks={})
     _head_back(draft, Rollout(attempt, to, draft.now, back=True, by_hand=by_hand, failure=reason, lease=rollout.lease))
 
 
 def _head_back(draft: Draft, rollout: Rollout) -> None:
     draft.set(rollout=rollout, target=rollout.to, failure=None, breaker=None)
+    tasks.forget_barrier(draft, rollout.to)
     draft.set_applying(spec="", errors=0, error="", terminal=False, retry_at=0)
 
 
-def _remember_failure(draft: Draft, release: int, reason: str) -> None:
+def remember_failure(draft: Draft, release: int, reason: str) -> None:
+    """The release is vetoed here, and those ordered after learn why it does not come."""
     endings.veto(draft, draft.kept(release), reason)
     draft.set(rolled_back=(*(old for old in draft.life.rolled_back if old != release), release)[-KEPT_NEWS:])
 
@@ -86,7 +98,7 @@ def taint(draft: Draft) -> None:
 
 def _further_back(draft: Draft, rollout: Rollout) -> bool:
     good, left = draft.offer(draft.life.good), draft.offer(rollout.attempt.release)
-    return good is not None and not (left and too_old(left, good))
+    return good is not None and not no_way_back(draft.life, good.release) and not (left and too_old(left, good))
 
 
 def by_hand(draft: Draft, fact: RolledBack) -> None:
@@ -94,6 +106,8 @@ def by_hand(draft: Draft, fact: RolledBack) -> None:
     life = draft.life
     because = f": {fact.by.why}" if fact.by.why else ""
     reason = f"rolled back by {fact.by.person}{because}"
+    if life.candidate:
+        tasks.leave(draft, life.candidate)
     draft.set(hold=Hold(fact.by, fact.at), pin=0, pinned_by=None, candidate=None)
     if life.rollout:
         _interrupt(draft, life.rollout, fact, reason)
@@ -127,7 +141,7 @@ def _from_rest(draft: Draft, to: int, reason: str) -> None:
     life = draft.life
     left = draft.offer(life.target)
     if left:
-        _remember_failure(draft, left.release, reason)
+        remember_failure(draft, left.release, reason)
         revoked = (*(version for version in life.revoked if version != left.version), left.version)[-KEPT_NEWS:]
         finalized = tuple(done for done in draft.life.finalized if done.version != left.version)
         draft.archive = tuple(done for done in draft.archive if done.version != left.version)

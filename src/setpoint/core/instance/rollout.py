@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import asking, endings, gates, rollback, steering, watching
+from setpoint.core.backoff import backoff
+from setpoint.core.instance import asking, endings, gates, rollback, steering, tasks, watching
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Life, Rollout
 from setpoint.model.policy import Phase, Policy
@@ -36,13 +37,14 @@ def _deployment(draft: Draft, rollout: Rollout, offer: Offer) -> None:
         rollback.fail(draft, rollout, f"the runtime refuses it: {applying.error}")
         return
     reasons = list(gates.checks(draft.rules, draft.life, offer, rollout.attempt, draft.now))
-    if _failed(draft, rollout, reasons):
+    if _failed(draft, rollout, offer, reasons):
         return
     if not _shown(draft, offer):
         _deadline(draft, rollout)
     elif not reasons:
-        attempt = replace(rollout.attempt, phase=Phase.POST_DEPLOYMENT, entered=draft.now, gates={})
-        draft.set_rollout(rollout, attempt=attempt, idle=0)
+        if not _tasks(draft, rollout, offer):
+            attempt = replace(rollout.attempt, phase=Phase.POST_DEPLOYMENT, entered=draft.now, gates={})
+            draft.set_rollout(rollout, attempt=attempt, idle=0)
     else:
         _freshen(draft, rollout, offer, reasons)
 
@@ -53,14 +55,23 @@ def _post_deployment(draft: Draft, rollout: Rollout, offer: Offer) -> None:
     if rollout.attempt.gates and entered_now:
         draft.record("phase-entered", f"{offer.version.name} runs and is verified", attempt=rollout.attempt)
     reasons = list(gates.checks(draft.rules, draft.life, offer, rollout.attempt, draft.now))
-    if _failed(draft, rollout, reasons):
+    if _failed(draft, rollout, offer, reasons):
         return
     if not _shown(draft, offer):
         _sickness(draft, rollout)
     elif not reasons:
-        endings.finalize(draft, offer, rollout.attempt, rollout.began)
+        if not _tasks(draft, rollout, offer):
+            endings.finalize(draft, offer, rollout.attempt, rollout.began)
     else:
         _freshen(draft, rollout, offer, reasons)
+
+
+def _tasks(draft: Draft, rollout: Rollout, offer: Offer) -> bool:
+    """Whether the phase has tasks that have not succeeded; the next one starts, unless a person keeps everything off."""
+    if not steering.hands_off(draft.life) and not draft.life.left:
+        attempt = tasks.run(draft, offer, rollout.attempt)
+        rollout = rollout if attempt is rollout.attempt else draft.set_rollout(rollout, attempt=attempt)
+    return any(gates.tasks(draft.rules, draft.life, offer, rollout.attempt, draft.now))
 
 
 def _ask(draft: Draft, rollout: Rollout, offer: Offer) -> Rollout:
@@ -68,8 +79,9 @@ def _ask(draft: Draft, rollout: Rollout, offer: Offer) -> Rollout:
     return rollout if attempt is rollout.attempt else draft.set_rollout(rollout, attempt=attempt)
 
 
-def _failed(draft: Draft, rollout: Rollout, reasons: list[Reason]) -> bool:
-    failed = next((reason for reason in reasons if reason.failed), None)
+def _failed(draft: Draft, rollout: Rollout, offer: Offer, reasons: list[Reason]) -> bool:
+    undone = gates.tasks(draft.rules, draft.life, offer, rollout.attempt, draft.now)
+    failed = next((reason for reason in (*reasons, *undone) if reason.failed), None)
     if failed:
         rollback.fail(draft, rollout, failed.text)
     return failed is not None
@@ -135,7 +147,7 @@ def _going_back(draft: Draft, rollout: Rollout, offer: Offer) -> None:
     elif rollout.idle >= deadline and not applying.operation:
         _stuck(draft, rollout, f"no progress for {approximate_duration(deadline)}")
         errors = applying.errors + 1
-        draft.set_applying(spec="", errors=errors, retry_at=draft.now + watching.backoff(errors, draft.entity))
+        draft.set_applying(spec="", errors=errors, retry_at=draft.now + backoff(errors, draft.entity))
     else:
         _look_after(draft, _last_look(draft, rollout.began) + deadline - rollout.idle)
 
@@ -152,8 +164,11 @@ def failing(policy: Policy, life: Life, rollout: Rollout, now: Instant) -> bool:
     if life.applying.error or (seen and watching.judges(life) and seen.healthy + seen.unknown < seen.total):
         return True
     offer = next((known for known in life.offers if known.release == rollout.attempt.release), None)
-    return offer is not None and any(
-        _says_no(rollout.attempt, reason) for reason in gates.checks(policy, life, offer, rollout.attempt, now)
+    if offer is None:
+        return False
+    checks = gates.checks(policy, life, offer, rollout.attempt, now)
+    return any(_says_no(rollout.attempt, reason) for reason in checks) or any(
+        tasks.stuck(life, entity) for _, entity in gates.task.pending(policy, life, offer, rollout.attempt)
     )
 
 

@@ -73,6 +73,23 @@ class Admission(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     reasons: tuple[Reason, ...] = ()
 
 
+class Came(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """That an attempt has come to the run of a task, and shares it from then on."""
+
+    at: Instant
+    seen: int
+    """Number of the last status that it had seen then: only later ones count for it."""
+    blind: bool = False
+    """It had seen none, and was not told yet that the run goes on: what it hears first may be an old failure."""
+
+
+class Barrier(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A task that cannot be undone was started: nothing goes back past its release by itself."""
+
+    release: int
+    task: str
+
+
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One try to bring this instance to one release."""
 
@@ -87,8 +104,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Check's name -> what is known, in the present phase only."""
     change: int = 0
     """On a mirroring channel: the mirrored change that this attempt follows."""
-    tasks: dict[str, TaskStatus] = {}
-    """Entity of a run -> what it published last; in every phase so far."""
+    tasks: dict[str, Came] = {}
+    """Entity of a run -> how it came to it; in every phase so far."""
     admission: Admission | None = None
     committed: bool = False
     """A task before deployment was started: the attempt counts as under way, and leases are not given back."""
@@ -262,6 +279,11 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Identities of the most recent acts of people: one delivered again is dropped."""
     sets: dict[str, SetStatus] = {}
     """What the sets of the offers kept here published last."""
+    tasks: dict[str, TaskStatus] = {}
+    """Entity of a run that may matter here -> what it published last."""
+    left: dict[str, int] = {}
+    """Runs that ended attempts came to and that may be under way -> ``Came.seen``. They end before anything new starts."""
+    irreversible: Barrier | None = None
     votes: int = 0
     """Number of the last vote given to a set or to admission."""
     voted: dict[str, str] = {}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
-
 from msgspec.structs import replace
 
+from setpoint.core.backoff import backoff
 from setpoint.core.facts import Applied, Observed, Unobserved
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Life, Rollout, Seen
 from setpoint.model.observation import Observation
 from setpoint.model.policy import Phase
-from setpoint.model.time import MINUTE, SECOND, Duration, Instant
-
-FIRST_RETRY: Duration = SECOND
-LONGEST_RETRY: Duration = 5 * MINUTE
+from setpoint.model.time import Duration, Instant
 
 
 def applied(draft: Draft, fact: Applied) -> None:
@@ -37,12 +33,6 @@ def applied(draft: Draft, fact: Applied) -> None:
         release=draft.life.target,
         outcome="terminal" if fact.terminal else "transient",
     )
-
-
-def backoff(errors: int, salt: str) -> Duration:
-    """Exponential, with up to a quarter of jitter that is the same at every replay."""
-    plain = min(FIRST_RETRY << min(errors - 1, 20), LONGEST_RETRY)
-    return plain + plain * (zlib.crc32(f"{salt}/{errors}".encode()) % 256) // 1024
 
 
 def observed(draft: Draft, fact: Observed) -> None:

@@ -9,7 +9,7 @@ Everything here is a pure question about what is remembered; deciding and explai
 
 from collections.abc import Iterator
 
-from setpoint.core.instance.gates import member
+from setpoint.core.instance.gates import member, task
 from setpoint.core.instance.gates.approval import approvals, countable, topic
 from setpoint.core.instance.gates.calendar import times
 from setpoint.core.instance.gates.check import check, checks, refreshing, uses, window_start
@@ -50,6 +50,7 @@ __all__ = [
     "service_of",
     "services",
     "skipped",
+    "task",
     "tasks",
     "times",
     "topic",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.gates.task import waits
 from setpoint.core.instance.state import Attempt, Gate, Life
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse, Phase, Policy
@@ -14,18 +15,18 @@ from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
 
-def uses(policy: Policy, life: Life, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
-    """The checks that are asked in this phase of an attempt at this offer, informational ones among them."""
+def uses(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[CheckUse]:
+    """The checks that are asked in the attempt's phase by now, informational ones among them: not those that wait for a task."""
     for use in policy.checks:
-        if use.phase is not phase or skipped(life, offer.release, use.name):
+        if use.phase is not attempt.phase or skipped(life, offer.release, use.name):
             continue
-        if applies(use.when, policy, life, offer):
+        if applies(use.when, policy, life, offer) and not waits(use, policy, life, offer, attempt):
             yield use
 
 
 def checks(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
     """Checks of the attempt's phase that do not hold; ``failed`` ones end it. Informational ones are shown and gate nothing."""
-    for use in uses(policy, life, offer, attempt.phase):
+    for use in uses(policy, life, offer, attempt):
         reason = None if use.informational else check(use, attempt.gates.get(use.name), attempt, now)
         if reason:
             yield reason

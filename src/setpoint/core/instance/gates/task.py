@@ -1,18 +1,156 @@
-"""Tasks of a phase that have not succeeded yet."""
-
-# ruff: noqa: ARG001 - under way
+"""Tasks of a phase that have not succeeded yet, and runs of attempts that ended which are under way still."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from setpoint.core.instance.state import Attempt, Life
-from setpoint.model.policy import Policy
+from setpoint.core import task
+from setpoint.core.facts import TaskStatus
+from setpoint.core.instance.facts_of import applies, values
+from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.state import Attempt, Came, Life
+from setpoint.model.lookup import LookupMissing, resolve
+from setpoint.model.policy import CheckUse, Policy, TaskUse
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
-from setpoint.model.time import Instant
+from setpoint.model.tasks import TaskStage
+from setpoint.model.time import Instant, approximate_duration
+
+_BEGUN = frozenset({TaskStage.RUNNING, TaskStage.RETRYING})
+
+
+def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> str:
+    """Entity of the run that counts for an attempt at this offer: its own, or the one of everybody with its key."""
+    key = use.key
+    if "${" in key:
+        try:
+            key = str(resolve(key, values(life, offer, attempt)))
+        except LookupMissing:
+            key = ""  # the definition looks it up in vain as well, and says so
+    application = policy.instance.partition("/")[0]
+    return f"task:{application}/{use.name}#{key or f'instance:{policy.instance}'}#{offer.release}"
+
+
+def concerned(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[tuple[TaskUse, str]]:
+    """The tasks of an attempt's phase in their order, skipped ones among them, each with the entity of its run."""
+    for use in policy.tasks:
+        if use.phase is attempt.phase and applies(use.when, policy, life, offer):
+            yield use, run_of(use, policy, life, offer, attempt)
+
+
+def pending(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[tuple[TaskUse, str]]:
+    """Those that have to succeed still. One that was skipped while it runs is waited for all the same."""
+    for use, entity in concerned(policy, life, offer, attempt):
+        if succeeded(life, entity):
+            continue
+        if not skipped(life, offer.release, use.name) or running(life, attempt.tasks, entity):
+            yield use, entity
+
+
+def succeeded(life: Life, entity: str) -> bool:
+    """Whether a run has succeeded, as far as this instance was told. That is for good."""
+    status = life.tasks.get(entity)
+    return status is not None and status.state is TaskStage.SUCCEEDED
+
+
+def running(life: Life, came: dict[str, Came], entity: str) -> bool:
+    """Whether a run that an attempt came to may be under way at this moment."""
+    if entity not in came:
+        return False
+    status = life.tasks.get(entity)
+    return status is None or status.number <= came[entity].seen or status.state is TaskStage.RUNNING
+
+
+def under_way(life: Life, attempt: Attempt) -> list[str]:
+    """The runs that an attempt came to and that may be under way at this moment."""
+    return [entity for entity in attempt.tasks if running(life, attempt.tasks, entity)]
+
+
+def waits(use: CheckUse, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> bool:
+    """Whether a check waits for a task of its phase, and so is not asked yet."""
+    return bool(use.after) and any(other.name == use.after for other, _ in pending(policy, life, offer, attempt))
 
 
 def tasks(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
     """Tasks of the attempt's phase that are not through; ``failed`` ones end it."""
-    yield from ()
+    ahead = ""
+    for use, entity in pending(policy, life, offer, attempt):
+        yield _reason(use, entity, life.tasks.get(entity), attempt.tasks.get(entity), ahead, now)
+        ahead = ahead or use.name
+    known = {entity for _, entity in pending(policy, life, offer, attempt)} if attempt.tasks else ()
+    yield from (_still(life, entity, now) for entity in under_way(life, attempt) if entity not in known)
+
+
+def left(life: Life, now: Instant) -> Iterator[Reason]:
+    """Runs of other attempts of this instance that are waited for before anything new starts."""
+    others: Iterable[str] = life.left
+    if life.rollout:
+        others = dict.fromkeys([*life.left, *under_way(life, life.rollout.attempt)])
+    yield from (_still(life, entity, now) for entity in others)
+
+
+def _still(life: Life, entity: str, now: Instant) -> Reason:
+    status = life.tasks.get(entity)
+    which = f"{task.name_of(entity)} of release {task.release_of(entity)}"
+    return Reason(
+        "task",
+        f"waits for the end of {which}, which is under way still",
+        subject=entity,
+        since=min(status.since, now) if status else 0,
+        awaits=f"the end of {which}",
+    )
+
+
+def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | None, ahead: str, now: Instant) -> Reason:
+    told = came is not None and status is not None and status.number > came.seen
+    if status is None or not (told or status.state in _BEGUN):
+        return _not_begun(use, entity, came, ahead)
+    name, tries = use.name, f"try {status.tries} of {status.most}"
+    text, until, awaits, unblock = "", None, f"the end of {name}", ""
+    match status.state:
+        case TaskStage.RUNNING:
+            before = f"; the one before: {status.reason}" if status.tries > 1 else ""
+            text = f"{name} runs, {tries}, for at most {approximate_duration(use.task.timeout)}{before}"
+        case TaskStage.RETRYING:
+            soon = approximate_duration(max(status.retry_at - now, 0) + 999)
+            text, until = f"{name} failed at {tries}: {status.reason}; it is tried again in {soon}", status.retry_at
+        case TaskStage.UNKNOWN:
+            text = f"nobody saw {tries} of {name} end ({status.reason}), and it must not run twice"
+            awaits, unblock = "a person", f"retry --succeeded if it did, retry if not, or skip {name}"
+        case TaskStage.FAILED:
+            text = f"{name} failed at {tries}: {status.reason}"
+            awaits, unblock = "a person", f"retry, or skip {name}"
+        case _:
+            text, awaits = f"{name} goes on once everything else holds", "everything else in its phase"
+    final = told and came is not None and not came.blind and status.state is TaskStage.FAILED and use.on_fail == "fail"
+    return Reason(
+        "task",
+        text,
+        phase=use.phase,
+        gate=name,
+        subject=entity,
+        since=min(status.since, now),
+        until=until,
+        awaits=awaits,
+        unblock=unblock,
+        failed=final,
+    )
+
+
+def _not_begun(use: TaskUse, entity: str, came: Came | None, ahead: str) -> Reason:
+    if came:
+        text, awaits = f"{use.name} is about to start", f"the start of {use.name}"
+    elif ahead:
+        text, awaits = f"{use.name} runs after {ahead}", f"{ahead} succeeding"
+    else:
+        text, awaits = f"{use.name} runs once everything else holds", "everything else in its phase"
+    return Reason(
+        "task",
+        text,
+        phase=use.phase,
+        gate=use.name,
+        subject=entity,
+        since=came.at if came else 0,
+        awaits=awaits,
+        unblock=f"skip {use.name}",
+    )
