@@ -1,6 +1,17 @@
 """What each key of the configuration means: model -> key -> a sentence. The empty key is what stands above the table."""
 
-KIND_ORDER = ("Organization", "Application", "Channel", "Service", "Runtime", "Protection", "Task", "Calendar", "Policy")
+KIND_ORDER = (
+    "Organization",
+    "Application",
+    "Channel",
+    "Service",
+    "Runtime",
+    "Protection",
+    "Task",
+    "Calendar",
+    "Policy",
+    "Invariant",
+)
 
 _CONSTANTS = "values that lookups read as `${constants.X}`; later nodes win: organization, application, runtime, channel, service"
 _ENV = "environment of what runs; merged in the same order, `null` removes a variable"
@@ -335,6 +346,28 @@ MEANINGS: dict[str, dict[str, str]] = {
         "once": "a try whose end nobody saw (the engine was killed meanwhile) is not repeated: a person is asked",
         "irreversible": "once it was started, nothing is rolled back past it by itself",
     },
+    "Invariant": {
+        "": "What must always be so, whoever owns the application. It is looked at with every change of what it speaks of; "
+        "`setpoint invariants` shows whether it holds. See [invariants](invariants.md).",
+        "select": "the instances that it speaks of, of any application",
+        "when": "only while the attempt that moved target last has these labels and facts",
+        "require": "what must hold",
+        "onViolation": "record it, or also stop the line of the application",
+    },
+    "Require": {
+        "": "All of what is written must hold.",
+        "title": "Requirement",
+        "finalizedIn": "these channels (or groups) have finalized the version, ever; one that lacks the service violates it",
+        "notBad": "the version is not marked bad",
+        "approved": "it was approved when it moved forward",
+        "runs": "the version is in this range",
+        "sameAs": "what is finalized is what is finalized in that channel, while neither is being deployed",
+        "skew": "it and another service of the channel are no further apart",
+        "open": "it moved forward only while this Calendar was open",
+        "moving": "no more of them than this are being deployed at once",
+    },
+    "Approved": {"": "", "title": "Approval required", "topic": "of which topic", "min": "by how many people"},
+    "Skew": {"": "", "title": "Distance allowed", "service": "the other service", "maxStep": "the largest step between the two"},
     "Program": {
         "": "Exit 0 is yes, 1 is no; the last line written is the reason.",
         "command": "program and arguments; one with a slash is a file beside this document",

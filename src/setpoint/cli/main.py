@@ -13,6 +13,7 @@ from setpoint.cli.commands import (
     configuration,
     doctor,
     engine,
+    invariants,
     marking,
     people,
     releases,
@@ -30,7 +31,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (engine, configuration, releases, watching, approvals, steering, marking, stopping, stories, people, doctor):
+for group in (
+    engine,
+    configuration,
+    releases,
+    watching,
+    approvals,
+    steering,
+    marking,
+    stopping,
+    stories,
+    people,
+    invariants,
+    doctor,
+):
     group.register(app)
 
 

@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from setpoint.config.documents import (
     KINDS,
-    LATER_KINDS,
     Application,
     Calendar,
     Channel,
     ChannelFields,
+    Invariant,
     Labelled,
     Organization,
     Policy,
@@ -78,6 +78,7 @@ class Catalog:
     tasks: dict[str, Entry[Task]] = field(default_factory=dict)
     calendars: dict[str, Entry[Calendar]] = field(default_factory=dict)
     policies: dict[str, Entry[Policy]] = field(default_factory=dict)
+    invariants: dict[str, Entry[Invariant]] = field(default_factory=dict)
     below: dict[str, ApplicationEntries] = field(default_factory=dict)
     complete: bool = True
     documents: int = 0
@@ -112,7 +113,8 @@ class Catalog:
         """Every document and channel."""
         if self.organization:
             yield self.organization
-        for group in (self.applications, self.runtimes, self.protections, self.tasks, self.calendars, self.policies):
+        rules = (self.protections, self.tasks, self.calendars, self.policies, self.invariants)
+        for group in (self.applications, self.runtimes, *rules):
             yield from group.values()
         for below in self.below.values():
             yield from (group.entry for group in below.groups.values())
@@ -202,8 +204,6 @@ def _kind(tree: Mapping, problems: Problems) -> type[Labelled] | None:
         problems.add(
             "missing-kind", place, "", "the document does not say its `kind`.", f"Add `kind:` with one of {', '.join(KINDS)}."
         )
-    elif kind in LATER_KINDS:
-        problems.add("later", kind.position, "", f"this version has no kind {kind} yet.", f"There is: {', '.join(KINDS)}.")
     elif kind not in KINDS:
         problems.add("unknown-kind", kind.position, "", f'there is no kind "{kind}".', suggest(kind, KINDS))
     else:
@@ -241,6 +241,7 @@ def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], probl
             Task: catalog.tasks,
             Calendar: catalog.calendars,
             Policy: catalog.policies,
+            Invariant: catalog.invariants,
         }
         plural = "policies" if model is Policy else f"{model.__name__.lower()}s"
         _put(groups[model], entry, plural, problems)

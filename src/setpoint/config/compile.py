@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from setpoint.config import paths
 from setpoint.config.beside import ServiceOrderings, check_waiting, sets_of
@@ -18,6 +19,7 @@ from setpoint.config.documents.runtime import ADAPTERS
 from setpoint.config.files import gather
 from setpoint.config.groups import expand_groups
 from setpoint.config.instances import LOCAL, build_instances, effective_tree
+from setpoint.config.invariants import InvariantCompiler, watched
 from setpoint.config.limits import LimitCompiler, waves_of
 from setpoint.config.lookups import LookupFailedError, resolve_tree, strict
 from setpoint.config.orderings import Neighbours, neighbours_of
@@ -35,6 +37,7 @@ from setpoint.config.tasks import TaskCompiler
 from setpoint.config.values import as_text, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
+from setpoint.model.invariants import Invariant
 from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.spec import Scalar, Source, Spec, Version, digest
 from setpoint.model.versions import is_version_name
@@ -82,10 +85,13 @@ class Configuration:
         instances: dict[str, Instance],
         policies: dict[str, Policy],
         groups: dict[str, GroupWaves],
+        invariants: dict[str, Invariant],
     ) -> None:
         self.root = root
         self.groups = groups
         """``application/group`` -> how a release goes through it, of groups with limits."""
+        self.invariants = invariants
+        """By name."""
         self._catalog, self._files, self._instances, self._policies = catalog, files, instances, policies
         self._by_service: dict[tuple[str, str], dict[str, Instance]] = {}
         self._revisions: dict[tuple[str, str], str] = {}
@@ -327,15 +333,18 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     compiler = PolicyCompiler(catalog, checks, TaskCompiler(resolver), beside, stable, limits, problems)
     neighbours = {name: neighbours_of(catalog, name, instances.keys()) for name in catalog.applications}
     waves = {name: waves_of(catalog, name, neighbours[name], problems) for name in catalog.applications}
+    invariants = InvariantCompiler(catalog, instances, problems).compile()
+    told = watched(invariants)
     policies = {}
     for name, instance in instances.items():
         owner = str(instance.application.name)
-        policies[name] = compiler.compile(instance, neighbours[owner], waves[owner])
+        policy = compiler.compile(instance, neighbours[owner], waves[owner])
+        policies[name] = replace(policy, watched=True) if name in told else policy
         check_running(catalog, instance, files, root, problems)
         _check_mirror(catalog, instance, instances, problems)
     check_waiting(catalog, instances, beside.waits, problems)
     groups = {one.group.group: one.group for below in waves.values() for one in below.values()}
-    return Configuration(catalog, files, root, instances, policies, groups), problems.in_order()
+    return Configuration(catalog, files, root, instances, policies, groups, invariants), problems.in_order()
 
 
 def _check_mirror(catalog: Catalog, instance: Instance, instances: AnyMapping[str, Instance], problems: Problems) -> None:

@@ -108,7 +108,7 @@ def _policies(old: Policy, new: Policy) -> tuple[dict[str, str], dict[str, str]]
 
 def _fields(policy: Policy) -> dict[str, str]:
     fields = _plain(policy)
-    del fields["instance"]
+    del fields["instance"], fields["watched"]
     for kind in ("checks", "tasks"):
         fields[kind] = [gate | {"name": f"{gate['name']}@{gate['phase']}"} for gate in fields[kind]]
     fields["services"] = [one | {"name": f"{one['name']}@{one['instance']}"} for one in fields["services"]]

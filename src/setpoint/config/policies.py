@@ -15,7 +15,7 @@ from setpoint.config.builtins import CHANNEL_STABLE, ORDERINGS, SERVICE_STABLE
 from setpoint.config.catalog import Catalog
 from setpoint.config.checks import CheckCompiler
 from setpoint.config.conditions import NEVER, both, decide
-from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, Gated, ProtectionEntry
+from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, CalendarFields, Gated, ProtectionEntry
 from setpoint.config.documents.service import ServiceAfter
 from setpoint.config.limits import LimitCompiler, Waves
 from setpoint.config.lookups import LookupReport, resolve_tree
@@ -207,12 +207,7 @@ class PolicyCompiler:
         name = str(entry.name or f"calendar-{number + 1}")
         windows = document or entry
         override = entry.override if entry.override is not None else document.override if document else None
-        calendar = Calendar(
-            name,
-            None if windows.open is None else tuple(window.value() for window in windows.open),
-            tuple(window.value() for window in windows.closed),
-            str(entry.in_flight or windows.in_flight or "finish"),
-        )
+        calendar = calendar_value(name, windows, str(entry.in_flight or ""))
         zone = entry.timezone or windows.timezone or instance.zone(level)
         return CalendarUse(name, calendar, str(zone), instance.subject(level), when, _principals(override))
 
@@ -234,6 +229,16 @@ def _append(found: list[Any], use: Any, node: str) -> None:
 
 def _principals(override: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return None if override is None else tuple(str(principal) for principal in override)
+
+
+def calendar_value(name: str, windows: CalendarFields, in_flight: str = "") -> Calendar:
+    """What a document, or an entry in place, says."""
+    return Calendar(
+        name,
+        None if windows.open is None else tuple(window.value() for window in windows.open),
+        tuple(window.value() for window in windows.closed),
+        in_flight or str(windows.in_flight or "finish"),
+    )
 
 
 def _accepts(instance: Instance) -> Accepts | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core import admission, attachment, line, scope, sets, task, topic
+from setpoint.core import admission, attachment, invariant, line, scope, sets, task, topic
 from setpoint.core.facts import AnyFact
 from setpoint.core.instance import turn
 from setpoint.core.instance.state import InstanceState, offer_of
@@ -23,6 +23,7 @@ _ACTORS: dict[str, Callable[[str, Any, Sequence[AnyFact], Instant], Decision]] =
     "task": task.decide,
     "set": sets.decide,
     "admission": admission.decide,
+    "invariant": invariant.decide,
 }
 STATES: dict[str, type[msgspec.Struct]] = {
     "instance": InstanceState,
@@ -33,6 +34,7 @@ STATES: dict[str, type[msgspec.Struct]] = {
     "task": task.TaskState,
     "set": sets.SetState,
     "admission": admission.AdmissionState,
+    "invariant": invariant.InvariantState,
 }
 
 

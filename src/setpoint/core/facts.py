@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.invariants import Invariant
 from setpoint.model.observation import Observation
 from setpoint.model.people import By, Person
 from setpoint.model.policy import GroupWaves, Policy
@@ -75,6 +76,24 @@ class Neighbour(Fact, frozen=True, gc=False):
     """As it was when *good* changed last: releases before it that are not finalized here were passed over."""
     declined: dict[int, str] = {}
     """Recent releases that this instance does not take (pinned, held, not accepted …) -> why."""
+    moving: bool = False
+    """A rollout is in its deployment, or goes back. Told, as ``move`` is, only where an invariant watches."""
+    move: Move | None = None
+
+
+class Move(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The last move of target, as far as an invariant asks for it."""
+
+    release: int
+    version: Version
+    at: Instant = 0
+    """0: it was made before anybody watched, so that neither when nor with whose approval is known."""
+    labels: dict[str, str] = {}
+    """The facts of the attempt, as ``when`` sees them."""
+    approvals: dict[str, int] = {}
+    """Topic -> how many approvals counted."""
+    back: bool = False
+    """A rollback, which no gate before deployment holds up."""
 
 
 class Finalization(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -447,6 +466,43 @@ class TaskRetried(Signal, frozen=True, gc=False, kw_only=True):
     succeeded: bool = False
 
 
+# --- to an invariant (document) ------------------------------------------------------------------------------------------
+
+
+class InvariantConfigured(Fact, frozen=True, gc=False):
+    """What must always be so, new or changed; None: the document left the configuration."""
+
+    number: int
+    """Revision of the configuration: one lower than the last one told is dropped."""
+    invariant: Invariant | None = None
+
+
+class InvariantStatus(Fact, frozen=True, gc=False):
+    """What an invariant publishes: everything that violates it now."""
+
+    invariant: str
+    number: int
+    violations: tuple[Violation, ...] = ()
+
+
+class Violation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One instance (or all of them together) that is not as an invariant wants it."""
+
+    what: str
+    """The key of ``require``."""
+    text: str
+    instance: str = ""
+    """Empty: all members together."""
+    release: int = 0
+    version: str = ""
+    since: Instant = 0
+
+    @property
+    def key(self) -> str:
+        """The same violation has the same key, however its text changes."""
+        return f"{self.what}/{self.instance}/{self.release}"
+
+
 # --- to admission (one of an organization) -------------------------------------------------------------------------------
 
 
@@ -562,6 +618,7 @@ AnyFact = (
     | Applied | Observed | Unobserved | Skipped | Pinned | Unpinned | Held | Resumed | RolledBack | Retried
     | Ask | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
     | TaskStatus | Granted | Queued | SetStatus | TaskWanted | TaskLeft | TaskFinished | TaskRetried
+    | InvariantConfigured | InvariantStatus
     | LimitsConfigured | AskAdmission | Returned | Began | Ended | Rostered | WaveVote | WavesResumed | SetFormed | SetVote
     | Observing | Healing | Marked | Cancelled | Stopped | Started | Paused | Unpaused | ScopeStatus | LineStatus
 )  # fmt: skip

@@ -235,3 +235,5 @@ class Policy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     poll_settled: Duration = 5 * MINUTE
     grace: Duration = 30 * SECOND
     """Before an apply that does not show is repeated, and for which a finalizing rollout may be observed unhealthy."""
+    watched: bool = False
+    """An invariant of the user's own wants to be told of its moves."""

@@ -1,4 +1,4 @@
-"""The kinds of documents, one file each, as pydantic models; ``KINDS`` names those of this version and those to come."""
+"""The kinds of documents, one file each, as pydantic models; ``KINDS`` names them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from setpoint.config.documents.application import Application
 from setpoint.config.documents.base import Document, Labelled, Node, Stray
 from setpoint.config.documents.calendar import Calendar
 from setpoint.config.documents.channel import Channel, ChannelFields
+from setpoint.config.documents.invariant import Invariant
 from setpoint.config.documents.organization import Organization
 from setpoint.config.documents.policy import Policy
 from setpoint.config.documents.protection import Protection
@@ -23,17 +24,17 @@ KINDS: dict[str, type[Labelled]] = {
     "Task": Task,
     "Calendar": Calendar,
     "Policy": Policy,
+    "Invariant": Invariant,
 }
-LATER_KINDS = ("Invariant",)
 
 __all__ = [
     "KINDS",
-    "LATER_KINDS",
     "Application",
     "Calendar",
     "Channel",
     "ChannelFields",
     "Document",
+    "Invariant",
     "Labelled",
     "Node",
     "Organization",

@@ -11,7 +11,7 @@ import binascii
 import logging
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pydantic import Field
@@ -26,8 +26,9 @@ from setpoint.control.instances import line_of
 from setpoint.control.permissions import Permission
 from setpoint.control.planning import AutomaticRelease, Plan, make_plan
 from setpoint.control.registry import Answer, Request, command
-from setpoint.core.facts import AnyFact, Configured, Removed
+from setpoint.core.facts import AnyFact, Configured, InvariantConfigured, Removed
 from setpoint.core.instance.state import InstanceState
+from setpoint.core.invariant import InvariantState
 from setpoint.model.people import ENGINE, Person
 from setpoint.model.release import Release
 from setpoint.model.spec import digest
@@ -183,7 +184,11 @@ async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progres
     control = act.control
     await control.adopt(configuration)
     number = progress.revision
-    told = [*await _policies(control, configuration, number), *await _removals(control, configuration, number)]
+    told = [
+        *await _policies(control, configuration, number),
+        *await _removals(control, configuration, number),
+        *await _invariants(control, configuration, number),
+    ]
     await control.engine.post_all(told)
     releases: dict[str, int] = {}
     for wanted in plan.releases:
@@ -212,10 +217,28 @@ async def _removals(control: Control, configuration: Configuration, number: int)
     ]
 
 
+async def _invariants(control: Control, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
+    """Those that are new or changed, and those that are gone."""
+    found: list[tuple[str, AnyFact]] = []
+    for name, invariant in configuration.invariants.items():
+        state = await control.engine.read(f"invariant:{name}")
+        if not isinstance(state, InvariantState) or state.invariant != invariant:
+            found.append((f"invariant:{name}", InvariantConfigured(number=number, invariant=invariant)))
+    async for entity, state in _all_of(control, "invariant"):
+        if entity.partition(":")[2] not in configuration.invariants and state.invariant is not None:
+            found.append((entity, InvariantConfigured(number=number)))
+    return found
+
+
 async def instances_of(control: Control) -> AsyncIterator[tuple[str, InstanceState]]:
     """Every instance that ever was."""
+    async for entity, state in _all_of(control, "instance"):
+        yield entity, state
+
+
+async def _all_of(control: Control, kind: str) -> AsyncIterator[tuple[str, Any]]:
     after = ""
-    while page := await control.engine.scan("instance", after=after):
+    while page := await control.engine.scan(kind, after=after):
         for entity, state in page:
             yield entity, state
         after = page[-1][0]

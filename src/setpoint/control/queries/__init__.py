@@ -1,5 +1,31 @@
 """Every query. Importing this registers them."""
 
-from setpoint.control.queries import audit, checking, doctor, explain, history, logs, preview, releases, status, timeline, whoami
+from setpoint.control.queries import (
+    audit,
+    checking,
+    doctor,
+    explain,
+    history,
+    invariants,
+    logs,
+    preview,
+    releases,
+    status,
+    timeline,
+    whoami,
+)
 
-__all__ = ["audit", "checking", "doctor", "explain", "history", "logs", "preview", "releases", "status", "timeline", "whoami"]
+__all__ = [
+    "audit",
+    "checking",
+    "doctor",
+    "explain",
+    "history",
+    "invariants",
+    "logs",
+    "preview",
+    "releases",
+    "status",
+    "timeline",
+    "whoami",
+]

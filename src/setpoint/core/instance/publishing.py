@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from setpoint.core import scope
 from setpoint.core.facts import Neighbour
-from setpoint.core.instance import gates
+from setpoint.core.instance import gates, moves
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import InstanceState, Life, offer_of
 from setpoint.core.instructions import Publish, Subscribe, Unsubscribe
@@ -15,37 +15,41 @@ def advance(draft: Draft, before: InstanceState) -> None:
     """Publish a changed status; listen to whom is needed now, and no more to who is not."""
     if draft.life is before.life and draft.policy is before.policy:
         return
-    _publish(draft, before.life)
+    if draft.policy is not None and draft.policy.watched:
+        moves.note(draft, before.life)
+    _publish(draft, before)
     _listen(draft, before)
 
 
-def _publish(draft: Draft, before: Life) -> None:
-    life = draft.life
-    if _news(life) != _news(before):
-        draft.set(published=life.published + 1)
-        draft.out.append(Publish(status(draft)))
+def _publish(draft: Draft, before: InstanceState) -> None:
+    if _news(draft.policy, draft.life) != _news(before.policy, before.life):
+        draft.set(published=draft.life.published + 1)
+        draft.out.append(Publish(status(draft.instance, draft.life, draft.policy, older=bool(draft.archive))))
 
 
-def _news(life: Life) -> tuple[object, ...]:
-    return (life.goods, life.change, life.finalized, life.revoked, life.rolled_back, life.declined)
+def _news(policy: Policy | None, life: Life) -> tuple[object, ...]:
+    watched = (moves.moving(life), life.moved) if policy is not None and policy.watched else ()
+    return (*watched, life.goods, life.change, life.finalized, life.revoked, life.rolled_back, life.declined)
 
 
-def status(draft: Draft) -> Neighbour:
-    """The whole status, numbered."""
-    life = draft.life
+def status(instance: str, life: Life, policy: Policy | None, *, older: bool) -> Neighbour:
+    """The whole status, numbered. ``older``: there are finalizations that are not told."""
     good = offer_of(life, life.good)
+    watched = policy is not None and policy.watched
     return Neighbour(
-        instance=draft.instance,
+        instance=instance,
         number=life.published,
         good=life.good,
         version=good.version if good else None,
         change=life.change,
         finalized=life.finalized,
-        truncated=bool(draft.archive),
+        truncated=older,
         revoked=life.revoked,
         rolled_back=life.rolled_back,
         frontier=life.frontier,
         declined=life.declined,
+        moving=watched and moves.moving(life),
+        move=life.moved if watched else None,
     )
 
 

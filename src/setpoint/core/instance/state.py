@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from setpoint.core.facts import Finalization, LineStatus, Need, Neighbour, ScopeStatus, SetStatus, TaskStatus, TopicStatus
+from setpoint.core.facts import Finalization, LineStatus, Move, Need, Neighbour, ScopeStatus, SetStatus, TaskStatus, TopicStatus
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
 from setpoint.model.policy import Phase, Policy
@@ -273,6 +273,8 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     configured: int = 0
     """Revision of the configuration that was told last."""
     published: int = 0
+    moved: Move | None = None
+    """The last move of target, kept only where an invariant watches."""
     slot: tuple[int, int] = (0, 0)
     """Cadence: start of the last occurrence used, and how many releases it admitted."""
     signals: tuple[str, ...] = ()

@@ -1,0 +1,67 @@
+"""Invariants: what must always be so, and whether it is."""
+
+from __future__ import annotations
+
+from setpoint.control.act import Act
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, query
+from setpoint.core.invariant import InvariantState
+from setpoint.model.invariants import Invariant
+from setpoint.model.time import Instant
+
+
+class InvariantsRequest(Request):
+    """All of them."""
+
+
+class ViolationView(Answer):
+    """One instance, or all of them together, that is not as it must be."""
+
+    instance: str
+    """Empty: all of them together."""
+    what: str
+    text: str
+    since: Instant
+    release: int
+
+
+class InvariantView(Answer):
+    """One Invariant document."""
+
+    name: str
+    select: str
+    instances: int
+    """So many it speaks of."""
+    stops: bool
+    """A violation stops the line."""
+    holds: bool
+    violations: list[ViolationView]
+
+
+class Invariants(Answer):
+    """In the order of the configuration."""
+
+    invariants: list[InvariantView]
+
+
+@query("invariants", Permission.VIEW, InvariantsRequest, Invariants, "What must always be so, and what is not.")
+async def invariants(act: Act, _request: InvariantsRequest) -> Invariants:
+    """Of the configuration in force."""
+    found = act.control.configuration.invariants
+    return Invariants(invariants=[await _view(act, invariant) for invariant in found.values()])
+
+
+async def _view(act: Act, invariant: Invariant) -> InvariantView:
+    state = await act.control.engine.read(f"invariant:{invariant.name}")
+    violations = state.violations if isinstance(state, InvariantState) else ()
+    return InvariantView(
+        name=invariant.name,
+        select=invariant.select,
+        instances=len(invariant.members),
+        stops=invariant.stop,
+        holds=not violations,
+        violations=[
+            ViolationView(instance=one.instance, what=one.what, text=one.text, since=one.since, release=one.release)
+            for one in violations
+        ],
+    )

@@ -1,0 +1,130 @@
+"""What is not as an invariant of the user's own wants it: a pure question about what instances say of themselves.
+
+What is required of each instance that it speaks of, once something is target there (an instance that never was moved violates
+nothing). ``when`` sees the instance's labels and the facts of the attempt that moved target last.
+
+``finalizedIn``   target's version was finalized in each of the channels, ever; a channel that lacks the service violates it
+``notBad``        target's version is not marked bad
+``runs``          target's version is in the range
+``approved``      target moved forward with so many approvals of the topic
+``open``          target moved forward while the calendar was open
+``sameAs``        what is finalized is what is finalized there, unless one of the two is being deployed
+``skew``          target and the other service's target in the same channel are no larger step apart
+``moving``        no more of them than the amount are being deployed, or go back, at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from setpoint.core.calendars import opening
+from setpoint.core.facts import Move, Neighbour, Violation
+from setpoint.model import versions
+from setpoint.model.invariants import Invariant, Member
+
+_RANKS = {"none": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
+
+
+def violations(invariant: Invariant, states: Mapping[str, Neighbour], bad: Collection[str]) -> list[Violation]:
+    """Everything that violates the invariant in these states, in the order of its members; ``since`` is not filled in.
+
+    ``states`` is what each instance says of itself: ``instance.publishing.status`` of its state (with ``policy.watched``), or
+    what it published last. ``bad`` are the versions marked bad, as ``application/service/version``. To ask it of a whole world,
+    as a simulator does after each turn, build both from the states of its entities: then nothing is on its way, and all of it
+    counts at once.
+    """
+    found: list[Violation] = []
+    concerned = 0
+    for member in invariant.members:
+        status = states.get(member.instance)
+        if status is None or status.move is None or not _applies(invariant, member, status.move):
+            continue
+        concerned += 1
+        for what, text in _member(invariant, member, status, status.move, states, bad):
+            move = status.move
+            found.append(Violation(what, text, member.instance, move.release, move.version.name))
+    moving = [one.instance for one in invariant.members if one.instance in states and states[one.instance].moving]
+    most = _amount(invariant.require.moving, len(invariant.members))
+    if most is not None and len(moving) > most:
+        found.append(Violation("moving", f"{len(moving)} are being deployed at once, and {most} may be: {_names(moving)}"))
+    return found
+
+
+def _applies(invariant: Invariant, member: Member, move: Move) -> bool:
+    return invariant.when is None or invariant.when.matches({**member.labels, **move.labels})
+
+
+def _member(
+    invariant: Invariant, member: Member, status: Neighbour, move: Move, states: Mapping[str, Neighbour], bad: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    require, name, where = invariant.require, move.version.name, member.instance.partition("/")[2]
+    for channel in member.lacks:
+        yield "sameAs" if channel == require.same_as else "finalizedIn", f"{channel} does not have what {where} runs"
+    for other in member.finalized_in:
+        if not _finalized(states.get(other), move):
+            yield "finalizedIn", f"{where} was brought to {name}, which {_channel(other)} has not finalized"
+    if require.not_bad and f"{member.instance.rpartition('@')[0]}/{name}" in bad:
+        yield "notBad", f"{where} was brought to {name}, which is marked bad"
+    if require.runs and not versions.parse_range(require.runs).contains(name):
+        yield "runs", f"{where} was brought to {name}, which is not in {require.runs}"
+    yield from _forward(invariant, member, move, where)
+    if text := _different(member, status, states):
+        yield "sameAs", text
+    if text := _apart(invariant, member, move, states):
+        yield "skew", text
+
+
+def _finalized(status: Neighbour | None, move: Move) -> bool:
+    """Whether a version was finalized; where older finalizations are not told, it may have been one of them."""
+    return status is not None and (status.truncated or any(done.version == move.version for done in status.finalized))
+
+
+def _forward(invariant: Invariant, member: Member, move: Move, where: str) -> Iterator[tuple[str, str]]:
+    """What holds of the moment of a move: not of rollbacks, which wait for nobody, nor of what nobody saw."""
+    require = invariant.require
+    if move.back or not move.at:
+        return
+    given = move.approvals.get(require.topic, 0)
+    if require.topic and given < require.approvers:
+        yield "approved", f"{where} was brought to {move.version.name} with {given} of {require.approvers} for {require.topic}"
+    if require.calendar is not None and not opening(require.calendar, member.timezone, move.at).open:
+        yield "open", f"{where} was brought to {move.version.name} while {require.calendar.name} was closed"
+
+
+def _different(member: Member, status: Neighbour, states: Mapping[str, Neighbour]) -> str:
+    other = states.get(member.same_as) if member.same_as else None
+    if other is None or status.moving or other.moving or status.version == other.version:
+        return ""
+    here, there = (one.version.name if one.version else "nothing" for one in (status, other))
+    parts = " in another configuration" if here == there else ""
+    return f"{member.instance.partition('/')[2]} has finalized {here}, and {_channel(member.same_as)} {there}{parts}"
+
+
+def _apart(invariant: Invariant, member: Member, move: Move, states: Mapping[str, Neighbour]) -> str:
+    other = states.get(member.beside) if member.beside else None
+    if other is None or other.move is None:
+        return ""
+    mine, its = move.version.name, other.move.version.name
+    step = versions.step(mine, its)
+    step = versions.step(its, mine) if step == "back" else step
+    if step in _RANKS and _RANKS[step] <= _RANKS[invariant.require.max_step]:
+        return ""
+    how = "cannot be compared" if step == "unknown" else f"are a {step} step apart"
+    return f"{member.instance.partition('/')[2]} {mine} and {member.beside.partition('/')[2]} {its} {how}"
+
+
+@lru_cache(maxsize=1024)
+def _amount(text: str, among: int) -> int | None:
+    if not text:
+        return None
+    return max(1, -(-int(text[:-1]) * among // 100)) if text.endswith("%") and text != "0%" else int(text.rstrip("%"))
+
+
+def _channel(instance: str) -> str:
+    return instance.rpartition("@")[2]
+
+
+def _names(instances: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(instance.partition("/")[2] for instance in instances[:most])
+    return shown + (f" and {len(instances) - most} more" if len(instances) > most else "")
