@@ -183,7 +183,8 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
             unblock="release a fix",
             failed=True,
         )
-    if not watching.shows(seen, offer.spec) or not watching.judges(life):
+    still = steering.hands_off(life) and not life.applying.operation
+    if not still and not (watching.shows(seen, offer.spec) and watching.judges(life)):
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:
         yield from gates.checks(policy, life, offer, under_way.attempt, now)
@@ -234,11 +235,20 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
         text = f"hands off: the same difference came back {life.breaker.count} times: {drift}"
         yield Reason("breaker", text, since=life.breaker.since, awaits="a change of the difference", unblock="resume")
     elif drift:
-        yield Reason("drift", f"drift: {drift}", awaits="the next look at the runtime")
+        yield Reason("drift", f"drift: {drift}", since=_seen_at(life), awaits="the next look at the runtime")
     elif not watching.shows(seen, target.spec):
         yield Reason(
-            "unhealthy", _unwell(life, target), awaits="the next look at the runtime", unblock="see to the service, or roll back"
+            "unhealthy",
+            _unwell(life, target),
+            since=_seen_at(life),
+            awaits="the next look at the runtime",
+            unblock="see to the service, or roll back",
         )
+
+
+def _seen_at(life: Life) -> Instant:
+    """When what runs was seen to be as it is: looks are told when something changed."""
+    return life.current.at if life.current else 0
 
 
 def _unwell(life: Life, target: Offer) -> str:

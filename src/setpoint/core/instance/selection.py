@@ -15,6 +15,7 @@ from setpoint.model.time import Instant
 
 RELEASE = "release"
 """Skipping this gate of a release takes the release out of a train here."""
+_NOTHING_RELEASED = Reason("release", "nothing has been released here yet", awaits="a release", unblock="release a version")
 _RANKS = {"none": 0, "back": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
 
 
@@ -195,11 +196,7 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
         return _stopped_train(policy, life)
     newest = life.offers[-1] if life.offers else None
     if newest is None:
-        return (
-            None
-            if life.good
-            else Reason("release", "nothing has been released here yet", awaits="a release", unblock="release a version")
-        )
+        return None if life.good else _NOTHING_RELEASED
     veto = next(
         (veto for veto in reversed(life.vetoes) if veto.release == newest.release or veto.version == newest.version), None
     )
@@ -240,7 +237,7 @@ def _stopped_train(policy: Policy, life: Life) -> Reason | None:
         passed = Reason("train", "every release so far was passed over by an earlier channel", awaits="a release")
         return _out_of_question(policy, life, life.offers[-1]) or (None if life.target else passed)
     if following is None or veto is None:
-        return None if life.good else Reason("release", "nothing has been released here yet", awaits="a release")
+        return None if life.good else _NOTHING_RELEASED
     return Reason(
         "train",
         f"the train stops at {following.version.name}: {veto.reason}",
