@@ -245,12 +245,14 @@ def test_a_release_that_everybody_is_through_with_is_forgotten():
     assert office.ask("late", office.wave(3)).granted == ["late"]
 
 
-def test_one_that_came_to_its_end_is_forgotten_when_a_newer_one_is_through():
+def test_one_that_stopped_stays_stopped_although_a_newer_one_is_through():
+    """It may be wanted again: after a retry, or when the newer one is cancelled."""
     office = tenants().votes_that("a", "failed").roster(*FIRST, *SECOND, *REST, release=2)
     for channel in (*FIRST, *SECOND, *REST):
         office.votes_that(channel, "finalized", release=2)
-        office.votes_that(channel, "failed" if channel == "a" else "out")
-    assert office.remembered.passages == {}
+        office.votes_that(channel, "out")
+    assert office.ask("e", office.wave(3)).granted == []
+    assert office.resumes().granted == ["e"]
 
 
 def test_only_so_many_failed_releases_are_remembered():

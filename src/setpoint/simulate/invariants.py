@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any, TypeVar
 
+from setpoint.core.admission import AdmissionState
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, kind_of
 from setpoint.core.facts import AnyFact
 from setpoint.core.instance.state import InstanceState, Life
 from setpoint.core.instructions import Apply
 from setpoint.core.topic import TopicState
-from setpoint.simulate.rules import ACTOR_RULES, RULES
+from setpoint.simulate.rules import ACTOR_RULES, END_RULES, RULES
 from setpoint.simulate.step import Ledger, Moment, Step
 from setpoint.simulate.world import Turn, World
+
+Kept = TypeVar("Kept")
 
 
 class Broken(AssertionError):  # noqa: N818 - it reads "raise Broken", and tests fail by it
@@ -31,6 +35,20 @@ class Invariants:
         self.preconditions: Counter[str] = Counter()
         self.codec = Codec()
         self._recent: dict[str, tuple[AnyFact, ...]] = {}
+        self._shared: dict[type, Any] = {}
+
+    def shared(self, kind: type[Kept]) -> Kept:
+        """What a family of rules remembers of the whole world; made when it is first asked for."""
+        if kind not in self._shared:
+            self._shared[kind] = kind()
+        found: Kept = self._shared[kind]
+        return found
+
+    def at_the_end(self, world: World) -> None:
+        """Everything has converged. Raises Broken."""
+        for name, rule in END_RULES:
+            for complaint in rule(world):
+                raise Broken(name, complaint, world.story[-1])
 
     def __call__(self, world: World, turn: Turn) -> None:
         """Raises Broken."""
@@ -85,6 +103,8 @@ def _essence(state: object) -> object:
     """What a repeated fact must not change (a further asking for a fresh run is no harm)."""
     if isinstance(state, InstanceState):
         return _essence_of_life(state.life)
+    if isinstance(state, AdmissionState):
+        return {key: (place.ask, place.stage) for key, place in state.places.items()}, state.spent, state.passages
     return state.votes if isinstance(state, TopicState) else None
 
 

@@ -132,6 +132,7 @@ class Scenario(Stage):
         self.world.run(self.world.now + QUIET)
         if self.world.turns > turns:
             raise Broken("settled", f"{self.world.turns - turns} turns although nothing changed", self.world.story[-1])
+        self.net.at_the_end(self.world)
 
     def _converged(self, instance: str, state: InstanceState) -> bool:
         application, service, _ = self.parts(instance)

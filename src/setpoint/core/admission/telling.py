@@ -101,7 +101,7 @@ def _before(view: View, place: Place, unit: str) -> str:
 
 def _kept(view: View, place: Place) -> Reason:
     """All that it needs is free, but kept for one that has waited longer and needs something else as well."""
-    units = [need.unit for need in place.needs if not need.unit.startswith(WAVE)]
+    units = [need.unit for need in place.needs if not need.unit.startswith(WAVE)] or [place.needs[0].unit]
     where = " and ".join(unit_name(unit) for unit in units)
     text = f"the free place at {where} is kept for one that has waited longer; {_before(view, place, units[0])} before it"
     return Reason("lease", text, subject=units[0], since=place.asked, awaits=f"a free place at {where}")

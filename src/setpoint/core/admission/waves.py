@@ -15,8 +15,8 @@ from setpoint.core.facts import AskAdmission, LimitsConfigured, Rostered, WavesR
 from setpoint.model.policy import GroupWaves, Wave
 
 KEPT_THROUGH = 200
-KEPT_ENDED = 20
-"""So many releases that have come to their end in a group without getting through are remembered."""
+KEPT_ENDED = 10
+"""So many releases that came to their end in a group without getting through are remembered; a person may let them go on."""
 KEPT_SIGNALS = 50
 FINALIZED, FAILED, OUT, WAITING = "finalized", "failed", "out", "waiting"
 _ENDS = {FINALIZED, FAILED, OUT}
@@ -199,16 +199,15 @@ def _opened(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
 
 
 def _forget_those_through(draft: Draft) -> None:
-    """Releases that everybody is through with, those before them that have come to their end, and the oldest of many such."""
+    """Releases that got through all waves, and the oldest of many that came to their end before that."""
     for group in sorted({passage.group for passage in draft.passages.values()}):
         mine = sorted((one for one in draft.passages.values() if one.group == group), key=lambda one: one.release)
         ended = [one for one in mine if one.members and not one.pending]
         waves = len(draft.groups[group].waves) if group in draft.groups else 0
-        complete = [one.release for one in ended if one.open >= waves and not one.stopped]
-        newest = max((*complete, *draft.through.get(group, ())), default=0)
-        for passage in ended:
-            if passage.release <= newest or passage in ended[:-KEPT_ENDED]:
-                _forget(draft, passage)
+        through = [one for one in ended if one.open >= waves and not one.stopped]
+        halted = [one for one in ended if one not in through]
+        for passage in (*through, *halted[:-KEPT_ENDED]):
+            _forget(draft, passage)
 
 
 def _forget(draft: Draft, passage: Passage) -> None:

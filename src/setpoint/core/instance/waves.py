@@ -19,8 +19,6 @@ KEPT_VOTES = 50
 
 def tell(draft: Draft) -> None:
     """Vote on every release here that goes through waves, and for the last time on those that were forgotten in this turn."""
-    if draft.rules.wave is None:
-        return
     for offer in draft.life.offers:
         if offer.waves:
             _vote(draft, offer, stance(draft, offer))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from setpoint.core.facts import ReleaseRequested
@@ -36,7 +38,7 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         wanted = {service: ServiceVersion(Version(name)) for service, name in self.services.items()}
         asked = Asked(self.application, wanted, channels=self.channels, author=self.by, urgent=self.urgent)
         stage.requests += 1
-        fact = ReleaseRequested(request=str(stage.requests), release=asked, specs=specs)
+        fact = ReleaseRequested(request=str(stage.requests), release=asked, specs=specs, waves=_waves(stage, specs))
         stage.world.post(f"line:{self.application}", fact)
 
     def words(self) -> str:
@@ -44,3 +46,13 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         what = ", ".join(f"{service} {version}" for service, version in self.services.items())
         where = f" to {', '.join(self.channels)}" if self.channels else ""
         return f"{self.by} releases {what}{where}{', urgently' if self.urgent else ''}"
+
+
+def _waves(stage: Stage, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Group -> those that begin with its waves."""
+    found: dict[str, list[str]] = {}
+    for instance in instances:
+        wave = stage.policies[instance].wave
+        if wave is not None:
+            found.setdefault(wave.group, []).append(instance)
+    return {group: tuple(members) for group, members in found.items()}

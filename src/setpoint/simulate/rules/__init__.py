@@ -9,8 +9,19 @@ the core is repeated. A new family is a new file here: nothing else has to know 
 from __future__ import annotations
 
 from setpoint.simulate.finding import find_all
-from setpoint.simulate.rules.base import ACTOR_RULES, RULES, ActorRule, Complaint, Rule, actor_rule, rule
+from setpoint.simulate.rules.base import (
+    ACTOR_RULES,
+    END_RULES,
+    RULES,
+    ActorRule,
+    Complaint,
+    EndRule,
+    Rule,
+    actor_rule,
+    end_rule,
+    rule,
+)
 
 find_all(__name__, __path__)
 
-__all__ = ["ACTOR_RULES", "RULES", "ActorRule", "Complaint", "Rule", "actor_rule", "rule"]
+__all__ = ["ACTOR_RULES", "END_RULES", "RULES", "ActorRule", "Complaint", "EndRule", "Rule", "actor_rule", "end_rule", "rule"]

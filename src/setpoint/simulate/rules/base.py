@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from setpoint.simulate.step import Moment, Step
+from setpoint.simulate.world import World
 
 Complaint = str
 """What is wrong with a turn, in a sentence."""
 
 Rule = Callable[[Step], Iterator[Complaint]]
 ActorRule = Callable[[Moment], Iterator[Complaint]]
+EndRule = Callable[[World], Iterator[Complaint]]
 
 RULES: list[tuple[str, Rule]] = []
 """(invariant, rule) asked after every turn of an instance; several rules may share an invariant."""
 
 ACTOR_RULES: dict[str, list[tuple[str, ActorRule]]] = {}
 """Kind of entity (``task``, ``set``, ``admission`` …) -> rules asked after every turn of one."""
+
+END_RULES: list[tuple[str, EndRule]] = []
+"""(invariant, rule) asked once, when everything has converged in the fair end of a run."""
 
 
 def rule(name: str) -> Callable[[Rule], Rule]:
@@ -34,6 +39,16 @@ def actor_rule(name: str, kind: str) -> Callable[[ActorRule], ActorRule]:
 
     def added(function: ActorRule) -> ActorRule:
         ACTOR_RULES.setdefault(kind, []).append((name, function))
+        return function
+
+    return added
+
+
+def end_rule(name: str) -> Callable[[EndRule], EndRule]:
+    """Likewise about a world that has come to rest."""
+
+    def added(function: EndRule) -> EndRule:
+        END_RULES.append((name, function))
         return function
 
     return added

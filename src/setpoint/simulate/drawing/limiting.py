@@ -1,0 +1,98 @@
+"""Leases that are taken crosswise, groups with waves, deploy budgets; limits that are lowered while they are held."""
+
+from __future__ import annotations
+
+from random import Random
+
+from msgspec.structs import replace
+
+from setpoint.core.admission import ENTITY
+from setpoint.core.facts import LimitsConfigured
+from setpoint.model.calendars import Calendar, Window
+from setpoint.model.policy import CalendarUse, GroupWaves, LimitUse, Policy, Strategy, Wave, WaveUse
+from setpoint.model.selector import parse_selector
+from setpoint.model.time import MINUTE
+from setpoint.simulate.acts.configuring import Reconfigure
+from setpoint.simulate.acts.limiting import LetGoOn, Regroup
+from setpoint.simulate.acts.steering import Skip
+from setpoint.simulate.drawing.base import APPLICATION, Sketch, happening
+
+GROUP = f"{APPLICATION}/all"
+UNITS = ("application:app", "group:app/all", "runtime:local")
+HOURLY = tuple(Window(hours=(hour * 60, (hour + 1) * 60)) for hour in range(24))
+
+
+@happening
+def leases(sketch: Sketch, draw: Random) -> None:
+    """In a third of the worlds; everybody needs some of three units, and some need several."""
+    if not sketch.places or draw.random() > 0.35:
+        return
+    limits = {unit: draw.randint(1, 2) for unit in UNITS}
+    for instance, policy in sketch.policies.items():
+        chosen = draw.sample(UNITS, draw.randint(1, 3))
+        when = parse_selector("!urgent") if draw.random() < 0.1 else None
+        uses = tuple(LimitUse(f"limit-{unit.partition(':')[0]}", unit, limits[unit], when=when) for unit in chosen)
+        sketch.policies[instance] = replace(policy, limits=uses)
+    if draw.random() < 0.5:
+        _change(sketch, draw)
+    for _ in range(draw.randint(0, 2)):
+        gate = draw.choice([*(f"limit-{unit.partition(':')[0]}" for unit in UNITS), "wave", "deploys"])
+        instance = draw.choice(sketch.instances)
+        sketch.acts.append(Skip(at=sketch.sometime(draw), by=sketch.person(draw), instance=instance, gate=gate))
+
+
+def _change(sketch: Sketch, draw: Random) -> None:
+    """All limits become one, or none are left."""
+    at, lower = sketch.sometime(draw), draw.random() < 0.7
+    for policy in sketch.policies.values():
+        uses = tuple(replace(use, limit=1) for use in policy.limits) if lower else ()
+        sketch.acts.append(Reconfigure(at=at, policy=replace(policy, limits=uses)))
+
+
+@happening
+def waves(sketch: Sketch, draw: Random) -> None:
+    """In a third of the worlds all channels that mirror nothing are a group, and come after each other in waves instead."""
+    members = [place for place in sketch.places if sketch.policies[place.instance].strategy is not Strategy.MIRROR]
+    if not members or draw.random() > 0.35:
+        return
+    channels = tuple(dict.fromkeys(place.channel for place in members))
+    groups = _group(draw, channels)
+    numbers = {channel: number for number, wave in enumerate(groups.waves, 1) for channel in wave.channels}
+    ordered = draw.random() < 0.3
+    when = parse_selector("!urgent") if draw.random() < 0.2 else None
+    for place in members:
+        policy = sketch.policies[place.instance]
+        wave = WaveUse(GROUP, numbers.get(place.channel, 1), when=when)
+        sketch.policies[place.instance] = replace(policy, wave=wave, orderings=policy.orderings if ordered else ())
+    sketch.told.append((ENTITY, LimitsConfigured(number=1, groups={GROUP: groups})))
+    for _ in range(draw.randint(0, 3)):
+        sketch.acts.append(LetGoOn(at=sketch.sometime(draw), by=sketch.person(draw)))
+    if draw.random() < 0.3:
+        change = {GROUP: replace(groups, max_failures="3")} if draw.random() < 0.7 else {}
+        sketch.acts.append(Regroup(at=sketch.sometime(draw), groups=change))
+
+
+def _group(draw: Random, channels: tuple[str, ...]) -> GroupWaves:
+    """A wave for each channel, one for all of them, or none but a limit of failures."""
+    soak = draw.choice((0, 0, 5 * MINUTE, 40 * MINUTE))
+    need = draw.choice(("100%", "100%", "50%"))
+    shape = draw.random()
+    waves = tuple(Wave((channel,), soak, need) for channel in channels) if shape < 0.7 else (Wave(channels, soak, need),)
+    return GroupWaves(GROUP, waves if shape < 0.9 else (), draw.choice(("1", "1", "2", "50%")))
+
+
+@happening
+def budgets(sketch: Sketch, draw: Random) -> None:
+    """In a fifth of the worlds only so many deployments may start in each hour."""
+    if not sketch.places or draw.random() > 0.2:
+        return
+    most = draw.randint(1, 2)
+    calendar = Calendar("deploys", open=tuple(replace(window, max=most) for window in HOURLY))
+    for instance, policy in sketch.policies.items():
+        if draw.random() < 0.8:
+            use = CalendarUse("deploys", calendar, "UTC", f"application:{APPLICATION}")
+            sketch.policies[instance] = _with(policy, use)
+
+
+def _with(policy: Policy, use: CalendarUse) -> Policy:
+    return replace(policy, calendars=(*policy.calendars, use))
