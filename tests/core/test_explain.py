@@ -268,7 +268,7 @@ case(
 case(
     "what left",
     lambda: good().remove(),
-    Reason("removed", "", since=LATER, awaits="apply", unblock="add it again, or remove what runs"),
+    Reason("removed", "", since=LATER, awaits="apply, or remove", unblock="add it again, or remove"),
 )
 case(
     "a veto",

@@ -338,7 +338,7 @@ def test_a_channel_removed_while_it_deploys():
     prod.comes_up("1.1")
     assert prod.good == "1.1"
     assert prod.gave(Unwatch)
-    assert prod.waits_for("it left the configuration; what runs is left alone")
+    assert prod.waits_for("it left the configuration; 1.1, which runs, is left alone")
     assert prod.observed("").gave(Apply) == []
 
 

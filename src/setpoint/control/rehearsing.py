@@ -10,7 +10,7 @@ from setpoint.control.act import Act
 from setpoint.control.registry import Answer
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import InstanceState, offer_of
-from setpoint.core.instructions import Apply, Remove, RunCheck, RunTask
+from setpoint.core.instructions import Apply, RunCheck, RunTask
 from setpoint.engine.rehearsal import Effect, Outcome, Rehearsal
 from setpoint.model.spec import Spec
 from setpoint.model.time import Instant
@@ -94,10 +94,10 @@ def _once(found: list[Consequence]) -> list[Consequence]:
 
 def _does(effect: Effect, outcome: Outcome, entity: str) -> str:
     match effect:
+        case Apply(down=True):
+            return "what runs is taken down"
         case Apply():
             return f"{_name_of(outcome.after.get(entity), effect.spec)} is applied"
-        case Remove():
-            return "what runs is taken down"
         case RunCheck(definition=definition):
             return f"{definition.protection} is checked"
         case RunTask(definition=task):

@@ -45,6 +45,8 @@ class Removed(Fact, frozen=True, gc=False):
 
     number: int = 0
     """As in ``Configured``."""
+    down: bool = False
+    """What runs shall be taken down then: the configuration asked for it, and it was shown and confirmed."""
 
 
 class Offered(Fact, frozen=True, gc=False):
@@ -293,6 +295,10 @@ class Retried(Signal, frozen=True, gc=False, kw_only=True):
     release: int = 0
     succeeded: bool = False
     """Of its tasks that failed, or whose end nobody saw: it did succeed, says the person."""
+
+
+class TakenDown(Signal, frozen=True, gc=False, kw_only=True):
+    """Take down what is left of an instance that is no longer configured."""
 
 
 class Observing(Signal, frozen=True, gc=False, kw_only=True):
@@ -620,6 +626,6 @@ AnyFact = (
     | TaskStatus | Granted | Queued | SetStatus | TaskWanted | TaskLeft | TaskFinished | TaskRetried
     | InvariantConfigured | InvariantStatus
     | LimitsConfigured | AskAdmission | Returned | Began | Ended | Rostered | WaveVote | WavesResumed | SetFormed | SetVote
-    | Observing | Healing | Marked | Cancelled | Stopped | Started | Paused | Unpaused | ScopeStatus | LineStatus
+    | TakenDown | Observing | Healing | Marked | Cancelled | Stopped | Started | Paused | Unpaused | ScopeStatus | LineStatus
 )  # fmt: skip
 """The union by which facts are decoded."""

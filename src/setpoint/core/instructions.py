@@ -65,6 +65,8 @@ class Apply(Instruction, frozen=True, gc=False):
     spec: str
     """Digest."""
     watch: Watch
+    down: bool = False
+    """Instead take down what bears this instance's id, and nothing else; the spec only says on which runtime."""
 
 
 class RunCheck(Instruction, frozen=True, gc=False):
@@ -81,12 +83,6 @@ class RunTask(Instruction, frozen=True, gc=False):
 
     operation: str
     definition: TaskDefinition
-
-
-class Remove(Instruction, frozen=True, gc=False):
-    """Have the runtime take down what bears this instance's id, and nothing else. ``Applied`` is posted when that ended."""
-
-    operation: str
 
 
 class Cancel(Instruction, frozen=True, gc=False):
@@ -115,9 +111,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     outcome: str = ""
 
 
-AnyInstruction = (
-    Send | Publish | Subscribe | Unsubscribe | Watch | Unwatch | Apply | Remove | RunCheck | RunTask | Cancel | Record
-)
+AnyInstruction = Send | Publish | Subscribe | Unsubscribe | Watch | Unwatch | Apply | RunCheck | RunTask | Cancel | Record
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -139,7 +133,6 @@ __all__ = [
     "Instruction",
     "Publish",
     "Record",
-    "Remove",
     "RunCheck",
     "RunTask",
     "Send",

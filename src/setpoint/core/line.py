@@ -164,6 +164,7 @@ def _offer(state: LineState, release: Release, instance: str, spec: str, fact: R
         labels=release.labels,
         urgent=release.urgent,
         automatic=release.automatic,
+        adopt=release.adopt,
         addressed=_channel_of(instance) in release.channels,
         at=release.at,
         beside=_beside(state, release, instance, fact, fact.sets.get(name, ())),

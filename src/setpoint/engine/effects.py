@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -159,11 +159,18 @@ class Effects:
         if spec is None:
             raise TerminalError(f"the spec {instruction.spec} of {entity} is not stored: release the version again")
         runtime = self.runtime(spec.runtime)
+        if instruction.down:
+            await self._within(runtime.remove(instruction.operation, spec.instance), spec)
+            return
         for sha256 in set(spec.files.values()):
             await self._materialise(sha256)
+        await self._within(runtime.apply(instruction.operation, spec), spec)
+
+    async def _within(self, work: Awaitable[None], spec: Spec) -> None:
+        """What the runtime is asked to do, or that it took too long."""
         try:
             async with asyncio.timeout(_APPLY / 1000):
-                await runtime.apply(instruction.operation, spec)
+                await work
         except TimeoutError:
             raise TransientError(f'the runtime "{spec.runtime}" took on nothing within {_APPLY // MINUTE} minutes') from None
 

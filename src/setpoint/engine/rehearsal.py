@@ -21,7 +21,6 @@ from setpoint.core.instructions import (
     Event,
     Publish,
     Record,
-    Remove,
     RunCheck,
     RunTask,
     Send,
@@ -32,7 +31,7 @@ from setpoint.engine.port import Clock, Decide
 
 MOST_TURNS = 20_000
 """A rehearsal of more is cut off, and says so."""
-Effect = Apply | Remove | RunCheck | RunTask | Cancel
+Effect = Apply | RunCheck | RunTask | Cancel
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Rehearsal:
                 self._subscribed.setdefault(to, {})[entity] = False
             case Record(event):
                 self.outcome.events.append((entity, event))
-            case Apply() | Remove() | RunCheck() | RunTask() | Cancel():
+            case Apply() | RunCheck() | RunTask() | Cancel():
                 self.outcome.effects.append((entity, instruction))
             case _:
                 pass  # looks change nothing

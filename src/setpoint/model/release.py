@@ -32,6 +32,8 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Made by a changed configuration, not by a person: lifts no veto."""
     alone: bool = False
     """A person sends only part of services that are ``together``."""
+    adopt: bool = False
+    """It runs there already, a person says: nothing is applied, and a look has to show it."""
     at: Instant = 0
 
 
@@ -76,3 +78,6 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """The version that another instance must have finalized, if this release waits for it."""
         asked = self.beside.get(instance)
         return asked.version if asked else self.version
+
+    adopt: bool = False
+    """It runs here already, a person says: it becomes *good* once a look has shown just that, and is never selected."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from setpoint.core.instructions import Apply
 from setpoint.model.observation import Object, Observation
 from setpoint.model.time import SECOND, Duration, Instant
 
@@ -72,6 +73,18 @@ class Runtimes:
         behaviour = self.behaviour(place.wanted)
         gone_back_to = place.running != place.wanted and place.wanted in place.ran
         return Behaviour(behaviour.takes, "failing") if behaviour.spoils and gone_back_to and not self.fair else behaviour
+
+    def perform(self, instance: str, given: Apply, now: Instant) -> tuple[str, bool]:
+        """(error, terminal) of an apply, or of taking everything down."""
+        return self.take_down(instance) if given.down else self.apply(instance, given.operation, given.spec, now)
+
+    def take_down(self, instance: str) -> tuple[str, bool]:
+        """Nothing is left; twice is once."""
+        place = self.place(instance)
+        if place.unreachable:
+            return "the runtime cannot be reached", False
+        place.running = place.wanted = place.difference = ""
+        return "", False
 
     def apply(self, instance: str, operation: str, digest: str, now: Instant) -> tuple[str, bool]:
         """(error, terminal); an operation that comes twice is done once."""

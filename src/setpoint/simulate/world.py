@@ -282,7 +282,7 @@ class World:
         _, instruction = self.operations[operation]
         assert isinstance(instruction, Apply)  # noqa: S101 - for the type checker: only applies come here
         instance = entity.partition(":")[2]
-        error, terminal = self.runtimes.apply(instance, operation, instruction.spec, self.now)
+        error, terminal = self.runtimes.perform(instance, instruction, self.now)
         if self._chance(self.faults.forget):
             self.crash()
             return

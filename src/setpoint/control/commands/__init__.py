@@ -1,6 +1,7 @@
 """Every command. Importing this registers them."""
 
 from setpoint.control.commands import (
+    adopt,
     apply,
     approvals,
     holds,
@@ -9,6 +10,7 @@ from setpoint.control.commands import (
     pins,
     promote,
     release,
+    remove,
     retry,
     rollback,
     scopes,
@@ -17,6 +19,7 @@ from setpoint.control.commands import (
 )
 
 __all__ = [
+    "adopt",
     "apply",
     "approvals",
     "holds",
@@ -25,6 +28,7 @@ __all__ = [
     "pins",
     "promote",
     "release",
+    "remove",
     "retry",
     "rollback",
     "scopes",

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from setpoint.control.commands.release import submit
 from setpoint.control.compiling import compile_all
 from setpoint.control.errors import Invalid, Malformed, Refused
 from setpoint.control.instances import line_of
+from setpoint.control.leftovers import everybody, instances_of
 from setpoint.control.permissions import Permission
 from setpoint.control.planning import AutomaticRelease, Plan, make_plan
 from setpoint.control.registry import Answer, Request, command
@@ -224,24 +225,10 @@ async def _invariants(control: Control, configuration: Configuration, number: in
         state = await control.engine.read(f"invariant:{name}")
         if not isinstance(state, InvariantState) or state.invariant != invariant:
             found.append((f"invariant:{name}", InvariantConfigured(number=number, invariant=invariant)))
-    async for entity, state in _all_of(control, "invariant"):
+    async for entity, state in everybody(control, "invariant"):
         if entity.partition(":")[2] not in configuration.invariants and state.invariant is not None:
             found.append((entity, InvariantConfigured(number=number)))
     return found
-
-
-async def instances_of(control: Control) -> AsyncIterator[tuple[str, InstanceState]]:
-    """Every instance that ever was."""
-    async for entity, state in _all_of(control, "instance"):
-        yield entity, state
-
-
-async def _all_of(control: Control, kind: str) -> AsyncIterator[tuple[str, Any]]:
-    after = ""
-    while page := await control.engine.scan(kind, after=after):
-        for entity, state in page:
-            yield entity, state
-        after = page[-1][0]
 
 
 async def _release(act: Act, wanted: AutomaticRelease, request: str) -> int:

@@ -32,16 +32,18 @@ from setpoint.core.facts import (
     ScopeStatus,
     Signal,
     Skipped,
+    TakenDown,
     TaskStatus,
     ToldFinalized,
     TopicStatus,
     Unobserved,
     Unpinned,
 )
-from setpoint.core.instance import admission, asking, rollback, tasks, watching, waves
+from setpoint.core.instance import admission, adoption, asking, rollback, tasks, watching, waves
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Hold, Life, Skip, offer_of
 from setpoint.core.instructions import Send
+from setpoint.model.people import By
 from setpoint.model.policy import CheckUse, Policy, Strategy
 from setpoint.model.release import Offer
 
@@ -72,6 +74,8 @@ def _configured(draft: Draft, fact: Configured) -> None:
         return
     old, new = draft.policy, fact.policy
     draft.removed = False
+    if draft.life.down:
+        draft.set(down=None)
     if old == new:
         return
     draft.policy = new
@@ -111,6 +115,14 @@ def _by_name(policy: Policy, attempt: Attempt) -> dict[str, CheckUse]:
 def _removed(draft: Draft, fact: Removed) -> None:
     if _newer(draft, fact.number):
         draft.removed = True
+        if fact.down and draft.life.down is None:
+            draft.set(down=Hold(By("configuration", "onRemove: destroy"), fact.at))
+
+
+def _taken_down(draft: Draft, fact: TakenDown) -> None:
+    if draft.removed and draft.life.down is None:
+        draft.set(down=Hold(fact.by, fact.at))
+        _told(draft, fact, "has it taken down")
 
 
 def _offered(draft: Draft, fact: Offered) -> None:
@@ -129,6 +141,10 @@ def _offered(draft: Draft, fact: Offered) -> None:
             )
         if addressed:
             draft.set(hold=None)
+        if offer.adopt:
+            adoption.begin(draft, offer)
+        elif life.adopting and life.adopting.failed:
+            draft.set(adopting=None)
         _ask_upstream(draft, offer)
     elif offer_of(draft.life, offer.release) is None:
         waves.decline(draft, offer)
@@ -339,6 +355,7 @@ def _without(life: Life, release: int) -> tuple[Any, ...]:
 _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     Configured: _configured,
     Removed: _removed,
+    TakenDown: _taken_down,
     Offered: _offered,
     Neighbour: _neighbour,
     AskFinalized: _ask_finalized,

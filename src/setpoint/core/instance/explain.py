@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import candidate, gates, selection, starting, steering, watching
+from setpoint.core.instance import adoption, candidate, gates, leaving, selection, starting, steering, watching
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
@@ -31,6 +31,7 @@ class Condition(StrEnum):
     HELD = "held"
     VETOED = "vetoed"
     BAD = "bad"
+    ORPHANED = "orphaned"
     CONVERGED = "converged"
     EMPTY = "empty"
 
@@ -55,6 +56,8 @@ def condition(state: InstanceState, now: Instant) -> Condition:  # noqa: ARG001 
         return Condition.FAILED
     if state.policy is None or (not life.target and not life.candidate):
         return Condition.EMPTY
+    if state.removed:
+        return Condition.ORPHANED
     if life.candidate:
         return Condition.HELD if life.hold else Condition.WAITING
     return _at_rest(state.policy, life)
@@ -98,12 +101,10 @@ def _settle(life: Life, reason: Reason, now: Instant) -> Reason:
 def _all(policy: Policy, state: InstanceState, now: Instant) -> Iterator[Reason]:
     life = state.life
     if state.removed:
-        yield Reason(
-            "removed",
-            "it left the configuration; what runs is left alone",
-            awaits="apply",
-            unblock="add it again, or remove what runs",
-        )
+        yield from leaving.reasons(life)
+        if life.rollout is None:
+            return
+    yield from adoption.reasons(life)
     if life.rollout:
         yield from _rollout(policy, life, life.rollout, now)
     if life.failure:

@@ -75,7 +75,7 @@ def eligible(policy: Policy, life: Life, offer: Offer) -> bool:
 
 def dropped(policy: Policy, life: Life, offer: Offer) -> bool:
     """Whether this offer is out of question for good: bad, cancelled, not accepted, or sent by nobody to a manual channel."""
-    if ruled_out(life, offer) or (policy.strategy is Strategy.MANUAL and not offer.addressed):
+    if offer.adopt or ruled_out(life, offer) or (policy.strategy is Strategy.MANUAL and not offer.addressed):
         return True
     return refusal(policy, life, offer) is not None
 

@@ -228,6 +228,16 @@ class Hold(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: Instant
 
 
+class Adopting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A person's word on what runs already, until a look has shown it; or why it has not."""
+
+    release: int
+    at: Instant
+    watch: int
+    """The first watch whose looks compare with it."""
+    failed: str = ""
+
+
 class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What changes from turn to turn."""
 
@@ -252,6 +262,9 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     pinned_by: By | None = None
     hold: Hold | None = None
     observing: Hold | None = None
+    down: Hold | None = None
+    """What is left of an instance that is no longer configured shall be taken down."""
+    adopting: Adopting | None = None
     line: LineStatus | None = None
     """What the application's line published last, as far as it concerns the offers kept here."""
     scopes: dict[str, ScopeStatus] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from setpoint.core.instance import watching
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Breaker, Life, Seen
-from setpoint.core.instructions import Apply, Unwatch, Watch
+from setpoint.core.instructions import Apply, Watch
 from setpoint.model.policy import Policy
 from setpoint.model.release import Offer
 from setpoint.model.time import MINUTE, Duration
@@ -18,9 +18,6 @@ OTHER_VERSION = "other-version"
 
 def advance(draft: Draft) -> None:
     """Apply what must be applied, and look as often as it takes."""
-    if draft.removed and draft.life.rollout is None:
-        _leave(draft)
-        return
     if draft.life.applying.operation:
         return
     offer = draft.offer(draft.life.target)
@@ -33,12 +30,6 @@ def advance(draft: Draft) -> None:
 def hands_off(life: Life) -> bool:
     """Whether a person keeps every apply off, rollbacks included."""
     return life.observing is not None or any(status.pause for status in life.scopes.values())
-
-
-def _leave(draft: Draft) -> None:
-    if draft.life.applying.every:
-        draft.set_applying(every=0)
-        draft.out.append(Unwatch())
 
 
 def _apply_if_needed(draft: Draft, offer: Offer) -> None:
@@ -153,4 +144,5 @@ def _interval(life: Life, policy: Policy, offer: Offer | None) -> Duration:
         and policy.drift.mode == "heal"
         and not watching.shows(life.current, offer.spec)
     )
-    return policy.poll_moving if life.rollout or healing else policy.poll_settled
+    adopting = life.adopting is not None and not life.adopting.failed
+    return policy.poll_moving if life.rollout or healing or adopting else policy.poll_settled

@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from setpoint.core.facts import AnyFact, Fact
-from setpoint.core.instance import absorb, admission, candidate, declining, publishing, rollback, rollout, sets, steering, waves
+from setpoint.core.instance import (
+    absorb,
+    admission,
+    adoption,
+    candidate,
+    declining,
+    leaving,
+    publishing,
+    rollback,
+    rollout,
+    sets,
+    steering,
+    waves,
+)
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision
@@ -25,12 +38,16 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
     if draft.policy is None:
         return Decision(draft.state())
     rollback.taint(draft)
+    adoption.advance(draft)
     rollout.advance(draft)
     candidate.advance(draft)
     sets.vote(draft)
     admission.settle(draft)
     waves.tell(draft)
-    steering.advance(draft)
+    if draft.removed and draft.life.rollout is None:
+        leaving.advance(draft)
+    else:
+        steering.advance(draft)
     declining.advance(draft)
     publishing.advance(draft, before)
     return Decision(draft.state(), tuple(draft.out), draft.wake_at)

@@ -31,7 +31,7 @@ def vetoed(step: Step) -> Iterator[Complaint]:
 def pinned(step: Step) -> Iterator[Complaint]:
     """A pinned instance's target moves only to its pin or to good."""
     life, before = step.after.life, step.before.life
-    if not life.pin or before.target == life.target:
+    if not life.pin or before.target == life.target or step.after.removed:
         return
     step.saw("pinned")
     if life.target not in {life.pin, before.good, life.good}:
@@ -40,8 +40,8 @@ def pinned(step: Step) -> Iterator[Complaint]:
 
 @rule("once")
 def once(step: Step) -> Iterator[Complaint]:
-    """Between two human acts a release's rollout begins at most once (mirrors: once per change)."""
-    if step.forward is None or step.forward[2].strategy is Strategy.MIRROR:
+    """Between two human acts a release's rollout begins at most once (mirrors: once per change). To configure again is an act."""
+    if step.forward is None or step.forward[2].strategy is Strategy.MIRROR or step.before.removed:
         return
     step.saw("once")
     release = step.forward[0].release

@@ -30,7 +30,7 @@ def hands_off(step: Step) -> Iterator[Complaint]:
     if applied is None:
         return
     target = offer_of(life, life.target)
-    if target is None or life.failure:
+    if target is None or (life.failure and not applied.down):
         yield "applied without a target, or after a failure that is nobody's to repeat"
     elif applied.spec != target.spec:
         yield "applied something else than target"
@@ -38,7 +38,7 @@ def hands_off(step: Step) -> Iterator[Complaint]:
         yield "paused or only observed, but applied"
     if policy and policy.drift.mode == "observe":
         yield "observed only, but applied"
-    if policy and life.rollout is None and not step.before.life.applying.errors:
+    if policy and life.rollout is None and not step.before.life.applying.errors and not applied.down:
         yield from _healed(step, policy.drift.breaker)
 
 

@@ -1,0 +1,61 @@
+"""Remove: what is left of an instance that is no longer configured is taken down."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.errors import NotFound, Refused
+from setpoint.control.leftovers import Leftover, leftovers
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, command
+from setpoint.control.targets import suggestion
+from setpoint.core.facts import TakenDown
+
+
+class RemoveRequest(Request):
+    """What is taken down, and why."""
+
+    target: str
+    """An instance that is no longer configured, or a channel that is not: everything that is left of it."""
+    why: str = Field("", max_length=2000)
+
+
+class RemoveAnswer(Answer):
+    """What is taken down now."""
+
+    instances: dict[str, str]
+    """Instance -> version that it runs."""
+
+
+@command(
+    "remove",
+    Permission.CONFIGURE,
+    RemoveRequest,
+    RemoveAnswer,
+    "Take down what is left of instances that are no longer configured; nothing that is configured is touched.",
+    subject=lambda request: request.target,
+)
+async def remove(act: Act, request: RemoveRequest) -> RemoveAnswer:
+    """Only objects that bear the instance's name are taken down. A rollout under way ends first."""
+    left = await leftovers(act)
+    chosen = [one for one in left if _means(request.target, one)]
+    if not chosen:
+        _refuse(act, request.target, left)
+    for one in chosen:
+        await act.control.engine.post(f"instance:{one.instance}", TakenDown(by=act.by(request.why), id=act.request))
+    return RemoveAnswer(instances={one.instance: one.version for one in chosen})
+
+
+def _means(target: str, one: Leftover) -> bool:
+    short, channel = one.instance.partition("/")[2], one.instance.rpartition("@")[2]
+    owner = one.instance.partition("/")[0]
+    return target in {one.instance, short, channel, f"{owner}/{channel}"}
+
+
+def _refuse(act: Act, target: str, left: list[Leftover]) -> None:
+    applied = act.control.applied
+    known = applied.all_instances if applied else []
+    if any(target in {one, one.partition("/")[2], one.rpartition("@")[2]} for one in known):
+        raise Refused(f"{target} is configured.", "Take it out of the configuration first; see `setpoint orphans`.")
+    raise NotFound(f'Nothing is left of "{target}".', suggestion(target, [one.instance for one in left], "orphan"))

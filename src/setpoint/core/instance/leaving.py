@@ -1,0 +1,88 @@
+"""Goodbye: an instance that left the configuration. What runs is left alone; or taken down, where that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.instance import steering, watching
+from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.state import Applying, Life, offer_of
+from setpoint.core.instructions import Apply, Unwatch, Watch
+from setpoint.model.reasons import Reason
+
+DOWN = "down"
+"""Stands for a spec while what runs is taken down."""
+
+
+def advance(draft: Draft) -> None:
+    """After the last rollout has ended: take down what shall be, else look no more."""
+    life = draft.life
+    if life.applying.operation:
+        return
+    if life.down is None or not life.target:
+        _rest(draft)
+    elif _nothing_runs(life):
+        _gone(draft)
+    elif not steering.hands_off(life):
+        _take_down(draft)
+
+
+def _rest(draft: Draft) -> None:
+    if draft.life.applying.every:
+        draft.set_applying(every=0)
+        draft.out.append(Unwatch())
+
+
+def _nothing_runs(life: Life) -> bool:
+    seen = life.current
+    return life.applying.spec == DOWN and watching.judges(life) and seen is not None and not seen.unreachable and not seen.present
+
+
+def _take_down(draft: Draft) -> None:
+    applying = draft.life.applying
+    due = applying.taken + draft.rules.grace if applying.spec == DOWN and applying.taken else applying.retry_at
+    if draft.now < due:
+        draft.wake(due)
+        return
+    count, number, every = applying.count + 1, applying.watch + 1, draft.rules.poll_moving
+    operation = f"{draft.entity}/apply/{count}"
+    draft.out.append(Apply(operation, draft.kept(draft.life.target).spec, Watch(number, every), down=True))
+    draft.set_applying(count=count, operation=operation, spec=DOWN, taken=0, watch=number, every=every, asked=True)
+
+
+def _gone(draft: Draft) -> None:
+    """What was good stays known: an instance that comes back may go back to it."""
+    text = f"{draft.name(draft.life.target)} was taken down"
+    draft.record("taken-down", text, release=draft.life.target)
+    applying = draft.life.applying
+    draft.set(
+        target=0,
+        current=None,
+        down=None,
+        breaker=None,
+        failure=None,
+        applying=Applying(count=applying.count, watch=applying.watch, every=applying.every),
+    )
+    _rest(draft)
+
+
+def reasons(life: Life) -> Iterator[Reason]:
+    """Where the goodbye stands; nothing where nothing is left."""
+    target = offer_of(life, life.target)
+    if life.rollout:
+        yield Reason("removed", "it left the configuration once its rollout has ended", awaits="the end of the rollout")
+    elif target is None:
+        yield Reason("removed", "it left the configuration, and nothing of it is left", awaits="apply", unblock="add it again")
+    elif life.down is None:
+        text = f"it left the configuration; {target.version.name}, which runs, is left alone"
+        yield Reason("removed", text, awaits="apply, or remove", unblock="add it again, or remove")
+    else:
+        yield _going(life, target.version.name)
+
+
+def _going(life: Life, name: str) -> Reason:
+    assert life.down is not None  # noqa: S101 - asked by the caller
+    text, until = f"{name} is being taken down, says {life.down.by.person}", None
+    if life.applying.error:
+        text, until = f"{text}; the runtime did not: {life.applying.error}", life.applying.retry_at
+    return Reason("removed", text, since=life.down.at, until=until, awaits="" if until else "a look that shows nothing")

@@ -1,0 +1,163 @@
+"""First contact and goodbye: what runs already is adopted; what leaves the configuration is left alone, unless asked for."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from tests.core.dsl import NAME, Instance
+
+from setpoint.core.facts import Configured, Healing, Observing, Offered, Removed, TakenDown
+from setpoint.core.instructions import Apply, Unwatch, Watch
+from setpoint.model.people import By
+from setpoint.model.policy import Policy
+
+ANN = By("ann", "it is left over")
+
+
+def gone(**more) -> Instance:
+    """Finalized at 1.0, and no longer configured."""
+    return Instance().with_good(1, "1.0").tell(Removed(number=1, **more))
+
+
+def back(prod: Instance, number: int = 2) -> Instance:
+    return prod.tell(Configured(policy=Policy(NAME, {"channel": "production"}), number=number))
+
+
+# --- goodbye ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_runs_is_left_alone_when_its_configuration_goes():
+    prod = gone()
+    assert prod.applies == ["spec-1.0"]
+    assert prod.gave(Unwatch)
+    assert (prod.target, prod.condition) == ("1.0", "orphaned")
+    assert prod.reasons == ["it left the configuration; 1.0, which runs, is left alone"]
+
+
+def test_a_rollout_under_way_ends_first():
+    prod = Instance().with_good(1, "1.0").offer(2, "2.0").tell(Removed(number=1, down=True))
+    assert "it left the configuration once its rollout has ended" in prod.reasons
+    assert not any(given.down for given in prod.gave(Apply))
+    prod.applied().observed("2.0")
+    assert [given.down for given in prod.gave(Apply)] == [True]
+
+
+def test_a_candidate_ends_at_once_and_nothing_new_is_taken():
+    prod = Instance().with_good(1, "1.0").tell(Removed(number=1)).offer(2, "2.0")
+    assert (prod.wanted, prod.target) == ("", "1.0")
+
+
+def test_it_is_taken_down_only_when_a_person_asks_and_only_until_nothing_is_seen():
+    prod = gone().tell(TakenDown(by=ANN))
+    (taking,) = prod.gave(Apply)
+    assert (taking.down, taking.spec) == (True, "spec-1.0")
+    assert prod.reasons == ["1.0 is being taken down, says ann"]
+    prod.applied().observed("1.0")
+    assert prod.condition == "orphaned"
+    prod.tell(prod.look(""))
+    assert (prod.target, prod.condition) == ("", "empty")
+    assert prod.gave(Unwatch)
+    assert prod.reasons == ["it left the configuration, and nothing of it is left"]
+    assert "1.0 was taken down" in prod.history
+
+
+def test_nothing_that_is_configured_is_taken_down():
+    prod = Instance().with_good(1, "1.0").tell(TakenDown(by=ANN))
+    assert not prod.gave(Apply)
+    assert prod.life.down is None
+
+
+def test_the_configuration_may_ask_for_it():
+    assert [given.down for given in gone(down=True).gave(Apply)] == [True]
+
+
+def test_taking_down_is_tried_again_with_back_off_and_its_error_is_told():
+    prod = gone(down=True).applied("no route to it")
+    assert prod.waits_for("the runtime did not: no route to it")
+    assert not prod.gave(Apply)
+    prod.wait(3_000)
+    assert prod.life.applying.count == 3
+
+
+def test_what_does_not_show_is_taken_down_again_after_its_grace():
+    prod = gone(down=True).applied().observed("1.0")
+    assert prod.life.applying.count == 2
+    prod.wait(11_000)
+    assert prod.life.applying.count == 3
+
+
+def test_a_pause_keeps_even_that_from_happening():
+    prod = Instance().with_good(1, "1.0").tell(Observing(by=ANN)).tell(Removed(number=1, down=True))
+    assert not prod.gave(Apply)
+    prod.tell(Healing(by=ANN))
+    assert [given.down for given in prod.gave(Apply)] == [True]
+
+
+def test_what_comes_back_before_it_was_taken_down_stays():
+    prod = back(gone(down=True))
+    prod.applied()
+    assert prod.life.down is None
+    assert not prod.gave(Apply) or not prod.gave(Apply)[-1].down
+    assert prod.applies[-1] == "spec-1.0"
+    assert prod.target == "1.0"
+
+
+def test_what_comes_back_after_it_was_taken_down_is_rolled_out_again():
+    prod = gone(down=True).applied()
+    prod.tell(prod.look(""))
+    back(prod)
+    assert prod.target == "1.0"
+    prod.comes_up("1.0")
+    assert prod.condition == "converged"
+
+
+# --- first contact ------------------------------------------------------------------------------------------------------
+
+
+def adopting(**more) -> Instance:
+    prod = Instance(**more)
+    return prod.tell(Offered(offer=replace(prod.make(1, "1.0"), adopt=True)))
+
+
+def test_what_runs_already_is_adopted_once_a_look_has_shown_it():
+    prod = adopting()
+    assert [(given.spec) for given in prod.gave(Watch)] == ["spec-1.0"]
+    assert prod.reasons == ["1.0 is said to run here already; it is looked at"]
+    prod.observed("1.0")
+    assert (prod.good, prod.target, prod.condition) == ("1.0", "1.0", "converged")
+    assert prod.applies == []
+    assert prod.published is not None
+    assert [done.version.name for done in prod.published.finalized] == ["1.0"]
+
+
+def test_what_runs_instead_is_told_and_nothing_is_touched():
+    prod = adopting().observed("0.9")
+    assert (prod.good, prod.target, prod.applies) == ("", "", [])
+    assert "what runs is not 1.0: 0.9 runs" in prod.reasons
+    prod.observed("1.0")
+    assert prod.good == ""
+
+
+def test_a_look_from_before_shows_nothing():
+    prod = Instance()
+    early = prod.look("1.0")
+    prod.tell(Offered(offer=replace(prod.make(1, "1.0"), adopt=True))).tell(early)
+    assert prod.good == ""
+    assert prod.observed("1.0").good == "1.0"
+
+
+def test_a_release_goes_on_where_an_adoption_came_to_nothing():
+    prod = adopting().observed("0.9").offer(2, "2.0")
+    assert prod.applies == ["spec-2.0"]
+    assert not prod.waits_for("what runs is not 1.0")
+
+
+def test_where_something_was_deployed_there_is_nothing_to_adopt():
+    prod = Instance().with_good(1, "1.0")
+    prod.tell(Offered(offer=replace(prod.make(2, "2.0"), adopt=True))).observed("2.0")
+    assert (prod.good, prod.wanted) == ("1.0", "")
+
+
+def test_drift_of_what_was_adopted_is_healed():
+    prod = adopting().observed("1.0").wait(60_000).tell(replace(Instance().look(""), watch=99, look=99))
+    prod.observed("")
+    assert prod.applies == ["spec-1.0"]
