@@ -33,13 +33,14 @@ from setpoint.core.decide import decide, watch
 from setpoint.core.facts import CheckStatus, Configured, ReleaseRequested
 from setpoint.core.instance.explain import Condition, condition
 from setpoint.core.instance.state import InstanceState
-from setpoint.core.instructions import Apply, RunCheck
+from setpoint.core.instructions import Apply, RunCheck, RunTask
 from setpoint.engine.effects import Effects, RuntimeDefinition
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.policy import CheckUse, Ordering, Phase, Policy
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Spec, Version, Workload
+from setpoint.model.tasks import TaskResult
 from setpoint.runtimes.fake import FakeRuntime
 from setpoint.store.content import Content
 
@@ -145,6 +146,10 @@ class Fleet:
     async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
         """See the port."""
         return await self.effects.check(entity, instruction)
+
+    async def task(self, entity: str, instruction: RunTask) -> TaskResult:
+        """See the port."""
+        return await self.effects.task(entity, instruction)
 
     async def look(self, entity: str, watch: Any) -> Any:
         """See the port."""

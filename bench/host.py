@@ -34,6 +34,7 @@ from setpoint.engine.embedded.journal import Writes, save
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.people import Person
+from setpoint.model.tasks import TaskEnd, TaskResult
 from setpoint.store.database import Database
 
 STEPS = 4
@@ -102,6 +103,10 @@ class Nothing:
         """Passing."""
         self.ended[entity] = time.perf_counter()
         return CheckResult(Outcome.PASSING, "fine")
+
+    async def task(self, entity: str, instruction: do.RunTask) -> TaskResult:
+        """Succeeds."""
+        return TaskResult(TaskEnd.SUCCEEDED)
 
     async def look(self, entity: str, watch: do.Watch) -> Observation:
         """Nothing runs."""

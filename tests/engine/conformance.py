@@ -426,6 +426,35 @@ class EngineConformance:
         await self.told(engine, "toy:a", "unwanted:op")
         assert not outside.checked
 
+    async def test_a_task_is_run_whoever_listens_and_its_end_told(self, engine: Any, outside: Outside) -> None:
+        await engine.post("toy:a", tell("go", ("task", "op")))
+        await self.told(engine, "toy:a", "done:op:succeeded")
+        assert outside.tried == {"op": 1}
+
+    async def test_a_task_that_raises_has_an_unknown_end(self, engine: Any, outside: Outside) -> None:
+        async def fail(*_: Any) -> None:
+            raise OSError("the disk is full")
+
+        outside.on_task = fail
+        await engine.post("toy:a", tell("go", ("task", "op")))
+        await self.told(engine, "toy:a", "done:op:unknown")
+
+    async def test_tasks_of_one_key_exclude_each_other_whatever_the_release(self, engine: Any, outside: Outside) -> None:
+        go = asyncio.Event()
+
+        async def wait(*_: Any) -> None:
+            await go.wait()
+
+        outside.on_task = wait
+        await engine.post("toy:db#1", tell("go", ("task", "first")))
+        await eventually(lambda: outside.tried["first"])
+        await engine.post("toy:db#2", tell("go", ("task", "second")))
+        await engine.post("toy:other#2", tell("go", ("task", "third")))
+        await eventually(lambda: outside.tried["third"])
+        assert not outside.tried["second"]
+        go.set()
+        await self.told(engine, "toy:db#2", "done:second:succeeded")
+
     async def test_one_entity_has_one_apply_in_flight_and_one_that_waits_can_be_cancelled(
         self, engine: Any, outside: Outside
     ) -> None:

@@ -16,8 +16,10 @@ from setpoint.core import instructions as do
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.people import Person
+from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
 
 DEFINITION = CheckDefinition("toy", "toy", "organization")
+TASK = TaskDefinition("toy", "toy", "organization")
 
 
 class Toy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,6 +87,8 @@ class _Turn:
                 self.story.append(f"applied:{fact.operation}:{'terminal ' if fact.terminal else ''}{fact.error}")
             case happened.CheckFinished():
                 self.story.append(f"finished:{fact.operation}:{fact.result.outcome}")
+            case happened.TaskFinished():
+                self.story.append(f"done:{fact.operation}:{fact.result.end}")
             case happened.CheckUnwanted():
                 self.story.append(f"unwanted:{fact.operation}")
             case happened.Observed():
@@ -117,6 +121,9 @@ class _Turn:
 
     def _check(self, operation: str) -> None:
         self.instructions.append(do.RunCheck(operation, DEFINITION))
+
+    def _task(self, operation: str) -> None:
+        self.instructions.append(do.RunTask(operation, TASK))
 
     def _apply(self, operation: str, watch: int = 1, every: int = 50) -> None:
         self.watch = do.Watch(watch, every)
@@ -173,12 +180,14 @@ class Outside:
     def __init__(self, journal: Path | None = None) -> None:
         self.applied: Counter[str] = Counter()
         self.checked: Counter[str] = Counter()
+        self.tried: Counter[str] = Counter()
         self.looks: Counter[str] = Counter()
         self.running: Counter[str] = Counter()
         self.shown: dict[str, str] = {}
         """Entity -> what a look sees; a text beginning with ``!`` is raised."""
         self.on_apply: Callable[[str, do.Apply], Awaitable[None]] | None = None
         self.on_check: Callable[[str, do.RunCheck], Awaitable[None]] | None = None
+        self.on_task: Callable[[str, do.RunTask], Awaitable[None]] | None = None
         self.on_look: Callable[[str, do.Watch], Awaitable[None]] | None = None
         self._journal = journal
         """Every effect is noted there at once, for tests that kill the process."""
@@ -195,6 +204,13 @@ class Outside:
         if self.on_check is not None:
             await self.on_check(entity, instruction)
         return CheckResult(Outcome.PASSING, "fine")
+
+    async def task(self, entity: str, instruction: do.RunTask) -> TaskResult:
+        self._note("task", instruction.operation)
+        self.tried[instruction.operation] += 1
+        if self.on_task is not None:
+            await self.on_task(entity, instruction)
+        return TaskResult(TaskEnd.SUCCEEDED, "done")
 
     async def look(self, entity: str, watched: do.Watch) -> Observation:
         self.looks[entity] += 1

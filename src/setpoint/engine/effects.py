@@ -14,11 +14,13 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from setpoint.core.instructions import Apply, RunCheck, Watch
+from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
 from setpoint.engine.listening import Hint, Listening
-from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.engine.tasks import Tasks
+from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec
+from setpoint.model.tasks import TaskResult
 from setpoint.model.time import MINUTE, SECOND, Duration
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.protection import Protection
@@ -88,6 +90,7 @@ class Effects:
         self._runtime_of: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
         self._results: OrderedDict[str, CheckResult] = OrderedDict()
+        self._tasks = Tasks(home, protections)
 
     # --- configuration
 
@@ -121,6 +124,10 @@ class Effects:
     def last_result(self, attachment: str) -> CheckResult | None:
         """How the last run of a check ended, with its output; of the most recent ones only."""
         return self._results.get(attachment)
+
+    def last_try(self, entity: str) -> TaskResult | None:
+        """How the last try of a task's run ended, with its output; reads a file."""
+        return self._tasks.last(entity)
 
     async def close(self) -> None:
         """Let go of every runtime."""
@@ -193,7 +200,7 @@ class Effects:
             return CheckResult(
                 Outcome.MISCONFIGURED, f'there is no protection "{definition.use}": install it or correct the name'
             )
-        definition = await self._addressed(definition)
+        definition = structs.replace(definition, env={**definition.env, **await self._address(definition.subject)})
         try:
             async with asyncio.timeout((definition.timeout + _GRACE) / 1000):
                 result = await protection.run(instruction.operation, definition)
@@ -202,6 +209,16 @@ class Effects:
         result = CheckResult(result.outcome, _text(result.reason), _text(result.output))
         self._remember(entity, result)
         return CheckResult(result.outcome, result.reason)
+
+    async def task(self, entity: str, instruction: RunTask) -> TaskResult:
+        """See the port."""
+        await self._configured.wait()
+        definition = instruction.definition
+        address = await self._address(definition.subject)
+        if address:
+            definition = structs.replace(definition, env={**definition.env, **address})
+        result = await self._tasks.run(entity, RunTask(instruction.operation, definition))
+        return TaskResult(result.end, _text(result.reason))
 
     async def _observe(self, name: str, instance: str, spec: Spec | None) -> Observation:
         seen = await self._answer(name, instance, spec)
@@ -228,16 +245,16 @@ class Effects:
         self._unanswered.pop(name, None)
         return seen
 
-    async def _addressed(self, definition: CheckDefinition) -> CheckDefinition:
-        """Checks of an instance are told where it answers, also right after a start, when nothing was looked at yet."""
-        kind, _, instance = definition.subject.partition(":")
+    async def _address(self, subject: str) -> dict[str, str]:
+        """Checks and tasks of an instance are told where it answers, also right after a start, when nothing was looked at yet."""
+        kind, _, instance = subject.partition(":")
         if kind not in {"attempt", "instance"}:
-            return definition
+            return {}
         if instance not in self._addresses and instance in self._runtime_of:
             with contextlib.suppress(Unreachable):
                 await self._observe(self._runtime_of[instance], instance, None)
         address = self._addresses.get(instance)
-        return structs.replace(definition, env={**definition.env, ADDRESS: address}) if address else definition
+        return {ADDRESS: address} if address else {}
 
     def _remember(self, attachment: str, result: CheckResult) -> None:
         self._results[attachment] = result

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import msgspec
 
 from setpoint.core.facts import AnyFact
-from setpoint.core.instructions import AnyInstruction, Apply, Decision, RunCheck, Watch
+from setpoint.core.instructions import AnyInstruction, Apply, Decision, RunCheck, RunTask, Watch
 from setpoint.model.checks import CheckResult
 from setpoint.model.observation import Observation
+from setpoint.model.tasks import TaskResult
 from setpoint.model.time import Instant
 
 State = msgspec.Struct
@@ -69,6 +70,10 @@ class Performer(Protocol):
 
     async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
         """One run of a check; whatever it raises counts as ``unavailable``."""
+        ...
+
+    async def task(self, entity: str, instruction: RunTask) -> TaskResult:
+        """One try of a task. Performed again after a crash it must not be under way twice; whatever it raises is ``unknown``."""
         ...
 
     async def look(self, entity: str, watch: Watch) -> Observation:

@@ -33,12 +33,15 @@ _teardowns: set[asyncio.Task[None]] = set()
 
 
 class Program(msgspec.Struct, frozen=True):
-    """What to run. ``stdin`` is text; an empty ``directory`` is the engine's own; ``env`` is the whole environment."""
+    """What to run. ``stdin`` is text; an empty ``directory`` is the engine's own; ``env`` is the whole environment, and ``mark``
+    that of the process supervising it, by which it can be found.
+    """
 
     command: list[str]
     env: dict[str, str]
     stdin: str = ""
     directory: str = ""
+    mark: dict[str, str] = {}
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -78,7 +81,7 @@ async def run_program(program: Program, timeout: Duration) -> Ended:  # noqa: AS
     async with AsyncExitStack() as turn:
         await turn.enter_async_context(_starting.one())
         try:
-            process = await _start_subreaper()
+            process = await _start_subreaper(program.mark)
         except OSError as error:
             return Ended("not-started", stage="supervision", errno=error.errno, error=str(error))
         try:
@@ -92,10 +95,10 @@ async def run_program(program: Program, timeout: Duration) -> Ended:  # noqa: AS
             await _tear_down(process)
 
 
-async def _start_subreaper() -> Process:
+async def _start_subreaper(mark: dict[str, str]) -> Process:
     # It reads no environment; -I -S: neither the user's nor site's code slows it down or changes it.
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", SUBREAPER, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={}, start_new_session=True
+        sys.executable, "-I", "-S", SUBREAPER, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=mark, start_new_session=True
     )
 
 

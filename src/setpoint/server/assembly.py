@@ -10,13 +10,14 @@ from pathlib import Path
 from setpoint.control.control import Control
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
-from setpoint.core.instructions import Apply, RunCheck, Watch
+from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
 from setpoint.engine.effects import Effects, MakeRuntime, runtime_adapters
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.embedded.clock import STEP, host_clock
 from setpoint.engine.port import Clock
 from setpoint.model.checks import CheckResult
 from setpoint.model.observation import Observation
+from setpoint.model.tasks import TaskResult
 from setpoint.model.time import Duration
 from setpoint.plugins.protection import Protection
 from setpoint.protections.registry import load as load_protections
@@ -38,6 +39,9 @@ class _Late:
 
     async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
         return await (await self._known()).check(entity, instruction)
+
+    async def task(self, entity: str, instruction: RunTask) -> TaskResult:
+        return await (await self._known()).task(entity, instruction)
 
     async def look(self, entity: str, watch: Watch) -> Observation:
         return await (await self._known()).look(entity, watch)

@@ -282,7 +282,7 @@ class EmbeddedEngine:
             else:
                 self._watches.unset(entity)
         for entity, effect in self._world.open:
-            if isinstance(effect, do.Apply | do.RunCheck):
+            if isinstance(effect, do.Apply | do.RunCheck | do.RunTask):
                 self._operations.start(entity, effect)
         self._world.open.clear()
 
@@ -416,7 +416,7 @@ class EmbeddedEngine:
                 self._watches.pause(entity, instruction.operation)
                 if instruction.operation in self._world.operations:
                     self._operations.start(entity, instruction)
-            case do.RunCheck():
+            case do.RunCheck() | do.RunTask():
                 if instruction.operation in self._world.operations:
                     self._operations.start(entity, instruction)
             case do.Cancel():

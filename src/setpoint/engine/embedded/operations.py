@@ -1,4 +1,4 @@
-"""Open operations: performed a few at a time, one apply per entity, each ended by exactly one result.
+"""Open operations: performed a few at a time, each ended by exactly one result. One apply per entity, and one task per key.
 
 An operation whose end nobody took stays a row, and begins again at the next start with the same id. Whoever asks for its
 cancellation before it begins, has it cancelled; it is looked up once more just before it is performed.
@@ -11,22 +11,24 @@ import logging
 from collections import deque
 from collections.abc import Callable, Container
 
-from setpoint.core.facts import AnyFact, Applied, CheckFinished, CheckUnwanted
-from setpoint.core.instructions import Apply, RunCheck
+from setpoint.core.facts import AnyFact, Applied, CheckFinished, CheckUnwanted, TaskFinished
+from setpoint.core.instructions import Apply, RunCheck, RunTask
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.port import Clock, Performer
 from setpoint.model.checks import CheckResult, Outcome
+from setpoint.model.tasks import TaskEnd, TaskResult
 from setpoint.plugins.errors import AdapterError, TerminalError
 
 log = logging.getLogger("setpoint.engine")
 
 CHECKS = 64
 APPLIES = 64
-"""So many programs, and so many applies, at once."""
+TASKS = 16
+"""So many programs, so many applies, and so many tasks at once."""
 _GRACE = 5.0
-"""Seconds that an apply may take to end when the engine stops."""
+"""Seconds that an apply or a task may take to end when the engine stops."""
 
-Effect = Apply | RunCheck
+Effect = Apply | RunCheck | RunTask
 Ended = Callable[[str, Effect, AnyFact], None]
 """Told entity, what was done and the fact it ended with."""
 
@@ -59,11 +61,11 @@ class Operations:
         self._failpoints = failpoints
         self._is_open = is_open
         self._is_wanted = is_wanted
-        self._lanes = {Apply: _Lane(APPLIES), RunCheck: _Lane(CHECKS)}
+        self._lanes = {Apply: _Lane(APPLIES), RunCheck: _Lane(CHECKS), RunTask: _Lane(TASKS)}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._kinds: dict[str, type[Effect]] = {}
-        self._applying: dict[str, deque[tuple[str, Effect]]] = {}
-        """Entity with an apply under way -> applies of it that wait for that."""
+        self._alone: dict[str, deque[tuple[str, Effect]]] = {}
+        """What excludes others of its kind -> those that wait for its end."""
         self.finished: dict[str, tuple[str, Effect, AnyFact]] = {}
         """Operation -> its end, until the turn that takes it is committed."""
         self.stopping = False
@@ -74,7 +76,7 @@ class Operations:
     @property
     def waiting(self) -> int:
         """How many wait for others to end."""
-        return sum(len(lane.waiting) for lane in self._lanes.values()) + sum(len(rest) for rest in self._applying.values())
+        return sum(len(lane.waiting) for lane in self._lanes.values()) + sum(len(rest) for rest in self._alone.values())
 
     def started(self, operation: str) -> bool:
         """Whether it has begun (or ended): too late to cancel."""
@@ -87,11 +89,12 @@ class Operations:
         if effect.operation in self.finished:
             self._ended(*self.finished[effect.operation])
             return
-        if isinstance(effect, Apply):
-            if entity in self._applying:
-                self._applying[entity].append((entity, effect))
+        excluded = _excludes(entity, type(effect))
+        if excluded:
+            if excluded in self._alone:
+                self._alone[excluded].append((entity, effect))
                 return
-            self._applying[entity] = deque()
+            self._alone[excluded] = deque()
         self._lanes[type(effect)].waiting.append((entity, effect))
         self._fill(type(effect))
 
@@ -104,11 +107,11 @@ class Operations:
         self.finished = {operation: end for operation, end in self.finished.items() if operation in still_open}
         for lane in self._lanes.values():
             lane.waiting.clear()
-        applying = (task.get_name() for operation, task in self._tasks.items() if self._kinds[operation] is Apply)
-        self._applying = {entity: deque() for entity in applying}
+        running = (_excludes(task.get_name(), self._kinds[operation]) for operation, task in self._tasks.items())
+        self._alone = {excluded: deque() for excluded in running if excluded}
 
     async def stop(self) -> None:
-        """Start nothing more, end checks at once and applies after a grace; their rows stay open."""
+        """Start nothing more, end checks at once, applies and tasks after a grace; their rows stay open."""
         self.stopping = True
         for operation, task in self._tasks.items():
             if self._kinds[operation] is RunCheck:
@@ -143,7 +146,7 @@ class Operations:
         fact: AnyFact
         try:
             self._failpoints.hit("before-perform", name)
-            fact = await (self._apply(entity, effect) if isinstance(effect, Apply) else self._check(entity, effect))
+            fact = await self._do(entity, effect)
             self._failpoints.hit("after-perform", name)
         except asyncio.CancelledError:
             if self.stopping:
@@ -156,10 +159,22 @@ class Operations:
         self._free(entity, effect)
         self._fill(kind)
 
+    async def _do(self, entity: str, effect: Effect) -> AnyFact:
+        match effect:
+            case Apply():
+                return await self._apply(entity, effect)
+            case RunCheck():
+                return await self._check(entity, effect)
+            case RunTask():
+                return await self._task(entity, effect)
+
     def _given_up(self, effect: Effect) -> AnyFact:
         """Nobody here cancelled it, so the adapter did, and its end must be told all the same."""
         if isinstance(effect, Apply):
             return Applied(operation=effect.operation, error="the runtime adapter gave up", at=self._clock())
+        if isinstance(effect, RunTask):
+            unknown = TaskResult(TaskEnd.UNKNOWN, "the task gave up")
+            return TaskFinished(operation=effect.operation, result=unknown, at=self._clock())
         return CheckFinished(
             operation=effect.operation, result=CheckResult(Outcome.UNAVAILABLE, "the check gave up"), at=self._clock()
         )
@@ -169,14 +184,13 @@ class Operations:
         self._ended(entity, effect, fact)
 
     def _free(self, entity: str, effect: Effect) -> None:
-        """Let the entity's next apply have its turn."""
-        if not isinstance(effect, Apply):
-            return
-        rest = self._applying.get(entity)
+        """Let the next one that was excluded have its turn."""
+        excluded = _excludes(entity, type(effect))
+        rest = self._alone.get(excluded)
         if rest:
-            self._lanes[Apply].waiting.append(rest.popleft())
+            self._lanes[type(effect)].waiting.append(rest.popleft())
         else:
-            self._applying.pop(entity, None)
+            self._alone.pop(excluded, None)
 
     async def _apply(self, entity: str, effect: Apply) -> Applied:
         error, terminal = "", False
@@ -196,6 +210,20 @@ class Operations:
         except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
             result = CheckResult(Outcome.UNAVAILABLE, f"the check raised {type(raised).__name__}: {_sentence(raised)}")
         return CheckFinished(operation=effect.operation, result=result, at=self._clock())
+
+    async def _task(self, entity: str, effect: RunTask) -> TaskFinished:
+        try:
+            result = await self._performer.task(entity, effect)
+        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
+            result = TaskResult(TaskEnd.UNKNOWN, f"the task raised {type(raised).__name__}: {_sentence(raised)}")
+        return TaskFinished(operation=effect.operation, result=result, at=self._clock())
+
+
+def _excludes(entity: str, kind: type[Effect]) -> str:
+    """What is never under way twice at once: applies to one instance, tasks of one key whatever the release; empty: nothing."""
+    if kind is Apply:
+        return entity
+    return entity.rpartition("#")[0] or entity if kind is RunTask else ""
 
 
 def _sentence(error: Exception) -> str:

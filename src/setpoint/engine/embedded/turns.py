@@ -94,6 +94,7 @@ class Turns:
             do.Publish: lambda instruction: codec.encode_fact(instruction.fact),
             do.Apply: codec.encode_instruction,
             do.RunCheck: codec.encode_instruction,
+            do.RunTask: codec.encode_instruction,
             do.Record: lambda instruction: self._event.encode(instruction.event),
         }
         self._doers: dict[type[Any], Callable[[Actor, Any, bytes, Instant], None]] = {
@@ -105,6 +106,7 @@ class Turns:
             do.Unwatch: self._later,
             do.Apply: self._open,
             do.RunCheck: self._open,
+            do.RunTask: self._open,
             do.Cancel: self._cancel,
             do.Record: self._record,
         }

@@ -1,0 +1,209 @@
+"""Runs tries of tasks so that none is ever under way twice: not after a crash, not with another release of the same key.
+
+Before a program starts, that is written down (``tasks/`` in the engine's home), and so is how it ended before anybody is told: a
+try that is performed again is either known to have ended, or its end was not seen. What is left of an earlier try is recognised
+by a mark in its environment, and ended first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from setpoint.core.instructions import RunTask
+from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
+from setpoint.model.time import SECOND, format_duration
+from setpoint.plugins.protection import Protection
+from setpoint.protections.program import ProgramProtection, judge
+from setpoint.protections.runner import Ended, Program, clean_environment, run_program
+from setpoint.protections.text import last_line
+from setpoint.runtimes.process.procfs import RUN, Identity, members, send_all
+
+OPERATION = "SETPOINT_OPERATION_ID"
+"""The same at every try, so that a program can tell what it has done already."""
+KEPT = 1_000
+"""So many records of runs are kept."""
+_GRACE = 15.0
+"""Seconds beyond its own timeout that an adapter gets to end."""
+_TERM = 5.0
+"""Seconds that the remains of an earlier try get to end by themselves (their supervisor takes up to four)."""
+_KILL = 5.0
+"""And then to be gone after SIGKILL."""
+_PAUSE = 0.05
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is on disk of one run: its last try."""
+
+    operation: str
+    result: TaskResult | None = None
+    """None: it was started, and its end was not seen."""
+
+
+class Tasks:
+    """Performs tries of tasks."""
+
+    def __init__(self, home: Path, protections: Mapping[str, Protection]) -> None:
+        self._records = home / "tasks"
+        self._home = str(home.resolve())
+        self._protections = protections
+
+    async def run(self, entity: str, instruction: RunTask) -> TaskResult:
+        """One try, or how it ended when it was performed before. Cancellation ends the program and leaves its end unseen.
+
+        Raises:
+            OSError: it cannot be written down that it starts, and so it does not.
+        """
+        operation, definition = instruction.operation, instruction.definition
+        before = await asyncio.to_thread(self._read, entity)
+        again = before is not None and before.operation == operation
+        if again and before and before.result:
+            return before.result
+        left = await self._end_remains(entity)
+        if left:
+            return TaskResult(TaskEnd.FAILED, f"processes of an earlier try could not be ended: {', '.join(map(str, left))}")
+        if again and definition.once:
+            return TaskResult(TaskEnd.UNKNOWN, "the engine was stopped while it ran")
+        await asyncio.to_thread(self._write, entity, Record(operation))
+        result = await self._perform(entity, operation, definition)
+        if result.end is not TaskEnd.UNKNOWN:
+            await asyncio.to_thread(self._write, entity, Record(operation, result))
+        return result
+
+    def last(self, entity: str) -> TaskResult | None:
+        """How the last try of a run ended, with its output."""
+        record = self._read(entity)
+        return record.result if record else None
+
+    # --- performing
+
+    async def _perform(self, entity: str, operation: str, definition: TaskDefinition) -> TaskResult:
+        definition = msgspec.structs.replace(definition, env={**definition.env, OPERATION: entity})
+        if definition.use == "program":
+            return await self._program(entity, definition)
+        protection = self._protections.get(definition.use)
+        if protection is None:
+            return TaskResult(TaskEnd.FAILED, f'there is no adapter "{definition.use}": install it or correct the name')
+        try:
+            async with asyncio.timeout(definition.timeout / SECOND + _GRACE):
+                return _as_task(await protection.run(operation, _as_check(definition)))
+        except TimeoutError:
+            return TaskResult(TaskEnd.UNKNOWN, f'the adapter "{definition.use}" did not end by its timeout')
+
+    async def _program(self, entity: str, definition: TaskDefinition) -> TaskResult:
+        if wrong := ProgramProtection().validate(definition.options):
+            return TaskResult(TaskEnd.FAILED, "; ".join(wrong))
+        mark = {RUN: self._mark(entity)}
+        program = Program(
+            command=[str(argument) for argument in definition.options["command"]],
+            env=clean_environment(definition.env | mark),
+            stdin=json.dumps(definition.facts, default=str),
+            directory=str(definition.options.get("directory") or ""),
+            mark=mark,
+        )
+        return _judge(await run_program(program, definition.timeout), program, definition)
+
+    # --- what earlier tries left
+
+    def _mark(self, entity: str) -> str:
+        """The same for every release of a key: two of them are never under way at once, whoever was killed meanwhile."""
+        key = f"{self._home}\n{entity.rpartition('#')[0]}"
+        return f"task-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+    async def _end_remains(self, entity: str) -> list[int]:
+        """End what is left of earlier tries; the numbers of processes that cannot be ended."""
+        mark = self._mark(entity)
+        for number, patience in ((signal.SIGTERM, _TERM), (signal.SIGKILL, _KILL)):
+            found = await _gone(mark, number, patience)
+            if not found:
+                return []
+        return sorted(identity.pid for identity in found)
+
+    # --- records
+
+    def _path(self, entity: str) -> Path:
+        return self._records / f"{hashlib.sha256(entity.encode()).hexdigest()[:32]}.json"
+
+    def _read(self, entity: str) -> Record | None:
+        try:
+            return msgspec.json.decode(self._path(entity).read_bytes(), type=Record)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError:
+            return None  # it is written whole, or not at all: this is not ours
+
+    def _write(self, entity: str, record: Record) -> None:
+        path = self._path(entity)
+        self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.encode(record))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        if record.result:
+            self._prune()
+
+    def _prune(self) -> None:
+        files = sorted(self._records.glob("*.json"), key=lambda path: path.stat().st_mtime)
+        for path in files[:-KEPT]:
+            if b'"result"' in path.read_bytes():
+                path.unlink(missing_ok=True)
+
+
+async def _gone(mark: str, number: signal.Signals, patience: float) -> set[Identity]:
+    """Tell everything with this mark to end, again and again as it may fork; what is there still when patience ends."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience
+    told: set[Identity] = set()
+    while found := await asyncio.to_thread(members, mark, None):
+        if loop.time() >= until:
+            return found
+        send_all(found - told if number is signal.SIGTERM else found, number)
+        told |= found
+        await asyncio.sleep(_PAUSE)
+    return set()
+
+
+def _judge(ended: Ended, program: Program, definition: TaskDefinition) -> TaskResult:
+    """What the end of a program says: 0 is success, and nothing else is."""
+    said = last_line(ended.output)
+    if ended.how == "lost":
+        return TaskResult(TaskEnd.UNKNOWN, f"the process supervising it is gone ({ended.error})", ended.output)
+    if ended.how == "timeout":
+        text = f"timed out after {format_duration(definition.timeout)} and was ended"
+        return TaskResult(TaskEnd.FAILED, f"{text}; its last line: {said}" if said else text, ended.output)
+    if ended.how == "ended" and ended.code == 0:
+        return TaskResult(TaskEnd.SUCCEEDED, said, ended.output)
+    if ended.how == "ended" and ended.code > 0:
+        text = f"exit {ended.code}"
+        return TaskResult(TaskEnd.FAILED, f"{text}: {said}" if said else text, ended.output)
+    return _as_task(judge(ended, program, _as_check(definition)), failed=TaskEnd.FAILED)
+
+
+def _as_check(definition: TaskDefinition) -> CheckDefinition:
+    """As the adapters of protections take it."""
+    return CheckDefinition(
+        definition.task,
+        definition.use,
+        definition.subject,
+        definition.options,
+        definition.env,
+        definition.facts,
+        timeout=definition.timeout,
+    )
+
+
+def _as_task(result: CheckResult, failed: TaskEnd = TaskEnd.UNKNOWN) -> TaskResult:
+    """What an adapter of protections says: one that could not be asked may have done its work all the same."""
+    ends: dict[Any, TaskEnd] = {Outcome.PASSING: TaskEnd.SUCCEEDED, Outcome.UNAVAILABLE: failed}
+    return TaskResult(ends.get(result.outcome, TaskEnd.FAILED), result.reason, result.output)
