@@ -9,6 +9,7 @@ from tests.core.test_selection import mirror
 
 from setpoint.core.facts import Woken
 from setpoint.core.instance.endings import KEPT_VETOES
+from setpoint.core.instance.explain import explain
 from setpoint.core.instance.rollback import KEPT_NEWS
 from setpoint.core.instance.state import PUBLISHED
 from setpoint.core.instructions import Unsubscribe
@@ -166,6 +167,23 @@ def test_a_rollback_begins_afresh_whatever_went_wrong_before():
     assert prod.applies[-1] == "spec-1.0", "at once"
     assert (prod.life.applying.errors, prod.life.applying.error) == (0, "")
     assert prod.tell(Woken()).condition == "rolling-back"
+    assert not any(event.kind == "rollback-failed" for event in prod.events)
+
+
+def test_the_end_of_the_apply_that_was_under_way_says_nothing_about_the_rollback():
+    prod = Instance().with_good(1, "1.0").offer(2, "1.1").roll_back().applied("no such image", terminal=True)
+    assert (prod.condition, prod.applies[-1]) == ("rolling-back", "spec-1.0")
+    same = Instance().offer(1, "1.0", spec="s").applied()
+    same.tell(same.look_at("s", "1.0")).configure(checks=(check("alerts", Phase.DEPLOYMENT),))
+    same.offer(2, "1.1", urgent=True).offer(3, "1.0", spec="s", urgent=True)
+    assert same.applies == ["s", "spec-1.1"], "one at a time"
+    same.applied("no such image", terminal=True)
+    assert (same.target, same.applies[-1], same.vetoed) == ("1.0", "s", set())
+
+
+def test_going_back_is_told_since_it_began():
+    prod = Instance().with_good(1, "1.0").offer(2, "1.1").wait(MINUTE).applied("broken", terminal=True)
+    assert {reason.since for reason in explain(prod.state, prod.now)} == {prod.now}
 
 
 def test_a_rollback_by_hand_ends_what_failed_and_could_not_go_back_by_itself():

@@ -124,3 +124,56 @@ def test_what_ran_before_a_failed_rollout_is_observed_again_before_it_is_called_
     prod.applied().observed("1.1")
     assert prod.condition == "rolling-back"
     assert prod.observed("1.0").condition == "vetoed"
+
+
+def test_going_back_to_what_runs_only_holds():
+    prod = three()
+    prod.roll_back(prod.make(3, "1.2"))
+    assert (prod.target, prod.condition, prod.vetoed) == ("1.2", "held", set())
+
+
+def test_one_more_word_without_a_name_does_not_turn_a_named_way_back_around():
+    prod = three()
+    prod.roll_back(prod.make(1, "1.0")).roll_back()
+    assert prod.target == "1.0"
+
+
+def test_what_was_good_before_is_so_by_the_order_of_events_not_by_number():
+    prod = three().pin(1, "1.0").comes_up("1.0").unpin()
+    prod.comes_up("1.2").pin(2, "1.1").comes_up("1.1")
+    assert prod.life.goods == (1, 3, 2)
+    prod.roll_back().comes_up("1.2")
+    assert prod.life.goods == (1, 3)
+
+
+def test_a_version_that_is_left_again_stands_once_among_those_revoked():
+    prod = Instance().with_good(1, "1.0")
+    for release in (2, 3):
+        prod.offer(release, "1.1", addressed=True).comes_up("1.1").roll_back().comes_up("1.0")
+    assert prod.life.revoked == (version("1.1"),)
+
+
+def test_the_way_back_forgets_what_is_over():
+    prod = Instance()
+    for release in range(1, 8):
+        prod.with_good(release, f"1.{release}")
+    prod.offer(8, "1.8").applied("broken", terminal=True).comes_up("1.7")
+    oldest = prod.life.offers[0].release
+    prod.roll_back().comes_up("1.6").roll_back().comes_up("1.5")
+    assert [offer.release for offer in prod.life.offers if offer.release > 5] == [8], "what was left is not to be gone back to"
+    assert oldest == 3
+
+
+def test_good_that_turns_bad_on_the_way_back_is_passed_only_down_to_the_bound():
+    prod = Instance().with_good(1, "1.0.0").with_good(2, "1.1.0").with_good(3, "1.2.0")
+    prod.offer(4, "2.0.0", not_below="1.1.0").applied("broken", terminal=True)
+    assert told(prod, bad=("1.2.0",)).target == "1.1.0"
+    told(prod, number=2, bad=("1.2.0", "1.1.0"))
+    assert (prod.target, prod.condition) == ("1.1.0", "rolling-back")
+
+
+def test_what_a_person_may_not_have_is_told_with_who_asked_for_it():
+    prod = Instance().with_good(1, "1.0.0").offer(2, "2.0.0", not_below="1.5.0").comes_up("2.0.0").roll_back()
+    event = prod.events[-1]
+    assert (event.kind, event.release, event.by.person) == ("signal", 2, "ann")
+    assert event.text.startswith("2.0.0 stays: ")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.core.dsl import Instance, approval, check, hours
 
 from setpoint.core.backoff import backoff
-from setpoint.core.facts import Applied
+from setpoint.core.facts import Applied, Ask
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE, SECOND
@@ -137,6 +137,7 @@ def test_two_slow_deployment_checks_are_fresh_together():
     uses = (check("alerts", Phase.DEPLOYMENT), check("load", Phase.DEPLOYMENT))
     prod = good(checks=uses).offer(2, "1.1").comes_up("1.1").passing("alerts").wait(MINUTE).passing("load")
     assert prod.condition == "deploying"
+    assert len(prod.sent(Ask)) == 1, "the one that grew old"
     prod.passing("alerts")
     assert prod.good == "1.1"
 
@@ -181,6 +182,7 @@ def test_a_post_deployment_pass_that_grew_old_is_asked_for_once_more():
     uses = (check("alerts", Phase.POST_DEPLOYMENT), check("load", Phase.POST_DEPLOYMENT))
     prod = good(checks=uses).offer(2, "1.1").comes_up("1.1").passing("alerts").wait(MINUTE).passing("load")
     assert prod.condition == "verifying"
+    assert len(prod.sent(Ask)) == 1, "the one that grew old"
     assert prod.passing("alerts").good == "1.1"
 
 
@@ -440,3 +442,26 @@ def test_time_that_was_not_observed_does_not_count_for_a_deadline():
         prod.tell(replace(prod.look("1.1", healthy=None), gap=4 * SECOND))
     assert prod.condition == "deploying"
     assert prod.life.rollout.idle == 40 * SECOND
+
+
+def test_after_the_deployment_the_same_check_is_asked_anew():
+    prod = (
+        good(checks=(check("alerts", Phase.DEPLOYMENT), check("alerts", Phase.POST_DEPLOYMENT))).offer(2, "1.1").comes_up("1.1")
+    )
+    prod.passing("alerts")
+    assert (prod.condition, len(prod.sent(Ask))) == ("verifying", 1)
+    assert prod.passing("alerts").good == "1.1"
+
+
+def test_a_delay_after_the_deployment_begins_when_the_deployment_ended():
+    prod = good(checks=(check("alerts", Phase.POST_DEPLOYMENT, delay=MINUTE),)).offer(2, "1.1").wait(HOUR).comes_up("1.1")
+    assert prod.waits_for("alerts is asked after a delay")
+    assert prod.wake_at == prod.now + MINUTE
+
+
+def test_it_is_told_once_when_verifying_begins_and_not_at_all_where_nothing_is_verified():
+    prod = verifying().observed("1.1").wait(HOUR).observed("1.1")
+    assert sum("1.1 runs and is verified" in line for line in prod.history) == 1
+    (event,) = [event for event in prod.events if event.kind == "phase-entered" and event.phase == "post-deployment"]
+    assert (event.release, event.attempt) == (2, 2)
+    assert not any("is verified" in line for line in good().offer(2, "1.1").comes_up("1.1").history)
