@@ -60,7 +60,7 @@ async def test_a_release_to_one_channel_names_just_that_one_and_its_mirrors(tmp_
     ("payload", "error", "says"),
     [
         ({"services": {"wep": {"version": "1"}}}, NotFound, 'has no service "wep"'),
-        ({"services": {"web": {"version": "1"}}, "channels": ["prod"]}, NotFound, 'has no channel "prod"'),
+        ({"services": {"web": {"version": "1"}}, "channels": ["prod"]}, NotFound, 'has no channel or group "prod"'),
         ({"services": {"web": {"version": "1"}}, "channels": ["globex"]}, Refused, "mirrors production"),
         ({"services": {"web": {"version": "1"}}, "application": "sass"}, NotFound, 'no application "sass"'),
         ({"services": {"web": {"version": "../1"}}}, Malformed, "not well-formed"),

@@ -16,8 +16,8 @@ def instances() -> list[str]:
 
 
 def targets() -> list[str]:
-    """Instances and channels."""
-    return instances() + [channel for one in _applications() for channel in one["channels"]]
+    """Instances, channels and groups."""
+    return instances() + [place for one in _applications() for place in (*one["channels"], *one["groups"])]
 
 
 def _short(instance: str) -> str:

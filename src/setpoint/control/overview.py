@@ -65,6 +65,8 @@ class InstanceView(Answer):
     application: str
     service: str
     channel: str
+    group: str
+    """The channel's; empty: none."""
     runtime: str
     condition: str
     desired: VersionView | None
@@ -104,6 +106,7 @@ def view(instance: str, state: InstanceState, now: Instant, *, problem: str = ""
         application=owner,
         service=service,
         channel=channel,
+        group=policy.labels.get("group", "") if policy else "",
         runtime=policy.labels.get("runtime", "") if policy else "",
         condition="broken" if problem else str(word),
         desired=VersionView(version=wanted.version.name, release=wanted.release) if wanted else None,

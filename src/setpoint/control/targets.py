@@ -1,4 +1,7 @@
-"""What people write to name things: ``web@production``, ``saas/web@production``, ``production``, ``saas/production``."""
+"""What people write to name things: ``web@production``, ``saas/web@production``, ``production``, ``saas/production``.
+
+The name of a group stands for all of its channels.
+"""
 
 from __future__ import annotations
 
@@ -49,12 +52,21 @@ def service(configuration: Configuration, owner: str, name: str) -> str:
     return name
 
 
-def channel(configuration: Configuration, owner: str, name: str) -> str:
-    """Raises NotFound."""
-    known = [one.name for one in configuration.channels(owner)]
+def channels(configuration: Configuration, owner: str, name: str) -> list[str]:
+    """The channel of this name, or all channels of the group of this name.
+
+    Raises:
+        NotFound: there is neither.
+    """
+    known = places(configuration, owner)
     if name not in known:
-        raise NotFound(f'Application "{owner}" has no channel "{name}".', suggestion(name, known, "channel"))
-    return name
+        raise NotFound(f'Application "{owner}" has no channel or group "{name}".', suggestion(name, known, "channel"))
+    return list(known[name])
+
+
+def places(configuration: Configuration, owner: str) -> dict[str, tuple[str, ...]]:
+    """Channels and groups of an application, each with the channels that it stands for."""
+    return {one.name: (one.name,) for one in configuration.channels(owner)} | configuration.members(owner)
 
 
 def instance(configuration: Configuration, text: str) -> str:
@@ -70,7 +82,7 @@ def instance(configuration: Configuration, text: str) -> str:
 
 
 def instances(configuration: Configuration, text: str) -> list[str]:
-    """Everything that a target means: one instance, or those of a channel.
+    """Everything that a target means: one instance, or those of a channel or group.
 
     Raises:
         NotFound: naming the nearest.
@@ -98,15 +110,17 @@ def _spellings(known: Sequence[str], owner: str) -> list[str]:
 def _of_channel(configuration: Configuration, text: str) -> list[str]:
     owner, _, name = text.rpartition("/")
     owners = [application(configuration, owner)] if owner else configuration.applications
-    having = [one for one in owners if name in {each.name for each in configuration.channels(one)}]
+    known = {one: places(configuration, one) for one in owners}
+    having = [one for one in owners if name in known[one]]
     if len(having) > 1:
         raise NotFound(
             f'"{text}" is a channel of several applications.', f"Write one of: {', '.join(f'{one}/{name}' for one in having)}."
         )
-    known = [each.name for one in owners for each in configuration.channels(one)]
     if not having:
-        raise NotFound(f'There is no channel "{name}".', suggestion(name, known, "channel"))
-    found = [one for one in configuration.instances(having[0]) if one.endswith(f"@{name}")]
+        every = [place for below in known.values() for place in below]
+        raise NotFound(f'There is no channel or group "{name}".', suggestion(name, every, "channel"))
+    wanted = set(known[having[0]][name])
+    found = [one for one in configuration.instances(having[0]) if parts(one)[2] in wanted]
     if not found:
         raise NotFound(f'Channel "{name}" has no service.', "Write service@channel.")
     return found

@@ -1,4 +1,4 @@
-"""The scope actor: an organization, application, channel or runtime that a person stops or pauses as a whole.
+"""The scope actor: an organization, application, group, channel or runtime that a person stops or pauses as a whole.
 
 Whoever is below it subscribes; it owns nothing but the two acts that stand until they are withdrawn.
 """
@@ -69,10 +69,11 @@ def status(entity: str, state: ScopeState) -> ScopeStatus:
 
 def above(labels: dict[str, str]) -> tuple[str, ...]:
     """Entity ids of the scopes that an instance with these labels is below."""
-    application, channel = labels.get("application", ""), labels.get("channel", "")
+    application, channel, group = labels.get("application", ""), labels.get("channel", ""), labels.get("group", "")
     return (
         "scope:organization",
         f"scope:application:{application}",
+        *([f"scope:group:{application}/{group}"] if group else []),
         f"scope:channel:{application}/{channel}",
         f"scope:runtime:{labels.get('runtime', '')}",
     )

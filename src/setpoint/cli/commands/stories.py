@@ -14,7 +14,7 @@ from setpoint.cli.session import as_yaml, connected, query, show
 from setpoint.model.time import parse_duration
 
 Where = Annotated[
-    str, typer.Argument(help="Only this instance or channel; without it everything.", autocompletion=completions.targets)
+    str, typer.Argument(help="Only this instance, channel or group; without it everything.", autocompletion=completions.targets)
 ]
 _KEEP = 10
 

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    target: Annotated[str, typer.Argument(help="Only this instance or channel; without it everything.")] = "",
+    target: Annotated[str, typer.Argument(help="Only this instance, channel or group; without it everything.")] = "",
     app: App = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until Ctrl-C.")] = False,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Show every converged channel, however many.")] = False,

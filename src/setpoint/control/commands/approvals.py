@@ -23,7 +23,7 @@ class VoteRequest(Request):
     """Which release, where."""
 
     target: str
-    """An instance or a channel."""
+    """An instance, a channel or a group."""
     topic: str = ""
     """Empty: every one that this person may answer."""
     release: int = Field(0, ge=0)

@@ -17,7 +17,7 @@ class HoldRequest(Request):
     """Where, and why."""
 
     target: str
-    """An instance or a channel."""
+    """An instance, a channel or a group."""
     why: str = Field("", max_length=2000)
 
 

@@ -20,7 +20,7 @@ class PromoteRequest(Request):
     """Where to, which version, and why."""
 
     target: str
-    """An instance or a channel."""
+    """An instance, a channel or a group."""
     version: str = ""
     """Empty: what the channel before it has finalized, else the newest release."""
     why: str = Field("", max_length=2000)
@@ -36,21 +36,23 @@ class PromoteRequest(Request):
 )
 async def promote(act: Act, request: PromoteRequest) -> Released:
     """A manual channel only takes what is sent to it: by this, or by `release --to`."""
-    wanted: dict[str, WantedService] = {}
     chosen = instances(act.control.configuration, request.target)
+    owner = parts(chosen[0])[0]
+    of_service: dict[str, list[str]] = {}
     for instance in chosen:
-        _, service, _ = parts(instance)
-        wanted[service] = await _wanted(act, instance, request.version)
-    owner, _, channel = parts(chosen[0])
-    return await release(act, ReleaseRequest(services=wanted, application=owner, channels=[channel], why=request.why))
+        of_service.setdefault(parts(instance)[1], []).append(instance)
+    wanted = {service: await _wanted(act, members, request.version) for service, members in of_service.items()}
+    channels = list(dict.fromkeys(parts(instance)[2] for instance in chosen))
+    return await release(act, ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why))
 
 
-async def _wanted(act: Act, instance: str, version: str) -> WantedService:
-    owner, service, _ = parts(instance)
+async def _wanted(act: Act, members: list[str], version: str) -> WantedService:
+    """Of one service, at one instance or at those of a group."""
+    owner, service, _ = parts(members[0])
     line = await line_of(act, owner)
     if version:
         refuse_bad(line, service, version)
-    earlier = None if version else await _earlier(act, instance)
+    earlier = None if version else await _earlier(act, members)
     if earlier is not None:
         source = earlier.source
         return WantedService(
@@ -61,18 +63,18 @@ async def _wanted(act: Act, instance: str, version: str) -> WantedService:
     known = [one.services[service] for one in reversed(line.releases) if service in one.services]
     fitting = [one for one in known if not version or one.version.name == version]
     if not fitting:
-        what = f"{service} {version}" if version else f"{short(instance)}: nothing"
+        what = f"{service} {version}" if version else f"{short(members[0])}: nothing"
         raise Refused(f"{what} was released yet.", f"Release it: `setpoint release {service}=VERSION --to …`.")
     return WantedService(version=fitting[0].version.name, parameters=dict(fitting[0].parameters))
 
 
-async def _earlier(act: Act, instance: str) -> Offer | None:
-    """What the instances before this one have as *good*; the newest of them."""
+async def _earlier(act: Act, members: list[str]) -> Offer | None:
+    """What the instances before these have as *good*; the newest of them."""
+    policies = [act.control.configuration.policy(one) for one in members]
+    before = [one for policy in policies for ordering in policy.orderings for one in ordering.instances]
     found = []
-    for ordering in act.control.configuration.policy(instance).orderings:
-        for one in ordering.instances:
-            life = (await state_of(act, one)).life
-            offer = offer_of(life, life.good)
-            if offer:
-                found.append(offer)
+    for one in dict.fromkeys(before):
+        life = (await state_of(act, one)).life
+        if offer := offer_of(life, life.good):
+            found.append(offer)
     return max(found, key=lambda offer: offer.release, default=None)

@@ -17,7 +17,7 @@ from setpoint.control.instances import line_of
 from setpoint.control.permissions import Permission, require
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import application as find_application
-from setpoint.control.targets import channel as find_channel
+from setpoint.control.targets import channels as find_channels
 from setpoint.control.targets import parts
 from setpoint.control.targets import service as find_service
 from setpoint.core.facts import ReleaseRequested
@@ -52,7 +52,7 @@ class ReleaseRequest(Request):
     services: dict[str, WantedService] = Field(min_length=1)
     application: str = ""
     channels: list[str] = Field(default_factory=list)
-    """Empty: every channel that does not mirror another."""
+    """Channels, or groups for all of their channels; empty: every channel that does not mirror another."""
     why: Text = ""
     labels: dict[str, Text] = Field(default_factory=dict)
     urgent: bool = False
@@ -82,7 +82,7 @@ class Released(Answer):
 async def release(act: Act, request: ReleaseRequest) -> Released:
     """No configuration is applied meanwhile: what is compiled is what is in force."""
     async with act.control.configuring:
-        owner, instances = await _checked(act, request)
+        owner, request, instances = await _checked(act, request)
         released = await _release(act, request, owner, instances)
     for instance in instances:
         for gate in request.skip:
@@ -90,17 +90,21 @@ async def release(act: Act, request: ReleaseRequest) -> Released:
     return released
 
 
-async def _checked(act: Act, request: ReleaseRequest) -> tuple[str, list[str]]:
-    """The application and the instances that are named. Raises ControlError for what cannot be released."""
+async def _checked(act: Act, request: ReleaseRequest) -> tuple[str, ReleaseRequest, list[str]]:
+    """The application, the request with groups as channels, and the instances named.
+
+    Raises:
+        ControlError: it cannot be released.
+    """
     configuration = act.control.configuration
     owner = find_application(configuration, request.application, having=next(iter(request.services)))
     for service in request.services:
         find_service(configuration, owner, service)
-    _check_channels(act, owner, request)
+    request = _to_channels(act, owner, request)
     instances = named(configuration, owner, request.services, request.channels)
     _check_reach(owner, request, instances)
     await _check_skips(act, request, instances)
-    return owner, instances
+    return owner, request, instances
 
 
 async def _release(act: Act, request: ReleaseRequest, owner: str, instances: list[str]) -> Released:
@@ -159,16 +163,21 @@ async def _numbered(act: Act, application: str, request: str) -> int:
     raise Unavailable(message, "See `setpoint releases`; the same --request again does nothing twice.")
 
 
-def _check_channels(act: Act, owner: str, request: ReleaseRequest) -> None:
+def _to_channels(act: Act, owner: str, request: ReleaseRequest) -> ReleaseRequest:
+    """Groups as their channels; those that mirror another follow by themselves."""
     configuration = act.control.configuration
     mirroring = {one.name: one.mirror for one in configuration.channels(owner) if one.mirror}
+    named: list[str] = []
     for name in request.channels:
-        find_channel(configuration, owner, name)
         if name in mirroring:
             source = mirroring[name]
             raise Refused(
                 f'Channel "{name}" mirrors {source}: nothing can be released to it.', f"Release to {source}; {name} follows."
             )
+        named += [one for one in find_channels(configuration, owner, name) if one not in (*mirroring, *named)]
+    if request.channels and not named:
+        raise Refused(f"{', '.join(request.channels)} has no channel that takes releases.", "See `setpoint status`.")
+    return request.model_copy(update={"channels": named})
 
 
 def _check_reach(owner: str, request: ReleaseRequest, instances: list[str]) -> None:

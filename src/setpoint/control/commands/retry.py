@@ -18,7 +18,7 @@ class RetryRequest(Request):
     """Which release, where, and why."""
 
     target: str
-    """An instance or a channel."""
+    """An instance, a channel or a group."""
     release: int = Field(0, ge=0)
     """0: the newest one that is vetoed or failed there."""
     why: str = Field("", max_length=2000)

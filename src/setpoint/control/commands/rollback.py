@@ -22,7 +22,7 @@ class RollbackRequest(Request):
     """Where, how far back, and why."""
 
     target: str
-    """An instance or a channel."""
+    """An instance, a channel or a group."""
     version: str = ""
     """Empty: during a rollout to *good*, else to the good version before it."""
     why: str = Field("", max_length=2000)

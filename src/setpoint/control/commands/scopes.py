@@ -1,4 +1,4 @@
-"""Stop the line and pause: of everything, or of one application, channel or runtime."""
+"""Stop the line and pause: of everything, or of one application, group, channel or runtime."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import suggestion
 from setpoint.core.facts import Paused, Signal, Started, Stopped, Unpaused
-from setpoint.core.scope import ScopeState, name_of
+from setpoint.core.scope import ScopeState, above, name_of
 
 
 class ScopeRequest(Request):
     """What is below it, and why."""
 
     scope: str = ""
-    """An application, a channel (``acme`` or ``saas/acme``) or ``runtime:NAME``; empty: everything."""
+    """An application, a channel or group (``acme`` or ``saas/acme``) or ``runtime:NAME``; empty: everything."""
     why: str = Field("", max_length=2000)
 
 
@@ -107,10 +107,8 @@ def _find(act: Act, text: str) -> tuple[str, int]:
     below: dict[str, int] = {}
     for instance in configuration.all_instances:
         labels = configuration.labels(instance)
-        for name in ("organization", f"application:{labels['application']}", f"runtime:{labels['runtime']}"):
+        for name in (scope.partition(":")[2] for scope in above(labels)):
             below[name] = below.get(name, 0) + 1
-        channel = f"channel:{labels['application']}/{labels['channel']}"
-        below[channel] = below.get(channel, 0) + 1
     return _named(text, below)
 
 
@@ -118,10 +116,12 @@ def _named(text: str, below: dict[str, int]) -> tuple[str, int]:
     if not text:
         return "scope:organization", below.get("organization", 0)
     fitting = [name for name in below if text in {name, name.partition(":")[2]} and name != "organization"]
-    fitting = fitting or [name for name in below if name.startswith("channel:") and name.endswith(f"/{text}")]
+    fitting = fitting or [name for name in below if name.startswith(("channel:", "group:")) and name.endswith(f"/{text}")]
     if len(fitting) == 1:
         return f"scope:{fitting[0]}", below[fitting[0]]
     if fitting:
         raise NotFound(f'"{text}" may mean several scopes.', f"Write one of: {', '.join(sorted(fitting))}.")
     names = [name if name.startswith("runtime:") else name.partition(":")[2].rpartition("/")[2] for name in below]
-    raise NotFound(f'There is no application, channel or runtime "{text}".', suggestion(text, filter(None, names), "scope"))
+    raise NotFound(
+        f'There is no application, channel, group or runtime "{text}".', suggestion(text, filter(None, names), "scope")
+    )

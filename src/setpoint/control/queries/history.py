@@ -19,7 +19,7 @@ class Filter(Request):
 
     application: str = ""
     target: str = ""
-    """An instance or a channel; empty: everything."""
+    """An instance, a channel or a group; empty: everything."""
 
 
 class HistoryRequest(Filter):

@@ -23,7 +23,7 @@ class StatusRequest(Request):
     application: str = ""
     """Empty: every application."""
     target: str = ""
-    """An instance or a channel; empty: everything."""
+    """An instance, a channel or a group; empty: everything."""
 
 
 class ApplicationView(Answer):
@@ -35,6 +35,8 @@ class ApplicationView(Answer):
     services: list[str]
     channels: list[str]
     """Each after those that it comes after."""
+    groups: dict[str, list[str]]
+    """Group -> its channels."""
     instances: list[InstanceView]
     failed: int
     you: int
@@ -66,7 +68,7 @@ async def status(act: Act, request: StatusRequest) -> Status:
     health = act.control.engine.health()
     applications = []
     if configuration is not None:
-        chosen = find_instances(configuration, request.target) if request.target else None
+        chosen = set(find_instances(configuration, request.target)) if request.target else None
         owners = [find_application(configuration, request.application)] if request.application else configuration.applications
         for owner in owners:
             mine = [one for one in configuration.instances(owner) if chosen is None or one in chosen]
@@ -84,9 +86,10 @@ async def _application(act: Act, owner: str, instances: list[str]) -> Applicatio
     configuration = act.control.configuration
     channels = [one.name for one in configuration.channels(owner)]
     services = configuration.services(owner)
+    first = {name: number for number, name in enumerate(services)}
     order = {name: number for number, name in enumerate(channels)}
     rows: list[InstanceView] = []
-    for one in sorted(instances, key=lambda one: (services.index(parts(one)[1]), order[parts(one)[2]])):
+    for one in sorted(instances, key=lambda one: (first[parts(one)[1]], order[parts(one)[2]])):
         rows.append(view(one, await state_of(act, one), act.now, problem=act.control.engine.problem(f"instance:{one}")))
         if not len(rows) % _ROWS:
             await asyncio.sleep(0)
@@ -95,6 +98,7 @@ async def _application(act: Act, owner: str, instances: list[str]) -> Applicatio
         release=(await line_of(act, owner)).number,
         services=services,
         channels=channels,
+        groups={name: list(members) for name, members in configuration.members(owner).items()},
         instances=rows,
         failed=sum(row.attention == "failed" for row in rows),
         you=sum(row.attention == "you" for row in rows),
