@@ -10,11 +10,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.eventually import wait_until
@@ -32,15 +33,16 @@ class Registry:
     address: str
     token: str = ""
 
-    def push(self, repository: str, tag: str) -> str:
-        """An image without layers, which is all that a manifest needs; its digest."""
-        config = self._blob(repository, _EMPTY_CONFIG)
-        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}
-        body = json.dumps(manifest).encode()
+    def push(self, repository: str, tag: str, layers: Sequence[Mapping[str, Any]] = (), note: str = "") -> str:
+        """An image, which needs no layers; its digest. With another ``note`` it is another one."""
+        config = self.blob(repository, _EMPTY_CONFIG)
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": list(layers)}
+        body = json.dumps(manifest | {"annotations": {"note": note}}).encode()
         self._send("PUT", f"/v2/{repository}/manifests/{tag}", body, MANIFEST)
         return _digest(body)
 
-    def _blob(self, repository: str, content: bytes) -> dict[str, str | int]:
+    def blob(self, repository: str, content: bytes) -> dict[str, Any]:
+        """Anything; what a manifest says of it."""
         place = self._send("POST", f"/v2/{repository}/blobs/uploads/")
         joined = "&" if "?" in place else "?"
         self._send("PUT", f"{place}{joined}digest={_digest(content)}", content)

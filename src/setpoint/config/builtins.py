@@ -71,6 +71,11 @@ BUILTINS: Mapping[str, Builtin] = {
         paths=frozenset({"directory", "config"}),
     ),
     "image-exists": Builtin({"image": "image", "plainHttp": "flag"}, required=frozenset({"image"})),
+    "image-signed": Builtin(
+        {"image": "image", "key": "text", "plainHttp": "flag"},
+        required=frozenset({"image", "key"}),
+        paths=frozenset({"key"}),
+    ),
     "commit-denied": Builtin(
         {"commits": "commits", "commit": "text", "directory": "text"},
         defaults={"commit": "${source.commit}"},
@@ -89,7 +94,6 @@ BUILTINS: Mapping[str, Builtin] = {
     SERVICE_STABLE: Builtin({"service": "text", "services": "list", "version": "text"}, one_of=("service", "services")),
     "always": Builtin({"result": "passing|blocking|misconfigured|unavailable", "reason": "text"}),
 }
-LATER_BUILTINS = ("image-signed",)
 
 
 def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool = False) -> list[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from setpoint.config import paths
 from setpoint.config.beside import check_together
-from setpoint.config.builtins import BUILTINS, LATER_BUILTINS, ORDERINGS, SERVICE_STABLE, argument_mistakes
+from setpoint.config.builtins import BUILTINS, ORDERINGS, SERVICE_STABLE, argument_mistakes
 from setpoint.config.catalog import Catalog, Entry
 from setpoint.config.circles import check_circles
 from setpoint.config.documents import Application, ChannelFields, Runtime, Service, Task
@@ -101,15 +101,6 @@ class _References:
                 self._add("bad-argument", locate(arguments, (key,)), entry.label, message, hint)
 
     def _builtin(self, name: str, known: Iterable[str], label: str, field: str) -> bool:
-        if name in LATER_BUILTINS:
-            self._add(
-                "later",
-                name,
-                label,
-                f'this version has no built-in protection "{name}" yet.',
-                f"There is: {', '.join(BUILTINS)}.",
-            )
-            return False
         if name in known:
             return True
         return self._known(
@@ -325,7 +316,7 @@ class _References:
 
     def _runnable(self, entry: Entry[Any], what: str) -> None:
         place = locate(entry.tree, ("name",))
-        if what == "protection" and (entry.name in BUILTINS or entry.name in LATER_BUILTINS):
+        if what == "protection" and entry.name in BUILTINS:
             self._add(
                 "reserved-name",
                 place,

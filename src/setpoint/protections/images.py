@@ -6,7 +6,7 @@ from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.images import Image, parse_image
-from setpoint.protections.oci import Registry
+from setpoint.protections.oci import Registry, in_all, refused
 from setpoint.protections.options import Options, as_text, unresolved
 from setpoint.protections.text import printable
 from setpoint.protections.web import Answer
@@ -21,32 +21,43 @@ class ImageExists:
             return CheckResult(Outcome.MISCONFIGURED, printable("; ".join(wrong)))
         name = as_text(check.options["image"])
         image = parse_image(name)
-        answer = await Registry(image, check.timeout, plain_http=check.options.get("plainHttp") is True).manifest()
-        return answer if isinstance(answer, CheckResult) else _judge(answer, name, image)
+        registry = Registry(image, check.timeout, plain_http=check.options.get("plainHttp") is True)
+        return await in_all(_exists(registry, name, image), image, check.timeout)
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """See the port."""
         read = Options(options, {"image", "plainHttp"})
-        image = read.text("image", required=True)
-        read.flag("plainHttp")
-        if isinstance(options.get("image"), bool):
-            read.wrong.append("image must be text, not true or false")
-        if image and not unresolved(image):
-            try:
-                parse_image(image)
-            except ValueError as error:
-                read.wrong.append(f"image: {error}")
+        image_mistakes(read)
         return read.wrong
 
 
+async def _exists(registry: Registry, name: str, image: Image) -> CheckResult:
+    answer = await registry.has(image.reference)
+    if isinstance(answer, CheckResult):
+        return answer
+    return refused(answer, name, image) or _judge(answer, name, image)
+
+
 def _judge(answer: Answer, name: str, image: Image) -> CheckResult:
-    shown = printable(name, 160)
-    if answer.status == 200:
-        digest = printable(answer.headers.get("docker-content-digest", ""), 80)
-        return CheckResult(Outcome.PASSING, printable(f"{shown} is there{f' ({digest})' if digest and not image.digest else ''}"))
     if answer.status == 404:
-        return CheckResult(Outcome.BLOCKING, printable(f"{shown} is not in {image.registry}"))
-    if answer.status in {401, 403}:
-        reason = f"{image.registry} shows {shown} to nobody without credentials, or does not have it"
-        return CheckResult(Outcome.MISCONFIGURED, printable(reason))
-    return CheckResult(Outcome.UNAVAILABLE, printable(f"{image.registry} answered {answer.status} when asked for {shown}"))
+        return absent(name, image)
+    digest = printable(answer.headers.get("docker-content-digest", ""), 80)
+    return CheckResult(Outcome.PASSING, f"{printable(name, 160)} is there{f' ({digest})' if digest and not image.digest else ''}")
+
+
+def absent(name: str, image: Image) -> CheckResult:
+    """The result for an image that is not there."""
+    return CheckResult(Outcome.BLOCKING, printable(f"{printable(name, 160)} is not in {image.registry}"))
+
+
+def image_mistakes(read: Options) -> None:
+    """Reads the options that every question about an image has."""
+    image = read.text("image", required=True)
+    read.flag("plainHttp")
+    if isinstance(read.options.get("image"), bool):
+        read.wrong.append("image must be text, not true or false")
+    if image and not unresolved(image):
+        try:
+            parse_image(image)
+        except ValueError as error:
+            read.wrong.append(f"image: {error}")

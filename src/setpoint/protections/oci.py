@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -23,6 +24,9 @@ MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+ANSWER_SIZE = 4 * 1024 * 1024
+"""What the specification lets a manifest have, in bytes; of anything longer the beginning is read."""
+
 _CHALLENGE = re.compile(r'(?P<name>[A-Za-z_]+)="(?P<value>[^"]*)"')
 _HEADER = re.compile(r"[!-~]{1,16384}", re.ASCII)
 
@@ -33,30 +37,35 @@ class _Token(msgspec.Struct):
 
 
 class Registry:
-    """One conversation with an image's registry, which takes ``timeout`` milliseconds at most in all."""
+    """One conversation about an image's repository with its registry; every exchange takes ``timeout`` milliseconds at most."""
 
     def __init__(self, image: Image, timeout: Duration, *, plain_http: bool = False) -> None:
         self._base = f"{'http' if plain_http else 'https'}://{image.registry}/v2/{image.repository}"
         self._image, self._timeout, self._plain_http = image, timeout, plain_http
+        self._headers: dict[str, str] = {}
 
-    async def manifest(self) -> Answer | CheckResult:
-        """What the registry answers when asked whether it has the image's manifest, or the result that stands for no answer."""
-        url = f"{self._base}/manifests/{self._image.reference}"
-        try:
-            async with asyncio.timeout(self._timeout / SECOND):
-                return await self._ask(url)
-        except TimeoutError:
-            return CheckResult(Outcome.UNAVAILABLE, f"{shown(url)} did not answer within {format_duration(self._timeout)}")
+    async def has(self, reference: str) -> Answer | CheckResult:
+        """What is answered to the question whether there is a manifest with this tag or digest."""
+        return await self._ask("HEAD", f"manifests/{reference}")
 
-    async def _ask(self, url: str) -> Answer | CheckResult:
-        headers = {"accept": ", ".join(MANIFEST_TYPES)}
-        answer = await self._exchange(url, "HEAD", headers)
-        if isinstance(answer, CheckResult) or answer.status != 401:
+    async def manifest(self, reference: str) -> Answer | CheckResult:
+        """The manifest with this tag or digest."""
+        return await self._ask("GET", f"manifests/{reference}")
+
+    async def blob(self, digest: str) -> Answer | CheckResult:
+        """What has this digest."""
+        return await self._ask("GET", f"blobs/{digest}")
+
+    async def _ask(self, method: str, what: str) -> Answer | CheckResult:
+        url, headers = f"{self._base}/{what}", {"accept": ", ".join(MANIFEST_TYPES)}
+        answer = await self._exchange(url, method, headers | self._headers)
+        if isinstance(answer, CheckResult) or answer.status != 401 or self._headers:
             return answer
         token = await self._token(answer.headers.get("www-authenticate", ""))
-        if isinstance(token, CheckResult):
-            return token
-        return await self._exchange(url, "HEAD", headers | {"authorization": f"Bearer {token}"}) if token else answer
+        if isinstance(token, CheckResult) or not token:
+            return token or answer
+        self._headers = {"authorization": f"Bearer {token}"}
+        return await self._exchange(url, method, headers | self._headers)
 
     async def _token(self, challenge: str) -> str | CheckResult:
         """The token for anybody; empty where the registry hands out none."""
@@ -76,8 +85,28 @@ class Registry:
         return _read_token(answer) if answer.status == 200 else ""
 
     async def _exchange(self, url: str, method: str, headers: dict[str, str]) -> Answer | CheckResult:
-        request = Request(url, method, headers, follow_redirects=True, refused=Outcome.UNAVAILABLE)
+        request = Request(url, method, headers, follow_redirects=True, body_size=ANSWER_SIZE, refused=Outcome.UNAVAILABLE)
         return await exchange(request, self._timeout)
+
+
+async def in_all(answering: Awaitable[CheckResult], image: Image, timeout: Duration) -> CheckResult:  # noqa: ASYNC109 - of the check
+    """A result that takes several exchanges, within ``timeout`` milliseconds."""
+    try:
+        async with asyncio.timeout(timeout / SECOND):
+            return await answering
+    except TimeoutError:
+        return CheckResult(Outcome.UNAVAILABLE, f"{image.registry} did not answer within {format_duration(timeout)}")
+
+
+def refused(answer: Answer, name: str, image: Image) -> CheckResult | None:
+    """The result for anything but a 200 or 404 to a question about the image called ``name``."""
+    if answer.status in {200, 404}:
+        return None
+    shown = printable(name, 160)
+    if answer.status in {401, 403}:
+        reason = f"{image.registry} shows {shown} to nobody without credentials, or does not have it"
+        return CheckResult(Outcome.MISCONFIGURED, printable(reason))
+    return CheckResult(Outcome.UNAVAILABLE, printable(f"{image.registry} answered {answer.status} when asked for {shown}"))
 
 
 def _read_token(answer: Answer) -> str:
