@@ -19,6 +19,7 @@ from tests.support.processes import assert_none_left, new_mark
 from setpoint.engine.embedded.failpoints import NAMES, VARIABLE
 
 ROOT = Path(__file__).parents[2]
+SOURCES = (str(ROOT), str(ROOT / "src"))
 COUNT = 24
 
 
@@ -26,7 +27,7 @@ class Child:
     """One run of ``tests.engine.child``."""
 
     def __init__(self, maker: str, home: Path, mark: dict[str, str], failpoint: str = "") -> None:
-        environment = {**os.environ, **mark, "PYTHONPATH": str(ROOT), **({VARIABLE: failpoint} if failpoint else {})}
+        environment = {**os.environ, **mark, "PYTHONPATH": os.pathsep.join(SOURCES), **({VARIABLE: failpoint} if failpoint else {})}
         argv = [sys.executable, "-m", "tests.engine.child", maker, str(home), str(COUNT)]
         self.process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
         self.lines: list[str] = []

@@ -29,6 +29,26 @@ WatchOf = Callable[[Any], Watch | None]
 """The standing watch that a state implies: how a host knows after a start what to look at."""
 
 
+class RecordedTurn(msgspec.Struct, frozen=True):
+    """What one turn was given."""
+
+    now: Instant
+    facts: tuple[AnyFact, ...]
+    digest: int
+    """CRC-32 of the changing part of the encoded state that it led to: whether the same is decided today."""
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """The newest turns of one entity."""
+
+    entity: str
+    first: int
+    """Number of the first turn that is kept; turns count from 1."""
+    base: Any
+    """The state before it; None: there was none."""
+    turns: tuple[RecordedTurn, ...]
+
+
 class Codec(Protocol):
     """How states, facts and instructions become bytes. ``fixed`` holds what seldom changes and is only encoded when it did."""
 
@@ -94,6 +114,10 @@ class Engine(Protocol):
 
     async def scan(self, kind: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, Any]]:
         """Entities of a kind (``instance``, ``line`` …) in order of their ids, from after ``after``."""
+        ...
+
+    async def recorded(self, entity: str) -> Recording | None:
+        """The turns of an entity, as far back as they are kept: at least some hundreds. None: it has had none."""
         ...
 
     async def serve(self) -> None:

@@ -11,8 +11,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
         # What seldom changes of a state lies in a row of its own: a row is always rewritten whole.
-        "CREATE TABLE actor (id INTEGER PRIMARY KEY, entity TEXT NOT NULL UNIQUE, state BLOB NOT NULL, wake_at INTEGER)",
+        # turn, turns: its last turn that was written down, and how many there have been.
+        """CREATE TABLE actor (
+            id INTEGER PRIMARY KEY, entity TEXT NOT NULL UNIQUE, state BLOB NOT NULL, wake_at INTEGER,
+            turn INTEGER NOT NULL, turns INTEGER NOT NULL
+        )""",
         "CREATE TABLE actor_fixed (id INTEGER PRIMARY KEY, state BLOB NOT NULL)",
+        # What every turn was given. Only ever appended, so a commit touches few pages: each names the one before it of the same
+        # entity. The first of a chapter has the state as it was before it, so that older chapters can go.
+        """CREATE TABLE turn (
+            seq INTEGER PRIMARY KEY, previous INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,
+            digest INTEGER NOT NULL, facts BLOB NOT NULL, fixed BLOB, changing BLOB
+        )""",
         # aside: a turn with this fact raised; it is kept until one succeeds.
         "CREATE TABLE inbox (seq INTEGER PRIMARY KEY, entity TEXT NOT NULL, fact BLOB NOT NULL, aside INTEGER NOT NULL)",
         "CREATE TABLE dedup (key TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",

@@ -36,11 +36,12 @@ from setpoint.engine.embedded.turns import Pass, Turns
 from setpoint.engine.embedded.watches import Watches
 from setpoint.engine.embedded.world import World
 from setpoint.engine.errors import EngineDegraded, EngineStopped
-from setpoint.engine.port import Clock, Codec, Decide, Performer, WatchOf
+from setpoint.engine.port import Clock, Codec, Decide, Performer, RecordedTurn, Recording, WatchOf
 from setpoint.engine.rehearsal import Committed, Rehearsal
 from setpoint.model.time import Duration, Instant
 from setpoint.store.database import Database
 from setpoint.store.history import History, Line
+from setpoint.store.turns import turns_of, unpack
 
 log = logging.getLogger("setpoint.engine")
 
@@ -195,6 +196,16 @@ class EmbeddedEngine:
     async def scan(self, kind: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, Any]]:
         """Entities of a kind in order of their ids, from after ``after``, with their committed states."""
         return self._world.scan(kind, after, limit)
+
+    async def recorded(self, entity: str) -> Recording | None:
+        """See the port. Raises ``msgspec.MsgspecError`` for what this version cannot read, sqlite3.Error."""
+        rows = await self.database.read(lambda connection: turns_of(connection, entity))
+        if not rows:
+            return None
+        first, decode = rows[0], self._codec.decode_fact
+        base = None if first.changing is None else self._codec.decode_state(entity, first.fixed or b"", first.changing)
+        turns = tuple(RecordedTurn(row.at, tuple(map(decode, unpack(row.facts))), row.digest) for row in rows)
+        return Recording(entity, first.number, base, turns)
 
     def rehearse(self) -> Rehearsal:
         """An engine on a copy of what is committed, that tells what facts would lead to and does nothing."""
@@ -373,7 +384,7 @@ class EmbeddedEngine:
                 await self._idle()
 
     async def _idle(self) -> None:
-        if not self._mailbox and not self._world.fanouts and not self._turns.dedup_gone:
+        if not self._mailbox and not self._world.fanouts and not self._world.long and not self._turns.dedup_gone:
             self._work.clear()
             await self._work.wait()
 

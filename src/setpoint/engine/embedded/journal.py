@@ -9,13 +9,17 @@ from setpoint.engine.embedded.world import World
 from setpoint.engine.port import Codec
 from setpoint.model.time import Instant
 from setpoint.store import bulk
+from setpoint.store.turns import TurnRow, drop_old_chapters
 
 
 class Writes:
     """Rows to put and to delete, in the form in which they are bound."""
 
     def __init__(self) -> None:
-        self.actors: dict[int, tuple[int, str, bytes, Instant | None]] = {}
+        self.actors: dict[int, tuple[int, str, bytes, Instant | None, int, int]] = {}
+        self.turns: list[TurnRow] = []
+        self.long: list[int] = []
+        """Last turns of entities whose oldest chapters go."""
         self.fixed: dict[int, tuple[int, bytes]] = {}
         self.mail: list[tuple[int, str, bytes, int]] = []
         self.mail_gone: list[int] = []
@@ -59,9 +63,13 @@ def _save_actors(connection: sqlite3.Connection, writes: Writes) -> None:
         connection,
         "INSERT INTO actor",
         list(writes.actors.values()),
-        "ON CONFLICT (id) DO UPDATE SET state = excluded.state, wake_at = excluded.wake_at",
+        "ON CONFLICT (id) DO UPDATE SET "
+        "state = excluded.state, wake_at = excluded.wake_at, turn = excluded.turn, turns = excluded.turns",
     )
     bulk.insert(connection, "INSERT OR REPLACE INTO actor_fixed", list(writes.fixed.values()))
+    bulk.insert(connection, "INSERT INTO turn", writes.turns)
+    for last in writes.long:
+        drop_old_chapters(connection, last)
 
 
 def _save_subscriptions(connection: sqlite3.Connection, writes: Writes) -> None:
@@ -100,6 +108,7 @@ def load(connection: sqlite3.Connection, codec: Codec) -> World:
     _load_operations(connection, codec, world)
     _load_mail(connection, codec, world)
     world.dedup = dict(connection.execute("SELECT key, at FROM dedup"))
+    world.next_turn = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM turn").fetchone()[0]
     world.next_history = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM history").fetchone()[0]
     for publisher, after in connection.execute("SELECT publisher, after FROM fanout"):
         world.start_fanout(publisher, after)
@@ -115,10 +124,12 @@ def next_boot(connection: sqlite3.Connection) -> int:
 
 def _load_actors(connection: sqlite3.Connection, codec: Codec, world: World) -> None:
     rows = connection.execute(
-        "SELECT a.id, a.entity, f.state, a.state, a.wake_at FROM actor a LEFT JOIN actor_fixed f ON f.id = a.id ORDER BY a.entity"
+        "SELECT a.id, a.entity, f.state, a.state, a.wake_at, a.turn, a.turns "
+        "FROM actor a LEFT JOIN actor_fixed f ON f.id = a.id ORDER BY a.entity"
     )
-    for number, entity, fixed, changing, wake_at in rows:
+    for number, entity, fixed, changing, wake_at, turn, turns in rows:
         actor = world.add(Actor(number, entity))
+        actor.turn, actor.turns = turn, turns
         try:
             actor.state = actor.durable = codec.decode_state(entity, fixed or b"", changing)
         except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem

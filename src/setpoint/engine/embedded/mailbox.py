@@ -36,7 +36,7 @@ class Mail:
 class Actor:
     """One entity in memory."""
 
-    __slots__ = ("aside", "durable", "entity", "failures", "id", "pending", "ready", "state", "unreadable")
+    __slots__ = ("aside", "durable", "entity", "failures", "id", "pending", "ready", "state", "turn", "turns", "unreadable")
 
     def __init__(self, number: int, entity: str, state: Any = None) -> None:
         self.id = number
@@ -52,6 +52,10 @@ class Actor:
         self.unreadable = False
         """Its stored state cannot be decoded: it takes no turn, and its rows stay as they are."""
         self.ready = 0
+        self.turn = 0
+        """Row of its last turn; 0: none."""
+        self.turns = 0
+        """So many it has had."""
 
 
 class Mailbox:

@@ -23,6 +23,7 @@ from setpoint.engine.embedded.timers import Timers
 from setpoint.engine.embedded.world import World, kind_of
 from setpoint.engine.port import Clock, Codec, Decide
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant
+from setpoint.store.turns import CHAPTER, TurnRow, digest_of, pack
 
 log = logging.getLogger("setpoint.engine")
 
@@ -122,6 +123,8 @@ class Turns:
             if time.perf_counter() > end:
                 break
         self._save_left()
+        if self._world.long:
+            current.writes.long.append(self._world.long.popleft())
         current.writes.dedup, self.dedup = self.dedup, []
         current.writes.dedup_gone, self.dedup_gone = self.dedup_gone, []
         return current
@@ -168,11 +171,13 @@ class Turns:
         try:
             decision = self._decide(actor.entity, actor.state, [mail.fact for mail in mails], now)
             fixed, changing = self._codec.encode_state(actor.entity, decision.state, actor.state)
+            turn = self._written_down(actor, mails, changing, now)
             coded = [(instruction, self._encode(instruction)) for instruction in decision.instructions]
         except Exception as error:  # noqa: BLE001 - whatever a turn raises costs its own entity only, and is kept as its problem
             return error
         self._take(actor, mails)
-        self._keep(actor, decision, fixed, changing, now)
+        self._remember(actor, turn)
+        self._keep(actor, decision, fixed, changing)
         for instruction, blob in coded:
             self._doers[type(instruction)](actor, instruction, blob, now)
         return None
@@ -189,10 +194,26 @@ class Turns:
             return b""
         return encoder(instruction)
 
-    def _keep(self, actor: Actor, decision: do.Decision, fixed: bytes | None, changing: bytes, now: Instant) -> None:
+    def _written_down(self, actor: Actor, mails: list[Mail], changing: bytes, now: Instant) -> TurnRow:
+        """The turn as its row: what it was given, a digest of what came of it, and at the start of a chapter the state before."""
+        encode = self._codec.encode_fact
+        facts = pack([mail.blob if mail.blob is not None else encode(mail.fact) for mail in mails])
+        before: tuple[bytes | None, bytes | None] = (None, None)
+        if actor.turns and actor.turns % CHAPTER == 0:
+            before = self._codec.encode_state(actor.entity, actor.state, None)
+        return (self._world.next_turn, actor.turn, actor.turns + 1, now, digest_of(changing), facts, *before)
+
+    def _remember(self, actor: Actor, turn: TurnRow) -> None:
+        self._pass.writes.turns.append(turn)
+        actor.turn, actor.turns = turn[0], turn[2]
+        self._world.next_turn += 1
+        if turn[2] > 2 * CHAPTER and turn[2] % CHAPTER == 1:
+            self._world.long.append(actor.turn)
+
+    def _keep(self, actor: Actor, decision: do.Decision, fixed: bytes | None, changing: bytes) -> None:
         writes = self._pass.writes
         wake_at = decision.wake_at
-        writes.actors[actor.id] = (actor.id, actor.entity, changing, wake_at)
+        writes.actors[actor.id] = (actor.id, actor.entity, changing, wake_at, actor.turn, actor.turns)
         if fixed is not None:
             writes.fixed[actor.id] = (actor.id, fixed)
         actor.state = decision.state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections import deque
 from typing import Any
 
 from setpoint.core.facts import AnyFact
@@ -34,6 +35,9 @@ class World:
         self.next_actor = 1
         self.next_mail = 1
         self.next_history = 1
+        self.next_turn = 1
+        self.long: deque[int] = deque()
+        """Last turns of entities whose oldest chapters may go."""
 
     def actor(self, entity: str) -> Actor:
         """The actor, made if there is none. Raises ValueError for what is no entity id."""
