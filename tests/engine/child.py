@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.engine.recordings import comes_to_its_state
 from tests.engine.toy import Outside, tell
 
 from setpoint.core.instructions import Apply, RunCheck
@@ -74,7 +75,8 @@ async def main(maker: str, home: Path, count: int) -> None:
         if posting.done():
             await posting
             stories = {entity: state.story for entity, state in await engine.scan("toy")}
-            say(f"quiet {json.dumps({'stories': stories, 'problems': engine.problems()})}")
+            told = {entity: await comes_to_its_state(engine, entity) for entity in stories}
+            say(f"quiet {json.dumps({'stories': stories, 'told': told, 'problems': engine.problems()})}")
         await stop.wait()
         posting.cancel()
     say("ended")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.recordings import comes_to_its_state
 from tests.engine.toy import Outside, decide, tell
 from tests.support.eventually import eventually
 
@@ -45,6 +46,11 @@ class Taken:
         return [fact for name, fact in self.facts if name == entity and isinstance(fact, kind)]
 
 
+def broken_until_mended(entity: str, state: Any, facts: Sequence[happened.AnyFact], now: int) -> Decision:
+    """A ``decide`` that always raises."""
+    raise ArithmeticError(entity)
+
+
 class EngineConformance:
     """Subclasses give ``host``; each test makes the hosts it needs on one data directory."""
 
@@ -74,6 +80,40 @@ class EngineConformance:
             return story if set(entries) <= set(story) else None
 
         return await eventually(complete, why=f"{entity} was not told {entries}")  # type: ignore[return-value]
+
+    # --- what is written down
+
+    async def test_each_turn_is_written_down_with_what_it_was_given(self, tmp_path: Path, outside: Outside) -> None:
+        clock = MovableClock()
+        async with self.host(tmp_path, outside, clock=clock) as engine:
+            assert await engine.recorded("toy:a") is None
+            await engine.post("toy:a", tell("m1"))
+            clock.now += HOUR
+            await engine.post("toy:a", tell("m2", ("send", "toy:b", tell("hello"))))
+            await self.told(engine, "toy:b", "hello")
+            recording = await engine.recorded("toy:a")
+            assert (recording.entity, recording.first, recording.base) == ("toy:a", 1, None)
+            assert [[fact.person.name for fact in turn.facts] for turn in recording.turns] == [["m1"], ["m2"]]
+            assert [turn.now for turn in recording.turns] == [clock.now - HOUR, clock.now]
+            assert len({turn.digest for turn in recording.turns}) == 2
+            assert await comes_to_its_state(engine, "toy:b")
+
+    async def test_what_is_written_down_goes_on_after_a_restart(self, tmp_path: Path, outside: Outside) -> None:
+        for part in ("m1", "m2", "m3"):
+            async with self.host(tmp_path, outside) as engine:
+                await engine.post("toy:a", tell(part))
+        async with self.host(tmp_path, outside) as engine:
+            told = [fact.person.name for turn in (await engine.recorded("toy:a")).turns for fact in turn.facts]
+            assert told == ["m1", "m2", "m3"]
+            assert await comes_to_its_state(engine, "toy:a")
+
+    async def test_a_turn_that_raised_is_written_down_when_it_succeeds(self, tmp_path: Path, outside: Outside) -> None:
+        async with self.host(tmp_path, outside, decide=broken_until_mended) as engine:
+            await engine.post("toy:a", tell("kept"))
+            assert await engine.recorded("toy:a") is None
+        async with self.host(tmp_path, outside) as engine:
+            await self.told(engine, "toy:a", "kept")
+            assert await comes_to_its_state(engine, "toy:a")
 
     # --- facts
 

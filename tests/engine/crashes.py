@@ -27,7 +27,12 @@ class Child:
     """One run of ``tests.engine.child``."""
 
     def __init__(self, maker: str, home: Path, mark: dict[str, str], failpoint: str = "") -> None:
-        environment = {**os.environ, **mark, "PYTHONPATH": os.pathsep.join(SOURCES), **({VARIABLE: failpoint} if failpoint else {})}
+        environment = {
+            **os.environ,
+            **mark,
+            "PYTHONPATH": os.pathsep.join(SOURCES),
+            **({VARIABLE: failpoint} if failpoint else {}),
+        }
         argv = [sys.executable, "-m", "tests.engine.child", maker, str(home), str(COUNT)]
         self.process = subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
         self.lines: list[str] = []
@@ -59,9 +64,10 @@ class Child:
 
 
 def check_everything_happened(quiet: dict[str, Any], outside: Path) -> None:
-    """Every fact taken once and in order, every operation performed and its end told once."""
+    """Every fact taken once and in order and written down so, every operation performed and its end told once."""
     assert quiet["problems"] == {}
     stories = quiet["stories"]
+    assert all(quiet["told"].values()), "the turns written down are not those that were decided"
     for actor in range(ACTORS):
         numbers = range(actor, COUNT, ACTORS)
         story = stories[f"toy:{actor}"]

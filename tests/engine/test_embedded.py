@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.engine.conformance import EngineConformance
 from tests.engine.crashes import CrashConformance
-from tests.engine.toy import Outside, ToyCodec, decide, watch
+from tests.engine.recordings import comes_to_its_state
+from tests.engine.toy import Outside, ToyCodec, decide, tell, watch
+from tests.support.eventually import eventually
 
 from setpoint.engine.embedded import EmbeddedEngine
 
@@ -27,3 +30,24 @@ class TestEmbedded(EngineConformance):
 
 class TestEmbeddedCrashes(CrashConformance):
     maker = "tests.engine.test_embedded:make"
+
+
+async def test_of_a_long_story_the_newest_two_chapters_stay_and_the_state_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("setpoint.engine.embedded.turns.CHAPTER", 5)
+    kept = []
+    for start in range(0, 40, 8):
+        async with make(tmp_path, Outside()) as engine:
+            for number in range(start, start + 8):
+                await engine.post("toy:a", tell(f"m{number}"))
+                await engine.post("toy:b", tell("now and then")) if number == start else None
+            await eventually(lambda: not engine.health().queued)
+            recording = await engine.recorded("toy:a")
+            assert await comes_to_its_state(engine, "toy:a")
+            assert await comes_to_its_state(engine, "toy:b")
+            kept.append((recording.first, len(recording.turns)))
+            rows = await engine.database.read(lambda connection: connection.execute("SELECT count(*) FROM turn").fetchone()[0])
+            assert rows == len(recording.turns) + len((await engine.recorded("toy:b")).turns)
+    assert all(first % 5 == 1 and 5 < count <= 10 for first, count in kept)
+    assert kept[-1] == (31, 10)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.crashes import Child
+from tests.engine.recordings import comes_to_its_state
 from tests.engine.test_embedded import make
 from tests.engine.toy import Outside, tell
 from tests.support.eventually import eventually, wait_until
@@ -212,6 +213,8 @@ async def full_and_emptied(engine: EmbeddedEngine, fill: object, empty: object, 
     assert [entry for entry in taken if not entry.startswith(("applied", "observed"))] == [*accepted, "after"]
     assert outside.applied == {"op": 1}
     assert await engine.read("toy:b") is None
+    assert await comes_to_its_state(engine, "toy:a")
+    assert await engine.recorded("toy:b") is None
 
 
 async def test_a_full_disk_stops_new_work_loses_nothing_and_is_left_behind_by_itself(small_disk: Path) -> None:

@@ -12,6 +12,7 @@ from setpoint.control.queries import (
     preview,
     releases,
     status,
+    story,
     timeline,
     whoami,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "preview",
     "releases",
     "status",
+    "story",
     "timeline",
     "whoami",
 ]

@@ -1,0 +1,97 @@
+"""story, replay: the story of an entity as a file, and whether this version decides as it is told there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from setpoint.cli.ending import Code, Ended
+from setpoint.cli.options import Format, Home, Output, Token
+from setpoint.cli.session import as_yaml, query
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(story)
+    app.command()(replay)
+
+
+def story(
+    entity: Annotated[
+        str, typer.Argument(help="service@channel, or any entity by its id, such as line:saas.", show_default=False)
+    ],
+    about: Annotated[str, typer.Option("--about", help="A sentence to keep with it.")] = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.JSON,
+) -> None:
+    """Print what an entity was told, turn by turn, and what it decided; `setpoint replay` takes that.
+
+    Example: setpoint story web@production > story.json
+    """
+    answer = query(home, token, "story", {"entity": entity, "about": about})
+    if answer["decided_otherwise"]:
+        _warn(answer)
+    if output is Output.YAML:
+        print(as_yaml(answer["story"]), end="")  # noqa: T201 - the command line prints
+        return
+    from setpoint.core.story import laid_out  # noqa: PLC0415 - loads the core
+
+    print(laid_out(answer["story"]), end="")  # noqa: T201 - the command line prints
+
+
+def _warn(answer: dict[str, Any]) -> None:
+    from setpoint.cli.render.console import complain  # noqa: PLC0415 - only when something is to be said
+
+    turns = answer["decided_otherwise"]
+    which = f"Turn {turns[0]}" if len(turns) == 1 else f"{len(turns)} turns, the first of them {turns[0]},"
+    complain(f"{which} went otherwise when they were decided: by another version of Setpoint. The story has today's decisions.")
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Stories, as `setpoint story` prints them.", show_default=False)],
+    output: Format = Output.TABLE,
+) -> None:
+    """Decide everything that stories tell again, and see that it comes out the same; needs no engine.
+
+    Example: setpoint replay tests/histories/*.json
+    """
+    found = {str(file): _replayed(file) for file in files}
+    if output is Output.TABLE:
+        _print(found)
+    else:
+        print(json.dumps(found, indent=2) if output is Output.JSON else as_yaml(found).rstrip())  # noqa: T201 - as above
+    if any(one["differences"] for one in found.values()):
+        raise typer.Exit(Code.FAILED)
+
+
+def _replayed(file: Path) -> dict[str, Any]:
+    import msgspec  # noqa: PLC0415 - only this command needs it
+
+    from setpoint.core import story as stories  # noqa: PLC0415 - loads the core
+
+    try:
+        told = stories.read(file.read_bytes())
+        differences = stories.replay(told)
+    except OSError as error:
+        raise Ended(Code.ERROR, f"{file} cannot be read: {error.strerror}.") from error
+    except stories.UnreadableStory as error:
+        raise Ended(
+            Code.ERROR, f"{file} is no story that this version can replay: {error}.", "Write one with `setpoint story`."
+        ) from error
+    return {
+        "entity": told.entity,
+        "turns": len(told.turns),
+        "differences": [msgspec.to_builtins(one) for one in differences],
+    }
+
+
+def _print(found: dict[str, Any]) -> None:
+    from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+    from setpoint.cli.render.recording import lines  # noqa: PLC0415 - as above
+
+    for file, told in found.items():
+        say(*lines(file, told, width()))

@@ -1,0 +1,80 @@
+"""Story: what an entity was told turn by turn, and what it decided; enough to decide all of it again, anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from pydantic import Field
+
+from setpoint.control.act import Act
+from setpoint.control.errors import NotFound, Unavailable
+from setpoint.control.permissions import Permission
+from setpoint.control.registry import Answer, Request, query
+from setpoint.control.targets import instance, suggestion
+from setpoint.core import story as stories
+from setpoint.core.decide import STATES, kind_of
+from setpoint.engine.port import Recording
+
+
+class StoryRequest(Request):
+    """Of one entity."""
+
+    entity: str = Field(min_length=1, max_length=1000)
+    """An instance as people write it, or any entity by its id: ``instance:…``, ``line:…``, ``attachment:…``, ``topic:…``."""
+    about: str = Field("", max_length=2000)
+    """A sentence to keep with it."""
+
+
+class StoryAnswer(Answer):
+    """The turns that are kept."""
+
+    entity: str
+    first: int
+    """Number of the first turn that is kept; turns count from 1."""
+    turns: int
+    decided_otherwise: list[int]
+    """Turns that this version decides otherwise than they were decided: the story has today's decisions."""
+    story: dict[str, Any]
+    """What ``setpoint replay`` takes."""
+
+
+@query("story", Permission.VIEW, StoryRequest, StoryAnswer, "What an entity was told, turn by turn, and what it decided.")
+async def story(act: Act, request: StoryRequest) -> StoryAnswer:
+    """Decides the kept turns again, in memory."""
+    entity = _entity(act, request.entity)
+    recording = await _recorded(act, entity)
+    turns = [(turn.now, turn.facts) for turn in recording.turns]
+    try:
+        found = stories.told(entity, recording.base, turns, first=recording.first, about=request.about)
+    except Exception as error:
+        raise Unavailable(
+            f"A turn of {entity} cannot be decided again by this version: {error}.", "See `setpoint doctor`."
+        ) from error
+    return StoryAnswer(
+        entity=entity,
+        first=recording.first,
+        turns=len(recording.turns),
+        decided_otherwise=_otherwise(recording, found),
+        story=msgspec.to_builtins(found, str_keys=True),
+    )
+
+
+def _entity(act: Act, text: str) -> str:
+    return text if kind_of(text) in STATES and ":" in text else f"instance:{instance(act.control.configuration, text)}"
+
+
+async def _recorded(act: Act, entity: str) -> Recording:
+    try:
+        found = await act.control.engine.recorded(entity)
+    except msgspec.MsgspecError as error:
+        raise Unavailable(f"A turn of {entity} cannot be read by this version: {error}.", "See `setpoint doctor`.") from error
+    if found is None:
+        known = [name for name, _ in await act.control.engine.scan(kind_of(entity))]
+        raise NotFound(f'"{entity}" has had no turn.', suggestion(entity, known, "entity of its kind"))
+    return found
+
+
+def _otherwise(recording: Recording, found: stories.Story) -> list[int]:
+    pairs = zip(recording.turns, found.turns, strict=True)
+    return [number for number, (was, now) in enumerate(pairs, start=recording.first) if f"{was.digest:08x}" != now.digest]

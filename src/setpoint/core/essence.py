@@ -1,0 +1,74 @@
+"""What a state comes to, without the words in which it is told and the bookkeeping by which it was reached."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from setpoint.core.instance.state import Attempt, InstanceState, Life, offer_of
+
+_PROSE = frozenset({"text", "reason", "message", "awaits", "unblock", "why_not", "failure", "stuck", "error"})
+"""Fields that hold sentences of ours: whether something is said counts, not how."""
+_PROSE_BY_KEY = frozenset({"declined"})
+
+
+def essence(state: Any) -> dict[str, Any]:
+    """As plain data that JSON can hold."""
+    if isinstance(state, InstanceState):
+        return _of_instance(state)
+    found = plain(state)
+    return found if isinstance(found, dict) else {}
+
+
+def _of_instance(state: InstanceState) -> dict[str, Any]:
+    life = state.life
+    return {
+        "target": _version(life, life.target),
+        "goods": [_version(life, release) for release in life.goods],
+        "good": _version(life, life.good),
+        "frontier": life.frontier,
+        "finalized": [[plain(done.version), done.release] for done in (*state.archive, *life.finalized)],
+        "revoked": plain(life.revoked),
+        "candidate": _attempt(life.candidate),
+        "rollout": _attempt(life.rollout.attempt if life.rollout else None),
+        "goes back to": life.rollout.to if life.rollout and life.rollout.back else 0,
+        "failed": life.failure.release if life.failure else 0,
+        "vetoes": [veto.release for veto in life.vetoes],
+        "pin": life.pin,
+        "held": life.hold is not None,
+        "observed only": life.observing is not None,
+        "tripped": bool(life.breaker and life.breaker.tripped),
+        "applied": life.applying.spec,
+        "applies": life.applying.count,
+        "removed": state.removed,
+    }
+
+
+def _version(life: Life, release: int) -> Any:
+    offer = offer_of(life, release)
+    return [release, plain(offer.version) if offer else None]
+
+
+def _attempt(attempt: Attempt | None) -> Any:
+    return [attempt.number, attempt.release, str(attempt.kind), str(attempt.phase)] if attempt else None
+
+
+def plain(value: Any) -> Any:
+    """Structs, mappings and sequences as nested data, of which prose is left out."""
+    if isinstance(value, msgspec.Struct):
+        return {"is": type(value).__name__} | {name: _field(name, getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return [[plain(key), plain(one)] for key, one in value.items()]
+    if isinstance(value, tuple | list):
+        return [plain(one) for one in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def _field(name: str, value: Any) -> Any:
+    if name in _PROSE and isinstance(value, str):
+        return bool(value)
+    if name in _PROSE_BY_KEY and isinstance(value, dict):
+        return list(value)
+    return plain(value)

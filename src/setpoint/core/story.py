@@ -1,0 +1,182 @@
+"""The story of an entity: what each of its turns was given and what was decided, as data that any later version can replay.
+
+A later version need not tell it in the same words, nor keep the same things in its states. But the same facts must still lead to
+the same instructions, the same times, and in the end to the same targets, goods, vetoes and finalized versions.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from setpoint.core.codec import SCHEMA, Codec
+from setpoint.core.decide import STATES, decide, kind_of
+from setpoint.core.essence import essence, plain
+from setpoint.core.facts import AnyFact
+from setpoint.core.instructions import AnyInstruction, Decision, Record
+from setpoint.model.time import Instant
+
+Decide = Callable[[str, Any, Sequence[AnyFact], Instant], Decision]
+_codec = Codec()
+
+
+class Turn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One turn: what it was given, and what was decided."""
+
+    now: Instant
+    facts: tuple[AnyFact, ...]
+    instructions: tuple[AnyInstruction, ...] = ()
+    wake_at: Instant | None = None
+    digest: str = ""
+    """Of the state that it led to."""
+
+
+class Story(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Turns of one entity, one after the other."""
+
+    schema: int = SCHEMA
+    """Of the states."""
+    entity: str
+    about: str = ""
+    """What it tells, in a sentence."""
+    first: int = 1
+    """Number of the first turn."""
+    base: dict[str, Any] | None = None
+    """The state before it; None: there was none."""
+    turns: tuple[Turn, ...]
+    ends: dict[str, Any]
+    """What it came to: the essence of the last state."""
+
+
+class Difference(msgspec.Struct, frozen=True, gc=False):
+    """Something that is decided otherwise today."""
+
+    turn: int
+    """Its number; 0: what the whole story comes to."""
+    now: Instant
+    what: str
+    """``instructions``, ``wake_at``, the name of something that it ends with, or ``error``."""
+    recorded: str
+    today: str
+
+
+class UnreadableStory(ValueError):  # noqa: N818 - says what is the matter
+    """What is no story, or not one that this version can read."""
+
+
+def digest_of(entity: str, state: Any) -> str:
+    """A digest of a state, as hosts write it down with each turn: 8 hexadecimal characters."""
+    return f"{zlib.crc32(_codec.encode_state(entity, state, None)[1]):08x}"
+
+
+def told(
+    entity: str, base: Any, turns: Iterable[tuple[Instant, tuple[AnyFact, ...]]], *, first: int = 1, about: str = ""
+) -> Story:
+    """The story of these turns as they are decided now. Raises whatever a decision raises, KeyError for no kind of entity."""
+    state, moves = base, []
+    for now, facts in turns:
+        decision = decide(entity, state, facts, now)
+        state = decision.state
+        moves.append(Turn(now, facts, decision.instructions, decision.wake_at, digest_of(entity, state)))
+    before = None if base is None else msgspec.json.decode(msgspec.json.encode(base))
+    return Story(entity=entity, about=about, first=first, base=before, turns=tuple(moves), ends=essence(state))
+
+
+def replay(story: Story, decided: Decide = decide) -> list[Difference]:
+    """Decide everything again; what differs, in order. After a turn that raises nothing more can be told.
+
+    Raises:
+        UnreadableStory: its base is no state of this version.
+    """
+    found: list[Difference] = []
+    state = base_of(story)
+    for number, turn in enumerate(story.turns, start=story.first):
+        try:
+            decision = decided(story.entity, state, turn.facts, turn.now)
+        except Exception as error:  # noqa: BLE001 - whatever it raises is what is decided today
+            return [*found, Difference(number, turn.now, "error", "a decision", f"{type(error).__name__}: {error}")]
+        state = decision.state
+        found += _differences(number, turn, decision)
+    return found + _endings(story, state)
+
+
+def base_of(story: Story) -> Any:
+    """The state before the first turn. Raises UnreadableStory."""
+    kind = kind_of(story.entity)
+    if kind not in STATES:
+        raise UnreadableStory(f'"{story.entity}" is no entity that this version knows')
+    if story.base is None:
+        return None
+    try:
+        return msgspec.convert(story.base, STATES[kind], str_keys=True)
+    except msgspec.ValidationError as error:
+        raise UnreadableStory(f"the state before turn {story.first} cannot be read: {error}") from error
+
+
+def _differences(number: int, turn: Turn, decision: Decision) -> list[Difference]:
+    found = []
+    if plain(turn.instructions) != plain(decision.instructions):
+        recorded, today = _first_difference(turn.instructions, decision.instructions)
+        found.append(Difference(number, turn.now, "instructions", recorded, today))
+    if turn.wake_at != decision.wake_at:
+        found.append(Difference(number, turn.now, "wake_at", str(turn.wake_at), str(decision.wake_at)))
+    return found
+
+
+def _first_difference(recorded: Sequence[AnyInstruction], today: Sequence[AnyInstruction]) -> tuple[str, str]:
+    """The first pair that is not the same, in short."""
+    for one, other in zip(recorded, today, strict=False):
+        if plain(one) != plain(other):
+            return _shown(one), _shown(other)
+    rest = [_shown(more) for more in (*recorded[len(today) :], *today[len(recorded) :])]
+    return (rest[0], "nothing more") if len(recorded) > len(today) else ("nothing more", rest[0])
+
+
+def _shown(instruction: AnyInstruction) -> str:
+    name = type(instruction).__name__
+    if isinstance(instruction, Record):
+        return f"{name} {instruction.event.kind}: {instruction.event.text}"
+    fields = msgspec.to_builtins(instruction, str_keys=True)
+    del fields["type"]
+    return f"{name} {msgspec.json.encode(fields).decode()}"
+
+
+def _endings(story: Story, state: Any) -> list[Difference]:
+    """What a later version has besides is no difference; what it lacks is one."""
+    today = essence(state)
+    last = story.turns[-1].now if story.turns else 0
+    return [
+        Difference(0, last, name, str(recorded), str(today.get(name, "nothing")))
+        for name, recorded in story.ends.items()
+        if name not in today or today[name] != recorded
+    ]
+
+
+# --- as text ----------------------------------------------------------------------------------------------------------
+
+
+def written(story: Story) -> str:
+    """As JSON: what it is about, then a line for each turn."""
+    return laid_out(msgspec.to_builtins(story, str_keys=True))
+
+
+def laid_out(story: dict[str, Any]) -> str:
+    """The same of a story that is data already."""
+    head = [f"{_json(key)}: {_json(value)}" for key, value in story.items() if key != "turns"]
+    turns = ",\n".join(f"    {_json(turn)}" for turn in story["turns"])
+    return "{\n  " + ",\n  ".join(head) + f',\n  "turns": [\n{turns}\n  ]\n}}\n'
+
+
+def read(text: str | bytes) -> Story:
+    """A story from its text. Raises UnreadableStory."""
+    try:
+        return msgspec.json.decode(text, type=Story)
+    except msgspec.MsgspecError as error:
+        raise UnreadableStory(str(error)) from error
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,44 @@
+"""The stories of a simulated world: every turn of every entity, kept as it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from setpoint.core import story as stories
+from setpoint.core.essence import essence
+from setpoint.simulate.world import Turn, World
+
+
+@dataclass
+class Recorder:
+    """Listens to a world from its beginning; what else checks its turns goes on checking them."""
+
+    world: World
+    turns: dict[str, list[Turn]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._checked: Callable[[World, Turn], None] | None = self.world.check
+        self.world.check = self._take
+
+    def _take(self, world: World, turn: Turn) -> None:
+        self.turns.setdefault(turn.entity, []).append(turn)
+        if self._checked:
+            self._checked(world, turn)
+
+    def story(self, entity: str, about: str = "") -> stories.Story:
+        """As it was decided. Raises KeyError for an entity that has had no turn."""
+        taken = self.turns[entity]
+        return stories.Story(
+            entity=entity,
+            about=about,
+            turns=tuple(_told(turn) for turn in taken),
+            ends=essence(taken[-1].decision.state),
+        )
+
+
+def _told(turn: Turn) -> stories.Turn:
+    decision = turn.decision
+    now = max(fact.at for fact in turn.facts)
+    digest = stories.digest_of(turn.entity, decision.state)
+    return stories.Turn(now, turn.facts, decision.instructions, decision.wake_at, digest)
