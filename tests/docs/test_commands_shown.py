@@ -20,14 +20,14 @@ ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 def in_blocks(text: str) -> list[list[str]]:
     """The arguments of each `setpoint …` in a block of shell."""
     lines = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
-    return [words[1:] for line in lines if (words := without_assignments(line)) and words[0] == "setpoint"]
+    return [words[1:] for line in lines if (words := words_of(line)) and words[0] == "setpoint"]
 
 
-def without_assignments(line: str) -> list[str]:
+def words_of(line: str) -> list[str]:
     words = shlex.split(line, comments=True)
     while words and ASSIGNMENT.fullmatch(words[0]):
         words = words[1:]
-    return words
+    return words[: words.index(">")] if ">" in words else words
 
 
 SHOWN = [

@@ -65,7 +65,7 @@ def replay(
     else:
         print(json.dumps(found, indent=2) if output is Output.JSON else as_yaml(found).rstrip())  # noqa: T201 - as above
     if any(one["differences"] for one in found.values()):
-        raise typer.Exit(Code.FAILED)
+        raise Ended(Code.FAILED)
 
 
 def _replayed(file: Path) -> dict[str, Any]:
