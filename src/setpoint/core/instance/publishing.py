@@ -13,7 +13,7 @@ from setpoint.model.policy import Policy, Strategy
 
 def advance(draft: Draft, before: InstanceState) -> None:
     """Publish a changed status; listen to whom is needed now, and no more to who is not."""
-    if draft.life is before.life and draft.policy is before.policy:
+    if draft.life is before.life and draft.policy is before.policy and draft.removed == before.removed:
         return
     if draft.policy is not None and draft.policy.watched:
         moves.note(draft, before.life)
