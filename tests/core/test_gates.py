@@ -194,6 +194,20 @@ def test_a_window_counts_only_time_covered_by_fresh_passes():
     assert prod.condition == "converged"
 
 
+def test_a_clock_set_back_while_a_window_ends_has_it_asked_once_more():
+    """The run that was asked for at the window's end ended, by the clock, before that end."""
+    prod = verified().passing("alerts")
+    began = prod.now
+    prod.wait(MINUTE)
+    prod.now -= 20 * SECOND
+    prod.passing("alerts", covered=began, answered=began)
+    assert prod.condition == "verifying"
+    prod.wait(30 * SECOND)
+    assert prod.life.rollout.attempt.gates["alerts"].ask == 3
+    prod.passing("alerts", covered=began, answered=began)
+    assert prod.condition == "converged"
+
+
 def test_passes_from_before_the_gate_do_not_count_for_its_window():
     prod = verified()
     prod.passing("alerts", covered=prod.now - HOUR, answered=prod.now - HOUR)

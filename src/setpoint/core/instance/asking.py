@@ -53,7 +53,7 @@ def _window_ended(use: CheckUse, gate: Gate, now: int) -> bool:
     if not use.window or not gate.counts or not gate.covered:
         return False
     end = gates.window_start(use, gate) + use.window
-    return gate.ended < end <= now and gate.asked < end
+    return gate.ended < end <= now
 
 
 def _ask(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt) -> Gate:
