@@ -13,7 +13,7 @@ from setpoint.simulate.drawing import draw
 from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
 
-SEEDS = int(os.environ.get("SEEDS", "80"))
+SEEDS = int(os.environ.get("SEEDS", "30"))
 """How many shared worlds; more of them: ``SEEDS=2000 pytest tests/properties``."""
 
 REPEATABLE = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

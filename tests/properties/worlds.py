@@ -18,10 +18,12 @@ from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE, SECOND, Duration, Instant
 from setpoint.simulate.checks import Checks
 from setpoint.simulate.drawing import draw
+from setpoint.simulate.faults import Faults
 from setpoint.simulate.invariants import Invariants
+from setpoint.simulate.luck import Luck
 from setpoint.simulate.runtimes import Behaviour, Runtimes
 from setpoint.simulate.scenario import Outcomes, Scenario
-from setpoint.simulate.world import START, Faults, World
+from setpoint.simulate.world import START, World
 
 # --- crashes ------------------------------------------------------------------------------------------------------------
 
@@ -56,8 +58,7 @@ class Pair:
     def __init__(self, seed: int, *, with_neighbour: bool) -> None:
         self.random = Random(seed)
         self.runtimes = Runtimes({})
-        self.checks = Checks(Random(0))
-        self.checks.duration = lambda name: SECOND  # type: ignore[method-assign]
+        self.checks = Checks()
         self.world = Lanes(Steady(0), self.runtimes, self.checks, Faults(split=0.0), Invariants())
         self.world.raises = lambda entity, facts: "wild" in entity and any(isinstance(fact, Pinned) for fact in facts)
         names = ("calm", "wild") if with_neighbour else ("calm",)
@@ -91,17 +92,21 @@ class Pair:
         self.world.at(when, lambda: self.world.post(entity, fact))
 
 
-class Steady(Random):
+class Steady(Luck):
     """Chance that gives everybody the same, so that one application cannot change the other's luck."""
 
-    def randint(self, a: int, b: int) -> int:
-        return a
+    def between(self, low: int, high: int, what: str, whom: str) -> int:
+        return low
 
-    def random(self) -> float:
-        return 0.5
+    def roll(self, what: str, whom: str) -> int:
+        return 0
 
-    def choice(self, seq: Any) -> Any:
-        return seq[0]
+
+class Slowest(Luck):
+    """Checks take as long as they may."""
+
+    def between(self, low: int, high: int, what: str, whom: str) -> int:
+        return high if what == "check" else super().between(low, high, what, whom)
 
 
 class Lanes(World):
@@ -142,9 +147,8 @@ class Stream:
     def __init__(self, strategy: str, *, check_takes: Duration, every: Duration) -> None:
         self.every = every
         self.releases = 0
-        checks = Checks(Random(1))
-        checks.duration = lambda name: check_takes  # type: ignore[method-assign]
-        self.world = World(Random(1), Runtimes({}), checks, Faults(split=0.0), Invariants())
+        checks = Checks(takes={"load": check_takes})
+        self.world = World(Slowest(1), Runtimes({}), checks, Faults(split=0.0), Invariants())
         about, often = {"version": "${version}"}, {"interval": MINUTE, "timeout": 30 * MINUTE, "max_age": 32 * MINUTE}
         check = CheckDefinition("load", "program", "attempt:app/s@prod", about, **often)
         policy = Policy("app/s@prod", {}, strategy=Strategy(strategy), checks=(CheckUse("load", Phase.PRE_DEPLOYMENT, check),))

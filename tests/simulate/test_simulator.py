@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from setpoint.core.instance.state import InstanceState
 from setpoint.simulate import __main__ as command
 from setpoint.simulate.drawing import draw
+from setpoint.simulate.faults import Faults
 from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
-from setpoint.simulate.world import Faults, encode
+from setpoint.simulate.world import encode
 
 ROUGH = Faults(duplicate=0.05, delay=0.05, reorder=0.3, crash=0.01, forget=0.05)
 
@@ -26,6 +27,11 @@ def test_faults_are_injected():
     world = Scenario(draw(12, faults=ROUGH)).run().world
     assert world.injected > 20
     assert world.crashes > 2
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_every_world_has_two_hundred_faults_that_changed_something(seed: int):
+    assert Scenario(draw(seed)).run().world.injected >= 200
 
 
 def test_without_faults_nothing_is_injected():

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import bisect
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from random import Random
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.time import SECOND, Duration, Instant
 
+KEPT_RUNS = 200
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """One finished run of a check."""
+    """One finished run of a check, in true time."""
 
     started: Instant
     ended: Instant
@@ -24,27 +25,43 @@ class Run:
 class Checks:
     """Outcome of every protection at every time, and the truth about each run."""
 
-    random: Random
     timetable: dict[str, list[tuple[Instant, Outcome]]] = field(default_factory=dict)
     """Name -> (from when, outcome), ascending; before the first entry, and for unknown names: passing."""
     takes: dict[str, Duration] = field(default_factory=dict)
+    """Name -> how long a run may take."""
 
     def __post_init__(self) -> None:
-        self.runs: dict[str, list[Run]] = defaultdict(list)
-        """Attachment -> its finished runs."""
+        self.runs: dict[str, deque[Run]] = defaultdict(lambda: deque(maxlen=KEPT_RUNS))
+        """Attachment -> its last finished runs."""
+        self._first = {name: list(entries) for name, entries in self.timetable.items()}
 
     def outcome(self, name: str, now: Instant) -> Outcome:
-        """What a run that ends now says."""
-        entries = self.timetable.get(name, [])
-        index = bisect.bisect_right(entries, (now, Outcome.UNAVAILABLE))
+        """What a run that ends now should say."""
+        entries = self.timetable.get(name)
+        if not entries:
+            return Outcome.PASSING
+        index = bisect.bisect_right(entries, now, key=lambda entry: entry[0])
         return entries[index - 1][1] if index else Outcome.PASSING
 
-    def duration(self, name: str) -> Duration:
-        """How long the next run takes."""
-        return self.random.randint(10, self.takes.get(name, SECOND))
+    def repeat(self, later: Duration) -> None:
+        """What the timetables said first they say again, so much later."""
+        for name, entries in self._first.items():
+            self.timetable[name] += [(when + later, outcome) for when, outcome in entries]
 
-    def result(self, definition: CheckDefinition, started: Instant, now: Instant) -> CheckResult:
+    def longest(self, definition: CheckDefinition) -> Duration:
+        """How long a run may take, in milliseconds."""
+        return self.takes.get(definition.protection, SECOND)
+
+    def result(self, definition: CheckDefinition, attachment: str, run: Run) -> CheckResult:
         """The end of one run, remembered."""
-        outcome = self.outcome(definition.protection, now)
-        self.runs[definition.attachment].append(Run(started, now, outcome))
-        return CheckResult(outcome, f"{definition.protection} is {outcome}")
+        self.runs[attachment].append(run)
+        return CheckResult(run.outcome, f"{definition.protection} is {run.outcome}")
+
+    def since(self, attachment: str, started: Instant) -> list[Run]:
+        """The runs that started at or after a time, oldest first."""
+        found: list[Run] = []
+        for run in reversed(self.runs.get(attachment, ())):
+            if run.started < started:
+                break
+            found.append(run)
+        return found[::-1]

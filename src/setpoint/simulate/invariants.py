@@ -1,22 +1,29 @@
-"""The net that catches bugs: after every turn of a simulated world each invariant is asked whether it still holds."""
+"""The net that catches bugs: after every turn of a simulated world each invariant is asked whether it still holds.
+
+A turn touches one entity, so that one is asked about; now and then all of them are, whether touched or not.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from setpoint.core.admission import AdmissionState
+import msgspec
+
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, kind_of
-from setpoint.core.facts import AnyFact
-from setpoint.core.instance.state import InstanceState, Life
-from setpoint.core.instructions import Apply
-from setpoint.core.topic import TopicState
-from setpoint.simulate.rules import ACTOR_RULES, END_RULES, RULES
+from setpoint.core.facts import AnyFact, Woken
+from setpoint.core.instance.state import InstanceState
+from setpoint.core.instructions import Decision
+from setpoint.model.time import Instant
+from setpoint.simulate.rules import ACTOR_RULES, END_RULES, ESSENCES, RULES
 from setpoint.simulate.step import Ledger, Moment, Step
 from setpoint.simulate.world import Turn, World
 
 Kept = TypeVar("Kept")
+SWEEP = 1_000
+"""Turns after which all entities are asked about."""
 
 
 class Broken(AssertionError):  # noqa: N818 - it reads "raise Broken", and tests fail by it
@@ -25,6 +32,8 @@ class Broken(AssertionError):  # noqa: N818 - it reads "raise Broken", and tests
     def __init__(self, name: str, complaint: str, turn: Turn) -> None:
         super().__init__(f"{name}: turn {turn.number}, {turn.entity}: {complaint}")
         self.name = name
+        self.complaint = complaint
+        self.turn = turn
 
 
 class Invariants:
@@ -33,7 +42,9 @@ class Invariants:
     def __init__(self) -> None:
         self.ledgers: dict[str, Ledger] = {}
         self.preconditions: Counter[str] = Counter()
-        self.codec = Codec()
+        self._codec = Codec()
+        self._written: dict[str, bytes] = {}
+        """Entity -> the seldom changing part of its state, as it was written last."""
         self._recent: dict[str, tuple[AnyFact, ...]] = {}
         self._shared: dict[type, Any] = {}
 
@@ -52,77 +63,98 @@ class Invariants:
 
     def __call__(self, world: World, turn: Turn) -> None:
         """Raises Broken."""
+        now = turn.facts[0].at if len(turn.facts) == 1 else max(fact.at for fact in turn.facts)
         self._one_at_a_time(world, turn)
         if isinstance(turn.decision.state, InstanceState):
-            self._instance(world, turn)
+            self._instance(world, turn, now)
         else:
-            self._actor(world, turn)
-        if turn.number % 7 == 0:
-            self._idempotent(turn)
+            self._actor(world, turn, now)
+        self._idempotent(turn, now)
+        self._quiet(turn, now)
+        self._remembered(turn, turn.before)
+        if turn.number % SWEEP == 0:
+            self.sweep(world, turn.number)
 
-    def _instance(self, world: World, turn: Turn) -> None:
-        ledger = self.ledgers.setdefault(turn.entity, Ledger(service=_service(turn.entity)))
+    def sweep(self, world: World, number: int) -> None:
+        """Ask about every entity as it stands. Raises Broken."""
+        for entity, state in world.states.items():
+            due = world.wakes.get(entity)
+            if entity in world.inbox or (due is not None and due <= world.clock + 1):
+                continue  # its turn is just coming
+            still = Turn(number, world.now, entity, (Woken(at=world.clock),), state, Decision(state, (), due))
+            self._one_at_a_time(world, still)
+            self._remembered(still, None)
+            self._idempotent(still, world.clock)
+            if isinstance(state, InstanceState):
+                ledger = self.ledgers.get(entity) or Ledger(service=_service(entity))
+                self._ask(Step(self, world, still, world.clock, ledger, state, state))
+
+    def _instance(self, world: World, turn: Turn, now: Instant) -> None:
+        ledger = self.ledgers.get(turn.entity)
+        if ledger is None:
+            ledger = self.ledgers[turn.entity] = Ledger(service=_service(turn.entity))
         before = turn.before if isinstance(turn.before, InstanceState) else InstanceState()
         assert isinstance(turn.decision.state, InstanceState)  # noqa: S101 - for the type checker: the caller has looked
-        acts = [ledger.take(fact) for fact in turn.facts]
+        acts = [ledger.take(fact, now) for fact in turn.facts]
         if any(acts):
             ledger.begun.clear()
             ledger.highest = 0
-        step = Step(self, world, turn, ledger, before, turn.decision.state)
-        for name, rule in RULES:
-            for complaint in rule(step):
-                raise Broken(name, complaint, turn)
+        step = Step(self, world, turn, now, ledger, before, turn.decision.state)
+        self._ask(step)
         step.write_down()
 
-    def _actor(self, world: World, turn: Turn) -> None:
+    def _ask(self, step: Step) -> None:
+        for name, rule in RULES:
+            for complaint in rule(step):
+                raise Broken(name, complaint, step.turn)
+
+    def _actor(self, world: World, turn: Turn, now: Instant) -> None:
         for name, rule in ACTOR_RULES.get(kind_of(turn.entity), ()):
-            for complaint in rule(Moment(self, world, turn)):
+            for complaint in rule(Moment(self, world, turn, now)):
                 raise Broken(name, complaint, turn)
 
     def _one_at_a_time(self, world: World, turn: Turn) -> None:
-        flying = [entity for entity, given in world.operations.values() if isinstance(given, Apply) and entity == turn.entity]
+        flying = world.effects.applying.get(turn.entity)
         if flying:
             self.preconditions["one-at-a-time"] += 1
-        if len(flying) > 1:
-            raise Broken("one-at-a-time", f"{len(flying)} applies in flight", turn)
+            if len(flying) > 1:
+                raise Broken("one-at-a-time", f"{len(flying)} applies in flight", turn)
 
-    def _idempotent(self, turn: Turn) -> None:
+    def _idempotent(self, turn: Turn, now: Instant) -> None:
         """These facts once more, and those of an earlier turn that come late, change nothing: what they decide is decided."""
-        self.preconditions["idempotent"] += 1
-        now = max(fact.at for fact in turn.facts)
-        for facts in (turn.facts, self._recent.get(turn.entity, ())):
-            state = turn.decision.state
-            again = decide(turn.entity, state, facts, now).state
-            if _essence(state) != _essence(again):
-                complaint = f"{[type(fact).__name__ for fact in facts]} again gave {_essence(again)} instead of {_essence(state)}"
-                raise Broken("idempotent", complaint, turn)
+        state = turn.decision.state
+        essence: Callable[[Any], object] = ESSENCES.get(type(state), _everything)
+        known = essence(state)
+        for facts in (turn.facts, self._recent.get(turn.entity)):
+            if facts:
+                self.preconditions["idempotent"] += 1
+                again = decide(turn.entity, state, facts, now).state
+                if again is not state and known != essence(again):
+                    complaint = f"{[type(fact).__name__ for fact in facts]} again gave {essence(again)} instead of {known}"
+                    raise Broken("idempotent", complaint, turn)
         self._recent[turn.entity] = turn.facts
 
+    def _quiet(self, turn: Turn, now: Instant) -> None:
+        """An actor that is woken and finds nothing to do does not ask to be woken at once again, and again."""
+        wake, state = turn.decision.wake_at, turn.decision.state
+        if wake is not None and wake <= now and state is turn.before and not turn.decision.instructions:
+            raise Broken("settled", f"asks to be woken at {wake}, which is over, and has nothing to do", turn)
 
-def _essence(state: object) -> object:
-    """What a repeated fact must not change (a further asking for a fresh run is no harm)."""
-    if isinstance(state, InstanceState):
-        return _essence_of_life(state.life)
-    if isinstance(state, AdmissionState):
-        return {key: (place.ask, place.stage) for key, place in state.places.items()}, state.spent, state.passages
-    return state.votes if isinstance(state, TopicState) else None
+    def _remembered(self, turn: Turn, before: msgspec.Struct | None) -> None:
+        """What is written when a state changes, and read after a crash, is the state."""
+        state = turn.decision.state
+        if state is before:
+            return
+        self.preconditions["remembered"] += 1
+        fixed, changing = self._codec.encode_state(turn.entity, state, before)
+        if fixed is not None:
+            self._written[turn.entity] = fixed
+        if self._codec.decode_state(turn.entity, self._written.get(turn.entity, b""), changing) != state:
+            raise Broken("remembered", "the state does not survive being written and read", turn)
 
 
-def _essence_of_life(life: Life) -> object:
-    rollout, applying = life.rollout, life.applying
-    return (
-        life.target,
-        life.goods,
-        life.change,
-        life.frontier,
-        life.pin,
-        life.hold,
-        life.vetoes,
-        life.finalized,
-        {name: neighbour.number for name, neighbour in life.neighbours.items()},
-        rollout and (rollout.to, rollout.back, rollout.idle, rollout.sick),
-        (applying.count, applying.errors, applying.judges, applying.taken, applying.retry_at),
-    )
+def _everything(state: Any) -> Any:
+    return state
 
 
 def _service(entity: str) -> str:

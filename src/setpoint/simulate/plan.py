@@ -10,7 +10,7 @@ from setpoint.model.people import Person
 from setpoint.model.policy import Policy
 from setpoint.model.time import HOUR, Duration
 from setpoint.simulate.acts import Act
-from setpoint.simulate.world import Faults
+from setpoint.simulate.faults import Fault, Faults
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,7 +28,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     takes: dict[str, Duration] = {}
     """Check -> how long a run of it may take."""
     faults: Faults = Faults()
+    script: tuple[Fault, ...] | None = None
+    """Just these faults strike, instead of as many as ``faults`` makes likely."""
     unfair: Duration = 6 * HOUR
     """How long things go wrong before the world turns fair."""
+    least: int = 0
+    """So many faults must have changed something before it does; until then it all happens once more."""
     fair: Duration = 18 * HOUR
     """How long everything has to converge then."""

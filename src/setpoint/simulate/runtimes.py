@@ -97,7 +97,8 @@ class Runtimes:
         if place.refused.get(digest, 0) < behaviour.refusals:
             place.refused[digest] = place.refused.get(digest, 0) + 1
             return "try again", False
-        place.applies.append((now, operation, digest))
+        if not place.applies or place.applies[-1][1] != operation:
+            place.applies.append((now, operation, digest))
         place.difference = place.stubborn
         if place.wanted != digest or place.gone:
             place.gone = False

@@ -7,30 +7,32 @@ a fix is released, everybody approves it, pins and holds are lifted. *settled* a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import Random
 
-from setpoint.core.facts import Configured, Skipped
+from setpoint.core.facts import Configured
 from setpoint.core.instance.explain import Condition, condition, explain
-from setpoint.core.instance.selection import RELEASE
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.line import LineState
-from setpoint.model.people import By
 from setpoint.model.policy import Strategy
-from setpoint.model.time import HOUR, MINUTE, SECOND
+from setpoint.model.time import HOUR, MINUTE, SECOND, Instant
 from setpoint.simulate.acts import WHEN_FAIR, Act
 from setpoint.simulate.acts.releasing import Release
-from setpoint.simulate.acts.steering import Resume
+from setpoint.simulate.acts.steering import PassOver, Resume
 from setpoint.simulate.acts.voting import Vote
 from setpoint.simulate.checks import Checks
 from setpoint.simulate.invariants import Broken, Invariants
+from setpoint.simulate.luck import Luck
 from setpoint.simulate.plan import Plan
 from setpoint.simulate.runtimes import Behaviour, Runtimes
 from setpoint.simulate.stage import Stage
-from setpoint.simulate.world import START, Faults, World
+from setpoint.simulate.world import START, World
 
 QUIET = 4 * HOUR
 """So long nothing may be written once everything has converged."""
-FIX = "9.0.0"
+FIX = "99.0.0"
+AT_ONCE = 10
+"""So many acts of people reach one instance in the same minute; it remembers twice as many by their names."""
+MOST = 60
+"""So many times things go wrong at most."""
 
 
 @dataclass
@@ -47,11 +49,16 @@ class Scenario(Stage):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        luck = Random(plan.seed)  # noqa: S311 - it must replay
         self.net = Invariants()
-        checks = Checks(luck, {name: [(START + at, says) for at, says in entries] for name, entries in plan.timetable.items()})
-        checks.takes = dict(plan.takes)
-        world = World(luck, Runtimes({}), checks, plan.faults, self.net)
+        timetable = {name: [(START + at, says) for at, says in entries] for name, entries in plan.timetable.items()}
+        world = World(
+            Luck(plan.seed),
+            Runtimes({}),
+            Checks(timetable, dict(plan.takes)),
+            plan.faults,
+            self.net,
+            None if plan.script is None else frozenset(plan.script),
+        )
         super().__init__(world, dict(plan.policies), plan.people)
         self._upon: dict[tuple[str, str, int], list[Act]] = {}
         self._seen: dict[tuple[str, str], int] = {}
@@ -60,6 +67,10 @@ class Scenario(Stage):
         """Both halves. Raises Broken at the first invariant that does not hold."""
         self.prepare()
         self.world.run(START + self.plan.unfair)
+        for time in range(1, MOST):
+            if self.world.injected >= self.plan.least:
+                break
+            self.once_more(time)
         self.turn_fair()
         self.world.run(self.world.now + self.plan.fair)
         self._settled()
@@ -78,8 +89,18 @@ class Scenario(Stage):
                 self._upon.setdefault((act.upon.kind, act.upon.instance, act.upon.nth), []).append(act)
         self.world.hears = self._heard
 
-    def _arrange(self, act: Act, when: int) -> None:
-        self.world.at(when, lambda: act.perform(self))
+    def once_more(self, time: int) -> None:
+        """Everything that was planned for a time happens again."""
+        later = time * self.plan.unfair
+        for act in self.plan.acts:
+            if act.upon is None:
+                again = act.again(later, time)
+                self._arrange(again, START + again.at)
+        self.checks.repeat(later)
+        self.world.run(START + later + self.plan.unfair)
+
+    def _arrange(self, act: Act, when: Instant) -> None:
+        self.world.plan(when, "act", (act,))
 
     def _heard(self, entity: str, kind: str) -> None:
         """A line of history was written: some act at just that moment."""
@@ -93,13 +114,14 @@ class Scenario(Stage):
     def turn_fair(self) -> None:
         """Nothing goes wrong any more, and a fix is released that everybody wants."""
         self._upon.clear()
-        self.world.faults = Faults(split=0.3)
+        self.world.turn_fair()
         for turn in WHEN_FAIR:
             turn(self)
-        by = By("ann", "all is well")
-        for instance in self.instances:
-            for release in range(1, self.requests + 1):
-                self.send(instance, Skipped(by=by, release=release, gate=RELEASE))
+        trains = [instance for instance in self.instances if self.policies[instance].strategy is Strategy.EVERY]
+        for instance in trains:
+            for place, offer in enumerate(self.state(instance).life.offers):
+                passed = PassOver(by="ann", instance=instance, release=offer.release)
+                self._arrange(passed, self.world.now + place // AT_ONCE * MINUTE)
         for application in sorted({self.parts(instance)[0] for instance in self.instances}):
             self._fix(application).perform(self)
         for minute in range(1, 12 * 60, 9):

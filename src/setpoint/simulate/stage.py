@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -16,12 +16,16 @@ from setpoint.simulate.checks import Checks
 from setpoint.simulate.runtimes import Runtimes
 from setpoint.simulate.world import World
 
+if TYPE_CHECKING:
+    from setpoint.simulate.acts import Act
+
 
 class Stage:
     """One world and everything about it that acts may ask or change."""
 
     def __init__(self, world: World, policies: dict[str, Policy], people: tuple[Person, ...]) -> None:
         self.world = world
+        world.performs = self.perform
         self.policies = policies
         self.people = people
         self.requests = 0
@@ -57,6 +61,10 @@ class Stage:
         service, _, channel = rest.rpartition("@")
         return application, service, channel
 
+    def perform(self, act: Act) -> None:
+        """An act's time has come."""
+        act.perform(self)
+
     def state(self, instance: str) -> InstanceState:
         """What an instance remembers by now."""
         return self.world.states.get(f"instance:{instance}") or InstanceState()
@@ -75,6 +83,6 @@ class Stage:
         fact: AnyFact = replace(signal, id=str(self._signals))  # type: ignore[assignment]
         self.world.post(entity, fact)
 
-    def later(self, delay: Duration, action: Callable[[], object]) -> None:
-        """Do something after a while."""
-        self.world.at(self.world.now + delay, action)
+    def later(self, delay: Duration, act: Act) -> None:
+        """Let something else happen after a while."""
+        self.world.plan(self.world.now + delay, "act", (act,))

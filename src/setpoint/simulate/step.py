@@ -30,7 +30,7 @@ from setpoint.core.facts import (
 )
 from setpoint.core.instance.state import Attempt, InstanceState, Rollout, offer_of
 from setpoint.core.instructions import Event, Record
-from setpoint.model.policy import Policy
+from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration, Instant
@@ -86,6 +86,10 @@ class Ledger:
     """Highest release begun by selection since the last human act."""
     slots: list[Instant] = field(default_factory=list)
     """When the rollouts began that were finalized."""
+    entered: dict[tuple[int, Phase], Instant] = field(default_factory=dict)
+    """(attempt, phase) -> when it was entered, in true time."""
+    moved: Instant = 0
+    """When the present rollout began, in true time."""
     look: int = 0
     observed: Duration = 0
     """Observed time since the present rollout began."""
@@ -98,18 +102,18 @@ class Ledger:
         found: AnyNotes = self.notes[kind]
         return found
 
-    def take(self, fact: Fact) -> bool:
+    def take(self, fact: Fact, now: Instant) -> bool:
         """Write a delivered fact down; whether it is a human act that was not delivered before."""
         for notes in self.notes.values():
             notes.take(fact)
-        return self._take(fact)
+        return self._take(fact, now)
 
-    def _take(self, fact: Fact) -> bool:
+    def _take(self, fact: Fact, now: Instant) -> bool:
         match fact:
             case Neighbour():
-                self._neighbour(fact)
+                self._neighbour(fact, now)
             case ToldFinalized(instance=instance, finalization=done):
-                self.told.setdefault(instance, {}).setdefault(done.version, done.at)
+                self.told.setdefault(instance, {}).setdefault(done.version, min(done.at, now))
             case TopicStatus(topic=topic, votes=votes):
                 if len(votes) > len(self.votes.get(topic, ())):
                     self.votes[topic] = votes
@@ -127,6 +131,10 @@ class Ledger:
                 self._signal(fact)
                 return True
         return False
+
+    def since(self, attempt: Attempt) -> Instant:
+        """When the attempt entered its phase, in true time."""
+        return self.entered.get((attempt.number, attempt.phase), 0)
 
     @property
     def stopped(self) -> bool:
@@ -151,13 +159,15 @@ class Ledger:
         self.absolved = absolved
         return before != (self.bad, self.cancelled, self.absolved)
 
-    def _neighbour(self, fact: Neighbour) -> None:
+    def _neighbour(self, fact: Neighbour, now: Instant) -> None:
         if fact.number <= self.numbers.get(fact.instance, 0):
             return
         self.numbers[fact.instance] = fact.number
         known = self.told.setdefault(fact.instance, {})
         for done in fact.finalized:
-            known.setdefault(done.version, done.at)
+            known[done.version] = min(known.get(done.version, done.at), done.at, now)
+        for version, at in known.items():
+            known[version] = min(at, now)
         for version in fact.revoked:
             known.pop(version, None)
 
@@ -199,9 +209,8 @@ class Moment:
     net: Invariants
     world: World
     turn: Turn
-
-    def __post_init__(self) -> None:
-        self.now: Instant = max(fact.at for fact in self.turn.facts)
+    now: Instant
+    """As the engine takes it: the turn's newest stamp."""
 
     def saw(self, name: str) -> None:
         """Count that an invariant had something to say."""
@@ -222,8 +231,9 @@ class Step(Moment):
     after: InstanceState
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         self.instance = self.turn.entity.partition(":")[2]
+        self.still = self.after is self.turn.before
+        """Whether nothing changed at all."""
         self.moved = self._moved()
         self.forward = self._forward()
 
@@ -269,7 +279,8 @@ class Step(Moment):
             if attempt.kind == "forward":
                 ledger.highest = max(ledger.highest, attempt.release)
         if self.moved:
-            ledger.observed, ledger.heals = 0, ("", 0, 0)
+            ledger.observed, ledger.heals, ledger.moved = 0, ("", 0, 0), self.turn.now
+        self._enter()
         for event in self.events("finalized"):
             self._finalized(event.release)
         for event in self.events("rolling-back", "failed"):
@@ -278,6 +289,14 @@ class Step(Moment):
         if old and old.by_hand and self.events("rolled-back"):
             self._back(old.to)
         self._rejected()
+
+    def _enter(self) -> None:
+        rollout = self.after.life.rollout
+        open_now = [attempt for attempt in (self.after.life.candidate, rollout and rollout.attempt) if attempt]
+        keys = [(attempt.number, attempt.phase) for attempt in open_now]
+        known = self.ledger.entered
+        if keys != list(known):
+            self.ledger.entered = {key: known.get(key, self.turn.now) for key in keys}
 
     def _finalized(self, release: int) -> None:
         old, offer = self.before.life.rollout, offer_of(self.after.life, release) or offer_of(self.before.life, release)

@@ -22,7 +22,7 @@ class Outage(Accident, frozen=True, kw_only=True, omit_defaults=True):
     def perform(self, stage: Stage) -> None:
         """Cut it off, and bring it back later."""
         stage.runtimes.place(self.instance).unreachable = True
-        stage.later(self.lasts, lambda: reach(stage, self.instance))
+        stage.later(self.lasts, Recovery(instance=self.instance))
         stage.world.hint(f"instance:{self.instance}")
 
     def words(self) -> str:
@@ -67,6 +67,35 @@ class Vanish(Accident, frozen=True, kw_only=True, omit_defaults=True):
         return f"what runs for {self.instance} is taken down"
 
 
+@act
+class Recovery(Accident, frozen=True, kw_only=True, omit_defaults=True):
+    """It answers again."""
+
+    def perform(self, stage: Stage) -> None:
+        """Let it answer."""
+        reach(stage, self.instance)
+
+    def words(self) -> str:
+        """What happens."""
+        return f"{self.instance} answers again"
+
+
+@act
+class ClockSet(Act, frozen=True, kw_only=True, omit_defaults=True):
+    """The clock that the engine reads is set."""
+
+    by: Duration
+
+    def perform(self, stage: Stage) -> None:
+        """Set it, forward or back."""
+        stage.world.set_clock(self.by)
+        stage.world.misfortunes.counts("clock")
+
+    def words(self) -> str:
+        """What happens."""
+        return f"the clock is set {abs(self.by) // 1000} s {'forward' if self.by > 0 else 'back'}"
+
+
 def reach(stage: Stage, instance: str) -> None:
     """It answers again, and nothing resists any more."""
     place = stage.runtimes.place(instance)
@@ -78,6 +107,6 @@ def reach(stage: Stage, instance: str) -> None:
 @when_fair
 def mend(stage: Stage) -> None:
     """Runtimes answer and do as they are told."""
-    stage.runtimes.fair = True
+    stage.runtimes.fair = stage.world.tasks.fair = True
     for instance in stage.instances:
         reach(stage, instance)

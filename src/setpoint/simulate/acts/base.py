@@ -37,6 +37,10 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=Tru
         """Do it now."""
         raise NotImplementedError
 
+    def again(self, by: Duration, _time: int) -> Act:
+        """The same act so much later, when everything happens once more, for the ``_time``-th time."""
+        return msgspec.structs.replace(self, at=self.at + by)
+
     def words(self) -> str:
         """What is done, for people."""
         raise NotImplementedError

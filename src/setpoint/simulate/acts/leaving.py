@@ -25,13 +25,43 @@ class Leave(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         stage.revision += 1
         stage.world.post(entity, Removed(number=stage.revision, down=self.down))
         if self.taken_down_after:
-            stage.later(self.taken_down_after, lambda: stage.send(self.instance, TakenDown(by=self.signed("left over"))))
-        stage.later(self.lasts, lambda: come_back(stage, self.instance))
+            stage.later(self.taken_down_after, TakeDown(by=self.by, instance=self.instance))
+        stage.later(self.lasts, ComeBack(by=self.by, instance=self.instance))
 
     def words(self) -> str:
         """What is done."""
         how = " and is taken down" if self.down else ""
         return f"{self.by} removes {self.instance} from the configuration for {self.lasts // 60_000} min{how}"
+
+
+@act
+class TakeDown(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is left of an instance is taken down."""
+
+    instance: str
+
+    def perform(self, stage: Stage) -> None:
+        """Have it taken down."""
+        stage.send(self.instance, TakenDown(by=self.signed("left over")))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} has what is left of {self.instance} taken down"
+
+
+@act
+class ComeBack(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """An instance is configured again."""
+
+    instance: str
+
+    def perform(self, stage: Stage) -> None:
+        """Configure it as it was."""
+        come_back(stage, self.instance)
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} adds {self.instance} to the configuration again"
 
 
 def come_back(stage: Stage, instance: str) -> None:

@@ -59,4 +59,4 @@ def let_go_on(stage: Stage, by: By) -> None:
 def nothing_stays_stopped(stage: Stage) -> None:
     """Somebody sees to it, for as long as what had failed before is still told."""
     for hour in range(1, 5):
-        stage.later(hour * HOUR, lambda: let_go_on(stage, By("ann", "all is well")))
+        stage.later(hour * HOUR, LetGoOn(by="ann"))

@@ -10,6 +10,7 @@ from setpoint.core.facts import ReleaseRequested
 from setpoint.model.release import Release as Asked
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Version
+from setpoint.model.time import Duration
 from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.runtimes import Behaviour
 from setpoint.simulate.stage import Stage
@@ -40,6 +41,11 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         stage.requests += 1
         fact = ReleaseRequested(request=str(stage.requests), release=asked, specs=specs, waves=_waves(stage, specs))
         stage.world.post(f"line:{self.application}", fact)
+
+    def again(self, by: Duration, time: int) -> Release:
+        """Of newer versions: 1.4.0 becomes 2.4.0, then 3.4.0."""
+        services = {service: f"{time + 1}.{name.partition('.')[2]}" for service, name in self.services.items()}
+        return msgspec.structs.replace(self, at=self.at + by, services=services)
 
     def words(self) -> str:
         """What is done."""

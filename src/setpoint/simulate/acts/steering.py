@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from setpoint.core.facts import Healing, Held, Observing, Pinned, Resumed, Retried, RolledBack, Skipped, Unpinned
+from setpoint.core.instance.selection import RELEASE
 from setpoint.model.people import By
 from setpoint.model.policy import Strategy
 from setpoint.model.time import Duration
@@ -31,6 +32,21 @@ class Skip(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
     def words(self) -> str:
         """What is done."""
         return f"{self.by} skips {self.gate} at {self.instance}"
+
+
+@act
+class PassOver(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """A train shall not carry this release."""
+
+    release: int
+
+    def perform(self, stage: Stage) -> None:
+        """Take it out of the train."""
+        stage.send(self.instance, Skipped(by=self.signed(), release=self.release, gate=RELEASE))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} takes release {self.release} out of the train at {self.instance}"
 
 
 @act
@@ -127,11 +143,24 @@ class Observe(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
     def perform(self, stage: Stage) -> None:
         """Observe, and let it be healed later."""
         stage.send(self.instance, Observing(by=self.signed("a storm")))
-        stage.later(self.lasts, lambda: stage.send(self.instance, Healing(by=self.signed("a storm"))))
+        stage.later(self.lasts, Heal(by=self.by, instance=self.instance))
 
     def words(self) -> str:
         """What is done."""
         return f"{self.by} only observes {self.instance} for {self.lasts // 60_000} min"
+
+
+@act
+class Heal(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
+    """Observing ends."""
+
+    def perform(self, stage: Stage) -> None:
+        """Let it be touched again."""
+        stage.send(self.instance, Healing(by=self.signed("the storm is over")))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} lets {self.instance} be healed"
 
 
 @when_fair

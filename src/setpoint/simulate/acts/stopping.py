@@ -20,7 +20,7 @@ class Stop(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     def perform(self, stage: Stage) -> None:
         """Stop, and start again later."""
         stage.tell(self.scope, Stopped(by=self.signed("a storm")))
-        stage.later(self.lasts, lambda: stage.tell(self.scope, Started(by=self.signed("a storm"))))
+        stage.later(self.lasts, Start(by=self.by, scope=self.scope))
 
     def words(self) -> str:
         """What is done."""
@@ -37,11 +37,41 @@ class Pause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     def perform(self, stage: Stage) -> None:
         """Pause, and go on later."""
         stage.tell(self.scope, Paused(by=self.signed("a storm")))
-        stage.later(self.lasts, lambda: stage.tell(self.scope, Unpaused(by=self.signed("a storm"))))
+        stage.later(self.lasts, Unpause(by=self.by, scope=self.scope))
 
     def words(self) -> str:
         """What is done."""
         return f"{self.by} pauses {scope.name_of(self.scope)} for {self.lasts // 60_000} min"
+
+
+@act
+class Start(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """Forward starts go on."""
+
+    scope: str
+
+    def perform(self, stage: Stage) -> None:
+        """Start."""
+        stage.tell(self.scope, Started(by=self.signed("the storm is over")))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} starts the line of {scope.name_of(self.scope)} again"
+
+
+@act
+class Unpause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """Applies go on."""
+
+    scope: str
+
+    def perform(self, stage: Stage) -> None:
+        """Unpause."""
+        stage.tell(self.scope, Unpaused(by=self.signed("the storm is over")))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} lets {scope.name_of(self.scope)} go on"
 
 
 @when_fair

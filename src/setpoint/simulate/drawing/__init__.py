@@ -5,20 +5,26 @@ from __future__ import annotations
 from random import Random
 
 from setpoint.simulate.drawing.base import HAPPENINGS, PEOPLE, Place, Sketch, happen, happening, luck, policy, policy_piece
+from setpoint.simulate.drawing.misfortunes import misfortunes
+from setpoint.simulate.faults import Faults
 from setpoint.simulate.finding import find_all
 from setpoint.simulate.plan import Plan
-from setpoint.simulate.world import Faults
 
 find_all(__name__, __path__)
 
 CHANNELS = ("staging", "production", "acme")
 """Each comes after the one before it."""
+LEAST = 200
+"""Faults in each world."""
+SEASONS = {1: 5, 2: 3, 3: 2, 4: 2}
+"""Instances -> how long their world goes wrong."""
 
 
 def draw(seed: int, *, faults: Faults | None = None) -> Plan:
     """The plan of a seed. ``faults`` replaces those that the seed stands for."""
     places = _places(luck(seed, "places"))
-    sketch = Sketch(seed, {place.instance: policy(seed, place, 0) for place in places}, places)
+    policies = {place.instance: policy(seed, place, 0) for place in places}
+    sketch = Sketch(seed, policies, places, seasons=SEASONS.get(len(places), 1))
     return complete(sketch, faults)
 
 
@@ -33,8 +39,9 @@ def complete(sketch: Sketch, faults: Faults | None = None) -> Plan:
         acts=tuple(sorted(sketch.acts, key=lambda act: act.at)),
         timetable=sketch.timetable,
         takes=sketch.takes,
-        faults=faults or _faults(luck(sketch.seed, "faults")),
+        faults=faults or misfortunes(luck(sketch.seed, "faults")),
         unfair=sketch.unfair,
+        least=0 if faults else LEAST,
     )
 
 
@@ -46,18 +53,6 @@ def _places(draw: Random) -> tuple[Place, ...]:
     if draw.random() < 0.4:
         befores["mirror"] = "production" if "production" in channels else "staging"
     return tuple(Place(service, channel, before) for service in services for channel, before in befores.items())
-
-
-def _faults(draw: Random) -> Faults:
-    level = draw.choice((0.0, 0.02, 0.06))
-    return Faults(
-        duplicate=level,
-        delay=level,
-        reorder=0.2 if level else 0.0,
-        crash=level / 10,
-        forget=level / 4,
-        split=draw.choice((0.0, 0.5)),
-    )
 
 
 __all__ = ["CHANNELS", "PEOPLE", "Place", "Sketch", "complete", "draw", "happening", "luck", "policy_piece"]

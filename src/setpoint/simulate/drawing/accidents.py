@@ -13,7 +13,7 @@ from setpoint.simulate.drawing.base import Sketch, happening
 @happening
 def accidents(sketch: Sketch, draw: Random) -> None:
     """Outages, drift, everything taken down."""
-    for _ in range(draw.randint(0, 6)):
+    for _ in range(sketch.some(draw, 0, 6)):
         sketch.acts.append(_accident(draw.choice(sketch.instances), sketch.sometime(draw), draw))
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 from msgspec.structs import replace
 
 from setpoint.model.policy import ApprovalUse, Policy
-from setpoint.model.time import MINUTE
+from setpoint.model.time import MINUTE, SECOND
+from setpoint.simulate.acts import Upon
 from setpoint.simulate.acts.voting import Vote
 from setpoint.simulate.drawing.base import Place, Sketch, happening, policy_piece
+
+ANSWERED = 25
+"""So many times an instance is answered that asks."""
 
 
 @policy_piece
@@ -30,6 +35,17 @@ def approvals(place: Place, policy: Policy, draw: Random) -> Policy:
 
 @happening
 def votes(sketch: Sketch, draw: Random) -> None:
-    """Many yeses, few noes."""
-    for yes, count in ((True, draw.randint(20, 80)), (False, draw.randint(0, 2))):
+    """Whoever is asked answers after a while, as a rule with yes; and now and then somebody says something unasked."""
+    for instance in sketch.instances:
+        if sketch.policies[instance].approvals:
+            sketch.acts += _answers(sketch, draw, instance)
+    for yes, count in ((True, sketch.some(draw, 0, 30)), (False, sketch.some(draw, 0, 2))):
         sketch.acts += [Vote(at=sketch.sometime(draw), by=sketch.person(draw), yes=yes) for _ in range(count)]
+
+
+def _answers(sketch: Sketch, draw: Random, instance: str) -> Iterator[Vote]:
+    for nth in range(1, ANSWERED):
+        upon = Upon("phase-entered", instance, nth)
+        for person in draw.sample(sketch.people, k=min(draw.choice((1, 2, 3)), len(sketch.people))):
+            at = draw.randint(1, draw.choice((10, 60, 600, 1200))) * SECOND
+            yield Vote(at=at, upon=upon, by=person.name, yes=draw.random() < 0.97, instance=instance)

@@ -17,6 +17,7 @@ from setpoint.model.time import HOUR, Duration
 from setpoint.simulate.acts import Act
 
 APPLICATION = "app"
+SEASON: Duration = 6 * HOUR
 PEOPLE = (Person("ann", ("leads",)), Person("bob", ("leads",)), Person("cleo", ()), Person("dan", ("leads", "customer")))
 
 
@@ -50,7 +51,8 @@ class Sketch:
     places: tuple[Place, ...] = ()
     """Where policies were drawn; empty for a configuration of somebody's own."""
     people: tuple[Person, ...] = PEOPLE
-    unfair: Duration = 6 * HOUR
+    seasons: int = 1
+    """How long things go wrong, in parts of six hours: small worlds need longer for as much to happen."""
     told: list[tuple[str, AnyFact]] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     timetable: dict[str, tuple[tuple[Duration, Outcome], ...]] = field(default_factory=dict)
@@ -60,6 +62,15 @@ class Sketch:
     def instances(self) -> list[str]:
         """All of them."""
         return list(self.policies)
+
+    @property
+    def unfair(self) -> Duration:
+        """How long things go wrong."""
+        return self.seasons * SEASON
+
+    def some(self, draw: Random, least: int, most: int) -> int:
+        """How often something happens that happens so often in a season."""
+        return sum(draw.randint(least, most) for _ in range(self.seasons))
 
     def sometime(self, draw: Random) -> Duration:
         """A moment while things go wrong."""

@@ -25,14 +25,14 @@ def checks(place: Place, policy: Policy, draw: Random) -> Policy:
 def _uses(place: Place, draw: Random) -> Iterator[CheckUse]:
     for name in NAMES:
         for phase in PHASES:
-            if draw.random() < 0.22:
+            if draw.random() < 0.18:
                 yield _use(place, name, phase, draw)
 
 
 def _use(place: Place, name: str, phase: Phase, draw: Random) -> CheckUse:
     subject = f"channel:{place.application}/{place.channel}" if draw.random() < 0.6 else f"attempt:{place.instance}"
     options = {"version": "${version}"} if subject.startswith("attempt") else {}
-    interval, timeout = 20 * SECOND, 5 * SECOND
+    interval, timeout = draw.choice((20, 60, 120)) * SECOND, 5 * SECOND
     check = CheckDefinition(name, "program", subject, options, {}, {}, interval, timeout, 2 * interval + timeout)
     window = draw.choice((0, 0, 90 * SECOND)) if phase in {Phase.PRE_DEPLOYMENT, Phase.POST_DEPLOYMENT} else 0
     return CheckUse(
@@ -59,6 +59,7 @@ def outcomes(sketch: Sketch, draw: Random) -> None:
 def _timetable(sketch: Sketch, draw: Random) -> Iterator[tuple[Duration, Outcome]]:
     now = 0
     while now < sketch.unfair:
-        yield now, draw.choices(list(Outcome), weights=(6, 2, 1, 1))[0]
-        now += draw.randint(1, 60) * MINUTE
+        outcome = draw.choices(list(Outcome), weights=(12, 3, 1, 1))[0]
+        yield now, outcome
+        now += draw.randint(1, 60 if outcome is Outcome.PASSING else 20) * MINUTE
     yield sketch.unfair, Outcome.PASSING

@@ -16,7 +16,7 @@ from setpoint.simulate.stage import Stage
 def releases(sketch: Sketch, draw: Random) -> None:
     """A handful to each application, in the order of their numbers; some are of an earlier version once more."""
     for application in sorted({Stage.parts(instance)[0] for instance in sketch.instances}):
-        times = sorted(sketch.sometime(draw) for _ in range(draw.randint(4, 10)))
+        times = sorted(sketch.sometime(draw) for _ in range(sketch.some(draw, 2, 5)))
         for number, at in enumerate(times, 1):
             again = number > 1 and draw.random() < 0.1
             sketch.acts.append(_release(sketch, draw, application, at, draw.randint(1, number - 1) if again else number))
@@ -41,12 +41,12 @@ def behaviour(draw: Random) -> Behaviour:
     """Most versions come up; the others fail, hang, sicken later, or are refused."""
     kind = draw.random()
     takes = draw.randint(1, 20) * SECOND
-    if kind < 0.62:
+    if kind < 0.7:
         return Behaviour(takes, spoils=draw.random() < 0.15)
-    if kind < 0.72:
+    if kind < 0.77:
         return Behaviour(takes, "failing")
-    if kind < 0.78:
+    if kind < 0.81:
         return Behaviour(takes, "hangs")
-    if kind < 0.86:
+    if kind < 0.88:
         return Behaviour(takes, sickens=draw.randint(5, 120) * SECOND)
-    return Behaviour(takes, refusals=draw.randint(1, 3)) if kind < 0.95 else Behaviour(takes, terminal=True)
+    return Behaviour(takes, refusals=draw.randint(1, 3)) if kind < 0.96 else Behaviour(takes, terminal=True)

@@ -17,7 +17,7 @@ from setpoint.simulate.drawing.base import Sketch, happening
 @happening
 def signals(sketch: Sketch, draw: Random) -> None:
     """Skips, pins, holds, rollbacks by hand, retries."""
-    for _ in range(draw.randint(0, 16)):
+    for _ in range(sketch.some(draw, 0, 12)):
         sketch.acts.append(_signal(sketch, draw))
 
 
@@ -38,7 +38,7 @@ def _signal(sketch: Sketch, draw: Random) -> Act:
 def findings(sketch: Sketch, draw: Random) -> None:
     """Somebody finds a version bad, or good after all, or cancels a release."""
     releases = [act for act in sketch.acts if isinstance(act, Release)]
-    for _ in range(draw.randint(0, 3) if releases else 0):
+    for _ in range(sketch.some(draw, 0, 3) if releases else 0):
         act, which, at, by = draw.random(), draw.randrange(len(releases)), sketch.sometime(draw), sketch.person(draw)
         found = releases[which]
         if act < 0.7:
@@ -53,7 +53,7 @@ def findings(sketch: Sketch, draw: Random) -> None:
 @happening
 def storms(sketch: Sketch, draw: Random) -> None:
     """Somebody stops or pauses a part of it, or only observes an instance, for a while."""
-    for _ in range(draw.randint(0, 3)):
+    for _ in range(sketch.some(draw, 0, 3)):
         instance, act = draw.choice(sketch.instances), draw.random()
         entity = draw.choice(scope.above(sketch.policies[instance].labels))
         at, by, lasts = sketch.sometime(draw), sketch.person(draw), draw.randint(1, 40) * MINUTE

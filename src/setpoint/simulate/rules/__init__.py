@@ -12,6 +12,7 @@ from setpoint.simulate.finding import find_all
 from setpoint.simulate.rules.base import (
     ACTOR_RULES,
     END_RULES,
+    ESSENCES,
     RULES,
     ActorRule,
     Complaint,
@@ -19,9 +20,23 @@ from setpoint.simulate.rules.base import (
     Rule,
     actor_rule,
     end_rule,
+    essence,
     rule,
 )
 
 find_all(__name__, __path__)
 
-__all__ = ["ACTOR_RULES", "END_RULES", "RULES", "ActorRule", "Complaint", "EndRule", "Rule", "actor_rule", "end_rule", "rule"]
+__all__ = [
+    "ACTOR_RULES",
+    "END_RULES",
+    "ESSENCES",
+    "RULES",
+    "ActorRule",
+    "Complaint",
+    "EndRule",
+    "Rule",
+    "actor_rule",
+    "end_rule",
+    "essence",
+    "rule",
+]

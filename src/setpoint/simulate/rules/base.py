@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from setpoint.simulate.step import Moment, Step
 from setpoint.simulate.world import World
@@ -22,6 +23,10 @@ ACTOR_RULES: dict[str, list[tuple[str, ActorRule]]] = {}
 
 END_RULES: list[tuple[str, EndRule]] = []
 """(invariant, rule) asked once, when everything has converged in the fair end of a run."""
+
+
+ESSENCES: dict[type, Callable[[Any], object]] = {}
+"""State -> what of it a repeated fact must not change; without an entry: everything."""
 
 
 def rule(name: str) -> Callable[[Rule], Rule]:
@@ -49,6 +54,16 @@ def end_rule(name: str) -> Callable[[EndRule], EndRule]:
 
     def added(function: EndRule) -> EndRule:
         END_RULES.append((name, function))
+        return function
+
+    return added
+
+
+def essence(state: type) -> Callable[[Callable[[Any], object]], Callable[[Any], object]]:
+    """What *idempotent* compares of one kind of state."""
+
+    def added(function: Callable[[Any], object]) -> Callable[[Any], object]:
+        ESSENCES[state] = function
         return function
 
     return added

@@ -34,6 +34,8 @@ def hands_off(step: Step) -> Iterator[Complaint]:
         yield "applied without a target, or after a failure that is nobody's to repeat"
     elif applied.spec != target.spec:
         yield "applied something else than target"
+    if applied.down:
+        step.ledger.heals = ("", 0, 0)
     if step.ledger.paused:
         yield "paused or only observed, but applied"
     if policy and policy.drift.mode == "observe":

@@ -76,7 +76,7 @@ class Book:
     groups: dict[str, GroupWaves] = field(default_factory=dict)
     journeys: dict[Key, Journey] = field(default_factory=dict)
     exempt: set[Key] = field(default_factory=set)
-    """Releases that were on their way when their group lost its waves."""
+    """Releases that were on their way when their group lost its waves, and those that were through once."""
     signals: set[str] = field(default_factory=set)
 
     def journey(self, group: str, release: int) -> Journey:
@@ -113,9 +113,11 @@ class Book:
 
     def move_on(self, now: Instant) -> None:
         """Stop and open what is to be by now."""
-        for (group, _), journey in self.journeys.items():
+        for (group, release), journey in self.journeys.items():
             rules = self.groups.get(group)
             if rules and journey.roster:
+                if all(journey.state(channel) in {"finalized", "out"} for channel in journey.channels):
+                    self.exempt.add((group, release))  # it is through: whoever takes it later comes after the last wave
                 self._stop(journey, rules)
                 self._open(journey, rules, now)
 

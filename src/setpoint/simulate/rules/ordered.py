@@ -29,5 +29,5 @@ def _ordered(step: Step, ordering: Ordering, offer: Offer) -> Iterator[Complaint
     need = ordering.need or len(ordering.instances)
     if sum(at is not None for at in told) < need:
         yield f"{ordering.name}: was told of {told}, and needs {need} that finalized {offer.version.name}"
-    elif sum(at is not None and at + ordering.soak <= step.now + slack(step) for at in told) < need:
+    elif sum(at is not None and min(at, step.now) + ordering.soak <= step.now + slack(step) for at in told) < need:
         yield f"{ordering.name}: {offer.version.name} has not soaked"

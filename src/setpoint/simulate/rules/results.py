@@ -9,13 +9,14 @@ from setpoint.core.instance.state import Attempt
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse, Phase, Policy
 from setpoint.model.release import Offer
-from setpoint.model.time import SECOND, Instant
+from setpoint.model.time import Instant
 from setpoint.simulate.checks import Run
 from setpoint.simulate.rules.base import Complaint
 from setpoint.simulate.step import Step
+from setpoint.simulate.world import LONGEST_DELAY
 
-LATE = 60 * SECOND
-"""Facts may be delivered that late by the world's own delays."""
+LATE = 3 * LONGEST_DELAY
+"""A result passes three deliveries until it is judged, and each may be late."""
 
 
 def uses(step: Step, policy: Policy, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
@@ -32,8 +33,8 @@ def passed(step: Step, use: CheckUse, attempt: Attempt, since: Instant) -> Itera
     if gate is None:
         yield f"{use.name} was never asked"
         return
-    runs = [run for run in step.world.checks.runs[gate.attachment] if run.started >= since]
-    fresh = [run for run in runs if run.outcome is Outcome.PASSING and step.now - run.ended <= use.check.max_age + slack(step)]
+    runs = step.world.checks.since(gate.attachment, since)
+    fresh = [run for run in runs if run.outcome is Outcome.PASSING and _fresh(step, use, run)]
     if not fresh:
         yield f"{use.name} had no fresh pass since its gate began: {runs[-3:]}"
     elif use.window and not any(_covered(step, use, runs, run) for run in fresh):
@@ -45,12 +46,16 @@ def _covered(step: Step, use: CheckUse, runs: list[Run], last: Run) -> bool:
     first = last
     for run in reversed(runs[: runs.index(last)]):
         says_yes = run.outcome is Outcome.PASSING or (run.outcome is Outcome.BLOCKING and use.tolerate > 0)
-        if not says_yes or first.ended - run.ended > use.check.max_age + slack(step):
+        if not says_yes or first.ended - run.ended > use.check.max_age + slack(step, run.ended):
             break
         first = run
-    return last.ended - first.ended >= use.window - slack(step)
+    return last.ended - first.ended >= use.window - slack(step, first.ended)
 
 
-def slack(step: Step) -> int:
-    """Milliseconds that the world itself may have delayed a result."""
-    return LATE if step.world.ever_late else 0
+def _fresh(step: Step, use: CheckUse, run: Run) -> bool:
+    return step.turn.now - run.ended <= use.check.max_age + slack(step, run.ended)
+
+
+def slack(step: Step, since: Instant | None = None) -> int:
+    """Milliseconds by which the engine may be mistaken: late deliveries, and a clock that was set since then."""
+    return (LATE if step.world.ever_late else 0) + (step.world.jumped(since) if since is not None else 0)

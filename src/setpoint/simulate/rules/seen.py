@@ -33,15 +33,16 @@ def seen(step: Step) -> Iterator[Complaint]:
     gives_way = step.forward and not step.forward[1].urgent
     if offer and gives_way and not step.events("rolling-back", "failed", "finalized", "rolled-back"):
         step.saw("seen")
-        if step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) < old.began:
+        if step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) < step.ledger.moved:
             yield f"{offer.version.name} gave way before it was applied at all"
 
 
 def _applied_again(step: Step) -> Iterator[Complaint]:
     """An apply that was taken on is made again only after a look that began after it."""
     place, taken = step.world.runtimes.place(step.instance), step.before.life.applying.taken
-    again = any(isinstance(given, Apply) for given in step.turn.decision.instructions) and not step.moved
-    if again and taken and place.applies and step.world.looked.get(step.turn.entity, 0) < place.applies[-1][0]:
+    anew = not step.before.life.applying.spec
+    again = not anew and any(isinstance(given, Apply) for given in step.turn.decision.instructions) and not step.moved
+    if again and taken and place.applies and step.world.effects.looked.get(step.turn.entity, 0) < place.applies[-1][0]:
         yield "applied again although nobody has looked since the last apply"
 
 
@@ -51,10 +52,10 @@ def _finalized(step: Step, policy: Policy, offer: Offer, rollout: Rollout) -> It
         yield f"finalized {offer.version.name}, which was never applied last: {place.applies[-2:]}"
         return
     taken = place.applies[-1][0]
-    looked, spec = step.world.shown.get(step.turn.entity, (0, ""))
+    looked, spec = step.world.effects.shown.get(step.turn.entity, (0, ""))
     if looked < taken or spec != offer.spec:
         yield f"finalized {offer.version.name} applied at {taken}, but the last look that showed a whole version was at {looked}"
-    first = min(when for when, _, spec in place.applies if spec == offer.spec and when >= rollout.began)
+    first = min(when for when, _, spec in place.applies if spec == offer.spec and when >= step.ledger.moved)
     for use in uses(step, policy, offer, Phase.POST_DEPLOYMENT):
         yield from passed(step, use, rollout.attempt, first)
 

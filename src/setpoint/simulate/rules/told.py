@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from setpoint.core.instance.endings import KEPT_VETOES
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.step import Step
@@ -11,14 +12,19 @@ from setpoint.simulate.step import Step
 
 @rule("remembered")
 def remembered(step: Step) -> Iterator[Complaint]:
-    """Bytes and back give the same state, so a crash loses nothing decided."""
-    if step.turn.number % 23:
-        return
-    step.saw("remembered")
-    codec = step.net.codec
-    fixed, changing = codec.encode_state(step.turn.entity, step.after, None)
-    if codec.decode_state(step.turn.entity, fixed or b"", changing) != step.after:
-        yield "the state does not survive being written and read"
+    """What people said and what failed is still known, however often the engine died meanwhile."""
+    life, ledger = step.after.life, step.ledger
+    if ledger.held and life.hold is None:
+        yield "the hold of a person is forgotten"
+    if ledger.observing and life.observing is None:
+        yield "that a person wants it only observed is forgotten"
+    for status in ledger.scopes.values():
+        known = life.scopes.get(status.scope)
+        if known is None or known.number < status.number:
+            yield f"what {status.scope} said is forgotten"
+    missing = ledger.vetoed.keys() - {veto.release for veto in life.vetoes}
+    if missing and len(life.vetoes) < KEPT_VETOES:
+        yield f"the vetoes of releases {sorted(missing)} are forgotten"
 
 
 @rule("explained")
@@ -37,5 +43,6 @@ def explained(step: Step) -> Iterator[Complaint]:
     life, wake = step.after.life, step.turn.decision.wake_at
     if life.candidate and not life.rollout and not life.hold:
         times = [reason.until for reason in reasons if reason.until is not None and reason.phase == life.candidate.phase]
-        if times and (wake is None or wake > max(min(times), step.now + 1)):
+        set_since = step.still and step.world.jumps
+        if times and not set_since and (wake is None or wake > max(min(times), step.now + 1)):
             yield f"looks again at {min(times)}, but wakes at {wake}"
