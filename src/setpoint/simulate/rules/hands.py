@@ -27,8 +27,12 @@ def hands_off(step: Step) -> Iterator[Complaint]:
     if tripped and current and not current.unreachable and current.difference != step.ledger.heals[0]:
         step.ledger.heals = ("", 0, 0)
     applied = next((given for given in step.turn.decision.instructions if isinstance(given, Apply)), None)
-    if applied is None:
-        return
+    if applied is not None:
+        yield from _applied(step, applied)
+
+
+def _applied(step: Step, applied: Apply) -> Iterator[Complaint]:
+    life, policy = step.after.life, step.after.policy
     target = offer_of(life, life.target)
     if target is None or (life.failure and not applied.down):
         yield "applied without a target, or after a failure that is nobody's to repeat"
