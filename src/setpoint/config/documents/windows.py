@@ -7,7 +7,6 @@ from collections.abc import Mapping as AnyMapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
-from dateutil.rrule import rrulestr
 from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Node
@@ -15,7 +14,9 @@ from setpoint.config.problems import suggest
 from setpoint.config.values import Prose, Reads, choice, describe, fault, read_duration, scalar
 from setpoint.config.yaml import Scalar
 from setpoint.model.calendars import Window as WindowValue
+from setpoint.model.recurrence import parse_rule
 from setpoint.model.time import DAY, format_duration
+from setpoint.model.windows import problems
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LENGTHS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
@@ -106,14 +107,20 @@ def read_rule(node: Any) -> str:
     if "\n" in text or "DTSTART" in text.upper():
         raise fault("bad-rrule", "a recurrence rule here is one line without a start.", "Write its start as `starting`.")
     try:
-        rrulestr(text.removeprefix("RRULE:"), dtstart=datetime(2026, 1, 1))  # noqa: DTZ001 - recurrences live on the wall clock
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise fault(
-            "bad-rrule",
-            f"{describe(text)} is no recurrence rule: {error}.",
-            'Write one of RFC 5545, such as "FREQ=MONTHLY;BYDAY=1MO".',
-        ) from None
+        parse_rule(text)
+    except ValueError as error:
+        message, told, advice = _advised(str(error))
+        hint = advice if told else 'Write one of RFC 5545, such as "FREQ=MONTHLY;BYDAY=1MO".'
+        raise fault("bad-rrule", message, hint) from None
     return text.removeprefix("RRULE:")
+
+
+def _advised(text: str) -> tuple[str, bool, str]:
+    """A sentence about a window, and the one that says what to write instead, if it has one."""
+    message, colon, advice = text.rpartition(": ")
+    if colon and advice.startswith(("write", "add")):
+        return f"{message}.", True, f"{advice[0].upper()}{advice[1:]}."
+    return f"{text}.", False, "Correct it; docs/calendars.md has what a window may say."
 
 
 class Window(Node):
@@ -160,7 +167,16 @@ class Window(Node):
                 "Add `every: quarter`, or write `from` and `until`.",
             )
         self._check_times()
+        self._check_occurrences()
         return self
+
+    def _check_occurrences(self) -> None:
+        """What could never be, or not be computed in bounded time. Dates that depend on the zone are left to the clock."""
+        found = [text for text in problems(self.value()) if not text.startswith("`until`")]
+        if found:
+            message, _, hint = _advised(found[0])
+            key = "rrule" if self.rrule else "starting" if self.starting else "from" if self.from_ else None
+            raise fault("impossible-window", message, hint, key=key)
 
     def _check_times(self) -> None:
         if self.from_ and self.until and not _before(self.from_, self.until):
