@@ -249,6 +249,8 @@ def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() 
         "old": "a",
         "new": "b",
         "waiting": ["saas/api: nothing was released yet; release a version"],
+        "notices": ["declared, but this version does not act on it: sources (1)"],
+        "refusals": ["no secret store"],
         "changes": [
             change(f"saas/web@{name}", "runs", path="process.replicas", old="2", new="4", origin="a.yaml:3")
             for name in ("x", "y")
@@ -263,4 +265,6 @@ def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() 
         "  - saas/web@z",
         "  ▶ saas: releases web 1.4.2 to 2 instances by itself, through the same gates",
         "  ◷ saas/api: nothing was released yet; release a version",
+        "  · declared, but this version does not act on it: sources (1)",
+        "  ✗ apply will refuse it: no secret store",
     ]

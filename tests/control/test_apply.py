@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.control.house import ADMIN, RUNTIME, SERVICE, STANDARD, House, documents, files, house
+from tests.control.house import ADMIN, PLAIN, RUNTIME, SERVICE, STANDARD, House, documents, files, house
 
 from setpoint.control.commands.apply import FINISHED, KIND
 from setpoint.control.errors import Invalid, Malformed, Refused
@@ -200,3 +200,43 @@ async def test_a_stored_configuration_that_cannot_be_read_any_more_stops_nothing
         assert not doctor.healthy
         await again.apply(STANDARD)
         assert [one for one in (await again.ask("doctor")).findings if one.state == "bad"] == []
+
+
+STEPS = SERVICE + "rollout: {steps: [{traffic: 5%, approvals: [{topic: go}]}]}\n"
+ORGANIZATION = """
+kind: Organization
+name: acme
+notifications: [{name: mail, on: failed, to: {email: ops@acme.example}}]
+"""
+
+
+async def test_what_could_not_be_passed_over_is_refused(tmp_path: Path) -> None:
+    async with house(tmp_path, documents(RUNTIME, SERVICE, PLAIN)) as found:
+        with pytest.raises(Refused, match="cannot do all that it asks for") as refused:
+            await found.apply(documents(RUNTIME, STEPS, PLAIN))
+        assert "can shift traffic" in refused.value.details[0]
+        shown = await found.ask("preview", **files(documents(RUNTIME, STEPS, PLAIN)))
+        assert shown.refusals == refused.value.details
+
+
+async def test_what_is_only_declared_is_said_and_applied(tmp_path: Path) -> None:
+    text = documents(RUNTIME, SERVICE, PLAIN, ORGANIZATION)
+    async with house(tmp_path) as found:
+        notice = "declared, but this version does not act on it: notifications (1)"
+        assert (await found.ask("validate", **files(text))).notices == [notice]
+        assert (await found.ask("preview", **files(text))).notices == [notice]
+        assert (await found.apply(text)).notices == [notice]
+
+
+async def test_a_change_of_what_runs_may_ride_on_the_next_release(tmp_path: Path) -> None:
+    with_next = PLAIN + "onConfigChange: with-next\n"
+    async with house(tmp_path, documents(RUNTIME, SERVICE, with_next)) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        answer = await found.apply(documents(RUNTIME, SERVICE + "rollout: {maxSurge: 2}\n", with_next))
+        assert answer.releases == {}
+        assert answer.waiting == ["saas/web: what it runs changed; that rides on its next release"]
+        assert (await found.release("1.1")).release == 2
+        await found.good("web@production", "1.1")
+        again = await found.ask("preview", **files(documents(RUNTIME, SERVICE + "rollout: {maxSurge: 2}\n", with_next)))
+        assert (again.releases, again.waiting) == ([], [])

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from setpoint.config.values import as_text, describe, plain
+from setpoint.config.values import as_text, describe, is_secret, plain
 from setpoint.model.burn import parse_objective, parse_series, parse_windows
 from setpoint.model.commits import parse_commit
 from setpoint.model.images import parse_image
@@ -32,7 +32,7 @@ def read_argument(key: str, value: Any, wanted: str) -> Any:
     Raises:
         ArgumentError: it is no ``wanted``, which is a kind of ``KINDS`` or fixed words separated by ``|``.
     """
-    if _looks_up(value):
+    if _looks_up(value) or is_secret(value):
         return plain(value)
     if wanted not in KINDS:
         return _choice(key, value, wanted.split("|"))

@@ -22,6 +22,7 @@ from setpoint.config.instances import LOCAL, build_instances, effective_tree
 from setpoint.config.invariants import InvariantCompiler, watched
 from setpoint.config.limits import LimitCompiler, waves_of
 from setpoint.config.lookups import LookupFailedError, resolve_tree, strict
+from setpoint.config.notices import installed, notices, refusals
 from setpoint.config.orderings import Neighbours, neighbours_of
 from setpoint.config.origins import origins_of
 from setpoint.config.parameters import ParameterError, declared_values
@@ -29,6 +30,7 @@ from setpoint.config.policies import PolicyCompiler
 from setpoint.config.problems import ConfigurationError, Problem, Problems, in_order
 from setpoint.config.programs import Resolver
 from setpoint.config.references import check_references
+from setpoint.config.roles import roles_of, with_members
 from setpoint.config.running import check_running, template
 from setpoint.config.scope import Instance
 from setpoint.config.specs import block_tree, environment_tree, release_values, render
@@ -165,6 +167,26 @@ class Configuration:
         """Under which conditions a version may start there. Raises KeyError for an instance that is not configured."""
         return self._policies[instance]
 
+    @cached_property
+    def notices(self) -> list[str]:
+        """One line for each sort of thing that is declared, and that this version does not act on."""
+        return notices(self._catalog, self._instances, installed())
+
+    @cached_property
+    def refusals(self) -> list[str]:
+        """Why this version cannot apply it, although it is right."""
+        return refusals(self._instances, self._policies, installed())
+
+    def on_remove(self, instance: str) -> str:
+        """``keep`` or ``destroy``: what becomes of what runs when the instance leaves the configuration."""
+        found = self._instance(instance)
+        return str(found.service.on_remove or found.channel.on_remove or "keep")
+
+    def on_config_change(self, application: str) -> str:
+        """``release`` or ``with-next``: what a change of what runs does."""
+        model = self._catalog.applications[application].model
+        return str(model.on_config_change) if model else "release"
+
     def labels(self, instance: str) -> dict[str, str]:
         """An instance's labels."""
         return dict(self._instances[instance].labels)
@@ -225,6 +247,7 @@ class Configuration:
             workload=rendered.workload,
             env=rendered.env,
             rollout=rendered.rollout,
+            secrets=rendered.secrets,
             parameters=dict(parameters),
             files={path: paths.sha256(content) for path, content in rendered.files.items()},
         ).sealed()
@@ -334,12 +357,12 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     neighbours = {name: neighbours_of(catalog, name, instances.keys()) for name in catalog.applications}
     waves = {name: waves_of(catalog, name, neighbours[name], problems) for name in catalog.applications}
     invariants = InvariantCompiler(catalog, instances, problems).compile()
-    told = watched(invariants)
+    told, roles = watched(invariants), roles_of(catalog)
     policies = {}
     for name, instance in instances.items():
         owner = str(instance.application.name)
         policy = compiler.compile(instance, neighbours[owner], waves[owner])
-        policies[name] = replace(policy, watched=True) if name in told else policy
+        policies[name] = with_members(replace(policy, watched=True) if name in told else policy, roles)
         check_running(catalog, instance, files, root, problems)
         _check_mirror(catalog, instance, instances, problems)
     check_waiting(catalog, instances, beside.waits, problems)
@@ -381,7 +404,7 @@ def _after_order(before: AnyMapping[str, tuple[str, ...]]) -> list[str]:
 def _channel_definition(channel: ChannelFields, zone: str, group: str, before: tuple[str, ...]) -> ChannelDefinition:
     return ChannelDefinition(
         name=str(channel.name),
-        runtime=str(channel.runtime),
+        runtime=", ".join(dict.fromkeys(map(str, channel.runtimes.values()))) or str(channel.runtime),
         group=group,
         labels=plain(channel.labels),
         after=before,
@@ -394,8 +417,8 @@ def _channel_definition(channel: ChannelFields, zone: str, group: str, before: t
 
 
 def _runtime_definition(model: Any, root: Path) -> RuntimeDefinition:
-    block = next(name for name in ADAPTERS if getattr(model, name) is not None)
-    options: dict[str, Any] = {}
+    block, fields = model.block
+    options: dict[str, Any] = plain(fields if isinstance(fields, dict) else {} if model.custom else _written(fields))
     if model.custom:
         options = {name: _program(words, root) for name, words in model.custom.commands.items()}
         options |= {
@@ -405,6 +428,10 @@ def _runtime_definition(model: Any, root: Path) -> RuntimeDefinition:
         }
         options["directory"] = paths.absolute(root, paths.beside(model.custom.apply.position.file, "."))
     return RuntimeDefinition(str(model.name), ADAPTERS[block], options, plain(model.labels))
+
+
+def _written(block: Any) -> dict[str, Any]:
+    return {name: value for name, value in block.model_dump(by_alias=True).items() if value is not None}
 
 
 def _program(words: Any, root: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from setpoint.config import paths
+from setpoint.config.named import PATHS, static_part
 from setpoint.config.problems import ConfigurationError, Position, Problem, Problems
 from setpoint.config.yaml import MAX_BYTES, Mapping, Scalar, Sequence, place_of, read_documents
 
@@ -102,7 +103,9 @@ def _add_named(root: Path, document: str, files: dict[str, bytes], problems: Pro
     trees, _ = read_documents(document, files[document], Problems())
     for tree in trees:
         for kind, block in _blocks(tree):
-            if kind == "process":
+            if kind in PATHS:
+                _add_paths(root, kind, block, files, problems)
+            elif kind == "process":
                 _add_process(root, block, files, problems)
             else:
                 _add_program(root, block, files)
@@ -126,15 +129,28 @@ def _entries(tree: Any) -> Iterator[Any]:
 
 
 def _blocks(tree: Any) -> Iterator[tuple[str, Mapping]]:
-    """Every ``process`` and ``program`` of a document, also below ``perChannel``."""
+    """Every block of a document that may name files, also below ``perChannel``."""
     if not isinstance(tree, Mapping):
         return
     fragments = tree.get("perChannel")
     for fields in (tree, *(fragments.values() if isinstance(fragments, Mapping) else ())):
-        for kind in ("process", "program"):
+        for kind in ("process", "program", *PATHS):
             block = fields.get(kind) if isinstance(fields, Mapping) else None
             if isinstance(block, Mapping):
                 yield kind, block
+
+
+def _add_paths(root: Path, kind: str, block: Mapping, files: dict[str, bytes], problems: Problems) -> None:
+    written = [block.get(field) for field in PATHS[kind]]
+    for path in (one for value in written for one in (value if isinstance(value, Sequence) else [value])):
+        if isinstance(path, Scalar):
+            above = Scalar.of(static_part(path), path.position)
+            there = _beside(above)
+            if there and _inside(root, there) and (root / there).is_file():
+                content = _read(root, there, problems, paths.MAX_TOTAL + 1)
+                files |= {} if content is None or there in files else {there: content}
+            else:
+                _add_directory(root, above, files, problems)
 
 
 def _add_process(root: Path, block: Mapping, files: dict[str, bytes], problems: Problems) -> None:

@@ -56,7 +56,7 @@ def _instance(
     services: _Effective,
 ) -> Instance | None:
     effective, sound = services.of(application.name, service, channel.name)
-    runtime = find_runtime(catalog, channel.model)
+    runtime = find_runtime(catalog, channel.model, effective)
     if not (application.model and channel.model and effective and runtime):
         return None
     group = catalog.groups(application.name).get(catalog.group_of(application.name, channel.name))
@@ -83,9 +83,11 @@ def _exists(instance: Instance, service: Entry[Service]) -> bool:
     return select is None or select.matches(instance.labels)
 
 
-def find_runtime(catalog: Catalog, channel: ChannelFields | None) -> Runtime | None:
-    """The runtime of a channel, if it is known."""
+def find_runtime(catalog: Catalog, channel: ChannelFields | None, service: Service | None = None) -> Runtime | None:
+    """The runtime of a channel, if it is known; of one with several that of the service's role."""
     name = str(channel.runtime) if channel else "local"
+    if channel and channel.runtimes:
+        name = str(channel.runtimes.get(str(service.runtime), "")) if service and service.runtime else ""
     if name in catalog.runtimes:
         return catalog.runtimes[name].model
     return LOCAL if name == "local" else None

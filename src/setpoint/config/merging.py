@@ -7,6 +7,7 @@ from collections.abc import Mapping as AnyMapping
 from typing import Any
 
 from setpoint.config.problems import Position
+from setpoint.config.values import is_secret
 from setpoint.config.yaml import Mapping, Scalar, Sequence, place_of
 
 NAMED_LISTS = {"protections": "use", "tasks": "use", "approvals": "topic", "calendars": "name"}
@@ -44,7 +45,7 @@ def _merge_key(result: Mapping, key: str, value: Any) -> None:
     old = result.get(key)
     if is_null(value) and not (isinstance(value, Scalar) and key in PHASES):
         result.pop(key, None)
-    elif isinstance(value, Mapping) and isinstance(old, Mapping):
+    elif isinstance(value, Mapping) and isinstance(old, Mapping) and not (is_secret(value) or is_secret(old)):
         below = Mapping(dict(old), position=value.position)
         for inner_key, inner in value.items():
             _merge_key(below, inner_key, inner)

@@ -15,7 +15,7 @@ from setpoint.config.builtins import CHANNEL_STABLE, ORDERINGS, SERVICE_STABLE
 from setpoint.config.catalog import Catalog
 from setpoint.config.checks import CheckCompiler
 from setpoint.config.conditions import NEVER, both, decide
-from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, CalendarFields, Gated, ProtectionEntry
+from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, CalendarFields, Gated, Phases, ProtectionEntry
 from setpoint.config.documents.service import ServiceAfter
 from setpoint.config.limits import LimitCompiler, Waves
 from setpoint.config.lookups import LookupReport, resolve_tree
@@ -36,6 +36,7 @@ from setpoint.model.policy import (
     Drift,
     Ordering,
     Policy,
+    StepUse,
     Strategy,
     TaskUse,
 )
@@ -75,6 +76,7 @@ class PolicyCompiler:
             cadence=_cadence(instance),
             services=self.beside.of(instance, neighbours.instances, self._stable_services(instance)),
             tasks=tasks,
+            steps=self._steps(instance),
             limits=self.limits.of(instance),
             wave=waves[instance.group_name].of(instance) if instance.group_name in waves else None,
             timezone=instance.timezone,
@@ -157,22 +159,49 @@ class PolicyCompiler:
     def _add(self, code: str, place: Position, message: str, hint: str) -> None:
         self.problems.add(code, place, self.catalog.where_at(place), message, hint)
 
+    def _steps(self, instance: Instance) -> tuple[StepUse, ...]:
+        """What a rollout that moves traffic step by step waits for; its gates are those of the deployment phase."""
+        return tuple(
+            StepUse(
+                traffic=step.traffic,
+                window=step.for_,
+                checks=tuple(use for entry in step.protections for use in self._of_step(instance, entry)),
+                approvals=tuple(
+                    self._approval(instance, entry, str(entry.per or "instance"), when)
+                    for entry in step.approvals
+                    if (when := decide(entry.when, instance.labels)) is not NEVER
+                ),
+            )
+            for step in instance.service.rollout.steps
+        )
+
+    def _of_step(self, instance: Instance, entry: ProtectionEntry) -> list[CheckUse]:
+        if entry.at is not None:
+            hint = "Leave `at` out, or use it among the service's `protections`."
+            self._add("at-in-step", place_of(entry.use), "a check of a step is asked during the deployment.", hint)
+        when = decide(entry.when, instance.labels)
+        during = entry.model_copy(update={"at": Phases.model_validate({"deployment": {}})})
+        name, level = str(entry.name or entry.use), str(entry.per or "instance")
+        return [] if when is NEVER else self.checks.uses(instance, during, name, level, when)
+
     def _approvals(self, instance: Instance) -> list[ApprovalUse]:
         found: list[ApprovalUse] = []
         for entry, level, node, when in self._gates(instance, "approvals"):
-            use = ApprovalUse(
-                name=str(entry.name or entry.topic),
-                topic=str(entry.topic),
-                subject=instance.subject(level),
-                approvers=self._approvers(instance, entry, level),
-                min=entry.min,
-                allow_author=entry.allow_author,
-                expires=entry.expires,
-                when=when,
-                override=_principals(entry.override),
-            )
-            _append(found, use, node)
+            _append(found, self._approval(instance, entry, level, when), node)
         return found
+
+    def _approval(self, instance: Instance, entry: ApprovalEntry, level: str, when: Selector | None) -> ApprovalUse:
+        return ApprovalUse(
+            name=str(entry.name or entry.topic),
+            topic=str(entry.topic),
+            subject=instance.subject(level),
+            approvers=self._approvers(instance, entry, level),
+            min=entry.min,
+            allow_author=entry.allow_author,
+            expires=entry.expires,
+            when=when,
+            override=_principals(entry.override),
+        )
 
     def _approvers(self, instance: Instance, entry: ApprovalEntry, level: str) -> tuple[str, ...] | None:
         if entry.from_ is None:

@@ -18,7 +18,7 @@ from setpoint.config.parameters import ParameterError, declared_values
 from setpoint.config.problems import Position, Problems
 from setpoint.config.scope import Instance
 from setpoint.config.specs import parameter_samples, release_values
-from setpoint.config.values import as_text
+from setpoint.config.values import as_text, is_secret, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
 from setpoint.model.spec import Source
@@ -179,8 +179,11 @@ class Resolver:
         except paths.PathError as error:
             self.add(error.code, place_of(document.program.command), f"{error}", error.hint)
             return None
-        env = {str(name): as_text(value) for name, value in resolved["env"].items() if value is not None}
-        return {"command": command, "directory": paths.absolute(self.root, directory)}, env
+        variables = {str(name): value for name, value in resolved["env"].items() if value is not None}
+        secrets = {name: plain(value) for name, value in variables.items() if is_secret(value)}
+        env = {name: as_text(value) for name, value in variables.items() if name not in secrets}
+        options = {"command": command, "directory": paths.absolute(self.root, directory)}
+        return options | ({"secrets": secrets} if secrets else {}), env
 
 
 class _AnyLabel(dict[str, str]):
@@ -208,7 +211,7 @@ def _http_tree(http: Http) -> dict[str, Any]:
 
 def _http_options(resolved: dict[str, Any]) -> dict[str, Any]:
     texts = {key: as_text(value) for key, value in resolved.items() if key != "headers"}
-    headers = {str(name): as_text(value) for name, value in resolved.get("headers", {}).items()}
+    headers = {str(name): plain(it) if is_secret(it) else as_text(it) for name, it in resolved.get("headers", {}).items()}
     return texts | ({"headers": headers} if headers else {})
 
 

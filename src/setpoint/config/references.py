@@ -14,13 +14,14 @@ from setpoint.config.documents import Application, ChannelFields, Runtime, Servi
 from setpoint.config.documents.channel import After
 from setpoint.config.documents.gates import Gated, ProtectionEntry
 from setpoint.config.documents.protection import Runnable
-from setpoint.config.documents.runtime import LATER_RUNTIME_TYPES, RUNTIME_TYPES
-from setpoint.config.documents.service import LATER_WORKLOADS, WORKLOADS
+from setpoint.config.documents.runtime import RUNTIME_TYPES
+from setpoint.config.documents.service import WORKLOADS
 from setpoint.config.instances import NOT_PER_CHANNEL, effective_service
 from setpoint.config.merging import NAMED_LISTS, is_null
 from setpoint.config.orderings import Neighbours, neighbours_of
 from setpoint.config.parameters import ParameterError, typed
 from setpoint.config.problems import Position, Problems, listing, suggest
+from setpoint.config.roles import check_roles
 from setpoint.config.selectors import check_selectors
 from setpoint.config.validate import locate, where
 from setpoint.config.yaml import Mapping as Tree
@@ -31,6 +32,7 @@ from setpoint.model.policy import Phase
 def check_references(catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> None:
     """Mistakes go to ``problems``."""
     _References(catalog, files, problems).check()
+    check_roles(catalog, problems)
     check_circles(catalog, problems)
     check_selectors(catalog, problems)
 
@@ -119,7 +121,11 @@ class _References:
         if not self._owned(application, entry) or channel is None:
             return
         owner = f'application "{application}"'
-        self._known(channel.runtime, {"local", *self._catalog.runtimes}, "runtime", label, "runtime")
+        for name in channel.runtimes.values() or (channel.runtime,):
+            field = "runtimes" if channel.runtimes else "runtime"
+            self._known(name, {"local", *self._catalog.runtimes}, "runtime", label, field)
+        if channel.runtimes:
+            self._roles(application, entry, channel)
         for service in channel.services or ():
             self._known(service, self._catalog.services(application), "service", label, "services", of=owner)
         for number, after in enumerate(channel.after):
@@ -135,6 +141,20 @@ class _References:
                     )
         elif channel.together:
             self._together(entry, neighbours)
+
+    def _roles(self, application: str, entry: Entry[ChannelFields], channel: ChannelFields) -> None:
+        """Where a channel has several runtimes, each service says which of them is its own."""
+        for service in self._catalog.services(application).values():
+            model = service.model
+            if model is None or (channel.services is not None and service.name not in channel.services):
+                continue
+            if model.runtime is None:
+                message = f'channel "{entry.name}" has several runtimes, and this service does not say which is its own.'
+                hint = f"Add `runtime:` with one of {', '.join(str(role) for role in channel.runtimes)}."
+                self._add("no-runtime-role", locate(service.tree, ("name",)), service.label, message, hint)
+            else:
+                owner = f'channel "{entry.name}"'
+                self._known(model.runtime, map(str, channel.runtimes), "role in `runtimes`", service.label, "runtime", of=owner)
 
     def _together(self, entry: Entry[ChannelFields], neighbours: Neighbours) -> None:
         """Channels that move as one cannot wait for each other."""
@@ -226,6 +246,9 @@ class _References:
             self._parameters(entry, entry.model)
             if owned:
                 self._other_services(application, entry, entry.model)
+                for name in (name for source in entry.model.sources for name in source.to):
+                    places, owner = self._catalog.places(application), f'application "{application}"'
+                    self._known(name, places, "channel or group", entry.label, "sources", of=owner)
 
     def _other_services(self, application: str, entry: Entry[Service], service: Service) -> None:
         for name in (name for after in service.after for name in after.services):
@@ -255,8 +278,6 @@ class _References:
         self._workloads(entry, dict.fromkeys(merged, True), place_of(channel))
 
     def _workloads(self, entry: Entry[Service], keys: Mapping[str, Any], place: Position) -> None:
-        if any(key in keys for key in LATER_WORKLOADS):
-            return
         found = [name for name in WORKLOADS if name in keys]
         if not found:
             known = {*Service.written_keys(), *Service.LATER}
@@ -294,8 +315,6 @@ class _References:
 
     def _runtime(self, entry: Entry[Runtime]) -> None:
         found = [name for name in RUNTIME_TYPES if name in entry.tree]
-        if any(name in entry.tree for name in LATER_RUNTIME_TYPES):
-            return
         if len(found) != 1:
             said = f"{' and '.join(found)} at once" if found else "none"
             self._add(
@@ -378,6 +397,9 @@ class _References:
             self._stable(entry, protection)
         for task in model.tasks:
             self._known(task.use, self._catalog.tasks, "task", entry.label, "tasks")
+        if isinstance(model, Service):
+            for protection in (one for step in model.rollout.steps for one in step.protections):
+                self._builtin(protection.use, {**BUILTINS, **self._catalog.protections}, entry.label, "use")
         for calendar in model.calendars:
             in_place = calendar.open is not None or calendar.closed
             if calendar.name and not in_place:

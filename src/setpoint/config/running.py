@@ -8,7 +8,8 @@ from typing import Any
 
 from setpoint.config import paths
 from setpoint.config.catalog import Catalog
-from setpoint.config.documents.runtime import FITS
+from setpoint.config.documents.service import has_workload
+from setpoint.config.documents.workloads import FITS
 from setpoint.config.lookups import PLACEHOLDER, LookupFailedError, LookupReport, resolve_tree
 from setpoint.config.parameters import ParameterError
 from setpoint.config.problems import Problems, sentence
@@ -16,18 +17,19 @@ from setpoint.config.scope import Instance
 from setpoint.config.specs import RELEASE_ROOTS, block_tree, environment_tree, parameter_samples, release_values, render
 from setpoint.config.values import plain
 from setpoint.config.yaml import place_of, position_of
-from setpoint.model.spec import Source
+from setpoint.model.spec import Secret, Source
 
 
 def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, bytes], root: Path, problems: Problems) -> None:
     """Mistakes in what the instance would run go to ``problems``."""
     service = instance.service
-    if not any((service.process, service.custom, service.fake)):
+    if not has_workload(service):
         return
     where_at = catalog.where_at
     kind, _ = service.workload
     place = place_of(_first_place(instance))
-    if getattr(instance.runtime, FITS[kind]) is None and _has_type(instance):
+    block, _ = instance.runtime.block
+    if block and block != FITS[kind]:
         message = f'a {kind} workload cannot run on runtime "{instance.runtime.name}" of channel "{instance.channel.name}".'
         chosen = position_of(instance.channel.runtime) or place_of(instance.channel.name)
         hint = f"Name a runtime with `{FITS[kind]}: {{}}` in the channel's `runtime`."
@@ -76,10 +78,6 @@ def _floor(instance: Instance) -> str:
     return instance.service.rollback.not_below or ""
 
 
-def _has_type(instance: Instance) -> bool:
-    return any(getattr(instance.runtime, name) is not None for name in FITS.values())
-
-
 def _first_place(instance: Instance) -> Any:
     service = instance.service
     return service.process.command if service.process else service.name
@@ -87,6 +85,11 @@ def _first_place(instance: Instance) -> Any:
 
 def _silent(code: str, node: Any, detail: str) -> None:
     """What is missing was reported before."""
+
+
+def _shown(secret: Secret) -> str:
+    """A reference, for people."""
+    return f"(secret {secret.name}{f' of {secret.store}' if secret.store else ''})"
 
 
 def template(instance: Instance, files: AnyMapping[str, bytes], root: Path) -> dict[str, Any]:
@@ -98,7 +101,7 @@ def template(instance: Instance, files: AnyMapping[str, bytes], root: Path) -> d
         "runtime": str(instance.runtime.name),
         "kind": rendered.workload.kind,
         "options": rendered.workload.options,
-        "env": rendered.env,
+        "env": rendered.env | {name: _shown(secret) for name, secret in rendered.secrets.items()},
         "rollout": [rendered.rollout.max_unavailable, rendered.rollout.max_surge],
         "defaults": resolve_tree(parameters, values, _silent),
         "files": {path: paths.sha256(content) for path, content in rendered.files.items()},

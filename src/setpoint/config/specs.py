@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from setpoint.config import paths
+from setpoint.config.documents.base import Node
 from setpoint.config.documents.workloads import Custom, Fake, Health, Process
 from setpoint.config.lookups import LookupFailedError, Report, resolve_tree
 from setpoint.config.merging import merge_maps
+from setpoint.config.named import named_files
 from setpoint.config.parameters import declared_values
 from setpoint.config.scope import Instance
-from setpoint.config.values import as_text, plain
+from setpoint.config.values import as_text, is_secret, plain
 from setpoint.config.yaml import place_of
-from setpoint.model.spec import Rollout, Source, Workload
+from setpoint.model.spec import Rollout, Secret, Source, Workload
 
+EMPTY: tuple[Any, ...] = (None, (), {})
 RELEASE_ROOTS = frozenset({"version", "params", "source"})
 """What only a release says."""
 
@@ -29,6 +32,8 @@ class Rendered:
     env: dict[str, str]
     rollout: Rollout
     files: dict[str, bytes] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)
+    """Variable of the environment -> the secret that it takes its value from."""
 
 
 def environment_tree(instance: Instance) -> dict[str, Any]:
@@ -44,7 +49,16 @@ def block_tree(instance: Instance) -> dict[str, Any]:
         return _process_tree(block)
     if isinstance(block, Custom):
         return {"with": block.with_}
-    return _fake_tree(block)
+    if isinstance(block, Fake):
+        return _fake_tree(block)
+    return _plain_tree(block) if isinstance(block, Node) else dict(block)
+
+
+def _plain_tree(block: Node) -> dict[str, Any]:
+    """What was written of a block whose fields the adapter takes as they are."""
+    written = {field.alias or name: getattr(block, name) for name, field in type(block).model_fields.items()}
+    written = {name: _health_tree(value) if isinstance(value, Health) else value for name, value in written.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in written.items() if value not in EMPTY}
 
 
 def _process_tree(block: Process) -> dict[str, Any]:
@@ -96,10 +110,7 @@ def render(
     """
     kind, block = instance.service.workload
     options = resolve_tree(block_tree(instance), values, report, keep=keep)
-    env = {
-        str(name): _text(value, f"env.{name}")
-        for name, value in resolve_tree(environment_tree(instance), values, report, keep=keep).items()
-    }
+    env, secrets = split_secrets(resolve_tree(environment_tree(instance), values, report, keep=keep))
     rollout = Rollout(instance.service.rollout.max_unavailable, instance.service.rollout.max_surge)
     if isinstance(block, Custom):
         options["with"] = _arguments(instance, options["with"])
@@ -107,10 +118,24 @@ def render(
         options["replicas"] = _number(options["replicas"], "replicas")
         options["becomes"] = _text(options["becomes"], "becomes")
     if not isinstance(block, Process):
-        return Rendered(Workload(kind, plain(options)), env, rollout)
+        if "replicas" in options:
+            options["replicas"] = _number(options["replicas"], "replicas")
+        options, named = named_files(kind, block_tree(instance), options, files)
+        return Rendered(Workload(kind, plain(options)), env, rollout, named, secrets)
     options = _typed_process(options)
     directory, found = _files(block, options, files, root)
-    return Rendered(Workload(kind, plain(options) | directory), env, rollout, found)
+    return Rendered(Workload(kind, plain(options) | directory), env, rollout, found, secrets)
+
+
+def split_secrets(environment: AnyMapping[str, Any]) -> tuple[dict[str, str], dict[str, Secret]]:
+    """Variables with their texts, and those that come from secrets."""
+    texts = {str(name): _text(value, f"env.{name}") for name, value in environment.items() if not is_secret(value)}
+    secrets = {
+        str(name): Secret(_text(value["secret"], f"env.{name}"), as_text(value.get("store", "")))
+        for name, value in environment.items()
+        if is_secret(value)
+    }
+    return texts, secrets
 
 
 def _arguments(instance: Instance, given: dict[str, Any]) -> dict[str, Any]:

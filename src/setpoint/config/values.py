@@ -112,9 +112,11 @@ def scalar(node: Any, wanted: str) -> Scalar:
     Raises:
         PydanticCustomError: it is null, a map or a list.
     """
-    if isinstance(node, AnyMapping) and set(node) <= {"secret", "store"} and "secret" in node:
+    if is_secret(node):
         raise fault(
-            "later", "this version has no secrets yet.", "Write the value as text, or let the program read it from a file."
+            "secret-not-here",
+            f"a secret cannot stand here: expected {wanted}.",
+            "Give it in `env`, or in the arguments of `with`.",
         )
     if isinstance(node, str | int | float) and not isinstance(node, Scalar | bool):
         node = Scalar.of(str(node), place_of(node))
@@ -123,6 +125,31 @@ def scalar(node: Any, wanted: str) -> Scalar:
     if node.null:
         raise fault("null", f"expected {wanted}, found nothing.", 'Write a value, "" for an empty text, or leave the key out.')
     return node
+
+
+def is_secret(node: Any) -> bool:
+    """Whether a value is a reference to a secret, ``{secret: name}`` or ``{secret: name, store: vault}``."""
+    return isinstance(node, AnyMapping) and set(node) <= {"secret", "store"} and "secret" in node
+
+
+def read_secret(node: Any) -> Mapping:
+    """The reference: only its name ever leaves here, never what it stands for."""
+    name, store = scalar(node["secret"], "the name of a secret"), node.get("store")
+    if not name:
+        raise fault("bad-secret", "the secret has no name.", "Write such as `{secret: database-url}`.", key="secret")
+    found = {"secret": name} | ({} if store is None else {"store": read_name(store)})
+    return Mapping(found, position=place_of(node))
+
+
+def read_constant(node: Any) -> Any:
+    """As ``read_any``, without secrets: constants are put into texts, which are shown."""
+    if is_secret(node):
+        raise fault("secret-not-here", "a constant cannot be a secret: it is put into texts that are shown.", "Give it in `env`.")
+    if isinstance(node, AnyMapping):
+        return Mapping({key: read_constant(value) for key, value in node.items()}, position=place_of(node))
+    if isinstance(node, list | tuple):
+        return Sequence([read_constant(item) for item in node], position=place_of(node))
+    return read_any(node)
 
 
 def read_template(node: Any) -> Scalar:
@@ -248,12 +275,10 @@ def compile_pattern(text: str) -> Any:
 
 
 def read_principal(node: Any) -> Scalar:
-    """``user:``, ``group:`` or ``email:``; what follows may look things up."""
+    """``user:``, ``group:``, ``role:`` or ``email:``; what follows may look things up."""
     text = scalar(node, "a person or group")
     kind, colon, value = text.partition(":")
-    if kind == "role":
-        raise fault("later", "this version has no roles yet.", "Name a group (`group:approvers`) or a user (`user:anna`).")
-    if kind not in {"user", "group", "email"} or not colon or not value.strip():
+    if kind not in {"user", "group", "role", "email"} or not colon or not value.strip():
         raise fault(
             "bad-principal",
             f"{describe(text)} names nobody.",
@@ -327,11 +352,9 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 
 def read_any(node: Any) -> Any:
     """A value whose look decides, as YAML 1.2's core types say."""
+    if is_secret(node):
+        return read_secret(node)
     if isinstance(node, AnyMapping):
-        if set(node) <= {"secret", "store"} and "secret" in node:
-            raise fault(
-                "later", "this version has no secrets yet.", "Write the value as text, or let the program read it from a file."
-            )
         return Mapping({key: read_any(value) for key, value in node.items()}, position=place_of(node))
     if isinstance(node, list | tuple):
         return Sequence([read_any(item) for item in node], position=place_of(node))
@@ -403,7 +426,8 @@ Amount = Annotated[
 Matching = Annotated[Selector, Reads(read_selector, {"type": "string"})]
 Zone = Annotated[str, Reads(read_zone, {"type": "string", "examples": ["Europe/Berlin"]})]
 Pattern = Annotated[str, Reads(read_pattern, {"type": "string"})]
-Principal = Annotated[str, Reads(read_principal, {"type": "string", "pattern": "^(user|group|email):"})]
+Principal = Annotated[str, Reads(read_principal, {"type": "string", "pattern": "^(user|group|role|email):"})]
 Url = Annotated[str, Reads(read_url, {"type": "string"})]
 Label = Annotated[str, Reads(read_label, _TEXTUAL)]
 Anything = Annotated[Any, Reads(read_any, {})]
+Constant = Annotated[Any, Reads(read_constant, {})]

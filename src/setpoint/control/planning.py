@@ -83,12 +83,22 @@ async def _plan_application(act: Act, configuration: Configuration, application:
     for service in configuration.services(application):
         wish = await _wish(act, configuration, application, service, line, plan)
         latest = line.latest.get(service)
-        if wish and (latest is None or latest.version.revision != configuration.revision(application, service)):
+        differs = latest is None or latest.version.revision != configuration.revision(application, service)
+        rides = differs and latest is not None and _rides(configuration, application, service)
+        if wish and differs and not rides:
             changed[service] = wish
         elif wish and _brought(plan, application, service):
             extended[service] = wish
+        elif wish and rides:
+            plan.waiting.append(f"{application}/{service}: what it runs changed; that rides on its next release")
     await _add(act, configuration, application, changed, [], plan)
     await _extend(act, configuration, application, extended, plan)
+
+
+def _rides(configuration: Configuration, application: str, service: str) -> bool:
+    """Whether a change waits for the next release; of what needs none, each change is a version of its own."""
+    with_next = configuration.on_config_change(application) == "with-next"
+    return with_next and configuration.needs_release(application, service)
 
 
 async def _extend(act: Act, configuration: Configuration, application: str, wishes: dict[str, Wish], plan: Plan) -> None:

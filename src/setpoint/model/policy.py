@@ -135,6 +135,16 @@ class TaskUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     override: tuple[str, ...] | None = None
 
 
+class StepUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One step of a rollout that moves traffic; for runtimes that can. No runtime of this version does."""
+
+    traffic: int
+    """Per cent to the new version."""
+    window: Duration = 0
+    checks: tuple[CheckUse, ...] = ()
+    approvals: tuple[ApprovalUse, ...] = ()
+
+
 class LimitUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A lease that an attempt needs while it deploys: at most ``limit`` instances below one node deploy at once."""
 
@@ -235,5 +245,6 @@ class Policy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     poll_settled: Duration = 5 * MINUTE
     grace: Duration = 30 * SECOND
     """Before an apply that does not show is repeated, and for which a finalizing rollout may be observed unhealthy."""
+    steps: tuple[StepUse, ...] = ()
     watched: bool = False
     """An invariant of the user's own wants to be told of its moves."""

@@ -52,6 +52,14 @@ class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     max_surge: int | str = 1
 
 
+class Secret(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A reference to a secret: never what it stands for."""
+
+    name: str
+    store: str = ""
+    """Empty: the default one."""
+
+
 class Spec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one instance shall run: everything a runtime adapter needs, and nothing about when. Compiled once, never changed."""
 
@@ -61,6 +69,8 @@ class Spec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     version: Version
     workload: Workload
     env: dict[str, str] = {}
+    secrets: dict[str, Secret] = {}
+    """Variable of the environment -> the secret that it takes its value from, when it is applied."""
     rollout: Rollout = Rollout()
     parameters: dict[str, Scalar] = {}
     files: dict[str, str] = {}

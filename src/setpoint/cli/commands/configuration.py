@@ -61,19 +61,30 @@ def validate(directory: Directory, output: Format = Output.TABLE) -> None:
 
     Example: setpoint validate config/
     """
-    from setpoint.config.compile import check  # noqa: PLC0415 - loads the configuration language
+    from setpoint.config.compile import load  # noqa: PLC0415 - loads the configuration language
+    from setpoint.config.problems import ConfigurationError  # noqa: PLC0415 - as above
 
-    problems = check(directory)
-    as_data = [{name: getattr(one, name) for name in one.__struct_fields__} for one in problems]
-    show({"problems": as_data}, output, lambda: _print_problems(directory, [str(one) for one in problems]))
-    if problems:
-        raise Ended(Code.ERROR)
+    try:
+        configuration = load(directory)
+    except ConfigurationError as error:
+        problems = error.problems
+        as_data = [{name: getattr(one, name) for name in one.__struct_fields__} for one in problems]
+        answer: dict[str, Any] = {"problems": as_data, "notices": [], "refusals": []}
+        show(answer, output, lambda: _print_problems(directory, [str(one) for one in problems]))
+        raise Ended(Code.ERROR) from None
+    found = {"problems": [], "notices": configuration.notices, "refusals": configuration.refusals}
+    show(found, output, lambda: _print_order(directory, configuration.notices, configuration.refusals))
+
+
+def _print_order(directory: Path, notices: list[str], refusals: list[str]) -> None:
+    typer.echo(f"{directory} is in order.")
+    for notice in notices:
+        typer.echo(f"  {notice}")
+    for refusal in refusals:
+        typer.echo(f"  `apply` will refuse it: {refusal}")
 
 
 def _print_problems(directory: Path, problems: list[str]) -> None:
-    if not problems:
-        typer.echo(f"{directory} is in order.")
-        return
     typer.echo("\n".join(problems))
     typer.echo(f"\n{len(problems)} mistake{'s' if len(problems) > 1 else ''} in {directory}.", err=True)
 

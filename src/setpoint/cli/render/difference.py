@@ -36,6 +36,10 @@ def preview(shown: dict[str, Any], columns: int) -> Iterator[Text]:
         yield _release(release, columns)
     for waiting in shown["waiting"]:
         yield wrapped(waiting, first=Text("  ◷ ", "blue"), columns=columns)
+    for notice in shown["notices"]:
+        yield wrapped(notice, first=Text("  · ", "dim"), columns=columns)
+    for refusal in shown["refusals"]:
+        yield wrapped(f"apply will refuse it: {refusal}", first=Text("  ✗ ", "red"), columns=columns)
 
 
 def _change(what: str, path: str, old: str, new: str, origin: str, instances: list[str], columns: int) -> Iterator[Text]:

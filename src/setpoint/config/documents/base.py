@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from setpoint.config.problems import suggest
 from setpoint.config.values import (
-    Anything,
+    Constant,
     Label,
     MapOf,
     Name,
@@ -21,6 +21,8 @@ from setpoint.config.values import (
     Url,
     describe,
     fault,
+    is_secret,
+    read_secret,
     read_template,
     read_text,
 )
@@ -150,16 +152,18 @@ def _read_env_name(node: Any) -> Scalar:
     return text
 
 
-def _read_env_value(node: Any) -> Scalar | None:
+def _read_env_value(node: Any) -> Scalar | Mapping | None:
+    if is_secret(node):
+        return read_secret(node)
     return None if isinstance(node, Scalar) and node.null else read_template(node)
 
 
 LabelKey = Annotated[str, Reads(_read_label_key, {"type": "string"})]
 EnvName = Annotated[str, Reads(_read_env_name, {"type": "string"})]
-EnvValue = Annotated[str | None, Reads(_read_env_value, {"type": ["string", "number", "boolean", "null"]})]
+EnvValue = Annotated[str | Mapping | None, Reads(_read_env_value, {"type": ["string", "number", "boolean", "null", "object"]})]
 Environment = MapOf[EnvName, EnvValue]
 """None removes what a wider node set."""
-Constants = MapOf[Text, Anything]
+Constants = MapOf[Text, Constant]
 
 
 class Labelled(Node):

@@ -17,6 +17,7 @@ from setpoint.config.values import (
     Boolean,
     Duration,
     Integer,
+    MapOf,
     Matching,
     Name,
     Principal,
@@ -176,12 +177,10 @@ class ChannelFields(Labelled, Gated):
     """A channel in place, below its application; with ``each`` a group of channels."""
 
     LATER: ClassVar[AnyMapping[str, str]] = {
-        "runtimes": "channels with several runtimes",
         "startFrom": "channels that start from another",
-        "onRemove": "removal of what runs",
-        "notifications": "notifications",
     }
     runtime: Name = "local"
+    runtimes: MapOf[Name, Name] = Field(default_factory=dict)
     services: Several[Name] | None = None
     after: Several[After] = ()
     strategy: Annotated[str, choice("newest-ready", "newest", "every", "manual")] | None = None
@@ -194,6 +193,14 @@ class ChannelFields(Labelled, Gated):
     each: Each | None = None
     overrides: Several[Override] = ()
     together: Boolean = False
+    on_remove: Annotated[str, choice("keep", "destroy")] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_say_where(self) -> Self:
+        if self.runtimes and "runtime" in self.model_fields_set:
+            hint = "Keep `runtimes` where services differ in where they run, else `runtime`."
+            raise fault("two-ways-at-once", "a channel has `runtime` or `runtimes`, not both.", hint, key="runtimes")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_select(self) -> Self:

@@ -129,12 +129,12 @@ class TaskEntry(Common):
 class ApprovalEntry(Common):
     """One entry of ``approvals``."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"plan": "approvals of a runtime's plan"}
     topic: Name
     from_: Several[Principal] | None = Field(None, alias="from")
     min: Integer = 1
     allow_author: Boolean = False
     expires: Duration = 0
+    plan: Boolean = False
 
     @model_validator(mode="after")
     def _can_be_given(self) -> Self:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as AnyMapping
-from typing import ClassVar
-
 from setpoint.config.documents.base import Document
+from setpoint.config.documents.declared import Notification
 from setpoint.config.documents.gates import Gated
-from setpoint.config.values import Matching
+from setpoint.config.values import Matching, Several
 
 
 class Policy(Document, Gated):
     """It only adds."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"notifications": "notifications"}
     select: Matching
+    notifications: Several[Notification] = ()

@@ -22,10 +22,13 @@ from setpoint.config.values import (
     Text,
     describe,
     fault,
+    is_secret,
+    read_secret,
     read_template,
     read_url,
     scalar,
 )
+from setpoint.config.yaml import Mapping
 from setpoint.model.time import SECOND
 
 CHECK_TYPES = ("program", "http", "use")
@@ -43,6 +46,13 @@ def _read_http_url(node: Any) -> Any:
     return read_url(read_template(node))
 
 
+def _read_header(node: Any) -> Any:
+    return read_secret(node) if is_secret(node) else read_template(node)
+
+
+Header = Annotated[str | Mapping, Reads(_read_header, {"type": ["string", "number", "boolean", "object"]})]
+
+
 class Program(Node):
     """A program: exit 0 is passing, 1 blocking."""
 
@@ -56,7 +66,7 @@ class Http(Node):
 
     url: Annotated[str, Reads(_read_http_url, {"type": "string"})]
     method: Text = "GET"
-    headers: MapOf[Text, Template] = Field(default_factory=dict)
+    headers: MapOf[Text, Header] = Field(default_factory=dict)
     body: Template | None = None
     status: Annotated[str, Reads(_read_status, {"type": ["string", "integer"]})] = "200-299"
 

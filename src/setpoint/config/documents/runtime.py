@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as AnyMapping
-from typing import ClassVar
+from typing import Any
 
 from pydantic import Field
 
 from setpoint.config.documents.base import Constants, Document, Environment, Node
 from setpoint.config.documents.gates import Gated
 from setpoint.config.documents.parameters import Parameter
-from setpoint.config.documents.workloads import Command
-from setpoint.config.values import Boolean, Duration, MapOf, Text
+from setpoint.config.documents.workloads import FITS, Command, Free
+from setpoint.config.values import Boolean, Duration, MapOf, Name, Template, Text
 from setpoint.config.yaml import Sequence
 from setpoint.model.time import MINUTE, SECOND
 
-RUNTIME_TYPES = ("local", "custom", "fake")
-LATER_RUNTIME_TYPES = ("containers", "kubernetes", "aws", "gcp", "nomad", "ssh", "objectStorage", "terraform")
-FITS = {"process": "local", "custom": "custom", "fake": "fake"}
-"""Workload -> the type block of a runtime that can run it."""
-ADAPTERS = {"local": "process", "custom": "custom", "fake": "fake"}
+RUNTIME_TYPES = tuple(dict.fromkeys(FITS.values()))
+ADAPTERS = {name: "process" if name == "local" else name for name in RUNTIME_TYPES}
 """Type block -> entry point of the adapter."""
 
 
@@ -48,6 +44,24 @@ class CustomRuntime(Node):
         return {name: command for name, command in found.items() if command is not None}
 
 
+class Containers(Node):
+    """Containers of one machine."""
+
+    socket: Template | None = None
+
+
+class KubernetesCluster(Node):
+    """A cluster."""
+
+    context: Template | None = None
+
+
+class TerraformRunner(Node):
+    """Where Terraform, or what speaks like it, is run."""
+
+    binary: Text = "terraform"
+
+
 class FakeRuntime(Node):
     """A rehearsal."""
 
@@ -62,14 +76,25 @@ class Poll(Node):
 class Runtime(Document, Gated):
     """One place that runs things."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {
-        "agent": "agents",
-        **{name: f"{name} runtimes" for name in LATER_RUNTIME_TYPES},
-    }
     local: Local | None = None
+    containers: Containers | None = None
+    kubernetes: KubernetesCluster | None = None
+    terraform: TerraformRunner | None = None
+    aws: Free | None = None
+    gcp: Free | None = None
+    nomad: Free | None = None
+    ssh: Free | None = None
+    object_storage: Free | None = None
     custom: CustomRuntime | None = None
     fake: FakeRuntime | None = None
     constants: Constants = Field(default_factory=dict)
     env: Environment = Field(default_factory=dict)
+    agent: Name | None = None
     poll: Poll = Poll()
     grace: Duration = 30 * SECOND
+
+    @property
+    def block(self) -> tuple[str, Any]:
+        """The type and its block; documents that have been checked have exactly one."""
+        fields = {name: "object_storage" if name == "objectStorage" else name for name in RUNTIME_TYPES}
+        return next(((name, found) for name, field in fields.items() if (found := getattr(self, field)) is not None), ("", None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence as AnySequence
 from typing import Annotated, Any, ClassVar, Self
@@ -10,9 +11,10 @@ from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Constants, Document, Environment, Node
 from setpoint.config.documents.channel import read_range
-from setpoint.config.documents.gates import Gated
+from setpoint.config.documents.declared import Pointer, Removal, Source
+from setpoint.config.documents.gates import ApprovalEntry, Gated, ProtectionEntry
 from setpoint.config.documents.parameters import ServiceParameter
-from setpoint.config.documents.workloads import Custom, Fake, Process
+from setpoint.config.documents.workloads import FITS, Container, Custom, Fake, Free, Helm, Kubernetes, Process, Terraform
 from setpoint.config.values import (
     Amount,
     Boolean,
@@ -30,20 +32,45 @@ from setpoint.config.values import (
     describe,
     fault,
     read_template,
+    scalar,
 )
 from setpoint.config.yaml import Mapping, Scalar
 from setpoint.model.time import MINUTE
 
-WORKLOADS = ("process", "custom", "fake")
-LATER_WORKLOADS = ("container", "kubernetes", "helm", "ecs", "cloudRun", "lambda", "nomad", "systemd", "static", "terraform")
+WORKLOADS = tuple(FITS)
+
+
+def _read_traffic(node: Any) -> int:
+    text = scalar(node, "a share of traffic")
+    if not re.fullmatch(r"[0-9]{1,3}%", text) or int(text[:-1]) > 100:
+        raise fault("bad-traffic", f"{describe(text)} is no share of traffic.", "Write a percentage from 0% to 100%.")
+    return int(text[:-1])
+
+
+class Step(Node):
+    """One step of a rollout."""
+
+    traffic: Annotated[int, Reads(_read_traffic, {"type": "string", "pattern": "^[0-9]{1,3}%$"})]
+    protections: Several[ProtectionEntry] = ()
+    for_: Duration = Field(0, alias="for")
+    approvals: Several[ApprovalEntry] = ()
 
 
 class Rollout(Node):
-    """How replicas are replaced."""
+    """How replicas are replaced, or traffic is moved to new ones."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"steps": "canary or blue/green steps", "keepOld": "canary or blue/green steps"}
     max_unavailable: Amount = 0
     max_surge: Amount = 1
+    steps: Several[Step] = ()
+    keep_old: Duration = 0
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        shares = [step.traffic for step in self.steps]
+        if shares != sorted(set(shares)):
+            hint = "Write them from the smallest share to the largest, such as 5%, 25%, 50%."
+            raise fault("steps-not-rising", "each step of a rollout gives more traffic than the one before.", hint, key="steps")
+        return self
 
     @model_validator(mode="after")
     def _can_move(self) -> Self:
@@ -93,9 +120,9 @@ class ServiceAfter(Node):
 class Drift(Node):
     """What happens when something else than asked for runs."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"ignore": "ignored differences"}
     mode: Annotated[str, choice("heal", "report", "observe")] = "heal"
     breaker: Integer = 5
+    ignore: Several[Pointer] = ()
 
 
 def _read_fragment(node: Any) -> Mapping:
@@ -111,19 +138,27 @@ def _read_fragment(node: Any) -> Mapping:
 Fragment = Annotated[Mapping, Reads(_read_fragment, {"type": "object"})]
 
 
+_FIELDS = {name: {"lambda": "lambda_", "cloudRun": "cloud_run"}.get(name, name) for name in WORKLOADS}
+
+
 class Service(Document, Gated):
     """One service in all its channels."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {
-        "runtime": "channels with several runtimes",
-        "sources": "sources of versions",
-        "onRemove": "removal of what runs",
-        **{name: f"{name} workloads" for name in LATER_WORKLOADS},
-    }
     application: Name
     process: Process | None = None
+    container: Container | None = None
+    kubernetes: Kubernetes | None = None
+    helm: Helm | None = None
+    terraform: Terraform | None = None
+    ecs: Free | None = None
+    cloud_run: Free | None = None
+    lambda_: Free | None = Field(None, alias="lambda")
+    nomad: Free | None = None
+    systemd: Free | None = None
+    static: Free | None = None
     custom: Custom | None = None
     fake: Fake | None = None
+    runtime: Name | None = None
     select: Matching | None = None
     after: Several[ServiceAfter] = ()
     parameters: MapOf[Text, ServiceParameter] = Field(default_factory=dict)
@@ -133,10 +168,17 @@ class Service(Document, Gated):
     progress_deadline: Duration = 10 * MINUTE
     rollback: Rollback = Rollback()
     drift: Drift = Drift()
+    sources: Several[Source] = ()
+    on_remove: Removal | None = None
     per_channel: MapOf[Text, Fragment] = Field(default_factory=dict)
 
     @property
-    def workload(self) -> tuple[str, Process | Custom | Fake]:
+    def workload(self) -> tuple[str, Node | dict[str, Any]]:
         """The kind and block of what runs; documents that have been checked have exactly one."""
-        blocks = {"process": self.process, "custom": self.custom, "fake": self.fake}
-        return next((kind, block) for kind, block in blocks.items() if block is not None)
+        blocks = ((name, getattr(self, field)) for name, field in _FIELDS.items())
+        return next((kind, block) for kind, block in blocks if block is not None)
+
+
+def has_workload(service: Service) -> bool:
+    """Whether it says what runs; a document with mistakes may not."""
+    return any(getattr(service, field) is not None for field in _FIELDS.values())

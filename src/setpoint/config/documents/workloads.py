@@ -1,9 +1,10 @@
-"""The workloads of this version: processes, commands of the user's own, and a rehearsal."""
+"""The workloads: what a service can be, each with the type block of a runtime that it fits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Self
+from collections.abc import Mapping as AnyMapping
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,6 +16,7 @@ from setpoint.config.values import (
     Duration,
     MapOf,
     Reads,
+    Several,
     Template,
     Text,
     choice,
@@ -81,6 +83,7 @@ Command = Annotated[
 ]
 Count = Annotated[int | str, Reads(_read_number, {"type": ["integer", "string"]})]
 Path = Annotated[str, Reads(_read_path, {"type": "string"})]
+PathTemplate = Annotated[str, Reads(_or_lookup(_read_path), {"type": "string"})]
 
 
 class Health(Node):
@@ -123,6 +126,75 @@ class Process(Node):
     port: Count | None = None
     health: Health | None = None
     stop_timeout: Duration = 10 * SECOND
+
+
+class Container(Node):
+    """Replicas of one image."""
+
+    image: Template
+    command: Command | None = None
+    replicas: Count = 1
+    ports: Several[Template] = ()
+    health: Health | None = None
+    volumes: Several[Template] = ()
+
+
+class Kubernetes(Node):
+    """Objects of a cluster, from manifests or a kustomization."""
+
+    LATER: ClassVar[AnyMapping[str, str]] = {"template": "lookups inside of named files"}
+    manifests: PathTemplate | None = None
+    kustomize: PathTemplate | None = None
+    images: MapOf[Text, Template] = Field(default_factory=dict)
+    patches: Several[Anything] = ()
+    namespace: Template | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.manifests is None) == (self.kustomize is None):
+            hint = "Write `manifests: deploy/` or `kustomize: overlays/production`."
+            raise fault("one-workload-source", "objects come from `manifests` or from `kustomize`.", hint)
+        return self
+
+
+class Helm(Node):
+    """A chart."""
+
+    chart: Template
+    version: Template | None = None
+    values: MapOf[Text, Anything] = Field(default_factory=dict)
+    values_files: Several[PathTemplate] = ()
+    release_name: Template | None = None
+    namespace: Template | None = None
+
+
+class Terraform(Node):
+    """A root module."""
+
+    directory: PathTemplate
+    workspace: Template | None = None
+    backend: MapOf[Text, Anything] = Field(default_factory=dict)
+    variables: MapOf[Text, Anything] = Field(default_factory=dict)
+
+
+Free = MapOf[Text, Anything]
+"""Whatever the adapter's own page says."""
+FITS = {
+    "process": "local",
+    "container": "containers",
+    "kubernetes": "kubernetes",
+    "helm": "kubernetes",
+    "terraform": "terraform",
+    "ecs": "aws",
+    "lambda": "aws",
+    "cloudRun": "gcp",
+    "nomad": "nomad",
+    "systemd": "ssh",
+    "static": "objectStorage",
+    "custom": "custom",
+    "fake": "fake",
+}
+"""Workload -> the type block of a runtime that can run it."""
 
 
 class Custom(Node):

@@ -71,6 +71,8 @@ class Applied(Answer):
     """Application -> number of the automatic release."""
     waiting: list[str]
     """Services that changed and yet are not released by themselves, and why."""
+    notices: list[str]
+    """What is declared and not acted on by this version, one line for each sort."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -94,6 +96,9 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
     """Stores it first; what is left undone by a crash is done by ``restore``."""
     configuration, files = await asyncio.to_thread(parse, request)
     control = act.control
+    if configuration.refusals:
+        message = "This configuration is in order, but this version cannot do all that it asks for; nothing was applied."
+        raise Refused(message, "Leave that out, or wait for a version that can.", details=configuration.refusals)
     async with control.configuring:
         plan = await make_plan(act, configuration)
         if request.expect and request.expect != plan.digest:
@@ -106,7 +111,12 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
         await control.records.put(KIND, PENDING, progress)
         releases = await _carry_out(act, configuration, plan, progress)
     return Applied(
-        revision=revision.number, digest=configuration.digest, changes=len(plan.changes), releases=releases, waiting=plan.waiting
+        revision=revision.number,
+        digest=configuration.digest,
+        changes=len(plan.changes),
+        releases=releases,
+        waiting=plan.waiting,
+        notices=configuration.notices,
     )
 
 

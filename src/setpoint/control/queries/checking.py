@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from setpoint.config.compile import check_files
+from setpoint.config.compile import Configuration, check_files
 from setpoint.config.schema import json_schema
 from setpoint.control.act import Act
 from setpoint.control.commands.apply import Files, contents
@@ -31,6 +31,10 @@ class Problems(Answer):
     """Every mistake; empty: none."""
 
     problems: list[ProblemView]
+    notices: list[str]
+    """What is declared and not acted on by this version, one line for each sort; where there is no mistake."""
+    refusals: list[str]
+    """Why `apply` refuses it, although it is in order."""
 
 
 class Schema(Answer):
@@ -42,8 +46,14 @@ class Schema(Answer):
 @query("validate", Permission.VIEW, Files, Problems, "Every mistake of a configuration.")
 async def validate(_: Act, request: Files) -> Problems:
     """Changes nothing."""
-    found = await asyncio.to_thread(check_files, contents(request), Path(request.root))
-    return Problems(problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found])
+    files, root = contents(request), Path(request.root)
+    found = await asyncio.to_thread(check_files, files, root)
+    right = None if found else await asyncio.to_thread(Configuration.from_files, files, root)
+    return Problems(
+        problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found],
+        notices=right.notices if right else [],
+        refusals=right.refusals if right else [],
+    )
 
 
 @query("schema", Permission.VIEW, NoRequest, Schema, "The JSON Schema of configuration documents, for editors.")

@@ -48,6 +48,10 @@ class Preview(Answer):
     """The same for reading: equal changes of several instances told once."""
     releases: list[AutomaticView]
     waiting: list[str]
+    notices: list[str]
+    """What is declared and not acted on by this version, one line for each sort."""
+    refusals: list[str]
+    """Why `apply` refuses it, although it is in order."""
 
 
 @query("preview", Permission.VIEW, Files, Preview, "What applying a configuration would change and release.")
@@ -64,6 +68,8 @@ async def preview(act: Act, request: Files) -> Preview:
         lines=lines(plan.changes),
         releases=[_view(one) for one in plan.releases],
         waiting=plan.waiting,
+        notices=configuration.notices,
+        refusals=configuration.refusals,
     )
 
 
