@@ -21,7 +21,7 @@ OFTEN = {
     "gated": 5,
     "ordered": 2,
     "vetoed": 3,
-    "pinned": 0.4,
+    "pinned": 0.15,
     "safe-back": 2,
     "hands-off": 15,
     "one-at-a-time": 20,

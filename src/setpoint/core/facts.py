@@ -237,14 +237,22 @@ class SetStatus(Fact, frozen=True, gc=False):
     set: str
     number: int
     epoch: int = 0
-    """Rises when the gathering begins anew; votes for an earlier epoch do not count."""
+    """Rises when the gathering begins anew; who was ready or locked in an earlier one is not any more."""
     stage: str = "gathering"
-    """``gathering``, ``preparing``, ``going``, ``finalizing``, ``going-back`` or ``ended``."""
+    """``gathering`` (until every member's gates hold), ``preparing`` (tasks, then everything once more), ``going`` (they start),
+    ``finalizing`` (all have passed), ``going-back`` (one failed) or ``ended``."""
     start: tuple[str, ...] = ()
     """Members that may start by now, in stage ``going``."""
+    level: int = 0
+    """How ready the release is at every member: 1, what it is ordered after is met; 2, its approvals are complete as well."""
     reason: str = ""
-    waiting: tuple[str, ...] = ()
-    """Members that the stage waits for, for people."""
+    """Why it goes back."""
+    out: str = ""
+    """Why no member takes this release any more; empty: they do."""
+    waiting: dict[str, str] = {}
+    """Some of the members that the stage waits for -> what they said, for people."""
+    queued: tuple[Reason, ...] = ()
+    """What admission waits for."""
 
 
 # --- signals: a person's act on one instance ---------------------------------------------------------------------------
@@ -611,12 +619,21 @@ class SetVote(Fact, frozen=True, gc=False):
 
     member: str
     number: int
-    epoch: int
     state: str
-    """``waiting``, ``ready``, ``locked``, ``begun``, ``passed``, ``failed``, ``ended`` or ``gone`` (it wants another release)."""
+    """``waiting`` (at a gate), ``ready``, ``locked`` (its tasks are done as well), ``begun``, ``passed``, ``failed`` (goes back),
+    ``ended`` (finalized, and target), ``vetoed``, ``gone`` (does not take the release now), ``out`` (never will), or ``left``
+    (is not configured any more)."""
+    epoch: int = 0
+    """In which it is ready or locked."""
     reason: str = ""
+    level: int = 0
+    """As in the status, of this member."""
     needs: tuple[Need, ...] = ()
     """What it needs from admission."""
+    committed: bool = False
+    """A task has been started: what was granted is not given back."""
+    back: int = 0
+    """The last epoch of which it heard that the set goes back."""
 
 
 AnyFact = (

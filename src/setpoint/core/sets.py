@@ -1,22 +1,374 @@
-"""The set actor: the services (or channels) of one release that move as one. It owns the votes of its members."""
+"""The set actor: instances of one release that move as one. It owns the votes of its members, and alone decides for all.
+
+``gathering`` until the gates of every member hold; then admission is asked for all of them at once; ``preparing`` until each has
+run its tasks, evaluated everything once more and locked itself; ``going`` until each has passed; ``finalizing``. One that fails
+before that: ``going-back``, until everybody heard of it and is back; then it gathers anew, for those whom a person lets retry.
+What reaches the set first counts: a member that says no before it was told to go takes the set back to gathering, afterwards it
+fails; one that fails after all had passed is finalized with the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from setpoint.core.facts import AnyFact
-from setpoint.core.instructions import Decision
+from setpoint.core import admission
+from setpoint.core.facts import (
+    AnyFact,
+    AskAdmission,
+    Began,
+    Ended,
+    Granted,
+    Need,
+    Queued,
+    Returned,
+    SetFormed,
+    SetStatus,
+    SetVote,
+)
+from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send
+from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
+
+SHOWN = 5
+"""So many members are named as those that are waited for."""
+THERE = frozenset({"ended", "left"})
+"""Nothing is waited for from these."""
+NEVER = THERE | {"out"}
+MOVED = frozenset({"begun", "passed", "failed"})
+UNDER_WAY = frozenset({"ready", "locked", "begun", "passed", *THERE})
+"""Whoever says anything else while the set goes has failed."""
 
 
 class SetState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What it remembers."""
 
-    number: int = 0
+    release: int = 0
+    members: tuple[str, ...] = ()
+    """Empty: not formed yet; votes may come before."""
+    after: dict[str, tuple[str, ...]] = {}
+    votes: dict[str, SetVote] = {}
+    stage: str = "gathering"
+    epoch: int = 1
+    reason: str = ""
+    began: bool = False
+    """It was told to go since it gathered."""
+    failed: tuple[str, ...] = ()
+    """Members that had failed already when this gathering began."""
+    asks: int = 0
+    """Number of the last asking of admission."""
+    needs: tuple[Need, ...] = ()
+    """What was asked for; empty: nothing is."""
+    place: bool = False
+    """Whether admission keeps a place for it."""
+    granted: bool = False
+    queued: Queued | None = None
+    rounds: int = 1
+    """How often it gathered after a failure: to admission, each is an attempt."""
+    status: SetStatus | None = None
+    """As it was published last."""
 
 
-def decide(entity: str, state: SetState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:  # noqa: ARG001 - under way
-    """One turn."""
-    return Decision(state or SetState())
+class _Turn:
+    """The working copy."""
+
+    def __init__(self, entity: str, state: SetState) -> None:
+        self.entity = entity
+        self.state = state
+        self.out: list[AnyInstruction] = []
+
+    def change(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+
+    def record(self, text: str) -> None:
+        self.out.append(Record(Event("set", text, release=self.state.release)))
+
+    def say(self, member: str) -> str:
+        """What a member said last."""
+        vote = self.state.votes.get(member)
+        return vote.state if vote else ""
+
+    def states(self) -> set[str]:
+        return {self.say(member) for member in self.state.members}
+
+
+def decide(entity: str, state: SetState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
+    """Take votes and answers of admission, go on as far as they allow, publish what changed."""
+    turn = _Turn(entity, state or SetState())
+    for fact in facts:
+        _absorb(turn, fact)
+    if turn.state.members:
+        while _STAGES[turn.state.stage](turn):
+            pass
+        _publish(turn)
+    return Decision(turn.state, tuple(turn.out))
+
+
+def _absorb(turn: _Turn, fact: AnyFact) -> None:
+    state = turn.state
+    match fact:
+        case SetFormed(release=release, members=members, after=after) if not state.members:
+            turn.change(release=release, members=members, after=after)
+        case SetVote(member=member, number=number):
+            known = state.votes.get(member)
+            if known is None or known.number < number:
+                turn.change(votes={**state.votes, member: fact})
+        case Granted(ask=ask) if ask == state.asks:
+            _granted(turn)
+        case Queued(ask=ask, number=number) if ask == state.asks and state.needs and not state.granted:
+            if state.queued is None or state.queued.number < number:
+                turn.change(queued=fact)
+
+
+def _granted(turn: _Turn) -> None:
+    """A yes that comes when it is not wanted any more is given back, so that nothing is held for nobody."""
+    state = turn.state
+    if state.needs:
+        turn.change(granted=True, queued=None)
+    else:
+        turn.out.append(Send(admission.ENTITY, Returned(asker=turn.entity, ask=state.asks, gone=not state.place)))
+
+
+# --- stages: each says whether it went on to another ------------------------------------------------------------------
+
+
+def _gathering(turn: _Turn) -> bool:
+    if _failed(turn, _vetoed_since(turn)):
+        return True
+    if turn.states() <= THERE:
+        return _end(turn)
+    if not all(_stands(turn, member, {"ready", "locked"}) for member in turn.state.members):
+        if "out" in turn.states():
+            _free(turn)
+        else:
+            _give_back(turn)
+        return False
+    if not _admitted(turn):
+        return False
+    turn.change(stage="preparing")
+    return True
+
+
+def _preparing(turn: _Turn) -> bool:
+    members = turn.state.members
+    if _failed(turn, _vetoed_since(turn)):
+        return True
+    if all(_stands(turn, member, {"locked"}) for member in members):
+        if turn.state.needs:
+            turn.out.append(Send(admission.ENTITY, Began(asker=turn.entity, ask=turn.state.asks)))
+        turn.change(stage="going", began=True)
+        turn.record(f"{_names(members)} start together")
+        return True
+    if all(_stands(turn, member, {"ready", "locked"}) for member in members):
+        return False
+    _give_back(turn)
+    turn.change(stage="gathering", epoch=turn.state.epoch + 1)
+    return True
+
+
+def _going(turn: _Turn) -> bool:
+    if _failed(turn, next((member for member in turn.state.members if turn.say(member) not in UNDER_WAY), "")):
+        return True
+    if turn.states() <= {"passed", *THERE}:
+        turn.change(stage="finalizing")
+        turn.record(f"{_names(turn.state.members)} have passed")
+        return True
+    return False
+
+
+def _finalizing(turn: _Turn) -> bool:
+    return not turn.states() & MOVED and _end(turn)
+
+
+def _going_back(turn: _Turn) -> bool:
+    """Until everybody heard of it, and who had moved is back."""
+    epoch = turn.state.epoch
+    if any(not _back(turn.state.votes.get(member), epoch) for member in turn.state.members):
+        return False
+    _free(turn)
+    failed = tuple(member for member in turn.state.members if turn.say(member) == "vetoed")
+    turn.change(stage="gathering", epoch=epoch + 1, reason="", failed=failed, began=False, rounds=turn.state.rounds + 1)
+    return True
+
+
+def _back(vote: SetVote | None, epoch: int) -> bool:
+    if vote is None or vote.state in MOVED:
+        return False
+    return vote.state in NEVER or vote.back >= epoch
+
+
+def _ended(_turn: _Turn) -> bool:
+    return False
+
+
+_STAGES: dict[str, Callable[[_Turn], bool]] = {
+    "gathering": _gathering,
+    "preparing": _preparing,
+    "going": _going,
+    "finalizing": _finalizing,
+    "going-back": _going_back,
+    "ended": _ended,
+}
+
+
+def _stands(turn: _Turn, member: str, states: set[str]) -> bool:
+    vote = turn.state.votes.get(member)
+    return vote is not None and (vote.state in THERE or (vote.state in states and vote.epoch == turn.state.epoch))
+
+
+def _vetoed_since(turn: _Turn) -> str:
+    """A member that failed, or was rejected, since the gathering began; those that had failed before are waited for."""
+    still = tuple(member for member in turn.state.failed if turn.say(member) == "vetoed")
+    if still != turn.state.failed:
+        turn.change(failed=still)
+    return next((member for member in turn.state.members if turn.say(member) == "vetoed" and member not in still), "")
+
+
+def _failed(turn: _Turn, member: str) -> bool:
+    if not member or member not in turn.state.votes:
+        return False
+    if not turn.state.began:
+        _free(turn)
+    reason = f"{_name(member, turn.state.members)}: {turn.state.votes[member].reason}"
+    turn.change(stage="going-back", reason=reason)
+    turn.record(f"{_names(turn.state.members)} go back: {reason}")
+    return True
+
+
+def _end(turn: _Turn) -> bool:
+    _free(turn)
+    turn.change(stage="ended")
+    return True
+
+
+# --- admission --------------------------------------------------------------------------------------------------------
+
+
+def _admitted(turn: _Turn) -> bool:
+    """All that the members need is granted. It is asked for in one: one by one, two sets would wait for each other."""
+    state = turn.state
+    needs = tuple(need for member in state.members if turn.say(member) not in THERE for need in state.votes[member].needs)
+    if not needs or (state.granted and _committed(turn)):
+        _give_back(turn)
+        return True
+    if needs != state.needs:
+        turn.change(asks=state.asks + 1, needs=needs, place=True, granted=False, queued=None)
+        ask = AskAdmission(
+            asker=turn.entity,
+            ask=state.asks + 1,
+            attempt=state.rounds,
+            release=state.release,
+            needs=needs,
+            members=state.members,
+        )
+        turn.out.append(Send(admission.ENTITY, ask))
+    return turn.state.granted
+
+
+def _give_back(turn: _Turn) -> None:
+    """What was asked for is not needed now; the place is kept. Nothing is given back any more once a task was started."""
+    state = turn.state
+    if not state.needs or (state.granted and _committed(turn)):
+        return
+    turn.out.append(Send(admission.ENTITY, Returned(asker=turn.entity, ask=state.asks)))
+    turn.change(needs=(), granted=False, queued=None)
+
+
+def _committed(turn: _Turn) -> bool:
+    return any(turn.state.votes[member].committed for member in turn.state.members if member in turn.state.votes)
+
+
+def _free(turn: _Turn) -> None:
+    """Nobody deploys any more: what was used is free, what was not is given up."""
+    state = turn.state
+    if state.place:
+        said: AnyFact = Ended(asker=turn.entity, ask=state.asks)
+        if not state.began:
+            said = Returned(asker=turn.entity, ask=state.asks, gone=True)
+        turn.out.append(Send(admission.ENTITY, said))
+        turn.change(needs=(), place=False, granted=False, queued=None)
+
+
+# --- what members are told --------------------------------------------------------------------------------------------
+
+
+def _publish(turn: _Turn) -> None:
+    status = _status(turn)
+    if turn.state.status is None or replace(status, number=turn.state.status.number) != turn.state.status:
+        turn.change(status=status)
+        turn.out.append(Publish(status))
+
+
+def _status(turn: _Turn) -> SetStatus:
+    state = turn.state
+    open_still = state.stage in {"gathering", "preparing"}
+    votes = state.votes
+    return SetStatus(
+        set=turn.entity,
+        number=state.status.number + 1 if state.status else 1,
+        epoch=state.epoch,
+        stage=state.stage,
+        start=_may_start(turn) if state.stage == "going" else (),
+        level=min(_level(votes.get(member)) for member in state.members) if open_still else 2,
+        reason=state.reason,
+        out=_out(turn) if open_still else "",
+        waiting=_waiting(turn),
+        queued=state.queued.reasons if state.queued else (),
+    )
+
+
+def _out(turn: _Turn) -> str:
+    state = turn.state
+    member = next((member for member in state.members if turn.say(member) == "out"), "")
+    return f"{_name(member, state.members)}: {state.votes[member].reason}" if member else ""
+
+
+def _may_start(turn: _Turn) -> tuple[str, ...]:
+    """Members all of whose predecessors have passed."""
+    through = {"passed", *THERE}
+    state = turn.state
+    return tuple(member for member in state.members if all(turn.say(other) in through for other in state.after.get(member, ())))
+
+
+def _level(vote: SetVote | None) -> int:
+    if vote is None:
+        return 0
+    return 2 if vote.state in THERE else vote.level
+
+
+_DONE: dict[str, frozenset[str]] = {
+    "gathering": frozenset({"ready", "locked"}),
+    "preparing": frozenset({"locked"}),
+    "going": frozenset({"passed"}),
+    "finalizing": frozenset(),
+    "going-back": frozenset({"vetoed", "gone", "out", "waiting"}),
+    "ended": frozenset(),
+}
+
+
+def _waiting(turn: _Turn) -> dict[str, str]:
+    """The first of those that are not where the stage wants them."""
+    state = turn.state
+    if state.stage == "ended":
+        return {}
+    done = _DONE[state.stage] | THERE
+    late = [member for member in state.members if turn.say(member) not in done]
+    return {member: state.votes[member].reason if member in state.votes else "" for member in late[:SHOWN]}
+
+
+def _name(member: str, members: Iterable[str]) -> str:
+    """``web``, or ``web@acme`` where members are in several channels."""
+    channels = {one.rpartition("@")[2] for one in members}
+    name = member.partition("/")[2]
+    return name.rpartition("@")[0] if len(channels) == 1 else name
+
+
+def _names(members: tuple[str, ...]) -> str:
+    named = ", ".join(_name(member, members) for member in members[:SHOWN])
+    return f"{named} and {len(members) - SHOWN} more" if len(members) > SHOWN else named
+
+
+__all__ = ["Reason", "SetState", "decide"]

@@ -40,7 +40,7 @@ def _fact(fact: AnyFact) -> str:
     return name + (f"({', '.join(f'{key}={value}' for key, value in shown.items())})" if shown else "")
 
 
-_SHOWN = ("release", "gate", "error", "run", "outcome", "number", "watch", "look", "service", "version", "bad")
+_SHOWN = ("release", "gate", "error", "run", "outcome", "number", "watch", "look", "service", "version", "stage", "state")
 
 
 def _instruction(given: AnyInstruction) -> str:

@@ -30,6 +30,7 @@ from setpoint.core.facts import (
     Retried,
     RolledBack,
     ScopeStatus,
+    SetStatus,
     Signal,
     Skipped,
     TakenDown,
@@ -39,7 +40,7 @@ from setpoint.core.facts import (
     Unobserved,
     Unpinned,
 )
-from setpoint.core.instance import admission, adoption, asking, rollback, tasks, watching, waves
+from setpoint.core.instance import admission, adoption, asking, rollback, sets, tasks, watching, waves
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Hold, Life, Skip, offer_of
 from setpoint.core.instructions import Send
@@ -127,6 +128,7 @@ def _taken_down(draft: Draft, fact: TakenDown) -> None:
 
 def _offered(draft: Draft, fact: Offered) -> None:
     offer, life = fact.offer, draft.life
+    sets.join(draft, offer)
     if _keep(draft, offer):
         addressed = offer.addressed and not offer.automatic
         if addressed and life.hold:
@@ -377,6 +379,7 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     Healing: _healing,
     LineStatus: _line_status,
     ScopeStatus: _scope_status,
+    SetStatus: sets.told,
     Resumed: _resumed,
     RolledBack: _rolled_back,
     Retried: _retried,

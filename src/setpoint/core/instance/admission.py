@@ -17,7 +17,7 @@ from setpoint.model.release import Offer
 def ask(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
     """Ask for everything that the attempt needs, unless that was asked for already."""
     known = candidate.admission
-    if offer.set or (candidate.committed and gates.granted(candidate)):
+    if gates.member.concerns(draft.life, offer, candidate) or (candidate.committed and gates.granted(candidate)):
         return candidate
     needs = gates.needs(draft.rules, draft.life, offer, candidate, draft.now)
     if not needs or (known and known.needs == needs and not known.returned):

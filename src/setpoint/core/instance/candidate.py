@@ -23,7 +23,7 @@ _ORDER: dict[str, int] = {phase: number for number, phase in enumerate(Phase)}
 def advance(draft: Draft) -> None:
     """Choose, replace and move the candidate on as far as it goes."""
     if draft.removed:
-        _end(draft, "cancelled", "it left the configuration")
+        end(draft, "cancelled", "it left the configuration")
         return
     _veto_rejected(draft)
     while _step(draft):
@@ -53,7 +53,7 @@ def _veto_rejected(draft: Draft) -> None:
         if refused and not selection.vetoed(draft.life, offer) and not _at_work(draft.life, offer.release):
             endings.veto(draft, offer, refused.text)
             if draft.life.candidate and draft.life.candidate.release == offer.release:
-                _end(draft, "rejected", refused.text)
+                end(draft, "rejected", refused.text)
 
 
 def _at_work(life: Life, release: int) -> bool:
@@ -78,23 +78,24 @@ def _follow(draft: Draft, want: Want | None) -> None:
         return
     if candidate:
         offer = draft.offer(candidate.release)
-        ruled_out = selection.ruled_out(draft.life, offer) if offer else ""
+        ruled_out = selection.taken_out(draft.life, offer) if offer else ""
         outcome = "cancelled" if ruled_out else "replaced"
-        _end(draft, outcome, ruled_out or (f"by {want.offer.version.name}" if want else "nothing newer may start"))
+        end(draft, outcome, ruled_out or (f"by {want.offer.version.name}" if want else "nothing newer may start"))
     if want:
         _start(draft, want)
 
 
 def _under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
-    """Since a task before deployment was started, only an urgent release replaces it, or a person; and not while one runs."""
+    """Since a task was started, or its set goes, only an urgent release replaces it, or a person; and not while a task runs."""
     life, offer = draft.life, draft.kept(candidate.release)
     if gates.task.under_way(life, candidate):
         return True
-    if not candidate.committed or selection.vetoed(life, offer) or selection.ruled_out(life, offer):
+    if not candidate.committed or selection.vetoed(life, offer) or selection.taken_out(life, offer):
         return False
     if want is None or want.offer.release == candidate.release:
         return life.pin in {0, candidate.release}
-    return not want.offer.urgent and life.pin in {0, candidate.release}
+    overtaken = want.offer.urgent and want.offer.release > candidate.release
+    return not overtaken and life.pin in {0, candidate.release}
 
 
 def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
@@ -127,7 +128,8 @@ def _start(draft: Draft, want: Want) -> None:
     draft.record("attempt-started", f"{want.offer.version.name} is wanted", attempt=attempt)
 
 
-def _end(draft: Draft, outcome: str, why: str) -> None:
+def end(draft: Draft, outcome: str, why: str) -> None:
+    """The candidate, if there is one, ends."""
     candidate = draft.life.candidate
     if candidate:
         draft.record("attempt-ended", f"{draft.name(candidate.release)} is {outcome}: {why}", attempt=candidate, outcome=outcome)
@@ -187,7 +189,7 @@ def _task_failed(draft: Draft, offer: Offer, candidate: Attempt) -> bool:
     if failed is None or gates.task.under_way(draft.life, candidate):
         return False
     rollback.remember_failure(draft, candidate.release, failed.text)
-    _end(draft, "failed", failed.text)
+    end(draft, "failed", failed.text)
     return True
 
 
@@ -282,14 +284,14 @@ def _goes_first(policy: Policy, life: Life, under_way: Rollout, offer: Offer, no
     """A rollback goes first until it fails; a rollout, until it does badly or the candidate is urgent."""
     if under_way.back:
         return not under_way.stuck
-    return not offer.urgent and not rollout.failing(policy, life, under_way, now)
+    return not offer.urgent and (under_way.passed or not rollout.failing(policy, life, under_way, now))
 
 
-def stops(life: Life) -> Iterator[Reason]:
+def stops(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
     """Scopes above whose line is stopped, or that are paused."""
     for status in life.scopes.values():
         name = scope.name_of(status.scope)
-        if status.stop:
+        if status.stop and not (under_way and status.stop.in_flight == "finish"):
             because = f": {status.stop.by.why}" if status.stop.by.why else ""
             text = f"{status.stop.by.person} stopped the line of {name}{because}"
             yield Reason(

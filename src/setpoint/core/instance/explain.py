@@ -190,6 +190,9 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
     if not under_way.back:
         yield from gates.checks(policy, life, offer, under_way.attempt, now)
         yield from gates.tasks(policy, life, offer, under_way.attempt, now)
+        yield from gates.member.doubt(offer, under_way)
+        if under_way.passed and not under_way.doubt:
+            yield from gates.member.end(policy, life, offer, under_way.attempt, now)
 
 
 def _hands_off(life: Life, under_way: Rollout) -> Iterator[Reason]:

@@ -68,7 +68,14 @@ def _listen(draft: Draft, before: InstanceState) -> None:
 def _audience(life: Life) -> tuple[object, ...]:
     """What ``listened`` depends on, told apart by identity: equal parts that were made anew only cost a comparison more."""
     rollout = life.rollout
-    return (id(life.candidate), id(rollout.attempt) if rollout else 0, id(life.offers), life.frontier, id(life.left))
+    return (
+        id(life.candidate),
+        id(rollout.attempt) if rollout else 0,
+        id(life.offers),
+        life.frontier,
+        id(life.left),
+        id(life.joined),
+    )
 
 
 def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
@@ -76,6 +83,7 @@ def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     attempts = [attempt for attempt in (life.candidate, life.rollout.attempt if life.rollout else None) if attempt]
     entities = {gate.attachment for attempt in attempts for gate in attempt.gates.values()}
     entities.update(_tasks(policy, life, removed))
+    entities.update(_sets(life, removed))
     if policy is None or removed:
         return entities
     entities.update(f"instance:{instance}" for ordering in policy.orderings for instance in ordering.instances)
@@ -100,6 +108,12 @@ def _tasks(policy: Policy | None, life: Life, removed: bool) -> set[str]:
             if offer:
                 runs.update(gates.task.run_of(use, policy, life, offer, attempt) for use in policy.tasks)
     return runs
+
+
+def _sets(life: Life, removed: bool) -> set[str]:
+    """Those that it is a member of; once it left the configuration, only that of its rollout."""
+    under_way = f"#{life.rollout.attempt.release}" if life.rollout else "-"
+    return {key for key in life.joined if not removed or key.endswith(under_way)}
 
 
 def _topics(policy: Policy, life: Life) -> set[str]:

@@ -15,8 +15,14 @@ from setpoint.model.release import Offer
 KEPT_NEWS = 16
 
 
-def fail(draft: Draft, rollout: Rollout, reason: str) -> None:
-    """The rollout failed: back to *good*, or, where that cannot be, hands off with the reason why."""
+def fail(draft: Draft, rollout: Rollout, reason: str, *, sure: bool = False) -> None:
+    """The rollout failed: back to *good*, or, where that cannot be, hands off with the reason why.
+
+    What told its set that it has passed asks the set first, unless ``sure``: by now the others may have been finalized.
+    """
+    if rollout.passed and not sure:
+        draft.set_rollout(rollout, doubt=rollout.doubt or reason)
+        return
     life, release = draft.life, rollout.attempt.release
     why_not = ""
     if not draft.rules.auto_rollback:
@@ -133,7 +139,7 @@ def _interrupt(draft: Draft, rollout: Rollout, fact: RolledBack, reason: str) ->
     if to and to != rollout.attempt.release and (fact.offer or not too_old(draft.kept(rollout.attempt.release), draft.kept(to))):
         go_back(draft, rollout, reason, to, by_hand=fact.offer is not None)
     else:
-        fail(draft, rollout, reason)
+        fail(draft, rollout, reason, sure=True)
 
 
 def _from_rest(draft: Draft, to: int, reason: str) -> None:

@@ -23,6 +23,11 @@ def advance(draft: Draft) -> None:
     if rollout.back:
         _going_back(draft, rollout, offer)
         return
+    if rollout.passed and not any(gates.member.end(draft.rules, draft.life, offer, rollout.attempt, draft.now)):
+        endings.finalize(draft, offer, rollout.attempt, rollout.began)
+        return
+    if rollout.doubt:
+        return
     if rollout.attempt.phase is Phase.DEPLOYMENT:
         _deployment(draft, rollout, offer)
     after = draft.life.rollout
@@ -61,7 +66,7 @@ def _post_deployment(draft: Draft, rollout: Rollout, offer: Offer) -> None:
         _sickness(draft, rollout)
     elif not reasons:
         if not _tasks(draft, rollout, offer):
-            endings.finalize(draft, offer, rollout.attempt, rollout.began)
+            _passed(draft, rollout, offer)
     else:
         _freshen(draft, rollout, offer, reasons)
 
@@ -72,6 +77,15 @@ def _tasks(draft: Draft, rollout: Rollout, offer: Offer) -> bool:
         attempt = tasks.run(draft, offer, rollout.attempt)
         rollout = rollout if attempt is rollout.attempt else draft.set_rollout(rollout, attempt=attempt)
     return any(gates.tasks(draft.rules, draft.life, offer, rollout.attempt, draft.now))
+
+
+def _passed(draft: Draft, rollout: Rollout, offer: Offer) -> None:
+    """Finalized, or, in a set, waiting for the others to have passed as well."""
+    if not any(gates.member.end(draft.rules, draft.life, offer, rollout.attempt, draft.now)):
+        endings.finalize(draft, offer, rollout.attempt, rollout.began)
+    elif not rollout.passed:
+        draft.set_rollout(rollout, passed=True)
+        draft.record("passed", f"{offer.version.name} has passed and waits for its set", attempt=rollout.attempt)
 
 
 def _ask(draft: Draft, rollout: Rollout, offer: Offer) -> Rollout:

@@ -32,6 +32,8 @@ def wanted(policy: Policy, life: Life, now: Instant) -> Want | None:
     want = _picked(policy, life, now)
     if want is None or vetoed(life, want.offer) or ruled_out(life, want.offer) or _here(life, want.offer):
         return None
+    if want.kind is Kind.FORWARD and out_with_its_set(life, want.offer):
+        return None
     return want
 
 
@@ -48,14 +50,23 @@ def _picked(policy: Policy, life: Life, now: Instant) -> Want | None:
         return Want(pinned, Kind.PIN) if pinned else None
     if policy.strategy is Strategy.MIRROR:
         return _mirrored(policy, life)
+    if policy.strategy is Strategy.NEWEST_READY:
+        newer = _newer(policy, life)
+        found = _newest_ready(policy, life, newer, now) if newer else None
+    else:
+        found = chosen(policy, life)
+    return Want(found, Kind.FORWARD) if found else _frontier(life)
+
+
+def chosen(policy: Policy, life: Life) -> Offer | None:
+    """What is picked among newer releases by a strategy that does not ask how ready they are."""
     if policy.strategy is Strategy.EVERY:
-        following = next_in_train(policy, life)
-        return Want(following, Kind.FORWARD) if following else _frontier(life)
-    newer = [offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer)]
-    if newer:
-        newest = policy.strategy is not Strategy.NEWEST_READY
-        return Want(newer[-1] if newest else _newest_ready(policy, life, newer, now), Kind.FORWARD)
-    return _frontier(life)
+        return next_in_train(policy, life)
+    return next(reversed(_newer(policy, life)), None)
+
+
+def _newer(policy: Policy, life: Life) -> list[Offer]:
+    return [offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer)]
 
 
 def _frontier(life: Life) -> Want | None:
@@ -68,9 +79,9 @@ def floor(life: Life) -> int:
     return max(life.frontier, life.good)
 
 
-def eligible(policy: Policy, life: Life, offer: Offer) -> bool:
-    """Whether automatic selection may consider this offer at all."""
-    return not vetoed(life, offer) and not dropped(policy, life, offer)
+def eligible(policy: Policy, life: Life, offer: Offer, *, alone: bool = False) -> bool:
+    """Whether automatic selection may consider this offer at all; ``alone``: whatever the others of its set say."""
+    return not vetoed(life, offer) and not dropped(policy, life, offer) and (alone or not out_with_its_set(life, offer))
 
 
 def dropped(policy: Policy, life: Life, offer: Offer) -> bool:
@@ -93,6 +104,17 @@ def ruled_out(life: Life, offer: Offer) -> str:
     return f"{offer.version.name} was marked bad by {mark.by.person}" + (f": {mark.by.why}" if mark.by.why else "")
 
 
+def out_with_its_set(life: Life, offer: Offer) -> str:
+    """Why another member took this release out for the whole set; empty: none did."""
+    status = life.sets.get(offer.set) if offer.set else None
+    return f"its set does not take it any more: {status.out}" if status and status.out else ""
+
+
+def taken_out(life: Life, offer: Offer) -> str:
+    """Why this release does not come here any more, by a person's word or another member's; empty: it may."""
+    return ruled_out(life, offer) or out_with_its_set(life, offer)
+
+
 def next_in_train(policy: Policy, life: Life) -> Offer | None:
     """The oldest release newer than the frontier, none skipped; ``urgent`` ones go first. A vetoed one stops the train."""
     waiting = [offer for offer in life.offers if _aboard(life, offer) and not _out_of_train(policy, life, offer)]
@@ -106,7 +128,12 @@ def _aboard(life: Life, offer: Offer) -> bool:
 
 
 def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
-    return dropped(policy, life, offer) or gates.skipped(life, offer.release, RELEASE) or _passed_over(policy, life, offer)
+    return dropped(policy, life, offer) or bool(out_with_its_set(life, offer)) or not_awaited(policy, life, offer)
+
+
+def not_awaited(policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether a train does not wait for this release: a person skipped it, or an earlier channel passed it over."""
+    return gates.skipped(life, offer.release, RELEASE) or _passed_over(policy, life, offer)
 
 
 def left_behind(policy: Policy, life: Life, offer: Offer) -> bool:
@@ -129,9 +156,22 @@ def _lost(life: Life, ordering: Ordering, offer: Offer) -> bool:
 def _newest_ready(policy: Policy, life: Life, offers: list[Offer], now: Instant) -> Offer:
     if len(offers) == 1:
         return offers[0]
-    ordered = [offer for offer in reversed(offers) if not any(gates.earlier(policy, life, offer, now))]
-    approved = (offer for offer in ordered if not any(gates.approvals(policy, life, offer, 0, now)))
-    return next(approved, None) or next(iter(ordered), None) or offers[-1]
+    levels = {offer.release: _common_level(policy, life, offer, now) for offer in offers}
+    return max(offers, key=lambda offer: (levels[offer.release], offer.release))
+
+
+def _common_level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int:
+    """A set is selected as a whole: what counts is how ready the release is at every member."""
+    status = life.sets.get(offer.set) if offer.set else None
+    common = 2 if not offer.set or (status and status.stage == "ended") else status.level if status else 0
+    return min(common, level(policy, life, offer, now)) if common else 0
+
+
+def level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int:
+    """How ready a release is here: 1, what it is ordered after is met; 2, its approvals are complete as well."""
+    if any(gates.earlier(policy, life, offer, now)):
+        return 0
+    return 1 if any(gates.approvals(policy, life, offer, 0, now)) else 2
 
 
 def soonest(policy: Policy, life: Life, now: Instant) -> Instant | None:
@@ -215,7 +255,7 @@ def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None
     """The newest release is not taken here, and nothing else is on its way."""
     if newest.release in {life.good, life.target}:
         return None
-    out = ruled_out(life, newest)
+    out = taken_out(life, newest)
     if not out and gates.skipped(life, newest.release, RELEASE):
         out = f"{newest.version.name} was skipped here"
     if out:

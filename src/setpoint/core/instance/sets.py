@@ -2,8 +2,231 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from setpoint.core import calendars
+from setpoint.core.facts import Need, SetStatus, SetVote
+from setpoint.core.instance import candidate, declining, endings, gates, rollback, selection
 from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
+from setpoint.core.instructions import Send
+from setpoint.model.policy import Phase, Policy, Strategy
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+
+
+def join(draft: Draft, offer: Offer) -> None:
+    """A release names this instance as a member: from now on its set is told how it stands, and listened to."""
+    if offer.set and offer.set not in draft.life.joined:
+        draft.set(joined={**draft.life.joined, offer.set: ""})
+
+
+def told(draft: Draft, fact: SetStatus) -> None:
+    """What the set says: kept, and followed at once where it goes back, or goes."""
+    known = draft.life.sets.get(fact.set)
+    if fact.set not in draft.life.joined or (known is not None and known.number >= fact.number):
+        return
+    draft.set(sets={**draft.life.sets, fact.set: fact})
+    offer = draft.offer(release_of(fact.set))
+    if offer is None or draft.policy is None:
+        return
+    heard = known is not None and known.stage == fact.stage and known.epoch == fact.epoch
+    if fact.stage == "going-back" and not heard:
+        _go_back(draft, offer, fact.reason)
+    elif fact.stage == "going":
+        _commit(draft, offer)
+
+
+def _go_back(draft: Draft, offer: Offer, reason: str) -> None:
+    """Who moved goes back; for the others the release is vetoed as well."""
+    life, why = draft.life, f"its set goes back: {reason}"
+    rollout = life.rollout
+    if rollout and rollout.attempt.release == offer.release and rollout.attempt.kind is Kind.FORWARD:
+        if not rollout.back:
+            rollback.fail(draft, rollout, why, sure=True)
+    elif life.candidate and life.candidate.release == offer.release and life.candidate.kind is Kind.FORWARD:
+        endings.veto(draft, offer, why)
+        candidate.end(draft, "failed", why)
+    elif life.pin != offer.release > selection.floor(life) and not selection.vetoed(life, offer):
+        endings.veto(draft, offer, why)
+
+
+def _commit(draft: Draft, offer: Offer) -> None:
+    """With the set everybody in it is under way: who starts later is held by no calendar and replaced by no newer release."""
+    attempt = draft.life.candidate
+    if (
+        attempt
+        and not attempt.committed
+        and gates.member.concerns(draft.life, offer, attempt)
+        and attempt.release == offer.release
+    ):
+        draft.set(candidate=replace(attempt, committed=True))
+
+
+# --- voting -------------------------------------------------------------------------------------------------------------------
 
 
 def vote(draft: Draft) -> None:
     """Tell the sets of this instance's releases how it stands, where that changed."""
+    for entity in sorted(draft.life.joined):
+        status = draft.life.sets.get(entity)
+        if status is None or status.stage != "ended":
+            _tell(draft, entity, standing(draft, entity, status))
+        if draft.offer(release_of(entity)) is None:
+            _leave(draft, entity)
+
+
+def _tell(draft: Draft, entity: str, said: SetVote) -> None:
+    text = repr((said.state, said.epoch, said.reason, said.level, said.needs, said.committed, said.back))
+    if draft.life.joined[entity] != text:
+        draft.set(votes=draft.life.votes + 1, joined={**draft.life.joined, entity: text})
+        draft.out.append(Send(entity, replace(said, number=draft.life.votes)))
+
+
+def _leave(draft: Draft, entity: str) -> None:
+    """Its offer is forgotten: it is done with this set."""
+    life = draft.life
+    draft.set(
+        joined={key: text for key, text in life.joined.items() if key != entity},
+        sets={key: status for key, status in life.sets.items() if key != entity},
+    )
+
+
+def release_of(entity: str) -> int:
+    """``set:saas/production#7`` is of release 7."""
+    return int(entity.rpartition("#")[2])
+
+
+def standing(draft: Draft, entity: str, status: SetStatus | None) -> SetVote:
+    """How this member stands to one of its sets now."""
+    release, offer = release_of(entity), draft.offer(release_of(entity))
+    said = SetVote(
+        member=draft.instance,
+        number=0,
+        state="waiting",
+        level=_level(draft.rules, draft.life, offer, draft.now) if offer else 0,
+        back=status.epoch if status and status.stage == "going-back" else 0,
+    )
+    rollout = draft.life.rollout
+    if rollout and rollout.attempt.release == release:
+        return _moved(said, rollout)
+    if draft.removed:
+        return replace(said, state="left", reason="left the configuration")
+    if offer is None:
+        return replace(said, state="out", reason=f"went on to release {draft.life.frontier}")
+    return _at_rest(draft, said, offer, status)
+
+
+def _moved(said: SetVote, rollout: Rollout) -> SetVote:
+    if rollout.attempt.kind is not Kind.FORWARD:
+        return replace(said, state="gone", reason="a person moves it")
+    if rollout.back or rollout.doubt:
+        return replace(said, state="failed", reason=rollout.failure or rollout.doubt)
+    if rollout.passed:
+        return replace(said, state="passed", reason="has passed")
+    return replace(said, state="begun", reason="is being verified" if _verifies(rollout) else "is being rolled out")
+
+
+def _verifies(rollout: Rollout) -> bool:
+    return rollout.attempt.phase is Phase.POST_DEPLOYMENT
+
+
+def _at_rest(draft: Draft, said: SetVote, offer: Offer, status: SetStatus | None) -> SetVote:
+    life, release = draft.life, offer.release
+    if life.target == release and release in life.goods and not life.rollout:
+        return replace(said, state="ended", reason="is finalized")
+    never = _never(draft.rules, life, offer)
+    if never:
+        return replace(said, state="out", reason=never)
+    veto = next((veto for veto in life.vetoes if veto.release == release), None)
+    if veto:
+        return replace(said, state="vetoed", reason=veto.reason)
+    attempt = life.candidate
+    if attempt and attempt.release == release and attempt.kind is Kind.FORWARD:
+        return _gathering(draft, said, offer, attempt, status)
+    return _not_wanted(draft, said, offer)
+
+
+def _never(policy: Policy, life: Life, offer: Offer) -> str:
+    """Why this release never comes here any more: a person took it out, or a newer one was begun."""
+    out = selection.ruled_out(life, offer)
+    if not out and policy.strategy is Strategy.EVERY and selection.not_awaited(policy, life, offer):
+        out = "the train left it behind"
+    if not out and offer.release < selection.floor(life):
+        newest = next((known for known in life.offers if known.release == selection.floor(life)), None)
+        out = f"{newest.version.name if newest else 'a newer one'} was begun (release {selection.floor(life)})"
+    return out
+
+
+def _not_wanted(draft: Draft, said: SetVote, offer: Offer) -> SetVote:
+    life = draft.life
+    why = declining.why_not(draft.rules, life, offer, draft.now)
+    if not why and life.pin:
+        why = "a person moves it"
+    if not why and selection.vetoed(life, offer):
+        why = f"{offer.version.name} failed there before"
+    if not why and life.candidate:
+        why = f"wants {draft.name(life.candidate.release)}"
+    return replace(said, state="gone", reason=why or "has not chosen it")
+
+
+def _gathering(draft: Draft, said: SetVote, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
+    """``ready`` when every gate holds, ``locked`` when its tasks are done as well; what only grew old is asked for anew."""
+    rules, life, now = draft.rules, draft.life, draft.now
+    said = replace(said, committed=attempt.committed)
+    reasons = list(_holding(rules, life, offer, attempt, now))
+    hard = next((reason for reason in reasons if not _patient(attempt, reason)), None)
+    if attempt.phase is not Phase.PRE_DEPLOYMENT or hard:
+        return replace(said, reason=_short(hard))
+    epoch = status.epoch if status else 0
+    said = replace(said, epoch=epoch, needs=_needs(draft, offer, attempt))
+    preparing = status is not None and status.stage in {"preparing", "going"}
+    todo = next(gates.tasks(rules, life, offer, attempt, now), None)
+    was = life.joined[offer.set].startswith(f"('locked', {epoch},")
+    if preparing and not todo and (not reasons or was):
+        return replace(said, state="locked", reason="is locked")
+    return replace(said, state="ready", reason=_short(todo) if todo else "is ready")
+
+
+def _patient(attempt: Attempt, reason: Reason) -> bool:
+    """Whether a reason is no "no": a result only grew old, or what is under way is kept still, by a person or by a rollout."""
+    gate = attempt.gates.get(reason.gate)
+    if gate is not None and not gate.counts:
+        return bool(gate.first) or attempt.committed
+    return reason.code == "stale" or (attempt.committed and reason.code in {"pause", "observe", "rollout"})
+
+
+def _holding(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+    yield from candidate.phase_reasons(policy, life, offer, attempt, now)
+    yield from candidate.standing(policy, life, offer, now, committed=attempt.committed)
+
+
+def _short(reason: Reason | None) -> str:
+    """What does not change by the clock."""
+    if reason is None:
+        return "is not through its gates yet"
+    return f"waits at {reason.gate}" if reason.gate else reason.text
+
+
+def _needs(draft: Draft, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
+    """What it needs of admission; the set asks for it."""
+    found = gates.needs(draft.rules, draft.life, offer, attempt, draft.now)
+    for need in found:
+        if draft.now < need.until < calendars.LATEST:
+            draft.wake(need.until)
+    return found
+
+
+def _level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int:
+    """How ready the release is here; 0 as well for one that this member would not choose, lest others wait for it in vain."""
+    if offer.release <= selection.floor(life) or life.pin or not selection.eligible(policy, life, offer, alone=True):
+        return 0
+    if policy.strategy is Strategy.NEWEST_READY or selection.chosen(policy, life) is offer:
+        return selection.level(policy, life, offer, now)
+    return 0
+
+
+__all__ = ["join", "release_of", "standing", "told", "vote"]

@@ -1,6 +1,7 @@
 """The last steps before target moves, once every gate holds: the set, admission, tasks – in that order of asking.
 
 Each is asked for only when all before it hold; then everything is evaluated once more, and target moves in that same turn.
+For the members of a set, the set asks admission for all of them at once.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ def advance(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
     rules, now = draft.rules, draft.now
     if any(gates.member.start(rules, draft.life, offer, candidate, now)):
         return candidate
-    candidate = admission.ask(draft, offer, candidate)
-    if any(gates.limits(rules, draft.life, offer, candidate, now)):
-        return candidate
+    if not gates.member.concerns(draft.life, offer, candidate):
+        candidate = admission.ask(draft, offer, candidate)
+        if any(gates.limits(rules, draft.life, offer, candidate, now)):
+            return candidate
     return tasks.run(draft, offer, candidate)
 
 
 def reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:
     """What is missing still."""
-    for kind in (gates.member.start, gates.limits, gates.tasks, gates.member.go):
+    with_set = (gates.member.start, gates.tasks, gates.member.go)
+    for kind in with_set if gates.member.concerns(life, offer, candidate) else (gates.limits, gates.tasks):
         found = list(kind(policy, life, offer, candidate, now))
         yield from found
         if found:

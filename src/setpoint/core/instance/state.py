@@ -130,6 +130,10 @@ class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Observed time since the last progress."""
     sick: Duration = 0
     """Observed time of being unhealthy in post-deployment."""
+    passed: bool = False
+    """It said to its set that it has passed: from then on only the set ends it, or a person."""
+    doubt: str = ""
+    """Why it failed after that."""
     lease: int = 0
     """Number of the asking whose leases are held; 0: none, or given back."""
 
@@ -292,6 +296,8 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Cadence: start of the last occurrence used, and how many releases it admitted."""
     signals: tuple[str, ...] = ()
     """Identities of the most recent acts of people: one delivered again is dropped."""
+    joined: dict[str, str] = {}
+    """Sets that this instance is a member of -> what it told them last."""
     sets: dict[str, SetStatus] = {}
     """What the sets of the offers kept here published last."""
     tasks: dict[str, TaskStatus] = {}
@@ -302,7 +308,7 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     votes: int = 0
     """Number of the last vote given to a set or to admission."""
     voted: dict[str, str] = {}
-    """Set, or group and release -> what was told last."""
+    """Group and release -> what was told last."""
 
     @property
     def good(self) -> int:

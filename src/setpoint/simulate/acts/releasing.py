@@ -15,6 +15,9 @@ from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.runtimes import Behaviour
 from setpoint.simulate.stage import Stage
 
+TOGETHER = "together"
+"""Instances with the same value of this label move as one."""
+
 
 @act
 class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,6 +28,8 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     """Service -> version."""
     channels: tuple[str, ...] = ()
     urgent: bool = False
+    floors: dict[str, str] = msgspec.field(default_factory=dict)
+    """Service -> version below which this one must not be rolled back."""
     behaves: dict[str, Behaviour] = msgspec.field(default_factory=dict)
     """Instance -> what the version does there; nothing said: it comes up. The first word about a version counts."""
 
@@ -39,13 +44,31 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         wanted = {service: ServiceVersion(Version(name)) for service, name in self.services.items()}
         asked = Asked(self.application, wanted, channels=self.channels, author=self.by, urgent=self.urgent)
         stage.requests += 1
-        fact = ReleaseRequested(request=str(stage.requests), release=asked, specs=specs, waves=_waves(stage, specs))
+        fact = ReleaseRequested(
+            request=str(stage.requests),
+            release=asked,
+            specs=specs,
+            after={one: tuple(other.instance for other in stage.policies[one].services) for one in specs},
+            sets=self._sets(stage),
+            floors={one: floor for one in specs if (floor := self.floors.get(stage.parts(one)[1], ""))},
+            waves=_waves(stage, specs),
+        )
         stage.world.post(f"line:{self.application}", fact)
 
     def again(self, by: Duration, time: int) -> Release:
         """Of newer versions: 1.4.0 becomes 2.4.0, then 3.4.0."""
         services = {service: f"{time + 1}.{name.partition('.')[2]}" for service, name in self.services.items()}
         return msgspec.structs.replace(self, at=self.at + by, services=services)
+
+    def _sets(self, stage: Stage) -> dict[str, tuple[str, ...]]:
+        """Those that move as one; of a set that is named only in part, each moves by itself."""
+        found: dict[str, list[str]] = {}
+        for instance in stage.instances:
+            name = stage.policies[instance].labels.get(TOGETHER, "")
+            if name and stage.parts(instance)[0] == self.application:
+                found.setdefault(f"{self.application}/{name}", []).append(instance)
+        named = {name: tuple(members) for name, members in found.items() if len(members) > 1}
+        return {name: one for name, one in named.items() if all(stage.parts(member)[1] in self.services for member in one)}
 
     def words(self) -> str:
         """What is done."""

@@ -46,12 +46,14 @@ def complete(sketch: Sketch, faults: Faults | None = None) -> Plan:
 
 
 def _places(draw: Random) -> tuple[Place, ...]:
-    """One or two services in a chain of channels, and perhaps one that mirrors."""
+    """One, two or three services in a chain of channels, and perhaps one that mirrors."""
     services = [f"s{number}" for number in range(draw.randint(1, 2))]
     channels = CHANNELS[: draw.randint(1, 3)]
     befores = dict(zip(channels, ("", *channels), strict=False))
     if draw.random() < 0.4:
         befores["mirror"] = "production" if "production" in channels else "staging"
+    if draw.random() < 0.1:
+        services.append(f"s{len(services)}")
     return tuple(Place(service, channel, before) for service in services for channel, before in befores.items())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from setpoint.core.instance import gates
 from setpoint.core.instance.state import offer_of
 from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.rules.beside import below
 from setpoint.simulate.step import Step
 
 
@@ -30,7 +31,9 @@ def safe_back(step: Step) -> Iterator[Complaint]:
         if old and step.after.life.target != old.to:
             yield f"failed, but target moved from {old.to} to {step.after.life.target}"
         if good and old and good != old.attempt.release and step.after.policy and step.after.policy.auto_rollback:
-            yield f"failed and stayed, although {good} is good"
+            failed = offer_of(step.before.life, old.attempt.release)
+            if failed is None or not below(failed, kept.get(good, "")):
+                yield f"failed and stayed, although {good} is good"
 
 
 @rule("unhindered")
@@ -44,7 +47,7 @@ def unhindered(step: Step) -> Iterator[Complaint]:
         step.saw("unhindered")
         if not applying.operation and not applying.spec and applying.retry_at <= step.now and not step.ledger.paused:
             yield "a rollback waits although nothing is in flight"
-    elif step.after.policy and (offer := offer_of(life, rollout.to)):
+    elif step.after.policy and not rollout.passed and (offer := offer_of(life, rollout.to)):
         reasons = gates.checks(step.after.policy, life, offer, rollout.attempt, step.now)
         if failed := next((reason for reason in reasons if reason.failed), None):
             yield f"did not go back although {failed.text}"

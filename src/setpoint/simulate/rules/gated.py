@@ -26,6 +26,8 @@ def gated(step: Step) -> Iterator[Complaint]:
             yield f"{use.name} was not even asked: the attempt came straight to its start"
         else:
             yield from passed(step, use, candidate, step.ledger.since(candidate))
+    if same and candidate is not None and candidate.committed:
+        return
     for calendar in policy.calendars:
         concerns = applies(calendar.when, policy, step.before.life, offer) and not step.skipped(offer.release, calendar.name)
         if concerns and not opening(calendar.calendar, calendar.timezone, step.now).open:

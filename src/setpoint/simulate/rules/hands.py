@@ -21,7 +21,9 @@ def hands_off(step: Step) -> Iterator[Complaint]:
             yield "held, but a rollout began"
     if step.ledger.stopped or step.ledger.paused:
         step.saw("hands-off")
-        if step.forward:
+        candidate = step.before.life.candidate
+        under_way = candidate is not None and candidate.committed and not step.ledger.paused
+        if step.forward and not under_way:
             yield "stopped or paused, but a rollout began"
     current, tripped = life.current, policy is not None and step.ledger.heals[1] >= policy.drift.breaker
     if tripped and current and not current.unreachable and current.difference != step.ledger.heals[0]:

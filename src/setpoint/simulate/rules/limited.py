@@ -245,7 +245,8 @@ def admitted(step: Step) -> Iterator[Complaint]:
         yield f"began without {sorted(missing)}"
     if units and asking and asking.ask not in book.granted.get(step.instance, set()) and not _none_left(step, policy, offer):
         yield f"began without a yes to {sorted(units)}"
-    yield from _budgets(step, book, policy, offer)
+    if not offer.set:
+        yield from _budgets(step, book, policy, offer)  # a set uses up its part at once, whenever its members start
 
 
 def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[str]:

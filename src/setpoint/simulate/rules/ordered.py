@@ -8,6 +8,7 @@ from setpoint.core.instance.facts_of import applies
 from setpoint.model.policy import Ordering
 from setpoint.model.release import Offer
 from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.rules.beside import Told
 from setpoint.simulate.rules.results import slack
 from setpoint.simulate.step import Step
 
@@ -25,8 +26,13 @@ def ordered(step: Step) -> Iterator[Complaint]:
 
 
 def _ordered(step: Step, ordering: Ordering, offer: Offer) -> Iterator[Complaint]:
-    told = [step.ledger.told.get(name, {}).get(offer.version) for name in ordering.instances]
-    need = ordering.need or len(ordering.instances)
+    everybody = {name: step.ledger.told.get(name, {}).get(offer.version) for name in ordering.instances}
+    notes = step.ledger.of(Told)
+    absent = {name for name in ordering.members if everybody[name] is None and notes.declines(name, offer)}
+    told = [at for name, at in everybody.items() if name not in absent]
+    need = min(ordering.need, len(told)) or len(told)
+    if not told and not ordering.allow_empty:
+        yield f"{ordering.name}: nobody takes {offer.version.name}"
     if sum(at is not None for at in told) < need:
         yield f"{ordering.name}: was told of {told}, and needs {need} that finalized {offer.version.name}"
     elif sum(at is not None and min(at, step.now) + ordering.soak <= step.now + slack(step) for at in told) < need:

@@ -20,12 +20,14 @@ def seen(step: Step) -> Iterator[Complaint]:
     old = step.before.life.rollout
     if old is None or old.back:
         return
-    finalized = [event for event in step.events("finalized") if event.release == old.attempt.release]
+    judged = "passed" if any(step.events("passed")) else "finalized"
+    finalized = [event for event in step.events(judged) if event.release == old.attempt.release and not old.passed]
     offer = offer_of(step.before.life, old.attempt.release)
     if finalized and offer and step.after.policy:
         step.saw("seen")
         yield from _finalized(step, step.after.policy, offer, old)
-    for event in step.events("rolling-back", "failed"):
+    own = [event for event in step.events("rolling-back", "failed") if "its set goes back" not in event.text]
+    for event in own:
         step.saw("seen")
         yield from _deadline(step, event.text)
         if offer and "the runtime refuses it" in event.text and not step.world.runtimes.behaviour(offer.spec).terminal:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from setpoint.core import calendars
 from setpoint.core.facts import Need
 from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.gates.member import concerns
 from setpoint.core.instance.gates.naming import skipped
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.model.policy import CalendarUse, Phase, Policy
@@ -22,7 +23,7 @@ WAVE = "wave"
 
 def limits(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
     """What admission has not granted yet. A set asks for its members."""
-    if offer.set or (attempt.committed and granted(attempt)):
+    if concerns(life, offer, attempt) or (attempt.committed and granted(attempt)):
         return
     wanted = needs(policy, life, offer, attempt, now)
     if not wanted or (granted(attempt) and attempt.admission and attempt.admission.needs == wanted):

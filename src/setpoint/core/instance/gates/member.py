@@ -1,28 +1,85 @@
 """The set that an instance moves with: its members start together, and none is finalized before all have passed."""
 
-# ruff: noqa: ARG001 - under way
-
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance.state import Attempt, Life
-from setpoint.model.policy import Policy
+from msgspec.structs import replace
+
+from setpoint.core.facts import SetStatus
+from setpoint.core.instance.gates.naming import service_of
+from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
+from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
 
-def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
-    """What keeps the set from preparing: members that are not ready."""
-    yield from ()
+def concerns(life: Life, offer: Offer, attempt: Attempt) -> bool:
+    """Whether an attempt moves with a set: what a person pins moves by itself, and so does what is retried once the set ended."""
+    if not offer.set or attempt.kind is not Kind.FORWARD:
+        return False
+    status = life.sets.get(offer.set)
+    return status is None or status.stage != "ended"
 
 
-def go(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
-    """What keeps a prepared set from starting: members that are not locked."""
-    yield from ()
+def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - as every gate
+    """What keeps the set from preparing: members that are not ready, what admission has not granted."""
+    if not concerns(life, offer, attempt):
+        return
+    status = life.sets.get(offer.set)
+    if status is None:
+        yield _wait("moves with its set, which has not said anything yet", offer.set, Phase.PRE_DEPLOYMENT)
+    elif status.stage == "going-back":
+        yield _wait(f"its set goes back first: {status.reason}", offer.set, Phase.PRE_DEPLOYMENT)
+    elif status.stage == "gathering":
+        yield from (replace(reason, phase=Phase.PRE_DEPLOYMENT) for reason in status.queued)
+        yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "moves together with")
 
 
-def end(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+def go(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - as every gate
+    """What keeps a prepared set from starting: members that are not locked, or that start before this one."""
+    if not concerns(life, offer, attempt):
+        return
+    status = life.sets.get(offer.set)
+    if status is None or status.stage in {"gathering", "going-back"}:
+        return
+    if status.stage == "preparing":
+        yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "starts together with")
+    elif policy.instance not in status.start:
+        yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "starts after others of its set:")
+
+
+def end(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - as every gate
     """What keeps a member that has passed from being finalized: members that have not."""
-    yield from ()
+    if not concerns(life, offer, attempt):
+        return
+    status = life.sets.get(offer.set)
+    if status is None:
+        yield _wait("has passed; its set has not said anything yet", offer.set, Phase.POST_DEPLOYMENT)
+    elif status.stage != "finalizing":
+        yield from _members(policy, status, Phase.POST_DEPLOYMENT, "has passed, and is finalized together with")
+
+
+def doubt(offer: Offer, rollout: Rollout) -> Iterator[Reason]:
+    """It failed after it had said that it has passed: only its set can tell by now whether that came too late."""
+    if rollout.doubt:
+        yield _wait(f"failed after it had passed, its set decides: {rollout.doubt}", offer.set, Phase.POST_DEPLOYMENT)
+
+
+def _members(policy: Policy, status: SetStatus, phase: Phase, how: str) -> Iterator[Reason]:
+    others = {member: said for member, said in status.waiting.items() if member != policy.instance}
+    for member, said in others.items():
+        text = f"{how} {_name(policy, member)}: {said or 'nothing is heard of it yet'}"
+        yield _wait(text, f"instance:{member}", phase)
+    if not others and not status.queued:
+        yield _wait(f"{how} its set, which is about to go on", status.set, phase)
+
+
+def _name(policy: Policy, member: str) -> str:
+    here = member.rpartition("@")[2] == policy.instance.rpartition("@")[2]
+    return service_of(member) if here else member.partition("/")[2]
+
+
+def _wait(text: str, subject: str, phase: Phase) -> Reason:
+    return Reason("set", text, phase=phase, subject=subject, awaits="the other members of its set")

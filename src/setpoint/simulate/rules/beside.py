@@ -1,0 +1,84 @@
+"""Services after others in their channel, and floors of rollbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from setpoint.core.facts import Fact, Neighbour
+from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.state import offer_of
+from setpoint.model import versions
+from setpoint.model.policy import ServiceOrdering
+from setpoint.model.release import Offer
+from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.step import NOTES, Notes, Step
+
+
+@dataclass
+class Told(Notes):
+    """What others published last, as far as this one was told."""
+
+    last: dict[str, Neighbour] = field(default_factory=dict)
+
+    def take(self, fact: Fact) -> None:
+        """The highest number counts."""
+        if isinstance(fact, Neighbour):
+            known = self.last.get(fact.instance)
+            if known is None or known.number < fact.number:
+                self.last[fact.instance] = fact
+
+    def declines(self, instance: str, offer: Offer) -> bool:
+        """Whether a member of a group does not take a release, so that it does not count."""
+        known = self.last.get(instance)
+        if known is None or offer.release in known.rolled_back or offer.version in known.revoked:
+            return False
+        return offer.release in known.declined or offer.release < known.frontier
+
+
+NOTES.append(Told)
+
+
+@rule("ordered")
+def after_services(step: Step) -> Iterator[Complaint]:
+    """The other service had finalized what is asked of it, or gone on from it, and runs a version in the range."""
+    if step.forward is None:
+        return
+    _, offer, policy = step.forward
+    for ordering in policy.services:
+        if applies(ordering.when, policy, step.before.life, offer) and not step.skipped(offer.release, ordering.name):
+            step.saw("ordered")
+            yield from _after(step, ordering, offer)
+
+
+def _after(step: Step, ordering: ServiceOrdering, offer: Offer) -> Iterator[Complaint]:
+    asked, told = offer.beside.get(ordering.instance), step.ledger.of(Told).last.get(ordering.instance)
+    runs = asked.version if asked and asked.together else told.version if told else None
+    if runs is None or not versions.parse_range(ordering.range).contains(runs.name):
+        yield f"{ordering.name}: runs {runs}, and {ordering.range} is needed"
+    if asked and not asked.together:
+        done = asked.version in step.ledger.told.get(ordering.instance, {})
+        if not done and not (told and told.good > asked.release):
+            yield f"{ordering.name}: {asked.version.name} was not finalized there"
+
+
+@rule("safe-back")
+def not_below(step: Step) -> Iterator[Complaint]:
+    """The engine never goes back below the floor of what failed."""
+    rollout = step.went_back()
+    if rollout is None:
+        return
+    failed = offer_of(step.before.life, rollout.attempt.release) or offer_of(step.after.life, rollout.attempt.release)
+    to = offer_of(step.after.life, rollout.to)
+    if failed and to and failed.not_below:
+        step.saw("safe-back")
+        if below(failed, to.version.name):
+            yield f"went back to {to.version.name}, below {failed.not_below}"
+
+
+def below(failed: Offer, name: str) -> bool:
+    """Whether a version is older than the floor of what failed, or cannot be compared with it."""
+    bound, found = versions.parse(failed.not_below), versions.parse(name)
+    if not failed.not_below or failed.not_below == name:
+        return False
+    return bound is None or found is None or found < bound

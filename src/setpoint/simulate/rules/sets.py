@@ -1,0 +1,144 @@
+"""Sets: members start together, are finalized together, and go back together. Told from the votes that members gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from setpoint.core.facts import RolledBack, SetVote
+from setpoint.core.instance.state import InstanceState, Kind, Rollout, offer_of
+from setpoint.core.instructions import Send
+from setpoint.core.sets import THERE, SetState
+from setpoint.model.release import Offer
+from setpoint.simulate.rules.base import Complaint, actor_rule, rule
+from setpoint.simulate.step import NOTES, Moment, Notes, Step
+
+
+@dataclass
+class Votes(Notes):
+    """What a member told its sets."""
+
+    locked: dict[str, int] = field(default_factory=dict)
+    """Set -> epoch in which it was locked last."""
+    passed: set[str] = field(default_factory=set)
+    """Sets of which this member's present or last rollout has passed."""
+    last: dict[str, str] = field(default_factory=dict)
+
+    def write_down(self, step: Step) -> None:
+        """Every vote given in this turn."""
+        for given in step.turn.decision.instructions:
+            if isinstance(given, Send) and isinstance(given.fact, SetVote):
+                self._voted(given.to, given.fact)
+
+    def _voted(self, entity: str, vote: SetVote) -> None:
+        self.last[entity] = vote.state
+        if vote.state == "locked":
+            self.locked[entity] = vote.epoch
+        if vote.state == "passed":
+            self.passed.add(entity)
+        elif vote.state not in {"begun", *THERE}:
+            self.passed.discard(entity)
+
+
+NOTES.append(Votes)
+
+
+def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
+    """The other members of a set and what they told it."""
+    state = step.world.states.get(entity)
+    for member in state.members if isinstance(state, SetState) else ():
+        ledger = step.net.ledgers.get(f"instance:{member}")
+        if member != step.instance:
+            yield member, ledger.of(Votes) if ledger else Votes()
+
+
+@rule("gated")
+def started_together(step: Step) -> Iterator[Complaint]:
+    """A member starts only once every other member was locked in the same epoch."""
+    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not step.forward[1].set:
+        return
+    entity = step.forward[1].set
+    state = step.world.states.get(entity)
+    if isinstance(state, SetState) and state.stage == "ended":
+        return
+    step.saw("gated")
+    mine = step.ledger.of(Votes).locked.get(entity, 0)
+    if not mine:
+        yield f"started without having been locked in {entity}"
+    for member, votes in _members(step, entity):
+        if votes.locked.get(entity) != mine and votes.last.get(entity) not in THERE:
+            yield f"started in epoch {mine} of {entity}, in which {member} was not locked: {votes.last.get(entity)}"
+
+
+@rule("gated")
+def started_in_order(step: Step) -> Iterator[Complaint]:
+    """A member that comes after another starts only once that has passed."""
+    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not step.forward[1].set:
+        return
+    entity = step.forward[1].set
+    state = step.world.states.get(entity)
+    if not isinstance(state, SetState) or state.stage == "ended":
+        return
+    for member, votes in _members(step, entity):
+        first = member in state.after.get(step.instance, ())
+        if first and entity not in votes.passed and votes.last.get(entity) not in THERE:
+            yield f"started before {member}, which it comes after, had passed"
+
+
+@rule("safe-back")
+def finalized_together(step: Step) -> Iterator[Complaint]:
+    """No member is finalized before all have passed."""
+    found = _set_rollout(step)
+    if found is None or not any(event.release == found[0].release for event in step.events("finalized")):
+        return
+    offer, _ = found
+    state = step.world.states.get(offer.set)
+    if isinstance(state, SetState) and state.stage == "ended":
+        return
+    step.saw("safe-back")
+    if isinstance(state, SetState) and state.stage != "finalizing":
+        yield f"finalized {offer.version.name} while {offer.set} is {state.stage}"
+    for member, votes in _members(step, offer.set):
+        if offer.set not in votes.passed and votes.last.get(offer.set) not in {*THERE, "out", "gone", "vetoed", "failed"}:
+            yield f"finalized {offer.version.name} before {member} had passed: {votes.last.get(offer.set)}"
+
+
+@rule("safe-back")
+def goes_back_together(step: Step) -> Iterator[Complaint]:
+    """Who told its set that it has passed goes back by the set's word only, or by a person's."""
+    found = _set_rollout(step)
+    rollout = step.went_back()
+    if found is None or rollout is None or any(isinstance(fact, RolledBack) for fact in step.turn.facts):
+        return
+    offer, old = found
+    state = step.world.states.get(offer.set)
+    if not isinstance(state, SetState) or rollout.attempt.release != offer.release:
+        return
+    step.saw("safe-back")
+    if old.passed and state.stage in {"finalizing", "ended"}:
+        yield f"went back from {offer.version.name} although {offer.set} is {state.stage}"
+
+
+def _set_rollout(step: Step) -> tuple[Offer, Rollout] | None:
+    """The rollout with a set that was under way before this turn."""
+    old = step.before.life.rollout
+    offer = offer_of(step.before.life, old.attempt.release) if old else None
+    if old is None or old.back or offer is None or not offer.set or old.attempt.kind is not Kind.FORWARD:
+        return None
+    return offer, old
+
+
+@actor_rule("safe-back", "set")
+def everybody_is_back(moment: Moment) -> Iterator[Complaint]:
+    """A set gathers anew only when nobody in it runs what failed any more, but who cannot go back."""
+    before, after = moment.turn.before, moment.turn.decision.state
+    if not isinstance(before, SetState) or not isinstance(after, SetState):
+        return
+    if before.stage not in {"going", "going-back"} or after.stage != "gathering":
+        return
+    moment.saw("safe-back")
+    for member in after.members:
+        life = moment.world.states.get(f"instance:{member}", InstanceState()).life
+        under_way = life.rollout is not None and life.rollout.attempt.release == after.release
+        if under_way and not life.rollout.back and life.rollout.attempt.kind is Kind.FORWARD:
+            yield f"{member} still rolls release {after.release} out"
