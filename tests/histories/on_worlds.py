@@ -1,0 +1,160 @@
+"""Scenes in simulated worlds: what no pretended runtime does, and what only bad luck brings about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from setpoint.core import story as stories
+from setpoint.model.calendars import Calendar, Window
+from setpoint.model.checks import CheckDefinition, Outcome
+from setpoint.model.people import Person
+from setpoint.model.policy import Cadence, CheckUse, Ordering, Phase, Policy, Strategy
+from setpoint.model.policy import Drift as OnDrift
+from setpoint.model.time import HOUR, MINUTE, SECOND, Duration
+from setpoint.simulate.acts import Act
+from setpoint.simulate.acts.accidents import Drift, Outage, Vanish
+from setpoint.simulate.acts.releasing import Release
+from setpoint.simulate.acts.steering import Resume
+from setpoint.simulate.drawing import draw
+from setpoint.simulate.plan import Plan
+from setpoint.simulate.recording import Recorder
+from setpoint.simulate.runtimes import Behaviour
+from setpoint.simulate.scenario import Scenario
+from setpoint.simulate.world import NO_FAULTS, START, Faults
+
+ANN = Person("ann", ("leads",))
+STAGING, PRODUCTION = "app/web@staging", "app/web@production"
+UNLUCKY = Faults(duplicate=0.15, delay=0.15, reorder=0.3, crash=0.05, forget=0.2)
+_MOST_TURNS = 300
+Scene = Callable[[], tuple[Plan, Duration, tuple[str, ...]]]
+SCENES: dict[str, tuple[str, Scene]] = {}
+"""Name -> what it tells, and the plan, how long it lasts, whose stories are kept."""
+
+
+def scene(about: str) -> Callable[[Scene], Scene]:
+    """Register a scene."""
+
+    def register(made: Scene) -> Scene:
+        SCENES[made.__name__.replace("_", "-")] = (about, made)
+        return made
+
+    return register
+
+
+def play(name: str) -> dict[str, stories.Story]:
+    """File name -> story."""
+    about, made = SCENES[name]
+    plan, lasts, instances = made()
+    scenario = Scenario(plan)
+    recorder = Recorder(scenario.world)
+    scenario.prepare()
+    scenario.world.run(START + lasts)
+    return {
+        f"{name}.{instance.rpartition('/')[2]}.json": recorder.story(f"instance:{instance}", about)
+        for instance in instances or (_busiest(recorder),)
+    }
+
+
+def _busiest(recorder: Recorder) -> str:
+    """The instance with the most turns, but not so many that nobody would read them."""
+    instances = ((len(turns), entity) for entity, turns in recorder.turns.items() if entity.startswith("instance:"))
+    busy = max(found for found in instances if found[0] <= _MOST_TURNS)
+    return busy[1].removeprefix("instance:")
+
+
+def _policy(instance: str, **more: object) -> Policy:
+    service, _, channel = instance.partition("/")[2].partition("@")
+    labels = {"application": "app", "service": service, "channel": channel, "runtime": "r"}
+    return Policy(instance, labels, progress_deadline=2 * MINUTE, **more)  # type: ignore[arg-type]
+
+
+def _plan(*policies: Policy, acts: tuple[Act, ...], faults: Faults = NO_FAULTS, **more: object) -> Plan:
+    named = {policy.instance: policy for policy in policies}
+    return Plan(seed=1, people=(ANN,), policies=named, acts=acts, faults=faults, **more)  # type: ignore[arg-type]
+
+
+def _releases(*versions: str, every: Duration = 10 * MINUTE, **behaves: Behaviour) -> tuple[Act, ...]:
+    """One after the other; ``v1_1`` says how 1.1 behaves in production."""
+    return tuple(
+        Release(
+            at=number * every,
+            by="ann",
+            application="app",
+            services={"web": version},
+            behaves={PRODUCTION: behaves[f"v{version.replace('.', '_')}"]} if f"v{version.replace('.', '_')}" in behaves else {},
+        )
+        for number, version in enumerate(versions)
+    )
+
+
+AFTER_STAGING = (Ordering("after", (STAGING,), ("staging",)),)
+FAILING = Behaviour(5 * SECOND, "failing")
+
+
+@scene("Drift is put right; the same one again and again trips the breaker, which a person resets, and again; then an outage.")
+def drifted() -> tuple[Plan, Duration, tuple[str, ...]]:
+    acts = (
+        *_releases("1.0"),
+        Drift(at=10 * MINUTE, instance=PRODUCTION, difference="replicas"),
+        Drift(at=30 * MINUTE, instance=PRODUCTION, difference="image", stubborn=True),
+        Resume(at=90 * MINUTE, by="ann", instance=PRODUCTION),
+        Vanish(at=150 * MINUTE, instance=PRODUCTION),
+        Outage(at=160 * MINUTE, instance=PRODUCTION, lasts=20 * MINUTE),
+    )
+    return _plan(_policy(PRODUCTION, drift=OnDrift(breaker=3)), acts=acts), 4 * HOUR, (PRODUCTION,)
+
+
+@scene("The engine is killed again and again while a release fails in production and is rolled back.")
+def killed_in_a_rollback() -> tuple[Plan, Duration, tuple[str, ...]]:
+    acts = _releases("1.0", "1.1", "1.2", every=30 * MINUTE, v1_1=FAILING)
+    plan = _plan(_policy(PRODUCTION), acts=acts, faults=Faults(crash=0.3, forget=0.5))
+    return plan, 2 * HOUR, (PRODUCTION,)
+
+
+@scene("One finalized release a day; a second one waits for the next.")
+def cadence() -> tuple[Plan, Duration, tuple[str, ...]]:
+    daily = Cadence(Calendar("daily", open=(Window(every="day", length=(0, 6 * HOUR)),)), "Europe/Berlin")
+    acts = _releases("1.0", "1.1", "1.2", every=2 * HOUR)
+    return _plan(_policy(PRODUCTION, cadence=daily), acts=acts), 80 * HOUR, (PRODUCTION,)
+
+
+@scene("A train: every release, one after the other; a failed one stops it until it is superseded by a hot fix.")
+def train() -> tuple[Plan, Duration, tuple[str, ...]]:
+    fix = Release(at=HOUR, by="ann", application="app", services={"web": "1.4"}, urgent=True)
+    acts = (*_releases("1.0", "1.1", "1.2", "1.3", every=MINUTE, v1_2=FAILING), fix)
+    policies = (
+        _policy(STAGING, strategy=Strategy.EVERY),
+        _policy(PRODUCTION, strategy=Strategy.EVERY, orderings=AFTER_STAGING),
+    )
+    return _plan(*policies, acts=acts), 2 * HOUR, (STAGING, PRODUCTION)
+
+
+@scene("A check flaps, breaks and recovers before a deployment; after the next one it says no, which goes back.")
+def flapping() -> tuple[Plan, Duration, tuple[str, ...]]:
+    check = CheckDefinition(
+        "alerts", "program", "channel:app/production", interval=20 * SECOND, timeout=5 * SECOND, max_age=MINUTE
+    )
+    uses = (
+        CheckUse("before", Phase.PRE_DEPLOYMENT, check),
+        CheckUse("after", Phase.POST_DEPLOYMENT, check, window=5 * MINUTE),
+    )
+    says = (
+        (0, Outcome.BLOCKING),
+        (3 * MINUTE, Outcome.UNAVAILABLE),
+        (6 * MINUTE, Outcome.PASSING),
+        (63 * MINUTE, Outcome.BLOCKING),
+        (70 * MINUTE, Outcome.PASSING),
+    )
+    plan = _plan(_policy(PRODUCTION, checks=uses), acts=_releases("1.0", "1.1", every=HOUR), timetable={"alerts": says})
+    return plan, 2 * HOUR, (PRODUCTION,)
+
+
+def _drawn(seed: int) -> Scene:
+    return lambda: (draw(seed, faults=UNLUCKY), 5 * HOUR, ())
+
+
+for _seed in (3, 5, 12, 13, 16):
+    SCENES[f"drawn-{_seed}"] = (
+        f"The busiest instance of the world that seed {_seed} drew, with bad luck of every kind.",
+        _drawn(_seed),
+    )
