@@ -44,6 +44,7 @@ def row(channel: str, condition: str = "converged", **more: Any) -> dict[str, An
         "application": "saas",
         "service": "web",
         "channel": channel,
+        "group": "",
         "runtime": "local",
         "condition": condition,
         "desired": version("1.4.2"),
@@ -71,6 +72,7 @@ def screen(rows: list[dict[str, Any]], columns: int = 80, **more: Any) -> list[s
         "release": 3,
         "services": ["web"],
         "channels": [],
+        "groups": {},
         "instances": rows,
         "failed": sum(one["attention"] == "failed" for one in rows),
         "you": sum(one["attention"] == "you" for one in rows),
@@ -113,6 +115,32 @@ def test_a_sentence_that_fits_stands_on_the_same_line() -> None:
     assert screen([row("production", "waiting", reason=reason("staging soaks"), reasons=1)], 120)[2].endswith(
         "◷ waiting  staging soaks"
     )
+
+
+def tenants() -> list[dict[str, Any]]:
+    quiet = [row(f"tenants-{number}", group="tenants", good=version("2.3")) for number in range(187)]
+    moving = [row(f"tenants-m{number}", "deploying", group="tenants") for number in range(12)]
+    failed = row("tenants-acme", "failed", group="tenants", attention="failed", reason=reason("it exited"), reasons=1)
+    return [row("staging"), *quiet, *moving, failed]
+
+
+def test_a_large_group_is_summed_up_and_only_its_trouble_is_listed() -> None:
+    lines = screen(tenants(), 100)
+    assert lines[3].split("   ")[-1].strip() == "200 channels · 187 on 2.3 · 12 deploying · 1 FAILED"
+    assert [line.split()[0] for line in lines[2:5]] == ["staging", "tenants", "tenants-acme"]
+    assert lines[4].endswith("✗ FAILED  it exited")
+    assert len(screen(tenants(), everything=True)) > 200
+    assert max(map(cell_len, screen(tenants(), 80))) <= 80
+
+
+def test_a_group_of_many_versions_tells_the_most_frequent() -> None:
+    rows = [row(f"t{number}", group="tenants", good=version(f"{number % 4}.0")) for number in range(41)]
+    assert screen(rows, 100)[2].endswith("41 channels · 11 on 0.0 · 10 on 1.0 · 20 on others")
+
+
+def test_a_small_group_is_shown_channel_by_channel() -> None:
+    rows = [row(f"t{number}", group="tenants") for number in range(3)]
+    assert [line.split()[0] for line in screen(rows)[2:]] == ["t0", "t1", "t2"]
 
 
 def test_many_quiet_channels_are_counted_not_listed() -> None:

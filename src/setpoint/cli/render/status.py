@@ -19,7 +19,9 @@ _CELL = (9, 14)
 _NAME = (12, 28)
 _CONDITION = 20
 _FOLD = 12
-"""So many quiet instances of one service are shown; more are counted."""
+"""So many quiet instances of one service are shown, and so many channels of a group; more are counted."""
+_VERSIONS = 2
+"""So many versions that a group's channels run are told."""
 
 Row = dict[str, Any]
 
@@ -72,7 +74,7 @@ def summed(application: dict[str, Any]) -> Text:
 
 def _widths(rows: list[Row], columns: int) -> tuple[int, int]:
     """Of names and of versions: as wide as they are, as far as there is room for the condition."""
-    names = max((max(cell_len(row["channel"]), cell_len(row["service"])) for row in rows), default=0)
+    names = max((max(cell_len(row["channel"]) + 2, cell_len(row["service"])) for row in rows), default=0)
     most = columns - 4 - len(_STATES) * (_CELL[0] + 1) - _CONDITION
     name = max(_NAME[0], min(names, _NAME[1], most))
     versions = max((cell_len(_version(row, state)) for row in rows for state in _STATES), default=0)
@@ -81,6 +83,35 @@ def _widths(rows: list[Row], columns: int) -> tuple[int, int]:
 
 
 def _rows(rows: list[Row], name: int, cell: int, columns: int, *, everything: bool) -> Iterator[Text]:
+    """One line for each channel; large groups are summed up, and only their trouble is shown."""
+    sizes = Counter(row["group"] for row in rows if row["group"])
+    summed = {group for group, size in sizes.items() if size > _FOLD and not everything}
+    yield from _channels([row for row in rows if row["group"] not in summed], name, cell, columns, everything=everything)
+    for group in sorted(summed):
+        yield from _group(group, [row for row in rows if row["group"] == group], name, cell, columns)
+
+
+def _group(group: str, rows: list[Row], name: int, cell: int, columns: int) -> Iterator[Text]:
+    """``200 channels · 187 on 2.3 · 12 deploying · 1 FAILED``, and those that need somebody."""
+    yield wrapped(_told(rows), first=Text("    ").append(_cut(group, name - 2), "bold").append(" "), columns=columns)
+    troubled = [row for row in rows if row["attention"]]
+    for row in troubled[:_FOLD]:
+        yield from _row(row, name, cell, columns)
+    if len(troubled) > _FOLD:
+        yield Text(f"    … and {len(troubled) - _FOLD} more that need somebody", "dim")
+
+
+def _told(rows: list[Row]) -> str:
+    there = Counter(_version(row, "good") for row in rows if row["settled"])
+    moving = Counter(look(row["condition"]) for row in rows if not row["settled"])
+    found = [plural(len(rows), "channel")]
+    found += [f"{number} on {version}" for version, number in there.most_common(_VERSIONS)]
+    more = sum(there.values()) - sum(number for _, number in there.most_common(_VERSIONS))
+    found += [f"{more} on others"] if more else []
+    return " · ".join([*found, *(f"{number} {shown.word}" for shown, number in moving.most_common())])
+
+
+def _channels(rows: list[Row], name: int, cell: int, columns: int, *, everything: bool) -> Iterator[Text]:
     quiet = [row for row in rows if row["settled"]]
     fold = not everything and len(quiet) > _FOLD
     for row in rows:

@@ -30,6 +30,7 @@ _LOOKS = {
     "vetoed": Look("⊘", "vetoed", "red"),
     "bad": Look("⊗", "marked bad", "red"),
     "converged": Look("●", "converged", "green"),
+    "orphaned": Look("◌", "orphaned", "dim"),
     "empty": Look("○", "nothing yet", "dim"),
 }
 
