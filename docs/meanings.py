@@ -66,7 +66,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "key": "attempts of one release with the same key share one run; default: that of the subject",
         "retries": "how often it is tried again",
         "onFail": "what happens when no try is left: the attempt waits for a person's `retry`, or fails; default: `wait` before "
-        "the deployment, `fail` after it",
+        "the deployment, else `fail`",
     },
     "Phases": {
         "": "A phase alone (`at: deployment`) or a list has no options.",

@@ -173,6 +173,12 @@ def test_validate_shows_every_mistake_with_its_place(tmp_path: Path) -> None:
     assert "2 mistakes" in done.stderr
 
 
+def test_validate_says_what_is_only_declared(tmp_path: Path) -> None:
+    (tmp_path / "x.setpoint.yaml").write_text(f"{CONFIGURATION}sources: [{{image: saas/web}}]\n")
+    said = shown(Terminal(tmp_path).ok("validate", str(tmp_path)))
+    assert said.endswith("is in order. declared, but this version does not act on it: sources (1)")
+
+
 @pytest.mark.parametrize(
     "command", ["up", "apply", "release", "status", "explain", "approve", "skip", "rollback", "history", "logs", "doctor"]
 )

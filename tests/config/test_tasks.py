@@ -57,8 +57,9 @@ def test_a_key_says_who_shares_a_run_and_may_speak_of_the_attempt(configure: Con
     assert task.key == "shop-${version}"
 
 
-def test_after_the_deployment_a_task_that_fails_fails_the_attempt(configure: Configure, shop: str) -> None:
-    task = the_task(configure, shop + "tasks: [{use: migrate, at: post-deployment, retries: 0}]")
+@pytest.mark.parametrize("phase", ["deployment", "post-deployment"])
+def test_from_the_deployment_on_a_task_that_fails_fails_the_attempt(configure: Configure, shop: str, phase: str) -> None:
+    task = the_task(configure, shop + f"tasks: [{{use: migrate, at: {phase}, retries: 0}}]")
     assert (task.on_fail, task.retries) == ("fail", 0)
 
 

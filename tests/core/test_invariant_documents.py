@@ -279,6 +279,15 @@ def test_a_violation_stops_the_line_of_its_application_once():
     assert [one.fact.id for one in watcher.did(Send)] == [f"rule/finalizedIn/app/web@production/3/{watcher.now - SETTLE}"]
 
 
+def test_another_violation_says_nothing_again_of_the_one_that_stands():
+    members = (Member(PRODUCTION), Member(GLOBEX))
+    watcher = Watcher(Invariant("rule", Require(runs="^1"), members, stop=True)).tell(says(number=1))
+    watcher.tell(says(GLOBEX, "3.0"))
+    assert [one.event.text for one in watcher.did(Record)] == ["rule: web@globex was brought to 3.0, which is not in ^1"]
+    assert len(watcher.did(Send)) == 1
+    assert len(watcher.violated) == 2
+
+
 def test_when_nothing_changes_nothing_is_written():
     watcher = Watcher(staged()).tell(says(), finalized(STAGING, "2.0"))
     before = watcher.state

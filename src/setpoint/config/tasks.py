@@ -11,6 +11,8 @@ from setpoint.model.policy import Phase, TaskUse
 from setpoint.model.selector import Selector
 from setpoint.model.tasks import TaskDefinition
 
+BEFORE = frozenset({Phase.PRE_APPROVAL, Phase.PRE_DEPLOYMENT})
+"""Phases in which a task that fails waits for a person, unless it says otherwise."""
 OWN = frozenset({"instance", "attempt"})
 """Levels of which an instance has its own run; of others a run is shared by everything below the subject."""
 
@@ -47,7 +49,7 @@ class TaskCompiler:
             ),
             key=shared if entry.key is None else self.resolver.text(instance, entry.key, level),
             retries=entry.retries,
-            on_fail=str(entry.on_fail or ("fail" if phase is Phase.POST_DEPLOYMENT else "wait")),
+            on_fail=str(entry.on_fail or ("wait" if phase in BEFORE else "fail")),
             when=when,
             override=None if entry.override is None else tuple(str(principal) for principal in entry.override),
         )

@@ -115,7 +115,7 @@ class TaskEntry(Common):
     SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
     use: Name
     with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
-    at: Annotated[str, choice("pre-approval", "pre-deployment", "post-deployment")] = "pre-deployment"
+    at: Annotated[str, choice(*(str(phase) for phase in PHASES))] = "pre-deployment"
     key: Template | None = None
     retries: Integer = 3
     on_fail: Annotated[str, choice("wait", "fail")] | None = None
