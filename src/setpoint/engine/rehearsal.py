@@ -40,6 +40,8 @@ class Committed:
 
     state: Callable[[str], Any]
     """Entity -> its state; None: it has none."""
+    scan: Callable[[str, str, int], list[tuple[str, Any]]]
+    """(kind, after, limit) -> entities with their states, in order."""
     publications: Mapping[str, AnyFact]
     subscribers: Mapping[str, Iterable[str]]
 
@@ -90,6 +92,10 @@ class Rehearsal:
         if entity in self.outcome.after:
             return self.outcome.after[entity]
         return self._committed.state(entity)
+
+    async def scan(self, kind: str, *, after: str = "", limit: int = 1000) -> list[tuple[str, Any]]:
+        """Entities of a kind as they would be by now; those that do not exist yet are left out."""
+        return [(entity, self.outcome.after.get(entity, state)) for entity, state in self._committed.scan(kind, after, limit)]
 
     # --- turns
 

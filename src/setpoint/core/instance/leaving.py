@@ -46,7 +46,8 @@ def _take_down(draft: Draft) -> None:
         return
     count, number, every = applying.count + 1, applying.watch + 1, draft.rules.poll_moving
     operation = f"{draft.entity}/apply/{count}"
-    draft.out.append(Apply(operation, draft.kept(draft.life.target).spec, Watch(number, every), down=True))
+    spec = draft.kept(draft.life.target).spec
+    draft.out.append(Apply(operation, spec, Watch(number, every, spec), down=True))
     draft.set_applying(count=count, operation=operation, spec=DOWN, taken=0, watch=number, every=every, asked=True)
 
 

@@ -215,7 +215,7 @@ class EmbeddedEngine:
             actor = world.actors.get(entity)
             return actor.durable if actor is not None else None
 
-        return Rehearsal(Committed(state, world.publications, world.subscribers), self._decide, self._clock)
+        return Rehearsal(Committed(state, world.scan, world.publications, world.subscribers), self._decide, self._clock)
 
     def look(self, entity: str) -> None:
         """A hint that what runs may have changed: look at once."""
