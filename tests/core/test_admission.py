@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from tests.core.dsl import START
 from tests.core.office import Office, entity
 
 from setpoint.core.admission import granting
+from setpoint.core.admission.state import BUDGET
 from setpoint.core.codec import Codec
 from setpoint.core.facts import AskAdmission, Ended, Need
+from setpoint.model.time import DAY
 
 
 def test_what_is_free_is_granted_at_once():
@@ -262,3 +265,33 @@ def test_an_asking_with_a_lower_number_than_one_heard_changes_nothing():
     late: AskAdmission = replace(office.asking("ann", "y"), ask=1)
     before = office.state
     assert office.tell(late).state == before
+
+
+# --- what changes while one waits, and what is spent --------------------------------------------------------------------------
+
+
+def budget(until: int, limit: int = 2) -> Need:
+    return Need(f"{BUDGET}weekly", limit, occurrence=START, until=until)
+
+
+def test_an_attempt_that_asks_anew_needs_what_it_names_now():
+    office = Office().ask("ann", "x").ask("bob", "x").ask("bob", "y", again=True)
+    assert office.granted == ["ann", "bob"]
+    assert (office.holders("x"), office.holders("y")) == (["ann"], ["bob"])
+
+
+def test_a_deployment_is_spent_when_it_begins_once_and_for_as_long_as_its_occurrence():
+    week = START + 7 * DAY
+    office = Office()
+    for who in ("ann", "bob"):
+        office.ask(who, budget(week)).begins(who).begins(who).ends(who)
+    assert office.ask("cleo", budget(week)).granted == ["ann", "bob"], "two were admitted, and their ends give nothing back"
+    assert {key: spent.count for key, spent in office.remembered.spent.items()} == {next(iter(office.remembered.spent)): 2}
+
+
+def test_what_was_spent_is_forgotten_long_after_its_occurrence():
+    office = Office().ask("ann", budget(START + DAY)).begins("ann").ends("ann")
+    office.now += 365 * DAY
+    later = Need(f"{BUDGET}weekly", 2, occurrence=office.now, until=office.now + DAY)
+    office.ask("bob", later).begins("bob")
+    assert len(office.remembered.spent) == 1

@@ -6,11 +6,11 @@ import pytest
 from tests.core.dsl import START
 
 from setpoint.core.decide import decide
-from setpoint.core.facts import ReleaseRequested, TopicStatus, Voted, Woken
+from setpoint.core.facts import Cancelled, Marked, Offered, ReleaseRequested, TopicStatus, Voted, Woken
 from setpoint.core.instructions import Publish, Record, Send
 from setpoint.core.line import KEPT_RELEASES
-from setpoint.model.people import Person
-from setpoint.model.release import Release, ServiceVersion
+from setpoint.model.people import By, Person
+from setpoint.model.release import Offer, Release, ServiceVersion, Source
 from setpoint.model.spec import Version
 
 SPECS = {"saas/web@staging": "d1", "saas/web@acme": "d2"}
@@ -87,3 +87,65 @@ def test_a_topic_of_a_mirrored_change_knows_its_release():
 def test_an_entity_of_an_unknown_kind_is_a_mistake():
     with pytest.raises(KeyError):
         decide("ghost:x", None, [], START)
+
+
+def test_an_offer_carries_all_that_the_release_says():
+    release = Release(
+        "saas",
+        {"web": ServiceVersion(Version("1.0"), {"size": 1}, Source(commit="c0ffee"))},
+        channels=("acme",),
+        author="ann",
+        reason="a fix",
+        labels={"kind": "hotfix"},
+        urgent=True,
+        automatic=True,
+        adopt=True,
+    )
+    acme = "saas/web@acme"
+    asked = ReleaseRequested(request="a", release=release, specs={acme: "d2"}, waves={"tenants": (acme,)}, at=START)
+    sent = [given.fact for given in decide("line:saas", None, [asked], START).instructions if isinstance(given, Send)]
+    (offer,) = [fact.offer for fact in sent if isinstance(fact, Offered)]
+    assert offer == Offer(
+        release=1,
+        version=Version("1.0"),
+        spec="d2",
+        parameters={"size": 1},
+        source=Source(commit="c0ffee"),
+        author="ann",
+        reason="a fix",
+        labels={"kind": "hotfix"},
+        urgent=True,
+        automatic=True,
+        adopt=True,
+        addressed=True,
+        at=START,
+        waves="tenants",
+    )
+
+
+def test_a_release_a_mark_and_a_cancellation_are_told_with_who_and_why():
+    acts = (
+        request("a", reason="a fix"),
+        Marked(by=By("bob", "loses orders"), service="web", version="1.0", bad=True),
+        Marked(by=By("cleo"), service="web", version="1.0", bad=False),
+        Cancelled(by=By("dan", "not today"), release=1),
+    )
+    events = [given.event for given in decide("line:saas", None, acts, START).instructions if isinstance(given, Record)]
+    assert [(event.text, event.by, event.release) for event in events] == [
+        ("release 1: web 1.0", By("ann", "a fix"), 1),
+        ("bob marks web 1.0 bad: loses orders", By("bob", "loses orders"), 0),
+        ("cleo marks web 1.0 good", By("cleo"), 0),
+        ("dan cancels release 1: not today", By("dan", "not today"), 1),
+    ]
+
+
+def test_what_is_published_of_a_line_is_whole_and_names_its_application():
+    acts = (request("a"), request("b"), Cancelled(by=By("ann"), release=1), Cancelled(by=By("bob"), release=2))
+    published = [given.fact for given in decide("line:saas", None, acts, START).instructions if isinstance(given, Publish)]
+    assert [(fact.application, fact.number, sorted(fact.cancelled)) for fact in published] == [("saas", 1, [1, 2])]
+
+
+def test_a_vote_is_told_with_who_and_why_and_other_facts_are_none():
+    decision = decide(TOPIC, None, [Woken(), voted("bob", yes=False, why="no")], START)
+    (event,) = [given.event for given in decision.instructions if isinstance(given, Record)]
+    assert (event.by, event.release, event.kind) == (By("bob", "no"), 7, "vote")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tests.mutation.equivalent import Equivalent
 from tests.mutation.operators import Mutant
 
 
@@ -53,3 +54,11 @@ def score(outcomes: Iterable[tuple[Mutant, str, bool]]) -> float:
         every.killed += bool(by)
         every.equivalent += equivalent and not by
     return every.score
+
+
+def stale(reviewed: Iterable[Equivalent], mutants: Iterable[Mutant]) -> Iterator[str]:
+    """Entries of the list of equivalents whose code has changed: to be looked at again, or taken off."""
+    known = {(mutant.file, mutant.function, mutant.words) for mutant in mutants}
+    for each in reviewed:
+        if (each.file, each.function, each.change) not in known:
+            yield f"no mutant any more: {each.file}: {each.function}: {each.change}"

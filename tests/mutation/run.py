@@ -111,7 +111,8 @@ def _tell(chosen: list[Mutant], known: Known, goal: float) -> int:
         for mutant in chosen
         if (result := known.of(mutant)) and result.by != CONTRADICTION
     ]
-    for line in (*report.survivors(outcomes), "", *report.table(outcomes)):
+    stale = report.stale(equivalents, all_mutants([]))
+    for line in (*report.survivors(outcomes), "", *stale, *report.table(outcomes)):
         print(line)
     return 0 if report.score(outcomes) >= goal else 1
 
