@@ -115,7 +115,9 @@ def test_the_table_counts_and_leaves_equivalents_out_of_the_score():
 def test_each_equivalent_says_why_and_one_that_is_there_no_longer_is_told():
     assert all(len(each.why) > 20 for each in reviewed())
     gone = Equivalent("topic.py", "decide", "this  →  that", "it was so once, long ago")
-    assert list(report.stale((*reviewed(), gone), run.all_mutants([])))[-1] == "no mutant any more: topic.py: decide: this  →  that"
+    assert (
+        list(report.stale((*reviewed(), gone), run.all_mutants([])))[-1] == "no mutant any more: topic.py: decide: this  →  that"
+    )
 
 
 # --- hunting --------------------------------------------------------------------------------------------------------------
