@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.dsl import START, Instance, after, approval, check, hours, version
 
+from setpoint.core.instance.explain import explain
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.policy import Accepts, Cadence, Drift, Ordering, Strategy
 from setpoint.model.time import HOUR
@@ -35,6 +36,20 @@ def test_a_member_that_waits_at_a_gate_counts():
 def test_a_member_that_failed_or_was_rolled_back_by_hand_counts_though_it_is_held_since():
     assert group().neighbour("a", "1.0").neighbour("b", rolled_back=(1,), declined={1: "held by ann"}).target == ""
     assert group().neighbour("a", "1.0").neighbour("b", revoked=(version("1.0"),), declined={1: "held by ann"}).target == ""
+
+
+def test_the_reason_is_about_the_member_that_it_is_up_to():
+    def guilty(prod: Instance) -> tuple[str, str]:
+        (found,) = explain(prod.state, prod.now)
+        return found.subject, found.text
+
+    assert guilty(group()) == (A, "tenants has not finalized 1.0 yet")
+    assert guilty(group().neighbour("a", "1.0")) == (B, "tenants has not finalized 1.0 yet")
+    assert guilty(group().neighbour("b", rolled_back=(1,))) == (B, "b rolled 1.0 back")
+    pinned = group().neighbour("a", declined={1: "pinned to 0.9"})
+    assert guilty(pinned) == (B, "tenants has not finalized 1.0 yet"), "a does not count, so it is not up to a"
+    soaking = group(soak=HOUR).neighbour("a", "1.0").wait(HOUR // 2).neighbour("b", "1.0")
+    assert guilty(soaking)[0] == B, "the last one to be through"
 
 
 def test_a_member_that_finalized_it_counts_whatever_it_declines_now():

@@ -23,6 +23,8 @@ TROUBLED = FAILED | {
 }
 _AHEAD = {"approval": 1, "calendar": 2, "cadence": 2}
 """Reasons of later phases come after those of the present one."""
+_LAST = "everything else in its phase"
+"""What a task waits for that starts when all other gates hold: they are what is to be seen to."""
 
 
 class VersionView(Answer):
@@ -148,13 +150,26 @@ def _current(seen: Seen | None) -> CurrentView | None:
 
 def headline(life: Life, reasons: Iterable[Reason]) -> Reason | None:
     """What went wrong, before what is waited for now, before what will be waited for later."""
+    return min(reasons, key=lambda reason: _rank(life, reason), default=None)
+
+
+def present(life: Life, reasons: Iterable[Reason]) -> list[Reason]:
+    """What is waited for now, or went wrong: reasons that do not only come into play when others are gone."""
+    return [reason for reason in reasons if _rank(life, reason) < _LATER]
+
+
+_LATER = (2, 0)
+
+
+def _rank(life: Life, reason: Reason) -> tuple[int, int]:
     phase = life.candidate.phase if life.candidate else (life.rollout.attempt.phase if life.rollout else "")
-
-    def rank(reason: Reason) -> tuple[int, int]:
-        later = bool(phase) and reason.phase not in {"", phase} and reason.code in _AHEAD
-        return (0 if reason.failed else 2 if later else 1, _AHEAD.get(reason.code, 0) if later else 0)
-
-    return min(reasons, key=rank, default=None)
+    if reason.failed:
+        return (0, 0)
+    if reason.code == "task" and reason.awaits == _LAST:
+        return (2, 0)
+    if phase and reason.phase not in {"", phase} and reason.code in _AHEAD:
+        return (2, _AHEAD[reason.code])
+    return (1, 0)
 
 
 def _attention(word: Condition, life: Life, reasons: Iterable[Reason]) -> str:
@@ -162,9 +177,14 @@ def _attention(word: Condition, life: Life, reasons: Iterable[Reason]) -> str:
         return "failed"
     asked = life.candidate is not None and life.candidate.phase is Phase.APPROVAL
     for reason in reasons:
-        if reason.code == "breaker" or (reason.code == "approval" and asked and not reason.failed):
+        if _asks_a_person(reason) or (reason.code == "approval" and asked and not reason.failed):
             return "you"
     return ""
+
+
+def _asks_a_person(reason: Reason) -> bool:
+    """Nothing but a person's act helps, and nobody has done this on purpose."""
+    return reason.code == "breaker" or reason.awaits == "a person" or (reason.code == "wave" and reason.awaits == "resume")
 
 
 def reason_view(reason: Reason) -> ReasonView:

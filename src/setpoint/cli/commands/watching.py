@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from setpoint.cli.options import App, Format, Home, Instance, Output, Token
+from setpoint.cli import completions
+from setpoint.cli.options import App, Format, Home, Output, Token
 from setpoint.cli.session import connected, query, show
 
 
@@ -55,16 +56,27 @@ def _watch(payload: dict[str, Any], home: Home, token: str, *, everything: bool)
 
 
 def explain(
-    target: Instance,
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="service@channel for all of its reasons; an application, channel or group – without it everything – "
+            "for what holds up those in it.",
+            autocompletion=completions.targets,
+        ),
+    ] = "",
+    everyone: Annotated[bool, typer.Option("--all", "-a", help="Name everybody who is held up, however many.")] = False,
     origins: Annotated[bool, typer.Option("--origins", help="Show the file and line that each value came from.")] = False,
     home: Home = None,
     token: Token = "",
     output: Format = Output.TABLE,
 ) -> None:
-    """Show every reason why an instance is not where it should be, and what would unblock it.
+    """Show every reason why an instance is not where it should be; of many, what holds them up, and what would unblock it.
 
     Example: setpoint explain web@production
     """
+    if "@" not in target:
+        _roll_up(target, home, token, output, everyone=everyone)
+        return
     answer = query(home, token, "explain", {"target": target})
 
     def table() -> None:
@@ -72,5 +84,17 @@ def explain(
         from setpoint.cli.render.console import say, width  # noqa: PLC0415 - as above
 
         say(*page.lines(answer, width(), origins=origins))
+
+    show(answer, output, table)
+
+
+def _roll_up(target: str, home: Home, token: str, output: Output, *, everyone: bool) -> None:
+    answer = query(home, token, "rollup", {"target": target})
+
+    def table() -> None:
+        from setpoint.cli.render import rollup as page  # noqa: PLC0415 - loads rich
+        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - as above
+
+        say(*page.lines(answer, width(), everyone=everyone))
 
     show(answer, output, table)

@@ -73,12 +73,13 @@ def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
     for reason in page["reasons"]:
         sign, style = ("✗", "bold red") if reason["failed"] else ("◷", "blue")
         yield wrapped(reason["text"], first=Text("  ").append(f"{sign} ", style), columns=columns)
-        note = " · ".join(part for part in _notes(reason, page["now"], page["instance"]["instance"]) if part)
+        note = " · ".join(part for part in notes(reason, page["now"], page["instance"]["instance"]) if part)
         if note:
             yield wrapped(note, first=Text("    "), columns=columns, style="dim")
 
 
-def _notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
+def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
+    """Since when, until when or for what, and what would unblock it; empty where that is not known."""
     yield reason["phase"]
     yield f"since {since}" if (since := ago(reason["since"], now)) else ""
     yield (

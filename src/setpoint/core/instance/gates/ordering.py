@@ -29,23 +29,22 @@ def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant) -> Rea
     counting = _counting(ordering, life, offer)
     if not counting:
         return None if ordering.allow_empty or not ordering.instances else _nobody(ordering, life, offer)
-    met, soaking = 0, []
+    met, soaking = 0, list[tuple[Instant, str]]()
     for instance in counting:
         finalized = finalized_at(life, instance, offer)
         if finalized is not None and min(finalized, now) + ordering.soak <= now:
             met += 1
         elif finalized is not None:
-            soaking.append(min(finalized, now) + ordering.soak)
+            soaking.append((min(finalized, now) + ordering.soak, instance))
     need = min(ordering.need, len(counting)) or len(counting)
     if met >= need:
         return None
-    names = _names(ordering)
-    until = sorted(soaking)[need - met - 1] if len(soaking) >= need - met else None
-    if until is not None:
-        text = f"{offer.version.name} soaks in {names} for another {approximate_duration(until - now + 999)}"
-    else:
-        text = _upstream_story(ordering, life, offer, names)
-    return _wait(ordering, text, offer, until)
+    if len(soaking) >= need - met:
+        until, last = sorted(soaking)[need - met - 1]
+        text = f"{offer.version.name} soaks in {_names(ordering)} for another {approximate_duration(until - now + 999)}"
+        return _wait(ordering, text, offer, last, until)
+    guilty, text = _upstream_story(ordering, life, offer, counting)
+    return _wait(ordering, text, offer, guilty)
 
 
 def _counting(ordering: Ordering, life: Life, offer: Offer) -> list[str]:
@@ -76,36 +75,38 @@ def passed_over(life: Life, instance: str, offer: Offer) -> bool:
 def _nobody(ordering: Ordering, life: Life, offer: Offer) -> Reason:
     whys = ", ".join(f"{channel_of(one)} ({_declines(life, one, offer)})" for one in ordering.instances[:_SHOWN])
     more = f" and {len(ordering.instances) - _SHOWN} more" if len(ordering.instances) > _SHOWN else ""
-    return _wait(ordering, f"nobody in {_names(ordering)} takes {offer.version.name}: {whys}{more}", offer, None)
+    return _wait(ordering, f"nobody in {_names(ordering)} takes {offer.version.name}: {whys}{more}", offer, ordering.instances[0])
 
 
 def _names(ordering: Ordering) -> str:
     return ", ".join(ordering.channels or tuple(channel_of(instance) for instance in ordering.instances))
 
 
-def _wait(ordering: Ordering, text: str, offer: Offer, until: Instant | None) -> Reason:
+def _wait(ordering: Ordering, text: str, offer: Offer, guilty: str, until: Instant | None = None) -> Reason:
     return Reason(
         "ordering",
         text,
         phase=Phase.PRE_APPROVAL,
         gate=ordering.name,
-        subject=ordering.instances[0],
+        subject=guilty,
         until=until,
         awaits="" if until else f"{offer.version.name} finalized in {_names(ordering)}",
         unblock=f"skip {ordering.name}",
     )
 
 
-def _upstream_story(ordering: Ordering, life: Life, offer: Offer, names: str) -> str:
-    for instance in ordering.instances:
+def _upstream_story(ordering: Ordering, life: Life, offer: Offer, counting: list[str]) -> tuple[str, str]:
+    """The earlier instance that it is up to, and what is known of it."""
+    for instance in counting:
         neighbour = life.neighbours.get(instance)
         if neighbour is None:
             continue
         if offer.release in neighbour.rolled_back or offer.version in neighbour.revoked:
-            return f"{channel_of(instance)} rolled {offer.version.name} back"
+            return instance, f"{channel_of(instance)} rolled {offer.version.name} back"
         if why := neighbour.declined.get(offer.release):
-            return f"{channel_of(instance)} has not finalized {offer.version.name}: {why}"
-    return f"{names} has not finalized {offer.version.name} yet"
+            return instance, f"{channel_of(instance)} has not finalized {offer.version.name}: {why}"
+    lacking = next(one for one in counting if finalized_at(life, one, offer) is None)
+    return lacking, f"{_names(ordering)} has not finalized {offer.version.name} yet"
 
 
 def finalized_at(life: Life, instance: str, offer: Offer) -> Instant | None:

@@ -1,0 +1,146 @@
+"""What holds up many: instances grouped by what stands at the end of what each of them waits for. Pure.
+
+An instance waits for what its first reason is about. Where that is another instance, or something that other instances have,
+the way leads on, until there is nobody further to ask: there is the leaf. Circles end where they close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from setpoint.core.admission.state import LEASE, WAVE, AdmissionState, Passage
+from setpoint.core.admission.waves import FAILED, FINALIZED, OUT
+from setpoint.model.policy import GroupWaves
+from setpoint.model.reasons import Reason
+
+_MOVING = frozenset({"runtime", "apply"})
+"""Reasons whose sentences tell how far each one is: they are one whatever their words."""
+
+
+class Culprit(msgspec.Struct, frozen=True, gc=False):
+    """One thing, and everybody whom it keeps from going on."""
+
+    reason: Reason
+    """As the one tells it who has waited for it the longest; ``until`` is the next look at any of them."""
+    leaves: tuple[str, ...]
+    """Instances that have the reason themselves, asked about or not."""
+    behind: tuple[str, ...]
+    """Of those asked about, the ones that wait for a leaf; sorted."""
+    through: tuple[str, ...] = ()
+    """Instances between both, where there are some."""
+
+    @property
+    def held_up(self) -> int:
+        """How many do not go on because of it."""
+        return len({*self.leaves, *self.behind})
+
+
+First = Mapping[str, Reason | None]
+"""Instance -> the reason that matters most for it; None: it has none."""
+Takers = Mapping[str, Sequence[str]]
+"""Unit of admission -> instances that have it, or that it waits for."""
+
+
+class _Way(msgspec.Struct, frozen=True):
+    """From an instance to where its waiting ends."""
+
+    path: tuple[str, ...]
+    reason: Reason
+    """Of the leaf, which is last."""
+
+
+def culprits(asked: Mapping[str, Iterable[Reason]], first: First, takers: Takers) -> list[Culprit]:
+    """What holds up those who are asked about, each for all of its own reasons, and others on the way for their first one.
+
+    What failed comes first, then what holds up most, then what does so longest.
+    """
+    found: dict[tuple[str, ...], list[_Way]] = {}
+    for instance in sorted(asked):
+        for reason in asked[instance]:
+            way = _way(instance, reason, first, takers)
+            found.setdefault(_key(way.reason), []).append(way)
+    all_of_them = [_culprit(ways) for ways in found.values()]
+    return sorted(all_of_them, key=lambda one: (not one.reason.failed, -one.held_up, one.reason.since, one.reason.text))
+
+
+def leads_to(reason: Reason, takers: Takers) -> Sequence[str]:
+    """Instances that a reason is about, the likeliest first. What ends by itself, or by a person's word, leads to nobody."""
+    subject = reason.subject
+    if reason.until is not None or reason.awaits == "resume":
+        return ()
+    if subject.startswith((LEASE, WAVE)):
+        return takers.get(subject, ())
+    instance = subject.removeprefix("instance:")
+    return (instance,) if "@" in instance and ":" not in instance else ()
+
+
+def takers_of(admission: AdmissionState | None) -> dict[str, tuple[str, ...]]:
+    """Who has each lease, and whom the waves of each group wait for, so that the way leads on to them."""
+    if admission is None:
+        return {}
+    found = {
+        unit: tuple(name for key in keys if (place := admission.places.get(key)) for name in _names(place.asker, place.members))
+        for unit, keys in admission.holders.items()
+        if unit.startswith(LEASE)
+    }
+    for passage in reversed(admission.passages.values()):
+        unit = WAVE + passage.group
+        found[unit] = (*found.get(unit, ()), *_behindhand(passage, admission.groups.get(passage.group)))
+    return found
+
+
+def _behindhand(passage: Passage, rules: GroupWaves | None) -> Iterator[str]:
+    """Instances that the last open wave waits for: those that failed, then those still to come."""
+    wave = rules.waves[passage.open - 1] if rules and passage.open <= len(rules.waves) else None
+    channels = [channel for channel in wave.channels if channel in passage.members] if wave else []
+    for wanted in (FAILED, None):
+        for channel in channels:
+            if passage.channels.get(channel) == wanted:
+                yield from (one for one in passage.members[channel] if not _is_through(passage, one))
+
+
+def _is_through(passage: Passage, instance: str) -> bool:
+    stance = passage.stances.get(instance)
+    return stance is not None and stance.state in {FINALIZED, OUT}
+
+
+def _names(asker: str, members: tuple[str, ...]) -> tuple[str, ...]:
+    return members or (asker.partition(":")[2],)
+
+
+def _way(start: str, reason: Reason, first: First, takers: Takers) -> _Way:
+    path = [start]
+    while onward := [one for one in leads_to(reason, takers) if first.get(one)]:
+        fresh = next((one for one in onward if one not in path), None)
+        path = [*path, fresh] if fresh else _closed(path, onward[0])
+        reason = first.get(path[-1]) or reason
+        if fresh is None:
+            break
+    return _Way(tuple(path), reason)
+
+
+def _closed(path: list[str], again: str) -> list[str]:
+    """The way ran into itself: the first by name of the circle stands for it, from wherever one comes."""
+    before, circle = path[: path.index(again)], path[path.index(again) :]
+    leaf = min(circle)
+    return [*before, leaf] if before or path[0] == leaf else [path[0], leaf]
+
+
+def _key(reason: Reason) -> tuple[str, ...]:
+    """Reasons with the same key are one thing to see to."""
+    what = reason.subject or ("" if reason.code in _MOVING and not reason.failed else reason.text)
+    return (reason.code, reason.gate, what)
+
+
+def _culprit(ways: list[_Way]) -> Culprit:
+    told = min((way.reason for way in ways), key=lambda reason: (reason.since, reason.text))
+    looks = [way.reason.until for way in ways if way.reason.until is not None]
+    leaves = {way.path[-1] for way in ways}
+    return Culprit(
+        msgspec.structs.replace(told, until=min(looks, default=None)),
+        tuple(sorted(leaves)),
+        tuple(sorted({way.path[0] for way in ways} - leaves)),
+        tuple(sorted({between for way in ways for between in way.path[1:-1]})),
+    )
