@@ -207,6 +207,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "after": "orderings, all of which must hold; a text is a channel or a group",
         "strategy": "which release is taken; default `newest-ready`: the newest that is complete, else the newest",
         "mirror": "take what this channel finalized, back as well as forth; instead of `strategy`",
+        "startFrom": "a channel that is new starts with what this one has finalized, not with the newest release",
         "accepts": "which versions are taken at all; a text is a range",
         "cadence": "a window that admits `max` (1 if it is not given) finalized releases per occurrence",
         "timezone": "of calendars and cadence here",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.control.house import EVE, RUNTIME, SERVICE, documents, house
+from tests.control.house import EVE, RUNTIME, SERVICE, documents, files, house
 
 from setpoint.control.errors import NotFound, Refused
 
@@ -75,3 +75,47 @@ async def test_a_group_in_which_everybody_mirrors_takes_no_releases(tmp_path: Pa
     async with house(tmp_path, mirrors.replace("    after: staging\n", "")) as found:
         with pytest.raises(Refused, match="tenants has no channel that takes releases"):
             await found.release("1.0", channels=["tenants"])
+
+
+STARTING = """
+kind: Application
+name: saas
+channels:
+  - {name: staging, runtime: pretend}
+  - {name: production, runtime: pretend, after: staging}
+  - name: tenants
+    runtime: pretend
+    each: {items: [{name: acme}, {name: hooli}]}
+    after: production
+    startFrom: production
+"""
+
+
+async def test_new_channels_start_with_what_another_has_finalized(tmp_path: Path) -> None:
+    two = STARTING.partition("  - name: tenants")[0]
+    async with house(tmp_path, documents(RUNTIME, SERVICE, two)) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        await found.release("1.1", channels=["staging"])
+        await found.good("web@staging", "1.1")
+        await found.do("hold", target="production", why="not today")
+        preview = await found.ask("preview", **files(documents(RUNTIME, SERVICE, STARTING)))
+        assert [(one.services, one.channels) for one in preview.releases] == [
+            ({"web": "1.1"}, []),
+            ({"web": "1.0"}, ["tenants-acme", "tenants-hooli"]),
+        ]
+        assert preview.releases[0].instances == ["saas/web@staging", "saas/web@production"]
+        await found.apply(documents(RUNTIME, SERVICE, STARTING))
+        await found.good("web@tenants-acme", "1.0")
+        await found.good("web@tenants-hooli", "1.0")
+        again = await found.ask("preview", **files(documents(RUNTIME, SERVICE, STARTING).replace("VERSION:", "NAME:")))
+        assert [one.services for one in again.releases] == [{"web": "1.1"}]
+        await found.do("resume", target="production")
+        await found.release("1.2")
+        await found.good("web@tenants-acme", "1.2")
+
+
+async def test_where_nothing_is_finalized_to_start_from_a_new_channel_is_like_any_other(tmp_path: Path) -> None:
+    async with house(tmp_path, documents(RUNTIME, SERVICE, STARTING)) as found:
+        await found.release("1.0")
+        await found.good("web@tenants-hooli", "1.0")

@@ -57,6 +57,7 @@ class ChannelDefinition(msgspec.Struct, frozen=True):
     """Names of the channels it comes after."""
     strategy: str = "newest-ready"
     mirror: str = ""
+    start_from: str = ""
     timezone: str = "UTC"
     description: str = ""
     links: dict[str, str] = {}
@@ -410,6 +411,7 @@ def _channel_definition(channel: ChannelFields, zone: str, group: str, before: t
         after=before,
         strategy="mirror" if channel.mirror else str(channel.strategy or "newest-ready"),
         mirror=str(channel.mirror or ""),
+        start_from=str(channel.start_from or ""),
         timezone=str(channel.timezone or zone),
         description=str(channel.description or ""),
         links=plain(channel.links),

@@ -130,8 +130,9 @@ class _References:
             self._known(service, self._catalog.services(application), "service", label, "services", of=owner)
         for number, after in enumerate(channel.after):
             self._after(application, entry, after, number, neighbours)
-        if channel.mirror:
-            self._other_channel(application, entry, channel.mirror, "mirror")
+        for field, other in (("mirror", channel.mirror), ("startFrom", channel.start_from)):
+            if other:
+                self._other_channel(application, entry, other, field)
         if channel.each is None:
             for key in ("overrides", "together"):
                 if key in entry.tree:
@@ -203,16 +204,16 @@ class _References:
                 "Name another channel, or leave it out.",
             )
             return
-        if field == "mirror" and name in groups:
+        if field != "after" and name in groups:
             self._add(
                 "group-as-channel",
                 name,
                 entry.label,
-                f'`{field}` names "{name}", which is a group: it follows one channel.',
+                f'`{field}` names "{name}", which is a group: it is about one channel.',
                 f"Name one of its channels: {listing(groups[name].members, most=4) or 'it has none yet'}.",
             )
             return
-        known = self._catalog.channels(application) if field == "mirror" else self._catalog.places(application)
+        known = self._catalog.places(application) if field == "after" else self._catalog.channels(application)
         self._known(name, known, "channel", entry.label, field, of=f'application "{application}"')
 
     def _owned(self, application: str, entry: Entry[Any]) -> bool:

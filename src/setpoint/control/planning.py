@@ -12,6 +12,7 @@ from setpoint.control.act import Act
 from setpoint.control.compiling import Wish, compile_all, followers, named
 from setpoint.control.errors import ControlError
 from setpoint.control.instances import line_of, state_of
+from setpoint.control.starting import Start, starts
 from setpoint.control.targets import parts
 from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy
@@ -29,7 +30,9 @@ class AutomaticRelease:
     """Named ones and those that follow."""
     channels: list[str] = field(default_factory=list)
     """Empty: everywhere. Where only channels are new: those."""
-    why: str = ""
+    why: str = "the configuration of what runs changed"
+    versions: dict[str, ServiceVersion] = field(default_factory=dict)
+    """Service -> the very version, where it is one that was released before."""
 
     @property
     def digest(self) -> str:
@@ -48,6 +51,8 @@ class Plan:
     """Instances that were never configured."""
     releases: list[AutomaticRelease] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    starting: frozenset[str] = frozenset()
+    """Those of ``new`` that start with what another channel finalized."""
 
     @property
     def digest(self) -> str:
@@ -80,6 +85,8 @@ async def _plan_application(act: Act, configuration: Configuration, application:
     line = await line_of(act, application)
     changed: dict[str, Wish] = {}
     extended: dict[str, Wish] = {}
+    starting = await starts(act, configuration, application, plan.new)
+    plan.starting |= {one for start in starting for one in start.instances}
     for service in configuration.services(application):
         wish = await _wish(act, configuration, application, service, line, plan)
         latest = line.latest.get(service)
@@ -93,6 +100,24 @@ async def _plan_application(act: Act, configuration: Configuration, application:
             plan.waiting.append(f"{application}/{service}: what it runs changed; that rides on its next release")
     await _add(act, configuration, application, changed, [], plan)
     await _extend(act, configuration, application, extended, plan)
+    for start in starting:
+        await _start(act, configuration, application, start, plan)
+
+
+async def _start(act: Act, configuration: Configuration, application: str, start: Start, plan: Plan) -> None:
+    """After any other release, so that it is the newest there."""
+    wishes: dict[str, Wish] = {
+        service: (offer.version.name, dict(offer.parameters), offer.source) for service, offer in start.offers.items()
+    }
+    release = AutomaticRelease(
+        application,
+        wishes,
+        [*start.instances, *followers(configuration, application, start.instances)],
+        start.channels,
+        f"{', '.join(start.channels)} starts with what {start.origin} finalized",
+        {name: ServiceVersion(offer.version, offer.parameters, offer.source) for name, offer in start.offers.items()},
+    )
+    await _propose(act, configuration, release, plan)
 
 
 def _rides(configuration: Configuration, application: str, service: str) -> bool:
@@ -124,13 +149,19 @@ async def _add(
     if not wishes:
         return
     to = named(configuration, application, wishes, channels) if channels or not mirrors else []
+    to = [one for one in to if one not in plan.starting]
     behind = followers(configuration, application, to)
     behind += [one for one in _of(configuration, application, wishes, mirrors) if one not in (*to, *behind)]
-    release = AutomaticRelease(application, wishes, [*to, *behind], channels)
+    await _propose(act, configuration, AutomaticRelease(application, wishes, [*to, *behind], channels), plan)
+
+
+async def _propose(act: Act, configuration: Configuration, release: AutomaticRelease, plan: Plan) -> None:
+    """Only what can be compiled."""
+    line = await line_of(act, release.application)
     try:
-        await compile_all(configuration, await line_of(act, application), application, wishes, release.instances)
+        await compile_all(configuration, line, release.application, release.wishes, release.instances)
     except ControlError as error:
-        plan.waiting.append(f"{application}: {error.message}")
+        plan.waiting.append(f"{release.application}: {error.message}")
         return
     if release.instances:
         plan.releases.append(release)
@@ -142,7 +173,7 @@ def _of(configuration: Configuration, application: str, services: dict[str, Wish
 
 
 def _brought(plan: Plan, application: str, service: str) -> list[str]:
-    return [one for one in plan.new if parts(one)[:2] == (application, service)]
+    return [one for one in plan.new if parts(one)[:2] == (application, service) and one not in plan.starting]
 
 
 async def _wish(
@@ -169,7 +200,12 @@ async def _newest_untroubled(
     vetoes = [veto for state in states for veto in state.life.vetoes]
     for release in reversed(line.releases):
         wanted = release.services.get(service)
-        if wanted is None or release.number in line.cancelled or f"{service}/{wanted.version.name}" in line.bad:
+        if (
+            wanted is None
+            or (release.automatic and release.channels)
+            or release.number in line.cancelled
+            or f"{service}/{wanted.version.name}" in line.bad
+        ):
             continue
         if not any(veto.release == release.number or veto.version == wanted.version for veto in vetoes):
             return wanted

@@ -40,7 +40,8 @@ class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     requests: dict[str, int] = {}
     """Request -> number, the most recent ones: the same request twice is one release."""
     latest: dict[str, ServiceVersion] = {}
-    """Service -> what its newest release asks for; parameters are carried over from it."""
+    """Service -> what its newest release asks for; parameters are carried over from it. What an automatic one brings to new
+    channels only was released before."""
     published: int = 0
     bad: dict[str, Standing] = {}
     """``service/version`` -> who said so."""
@@ -118,12 +119,13 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     for instance, spec in sorted(fact.specs.items()):
         offer = replace(_offer(state, release, instance, spec, fact), waves=waves.get(instance, ""))
         out.append(Send(f"instance:{instance}", Offered(offer=offer)))
+    extends = release.automatic and bool(release.channels)
     return replace(
         state,
         number=release.number,
         releases=(*state.releases, release)[-KEPT_RELEASES:],
         requests=dict(list({**state.requests, fact.request: release.number}.items())[-KEPT_REQUESTS:]),
-        latest={**state.latest, **release.services},
+        latest={**release.services, **state.latest} if extends else {**state.latest, **release.services},
     )
 
 

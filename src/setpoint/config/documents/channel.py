@@ -176,15 +176,14 @@ class Each(Node):
 class ChannelFields(Labelled, Gated):
     """A channel in place, below its application; with ``each`` a group of channels."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {
-        "startFrom": "channels that start from another",
-    }
+    LATER: ClassVar[AnyMapping[str, str]] = {}
     runtime: Name = "local"
     runtimes: MapOf[Name, Name] = Field(default_factory=dict)
     services: Several[Name] | None = None
     after: Several[After] = ()
     strategy: Annotated[str, choice("newest-ready", "newest", "every", "manual")] | None = None
     mirror: Name | None = None
+    start_from: Name | None = None
     accepts: Accepts | None = None
     cadence: Cadence | None = None
     timezone: Zone | None = None

@@ -246,10 +246,10 @@ async def _release(act: Act, wanted: AutomaticRelease, request: str) -> int:
     compiled = await compile_all(act.control.configuration, line, wanted.application, wanted.wishes, wanted.instances)
     release = Release(
         application=wanted.application,
-        services=compiled.services,
+        services=compiled.services | wanted.versions,
         channels=tuple(wanted.channels),
         author=act.person.name,
-        reason="the configuration of what runs changed",
+        reason=wanted.why,
         automatic=True,
     )
     return await submit(act, release, compiled, request)
