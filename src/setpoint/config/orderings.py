@@ -143,6 +143,7 @@ def _ordering(
         soak=entry.soak,
         need=needed(entry.need, len(present)),
         members=tuple(neighbours.instance(instance, name) for name in present if name in meant.members),
+        allow_empty=bool(entry.allow_empty),
         when=when,
         override=None if entry.override is None else tuple(str(principal) for principal in entry.override),
     )

@@ -31,7 +31,9 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     automatic: bool = False
     """Made by a changed configuration, not by a person: lifts no veto."""
     alone: bool = False
-    """A person sends only part of services that are ``together``."""
+    """A person sends only part of services that are ``together``, or wants each to move by itself: nobody in it is a set."""
+    together: bool = False
+    """A person wants everything that it names in a channel to move as one, configured so or not."""
     adopt: bool = False
     """It runs there already, a person says: nothing is applied, and a look has to show it."""
     at: Instant = 0

@@ -19,9 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def release(
-    versions: Annotated[
-        list[str], typer.Argument(metavar="SERVICE=VERSION...", help="What to release; several move as one release.")
-    ],
+    versions: Annotated[list[str], typer.Argument(metavar="SERVICE=VERSION...", help="What to release.")],
     to: Annotated[list[str] | None, typer.Option("--to", help="Only to this channel; may be repeated.")] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="A parameter: name=value, or service.name=value.")] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", help="A gate that shall not count; needs --why.")] = None,
@@ -30,6 +28,10 @@ def release(
     urgent: Annotated[
         bool, typer.Option("--urgent", help="A hot fix: goes before what is under way; skips nothing by itself.")
     ] = False,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Only part of services that move together, or each of them by itself.")
+    ] = False,
+    together: Annotated[bool, typer.Option("--together", help="All services named start, finish and go back as one.")] = False,
     label: Annotated[list[str] | None, typer.Option("--label", help="A label of the release: key=value.")] = None,
     repository: Annotated[str, typer.Option("--repository", help="Where the version came from.")] = "",
     commit: Annotated[str, typer.Option("--commit", help="The commit that it was built from.")] = "",
@@ -59,6 +61,8 @@ def release(
         "why": why or reason,
         "labels": dict(_pair(one, "--label", "key=value") for one in label or []),
         "urgent": urgent,
+        "alone": alone,
+        "together": together,
         "skip": skip or [],
     }
     with connected(home, token) as client:

@@ -14,6 +14,7 @@ from setpoint.control.compiling import Compiled, Wish, compile_all, followers, n
 from setpoint.control.errors import Malformed, Refused, Unavailable
 from setpoint.control.gates import EVERY, skippable
 from setpoint.control.instances import line_of
+from setpoint.control.moving import check_whole, sets
 from setpoint.control.permissions import Permission, require
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import application as find_application
@@ -56,6 +57,10 @@ class ReleaseRequest(Request):
     why: Text = ""
     labels: dict[str, Text] = Field(default_factory=dict)
     urgent: bool = False
+    alone: bool = False
+    """Each service moves by itself, although the configuration says that some move together."""
+    together: bool = False
+    """In each channel all services named move as one."""
     skip: list[str] = Field(default_factory=list)
     """Gates not to wait for, at every instance named."""
 
@@ -103,6 +108,10 @@ async def _checked(act: Act, request: ReleaseRequest) -> tuple[str, ReleaseReque
     request = _to_channels(act, owner, request)
     instances = named(configuration, owner, request.services, request.channels)
     _check_reach(owner, request, instances)
+    if request.alone and request.together:
+        raise Malformed("A release cannot be both `alone` and `together`.", "Leave one out.")
+    if not request.alone:
+        check_whole(configuration, owner, instances)
     await _check_skips(act, request, instances)
     return owner, request, instances
 
@@ -121,6 +130,8 @@ async def _release(act: Act, request: ReleaseRequest, owner: str, instances: lis
         reason=request.why,
         labels=request.labels,
         urgent=request.urgent,
+        alone=request.alone,
+        together=request.together,
     )
     number = await submit(act, wanted, compiled, act.request)
     versions = {name: wanted.version for name, wanted in request.services.items()}
@@ -143,6 +154,7 @@ async def submit(act: Act, wanted: Release, compiled: Compiled, request: str) ->
         specs=specs,
         parameters=parameters,
         after=compiled.after,
+        sets=sets(act.control.configuration, wanted, compiled.specs),
         floors=compiled.floors,
     )
     await act.control.engine.post(f"line:{wanted.application}", fact, dedup=f"release:{wanted.application}:{request}")

@@ -1,0 +1,417 @@
+"""Instances of one release that move as one: the set, and one of its members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.core.dsl import LEADS, NAME, START, Instance, approval, check, hours
+
+from setpoint.core.decide import decide
+from setpoint.core.facts import (
+    AskAdmission,
+    Began,
+    Ended,
+    Granted,
+    LineStatus,
+    Need,
+    Queued,
+    Returned,
+    SetFormed,
+    SetStatus,
+    SetVote,
+    Standing,
+)
+from setpoint.core.instance.explain import explain
+from setpoint.core.instructions import Send
+from setpoint.core.sets import SetState
+from setpoint.model.people import By
+from setpoint.model.reasons import Reason
+from setpoint.model.time import HOUR, MINUTE
+
+SET = "set:app/production#2"
+A, B, C = "app/a@production", "app/b@production", "app/c@production"
+LEASE = Need("lease:runtime:local", 1)
+
+
+class Set:
+    """The set, told in words what its members say."""
+
+    def __init__(self, *members: str, after: dict[str, tuple[str, ...]] | None = None) -> None:
+        self.state: SetState | None = None
+        self.out: list[Any] = []
+        self.numbers: dict[str, int] = {}
+        self.tell(SetFormed(release=2, members=members or (A, B), after=after or {}))
+
+    def tell(self, *facts: Any) -> Set:
+        decision = decide(SET, self.state, facts, START)
+        assert isinstance(decision.state, SetState)
+        self.state, self.out = decision.state, [given.fact for given in decision.instructions if isinstance(given, Send)]
+        return self
+
+    def vote(self, state: str, *members: str, number: int = 0, **more: Any) -> Set:
+        epoch = {"epoch": more.pop("epoch", self.epoch)} if state in {"ready", "locked"} else {}
+        for member in members or (A, B):
+            self.numbers[member] = number or self.numbers.get(member, 0) + 1
+            reason = more.get("reason", f"is {state}")
+            told = {**epoch, **more, "reason": reason}
+            self.tell(SetVote(member=member, number=self.numbers[member], state=state, **told))
+        return self
+
+    def gone(self) -> Set:
+        return self.vote("ready").vote("locked").vote("begun")
+
+    @property
+    def status(self) -> SetStatus:
+        assert self.state
+        assert self.state.status
+        return self.state.status
+
+    @property
+    def epoch(self) -> int:
+        return self.state.epoch if self.state else 1
+
+    @property
+    def stage(self) -> str:
+        return self.status.stage
+
+
+# --- the set ---------------------------------------------------------------------------------------------------------------
+
+
+def test_it_goes_once_all_were_ready_and_all_are_locked():
+    both = Set().vote("ready", A)
+    assert (both.stage, both.status.waiting) == ("gathering", {B: ""})
+    assert both.vote("ready", B).stage == "preparing"
+    assert both.vote("locked", A).stage == "preparing"
+    assert both.vote("locked", B).stage == "going"
+    assert both.status.start == (A, B)
+
+
+def test_none_is_finalized_before_all_have_passed():
+    both = Set().gone().vote("passed", A)
+    assert both.stage == "going"
+    assert both.vote("passed", B).stage == "finalizing"
+    assert both.vote("ended", A).stage == "finalizing"
+    assert both.vote("ended", B).stage == "ended"
+
+
+def test_half_a_set_fails_and_all_go_back():
+    both = Set().gone().vote("passed", A).vote("failed", B, reason="it is unhealthy")
+    assert (both.stage, both.status.reason) == ("going-back", "b: it is unhealthy")
+
+
+def test_it_gathers_anew_once_everybody_heard_of_it_and_is_back():
+    both = Set().gone().vote("failed", B)
+    both.vote("vetoed", B, back=1)
+    assert both.stage == "going-back"
+    both.vote("vetoed", A)
+    assert both.stage == "going-back"
+    both.vote("failed", A, back=1)
+    assert both.stage == "going-back"
+    both.vote("vetoed", A, back=1)
+    assert (both.stage, both.status.epoch) == ("gathering", 2)
+
+
+def test_a_member_that_failed_before_is_waited_for_when_another_is_retried():
+    both = Set().gone().vote("failed").vote("vetoed", back=1)
+    assert both.vote("ready", A).stage == "gathering"
+    assert both.status.waiting == {B: "is vetoed"}
+    assert both.vote("ready", B).stage == "preparing"
+
+
+def test_a_no_before_it_goes_only_takes_it_back_to_gathering():
+    both = Set().vote("ready").vote("locked", A).vote("waiting", A)
+    assert (both.stage, both.status.epoch) == ("gathering", 2)
+
+
+def test_a_no_after_it_was_told_to_go_is_a_failure():
+    both = Set().vote("ready").vote("locked").vote("begun", A).vote("waiting", B, reason="waits at alerts")
+    assert (both.stage, both.status.reason) == ("going-back", "b: waits at alerts")
+
+
+def test_who_was_locked_before_it_gathered_anew_must_lock_again():
+    both = Set().vote("ready").vote("locked", B).vote("waiting", A).vote("ready", A)
+    assert both.stage == "gathering"
+    both.vote("ready", B).vote("locked", A)
+    assert both.stage == "preparing"
+    assert both.vote("locked", B).stage == "going"
+
+
+def test_a_vote_that_comes_late_changes_nothing():
+    both = Set().vote("ready", A, number=5)
+    assert both.vote("waiting", A, number=4).vote("ready", B).stage == "preparing"
+
+
+def test_votes_may_come_before_it_is_formed():
+    early = decide(SET, None, [SetVote(member=A, number=1, state="ready", epoch=1)], START)
+    assert early.instructions == ()
+    formed = decide(SET, early.state, [SetFormed(release=2, members=(A, B))], START).state
+    assert formed.status.waiting == {B: ""}
+
+
+def test_a_rejection_by_one_members_topic_ends_it_for_all():
+    both = Set().vote("waiting", A).vote("vetoed", B, reason="ann rejected it")
+    assert (both.stage, both.status.reason) == ("going-back", "b: ann rejected it")
+
+
+def test_a_member_that_does_not_take_it_makes_the_others_wait():
+    both = Set().vote("ready", A).vote("gone", B, reason="pinned to 0.9")
+    assert (both.stage, both.status.waiting) == ("gathering", {B: "pinned to 0.9"})
+
+
+def test_a_newer_release_that_one_member_began_takes_it_out_for_all():
+    both = Set().vote("ready", A).vote("out", B, reason="1.1 was begun (release 3)")
+    assert both.status.out == "b: 1.1 was begun (release 3)"
+
+
+def test_a_member_that_left_the_configuration_is_not_waited_for():
+    assert Set().vote("left", B).vote("ready", A).vote("locked", A).stage == "going"
+
+
+def test_a_member_that_is_there_already_is_not_waited_for():
+    both = Set().vote("ended", B).vote("ready", A).vote("locked", A).vote("passed", A)
+    assert both.stage == "finalizing"
+    assert Set().vote("ended").stage == "ended"
+
+
+def test_members_start_in_the_order_that_their_after_asks():
+    three = Set(A, B, C, after={B: (A,), C: (B,)})
+    three.vote("ready", A, B, C).vote("locked", A, B, C)
+    assert three.status.start == (A,)
+    three.vote("begun", A)
+    assert three.vote("passed", A).status.start == (A, B)
+    assert three.vote("passed", B).status.start == (A, B, C)
+
+
+def test_it_is_as_ready_as_the_least_of_its_members():
+    both = Set().vote("waiting", A, level=2)
+    assert both.status.level == 0
+    assert both.vote("waiting", B, level=1).status.level == 1
+
+
+def test_overlapping_sets_are_two_each_with_its_own_votes():
+    """The newer one takes its members out of the older, whose other members then drop that."""
+    older = Set(A, B).vote("ready", A).vote("out", B, reason="2.0 was begun (release 3)")
+    newer = Set(B, C).vote("ready", B, C).vote("locked", B, C)
+    assert (older.stage, newer.stage) == ("gathering", "going")
+
+
+# --- admission ----------------------------------------------------------------------------------------------------------------
+
+
+def test_admission_is_asked_for_all_members_at_once():
+    both = Set().vote("ready", needs=(LEASE,))
+    (asked,) = both.out
+    assert isinstance(asked, AskAdmission)
+    assert (asked.needs, asked.members) == ((LEASE, LEASE), (A, B))
+    both.tell(Queued(ask=asked.ask, number=1, reasons=(Reason("limit", "waits for a lease"),)))
+    assert (both.stage, both.status.queued[0].text) == ("gathering", "waits for a lease")
+    assert both.tell(Granted(ask=asked.ask)).stage == "preparing"
+
+
+def test_what_was_granted_is_given_back_when_a_member_says_no_and_asked_for_anew():
+    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("waiting", A)
+    assert both.out == [Returned(asker=SET, ask=1)]
+    (asked,) = both.vote("ready", needs=(LEASE,)).out
+    assert asked.ask == 2
+
+
+def test_a_grant_that_comes_too_late_is_given_back():
+    both = Set().vote("ready", needs=(LEASE,)).vote("waiting", A).tell(Granted(ask=1))
+    assert both.out == [Returned(asker=SET, ask=1)]
+
+
+def test_nothing_is_given_back_once_a_task_was_started():
+    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("waiting", A, committed=True)
+    assert (both.out, both.stage) == ([], "gathering")
+
+
+def test_leases_are_free_when_all_is_over():
+    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("locked", needs=(LEASE,))
+    assert both.out == [Began(asker=SET, ask=1)]
+    both.vote("passed").vote("ended")
+    assert both.out == [Ended(asker=SET, ask=1)]
+
+
+def test_a_set_that_is_out_gives_its_place_up():
+    both = Set().vote("ready", needs=(LEASE,)).vote("out", B)
+    assert both.out == [Returned(asker=SET, ask=1, gone=True)]
+
+
+# --- a member -------------------------------------------------------------------------------------------------------------------
+
+
+class Member(Instance):
+    """An instance that is a member, and what its set says."""
+
+    def __init__(self, **policy: Any) -> None:
+        super().__init__(**policy)
+        self.told = 0
+        self.votes_given: list[SetVote] = []
+
+    def _turn(self, facts: tuple[Any, ...]) -> None:
+        super()._turn(facts)
+        self.votes_given = [*getattr(self, "votes_given", []), *self.sent(SetVote)]
+
+    def says(self, stage: str, *, start: tuple[str, ...] = (NAME,), epoch: int = 1, number: int = 0, **more: Any) -> Member:
+        self.told = number or self.told + 1
+        self.tell(SetStatus(set=SET, number=self.told, epoch=epoch, stage=stage, start=start, **more))
+        return self
+
+    @property
+    def vote_given(self) -> str:
+        return self.votes_given[-1].state if self.votes_given else ""
+
+    def member(self, name: str = "1.1", **more: Any) -> Member:
+        self.offer(2, name, set=SET, **more)
+        return self
+
+
+def test_it_says_that_it_is_ready_and_waits_for_the_others():
+    web = Member().member().says("gathering", waiting={B: "waits at alerts"})
+    assert (web.vote_given, web.target) == ("ready", "")
+    assert web.waits_for("moves together with b: waits at alerts")
+
+
+def test_it_starts_when_the_set_goes():
+    web = Member().member().says("preparing")
+    assert (web.vote_given, web.target) == ("locked", "")
+    assert (web.says("going").target, web.vote_given) == ("1.1", "begun")
+
+
+def test_it_starts_after_those_that_it_comes_after():
+    web = Member().member().says("preparing").says("going", start=(B,), waiting={B: "is being rolled out"})
+    assert web.target == ""
+    assert web.waits_for("starts after others of its set: b: is being rolled out")
+    assert web.says("going", start=(B, NAME)).target == "1.1"
+
+
+def test_a_late_starter_is_under_way_a_window_that_closes_does_not_hold_it():
+    web = Member(calendars=(hours(0, 6),)).member().says("preparing").says("going", start=(B,))
+    web.now += 7 * HOUR
+    assert web.says("going").target == "1.1"
+
+
+def test_a_gate_that_says_no_after_it_was_locked_is_told():
+    web = Member(checks=(check("alerts"),)).member().passing("alerts").says("preparing")
+    assert web.vote_given == "locked"
+    assert web.blocking("alerts").votes_given[-1].reason == "waits at alerts"
+    assert web.vote_given == "waiting"
+
+
+def test_a_result_that_only_grew_old_is_no_no():
+    web = Member(checks=(check("alerts"),)).member().passing("alerts").says("preparing").says("going", start=(B,))
+    web.wait(2 * MINUTE).says("going", start=(B,), waiting={B: "is being verified"})
+    assert web.vote_given == "locked"
+
+
+def test_it_is_finalized_with_the_others_only():
+    web = Member().member().says("preparing").says("going").comes_up("1.1")
+    assert (web.vote_given, web.good, web.condition) == ("passed", "", "verifying")
+    assert web.says("going", waiting={B: "is being verified"}).waits_for("has passed, and is finalized together with b")
+    assert (web.says("finalizing").good, web.vote_given) == ("1.1", "ended")
+
+
+def test_it_goes_back_when_its_set_does():
+    web = Member().with_good(1, "1.0")
+    assert isinstance(web, Member)
+    web.member().says("preparing").says("going").comes_up("1.1").says("going-back", reason="b: it is unhealthy")
+    assert (web.target, web.vote_given, web.vetoed) == ("1.0", "failed", {2})
+    assert web.comes_up("1.0").reasons == ["1.1 is vetoed here: its set goes back: b: it is unhealthy"]
+    assert web.vote_given == "vetoed"
+
+
+def test_who_has_not_moved_drops_what_failed_elsewhere():
+    web = Member().member().says("going-back", reason="b: ann rejected it")
+    assert (web.life.candidate, web.vetoed, web.vote_given) == (None, {2}, "vetoed")
+    assert web.votes_given[-1].back == 1
+
+
+def test_what_fails_after_it_has_passed_asks_its_set_first():
+    """The others may have been finalized by now: only the set knows which came first."""
+    web = Member().with_good(1, "1.0")
+    assert isinstance(web, Member)
+    web.member().says("preparing").says("going").comes_up("1.1")
+    mark = Standing(By("ann"), web.now)
+    web.tell(LineStatus(application="app", number=1, bad={"web/1.1": mark}))
+    assert (web.target, web.vote_given) == ("1.1", "failed")
+    assert web.waits_for("failed after it had passed, its set decides: 1.1 was marked bad by ann")
+    assert all(reason.awaits for reason in explain(web.state, web.now))
+    assert web.says("finalizing").target == "1.1"
+    assert web.vote_given == "ended"
+
+
+def test_what_fails_after_it_has_passed_goes_back_when_the_set_says_so():
+    web = Member().with_good(1, "1.0")
+    assert isinstance(web, Member)
+    web.member().says("preparing").says("going").comes_up("1.1")
+    web.tell(LineStatus(application="app", number=1, bad={"web/1.1": Standing(By("ann"), web.now)}))
+    assert web.says("going-back", reason="web: 1.1 was marked bad").target == "1.0"
+
+
+def test_a_person_who_rolls_back_asks_no_set():
+    web = Member().with_good(1, "1.0")
+    assert isinstance(web, Member)
+    web.member().says("preparing").says("going").comes_up("1.1").roll_back()
+    assert (web.target, web.vote_given) == ("1.0", "failed")
+
+
+def test_a_release_that_another_member_took_out_is_dropped_and_comes_back_with_it():
+    web = Member().member().says("gathering", out="b: cancelled by ann")
+    assert (web.wanted, web.vote_given) == ("", "gone")
+    assert web.waits_for("its set does not take it any more: b: cancelled by ann")
+    assert web.says("gathering").wanted == "1.1"
+
+
+def test_it_says_what_it_does_not_take_and_why():
+    web = Member().with_good(1, "1.0")
+    assert isinstance(web, Member)
+    web.pin(1, "1.0")
+    assert (web.member().vote_given, web.votes_given[-1].reason) == ("gone", "pinned to 1.0")
+    web.unpin()
+    assert (web.hold().vote_given, web.votes_given[-1].reason) == ("waiting", "held by ann")
+
+
+def test_it_says_that_it_never_will_once_it_began_something_newer():
+    web = Member(approvals=(approval(),)).member().says("gathering")
+    web.offer(3, "1.2", urgent=True).approve("ann", release=3).approve(LEADS["bob"], release=3)
+    assert (web.target, web.vote_given) == ("1.2", "out")
+
+
+def test_a_release_that_comes_too_late_to_be_kept_is_answered():
+    web = Member().with_good(5, "2.0")
+    assert isinstance(web, Member)
+    assert web.member().vote_given == "out"
+
+
+def test_what_a_person_pins_moves_by_itself():
+    web = Member()
+    web.pin(2, "1.1")
+    assert web.target == "1.1"
+
+
+def test_a_removed_member_says_that_it_left():
+    web = Member().member().says("gathering")
+    web.remove()
+    assert web.vote_given == "left"
+
+
+def test_an_older_word_of_the_set_changes_nothing():
+    web = Member().member().says("preparing").says("going", number=9).says("going-back", number=8)
+    assert (web.target, web.vetoed) == ("1.1", set())
+
+
+def test_retried_once_its_set_has_ended_it_moves_by_itself():
+    web = Member().with_good(1, "1.0")
+    assert isinstance(web, Member)
+    web.member().says("preparing").says("going").comes_up("1.1").says("finalizing").says("ended")
+    web.roll_back().comes_up("1.0").resume().retry(2)
+    assert web.target == "1.1"
+
+
+@pytest.mark.parametrize(("set_level", "wanted"), [(2, "1.1"), (0, "1.0")])
+def test_newest_ready_chooses_what_is_ready_at_every_member(set_level: int, wanted: str):
+    web = Member()
+    web.hold().offer(1, "1.0")
+    assert web.member().says("gathering", level=set_level).wanted == wanted
