@@ -275,3 +275,22 @@ def test_what_becomes_of_what_runs_is_said_by_the_service_else_by_its_channel(co
     assert (said("shop/web@staging"), said("shop/web@production")) == ("destroy", "keep")
     said = configure(text + "onRemove: keep\nperChannel: {production: {onRemove: destroy}}").on_remove
     assert (said("shop/web@staging"), said("shop/web@production")) == ("keep", "destroy")
+
+
+def test_a_plan_that_a_policy_wants_approved_is_not_passed_over_either(configure: Configure) -> None:
+    policy = '\n---\nkind: Policy\nname: plans\nselect: "*"\napprovals: [{topic: plan, plan: true}]\n'
+    (refusal,) = configure(FAKE + policy).refusals
+    assert refusal.startswith("an approval of a plan")
+
+
+def test_what_only_one_channel_declares_is_counted_too(configure: Configure, shop: str) -> None:
+    text = shop + "perChannel: {staging: {drift: {ignore: [/spec/replicas]}}}"
+    assert configure(text).notices == ["declared, but this version does not act on it: drift.ignore (1)"]
+
+
+def test_a_role_may_skip_a_wave(configure: Configure, shop: str) -> None:
+    waves = "{name: eu, each: {items: [{name: west}, {name: east}]}, limits: {waves: [{size: 1, override: role:approver}]}}"
+    text = ROLES.replace(", select: channel=production", "") + shop.replace("{name: staging}", f"{{name: staging}}, {waves}")
+    wave = configure(text).policy("shop/web@eu-west").wave
+    assert wave is not None
+    assert wave.override == ("user:ann", "group:leads")

@@ -176,7 +176,7 @@ class Configuration:
     @cached_property
     def refusals(self) -> list[str]:
         """Why this version cannot apply it, although it is right."""
-        return refusals(self._instances, self._policies, installed())
+        return refusals(self._catalog, self._instances, self._policies, installed())
 
     def on_remove(self, instance: str) -> str:
         """``keep`` or ``destroy``: what becomes of what runs when the instance leaves the configuration."""

@@ -32,7 +32,7 @@ def adapter_of(instance: Instance) -> str:
 
 def notices(catalog: Catalog, instances: Mapping[str, Instance], adapters: Collection[str]) -> list[str]:
     """One calm line for each sort of thing that is declared and checked, and that nobody acts on."""
-    found = Counter(_declared(catalog))
+    found = Counter(_declared(catalog, instances))
     lines = []
     if found:
         what = ", ".join(f"{name} ({number})" for name, number in sorted(found.items()))
@@ -48,7 +48,7 @@ def notices(catalog: Catalog, instances: Mapping[str, Instance], adapters: Colle
     return lines
 
 
-def _declared(catalog: Catalog) -> Iterator[str]:
+def _declared(catalog: Catalog, instances: Mapping[str, Instance]) -> Iterator[str]:
     organization = catalog.organization.model if catalog.organization else None
     if organization:
         yield from ["roles"] * len(organization.roles)
@@ -61,19 +61,22 @@ def _declared(catalog: Catalog) -> Iterator[str]:
     for application in catalog.below:
         for service in (entry.model for entry in catalog.services(application).values() if entry.model):
             yield from ["sources"] * len(service.sources)
-            yield from ["drift.ignore"] * bool(service.drift.ignore)
+    for _ in {(one.application.name, one.service.name) for one in instances.values() if one.service.drift.ignore}:
+        yield "drift.ignore"
 
 
-def refusals(instances: Mapping[str, Instance], policies: Mapping[str, Policy], adapters: Collection[str]) -> list[str]:
+def refusals(
+    catalog: Catalog, instances: Mapping[str, Instance], policies: Mapping[str, Policy], adapters: Collection[str]
+) -> list[str]:
     """Why this version cannot apply it: what an adapter that is here, or a check, would have to heed and does not."""
     found: dict[str, list[str]] = {}
     for name, instance in instances.items():
-        for reason in (*_of_runtime(instance, adapters), *_of_gates(policies[name])):
+        for reason in (*_of_runtime(catalog, instance, adapters), *_of_gates(policies[name])):
             found.setdefault(reason, []).append(name)
     return [f"{reason} ({listing(names, most=4)})" for reason, names in found.items()]
 
 
-def _of_runtime(instance: Instance, adapters: Collection[str]) -> Iterator[str]:
+def _of_runtime(catalog: Catalog, instance: Instance, adapters: Collection[str]) -> Iterator[str]:
     adapter = adapter_of(instance)
     if adapter not in adapters:
         return
@@ -84,7 +87,7 @@ def _of_runtime(instance: Instance, adapters: Collection[str]) -> Iterator[str]:
         yield f"`rollout.steps` need a runtime that can shift traffic, and {runtime} cannot"
     if instance.service.rollout.keep_old:
         yield f"`rollout.keepOld` needs a runtime that can keep the old version beside the new one, and {runtime} cannot"
-    if any(approval.plan for node in _bearers(instance) for approval in node.approvals):
+    if any(approval.plan for node in _bearers(catalog, instance) for approval in node.approvals):
         yield f"an approval of a plan (`plan: true`) needs a runtime that makes plans, and {runtime} makes none"
     if adapter not in NEEDLESS:
         _, block = instance.service.workload
@@ -93,8 +96,8 @@ def _of_runtime(instance: Instance, adapters: Collection[str]) -> Iterator[str]:
             yield f"the secrets {listing(names)} are needed to run it, and this version has no secret store"
 
 
-def _bearers(instance: Instance) -> tuple[Any, ...]:
-    return (instance.application, instance.runtime, instance.channel, instance.service)
+def _bearers(catalog: Catalog, instance: Instance) -> tuple[Any, ...]:
+    return (*catalog.policies_of(instance.labels), instance.application, instance.runtime, instance.channel, instance.service)
 
 
 def _of_gates(policy: Policy) -> Iterator[str]:

@@ -271,6 +271,8 @@ class _References:
                     "Write it on the service itself.",
                 )
         effective, _ = effective_service(entry, (channel,), self._problems)
+        if effective:
+            self._gates(entry, effective)
         if effective and "after" in fragment:
             self._other_services(str(entry.tree.get("application", "")), entry, effective)
         merged = {key for key in entry.tree if not is_null(fragment.get(key, True))} | {

@@ -51,11 +51,12 @@ def with_members(policy: Policy, roles: tuple[Role, ...]) -> Policy:
     if not any(one.startswith("role:") for one in _named(policy)):
         return policy
     changed = {kind: tuple(_meant(use, members) for use in getattr(policy, kind)) for kind in GATES}
-    return replace(policy, **{kind: uses for kind, uses in changed.items() if uses != getattr(policy, kind)})
+    wave = _meant(policy.wave, members) if policy.wave else None
+    return replace(policy, wave=wave, **{kind: uses for kind, uses in changed.items() if uses != getattr(policy, kind)})
 
 
 def _named(policy: Policy) -> Iterator[str]:
-    for use in (use for kind in GATES for use in getattr(policy, kind)):
+    for use in (*(use for kind in GATES for use in getattr(policy, kind)), *([policy.wave] if policy.wave else [])):
         yield from getattr(use, "approvers", None) or ()
         yield from getattr(use, "override", None) or ()
 

@@ -11,6 +11,7 @@ from setpoint.config.catalog import Catalog
 from setpoint.config.documents.service import has_workload
 from setpoint.config.documents.workloads import FITS
 from setpoint.config.lookups import PLACEHOLDER, LookupFailedError, LookupReport, resolve_tree
+from setpoint.config.named import PATHS
 from setpoint.config.parameters import ParameterError
 from setpoint.config.problems import Problems, sentence
 from setpoint.config.scope import Instance
@@ -80,7 +81,11 @@ def _floor(instance: Instance) -> str:
 
 def _first_place(instance: Instance) -> Any:
     service = instance.service
-    return service.process.command if service.process else service.name
+    if service.process:
+        return service.process.command
+    kind, _ = service.workload
+    written = block_tree(instance)
+    return next((written[field] for field in PATHS.get(kind, ()) if field in written), service.name)
 
 
 def _silent(code: str, node: Any, detail: str) -> None:
