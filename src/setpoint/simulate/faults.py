@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 
+from setpoint.model.time import Instant
 from setpoint.simulate.luck import SIDES, Luck
 
 
@@ -55,14 +57,38 @@ class Fault(msgspec.Struct, frozen=True, array_like=True, order=True):
     nth: int
 
 
+_WORDS = {
+    "duplicate": "something is told to {} twice",
+    "delay": "something reaches {} late",
+    "reorder": "what waits for {} changes places",
+    "crash": "the engine dies before it performs what {} decided, and starts again",
+    "forget": "the engine dies before it records what came of {}, and starts again",
+    "clock": "the clock is another one after that",
+    "lost": "{} is applied, but the answer says that it failed",
+    "half": "only half of {} is applied",
+    "slow": "{} takes very long",
+    "blind": "a look at {} fails",
+    "broken": "{} cannot say anything",
+    "flap": "{} says the opposite",
+    "task": "{} fails",
+}
+
+
+def words(fault: Fault) -> str:
+    """What went wrong, for people."""
+    return _WORDS[fault.kind].format(fault.entity.partition(":")[2] or fault.entity)
+
+
 class Misfortunes:
     """Decides whether a fault strikes – by luck, or by a script that says which ones do – and keeps account."""
 
-    def __init__(self, luck: Luck, levels: Faults, script: frozenset[Fault] | None = None) -> None:
+    def __init__(self, luck: Luck, levels: Faults, now: Callable[[], Instant], script: frozenset[Fault] | None = None) -> None:
         self.luck = luck
+        self._now = now
         self.script = script
         self.levels = levels
-        self.struck: list[Fault] = []
+        self.struck: list[tuple[Instant, Fault]] = []
+        """When which ones struck."""
         self.counted: Counter[str] = Counter()
         """Kind -> those that changed a delivery, a result or a crash."""
 
@@ -90,7 +116,7 @@ class Misfortunes:
             fault = Fault(kind, entity, self.luck.rolled(kind, entity))
             if fault not in self.script:
                 return None
-        self.struck.append(fault)
+        self.struck.append((self._now(), fault))
         return fault
 
     def counts(self, kind: str) -> None:

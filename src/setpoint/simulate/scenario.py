@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from setpoint.core.facts import Configured
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
@@ -60,6 +62,12 @@ class Scenario(Stage):
             None if plan.script is None else frozenset(plan.script),
         )
         super().__init__(world, dict(plan.policies), plan.people)
+        self.arranged: list[Act] = []
+        """Acts while things went wrong, with the times at which they came."""
+        self.fair_since: Instant | None = None
+        """When the world turned fair."""
+        self.performed: list[tuple[Instant, Act]] = []
+        """Every act that was performed, and when."""
         self._upon: dict[tuple[str, str, int], list[Act]] = {}
         self._seen: dict[tuple[str, str], int] = {}
 
@@ -100,7 +108,14 @@ class Scenario(Stage):
         self.world.run(START + later + self.plan.unfair)
 
     def _arrange(self, act: Act, when: Instant) -> None:
+        if self.fair_since is None:
+            self.arranged.append(msgspec.structs.replace(act, at=when - START, upon=None))
         self.world.plan(when, "act", (act,))
+
+    def perform(self, act: Act) -> None:
+        """An act's time has come."""
+        self.performed.append((self.world.now, act))
+        super().perform(act)
 
     def _heard(self, entity: str, kind: str) -> None:
         """A line of history was written: some act at just that moment."""
@@ -113,6 +128,7 @@ class Scenario(Stage):
 
     def turn_fair(self) -> None:
         """Nothing goes wrong any more, and a fix is released that everybody wants."""
+        self.fair_since = self.world.now
         self._upon.clear()
         self.world.turn_fair()
         for turn in WHEN_FAIR:
@@ -123,7 +139,7 @@ class Scenario(Stage):
                 passed = PassOver(by="ann", instance=instance, release=offer.release)
                 self._arrange(passed, self.world.now + place // AT_ONCE * MINUTE)
         for application in sorted({self.parts(instance)[0] for instance in self.instances}):
-            self._fix(application).perform(self)
+            self.perform(self._fix(application))
         for minute in range(1, 12 * 60, 9):
             for person in self.people:
                 self._arrange(Vote(by=person.name), self.world.now + minute * MINUTE)

@@ -56,7 +56,7 @@ def one(seed: int) -> Tally:
     try:
         scenario.run()
     except Broken as broken:
-        tally.broken.append((seed, broken.name, f"{broken}\n{tell(scenario.world)}"))
+        tally.broken.append((seed, broken.name, f"{broken}\n{tell(scenario, broken)}"))
     tally.decisions, tally.faults = scenario.world.turns, scenario.world.injected
     tally.outcomes.update(event.outcome for _, _, event in scenario.world.events if event.outcome)
     tally.asked.update(scenario.net.preconditions)

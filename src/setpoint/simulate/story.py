@@ -1,61 +1,49 @@
-"""The end of a simulated world, told: who was told what, and what came of it."""
+"""A simulated run, told: who did what, what went wrong, what was decided, and what is wrong with it – along the time."""
 
 from __future__ import annotations
 
-from setpoint.core.facts import AnyFact
-from setpoint.core.instructions import AnyInstruction, Apply, Publish, Record, RunCheck, Send, Watch
+from collections.abc import Iterator
+
 from setpoint.model.time import Instant
-from setpoint.simulate.world import START, Turn, World
+from setpoint.simulate.faults import words
+from setpoint.simulate.invariants import Broken
+from setpoint.simulate.scenario import Scenario
+from setpoint.simulate.world import START
 
-TURNS = 40
-
-
-def tell(world: World, turns: int = TURNS) -> str:
-    """The last turns of the entity that broke and of those that it was told about, oldest first."""
-    if not world.story:
-        return ""
-    guilty = world.story[-1].entity
-    told = [turn for turn in world.story if turn.entity == guilty or _reaches(turn, guilty)]
-    return "\n".join(_line(turn) for turn in told[-turns:])
+LINES = 60
+"""So many of the last lines are told."""
+Line = tuple[str, str, str]
+"""(time of the day and its seconds, mark, sentence)."""
 
 
-def _reaches(turn: Turn, entity: str) -> bool:
-    return any(isinstance(given, Send) and given.to == entity for given in turn.decision.instructions)
+def tell(scenario: Scenario, broken: Broken | None = None, most: int = LINES) -> str:
+    """The run as text: a line per thing that happened, oldest first."""
+    lines = list(timeline(scenario, broken))
+    left_out = [("", " ", f"… {len(lines) - most} earlier lines")] if len(lines) > most else []
+    return "\n".join(f"  {when:>13}  {mark} {text}" for when, mark, text in [*left_out, *lines[-most:]])
 
 
-def _line(turn: Turn) -> str:
-    facts = ", ".join(_fact(fact) for fact in turn.facts)
-    done = ", ".join(filter(None, map(_instruction, turn.decision.instructions)))
-    return f"  {_clock(turn.now)}  {turn.entity}: {facts}" + (f" -> {done}" if done else "")
+def timeline(scenario: Scenario, broken: Broken | None = None) -> Iterator[Line]:
+    """Acts (``▶``), faults (``✗``), what was decided (``·``) and what is wrong (``!``), in the order in which they came."""
+    happened: list[tuple[Instant, int, str, str]] = []
+    happened += [(when, 0, "▶", act.words()) for when, act in scenario.performed]
+    happened += [(when, 1, "✗", words(fault)) for when, fault in scenario.world.misfortunes.struck]
+    for when, entity, event in scenario.world.events:
+        happened.append((when, 2, "·", f"{entity.partition(':')[2]}: {event.text}"))
+    if scenario.fair_since is not None:
+        happened.append((scenario.fair_since, -1, "▶", "from here on nothing goes wrong any more"))
+    before = ""
+    for when, _, mark, text in sorted(happened, key=lambda one: one[:2]):
+        shown = clock(when)
+        yield ("" if shown == before else shown), mark, text
+        before = shown
+    if broken is not None:
+        yield clock(broken.turn.now), "!", f"{broken.turn.entity.partition(':')[2]}: {broken.complaint}"
 
 
-def _clock(now: Instant) -> str:
+def clock(now: Instant) -> str:
+    """``1d 02:03:04.567`` since the start; days only when there are any."""
     seconds, milliseconds = divmod(now - START, 1000)
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{milliseconds:03}"
-
-
-def _fact(fact: AnyFact) -> str:
-    name = type(fact).__name__
-    shown = {key: getattr(fact, key) for key in _SHOWN if hasattr(fact, key)}
-    return name + (f"({', '.join(f'{key}={value}' for key, value in shown.items())})" if shown else "")
-
-
-_SHOWN = ("release", "gate", "error", "run", "outcome", "number", "watch", "look", "service", "version", "stage", "state")
-
-
-def _instruction(given: AnyInstruction) -> str:
-    match given:
-        case Record(event):
-            return f'"{event.text}"'
-        case Apply(spec=spec):
-            return f"apply {spec}"
-        case RunCheck(definition=definition):
-            return f"check {definition.protection}"
-        case Send(to, fact):
-            return f"{type(fact).__name__} to {to}"
-        case Publish(fact):
-            return f"publishes {type(fact).__name__}"
-        case Watch(number=number):
-            return f"watch {number}"
-        case _:
-            return ""
+    days, seconds = divmod(seconds, 86_400)
+    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{milliseconds:03}"
+    return f"{days}d {text}" if days else text

@@ -97,7 +97,7 @@ class World:
     """History lines: (when, entity, event)."""
 
     def __post_init__(self) -> None:
-        self.misfortunes = Misfortunes(self.luck, self.faults, self.script)
+        self.misfortunes = Misfortunes(self.luck, self.faults, lambda: self.now, self.script)
         self.tasks = Tasks()
         self.effects = Effects(self)
         self.inbox: dict[str, list[AnyFact]] = {}
