@@ -5,6 +5,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 WORKERS ?= 2
+# Worlds that are simulated at once; 0: one for each core.
+JOBS ?= 0
 SEEDS ?= 1500
 FIRST_SEED ?= 0
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
@@ -25,7 +27,7 @@ e2e: .venv/.dev ## the slow tests: whole deployments, crashes, real components
 	$(BIN)/python -m pytest -q tests/e2e $(PYTEST)
 
 simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=1500 FIRST_SEED=0)
-	$(BIN)/python -m setpoint.simulate $(FIRST_SEED) $$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(WORKERS)
+	$(BIN)/setpoint simulate --seeds $(FIRST_SEED)..$$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(JOBS)
 
 mutants: .venv/.dev ## deliberate bugs, each of which the tests of the core must catch
 	$(BIN)/python tests/mutants/run.py -j $(WORKERS)

@@ -7,6 +7,7 @@ the simulator's seeds, the tests of the core and the properties. Ends with 1 if 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -71,13 +72,15 @@ def hunt(patch: Path, *, seeds: int = SEEDS, tests: bool = True) -> Caught:
 
 
 def _simulate(where: Path, seeds: int) -> tuple[str, str]:
-    code, output = _python(where, "-m", "setpoint.simulate", "0", str(seeds))
+    words = ("simulate", "--seeds", f"0..{seeds}", "--jobs", "1", "--shrink", "0", "--output", "json")
+    code, output = _python(where, "-m", "setpoint.cli", *words)
     if not code:
         return "", ""
-    broken = re.search(r"^seed \d+: ([a-z-]+): .*$", output, re.MULTILINE)
-    if broken:
-        return broken[1], broken[0]
-    return "raises", output.strip().rpartition("\n")[2]
+    try:
+        broken = json.JSONDecoder().raw_decode(output)[0]["broken"][0]
+    except (ValueError, KeyError, IndexError):
+        return "raises", output.strip().rpartition("\n")[2]
+    return broken["invariant"], f"seed {broken['seed']}: {broken['complaint']}"
 
 
 def _test(where: Path) -> tuple[str, str]:

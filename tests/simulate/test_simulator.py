@@ -6,7 +6,6 @@ import pytest
 from msgspec.structs import replace
 
 from setpoint.core.instance.state import InstanceState
-from setpoint.simulate import __main__ as command
 from setpoint.simulate.drawing import draw
 from setpoint.simulate.faults import Faults
 from setpoint.simulate.invariants import Broken
@@ -63,14 +62,3 @@ def _noticed(seed: int) -> bool:
     except Broken:
         return True
     return False
-
-
-def test_the_command_tells_how_many_decisions_it_made(capsys: pytest.CaptureFixture[str]):
-    assert command.main(["3", "5"]) == 0
-    assert "2 seeds" in capsys.readouterr().out
-
-
-def test_the_command_ends_with_one_and_the_seed_when_something_breaks(monkeypatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(Scenario, "_converged", lambda self, instance, state: False)
-    assert command.main(["3", "5"]) == 1
-    assert capsys.readouterr().out.startswith("seed 3: settled: turn ")

@@ -19,6 +19,7 @@ from setpoint.cli.commands import (
     people,
     recording,
     releases,
+    simulating,
     steering,
     stopping,
     stories,
@@ -47,6 +48,7 @@ for group in (
     recording,
     people,
     invariants,
+    simulating,
     doctor,
 ):
     group.register(app)

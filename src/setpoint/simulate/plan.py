@@ -35,4 +35,4 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     least: int = 0
     """So many faults must have changed something before it does; until then it all happens once more."""
     fair: Duration = 18 * HOUR
-    """How long everything has to converge then."""
+    """How long everything has to converge then; 0: it does not turn fair."""

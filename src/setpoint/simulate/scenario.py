@@ -13,8 +13,9 @@ import msgspec
 from setpoint.core.facts import Configured
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.core.instructions import Decision
 from setpoint.core.line import LineState
-from setpoint.model.policy import Strategy
+from setpoint.model.policy import Policy, Strategy
 from setpoint.model.time import HOUR, MINUTE, SECOND, Instant
 from setpoint.simulate.acts import WHEN_FAIR, Act
 from setpoint.simulate.acts.releasing import Release
@@ -26,15 +27,29 @@ from setpoint.simulate.luck import Luck
 from setpoint.simulate.plan import Plan
 from setpoint.simulate.runtimes import Behaviour, Runtimes
 from setpoint.simulate.stage import Stage
-from setpoint.simulate.world import START, World
+from setpoint.simulate.world import START, Turn, World
 
 QUIET = 4 * HOUR
 """So long nothing may be written once everything has converged."""
 FIX = "99.0.0"
 AT_ONCE = 10
 """So many acts of people reach one instance in the same minute; it remembers twice as many by their names."""
-MOST = 60
+MOST = 25
 """So many times things go wrong at most."""
+
+
+def failure(plan: Plan) -> tuple[Scenario, Broken | None]:
+    """Run a plan to the end, or to where it breaks; what raises anything else is broken as well."""
+    scenario = Scenario(plan)
+    try:
+        scenario.run()
+    except Broken as broken:
+        return scenario, broken
+    except Exception as error:  # noqa: BLE001 - whatever a turn raises is found, not suffered
+        world = scenario.world
+        last = world.story[-1] if world.story else Turn(0, world.now, "", (), None, Decision(Policy("", {})))
+        return scenario, Broken("raises", f"{type(error).__name__}: {error}", last)
+    return scenario, None
 
 
 @dataclass
@@ -64,6 +79,7 @@ class Scenario(Stage):
         super().__init__(world, dict(plan.policies), plan.people)
         self.arranged: list[Act] = []
         """Acts while things went wrong, with the times at which they came."""
+        self._whims: dict[int, Act] = {}
         self.fair_since: Instant | None = None
         """When the world turned fair."""
         self.performed: list[tuple[Instant, Act]] = []
@@ -79,9 +95,11 @@ class Scenario(Stage):
             if self.world.injected >= self.plan.least:
                 break
             self.once_more(time)
-        self.turn_fair()
-        self.world.run(self.world.now + self.plan.fair)
-        self._settled()
+        if self.plan.fair:
+            self.turn_fair()
+            self.world.run(self.world.now + self.plan.fair)
+            self._settled()
+        self.net.sweep(self.world, self.world.turns)
         return Outcomes(self.plan, self.world, self.net)
 
     def prepare(self) -> None:
@@ -110,10 +128,13 @@ class Scenario(Stage):
     def _arrange(self, act: Act, when: Instant) -> None:
         if self.fair_since is None:
             self.arranged.append(msgspec.structs.replace(act, at=when - START, upon=None))
+            self._whims[id(act)] = act
         self.world.plan(when, "act", (act,))
 
     def perform(self, act: Act) -> None:
-        """An act's time has come."""
+        """An act's time has come; one that was meant for the time in which things go wrong is too late afterwards."""
+        if self.fair_since is not None and self._whims.get(id(act)) is act:
+            return
         self.performed.append((self.world.now, act))
         super().perform(act)
 
@@ -122,7 +143,7 @@ class Scenario(Stage):
         instance = entity.partition(":")[2]
         nth = self._seen[kind, instance] = self._seen.get((kind, instance), 0) + 1
         for act in self._upon.pop((kind, instance, nth), ()):
-            self._arrange(act, self.world.now + act.at)
+            self._arrange(act, self.world.now + max(act.at, 1))
 
     # --- the fair end ----------------------------------------------------------------------------------------------------
 

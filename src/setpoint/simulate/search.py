@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
+from setpoint.model.time import Duration
+from setpoint.simulate.configured import draw_for
 from setpoint.simulate.drawing import draw
-from setpoint.simulate.invariants import Broken
-from setpoint.simulate.scenario import Scenario
-from setpoint.simulate.story import tell
+from setpoint.simulate.plan import Plan
+from setpoint.simulate.scenario import failure
+from setpoint.simulate.world import START
 
-CHUNK = 5
+CHUNK = 4
 """Seeds that a process takes at once."""
+ENDS = ("converged", "failed", "rolled-back", "rejected", "replaced", "cancelled")
 
 
 @dataclass
@@ -24,18 +29,27 @@ class Tally:
     decisions: int = 0
     faults: int = 0
     """That changed a delivery, a result or a crash."""
+    fewest: int | None = None
+    """Faults of the world that had fewest."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Kind of fault -> how many."""
+    lived: Duration = 0
+    """Virtual time."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """How attempts ended."""
     asked: Counter[str] = field(default_factory=Counter)
     """How often each invariant had something to say."""
     broken: list[tuple[int, str, str]] = field(default_factory=list)
-    """(seed, invariant, story)."""
+    """(seed, invariant, what is wrong)."""
 
     def add(self, other: Tally) -> None:
         """Take in another tally."""
         self.seeds += other.seeds
         self.decisions += other.decisions
         self.faults += other.faults
+        self.fewest = min((few for few in (self.fewest, other.fewest) if few is not None), default=None)
+        self.kinds += other.kinds
+        self.lived += other.lived
         self.outcomes += other.outcomes
         self.asked += other.asked
         self.broken += other.broken
@@ -46,28 +60,34 @@ class Tally:
         return sum(count for outcome, count in self.outcomes.items() if outcome in ENDS)
 
 
-ENDS = ("converged", "failed", "rolled-back", "rejected", "replaced", "cancelled")
+def plan_of(seed: int, directory: str = "") -> Plan:
+    """What a seed stands for: a world drawn whole, or one around the configuration in a directory."""
+    return draw_for(directory, seed) if directory else draw(seed)
 
 
-def one(seed: int) -> Tally:
+def one(seed: int, directory: str = "") -> Tally:
     """The world of one seed."""
-    scenario = Scenario(draw(seed))
+    scenario, broken = failure(plan_of(seed, directory))
     tally = Tally(seeds=1)
-    try:
-        scenario.run()
-    except Broken as broken:
-        tally.broken.append((seed, broken.name, f"{broken}\n{tell(scenario, broken)}"))
-    tally.decisions, tally.faults = scenario.world.turns, scenario.world.injected
-    tally.outcomes.update(event.outcome for _, _, event in scenario.world.events if event.outcome)
+    if broken is not None:
+        tally.broken.append((seed, broken.name, str(broken)))
+    world = scenario.world
+    tally.decisions, tally.faults, tally.fewest = world.turns, world.injected, world.injected
+    tally.kinds, tally.lived = Counter(world.misfortunes.counted), world.now - START
+    tally.outcomes.update(event.outcome for _, _, event in world.events if event.outcome)
     tally.asked.update(scenario.net.preconditions)
     return tally
 
 
-def search(first: int, last: int, jobs: int = 1) -> Iterator[Tally]:
+def search(first: int, last: int, jobs: int = 1, directory: str = "") -> Iterator[Tally]:
     """The seeds from ``first`` to before ``last``, in the order in which they are done."""
-    seeds = range(first, last)
-    if jobs < 2:
-        yield from map(one, seeds)
+    seeds, run = range(first, last), partial(one, directory=directory)
+    if jobs < 2 or len(seeds) < 2:
+        yield from map(run, seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(one, seeds, CHUNK)
+    with multiprocessing.get_context("spawn").Pool(jobs, _leave_interrupts_to_the_parent) as pool:
+        yield from pool.imap_unordered(run, seeds, CHUNK if len(seeds) > CHUNK * jobs else 1)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

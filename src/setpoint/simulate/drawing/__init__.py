@@ -39,7 +39,7 @@ def complete(sketch: Sketch, faults: Faults | None = None) -> Plan:
         acts=tuple(sorted(sketch.acts, key=lambda act: act.at)),
         timetable=sketch.timetable,
         takes=sketch.takes,
-        faults=faults or misfortunes(luck(sketch.seed, "faults")),
+        faults=faults or misfortunes(luck(sketch.seed, "faults"), len(sketch.policies)),
         unfair=sketch.unfair,
         least=0 if faults else LEAST,
     )

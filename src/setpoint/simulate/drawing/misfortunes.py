@@ -11,6 +11,8 @@ from setpoint.simulate.faults import Faults
 
 MOST = 0.25
 """No fault is likelier than this: a world in which nothing arrives tells nothing."""
+SMALL = 3
+"""Instances below which little happens, so that more of it must go wrong."""
 SHARES = {
     "deliveries": {"duplicate": 1.0, "delay": 1.0, "reorder": 4.0},
     "engine": {"crash": 0.06, "forget": 0.2, "clock": 0.8},
@@ -19,11 +21,11 @@ SHARES = {
 """What goes wrong -> how likely each kind of it is, as a multiple of the world's level."""
 
 
-def misfortunes(draw: Random) -> Faults:
+def misfortunes(draw: Random, instances: int) -> Faults:
     """Two of three kinds of misfortune, or all of them, at a level at which a day brings a few hundred faults."""
     kinds = sorted(SHARES)
     spared = draw.choice((*kinds, ""))
-    level = draw.choice((0.04, 0.06, 0.1))
+    level = draw.choice((0.04, 0.06, 0.1)) * (2 if instances < SMALL else 1)
     chances = {name: min(share * level, MOST) for kind in kinds if kind != spared for name, share in SHARES[kind].items()}
     return Faults(**chances, split=draw.choice((0.0, 0.5)))
 

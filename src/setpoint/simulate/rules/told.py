@@ -22,8 +22,9 @@ def remembered(step: Step) -> Iterator[Complaint]:
         known = life.scopes.get(status.scope)
         if known is None or known.number < status.number:
             yield f"what {status.scope} said is forgotten"
-    missing = ledger.vetoed.keys() - {veto.release for veto in life.vetoes}
-    if missing and len(life.vetoes) < KEPT_VETOES:
+    newest = sorted(ledger.vetoed)[-KEPT_VETOES // 2 :]
+    missing = set(newest) - {veto.release for veto in life.vetoes}
+    if missing:
         yield f"the vetoes of releases {sorted(missing)} are forgotten"
 
 

@@ -1,0 +1,114 @@
+"""What simulated worlds came to: progress, the sum of it, and the story of a failure."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from setpoint.cli.ending import Code, Ended
+from setpoint.cli.render.console import err, out, say
+from setpoint.model.time import approximate_duration
+from setpoint.simulate import cases
+from setpoint.simulate.scenario import failure
+from setpoint.simulate.search import ENDS, Tally, plan_of, search
+from setpoint.simulate.shrinking import shrink
+from setpoint.simulate.story import tell
+
+
+def searched(first: int, last: int, jobs: int, where: str, *, quiet: bool) -> tuple[Tally, float, bool]:
+    """(what was found, seconds, whether all seeds were run): stops at the first failure, and when it is interrupted."""
+    total, began, finished = Tally(), time.monotonic(), True
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err(), transient=True, disable=quiet or not sys.stderr.isatty()) as progress:
+        task = progress.add_task("worlds", total=last - first)
+        try:
+            for tally in search(first, last, jobs or os.cpu_count() or 1, where):
+                total.add(tally)
+                progress.update(task, advance=1, description=f"worlds · {total.decisions:,} decisions")
+                if total.broken:
+                    break
+        except KeyboardInterrupt:
+            finished = False
+    return total, time.monotonic() - began, finished
+
+
+def as_data(total: Tally, seconds: float, finished: bool) -> dict[str, Any]:
+    """For programs."""
+    return {
+        "seeds": total.seeds,
+        "finished": finished,
+        "seconds": round(seconds, 1),
+        "decisions": total.decisions,
+        "virtualHours": total.lived // 3_600_000,
+        "faults": total.faults,
+        "fewestFaults": total.fewest or 0,
+        "attempts": {end: total.outcomes[end] for end in ENDS},
+        "asked": dict(sorted(total.asked.items())),
+        "broken": [{"seed": seed, "invariant": name, "complaint": text} for seed, name, text in sorted(total.broken)],
+    }
+
+
+def summary(total: Tally, seconds: float, finished: bool) -> None:
+    """For people: how much was explored, how it ended, how often each invariant was asked."""
+    rate = total.decisions / max(seconds, 0.001)
+    lived = approximate_duration(total.lived)
+    per = f", {total.fewest} in the world that had fewest" if total.fewest is not None else ""
+    stopped = "" if finished else Text(" (interrupted)", "yellow")
+    say(
+        Text.assemble((f"{total.seeds:,} worlds", "bold"), stopped, f" in {seconds:,.0f} s: {total.decisions:,} decisions "),
+        f"  {rate:,.0f} decisions a second; {lived} of virtual time",
+        f"  {total.faults:,} faults that changed something{per}",
+        f"  {total.attempts:,} attempts: {_shares(total)}",
+    )
+    table = Table("invariant", "asked", box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="bold")
+    table.columns[1].justify = "right"
+    for name, count in total.asked.most_common():
+        table.add_row(name, f"{count:,}")
+    out().print(table)
+    if not total.broken:
+        say(Text("✓ nothing broken", "green"))
+
+
+def _shares(total: Tally) -> str:
+    if not total.attempts:
+        return "none ended"
+    return ", ".join(f"{total.outcomes[end] / total.attempts:.0%} {end}" for end in ENDS if total.outcomes[end])
+
+
+def story(seed: int, where: str, seconds: float, save: Path | None) -> None:
+    """The shortest story of a failing seed that could be found in so many seconds, printed and perhaps saved."""
+    found = shrink(plan_of(seed, where), seconds)
+    if found is None:
+        return
+    scenario, broken = failure(found.plan)
+    text = tell(scenario, broken)
+    acts, faults = found.after
+    before = f"{found.before[0]} acts and {found.before[1]} faults before, {found.tries} tries"
+    say(
+        Text(f"\n{found.broken.name} does not hold: {acts} acts and {faults} faults ({before})", "bold"),
+        Text(text),
+        "",
+    )
+    if save is not None:
+        cases.write(save, found.plan, found.broken.name, text)
+        say(f"Saved as {save}; again: setpoint simulate --case {save}")
+
+
+def replay(path: Path) -> None:
+    """Run a saved case and tell how it goes."""
+    try:
+        plan, invariant = cases.read(path)
+    except cases.CaseError as error:
+        raise Ended(Code.ERROR, str(error), "Cases are written by setpoint simulate --save FILE.") from error
+    scenario, broken = failure(plan)
+    say(Text(tell(scenario, broken)), "")
+    if broken is not None:
+        raise Ended(Code.FAILED, f"{broken.name} does not hold in {path}.")
+    say(Text(f"✓ {path} holds; it once broke {invariant}", "green"))

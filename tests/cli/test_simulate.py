@@ -1,0 +1,52 @@
+"""`setpoint simulate`: seeds, ranges, a configuration of one's own, and how a failure is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.terminal import Terminal
+
+from setpoint.cli.ending import Code
+
+
+def test_seeds_are_simulated_and_summed_up(terminal: Terminal) -> None:
+    shown = terminal.ok("simulate", "--seeds", "3..5", "--jobs", "1")
+    assert "2 worlds in" in shown
+    assert "✓ nothing broken" in shown
+
+
+def test_one_seed_is_the_same_each_time_as_data(terminal: Terminal) -> None:
+    first, again = (json.loads(terminal.ok("simulate", "--seed", "4", "--output", "json")) for _ in range(2))
+    assert first["decisions"] == again["decisions"] > 100
+    assert first["faults"] >= 200
+    assert first["finished"] is True
+
+
+def test_a_configuration_is_simulated_with_its_own_invariants(terminal: Terminal, configuration: Path) -> None:
+    always = 'kind: Invariant\nname: new-ones\nselect: channel=staging\nrequire: {runs: ">=50.0.0"}\n'
+    (configuration / "always.setpoint.yaml").write_text(always)
+    ended = terminal.run("simulate", str(configuration), "--seeds", "0..4", "--jobs", "1", "--shrink", "5")
+    assert ended.returncode == Code.FAILED
+    assert "yours does not hold" in ended.stdout
+    assert "▶" in ended.stdout
+    assert f"Again: setpoint simulate {configuration}" in " ".join(ended.stderr.split())
+
+
+def test_a_configuration_without_mistakes_says_how_much_was_looked_at(terminal: Terminal, configuration: Path) -> None:
+    assert "✓ nothing broken" in terminal.ok("simulate", str(configuration), "--seeds", "0..2", "--jobs", "1")
+
+
+@pytest.mark.parametrize("words", [("--seeds", "5"), ("--seeds", "9..2")])
+def test_a_range_that_is_none_is_refused(terminal: Terminal, words: tuple[str, ...]) -> None:
+    ended = terminal.run("simulate", *words)
+    assert ended.returncode == Code.ERROR
+    assert "is no range of seeds" in ended.stderr
+
+
+def test_a_configuration_with_mistakes_is_not_simulated(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "setpoint.yaml").write_text("kind: Application\nname: 5 x\n")
+    ended = terminal.run("simulate", str(tmp_path))
+    assert ended.returncode == Code.ERROR
+    assert "nothing was simulated" in ended.stderr
