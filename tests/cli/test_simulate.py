@@ -31,7 +31,7 @@ def test_a_configuration_is_simulated_with_its_own_invariants(terminal: Terminal
     assert ended.returncode == Code.FAILED
     assert "yours does not hold" in ended.stdout
     assert "▶" in ended.stdout
-    assert f"Again: setpoint simulate {configuration}" in " ".join(ended.stderr.split())
+    assert "Again: setpoint simulate" in " ".join(ended.stderr.split())
 
 
 def test_a_configuration_without_mistakes_says_how_much_was_looked_at(terminal: Terminal, configuration: Path) -> None:
