@@ -19,7 +19,7 @@ from setpoint.core.facts import (
     TaskWanted,
     Woken,
 )
-from setpoint.core.instructions import Publish, RunTask, Unsubscribe
+from setpoint.core.instructions import Event, Publish, Record, RunTask, Unsubscribe
 from setpoint.core.task import TaskState, name_of, operation, release_of
 from setpoint.model.people import By
 from setpoint.model.policy import Phase
@@ -601,3 +601,35 @@ def test_a_task_that_looks_up_what_the_release_does_not_have_says_so():
 
 def test_an_empty_run_knows_nothing():
     assert decide(RUN, None, (Woken(at=START),), START).state == TaskState()
+
+
+def lines(run: Run) -> list[Event]:
+    return [given.event for given in run.out if isinstance(given, Record)]
+
+
+def test_the_end_of_a_try_and_the_word_of_a_person_are_told_with_what_was_said():
+    run = Run().wanted().ends(TaskEnd.SUCCEEDED)
+    assert lines(run)[0].outcome == "succeeded"
+    assert lines(run)[0].text.endswith("succeeded: said so")
+    failed = Run().wanted(retries=0).ends(TaskEnd.FAILED)
+    assert lines(failed)[0].outcome == "failed"
+    (event,) = lines(failed.tell(TaskRetried(by=By("ann", "the lock is gone"), id="1")))
+    assert (event.by, event.text.endswith("ann lets it be tried again: the lock is gone")) == (
+        By("ann", "the lock is gone"),
+        True,
+    )
+
+
+def test_two_acts_of_people_are_two_and_each_lets_it_be_tried_again():
+    run = Run().wanted(retries=0)
+    for identity in ("1", "2", "3"):
+        run.ends(TaskEnd.FAILED).tell(TaskRetried(by=By("ann"), id=identity))
+        assert run.wanted(seen=run.state.number, retries=0).started
+
+
+def test_it_is_tried_again_at_the_very_moment_at_which_its_pause_is_over():
+    run = Run().wanted().ends(TaskEnd.FAILED)
+    run.now = run.wake_at - 1
+    assert not run.tell(Woken()).started
+    run.now += 1
+    assert run.tell(Woken()).started
