@@ -55,6 +55,8 @@ async def test_all_who_wait_for_production_wait_for_its_approval(tmp_path: Path)
         whole = await found.ask("rollup")
         assert whole.conditions == {"waiting": 7, "converged": 1}
         assert (whole.instances, whole.settled) == (8, 1)
+        alone = await found.ask("explain", target="web@production", runtime=False)
+        assert all(reason.subject and reason.since and (reason.awaits or reason.until) for reason in alone.reasons)
         assert whole.culprits[0].behind[0] == "saas/web@archive"
         assert whole.culprits[0].through == [TENANTS[0]]
         shown = drawn(whole)

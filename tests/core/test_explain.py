@@ -196,6 +196,11 @@ case(
     Reason("apply", "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="see to the runtime"),
 )
 case(
+    "an apply that is tried again",
+    lambda: good().offer(2, "1.1").applied("no").wait(MINUTE),
+    RUNNING,
+)
+case(
     "a start",
     lambda: good().offer(2, "1.1").applied().observed("1.1", healthy=None).wait(SECOND),
     Reason("runtime", "", phase=Phase.DEPLOYMENT, since=LATER, awaits=LOOK),

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from setpoint.core import story
 from setpoint.core.decide import decide
+from setpoint.core.essence import plain
 from setpoint.core.instance.state import InstanceState
-from setpoint.core.instructions import Apply, Decision, Record
+from setpoint.core.instructions import Apply, Decision, Event, Record
+from setpoint.core.scope import ScopeState
 from setpoint.model.time import HOUR
 from setpoint.simulate.drawing import draw
 from setpoint.simulate.recording import Recorder
@@ -124,6 +126,15 @@ def test_what_an_older_version_did_not_tell_of_is_no_difference(told: story.Stor
     assert story.replay(replace(told, ends=ends)) == []
     missing = story.replay(replace(told, ends={**told.ends, "colour": "blue"}))
     assert [(one.what, one.recorded, one.today) for one in missing] == [("colour", "blue", "nothing")]
+
+
+def test_a_field_that_says_nothing_is_no_difference_whichever_version_has_it() -> None:
+    assert plain(ScopeState(number=1)) == {"is": "ScopeState", "number": 1}
+    assert plain(ScopeState(number=1, signals=("7",))) == {"is": "ScopeState", "number": 1, "signals": ["7"]}
+
+
+def test_sentences_count_by_whether_they_are_said() -> None:
+    assert plain(Event("failed", "it failed")) == plain(Event("failed", "it broke")) != plain(Event("failed", ""))
 
 
 def test_a_decision_that_raises_ends_the_replay(told: story.Story) -> None:

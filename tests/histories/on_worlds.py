@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from setpoint.core import story as stories
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
@@ -13,7 +15,7 @@ from setpoint.model.policy import Drift as OnDrift
 from setpoint.model.time import HOUR, MINUTE, SECOND, Duration
 from setpoint.simulate.acts import Act
 from setpoint.simulate.acts.accidents import Drift, Outage, Vanish
-from setpoint.simulate.acts.releasing import Release
+from setpoint.simulate.acts.releasing import TOGETHER, Release
 from setpoint.simulate.acts.steering import Resume
 from setpoint.simulate.drawing import draw
 from setpoint.simulate.plan import Plan
@@ -49,10 +51,14 @@ def play(name: str) -> dict[str, stories.Story]:
     recorder = Recorder(scenario.world)
     scenario.prepare()
     scenario.world.run(START + lasts)
-    return {
-        f"{name}.{instance.rpartition('/')[2]}.json": recorder.story(f"instance:{instance}", about)
-        for instance in instances or (_busiest(recorder),)
-    }
+    wanted = [recorder.story(f"instance:{instance}", about) for instance in instances or (_busiest(recorder),)]
+    wanted += [recorder.story(entity, about) for entity in recorder.turns if entity.startswith("set:")][-1:]
+    return {f"{name}.{_short(story.entity)}.json": story for story in wanted}
+
+
+def _short(entity: str) -> str:
+    kind, _, key = entity.partition(":")
+    return key.rpartition("/")[2] if kind == "instance" else kind
 
 
 def _busiest(recorder: Recorder) -> str:
@@ -147,6 +153,20 @@ def flapping() -> tuple[Plan, Duration, tuple[str, ...]]:
     )
     plan = _plan(_policy(PRODUCTION, checks=uses), acts=_releases("1.0", "1.1", every=HOUR), timetable={"alerts": says})
     return plan, 2 * HOUR, (PRODUCTION,)
+
+
+@scene("Two services of a channel move as one; in the second release one of them fails, and both go back; then a fix.")
+def together() -> tuple[Plan, Duration, tuple[str, ...]]:
+    worker = PRODUCTION.replace("web", "worker")
+
+    def release(at: Duration, version: str, behaves: Behaviour) -> Release:
+        services = {"web": version, "worker": version}
+        return Release(at=at, by="ann", application="app", services=services, behaves={worker: behaves})
+
+    acts = (release(0, "1.0", Behaviour()), release(20 * MINUTE, "1.1", FAILING), release(HOUR, "1.2", Behaviour()))
+    policies = [_policy(one) for one in (PRODUCTION, worker)]
+    joined = [replace(policy, labels={**policy.labels, TOGETHER: "production"}) for policy in policies]
+    return _plan(*joined, acts=acts), 2 * HOUR, (PRODUCTION, worker)
 
 
 def _drawn(seed: int) -> Scene:

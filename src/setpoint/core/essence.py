@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -56,14 +57,32 @@ def _attempt(attempt: Attempt | None) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Structs, mappings and sequences as nested data, of which prose is left out."""
+    """Structs, mappings and sequences as nested data, without prose and without what is as it is unless somebody says otherwise.
+
+    So a field that a later version adds makes no difference until it says something.
+    """
     if isinstance(value, msgspec.Struct):
-        return {"is": type(value).__name__} | {name: _field(name, getattr(value, name)) for name in value.__struct_fields__}
+        usual = _usual(type(value))
+        fields = ((name, getattr(value, name)) for name in value.__struct_fields__)
+        told = {name: _field(name, one) for name, one in fields if name not in usual or one != usual[name]}
+        return {"is": type(value).__name__} | told
     if isinstance(value, dict):
         return [[plain(key), plain(one)] for key, one in value.items()]
     if isinstance(value, tuple | list):
         return [plain(one) for one in value]
     return value.value if isinstance(value, Enum) else value
+
+
+@cache
+def _usual(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Field -> its default."""
+    found = {}
+    for field in msgspec.structs.fields(kind):
+        if field.default is not msgspec.NODEFAULT:
+            found[field.name] = field.default
+        elif field.default_factory is not msgspec.NODEFAULT:
+            found[field.name] = field.default_factory()
+    return found
 
 
 def _field(name: str, value: Any) -> Any:

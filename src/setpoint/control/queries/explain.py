@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
 from pydantic import Field
 
 from setpoint.control.act import Act
@@ -16,6 +17,7 @@ from setpoint.control.targets import instance as find_instance
 from setpoint.core.instance.explain import desired
 from setpoint.core.instance.explain import explain as explain_reasons
 from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
 from setpoint.plugins.errors import AdapterError
 
@@ -97,7 +99,7 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
     return Explanation(
         now=act.now,
         instance=view(instance, state, act.now, problem=act.control.engine.problem(f"instance:{instance}")),
-        reasons=[reason_view(reason) for reason in explain_reasons(state, act.now)],
+        reasons=[reason_view(_about(reason, instance)) for reason in explain_reasons(state, act.now)],
         candidate=_attempt(state, rollout=False),
         rollout=_attempt(state, rollout=True),
         gates=gates,
@@ -110,6 +112,11 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
         usage=usage,
         origins=configuration.origins(instance),
     )
+
+
+def _about(reason: Reason, instance: str) -> Reason:
+    """What names nobody else is about the instance itself."""
+    return reason if reason.subject else replace(reason, subject=f"instance:{instance}")
 
 
 def _gates(state: InstanceState, now: Instant) -> list[GateView]:

@@ -209,11 +209,12 @@ def _hands_off(life: Life, under_way: Rollout) -> Iterator[Reason]:
 def _runtime_wait(policy: Policy, life: Life, under_way: Rollout, name: str) -> Reason:
     applying, seen = life.applying, life.current
     phase = under_way.attempt.phase
+    if applying.operation:
+        again = f" once more; the last try failed: {applying.error}" if applying.error else ""
+        return Reason("apply", f"{name} is being applied{again}", phase=phase, awaits="the end of the apply")
     if applying.error:
         text = f"the runtime did not take {name}: {applying.error}"
         return Reason("apply", text, phase=phase, until=applying.retry_at, unblock="see to the runtime")
-    if applying.operation:
-        return Reason("apply", f"{name} is being applied", phase=phase, awaits="the end of the apply")
     done = f"{seen.fresh} healthy at {name}" if seen else "nothing seen yet"
     message = f" – {seen.message}" if seen and seen.message else ""
     left = approximate_duration(max(policy.progress_deadline - under_way.idle, 0))
