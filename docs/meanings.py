@@ -112,7 +112,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "open": "closed outside of these; default: always open",
         "closed": "these win",
         "timezone": "default: that of the channel it is used on",
-        "inFlight": "what closing does to a deployment under way; default `finish`",
+        "inFlight": "what is under way finishes (the default) when it closes, or [pauses](limits.md#what-is-under-way)",
     },
     "Limits": {
         "": "A node's own. See [groups](groups.md) for waves.",
@@ -150,6 +150,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "rrule": "recurs by this rule",
         "for": "how long a recurrence lasts; days are days of the calendar",
         "starting": "where recurrences begin; default 1 January, or Monday",
+        "max": "so many deployments may start in each occurrence; see [limits](limits.md#deploy-budgets)",
         "reason": "shown to those who wait",
     },
     "Organization": {

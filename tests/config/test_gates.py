@@ -191,11 +191,25 @@ override: group:on-call
     assert yule.calendar.in_flight == "finish"
 
 
-def test_what_calendars_cannot_do_yet_is_refused(configure: Configure) -> None:
-    for entry in ("{open: {days: mon}, inFlight: pause}", "{open: {days: mon, max: 2}}"):
+def test_a_budget_is_shared_by_the_subject_of_its_calendar(configure: Configure) -> None:
+    entry = "{open: {days: mon, max: 2}, inFlight: pause}"
+    policy = configure(shop_with(f"  - {{name: staging, calendars: [{entry}]}}")).policy("shop/web@staging")
+    (use,) = policy.calendars
+    assert use.subject == "channel:shop/staging"
+    assert use.calendar.open == (Window(days=(0,), max=2),)
+    assert use.calendar.in_flight == "pause"
+
+
+def test_a_budget_that_could_not_be_counted_is_refused(configure: Configure) -> None:
+    for entry, code in (
+        ("{open: {days: mon, max: 0}}", "impossible-window"),
+        ("{closed: {days: mon, max: 2}}", "budget-of-closed"),
+        ("{open: {max: 2}}", "endless-budget"),
+        ("{open: {from: 2026-01-01, max: 2}}", "endless-budget"),
+    ):
         with pytest.raises(ConfigurationError) as caught:
             configure(shop_with(f"  - {{name: staging, calendars: [{entry}]}}"))
-        assert [problem.code for problem in caught.value.problems] == ["later"]
+        assert code in [problem.code for problem in caught.value.problems]
 
 
 def test_windows_of_every_kind_are_read(configure: Configure) -> None:

@@ -9,7 +9,7 @@ from setpoint.control.registry import Answer
 from setpoint.core.instance import gates as core
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
-from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, Policy, ServiceOrdering
+from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, LimitUse, Ordering, Phase, Policy, ServiceOrdering
 from setpoint.model.time import Instant
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EVERY = core.EVERY_GATE
 _ORDER = {phase: number for number, phase in enumerate(Phase)}
-_Standing = Ordering | ServiceOrdering | ApprovalUse | CalendarUse
+_Standing = LimitUse | Ordering | ServiceOrdering | ApprovalUse | CalendarUse
 
 
 def skippable(policy: Policy) -> dict[str, tuple[str, ...] | None]:
@@ -28,11 +28,13 @@ def skippable(policy: Policy) -> dict[str, tuple[str, ...] | None]:
         found[use.name] = _narrower(found[use.name], use.override) if use.name in found else use.override
     if policy.cadence:
         found["cadence"] = None
+    if policy.wave:
+        found[core.WAVE] = policy.wave.override
     return found
 
 
-def _uses(policy: Policy) -> tuple[Ordering | ServiceOrdering | ApprovalUse | CalendarUse | CheckUse, ...]:
-    return (*policy.orderings, *policy.services, *policy.approvals, *policy.calendars, *policy.checks)
+def _uses(policy: Policy) -> tuple[LimitUse | Ordering | ServiceOrdering | ApprovalUse | CalendarUse | CheckUse, ...]:
+    return (*policy.orderings, *policy.services, *policy.approvals, *policy.calendars, *policy.limits, *policy.checks)
 
 
 def _narrower(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -46,7 +48,7 @@ class GateView(Answer):
 
     name: str
     kind: str
-    """``ordering``, ``approval``, ``calendar``, ``cadence`` or ``check``."""
+    """``ordering``, ``approval``, ``calendar``, ``cadence``, ``lease``, ``wave`` or ``check``."""
     phase: str
     state: str
     """``holds``, ``waits``, ``says-no``, ``skipped``, ``later``, ``passed`` or ``informational``."""
@@ -68,6 +70,7 @@ def views(state: InstanceState, attempt: Attempt, offer: Offer, now: Instant) ->
 
 
 def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> Iterator[GateView]:
+    limits = list(core.limits(policy, life, offer, attempt, now))
     kinds: tuple[tuple[str, Phase, list[str], list[Reason]], ...] = (
         (
             "ordering",
@@ -94,6 +97,8 @@ def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: I
             list(core.times(policy, life, offer, now)),
         ),
         ("cadence", Phase.PRE_DEPLOYMENT, ["cadence"] if policy.cadence else [], list(core.times(policy, life, offer, now))),
+        ("lease", Phase.PRE_DEPLOYMENT, _names(policy.limits, policy, life, offer), limits),
+        ("wave", Phase.PRE_DEPLOYMENT, [core.WAVE] if core.waits_for_waves(policy, life, offer) else [], limits),
     )
     begun = life.candidate is None or life.candidate.number != attempt.number
     for kind, phase, names, reasons in kinds:

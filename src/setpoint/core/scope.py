@@ -52,8 +52,9 @@ def _take(state: ScopeState, fact: Signal) -> ScopeState:
     standing = Standing(fact.by, fact.at)
     state = replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:] if fact.id else state.signals)
     match fact:
-        case Stopped():
-            return replace(state, stop=state.stop or standing)
+        case Stopped(in_flight=in_flight):
+            known = state.stop if state.stop and state.stop.in_flight == in_flight else None
+            return replace(state, stop=known or replace(standing, in_flight=in_flight))
         case Started():
             return replace(state, stop=None)
         case Paused():

@@ -56,12 +56,29 @@ def hold(target: Target, why: Why = "", home: Home = None, token: Token = "", ou
     _act("hold", "Held", target, why, home, token, output)
 
 
-def resume(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
-    """End a hold, or reset a tripped breaker.
+def resume(
+    target: Target,
+    release: Annotated[
+        int, typer.Option("--release", min=0, help="Of a group: the release that stopped; without it the newest that did.")
+    ] = 0,
+    why: Why = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
+    """End a hold, reset a tripped breaker, or let a release go on that stopped in a group.
 
     Example: setpoint resume production
     """
-    _act("resume", "Resumed", target, why, home, token, output)
+    answer = command(home, token, "resume", {"target": target, "release": release, "why": why})
+
+    def table() -> None:
+        if answer["release"]:
+            typer.echo(f"Release {answer['release']} goes on in {target}.")
+        else:
+            typer.echo(f"Resumed {', '.join(one.partition('/')[2] for one in answer['instances'])}.")
+
+    show(answer, output, table)
 
 
 def _act(name: str, done: str, target: str, why: str, home: Home, token: str, output: Output) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,6 +14,13 @@ from setpoint.cli.session import command, show
 Scope = Annotated[str, typer.Argument(help="An application, a channel or runtime:NAME; without it everything.")]
 
 
+class InFlight(StrEnum):
+    """What becomes of what is under way when a line is stopped."""
+
+    FINISH = "finish"
+    PAUSE = "pause"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("stop-the-line")(acting(stop_the_line))
@@ -21,12 +29,20 @@ def register(app: typer.Typer) -> None:
         app.command()(acting(function))
 
 
-def stop_the_line(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+def stop_the_line(
+    scope: Scope = "",
+    in_flight: Annotated[InFlight, typer.Option(help="What becomes of what is under way.")] = InFlight.FINISH,
+    why: Why = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
     """Let nothing new start; healing and rollbacks go on.
 
-    Example: setpoint stop-the-line --why "the network is being repaired"
+    Example: setpoint stop-the-line --in-flight pause --why "the network is being repaired"
     """
-    _scope("stop-the-line", "The line of {scope} is stopped ({instances} instances).", scope, why, home, token, output)
+    done = "The line of {scope} is stopped ({instances} instances)."
+    _scope("stop-the-line", done, scope, why, home, token, output, in_flight=in_flight.value)
 
 
 def start_the_line(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
@@ -61,8 +77,8 @@ def unpause(scope: Scope = "", why: Why = "", home: Home = None, token: Token = 
     _scope("unpause", "Applies at {scope} go on ({instances} instances).", scope, why, home, token, output)
 
 
-def _scope(name: str, done: str, scope: str, why: str, home: Home, token: str, output: Output) -> None:
-    answer = command(home, token, name, {"scope": scope, "why": why})
+def _scope(name: str, done: str, scope: str, why: str, home: Home, token: str, output: Output, **more: str) -> None:
+    answer = command(home, token, name, {"scope": scope, "why": why, **more})
     show(answer, output, lambda: typer.echo(done.format(**answer)))
 
 

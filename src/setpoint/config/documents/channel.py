@@ -16,7 +16,6 @@ from setpoint.config.documents.workloads import Path
 from setpoint.config.values import (
     Boolean,
     Duration,
-    Integer,
     MapOf,
     Matching,
     Name,
@@ -121,17 +120,6 @@ class Accepts(Node):
 
 class Cadence(Window):
     """A calendar that admits ``max`` finalized releases per occurrence."""
-
-    LATER: ClassVar[AnyMapping[str, str]] = {}
-    max: Integer | None = None
-
-    @model_validator(mode="after")
-    def _admits_something(self) -> Self:
-        if self.max == 0:
-            raise fault(
-                "impossible-window", "`max: 0` admits nothing, ever.", "Write `closed` windows to forbid deployments.", key="max"
-            )
-        return self
 
 
 def _read_fields(node: Any) -> Mapping:

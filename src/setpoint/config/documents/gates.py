@@ -164,7 +164,26 @@ class CalendarFields(Node):
     open: Several[Window] | None = None
     closed: Several[Window] = ()
     timezone: Zone | None = None
-    in_flight: Annotated[str, choice("finish", later=("pause",))] | None = None
+    in_flight: Annotated[str, choice("finish", "pause")] | None = None
+
+    @model_validator(mode="after")
+    def _budgets_can_be_counted(self) -> Self:
+        if any(window.max for window in self.closed):
+            message = "nothing starts in a `closed` window, so `max` says nothing."
+            raise fault("budget-of-closed", message, "Write it in an `open` window.", key="closed")
+        endless = [window for window in self.open or () if window.max and not _ends(window)]
+        if endless:
+            raise fault(
+                "endless-budget",
+                f"`max: {endless[0].max}` in a window that never ends lets so many start, and none after them.",
+                "Say how often it begins anew, such as `every: week` with `for: 1w`.",
+                key="open",
+            )
+        return self
+
+
+def _ends(window: Window) -> bool:
+    return bool(window.days or window.hours or window.every or window.rrule or window.until)
 
 
 class CalendarEntry(Common, CalendarFields):

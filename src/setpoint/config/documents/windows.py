@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping as AnyMapping
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Node
 from setpoint.config.problems import suggest
-from setpoint.config.values import Prose, Reads, choice, describe, fault, read_duration, scalar
+from setpoint.config.values import Integer, Prose, Reads, choice, describe, fault, read_duration, scalar
 from setpoint.config.yaml import Scalar
 from setpoint.model.calendars import Window as WindowValue
 from setpoint.model.recurrence import parse_rule
@@ -126,8 +125,6 @@ def _advised(text: str) -> tuple[str, bool, str]:
 class Window(Node):
     """Exactly one family of fields is used, or none (always)."""
 
-    LATER: ClassVar[AnyMapping[str, str]] = {"max": "deploy budgets"}
-
     days: Annotated[tuple[int, ...], Reads(read_days, {"type": "string", "examples": ["mon-thu,sat"]})] = ()
     hours: Annotated[tuple[int, int] | None, Reads(read_hours, {"type": "string", "examples": ["09:00-16:00"]})] = None
     from_: Annotated[str, Reads(read_moment, {"type": "string"})] = Field("", alias="from")
@@ -136,7 +133,16 @@ class Window(Node):
     rrule: Annotated[str, Reads(read_rule, {"type": "string"})] = ""
     for_: Annotated[tuple[int, int], Reads(read_length, {"type": "string", "examples": ["2w"]})] = Field((0, 0), alias="for")
     starting: Annotated[str, Reads(read_date, {"type": "string", "format": "date"})] = ""
+    max: Integer | None = None
     reason: Prose = ""
+
+    @model_validator(mode="after")
+    def _admits_something(self) -> Self:
+        if self.max == 0:
+            raise fault(
+                "impossible-window", "`max: 0` admits nothing, ever.", "Write `closed` windows to forbid deployments.", key="max"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_family(self) -> Self:
@@ -209,6 +215,7 @@ class Window(Node):
             rrule=str(self.rrule),
             starting=self.starting,
             length=self.for_,
+            max=self.max or 0,
             reason="".join(self.reason),
         )
 

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from setpoint.config.compile import Configuration
 from setpoint.config.problems import ConfigurationError
+from setpoint.control import limits
 from setpoint.control.act import Act
 from setpoint.control.commands.release import submit
 from setpoint.control.compiling import compile_all
@@ -196,6 +197,7 @@ async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progres
     await control.adopt(configuration)
     number = progress.revision
     told = [
+        *await limits.configured(control, configuration, number),
         *await _policies(control, configuration, number),
         *await _removals(control, configuration, number),
         *await _invariants(control, configuration, number),

@@ -7,10 +7,12 @@ from pydantic import Field
 from setpoint.control.act import Act
 from setpoint.control.errors import Refused
 from setpoint.control.instances import state_of
+from setpoint.control.limits import admission, group_named, stopped
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances
-from setpoint.core.facts import Held, Resumed
+from setpoint.core.admission import ENTITY
+from setpoint.core.facts import Held, Resumed, WavesResumed
 
 
 class HoldRequest(Request):
@@ -43,23 +45,70 @@ async def hold(act: Act, request: HoldRequest) -> Acted:
     return Acted(instances=chosen)
 
 
+class ResumeRequest(HoldRequest):
+    """What goes on, and why."""
+
+    target: str
+    """An instance, a channel, or a group in which a release stopped because too many of its channels had failed."""
+    release: int = Field(0, ge=0)
+    """Of a group: the release that shall go on; 0: the newest that stopped."""
+
+
+class WentOn(Acted):
+    """What goes on."""
+
+    release: int = 0
+    """Of a group: the release that goes on."""
+
+
 @command(
     "resume",
     Permission.HOLD,
-    HoldRequest,
-    Acted,
-    "End a hold, or reset a tripped breaker.",
-    subject=lambda request: request.target,
+    ResumeRequest,
+    WentOn,
+    "End a hold, reset a tripped breaker, or let a release go on that stopped in a group.",
+    subject=lambda request: request.target + (f", release {request.release}" if request.release else ""),
 )
-async def resume(act: Act, request: HoldRequest) -> Acted:
+async def resume(act: Act, request: ResumeRequest) -> WentOn:
     """Refused where there is nothing to resume; the same request again is answered as the first time."""
+    group = group_named(act.control.configuration, request.target)
+    if request.release:
+        return WentOn(instances=await _let_go_on(act, request, group, request.release), release=request.release)
+    held = await _held(act, request)
+    halted = next(reversed(await stopped(act, group)), 0) if group and not await _repeated(act) else 0
+    if not held and not halted and not await _repeated(act):
+        stops = ", no release has stopped" if group else ""
+        message = f"Nothing at {request.target} is held{stops}, and no breaker has tripped."
+        raise Refused(message, "See `setpoint status`.")
+    for instance in held:
+        await act.control.engine.post(f"instance:{instance}", Resumed(by=act.by(request.why), id=act.request))
+    gone_on = await _let_go_on(act, request, group, halted) if halted else []
+    return WentOn(instances=sorted({*held, *gone_on}), release=halted)
+
+
+async def _held(act: Act, request: ResumeRequest) -> list[str]:
     chosen = []
     for instance in instances(act.control.configuration, request.target):
         life = (await state_of(act, instance)).life
         if life.hold or (life.breaker and life.breaker.tripped) or act.request in life.signals:
             chosen.append(instance)
-    if not chosen:
-        raise Refused(f"Nothing at {request.target} is held, and no breaker has tripped.", "See `setpoint status`.")
-    for instance in chosen:
-        await act.control.engine.post(f"instance:{instance}", Resumed(by=act.by(request.why), id=act.request))
-    return Acted(instances=chosen)
+    return chosen
+
+
+async def _repeated(act: Act) -> bool:
+    return act.request in (await admission(act.control)).signals
+
+
+async def _let_go_on(act: Act, request: ResumeRequest, group: str, release: int) -> list[str]:
+    """Admission goes on with a release; the instances that it names in the group."""
+    if not group:
+        raise Refused(f"{request.target} is no group with limits.", "Leave --release out, or name a group.")
+    if await _repeated(act):
+        return []
+    halted = await stopped(act, group)
+    if release not in halted:
+        hint = f"Stopped are: {', '.join(map(str, halted))}." if halted else "See `setpoint explain` for what it waits for."
+        raise Refused(f"Release {release} has not stopped in {request.target}.", hint)
+    fact = WavesResumed(by=act.by(request.why), id=act.request, group=group, release=release)
+    await act.control.engine.post(ENTITY, fact)
+    return sorted(one for named in halted[release].members.values() for one in named)

@@ -14,6 +14,7 @@ from setpoint.control.compiling import Compiled, Wish, compile_all, followers, n
 from setpoint.control.errors import Malformed, Refused, Unavailable
 from setpoint.control.gates import EVERY, skippable
 from setpoint.control.instances import line_of
+from setpoint.control.limits import rosters
 from setpoint.control.moving import check_whole, sets
 from setpoint.control.permissions import Permission, require
 from setpoint.control.registry import Answer, Request, command
@@ -156,6 +157,7 @@ async def submit(act: Act, wanted: Release, compiled: Compiled, request: str) ->
         after=compiled.after,
         sets=sets(act.control.configuration, wanted, compiled.specs),
         floors=compiled.floors,
+        waves=rosters(act.control.configuration, specs),
     )
     await act.control.engine.post(f"line:{wanted.application}", fact, dedup=f"release:{wanted.application}:{request}")
     number = await _numbered(act, wanted.application, request)

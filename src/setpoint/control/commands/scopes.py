@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from setpoint.control.act import Act
@@ -21,6 +23,13 @@ class ScopeRequest(Request):
     why: str = Field("", max_length=2000)
 
 
+class StopRequest(ScopeRequest):
+    """What is stopped, and why."""
+
+    in_flight: Literal["finish", "pause"] = "finish"
+    """What becomes of what is under way: it finishes, or pauses until the line goes on."""
+
+
 class ScopeAnswer(Answer):
     """What it concerns."""
 
@@ -33,14 +42,14 @@ class ScopeAnswer(Answer):
 @command(
     "stop-the-line",
     Permission.STOP,
-    ScopeRequest,
+    StopRequest,
     ScopeAnswer,
-    "Let nothing new start: of everything, or below one scope. Healing and rollbacks go on, what is under way finishes.",
-    subject=lambda request: request.scope or "everything",
+    "Let nothing new start, anywhere or below one scope. Healing and rollbacks go on; what is under way finishes, or pauses.",
+    subject=lambda request: (request.scope or "everything") + (", pausing" if request.in_flight == "pause" else ""),
 )
-async def stop_the_line(act: Act, request: ScopeRequest) -> ScopeAnswer:
-    """A stop that stands already stays as it is."""
-    return await _act(act, request, Stopped(by=act.by(request.why), id=act.request))
+async def stop_the_line(act: Act, request: StopRequest) -> ScopeAnswer:
+    """A stop that stands already stays as it is, but for what becomes of what is under way."""
+    return await _act(act, request, Stopped(by=act.by(request.why), id=act.request, in_flight=request.in_flight))
 
 
 @command(

@@ -10,6 +10,7 @@ from pydantic import Field
 from setpoint.control.act import Act
 from setpoint.control.gates import GateView, views
 from setpoint.control.instances import open_attempt, state_of
+from setpoint.control.limits import as_of_now
 from setpoint.control.overview import InstanceView, ReasonView, reason_view, view
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
@@ -93,7 +94,7 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
     """Pure, but for a look at the runtime for links."""
     configuration = act.control.configuration
     instance = find_instance(configuration, request.target)
-    state = await state_of(act, instance)
+    state = await as_of_now(act, instance, await state_of(act, instance))
     gates = _gates(state, act.now)
     links, usage = await _runtime(act, instance) if request.runtime else ({}, [])
     return Explanation(

@@ -234,8 +234,8 @@ def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, 
     yield from gates.earlier(policy, life, offer, now)
     if candidate.phase is not Phase.PRE_APPROVAL:
         yield from gates.approvals(policy, life, offer, candidate.change, now)
-    if candidate.phase is Phase.PRE_DEPLOYMENT and not candidate.committed:
-        yield from gates.times(policy, life, offer, now)
+    if candidate.phase is Phase.PRE_DEPLOYMENT:
+        yield from (gates.pauses if candidate.committed else gates.times)(policy, life, offer, now)
     yield from gates.checks(policy, life, offer, candidate, now)
 
 

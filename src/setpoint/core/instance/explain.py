@@ -174,6 +174,7 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
     seen, name = life.current, offer.version.name
     if steering.hands_off(life):
         yield from _hands_off(life, under_way)
+    yield from (replace(reason, phase=under_way.attempt.phase) for reason in gates.rollout_pauses(policy, life, now))
     if under_way.back:
         yield Reason("rolled-back", f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed")
     if under_way.stuck:
@@ -184,7 +185,7 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
             unblock="release a fix",
             failed=True,
         )
-    still = steering.hands_off(life) and not life.applying.operation
+    still = (steering.hands_off(life) or gates.stands_still(policy, life, now)) and not life.applying.operation
     if not still and not (watching.shows(seen, offer.spec) and watching.judges(life)):
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:

@@ -65,7 +65,7 @@ def _post_deployment(draft: Draft, rollout: Rollout, offer: Offer) -> None:
     if not _shown(draft, offer):
         _sickness(draft, rollout)
     elif not reasons:
-        if not _tasks(draft, rollout, offer):
+        if not _paused(draft) and not _tasks(draft, rollout, offer):
             _passed(draft, rollout, offer)
     else:
         _freshen(draft, rollout, offer, reasons)
@@ -73,7 +73,7 @@ def _post_deployment(draft: Draft, rollout: Rollout, offer: Offer) -> None:
 
 def _tasks(draft: Draft, rollout: Rollout, offer: Offer) -> bool:
     """Whether the phase has tasks that have not succeeded; the next one starts, unless a person keeps everything off."""
-    if not steering.hands_off(draft.life) and not draft.life.left:
+    if not steering.hands_off(draft.life) and not draft.life.left and not _paused(draft):
         attempt = tasks.run(draft, offer, rollout.attempt)
         rollout = rollout if attempt is rollout.attempt else draft.set_rollout(rollout, attempt=attempt)
     return any(gates.tasks(draft.rules, draft.life, offer, rollout.attempt, draft.now))
@@ -121,7 +121,7 @@ def _look_after(draft: Draft, due: Instant) -> None:
 
 
 def _deadline(draft: Draft, rollout: Rollout) -> None:
-    if steering.hands_off(draft.life):
+    if steering.hands_off(draft.life) or _paused(draft):
         return
     deadline = draft.rules.progress_deadline
     if rollout.idle >= deadline:
@@ -133,7 +133,7 @@ def _deadline(draft: Draft, rollout: Rollout) -> None:
 
 
 def _sickness(draft: Draft, rollout: Rollout) -> None:
-    if steering.hands_off(draft.life) or not watching.judges(draft.life):
+    if steering.hands_off(draft.life) or _paused(draft) or not watching.judges(draft.life):
         return
     grace = draft.rules.grace
     if rollout.sick >= grace:
@@ -142,6 +142,14 @@ def _sickness(draft: Draft, rollout: Rollout) -> None:
         rollback.fail(draft, rollout, f"unhealthy after it was deployed, for longer than {approximate_duration(grace)}{detail}")
         return
     _look_after(draft, _last_look(draft, rollout.began) + grace - rollout.sick)
+
+
+def _paused(draft: Draft) -> bool:
+    """Whether what is under way stands still; the engine looks again when the calendar opens."""
+    found = list(gates.rollout_pauses(draft.rules, draft.life, draft.now))
+    for reason in found:
+        draft.wake(reason.until)
+    return bool(found)
 
 
 def _last_look(draft: Draft, otherwise: Instant) -> Instant:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from setpoint.core.instance import watching
+from setpoint.core.instance import gates, watching
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Breaker, Life, Seen
 from setpoint.core.instructions import Apply, Watch
-from setpoint.model.policy import Policy
+from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.model.time import MINUTE, Duration
 
@@ -27,6 +27,13 @@ def advance(draft: Draft) -> None:
         _watch(draft, offer)
 
 
+def _stands_still(draft: Draft) -> bool:
+    """A paused rollout applies nothing more; what it had deployed already is put right."""
+    rollout = draft.life.rollout
+    deploying = rollout is not None and rollout.attempt.phase is Phase.DEPLOYMENT
+    return deploying and gates.stands_still(draft.rules, draft.life, draft.now)
+
+
 def hands_off(life: Life) -> bool:
     """Whether a person keeps every apply off, rollbacks included."""
     return life.observing is not None or any(status.pause for status in life.scopes.values())
@@ -34,6 +41,8 @@ def hands_off(life: Life) -> bool:
 
 def _apply_if_needed(draft: Draft, offer: Offer) -> None:
     applying, life = draft.life.applying, draft.life
+    if _stands_still(draft):
+        return
     if applying.spec != offer.spec or not applying.taken:
         if life.rollout is None and not applying.spec:
             return

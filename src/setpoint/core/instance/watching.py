@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import Applied, Observed, Unobserved
+from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Life, Rollout, Seen
 from setpoint.model.observation import Observation
@@ -102,6 +103,7 @@ def judges(life: Life) -> bool:
 def _count_time(draft: Draft, rollout: Rollout, before: Seen | None, seen: Seen, gap: Duration) -> None:
     offer = draft.offer(rollout.to)
     spec = offer.spec if offer else ""
+    gap = 0 if gates.stands_still(draft.rules, draft.life, draft.now) else gap
     hands_off = draft.life.observing or any(status.pause for status in draft.life.scopes.values())
     counted = 0 if hands_off else min(gap, max(draft.now - rollout.began, 0))
     settled_before = shows(before, spec)

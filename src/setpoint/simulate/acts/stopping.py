@@ -16,15 +16,18 @@ class Stop(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     scope: str
     lasts: Duration
+    in_flight: str = "finish"
+    """What becomes of what is under way: ``finish`` or ``pause``."""
 
     def perform(self, stage: Stage) -> None:
         """Stop, and start again later."""
-        stage.tell(self.scope, Stopped(by=self.signed("a storm")))
+        stage.tell(self.scope, Stopped(by=self.signed("a storm"), in_flight=self.in_flight))
         stage.later(self.lasts, Start(by=self.by, scope=self.scope))
 
     def words(self) -> str:
         """What is done."""
-        return f"{self.by} stops {scope.name_of(self.scope)} for {self.lasts // 60_000} min"
+        also = ", what is under way too," if self.in_flight == "pause" else ""
+        return f"{self.by} stops {scope.name_of(self.scope)}{also} for {self.lasts // 60_000} min"
 
 
 @act

@@ -65,8 +65,8 @@ class Journey:
 class Book:
     """Of one world."""
 
-    holding: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Lease -> instance in deployment with it -> number of its attempt."""
+    holding: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
+    """Lease -> instance in deployment with it -> number of its attempt, and the set that it moves with."""
     granted: dict[str, set[int]] = field(default_factory=dict)
     """Instance -> askings that it was told yes to."""
     asked: dict[tuple[str, int], AskAdmission] = field(default_factory=dict)
@@ -206,18 +206,18 @@ def leases(step: Step) -> Iterator[Complaint]:
             continue
         step.saw("leases")
         holders = book.holding.setdefault(use.unit, {})
-        others = [one for one in holders if one != step.instance]
+        others = [one for one, (_, fellows) in holders.items() if one != step.instance and not (fellows and fellows == offer.set)]
         if len(others) >= use.limit and not attempt.committed:
             yield f"{use.unit} lets {use.limit} deploy at once, and {sorted(others)} do"
-        holders[step.instance] = attempt.number
+        holders[step.instance] = (attempt.number, offer.set)
 
 
 def _free(step: Step, book: Book) -> None:
     """Leases of rollouts that have left deployment."""
     rollout = step.after.life.rollout
     for holders in book.holding.values():
-        number = holders.get(step.instance)
-        if number is not None and not _deploys(rollout, number):
+        held = holders.get(step.instance)
+        if held is not None and not _deploys(rollout, held[0]):
             del holders[step.instance]
 
 

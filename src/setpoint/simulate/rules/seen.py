@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from setpoint.core.instance.state import Rollout, offer_of
 from setpoint.core.instructions import Apply
+from setpoint.model.checks import Outcome
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.simulate.rules.base import Complaint, rule
@@ -35,7 +36,8 @@ def seen(step: Step) -> Iterator[Complaint]:
     gives_way = step.forward and not step.forward[1].urgent
     if offer and gives_way and not step.events("rolling-back", "failed", "finalized", "rolled-back"):
         step.saw("seen")
-        if step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) < step.ledger.moved:
+        badly = any(gate.counts and gate.outcome is not Outcome.PASSING for gate in old.attempt.gates.values())
+        if step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) < step.ledger.moved and not badly:
             yield f"{offer.version.name} gave way before it was applied at all"
 
 

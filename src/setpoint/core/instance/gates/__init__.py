@@ -4,7 +4,8 @@ Everything here is a pure question about what is remembered; deciding and explai
 
 ``ordering``   earlier channels       ``approval``   people            ``calendar``   times, freezes, cadence
 ``check``      protections            ``service``    other services      ``task``      side effects that must succeed
-``limit``      leases, waves, budgets ``member``     the set it is in    ``naming``    what all of them share
+``limit``      leases, waves, budgets ``member``     the set it is in    ``pausing``   what is under way stands still
+``naming``     what all of them share
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from setpoint.core.instance.gates import member, task
 from setpoint.core.instance.gates.approval import approvals, countable, topic
 from setpoint.core.instance.gates.calendar import times
 from setpoint.core.instance.gates.check import check, checks, refreshing, uses, window_start
-from setpoint.core.instance.gates.limit import granted, limits, needs, waits_for_waves
+from setpoint.core.instance.gates.limit import WAVE, granted, limits, needs, waits_for_waves
 from setpoint.core.instance.gates.naming import EVERY_GATE, channel_of, service_of, skipped
 from setpoint.core.instance.gates.ordering import finalized_at, orderings, passed_over
+from setpoint.core.instance.gates.pausing import pauses, rollout_pauses, stands_still
 from setpoint.core.instance.gates.service import services
 from setpoint.core.instance.gates.task import tasks
 from setpoint.core.instance.state import Life
@@ -33,6 +35,7 @@ def earlier(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[
 
 __all__ = [
     "EVERY_GATE",
+    "WAVE",
     "approvals",
     "channel_of",
     "check",
@@ -46,10 +49,13 @@ __all__ = [
     "needs",
     "orderings",
     "passed_over",
+    "pauses",
     "refreshing",
+    "rollout_pauses",
     "service_of",
     "services",
     "skipped",
+    "stands_still",
     "task",
     "tasks",
     "times",

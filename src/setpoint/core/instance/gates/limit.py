@@ -30,24 +30,25 @@ def limits(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Inst
         return
     names = _names(policy)
     told = attempt.admission.reasons if attempt.admission else ()
-    for reason in told:
-        name = names.get(reason.subject, "")
-        until = reason.until if reason.until is not None and reason.until > now else None
-        yield replace(
-            reason,
-            phase=Phase.PRE_DEPLOYMENT,
-            gate=name,
-            until=until,
-            awaits=reason.awaits or ("" if until else "admission's word"),
-            unblock=reason.unblock or f"skip {name}",
-        )
+    yield from (_named(reason, names, now) for reason in told)
     if not told:
-        yield Reason(
-            "limit",
-            f"asks for a place: {', '.join(sorted({names.get(need.unit, need.unit) for need in wanted}))}",
-            phase=Phase.PRE_DEPLOYMENT,
-            awaits="admission's word",
-        )
+        yield from (_unanswered(names[need.unit], attempt) for need in wanted)
+
+
+def _named(reason: Reason, names: dict[str, str], now: Instant) -> Reason:
+    """A reason of admission, by the name under which a person may skip it. A time that is over is not waited for."""
+    name = names.get(reason.subject, "")
+    until = reason.until if reason.until is not None and reason.until > now else None
+    awaits = reason.awaits or ("" if until else "admission's word")
+    unblock = reason.unblock or f"skip {name}"
+    return replace(reason, phase=Phase.PRE_DEPLOYMENT, gate=name, until=until, awaits=awaits, unblock=unblock)
+
+
+def _unanswered(name: str, attempt: Attempt) -> Reason:
+    asked = attempt.admission is not None and not attempt.admission.returned
+    text = f"{name} is being asked for" if asked else f"{name} is asked for when everything else holds"
+    awaits = "admission's word" if asked else "every other gate"
+    return Reason("limit", text, phase=Phase.PRE_DEPLOYMENT, gate=name, awaits=awaits, unblock=f"skip {name}")
 
 
 def granted(attempt: Attempt) -> bool:
