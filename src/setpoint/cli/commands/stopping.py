@@ -11,7 +11,7 @@ from setpoint.cli.options import Format, Home, Output, Target, Token, Why
 from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
-Scope = Annotated[str, typer.Argument(help="An application, a channel or runtime:NAME; without it everything.")]
+Scope = Annotated[str, typer.Argument(help="An application, channel, group or runtime:NAME; without it everything.")]
 
 
 class InFlight(StrEnum):
