@@ -53,6 +53,7 @@ check: lint types contracts ## everything that is quick and runs nothing
 
 bench: .venv/.dev ## how fast, how much memory, how many writes
 	$(BIN)/python bench/engine.py $(BENCH)
+	$(BIN)/python bench/simulate.py $(BENCH_SIMULATE)
 
 docs: .venv/.dev ## write the generated pages of docs/ again
 	$(BIN)/python docs/generate.py

@@ -40,6 +40,8 @@ class Invariants:
     """Call it after each turn. ``preconditions`` counts how often each invariant had something to say."""
 
     def __init__(self) -> None:
+        self.asleep = False
+        """Ask nothing."""
         self.ledgers: dict[str, Ledger] = {}
         self.preconditions: Counter[str] = Counter()
         self._codec = Codec()
@@ -77,6 +79,8 @@ class Invariants:
 
     def sweep(self, world: World, number: int) -> None:
         """Ask about every entity as it stands. Raises Broken."""
+        if self.asleep:
+            return
         for entity, state in world.states.items():
             due = world.wakes.get(entity)
             if entity in world.inbox or (due is not None and due <= world.clock + 1):
