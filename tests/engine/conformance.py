@@ -115,6 +115,21 @@ class EngineConformance:
             await self.told(engine, "toy:a", "kept")
             assert await comes_to_its_state(engine, "toy:a")
 
+    @pytest.mark.parametrize(
+        ("shown", "seen"),
+        [("\udcff", "what it tells is no text: surrogates not allowed"), ("!\udcff", "the look raised RuntimeError: ?")],
+    )
+    async def test_what_a_runtime_tells_that_is_no_text_counts_as_nothing_seen(
+        self, engine: Any, outside: Outside, shown: str, seen: str
+    ) -> None:
+        outside.shown["toy:a"] = shown
+        await engine.post("toy:a", tell("m1", ("watch", 1, 20)))
+        await self.told(engine, "toy:a", f"unobserved:1:{seen}")
+        outside.shown["toy:a"] = "text"
+        await self.told(engine, "toy:a", "observed:1:text")
+        assert not engine.problems()
+        assert await comes_to_its_state(engine, "toy:a")
+
     # --- facts
 
     async def test_facts_for_one_entity_are_taken_in_the_order_in_which_they_were_posted(self, engine: Any) -> None:

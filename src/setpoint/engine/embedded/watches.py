@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from setpoint.core.facts import Observed, Unobserved
 from setpoint.core.instructions import Watch
 from setpoint.engine.port import Clock, Performer
@@ -193,14 +195,14 @@ class Watches:
                 raise
             seen = "the runtime adapter gave up"
         except AdapterError as error:
-            seen = str(error) or type(error).__name__
+            seen = _printable(str(error) or type(error).__name__)
         except Exception as error:  # noqa: BLE001 - a look that breaks is a look that saw nothing; it is posted as that
-            seen = f"the look raised {type(error).__name__}: {error}"
+            seen = _printable(f"the look raised {type(error).__name__}: {error}")
         finally:
             watched.looking = False
         if self._watched.get(entity) is watched:
             if watched.watch is watch and not watched.paused:
-                self._saw(entity, watched, number, seen)
+                self._saw(entity, watched, number, seen if seen == watched.seen else _writable(seen))
             self._schedule(entity, watched)
 
     def _saw(self, entity: str, watched: _Watched, number: int, seen: Observation | str) -> None:
@@ -243,3 +245,16 @@ class Watches:
             log.error("%s: what was seen could not be told", task.get_name(), exc_info=error)
         if self._now or self._heap:
             self._ring(0 if self._now else max(0.0, self._heap[0][0] - self._monotonic()))
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _writable(seen: Observation | str) -> Observation | str:
+    """What holds text that is none can be written down nowhere, and would cost more than its own instance."""
+    try:
+        msgspec.msgpack.encode(seen)
+    except UnicodeEncodeError as error:
+        return _printable(f"what it tells is no text: {error.reason}")
+    return seen
