@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from tests.core.dsl import START, Instance, after, check, hours
 
-from setpoint.core.facts import Ask, Woken
+from setpoint.core.facts import Ask, Configured, Removed, Woken
+from setpoint.core.instructions import Apply
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CalendarUse, Ordering, Phase
@@ -109,3 +110,15 @@ def test_a_window_closes_between_the_last_gate_and_the_start():
     prod.passing("alerts")
     assert prod.target == ""
     assert prod.waits_for("hours is closed")
+
+
+def test_a_channel_renamed_on_the_same_runtime():
+    """The old name is left alone – nothing of it is taken down, whatever runs beside it – and is what it was if it comes back."""
+    old = Instance().with_good(1, "1.0").hold().tell(Removed(number=2))
+    for _ in range(3):
+        old.wait(DAY).observed("")
+        assert old.gave(Apply) == []
+    new = Instance().observed("1.0")
+    assert (new.good, new.applies) == ("", []), "what another runs is not taken for its own"
+    old.tell(Configured(policy=old.policy, number=3))
+    assert (old.good, old.life.hold is not None, old.life.frontier) == ("1.0", True, 1)
