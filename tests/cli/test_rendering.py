@@ -284,6 +284,9 @@ def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() 
             for name in ("x", "y")
         ]
         + [change("saas/web@z", "removed")],
+        "kept": {"saas/web@z": "1.4.1"},
+        "down": {"saas/api@z": "2.0"},
+        "shrinking": {"saas/tenants": (2, 3)},
         "releases": [{"application": "saas", "services": {"web": "1.4.2"}, "channels": [], "instances": ["a", "b"]}],
     }
     lines = [line.plain for line in difference.preview(shown, 100)]
@@ -293,6 +296,9 @@ def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() 
         "  - saas/web@z",
         "  ▶ saas: releases web 1.4.2 to 2 instances by itself, through the same gates",
         "  ◷ saas/api: nothing was released yet; release a version",
+        "  ○ web@z: 1.4.1 runs on, as an orphan",
+        "  ✗ api@z: 2.0 is TAKEN DOWN",
+        "  ! saas/tenants loses 2 of its 3 channels: apply asks for --confirm saas/tenants",
         "  · declared, but this version does not act on it: sources (1)",
         "  ✗ apply will refuse it: no secret store",
     ]

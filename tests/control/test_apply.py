@@ -187,7 +187,7 @@ async def _apply_and_die(found: House, text: str, *, known: bool) -> None:
     await found.control.records.put("configuration-root", content_digest(named), "/config")
     revision = await found.control.documents.save(named, at=1, person=Person("admin").name)
     if known:
-        await found.control.records.put(KIND, PENDING, Progress(revision.number, ["saas/web@acme"], ADMIN.name))
+        await found.control.records.put(KIND, PENDING, Progress(revision.number, ["saas/web@acme"], [], ADMIN.name))
 
 
 async def test_a_stored_configuration_that_cannot_be_read_any_more_stops_nothing_but_commands(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.control.house import ADMIN, PLAIN, RUNTIME, SERVICE, STANDARD, House, documents, house
+from tests.control.house import ADMIN, PLAIN, RUNTIME, SERVICE, STANDARD, House, documents, files, house
 from tests.support.eventually import eventually
 
 from setpoint.control.errors import NotFound, Refused
@@ -88,3 +88,43 @@ async def test_what_is_not_what_runs_is_not_adopted_and_says_so(tmp_path: Path) 
 async def _says(found: House, text: str) -> bool:
     reasons = (await found.ask("explain", target="web@staging")).reasons
     return any(text in reason.text for reason in reasons)
+
+
+# --- by configuration ---------------------------------------------------------------------------------------------------
+
+DESTROYED = STANDARD.replace("after: staging}", "after: staging, onRemove: destroy}")
+GROUPED = """
+kind: Application
+name: saas
+channels:
+  - {name: tenants, runtime: pretend, each: {items: [{name: c}, {name: b}, {name: a}]}}
+"""
+
+
+async def test_what_the_configuration_wants_taken_down_is_shown_and_confirmed_first(tmp_path: Path) -> None:
+    async with house(tmp_path, DESTROYED) as found:
+        await both_at(found, "1.0")
+        shown = await found.ask("preview", **files(STAGING_ALONE))
+        assert (shown.down, shown.kept) == ({"saas/web@production": "1.0"}, {})
+        with pytest.raises(Refused, match="nobody has looked at that"):
+            await found.apply(STAGING_ALONE)
+        assert (await found.row("web@production")).good.version == "1.0"
+        await found.do("apply", **files(STAGING_ALONE), expect=shown.plan)
+        await eventually(lambda: _gone(found), 5, "it was not taken down")
+        runtime = found.control.effects.runtime("pretend")
+        assert not (await runtime.observe("saas/web@production", None)).objects
+
+
+async def test_a_group_that_loses_more_than_half_is_confirmed_by_name(tmp_path: Path) -> None:
+    grouped = documents(RUNTIME, SERVICE, GROUPED)
+    fewer = grouped.replace("{name: c}, {name: b}, {name: a}", "{name: c}")
+    async with house(tmp_path, grouped) as found:
+        shown = await found.ask("preview", **files(grouped.replace(", {name: a}", "")))
+        assert shown.shrinking == {}
+        shown = await found.ask("preview", **files(fewer))
+        assert shown.shrinking == {"saas/tenants": (2, 3)}
+        with pytest.raises(Refused, match="2 of the 3 channels of group saas/tenants would go at once"):
+            await found.apply(fewer)
+        assert len(found.control.configuration.all_instances) == 3
+        await found.do("apply", **files(fewer), confirm=["saas/tenants"])
+        assert len(found.control.configuration.all_instances) == 1

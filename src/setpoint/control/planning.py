@@ -10,6 +10,7 @@ from setpoint.config.compile import Configuration
 from setpoint.config.difference import Change, difference
 from setpoint.control.act import Act
 from setpoint.control.compiling import Wish, compile_all, followers, named
+from setpoint.control.departures import Departures, departures
 from setpoint.control.errors import ControlError
 from setpoint.control.instances import line_of, state_of
 from setpoint.control.starting import Start, starts
@@ -53,12 +54,19 @@ class Plan:
     waiting: list[str] = field(default_factory=list)
     starting: frozenset[str] = frozenset()
     """Those of ``new`` that start with what another channel finalized."""
+    departures: Departures = field(default_factory=Departures)
 
     @property
     def digest(self) -> str:
         """What was shown is what is applied: of everything shown."""
         return digest(
-            [self.old, self.new_digest, [str(change) for change in self.changes], [one.digest for one in self.releases]]
+            [
+                self.old,
+                self.new_digest,
+                [str(change) for change in self.changes],
+                [one.digest for one in self.releases],
+                sorted(self.departures.down),
+            ]
         )
 
 
@@ -75,6 +83,7 @@ async def make_plan(act: Act, configuration: Configuration, *, new: Sequence[str
         configuration.digest,
         await asyncio.to_thread(difference, applied, configuration),
         brought,
+        departures=await departures(act, configuration),
     )
     for application in configuration.applications:
         await _plan_application(act, configuration, application, plan)

@@ -25,6 +25,9 @@ def apply(
     directory: Directory,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+    confirm: Annotated[
+        list[str] | None, typer.Option("--confirm", help="A group that may lose more than half of its channels; may be repeated.")
+    ] = None,
     why: Why = "",
     home: Home = None,
     token: Token = "",
@@ -52,7 +55,7 @@ def apply(
             raise Ended(Code.ERROR, "Nothing was applied: there is nobody to ask.", "Say --yes to apply without being asked.")
         if not yes and not typer.confirm("Apply this?"):
             raise Ended(Code.ERROR, "Nothing was applied.")
-        answer = client.command("apply", {**payload, "expect": shown["plan"], "why": why})
+        answer = client.command("apply", {**payload, "expect": shown["plan"], "confirm": confirm or [], "why": why})
     show(answer, output, lambda: say(*difference.applied(answer)))
 
 

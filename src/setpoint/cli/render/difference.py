@@ -36,10 +36,21 @@ def preview(shown: dict[str, Any], columns: int) -> Iterator[Text]:
         yield _release(release, columns)
     for waiting in shown["waiting"]:
         yield wrapped(waiting, first=Text("  ◷ ", "blue"), columns=columns)
+    yield from _departures(shown, columns)
     for notice in shown["notices"]:
         yield wrapped(notice, first=Text("  · ", "dim"), columns=columns)
     for refusal in shown["refusals"]:
         yield wrapped(f"apply will refuse it: {refusal}", first=Text("  ✗ ", "red"), columns=columns)
+
+
+def _departures(shown: dict[str, Any], columns: int) -> Iterator[Text]:
+    for instance, version in shown["kept"].items():
+        yield wrapped(f"{short(instance)}: {version} runs on, as an orphan", first=Text("  ○ ", "yellow"), columns=columns)
+    for instance, version in shown["down"].items():
+        yield wrapped(f"{short(instance)}: {version} is TAKEN DOWN", first=Text("  ✗ ", "bold red"), columns=columns)
+    for group, (gone, whole) in shown["shrinking"].items():
+        text = f"{group} loses {gone} of its {whole} channels: apply asks for --confirm {group}"
+        yield wrapped(text, first=Text("  ! ", "bold yellow"), columns=columns)
 
 
 def _change(what: str, path: str, old: str, new: str, origin: str, instances: list[str], columns: int) -> Iterator[Text]:

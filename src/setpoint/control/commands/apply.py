@@ -59,6 +59,8 @@ class ApplyRequest(Files):
 
     expect: str = ""
     """The ``plan`` that ``preview`` gave: refused when it would do something else by now."""
+    confirm: list[str] = Field(default_factory=list)
+    """Names of groups that may lose more than half of their channels at once, such as ``saas/tenants``."""
     why: str = Field("", max_length=2000)
 
 
@@ -81,6 +83,8 @@ class Progress(msgspec.Struct, frozen=True):
 
     revision: int
     new: list[str] = []
+    down: list[str] = []
+    """What has left and is taken down."""
     person: str = ENGINE.person
 
 
@@ -106,9 +110,10 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
             raise Refused(
                 "The configuration or the releases changed since the difference was shown.", "Look at it again, then apply."
             )
+        _check_departures(request, plan)
         await control.records.put("configuration-root", content_digest(files), request.root)
         revision = await control.documents.save(files, at=act.now, person=act.person.name)
-        progress = Progress(revision.number, plan.new, act.person.name)
+        progress = Progress(revision.number, plan.new, list(plan.departures.down), act.person.name)
         await control.records.put(KIND, PENDING, progress)
         releases = await _carry_out(act, configuration, plan, progress)
     return Applied(
@@ -119,6 +124,23 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
         waiting=plan.waiting,
         notices=configuration.notices,
     )
+
+
+def _check_departures(request: ApplyRequest, plan: Plan) -> None:
+    """Nothing is taken down that was not shown, and no group is emptied by a slip. Raises Refused."""
+    leaving = plan.departures
+    if leaving.down and not request.expect:
+        names = ", ".join(sorted(leaving.down)[:5]) + (" …" if len(leaving.down) > 5 else "")
+        raise Refused(
+            f"This would take down {len(leaving.down)} instances ({names}), and nobody has looked at that.",
+            "Ask for `preview` first and give its `plan` as `expect`; the command line does so.",
+        )
+    for group, (gone, whole) in leaving.shrinking.items():
+        if group not in request.confirm:
+            raise Refused(
+                f"{gone} of the {whole} channels of group {group} would go at once; nothing was applied.",
+                f"If that is meant, say so by name: `--confirm {group}`.",
+            )
 
 
 async def restore(control: Control) -> None:
@@ -144,8 +166,9 @@ async def finish(control: Control) -> None:
     pending = await control.records.get(KIND, PENDING, Progress)
     act = Act(control, Person(newest.person), control.clock(), "restore")
     new = pending.new if pending and pending.revision == newest.number else None
+    down = pending.down if pending and pending.revision == newest.number else []
     plan = await make_plan(act, control.applied, new=new)
-    await _carry_out(act, control.applied, plan, Progress(newest.number, plan.new, newest.person))
+    await _carry_out(act, control.applied, plan, Progress(newest.number, plan.new, down, newest.person))
 
 
 def contents(request: Files) -> dict[str, bytes]:
@@ -199,7 +222,7 @@ async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progres
     told = [
         *await limits.configured(control, configuration, number),
         *await _policies(control, configuration, number),
-        *await _removals(control, configuration, number),
+        *await _removals(control, configuration, number, progress.down),
         *await _invariants(control, configuration, number),
     ]
     await control.engine.post_all(told)
@@ -221,10 +244,10 @@ async def _policies(control: Control, configuration: Configuration, number: int)
     return found
 
 
-async def _removals(control: Control, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
+async def _removals(control: Control, configuration: Configuration, number: int, down: list[str]) -> list[tuple[str, AnyFact]]:
     configured = {f"instance:{instance}" for instance in configuration.all_instances}
     return [
-        (entity, Removed(number=number))
+        (entity, Removed(number=number, down=entity.partition(":")[2] in down))
         async for entity, state in instances_of(control)
         if entity not in configured and not state.removed
     ]

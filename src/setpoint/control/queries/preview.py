@@ -48,6 +48,12 @@ class Preview(Answer):
     """The same for reading: equal changes of several instances told once."""
     releases: list[AutomaticView]
     waiting: list[str]
+    kept: dict[str, str]
+    """Instance that leaves -> version that runs on there."""
+    down: dict[str, str]
+    """Instance that leaves -> version that is taken down."""
+    shrinking: dict[str, tuple[int, int]]
+    """Group that loses more than half of its channels -> how many of how many: to be confirmed by name."""
     notices: list[str]
     """What is declared and not acted on by this version, one line for each sort."""
     refusals: list[str]
@@ -68,6 +74,9 @@ async def preview(act: Act, request: Files) -> Preview:
         lines=lines(plan.changes),
         releases=[_view(one) for one in plan.releases],
         waiting=plan.waiting,
+        kept=plan.departures.kept,
+        down=plan.departures.down,
+        shrinking=plan.departures.shrinking,
         notices=configuration.notices,
         refusals=configuration.refusals,
     )

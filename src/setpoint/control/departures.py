@@ -1,0 +1,49 @@
+"""What an apply would leave behind or take down, and which groups would lose more than half of their channels at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from setpoint.config.compile import Configuration
+from setpoint.control.act import Act
+from setpoint.control.instances import state_of
+from setpoint.core.instance.state import offer_of
+
+
+@dataclass
+class Departures:
+    """Told by ``preview``, done by ``apply``."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+    """Instance -> version that runs on."""
+    down: dict[str, str] = field(default_factory=dict)
+    """Instance -> version that is taken down, since ``onRemove: destroy`` asked for it."""
+    shrinking: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """``application/group`` -> (channels that go, channels there are), where that is more than half."""
+
+
+async def departures(act: Act, configuration: Configuration) -> Departures:
+    """Compared with what is in force."""
+    applied, found = act.control.applied, Departures()
+    if applied is None:
+        return found
+    here = set(configuration.all_instances)
+    for instance in applied.all_instances:
+        if instance in here:
+            continue
+        life = (await state_of(act, instance)).life
+        offer = offer_of(life, life.target)
+        if offer:
+            chosen = found.down if applied.on_remove(instance) == "destroy" else found.kept
+            chosen[instance] = offer.version.name
+    _note_shrinking(applied, configuration, found)
+    return found
+
+
+def _note_shrinking(applied: Configuration, configuration: Configuration, found: Departures) -> None:
+    for application in applied.applications:
+        after = configuration.members(application) if application in configuration.applications else {}
+        for group, channels in applied.members(application).items():
+            gone = set(channels) - set(after.get(group, ()))
+            if 2 * len(gone) > len(channels):
+                found.shrinking[f"{application}/{group}"] = (len(gone), len(channels))
