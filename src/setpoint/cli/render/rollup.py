@@ -56,13 +56,18 @@ def _culprit(culprit: dict[str, Any], now: int, columns: int, most: int) -> Iter
     first = Text(f"{sign} ", style)
     yield wrapped(f"{named(leaves, most)}: {reason['text']}", first=first, columns=columns)
     if behind:
-        through = f", through {named(culprit['through'], most)}" if culprit["through"] else ""
+        through = f", through {_between(culprit['through'], most)}" if culprit["through"] else ""
         what = "waits for that" if len(behind) == 1 else f"{len(behind)} wait for that"
         text = f"{what}: {named(behind, most)}{through}" if len(behind) > 1 else f"{named(behind, most)} {what}{through}"
         yield wrapped(text, first=Text("    "), columns=columns)
     note = " · ".join(part for part in notes(reason, now, leaves[0]) if part)
     if note:
         yield wrapped(note, first=Text("    "), columns=columns, style="dim")
+
+
+def _between(instances: list[str], most: int) -> str:
+    """They only lead on to what is to be seen to: many of them are counted."""
+    return named(instances, most) if len(instances) <= most else f"{len(instances)} others"
 
 
 def named(instances: list[str], most: int) -> str:
