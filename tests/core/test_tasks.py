@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import NAME, START, after, approval, check, hours
+from tests.core.dsl import NAME, START, after, approval, check, hours, version
 from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.decide import decide
@@ -633,3 +633,23 @@ def test_it_is_tried_again_at_the_very_moment_at_which_its_pause_is_over():
     assert not run.tell(Woken()).started
     run.now += 1
     assert run.tell(Woken()).started
+
+
+def test_an_attempt_that_a_standing_condition_takes_back_is_not_under_way_any_more():
+    prod = with_tasks(a_task(), orderings=(after(),)).offer(2, "1.1").neighbour("staging", "1.1").fails_for_good()
+    prod.neighbour("staging", revoked=(version("1.1"),)).offer(3, "1.2")
+    assert prod.wanted == "1.2"
+
+
+def test_a_task_does_not_start_beside_a_rollout_that_would_give_way():
+    prod = with_tasks().offer(2, "1.1").configure(tasks=(a_task(),)).offer(3, "1.2", urgent=True)
+    assert prod.tried == []
+    assert prod.waits_for("migrate runs once release 2, which is being rolled out, is through")
+
+
+def test_a_task_starts_beside_a_rollback_that_has_failed():
+    prod = with_tasks().offer(2, "1.1").applied("the image is gone", terminal=True).configure(tasks=(a_task(),)).offer(3, "1.2")
+    prod.applied("no space left", terminal=True)
+    assert prod.condition == "rollback-failed"
+    assert prod.tried == ["migrate"]
+    assert prod.succeeds().target == "1.2"

@@ -41,12 +41,14 @@ def holds_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def failing() -> int:
-    return next(seed for seed in range(30) if (failure(draw(seed))[1] or None) is not None)
+def failing(name: str) -> int:
+    """The first seed that breaks this invariant first: a bug breaks several."""
+    broken = ((seed, failure(draw(seed))[1]) for seed in range(60))
+    return next(seed for seed, found in broken if found is not None and found.name == name)
 
 
 def test_the_story_of_an_ignored_hold_is_short(holds_are_ignored: None, tmp_path: Path):
-    seed = failing()
+    seed = failing("hands-off")
     found = shrink(draw(seed), 20)
     assert found is not None
     assert found.broken.name == "hands-off"

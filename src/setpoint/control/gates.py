@@ -9,7 +9,18 @@ from setpoint.control.registry import Answer
 from setpoint.core.instance import gates as core
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
-from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, LimitUse, Ordering, Phase, Policy, ServiceOrdering
+from setpoint.core.instance.tasks import stuck
+from setpoint.model.policy import (
+    ApprovalUse,
+    CalendarUse,
+    CheckUse,
+    LimitUse,
+    Ordering,
+    Phase,
+    Policy,
+    ServiceOrdering,
+    TaskUse,
+)
 from setpoint.model.time import Instant
 
 if TYPE_CHECKING:
@@ -33,8 +44,12 @@ def skippable(policy: Policy) -> dict[str, tuple[str, ...] | None]:
     return found
 
 
-def _uses(policy: Policy) -> tuple[LimitUse | Ordering | ServiceOrdering | ApprovalUse | CalendarUse | CheckUse, ...]:
-    return (*policy.orderings, *policy.services, *policy.approvals, *policy.calendars, *policy.limits, *policy.checks)
+_AnyUse = _Standing | CheckUse | TaskUse
+
+
+def _uses(policy: Policy) -> tuple[_AnyUse, ...]:
+    standing: tuple[_AnyUse, ...] = (*policy.orderings, *policy.services, *policy.approvals, *policy.calendars, *policy.limits)
+    return (*standing, *policy.checks, *policy.tasks)
 
 
 def _narrower(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -48,7 +63,7 @@ class GateView(Answer):
 
     name: str
     kind: str
-    """``ordering``, ``approval``, ``calendar``, ``cadence``, ``lease``, ``wave`` or ``check``."""
+    """``ordering``, ``approval``, ``calendar``, ``cadence``, ``lease``, ``wave``, ``check`` or ``task``."""
     phase: str
     state: str
     """``holds``, ``waits``, ``says-no``, ``skipped``, ``later``, ``passed`` or ``informational``."""
@@ -65,7 +80,8 @@ def views(state: InstanceState, attempt: Attempt, offer: Offer, now: Instant) ->
     policy = state.policy
     if policy is None:
         return []
-    found = [*_standing(policy, state.life, attempt, offer, now), *_checks(policy, state.life, attempt, offer, now)]
+    of = (policy, state.life, attempt, offer, now)
+    found = [*_standing(*of), *_checks(*of), *_tasks(*of)]
     return sorted(found, key=lambda view: _ORDER[Phase(view.phase)])
 
 
@@ -142,6 +158,27 @@ def _check(use: CheckUse, life: Life, attempt: Attempt, offer: Offer, now: Insta
         ended=gate.ended if gate else 0,
         subject=gate.attachment if gate else "",
     )
+
+
+def _tasks(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> Iterator[GateView]:
+    reasons = {reason.gate: reason for reason in core.tasks(policy, life, offer, attempt, now) if reason.gate}
+    for use in policy.tasks:
+        if applies(use.when, policy, life, offer):
+            entity = core.task.run_of(use, policy, life, offer, attempt)
+            reason = reasons.get(use.name) if use.phase is attempt.phase else None
+            state = _task_state(use, entity, life, attempt, offer)
+            if reason:
+                state = "says-no" if stuck(life, entity) else "waits"
+            text = reason.text if reason else "skipped by a person" if state == "skipped" else ""
+            yield GateView(name=use.name, kind="task", phase=use.phase, state=state, text=text, subject=entity)
+
+
+def _task_state(use: TaskUse, entity: str, life: Life, attempt: Attempt, offer: Offer) -> str:
+    if core.skipped(life, offer.release, use.name):
+        return "skipped"
+    if core.task.succeeded(life, entity):
+        return "holds"
+    return "passed" if _ORDER[use.phase] < _ORDER[attempt.phase] else "later"
 
 
 def _check_state(use: CheckUse, gate: Gate | None, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> tuple[str, str]:

@@ -130,10 +130,12 @@ def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstr
 
 
 def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out: list[AnyInstruction]) -> TaskState:
-    if state.stage not in _OPEN_TO_PEOPLE or (fact.id and fact.id in state.signals):
+    if fact.id and fact.id in state.signals:
         return state
     if fact.id:
         state = replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:])
+    if state.stage not in _OPEN_TO_PEOPLE:
+        return state
     says = "says that it succeeded" if fact.succeeded else "lets it be tried again"
     because = f": {fact.by.why}" if fact.by.why else ""
     out.append(_line(entity, state, "signal", f"{fact.by.person} {says}{because}", by=fact.by))

@@ -13,6 +13,7 @@ from setpoint.model.checks import Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant
 from setpoint.simulate.checks import Run
+from setpoint.simulate.tasks import timetable
 
 if TYPE_CHECKING:
     from setpoint.simulate.world import World
@@ -99,9 +100,12 @@ class Effects:
                     self._begin(entity, instruction, "checked", takes)
                 else:
                     self._world.post(entity, CheckUnwanted(operation=instruction.operation))
+            case RunTask(operation) if operation in self._world.tasks.ends:
+                self._world.post(entity, TaskFinished(operation=operation, result=self._world.tasks.ends[operation]))
             case RunTask(operation, task):
                 self._world.tasks.begin(operation, self._world.now)
-                takes = self._within(self._world.tasks.longest(task), "task", entity)
+                longest = self._world.checks.takes.get(timetable(task.task), 5 * SECOND)
+                takes = self._within(longest, "task", entity)
                 self._begin(entity, instruction, "tasked", takes)
             case Watch(number, every, _):
                 self.watch(entity, number, every)
@@ -205,7 +209,8 @@ class Effects:
         fault = world.misfortunes.strikes("task", entity)
         if fault:
             world.misfortunes.counts("task")
-        result = world.tasks.end(entity, operation, given.definition, world.now, fault=fault is not None)
+        truth = world.checks.outcome(timetable(given.definition.task), world.now)
+        result = world.tasks.end(entity, operation, given.definition, world.now, Outcome.BLOCKING if fault else truth)
         if not self._died(entity):
             world.post(entity, TaskFinished(operation=operation, result=result))
 

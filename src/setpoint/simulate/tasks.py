@@ -1,16 +1,32 @@
-"""Tasks that are only models: they succeed, fail a number of times first, or hang until they are killed at their timeout."""
+"""Tasks that are only models: each name has a timetable, as checks have, under ``task:<name>``.
+
+Passing succeeds, blocking fails, misconfigured fails as well (it was ended at its timeout), unavailable ends unseen.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from setpoint.model.checks import Outcome
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
-from setpoint.model.time import SECOND, Duration, Instant
+from setpoint.model.time import Instant
+
+_ENDS = {
+    Outcome.PASSING: TaskEnd.SUCCEEDED,
+    Outcome.BLOCKING: TaskEnd.FAILED,
+    Outcome.MISCONFIGURED: TaskEnd.FAILED,
+    Outcome.UNAVAILABLE: TaskEnd.UNKNOWN,
+}
+
+
+def timetable(task: str) -> str:
+    """Under which name a plan says how a task ends, and how long it takes."""
+    return f"task:{task}"
 
 
 @dataclass(frozen=True)
 class Try:
-    """One finished try of a task."""
+    """One try that ended, as it really was."""
 
     operation: str
     started: Instant
@@ -22,38 +38,46 @@ class Try:
 class Tasks:
     """What every task does, and the truth about each try."""
 
-    fails: dict[str, int] = field(default_factory=dict)
-    """Task -> how many tries fail first; -1: all of them."""
-    hangs: dict[str, int] = field(default_factory=dict)
-    """Task -> how many tries hang first."""
-    takes: dict[str, Duration] = field(default_factory=dict)
-    """Task -> how long a try may take."""
     fair: bool = False
     """Every try succeeds."""
     tries: dict[str, list[Try]] = field(default_factory=dict)
-    """Task-run's entity -> its finished tries."""
+    """Task-run's entity -> its tries that ended."""
     running: dict[str, Instant] = field(default_factory=dict)
     """Operation -> when it began: processes outlive a crash of the engine."""
+    ends: dict[str, TaskResult] = field(default_factory=dict)
+    """Operation -> how it ended: the host writes that down before it tells anybody."""
+    said: set[str] = field(default_factory=set)
+    """Entities of which a person said that they succeeded."""
 
     def begin(self, operation: str, now: Instant) -> None:
         """A try starts. One that is started again after a crash has first made sure that the old process is gone."""
         self.running[operation] = now
 
-    def longest(self, definition: TaskDefinition) -> Duration:
-        """How long a try may take, in milliseconds."""
-        return self.takes.get(definition.task, 5 * SECOND)
-
-    def end(self, entity: str, operation: str, definition: TaskDefinition, now: Instant, *, fault: bool = False) -> TaskResult:
+    def end(self, entity: str, operation: str, definition: TaskDefinition, now: Instant, outcome: Outcome) -> TaskResult:
         """The end of a try, remembered."""
-        started = self.running.pop(operation, now)
-        tried = self.tries.setdefault(entity, [])
-        failing = self.fails.get(definition.task, 0)
-        bad = not self.fair and (fault or failing < 0 or len(tried) < failing)
-        end = TaskEnd.FAILED if bad else TaskEnd.SUCCEEDED
-        tried.append(Try(operation, started, now, end))
-        return TaskResult(end, f"{definition.task} {end}")
+        end = TaskEnd.SUCCEEDED if self.fair else _ENDS[outcome]
+        result = TaskResult(end, f"{definition.task} {end}")
+        self._remember(entity, operation, now, end)
+        if end is not TaskEnd.UNKNOWN:
+            self.ends[operation] = result
+        return result
 
     def unseen(self, entity: str, operation: str, now: Instant) -> TaskResult:
         """The engine died while a task ran that must not be repeated: nobody knows how it ended."""
-        self.tries.setdefault(entity, []).append(Try(operation, self.running.pop(operation, now), now, TaskEnd.UNKNOWN))
+        self._remember(entity, operation, now, TaskEnd.UNKNOWN)
         return TaskResult(TaskEnd.UNKNOWN, "nobody saw how it ended")
+
+    def _remember(self, entity: str, operation: str, now: Instant, end: TaskEnd) -> None:
+        self.tries.setdefault(entity, []).append(Try(operation, self.running.pop(operation, now), now, end))
+
+    def succeeded(self, entity: str) -> bool:
+        """Whether a run has really succeeded, or a person said so."""
+        return entity in self.said or bool(self.success(entity))
+
+    def success(self, entity: str) -> Instant:
+        """When a run succeeded by itself; 0: it did not."""
+        return next((one.ended for one in self.tries.get(entity, ()) if one.end is TaskEnd.SUCCEEDED), 0)
+
+    def under_way(self, entity: str) -> bool:
+        """Whether a program of this run runs at this moment."""
+        return any(operation.rpartition("/try/")[0] == entity for operation in self.running)

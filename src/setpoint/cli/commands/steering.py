@@ -115,19 +115,23 @@ def retry(
     release: Annotated[
         int, typer.Option("--release", min=0, help="Number of the release; without it the newest that failed there.")
     ] = 0,
+    succeeded: Annotated[
+        bool, typer.Option("--succeeded", help="A task that failed, or whose end nobody saw, did succeed: it is not run again.")
+    ] = False,
     why: Why = "",
     home: Home = None,
     token: Token = "",
     output: Format = Output.TABLE,
 ) -> None:
-    """Try a release again that failed, was rejected or was rolled back.
+    """Try a release again that failed, was rejected or was rolled back, or a task that failed.
 
     Example: setpoint retry web@staging
     """
-    answer = command(home, token, "retry", {"target": target, "release": release, "why": why})
+    answer = command(home, token, "retry", {"target": target, "release": release, "succeeded": succeeded, "why": why})
 
     def table() -> None:
         for instance, number in answer["instances"].items():
-            typer.echo(f"Release {number} is tried again at {instance.partition('/')[2]}.")
+            does = "goes on, for its task succeeded," if succeeded else "is tried again"
+            typer.echo(f"Release {number} {does} at {instance.partition('/')[2]}.")
 
     show(answer, output, table)

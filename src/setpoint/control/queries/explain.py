@@ -147,8 +147,10 @@ def _attempt(state: InstanceState, *, rollout: bool) -> AttemptView | None:
 
 
 def _outputs(act: Act, gates: list[GateView]) -> dict[str, str]:
-    found = {gate.name: act.control.effects.last_result(gate.subject) for gate in gates if gate.subject.startswith("attachment:")}
-    return {name: result.output for name, result in found.items() if result and result.output}
+    effects = act.control.effects
+    checks = {gate.name: effects.last_result(gate.subject) for gate in gates if gate.subject.startswith("attachment:")}
+    tasks = {gate.name: effects.last_try(gate.subject) for gate in gates if gate.subject.startswith("task:")}
+    return {name: result.output for name, result in {**checks, **tasks}.items() if result and result.output}
 
 
 async def _runtime(act: Act, instance: str) -> tuple[dict[str, str], list[UsageView]]:

@@ -92,6 +92,8 @@ def _under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
         return True
     if not candidate.committed or selection.vetoed(life, offer) or selection.taken_out(life, offer):
         return False
+    if any(gates.member.start(draft.rules, life, offer, candidate, draft.now)):
+        return False  # its set gathers anew: alone it would never start, so it follows when the others want something newer
     if want is None or want.offer.release == candidate.release:
         return life.pin in {0, candidate.release}
     overtaken = want.offer.urgent and want.offer.release > candidate.release
@@ -146,7 +148,7 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
         reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
         missing = _missing_phase(reasons, candidate)
         if missing:
-            candidate = _enter(draft, candidate, missing)
+            candidate = replace(_enter(draft, candidate, missing), committed=False)
         elif reasons:
             break
         elif candidate.phase is Phase.PRE_APPROVAL and _changes_nothing(draft.life, offer):

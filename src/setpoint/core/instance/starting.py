@@ -23,6 +23,8 @@ def advance(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
     rules, now = draft.rules, draft.now
     if any(gates.member.start(rules, draft.life, offer, candidate, now)):
         return candidate
+    if any(quiet(rules, draft.life, offer, candidate, now)):
+        return candidate
     if not gates.member.concerns(draft.life, offer, candidate):
         candidate = admission.ask(draft, offer, candidate)
         if any(gates.limits(rules, draft.life, offer, candidate, now)):
@@ -30,10 +32,31 @@ def advance(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
     return tasks.run(draft, offer, candidate)
 
 
+def quiet(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - as of every gate
+    """A task starts only when nothing is rolled out or back: not beside what would give way to its attempt, either.
+
+    But beside a rollback that has failed: else the fix could never come.
+    """
+    if life.rollout is None or life.rollout.stuck or gates.task.under_way(life, candidate):
+        return
+    use, _ = next(gates.task.pending(policy, life, offer, candidate), (None, ""))
+    if use:
+        which = f"release {life.rollout.attempt.release}"
+        does = "is being rolled back" if life.rollout.back else "is being rolled out"
+        yield Reason(
+            "rollout",
+            f"{use.name} runs once {which}, which {does}, is through",
+            phase=use.phase,
+            since=life.rollout.began,
+            awaits=f"the end of the rollout of {which}",
+            unblock="roll back, or cancel it",
+        )
+
+
 def reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:
     """What is missing still."""
-    with_set = (gates.member.start, gates.tasks, gates.member.go)
-    for kind in with_set if gates.member.concerns(life, offer, candidate) else (gates.limits, gates.tasks):
+    with_set = (gates.member.start, quiet, gates.tasks, gates.member.go)
+    for kind in with_set if gates.member.concerns(life, offer, candidate) else (quiet, gates.limits, gates.tasks):
         found = list(kind(policy, life, offer, candidate, now))
         yield from found
         if found:

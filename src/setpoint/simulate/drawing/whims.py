@@ -25,7 +25,8 @@ def _signal(sketch: Sketch, draw: Random) -> Act:
     instance, act = draw.choice(sketch.instances), draw.random()
     at, by = sketch.sometime(draw), sketch.person(draw)
     if act < 0.2:
-        gates = ("*", "after", *(use.name for use in sketch.policies[instance].checks))
+        policy = sketch.policies[instance]
+        gates = ("*", "after", *(use.name for use in policy.checks), *(use.name for use in policy.tasks))
         return Skip(at=at, by=by, instance=instance, gate=draw.choice(gates))
     if act < 0.35:
         return Pin(at=at, by=by, instance=instance, which=draw.randint(0, 5))

@@ -8,6 +8,7 @@ from setpoint.core.instance import gates
 from setpoint.core.instance.state import offer_of
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.beside import below
+from setpoint.simulate.rules.tasks import Undone
 from setpoint.simulate.step import Step
 
 
@@ -30,7 +31,8 @@ def safe_back(step: Step) -> Iterator[Complaint]:
         step.saw("safe-back")
         if old and step.after.life.target != old.to:
             yield f"failed, but target moved from {old.to} to {step.after.life.target}"
-        if good and old and good != old.attempt.release and step.after.policy and step.after.policy.auto_rollback:
+        barred = good < step.ledger.of(Undone).barrier
+        if good and not barred and old and good != old.attempt.release and step.after.policy and step.after.policy.auto_rollback:
             failed = offer_of(step.before.life, old.attempt.release)
             if failed is None or not below(failed, kept.get(good, "")):
                 yield f"failed and stayed, although {good} is good"

@@ -9,6 +9,7 @@ from setpoint.core.instance.facts_of import applies
 from setpoint.model.policy import Cadence, Phase
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.results import passed, uses
+from setpoint.simulate.rules.tasks import last_success
 from setpoint.simulate.step import Step
 
 
@@ -25,8 +26,9 @@ def gated(step: Step) -> Iterator[Complaint]:
         if not same or candidate is None:
             yield f"{use.name} was not even asked: the attempt came straight to its start"
         else:
-            yield from passed(step, use, candidate, step.ledger.since(candidate))
-    if same and candidate is not None and candidate.committed:
+            since = max(step.ledger.since(candidate), last_success(step, policy, offer, candidate))
+            yield from passed(step, use, candidate, since)
+    if candidate is not None and same and candidate.committed:
         return
     for calendar in policy.calendars:
         concerns = applies(calendar.when, policy, step.before.life, offer) and not step.skipped(offer.release, calendar.name)

@@ -72,6 +72,8 @@ class Book:
     asked: dict[tuple[str, int], AskAdmission] = field(default_factory=dict)
     starts: dict[tuple[str, Instant], int] = field(default_factory=dict)
     """(budget, start of the occurrence) -> deployments that began."""
+    committed: dict[str, list[tuple[str, Instant]]] = field(default_factory=dict)
+    """Instance -> where its candidate counts already."""
     number: int = 0
     groups: dict[str, GroupWaves] = field(default_factory=dict)
     journeys: dict[Key, Journey] = field(default_factory=dict)
@@ -234,6 +236,7 @@ def admitted(step: Step) -> Iterator[Complaint]:
     for fact in step.turn.facts:
         if isinstance(fact, Granted):
             book.granted.setdefault(step.instance, set()).add(fact.ask)
+    _commitments(step, book)
     if step.forward is None:
         return
     attempt, offer, policy = step.forward
@@ -241,12 +244,27 @@ def admitted(step: Step) -> Iterator[Complaint]:
     asking = candidate.admission if candidate and candidate.number == attempt.number else None
     units = {need.unit for need in asking.needs} if asking else set()
     missing = set(_needed(step, policy, offer, attempt.kind)) - units
-    if missing and not offer.set:
+    if missing and not offer.set and not (asking and attempt.committed):
         yield f"began without {sorted(missing)}"
     if units and asking and asking.ask not in book.granted.get(step.instance, set()) and not _none_left(step, policy, offer):
         yield f"began without a yes to {sorted(units)}"
-    if not offer.set:
+    if not offer.set and not attempt.committed:
         yield from _budgets(step, book, policy, offer)  # a set uses up its part at once, whenever its members start
+
+
+def _commitments(step: Step, book: Book) -> None:
+    """An attempt whose task has started counts in the window it was admitted to, whenever target moves, unless it ends before."""
+    before, after = step.before.life.candidate, step.after.life.candidate
+    if after and after.committed and not (before and before.number == after.number and before.committed):
+        needs = after.admission.needs if after.admission and after.admission.granted else ()
+        keys = [(need.unit, need.occurrence) for need in needs if need.unit.startswith("budget:")]
+        book.committed[step.instance] = keys
+        for key in keys:
+            book.starts[key] = book.starts.get(key, 0) + 1
+    elif before and before.committed and not (after and after.number == before.number and after.committed):
+        for key in book.committed.pop(step.instance, []):
+            if not step.forward or step.forward[0].number != before.number:
+                book.starts[key] -= 1
 
 
 def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[str]:

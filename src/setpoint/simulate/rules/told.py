@@ -26,6 +26,8 @@ def remembered(step: Step) -> Iterator[Complaint]:
     missing = set(newest) - {veto.release for veto in life.vetoes}
     if missing:
         yield f"the vetoes of releases {sorted(missing)} are forgotten"
+    for release in missing:
+        del ledger.vetoed[release]  # so many are kept, and no more
 
 
 @rule("explained")

@@ -35,7 +35,16 @@ def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Inst
     if refused:
         because = f": {refused.why}" if refused.why else ""
         text = f"{refused.person.name} rejected it for {use.topic}{because}"
-        return Reason("approval", text, phase=Phase.APPROVAL, gate=use.name, subject=entity, since=refused.at, failed=True)
+        return Reason(
+            "approval",
+            text,
+            phase=Phase.APPROVAL,
+            gate=use.name,
+            subject=entity,
+            since=refused.at,
+            awaits="the end of its attempt",
+            failed=True,
+        )
     standing = [vote for vote in votes.values() if not use.expires or now < vote.at + use.expires]
     if len(standing) >= use.min:
         return None

@@ -106,14 +106,14 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | N
     if status is None or not (told or status.state in _BEGUN):
         return _not_begun(use, entity, came, ahead)
     name, tries = use.name, f"try {status.tries} of {status.most}"
-    text, until, awaits, unblock = "", None, f"the end of {name}", ""
+    text, awaits, unblock = "", f"the end of {name}", ""
     match status.state:
         case TaskStage.RUNNING:
             before = f"; the one before: {status.reason}" if status.tries > 1 else ""
             text = f"{name} runs, {tries}, for at most {approximate_duration(use.task.timeout)}{before}"
         case TaskStage.RETRYING:
             soon = approximate_duration(max(status.retry_at - now, 0) + 999)
-            text, until = f"{name} failed at {tries}: {status.reason}; it is tried again in {soon}", status.retry_at
+            text, awaits = f"{name} failed at {tries}: {status.reason}; it is tried again in {soon}", "the next try"
         case TaskStage.UNKNOWN:
             text = f"nobody saw {tries} of {name} end ({status.reason}), and it must not run twice"
             awaits, unblock = "a person", f"retry --succeeded if it did, retry if not, or skip {name}"
@@ -130,7 +130,6 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | N
         gate=name,
         subject=entity,
         since=min(status.since, now),
-        until=until,
         awaits=awaits,
         unblock=unblock,
         failed=final,

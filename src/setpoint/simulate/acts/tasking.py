@@ -1,0 +1,54 @@
+"""What people do about tasks that wait for them."""
+
+from __future__ import annotations
+
+from setpoint.core.facts import Retried
+from setpoint.core.instance.state import InstanceState
+from setpoint.core.task import release_of
+from setpoint.model.tasks import TaskStage
+from setpoint.model.time import MINUTE
+from setpoint.simulate.acts.base import HumanAct, act, when_fair
+from setpoint.simulate.stage import Stage
+
+
+@act
+class SayDone(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """The task that an instance waits for did succeed, says somebody."""
+
+    instance: str
+
+    def perform(self, stage: Stage) -> None:
+        """Say so, where one waits for a person."""
+        for release in _stuck(stage.state(self.instance)):
+            stage.send(self.instance, Retried(by=self.signed("I looked"), release=release, succeeded=True))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} says that what {self.instance} waits for has succeeded"
+
+
+@act
+class TryAgain(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whatever waits for a person is tried again."""
+
+    def perform(self, stage: Stage) -> None:
+        """Everywhere."""
+        for instance in stage.instances:
+            for release in _stuck(stage.state(instance)):
+                stage.send(instance, Retried(by=self.signed("it works now"), release=release))
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} lets every task that failed be tried again"
+
+
+@when_fair
+def try_again(stage: Stage) -> None:
+    """Somebody does so every now and then, for some hours."""
+    for minute in range(1, 10 * 60, 20):
+        stage.later(minute * MINUTE, TryAgain(by="ann"))
+
+
+def _stuck(state: InstanceState) -> list[int]:
+    waiting = {TaskStage.FAILED, TaskStage.UNKNOWN}
+    return sorted({release_of(entity) for entity, status in state.life.tasks.items() if status.state in waiting})
