@@ -12,7 +12,7 @@ FIRST_SEED ?= 0
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
 PYTEST ?=
 
-.PHONY: help demo test e2e simulate mutants mutation lint types contracts check format bench docs lock clean
+.PHONY: help demo test e2e simulate explore mutants mutation lint types contracts check format bench docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ e2e: .venv/.dev ## the slow tests: whole deployments, crashes, real components
 
 simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=1500 FIRST_SEED=0)
 	$(BIN)/setpoint simulate --seeds $(FIRST_SEED)..$$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(JOBS)
+
+explore: .venv/.dev ## explore small worlds exhaustively, as far as ten minutes on two cores allow
+	$(BIN)/python -m setpoint.simulate.exploring
 
 mutants: .venv/.dev ## deliberate bugs, each of which the tests of the core must catch
 	$(BIN)/python tests/mutants/run.py -j $(WORKERS)

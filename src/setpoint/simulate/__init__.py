@@ -11,6 +11,13 @@
 ``invariants``  the net: asks every rule after every turn
 ``rules``       what must always hold; a file per family
 ``step``        one turn as the rules see it, and the checker's own ledger
+``luck``        chance that replays
+``faults``      how likely each fault is, which struck, which of them count
+``effects``     applies, checks, tasks and looks against the models, and what goes wrong with them
+``explore``     small worlds explored exhaustively (``small``: which; ``twins``: copies of worlds)
+``shrinking``   the shortest story of what broke
+``cases``       such stories as files
+``configured``  worlds around a configuration of somebody's own
 ``search``      many seeds on all cores, and what they add up to
 ``story``       the end of a world that broke, told
 """

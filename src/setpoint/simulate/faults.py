@@ -84,7 +84,7 @@ class Misfortunes:
 
     def __init__(self, luck: Luck, levels: Faults, now: Callable[[], Instant], script: frozenset[Fault] | None = None) -> None:
         self.luck = luck
-        self._now = now
+        self.clock = now
         self.script = script
         self.levels = levels
         self.struck: list[tuple[Instant, Fault]] = []
@@ -116,7 +116,7 @@ class Misfortunes:
             fault = Fault(kind, entity, self.luck.rolled(kind, entity))
             if fault not in self.script:
                 return None
-        self.struck.append((self._now(), fault))
+        self.struck.append((self.clock(), fault))
         return fault
 
     def counts(self, kind: str) -> None:

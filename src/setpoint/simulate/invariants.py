@@ -57,6 +57,11 @@ class Invariants:
         found: Kept = self._shared[kind]
         return found
 
+    @property
+    def memory(self) -> dict[type, Any]:
+        """All that families of rules remember of the whole world."""
+        return self._shared
+
     def at_the_end(self, world: World) -> None:
         """Everything has converged. Raises Broken."""
         for name, rule in END_RULES:
