@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from tests.core.dsl import NAME, Instance
 
-from setpoint.core.facts import Configured, Healing, Observing, Offered, Removed, TakenDown
+from setpoint.core.facts import Configured, Healing, LineStatus, Observing, Offered, Removed, Standing, TakenDown
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
@@ -108,6 +108,15 @@ def test_what_comes_back_after_it_was_taken_down_is_rolled_out_again():
     assert prod.target == "1.0"
     prod.comes_up("1.0")
     assert prod.condition == "converged"
+
+
+def test_what_was_cancelled_meanwhile_does_not_come_back_and_says_so():
+    prod = gone(down=True).applied()
+    prod.tell(prod.look(""))
+    cancelled = {1: Standing(By("bob"), prod.now)}
+    back(prod.tell(LineStatus(application="app", number=1, cancelled=cancelled)))
+    assert (prod.target, prod.condition) == ("", "empty")
+    assert prod.reasons == ["release 1: cancelled by bob"]
 
 
 # --- first contact ------------------------------------------------------------------------------------------------------

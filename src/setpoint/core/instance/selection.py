@@ -253,7 +253,7 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
 
 def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None:
     """The newest release is not taken here, and nothing else is on its way."""
-    if newest.release in {life.good, life.target}:
+    if life.target and newest.release in {life.good, life.target}:
         return None
     out = taken_out(life, newest)
     if not out and gates.skipped(life, newest.release, RELEASE):
