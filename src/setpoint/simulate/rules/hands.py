@@ -46,7 +46,7 @@ def _applied(step: Step, applied: Apply) -> Iterator[Complaint]:
         yield "paused or only observed, but applied"
     if policy and policy.drift.mode == "observe":
         yield "observed only, but applied"
-    if policy and life.rollout is None and not step.before.life.applying.errors and not applied.down:
+    if policy and life.rollout is None and not life.applying.errors and not applied.down:
         yield from _healed(step, policy.drift.breaker)
 
 
