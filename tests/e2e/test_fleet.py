@@ -26,9 +26,9 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "fleet"
 SERVICES = ("accounts", "billing", "catalog", "search", "web")
 FROZEN = {"tenants-t061", "tenants-t140"}
 PINNED = "tenants-t150"
-LEGACY = {"tenants-t009", "tenants-t045", "tenants-t046"}
+LEGACY = {"tenants-t009", "tenants-t012", "tenants-t030"}
 FACTOR = 20
-MOST_AT_ONCE = 100
+MOST_AT_ONCE = 60
 NEEDS = (1.0, 0.9, 0.95)
 
 
@@ -50,7 +50,7 @@ async def _first_release(fleet: House) -> None:
         if row.channel in FROZEN:
             assert row.good is None
             assert row.condition == "waiting"
-            assert "auditors are at work" in row.reason.text
+            assert ("accounts has not" if row.service == "billing" else "auditors are at work") in row.reason.text
 
 
 async def _three_failures_stop_it(fleet: House) -> None:
