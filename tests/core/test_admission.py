@@ -129,6 +129,15 @@ def test_an_asking_that_comes_after_its_return_is_dropped():
     assert office.returns("ann", gone=True).tell(asking).empty
 
 
+def test_an_asking_that_is_overtaken_by_its_return_keeps_its_place_and_waits_for_nothing():
+    office = Office()
+    asking = office.asking("ann", "x")
+    office.returns("ann").tell(asking)
+    assert office.granted == []
+    assert office.ask("bob", "x").ask("ann", "x", again=True).granted == ["bob"]
+    assert office.ends("bob").granted == ["bob", "ann"]
+
+
 def test_a_late_release_by_an_old_holder():
     """Its attempt has ended long ago; the lease belongs to another by now, or to a later attempt of its own."""
     office = Office().ask("ann", "x").begins("ann").ends("ann")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.office import GROUP, Office
 
+from setpoint.core.admission.state import passage_key
 from setpoint.core.admission.waves import KEPT_ENDED, amount
 from setpoint.core.codec import Codec
 from setpoint.core.facts import LimitsConfigured
@@ -262,6 +263,38 @@ def test_only_so_many_failed_releases_are_remembered():
             "c", "out", release=release
         )
     assert len(office.remembered.passages) <= KEPT_ENDED + 1
+
+
+def test_one_that_stopped_stays_stopped_however_many_have_failed_since():
+    office = failing_again_and_again(tenants().votes_that("a", "failed"))
+    assert passage_key(GROUP, 1) not in office.remembered.passages
+    assert office.ask("b", office.wave(1)).granted == []
+    assert office.reasons("b") == ["release 1 did not get through tenants: some of it failed long ago"]
+    assert office.resumes().resumes().granted == ["b"]
+
+
+def test_what_is_said_late_about_a_release_that_failed_long_ago_changes_nothing():
+    office = failing_again_and_again(tenants().votes_that("a", "failed"))
+    before = office.state
+    assert office.votes_that("a", "finalized").roster(*FIRST, *SECOND, *REST).state == before
+
+
+def test_failures_count_together_although_everybody_was_at_an_end_in_between():
+    """One failed, all others were through or out: whoever takes it after all may be the failure that stops it."""
+    office = Office().group(Wave(("a", "b", "c")), max_failures="2").roster("a", "b", "c")
+    office.votes_that("a", "failed").votes_that("b", "finalized").votes_that("c", "out")
+    office.votes_that("c", "failed").ask("a", office.wave(1))
+    assert office.granted == []
+    assert office.resumes().granted == ["a"]
+
+
+def failing_again_and_again(office: Office) -> Office:
+    """More releases fail than are remembered; of release 1 everybody is at an end."""
+    for channel in (*FIRST[1:], *SECOND, *REST):
+        office.votes_that(channel, "out")
+    for release in range(2, KEPT_ENDED + 4):
+        office.roster("a", release=release).votes_that("a", "failed", release=release)
+    return office
 
 
 def test_a_wave_that_soaks_is_not_forgotten_because_the_next_one_is_out():

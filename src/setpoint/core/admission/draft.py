@@ -48,6 +48,7 @@ class Draft:
         self.groups = before.groups
         self.passages = dict(before.passages)
         self.through = before.through
+        self.halted = before.halted
         self.signals = before.signals
         self.out: list[AnyInstruction] = []
         self.wake_at: Instant | None = None
@@ -68,9 +69,15 @@ class Draft:
 
     def hear(self, asker: str, ask: int) -> None:
         """Remember a number; lower ones that come late are dropped."""
-        known = self.askers.get(asker)
-        if known is None or known.heard < ask:
-            self.askers[asker] = Asker(ask, known.keys if known else ())
+        known = self.askers.get(asker, Asker())
+        if known.heard < ask:
+            self.askers[asker] = replace(known, heard=ask)
+
+    def hear_returned(self, asker: str, ask: int) -> None:
+        """Remember the number of an asking that was given back, whether or not the asking itself has come yet."""
+        known = self.askers.get(asker, Asker())
+        if known.returned < ask:
+            self.askers[asker] = replace(known, returned=ask)
 
     def place(self, asker: str, ask: int) -> Place | None:
         """The place that is known under this asking."""
@@ -98,11 +105,13 @@ class Draft:
         key, asker = key_of(fact.asker, fact.attempt), self.askers[fact.asker]
         place = Place(fact.asker, fact.ask, fact.attempt, fact.release, fact.needs, fact.members, order, min(fact.at, self.now))
         self.places[key] = place
-        self.askers[fact.asker] = Asker(asker.heard, (*asker.keys, key))
+        self.askers[fact.asker] = replace(asker, keys=(*asker.keys, key))
         return self.enqueue(place, number)
 
     def enqueue(self, place: Place, number: int) -> Place:
-        """Wait, in order, with those that need the same. ``number``: of the wave that it begins with."""
+        """Wait, in order, with those that need the same, unless it was given back before it came. ``number``: of its wave."""
+        if place.ask <= self.askers[place.asker].returned:
+            return self.change(place, stage=RETURNED)
         queue = queue_of(place, number)
         insort(self._line(queue), (place.order, key_of(place.asker, place.attempt)))
         self.joined.append(key_of(place.asker, place.attempt))
@@ -130,7 +139,7 @@ class Draft:
         key = key_of(place.asker, place.attempt)
         del self.places[key]
         asker = self.askers.pop(place.asker)
-        self.askers[place.asker] = Asker(asker.heard, tuple(other for other in asker.keys if other != key))
+        self.askers[place.asker] = replace(asker, keys=tuple(other for other in asker.keys if other != key))
 
     def grant(self, place: Place) -> None:
         """All units at once."""
@@ -205,6 +214,7 @@ class Draft:
             self.groups,
             self.passages,
             self.through,
+            self.halted,
             self.signals,
         )
         return Decision(self.before if state == self.before else state, tuple(self.out), self.wake_at)

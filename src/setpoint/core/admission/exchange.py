@@ -40,6 +40,7 @@ def give_back(draft: Draft, fact: Returned) -> None:
     """A grant that cannot be used now, or a place that is not wanted any more. What has begun is not given back."""
     if fact.gone:
         draft.hear(fact.asker, fact.ask)
+    draft.hear_returned(fact.asker, fact.ask)
     place = draft.place(fact.asker, fact.ask)
     if place is None or place.stage == BEGUN:
         return

@@ -52,6 +52,8 @@ class Asker(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Number of the last asking, return or end: an earlier asking that comes late is dropped."""
     keys: tuple[str, ...] = ()
     """Of the places it has: one that asks, and rollouts that hold leases."""
+    returned: int = 0
+    """Number of the last asking that was given back: one that comes later than this keeps its place, and waits for nothing."""
 
 
 class Spent(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -111,6 +113,8 @@ class AdmissionState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``application/group#release`` -> how far it got, until everybody in it is through."""
     through: dict[str, tuple[int, ...]] = {}
     """Group -> recent releases that are through: who still asks for one waits for no wave."""
+    halted: dict[str, tuple[int, ...]] = {}
+    """Group -> releases that failed long ago and were never through: nothing of them begins until a person lets them go on."""
     signals: tuple[str, ...] = ()
     """Identities of recent acts: one delivered again is dropped."""
 
@@ -130,6 +134,8 @@ class View(Protocol):
     def passages(self) -> Mapping[str, Passage]: ...  # noqa: D102
     @property
     def through(self) -> Mapping[str, tuple[int, ...]]: ...  # noqa: D102
+    @property
+    def halted(self) -> Mapping[str, tuple[int, ...]]: ...  # noqa: D102
     @property
     def queues(self) -> Mapping[str, Sequence[tuple[int, str]]]: ...  # noqa: D102
 

@@ -123,6 +123,10 @@ def _wave(view: View, place: Place, group: str, now: Instant) -> Reason | None:
     if waves.permits(view, group, place.release, number):
         return None
     passage, rules = view.passages.get(passage_key(group, place.release)), view.groups.get(group)
+    if waves.is_halted(view, group, place.release):
+        text = f"release {place.release} did not get through {name}: some of it failed long ago"
+        unblock = f"resume {name} --release {place.release}"
+        return Reason("wave", text, subject=WAVE + group, since=place.asked, awaits="resume", unblock=unblock)
     if passage is None or rules is None or not passage.members:
         text = f"which channels of {name} release {place.release} names is not known yet"
         return Reason("wave", text, subject=WAVE + group, since=place.asked, awaits="the line's word")

@@ -16,7 +16,7 @@ from setpoint.model.policy import GroupWaves, Wave
 
 KEPT_THROUGH = 200
 KEPT_ENDED = 10
-"""So many releases that came to their end in a group without getting through are remembered; a person may let them go on."""
+"""Of so many releases that came to their end in a group with failures, who failed is remembered; of older ones only that."""
 KEPT_SIGNALS = 50
 FINALIZED, FAILED, OUT, WAITING = "finalized", "failed", "out", "waiting"
 _ENDS = {FINALIZED, FAILED, OUT}
@@ -67,7 +67,16 @@ def permits(view: View, group: str, release: int, number: int) -> bool:
 def is_through(view: View, group: str, release: int) -> bool:
     """Whether a release has been forgotten since everybody in it was through."""
     known = view.through.get(group, ())
-    return release in known or (len(known) == KEPT_THROUGH and release < known[0])
+    return release in known or (len(known) == KEPT_THROUGH and release < known[0] and not is_halted(view, group, release))
+
+
+def is_halted(view: View, group: str, release: int) -> bool:
+    """Whether a release failed so long ago that who failed is forgotten; nothing of it begins until a person lets it go on."""
+    return release in view.halted.get(group, ())
+
+
+def _is_over(view: View, group: str, release: int) -> bool:
+    return is_through(view, group, release) or is_halted(view, group, release)
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------------
@@ -91,7 +100,7 @@ def configured(draft: Draft, fact: LimitsConfigured) -> None:
 def rostered(draft: Draft, fact: Rostered) -> None:
     """The line says which instances a release names; what they said before that counts."""
     passage = draft.passages.get(passage_key(fact.group, fact.release)) or Passage(fact.group, fact.release)
-    if passage.members or not fact.instances or is_through(draft, fact.group, fact.release):
+    if passage.members or not fact.instances or _is_over(draft, fact.group, fact.release):
         return
     members: dict[str, list[str]] = {}
     for instance in fact.instances:
@@ -104,7 +113,7 @@ def rostered(draft: Draft, fact: Rostered) -> None:
 
 def voted(draft: Draft, fact: WaveVote) -> None:
     """An instance stands otherwise to a release than it did."""
-    if is_through(draft, fact.group, fact.release):
+    if _is_over(draft, fact.group, fact.release):
         return
     passage = draft.passages.get(passage_key(fact.group, fact.release)) or Passage(fact.group, fact.release)
     known = passage.stances.get(fact.instance)
@@ -126,9 +135,12 @@ def resumed(draft: Draft, fact: WavesResumed) -> None:
         return
     draft.signals = (*draft.signals, fact.id)[-KEPT_SIGNALS:] if fact.id else draft.signals
     passage = draft.passages.get(passage_key(fact.group, fact.release))
-    if passage is None or not passage.stopped:
+    if passage is not None and passage.stopped:
+        draft.keep(replace(passage, stopped=0, forgiven=(*passage.forgiven, *failed(passage))))
+    elif is_halted(draft, fact.group, fact.release):
+        _let_through(draft, fact.group, fact.release)
+    else:
         return
-    draft.keep(replace(passage, stopped=0, forgiven=(*passage.forgiven, *failed(passage))))
     draft.loud.add(passage_key(fact.group, fact.release))
     because = f": {fact.by.why}" if fact.by.why else ""
     text = f"{fact.by.person} lets release {fact.release} go on in {name_of(fact.group)}{because}"
@@ -199,19 +211,38 @@ def _opened(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
 
 
 def _forget_those_through(draft: Draft) -> None:
-    """Releases that got through all waves, and the oldest of many that came to their end before that."""
+    """Releases that everybody is through with, and the oldest of many that came to their end with failures."""
     for group in sorted({passage.group for passage in draft.passages.values()}):
         mine = sorted((one for one in draft.passages.values() if one.group == group), key=lambda one: one.release)
         ended = [one for one in mine if one.members and not one.pending]
-        waves = len(draft.groups[group].waves) if group in draft.groups else 0
-        through = [one for one in ended if one.open >= waves and not one.stopped]
-        halted = [one for one in ended if one not in through]
-        for passage in (*through, *halted[:-KEPT_ENDED]):
+        through = [one for one in ended if _went_through(draft, one) and FAILED not in one.channels.values()]
+        others = [one for one in ended if one not in through]
+        for passage in (*through, *others[:-KEPT_ENDED]):
             _forget(draft, passage)
 
 
+def _went_through(draft: Draft, passage: Passage) -> bool:
+    """Every wave was opened, and too many failures did not stop it."""
+    rules = draft.groups.get(passage.group)
+    return passage.open >= (len(rules.waves) if rules else 0) and not passage.stopped
+
+
 def _forget(draft: Draft, passage: Passage) -> None:
-    del draft.passages[passage_key(passage.group, passage.release)]
-    known = draft.through.get(passage.group, ())
-    draft.through = {**draft.through, passage.group: tuple(sorted((*known, passage.release)))[-KEPT_THROUGH:]}
-    draft.stirred.add(WAVE + passage.group)
+    group, release = passage.group, passage.release
+    del draft.passages[passage_key(group, release)]
+    if group not in draft.groups or _went_through(draft, passage):
+        _let_through(draft, group, release)
+    else:
+        known = sorted((*draft.halted.get(group, ()), release))
+        draft.halted = {**draft.halted, group: tuple(known[-KEPT_THROUGH:])}
+        draft.stirred.add(WAVE + group)
+
+
+def _let_through(draft: Draft, group: str, release: int) -> None:
+    """Who still asks for it waits for no wave."""
+    kept = tuple(known for known in draft.halted.get(group, ()) if known != release)
+    if group in draft.halted:
+        draft.halted = {name: releases for name, releases in {**draft.halted, group: kept}.items() if releases}
+    known = draft.through.get(group, ())
+    draft.through = {**draft.through, group: tuple(sorted((*known, release)))[-KEPT_THROUGH:]}
+    draft.stirred.add(WAVE + group)
