@@ -86,6 +86,20 @@ def test_marking_good_lets_it_go_on_and_lifts_vetoes():
     assert told(prod, number=2, absolved=("2.0",)).target == "2.0"
 
 
+def test_one_that_fails_once_more_after_it_was_marked_good_stays_vetoed_whatever_else_the_line_says():
+    """In the same moment even: the person's word counts when it is heard, not by clocks."""
+    prod = told(Instance().with_good(1, "1.0"), absolved=("2.0",)).offer(2, "2.0").applied("broken", terminal=True)
+    absolved = prod.life.line.absolved["2.0"]
+    prod.comes_up("1.0").tell(LineStatus(application="app", number=2, absolved={"web/2.0": absolved, "web/7.0": prod.now}))
+    assert (prod.vetoed, prod.target) == ({2}, "1.0")
+
+
+def test_marking_good_counts_although_the_clock_was_set_back_since_it_failed():
+    prod = Instance().with_good(1, "1.0").offer(2, "2.0").applied("broken", terminal=True).comes_up("1.0")
+    prod.now -= HOUR
+    assert told(prod, absolved=("2.0",)).target == "2.0"
+
+
 def test_an_older_word_of_the_line_is_dropped():
     prod = told(Instance().with_good(1, "1.0"), number=5)
     assert told(prod, number=4, bad=("2.0",)).offer(2, "2.0").target == "2.0"

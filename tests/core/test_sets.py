@@ -274,6 +274,15 @@ def test_it_says_that_it_is_ready_and_waits_for_the_others():
     assert web.waits_for("moves together with b: waits at alerts")
 
 
+def test_a_time_that_its_set_waited_for_is_not_waited_for_once_it_is_over():
+    soaks = Reason("wave", "wave 2 waits for wave 1, which soaks", subject="wave:app/all", until=START + HOUR)
+    web = Member().member().says("gathering", queued=(soaks,))
+    assert web.waits_for("wave 2 waits for wave 1, which soaks")
+    assert web.wake_at == START + HOUR
+    assert web.wait(HOUR).wake_at is None
+    assert web.waits_for("wave 2 waits for wave 1, which soaks")
+
+
 def test_it_starts_when_the_set_goes():
     web = Member().member().says("preparing")
     assert (web.vote_given, web.target) == ("locked", "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -93,7 +94,7 @@ class Invariants:
             still = Turn(number, world.now, entity, (Woken(at=world.clock),), state, Decision(state, (), due))
             self._one_at_a_time(world, still)
             self._remembered(still, None)
-            self._idempotent(still, world.clock)
+            self._idempotent(_aware_of_the_time(world, still), world.clock)
             if isinstance(state, InstanceState):
                 ledger = self.ledgers.get(entity) or Ledger(service=_service(entity))
                 self._ask(Step(self, world, still, world.clock, ledger, state, state))
@@ -160,6 +161,14 @@ class Invariants:
             self._written[turn.entity] = fixed
         if self._codec.decode_state(turn.entity, self._written.get(turn.entity, b""), changing) != state:
             raise Broken("remembered", "the state does not survive being written and read", turn)
+
+
+def _aware_of_the_time(world: World, still: Turn) -> Turn:
+    """Once the clock was set, the first turn after it may take note: a start that lies ahead of now becomes now."""
+    if not world.jumps:
+        return still
+    aware = decide(still.entity, still.before, still.facts, world.clock).state
+    return replace(still, decision=Decision(aware, (), still.decision.wake_at))
 
 
 def _everything(state: Any) -> Any:

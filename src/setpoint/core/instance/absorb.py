@@ -255,7 +255,9 @@ def _line_status(draft: Draft, fact: LineStatus) -> None:
     mine = f"{draft.instance.partition('/')[2].rpartition('@')[0]}/"
     bad = {name.removeprefix(mine): mark for name, mark in fact.bad.items() if name.startswith(mine)}
     absolved = {name.removeprefix(mine): at for name, at in fact.absolved.items() if name.startswith(mine)}
-    vetoes = tuple(veto for veto in draft.life.vetoes if veto.at > absolved.get(veto.version.name, -1))
+    before = known.absolved if known else {}
+    news = {name for name, at in absolved.items() if before.get(name) != at}
+    vetoes = tuple(veto for veto in draft.life.vetoes if veto.version.name not in news)
     draft.set(line=replace(fact, bad=bad, absolved=absolved), vetoes=vetoes)
 
 

@@ -10,7 +10,7 @@ from setpoint.core import calendars
 from setpoint.core.facts import Need
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.gates.member import concerns
-from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.gates.naming import skipped, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.model.policy import CalendarUse, Phase, Policy
 from setpoint.model.reasons import Reason
@@ -36,12 +36,10 @@ def limits(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Inst
 
 
 def _named(reason: Reason, names: dict[str, str], now: Instant) -> Reason:
-    """A reason of admission, by the name under which a person may skip it. A time that is over is not waited for."""
+    """A reason of admission, by the name under which a person may skip it."""
     name = names.get(reason.subject, "")
-    until = reason.until if reason.until is not None and reason.until > now else None
-    awaits = reason.awaits or ("" if until else "admission's word")
     unblock = reason.unblock or f"skip {name}"
-    return replace(reason, phase=Phase.PRE_DEPLOYMENT, gate=name, until=until, awaits=awaits, unblock=unblock)
+    return replace(still_ahead(reason, now), phase=Phase.PRE_DEPLOYMENT, gate=name, unblock=unblock)
 
 
 def _unanswered(name: str, attempt: Attempt) -> Reason:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from setpoint.core.facts import SetStatus
-from setpoint.core.instance.gates.naming import service_of
+from setpoint.core.instance.gates.naming import service_of, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
@@ -23,7 +23,7 @@ def concerns(life: Life, offer: Offer, attempt: Attempt) -> bool:
     return status is None or status.stage != "ended"
 
 
-def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - as every gate
+def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
     """What keeps the set from preparing: members that are not ready, what admission has not granted."""
     if not concerns(life, offer, attempt):
         return
@@ -33,7 +33,7 @@ def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Insta
     elif status.stage == "going-back":
         yield _wait(f"its set goes back first: {status.reason}", offer.set, Phase.PRE_DEPLOYMENT)
     elif status.stage == "gathering":
-        yield from (replace(reason, phase=Phase.PRE_DEPLOYMENT) for reason in status.queued)
+        yield from (replace(still_ahead(reason, now), phase=Phase.PRE_DEPLOYMENT) for reason in status.queued)
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "moves together with")
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from setpoint.core.instance.state import Life
+from setpoint.model.reasons import Reason
+from setpoint.model.time import Instant
 
 EVERY_GATE = "*"
 
@@ -20,3 +24,9 @@ def channel_of(instance: str) -> str:
 def service_of(instance: str) -> str:
     """The service in ``application/service@channel``."""
     return instance.partition("/")[2].rpartition("@")[0]
+
+
+def still_ahead(reason: Reason, now: Instant) -> Reason:
+    """A reason of admission, as of now: a time that is over is not waited for, but the word that follows it."""
+    until = reason.until if reason.until is not None and reason.until > now else None
+    return replace(reason, until=until, awaits=reason.awaits or ("" if until else "admission's word"))
