@@ -68,6 +68,19 @@ async def test_promote_brings_what_the_channel_before_has_finalized(tmp_path: Pa
             await found.do("promote", target="production", version="2.0")
 
 
+async def test_what_is_promoted_is_the_very_version_that_was_finalized_whatever_was_given_since(tmp_path: Path) -> None:
+    sized = SERVICE + "parameters: {size: {default: small}, region: {default: eu}}\n"
+    async with house(tmp_path, documents(RUNTIME, sized, MANUAL)) as found:
+        await found.release("1.0", web={"parameters": {"region": "us"}})
+        await found.good("web@staging", "1.0")
+        await found.release("2.0", web={"parameters": {"size": "large"}}, channels=["production"])
+        await found.do("promote", target="production")
+        await found.good("web@production", "1.0")
+        there, here = [(await found.state(f"web@{channel}")).life.offers[-1] for channel in ("staging", "production")]
+        assert here.version == there.version
+        assert here.parameters == there.parameters == {"size": "small", "region": "us"}
+
+
 async def test_nothing_can_be_promoted_before_anything_was_released(tmp_path: Path) -> None:
     async with house(tmp_path, documents(RUNTIME, SERVICE, MANUAL)) as found:
         with pytest.raises(Refused, match="was released yet"):

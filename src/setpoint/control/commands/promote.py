@@ -6,14 +6,15 @@ from pydantic import Field
 
 from setpoint.control.act import Act
 from setpoint.control.commands.marks import refuse_bad
-from setpoint.control.commands.release import Released, ReleaseRequest, WantedService, WantedSource, release
+from setpoint.control.commands.release import Released, ReleaseRequest, WantedService, WantedSource, bring
 from setpoint.control.errors import Refused
 from setpoint.control.instances import line_of, short, state_of
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Request, command
 from setpoint.control.targets import instances, parts
 from setpoint.core.instance.state import offer_of
-from setpoint.model.release import Offer
+from setpoint.core.line import LineState
+from setpoint.model.release import Offer, ServiceVersion
 
 
 class PromoteRequest(Request):
@@ -41,29 +42,45 @@ async def promote(act: Act, request: PromoteRequest) -> Released:
     of_service: dict[str, list[str]] = {}
     for instance in chosen:
         of_service.setdefault(parts(instance)[1], []).append(instance)
-    wanted = {service: await _wanted(act, members, request.version) for service, members in of_service.items()}
-    channels = list(dict.fromkeys(parts(instance)[2] for instance in chosen))
-    return await release(act, ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why))
-
-
-async def _wanted(act: Act, members: list[str], version: str) -> WantedService:
-    """Of one service, at one instance or at those of a group."""
-    owner, service, _ = parts(members[0])
     line = await line_of(act, owner)
+    wanted: dict[str, WantedService] = {}
+    known: dict[str, ServiceVersion] = {}
+    for service, members in of_service.items():
+        earlier = None if request.version else await _earlier(act, members)
+        wanted[service] = _as_there(earlier) if earlier else _as_released(line, members[0], request.version)
+        if earlier:
+            known[service] = _very(line, service, earlier)
+    channels = list(dict.fromkeys(parts(instance)[2] for instance in chosen))
+    return await bring(act, ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why), known)
+
+
+def _as_there(earlier: Offer) -> WantedService:
+    """What runs in the channel before, with every value that it has there."""
+    source = earlier.source
+    return WantedService(
+        version=earlier.version.name,
+        parameters=dict(earlier.parameters),
+        source=WantedSource(repository=source.repository, commit=source.commit, author=source.author),
+    )
+
+
+def _very(line: LineState, service: str, earlier: Offer) -> ServiceVersion:
+    """As its release asked for it: values that are defaults are no part of a version."""
+    asked = next(
+        (one.services[service] for one in line.releases if one.number == earlier.release and service in one.services), None
+    )
+    return asked or ServiceVersion(earlier.version, earlier.parameters, earlier.source)
+
+
+def _as_released(line: LineState, instance: str, version: str) -> WantedService:
+    """By a version's name, or the newest; what to bring to an instance, and to others of its service."""
+    service = parts(instance)[1]
     if version:
         refuse_bad(line, service, version)
-    earlier = None if version else await _earlier(act, members)
-    if earlier is not None:
-        source = earlier.source
-        return WantedService(
-            version=earlier.version.name,
-            parameters=dict(earlier.parameters),
-            source=WantedSource(repository=source.repository, commit=source.commit, author=source.author),
-        )
     known = [one.services[service] for one in reversed(line.releases) if service in one.services]
     fitting = [one for one in known if not version or one.version.name == version]
     if not fitting:
-        what = f"{service} {version}" if version else f"{short(members[0])}: nothing"
+        what = f"{service} {version}" if version else f"{short(instance)}: nothing"
         raise Refused(f"{what} was released yet.", f"Release it: `setpoint release {service}=VERSION --to …`.")
     return WantedService(version=fitting[0].version.name, parameters=dict(fitting[0].parameters))
 

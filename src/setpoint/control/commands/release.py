@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -23,7 +24,7 @@ from setpoint.control.targets import channels as find_channels
 from setpoint.control.targets import parts
 from setpoint.control.targets import service as find_service
 from setpoint.core.facts import ReleaseRequested
-from setpoint.model.release import Release
+from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Source
 
 _PATIENCE, _TICK = 30.0, 0.005
@@ -86,10 +87,18 @@ class Released(Answer):
     subject=lambda request: ", ".join(f"{name}={wanted.version}" for name, wanted in sorted(request.services.items())),
 )
 async def release(act: Act, request: ReleaseRequest) -> Released:
-    """No configuration is applied meanwhile: what is compiled is what is in force."""
+    """See ``bring``."""
+    return await bring(act, request, {})
+
+
+async def bring(act: Act, request: ReleaseRequest, known: Mapping[str, ServiceVersion]) -> Released:
+    """No configuration is applied meanwhile: what is compiled is what is in force.
+
+    ``known``: service -> the very version, where it is one that was released before; of another configuration it is a new one.
+    """
     async with act.control.configuring:
         owner, request, instances = await _checked(act, request)
-        released = await _release(act, request, owner, instances)
+        released = await _release(act, request, owner, instances, known)
     for instance in instances:
         for gate in request.skip:
             await skip_gate(act, instance, gate, released.release, request.why)
@@ -117,15 +126,18 @@ async def _checked(act: Act, request: ReleaseRequest) -> tuple[str, ReleaseReque
     return owner, request, instances
 
 
-async def _release(act: Act, request: ReleaseRequest, owner: str, instances: list[str]) -> Released:
+async def _release(
+    act: Act, request: ReleaseRequest, owner: str, instances: list[str], known: Mapping[str, ServiceVersion]
+) -> Released:
     """Compile for every instance, store, then ask the line for a number."""
     configuration = act.control.configuration
     behind = followers(configuration, owner, instances)
     wishes = {name: _wish(wanted) for name, wanted in request.services.items()}
     compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [*instances, *behind])
+    same = {name: one for name, one in known.items() if one.version.revision == compiled.services[name].version.revision}
     wanted = Release(
         application=owner,
-        services=compiled.services,
+        services=compiled.services | same,
         channels=tuple(request.channels),
         author=act.person.name,
         reason=request.why,
