@@ -128,6 +128,12 @@ def test_as_many_failures_as_are_too_many_stop_the_release():
     assert (reason.awaits, reason.unblock) == ("resume", "resume tenants --release 1")
 
 
+def test_one_that_failed_and_is_tried_again_waits_for_the_resume_as_others_do():
+    office = tenants(max_failures="1").votes_that("a", "failed").votes_that("a", "waiting")
+    assert office.ask("a", office.wave(1)).granted == []
+    assert office.told["a"][0].text == "release 1 stopped in tenants after a failure"
+
+
 def test_one_failure_stops_it_where_nothing_is_said():
     office = tenants().votes_that("a", "failed")
     assert office.ask("b", office.wave(1)).granted == []

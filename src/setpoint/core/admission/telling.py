@@ -131,7 +131,8 @@ def _wave(view: View, place: Place, group: str, now: Instant) -> Reason | None:
         text = f"which channels of {name} release {place.release} names is not known yet"
         return Reason("wave", text, subject=WAVE + group, since=place.asked, awaits="the line's word")
     if passage.stopped:
-        text = f"release {place.release} stopped in {name}: {', '.join(waves.failed(passage))} failed"
+        names = ", ".join(waves.failed(passage))
+        text = f"release {place.release} stopped in {name}" + (f": {names} failed" if names else " after a failure")
         unblock = f"resume {name} --release {place.release}"
         return Reason("wave", text, subject=WAVE + group, since=passage.stopped, awaits="resume", unblock=unblock)
     wave = rules.waves[passage.open - 1]
