@@ -78,7 +78,7 @@ def _fresh(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
         return None
     return _wait(
         use,
-        f"the last pass of {use.name} is too old and is asked for again",
+        f"the last pass of {use.name} is too old: it is asked again once everything else holds",
         gate.ended,
         gate,
         code="stale",
