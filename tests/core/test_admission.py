@@ -103,10 +103,19 @@ def test_a_place_that_is_not_wanted_any_more_is_given_up():
     assert office.granted == ["ann", "cleo"]
 
 
-def test_a_new_attempt_takes_the_place_of_an_old_one_that_never_gave_it_back():
+def test_a_new_attempt_takes_the_place_of_an_old_one_that_waits_and_never_gave_it_up():
+    office = Office().ask("bob", "x").ask("ann", "x").ask("ann", "y").ends("bob")
+    assert office.granted == ["bob", "ann"]
+    assert (office.holders("x"), office.holders("y")) == ([], ["ann"])
+
+
+@pytest.mark.parametrize(("late", "held"), [("begins", ["ann"]), ("ends", ["bob"]), ("returns", ["bob"])])
+def test_an_asking_that_overtakes_the_beginning_of_the_attempt_before_frees_nothing(late: str, held: list[str]):
+    """Whether that has begun, and holds what it was granted, is only known by its own word."""
     office = Office().ask("ann", "x").ask("ann", "y").ask("bob", "x")
-    assert office.granted == ["ann", "ann", "bob"]
-    assert office.holders("y") == ["ann"]
+    assert office.granted == ["ann", "ann"]
+    {"begins": office.begins, "ends": office.ends, "returns": office.returns}[late]("ann", ask=1)
+    assert office.holders("x") == held
 
 
 @pytest.mark.parametrize("stage", ["waiting", "granted", "begun", "ended"])

@@ -81,20 +81,23 @@ class Draft:
 
     def place(self, asker: str, ask: int) -> Place | None:
         """The place that is known under this asking."""
-        known = self.askers.get(asker)
-        found = (self.places[key] for key in known.keys) if known else iter(())
-        return next((place for place in found if place.ask == ask), None)
+        return next((place for place in self._of(asker) if place.ask == ask), None)
 
-    def asking(self, asker: str) -> Place | None:
-        """The place of somebody's attempt that has not begun; there is at most one."""
+    def overtaken(self, asker: str, attempt: int) -> list[Place]:
+        """Places of other attempts of somebody that cannot have begun; one that was granted may have, and say so late."""
+        return [place for place in self._of(asker) if place.attempt != attempt and place.stage in {WAITING, RETURNED}]
+
+    def asking(self, asker: str, attempt: int) -> Place | None:
+        """The place of an attempt that has not begun."""
+        return next((place for place in self._of(asker) if place.attempt == attempt and place.stage != BEGUN), None)
+
+    def _of(self, asker: str) -> list[Place]:
         known = self.askers.get(asker)
-        found = (self.places[key] for key in known.keys) if known else iter(())
-        return next((place for place in found if place.stage != BEGUN), None)
+        return [self.places[key] for key in known.keys] if known else []
 
     def holds(self, asker: str) -> bool:
-        """Whether somebody holds leases already, of a rollout that will give way."""
-        known = self.askers.get(asker)
-        return known is not None and any(self.places[key].stage == BEGUN for key in known.keys)
+        """Whether somebody holds leases already, of a rollout that will give way (or was granted them, and may have begun)."""
+        return any(place.stage in {GRANTED, BEGUN} for place in self._of(asker))
 
     # --- places ------------------------------------------------------------------------------------------------------------
 

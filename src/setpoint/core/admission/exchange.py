@@ -19,10 +19,9 @@ def ask(draft: Draft, fact: AskAdmission) -> None:
         return
     draft.hear(fact.asker, fact.ask)
     number = waves.number_of(fact)
-    known = draft.asking(fact.asker)
-    if known is not None and known.attempt != fact.attempt:
-        draft.drop(known)
-        known = None
+    for place in draft.overtaken(fact.asker, fact.attempt):
+        draft.drop(place)
+    known = draft.asking(fact.asker, fact.attempt)
     if known is None:
         draft.take(fact, number)
         return
