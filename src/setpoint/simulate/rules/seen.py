@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from setpoint.core.facts import CheckStatus
+from setpoint.core.instance import tasks
 from setpoint.core.instance.state import Rollout, offer_of
 from setpoint.core.instructions import Apply
 from setpoint.model.checks import Outcome
@@ -36,9 +38,19 @@ def seen(step: Step) -> Iterator[Complaint]:
     gives_way = step.forward and not step.forward[1].urgent
     if offer and gives_way and not step.events("rolling-back", "failed", "finalized", "rolled-back"):
         step.saw("seen")
-        badly = any(gate.counts and gate.outcome is not Outcome.PASSING for gate in old.attempt.gates.values())
-        if step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) < step.ledger.moved and not badly:
+        tried = step.world.runtimes.place(step.instance).tried.get(offer.spec, 0) >= step.ledger.moved
+        if not tried and not _did_badly(step, old):
             yield f"{offer.version.name} gave way before it was applied at all"
+
+
+def _did_badly(step: Step, rollout: Rollout) -> bool:
+    """A check of the rollout had said anything but yes by then, or says so in this very turn; or a task of its own was stuck."""
+    gates = rollout.attempt.gates.values()
+    told = {(fact.attachment, fact.outcome) for fact in step.turn.facts if isinstance(fact, CheckStatus)}
+    bad = any(gate.counts and gate.outcome is not Outcome.PASSING for gate in gates) or any(
+        (gate.attachment, outcome) in told for gate in gates for outcome in Outcome if outcome is not Outcome.PASSING
+    )
+    return bad or any(tasks.stuck(step.after.life, entity) for entity in rollout.attempt.tasks)
 
 
 def _applied_again(step: Step) -> Iterator[Complaint]:

@@ -32,7 +32,10 @@ def remembered(step: Step) -> Iterator[Complaint]:
 
 @rule("explained")
 def explained(step: Step) -> Iterator[Complaint]:
-    """Not converged: at least one reason, each with a time or an event; the engine wakes by the earliest time."""
+    """Not converged: at least one reason, each with a time or an event; the engine wakes by the earliest time.
+
+    Between turns a window may have closed: where an event is waited for as well, its turn will see to that time.
+    """
     word = condition(step.after, step.now)
     if word is Condition.CONVERGED:
         return
@@ -46,6 +49,6 @@ def explained(step: Step) -> Iterator[Complaint]:
     life, wake = step.after.life, step.turn.decision.wake_at
     if life.candidate and not life.rollout and not life.hold:
         times = [reason.until for reason in reasons if reason.until is not None and reason.phase == life.candidate.phase]
-        set_since = step.still and step.world.jumps
-        if times and not set_since and (wake is None or wake > max(min(times), step.now + 1)):
+        unseen = step.still and (step.world.jumps or any(reason.until is None for reason in reasons))
+        if times and not unseen and (wake is None or wake > max(min(times), step.now + 1)):
             yield f"looks again at {min(times)}, but wakes at {wake}"
