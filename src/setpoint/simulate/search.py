@@ -74,7 +74,7 @@ def one(seed: int, directory: str = "") -> Tally:
     world = scenario.world
     tally.decisions, tally.faults, tally.fewest = world.turns, world.injected, world.injected
     tally.kinds, tally.lived = Counter(world.misfortunes.counted), world.now - START
-    tally.outcomes.update(event.outcome for _, _, event in world.events if event.outcome)
+    tally.outcomes.update(event.outcome for _, entity, event in world.events if event.outcome and entity.startswith("instance:"))
     tally.asked.update(scenario.net.preconditions)
     return tally
 
