@@ -5,7 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 from tests.core.dsl import Instance
 
+from setpoint.core.facts import Healing, Observing
 from setpoint.core.instructions import Apply
+from setpoint.model.people import By
 from setpoint.model.policy import Drift
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
@@ -84,6 +86,16 @@ def test_a_difference_that_stayed_away_is_counted_from_one():
     for _ in range(6):
         prod.observed("1.0", difference="a").applied().observed("1.0").wait(HOUR)
     assert len(prod.applies) == 7
+
+
+def test_a_difference_that_stood_all_the_while_is_not_counted_anew_after_a_pause():
+    prod = settled(drift=Drift(breaker=2))
+    for _ in range(2):
+        prod.observed("1.0", difference="a").wait(MINUTE).applied()
+    prod.tell(Observing(by=By("ann"))).observed("1.0", difference="a").wait(HOUR)
+    prod.observed("1.0", difference="a").tell(Healing(by=By("ann")))
+    assert len(prod.applies) == 3
+    assert prod.waits_for("hands off: the same difference came back 2 times")
 
 
 def test_report_says_it_and_touches_nothing():

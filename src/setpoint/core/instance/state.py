@@ -196,6 +196,8 @@ class Breaker(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     count: int
     since: Instant
     tripped: bool = False
+    away: Instant = 0
+    """Since when it has not been seen; 0: it was seen last."""
 
 
 class Veto(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

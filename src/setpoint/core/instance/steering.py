@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from setpoint.core.instance import gates, watching
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Breaker, Life, Seen
@@ -81,6 +83,8 @@ def _heal(draft: Draft, offer: Offer) -> None:
     if not difference:
         if breaker and breaker.tripped and watching.shows(draft.life.current, offer.spec):
             draft.set(breaker=None)
+        elif breaker and not breaker.away:
+            draft.set(breaker=replace(breaker, away=draft.now))
         return
     first = breaker is None or breaker.difference != difference
     if not first and draft.now < draft.life.applying.taken + draft.rules.grace:
@@ -91,13 +95,13 @@ def _heal(draft: Draft, offer: Offer) -> None:
 
 def _found(draft: Draft, offer: Offer, difference: str) -> None:
     breaker, rule = draft.life.breaker, draft.rules.drift
-    stayed_away = breaker is not None and not breaker.tripped and draft.now - draft.life.applying.taken >= QUIET
+    stayed_away = breaker is not None and not breaker.tripped and 0 < breaker.away <= draft.now - QUIET
     if breaker is None or breaker.difference != difference or stayed_away:
         breaker = Breaker(difference, 0, draft.now)
         text = _describe(draft.life.current, offer)
         draft.record("drift", f"drift: {text}", release=offer.release)
     if breaker.tripped or rule.mode != "heal":
-        draft.set(breaker=breaker)
+        draft.set(breaker=replace(breaker, away=0))
         return
     if breaker.count >= rule.breaker:
         draft.set(breaker=Breaker(difference, breaker.count, breaker.since, tripped=True))
