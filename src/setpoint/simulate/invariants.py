@@ -14,7 +14,7 @@ import msgspec
 
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, kind_of
-from setpoint.core.facts import AnyFact, Woken
+from setpoint.core.facts import AnyFact, TaskStatus, Woken
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision
 from setpoint.model.time import Instant
@@ -142,7 +142,7 @@ class Invariants:
                 if again is not state and known != essence(again):
                     complaint = f"{[type(fact).__name__ for fact in facts]} again gave {essence(again)} instead of {known}"
                     raise Broken("idempotent", complaint, turn)
-        self._recent[turn.entity] = turn.facts
+        self._recent[turn.entity] = tuple(fact for fact in turn.facts if not _true_for_ever(fact))
 
     def _quiet(self, turn: Turn, now: Instant) -> None:
         """An actor that is woken and finds nothing to do does not ask to be woken at once again, and again."""
@@ -161,6 +161,11 @@ class Invariants:
             self._written[turn.entity] = fixed
         if self._codec.decode_state(turn.entity, self._written.get(turn.entity, b""), changing) != state:
             raise Broken("remembered", "the state does not survive being written and read", turn)
+
+
+def _true_for_ever(fact: AnyFact) -> bool:
+    """A task's success counts for its release and key whenever it is told, to later attempts too: it is never too late."""
+    return isinstance(fact, TaskStatus) and fact.state == "succeeded"
 
 
 def _aware_of_the_time(world: World, still: Turn) -> Turn:

@@ -160,7 +160,7 @@ class Scenario(Stage):
                 passed = PassOver(by="ann", instance=instance, release=offer.release)
                 self._arrange(passed, self.world.now + place // AT_ONCE * MINUTE)
         for application in sorted({self.parts(instance)[0] for instance in self.instances}):
-            self.perform(self._fix(application))
+            self._arrange(self._fix(application), self.world.now + MINUTE)  # once what was late has come
         for minute in range(1, 12 * 60, 9):
             for person in self.people:
                 self._arrange(Vote(by=person.name), self.world.now + minute * MINUTE)
