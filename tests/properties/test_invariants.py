@@ -17,6 +17,9 @@ from tests.properties.worlds import Stream, crashing, history, pair
 from setpoint.core.instance.explain import Condition, condition
 from setpoint.model.time import HOUR, MINUTE
 
+pytestmark = pytest.mark.timeout(900)
+"""Whole worlds take their time where coverage is traced."""
+
 OFTEN = {
     "gated": 5,
     "ordered": 2,
