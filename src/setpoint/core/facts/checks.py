@@ -1,0 +1,55 @@
+"""What passes between gates and attachments."""
+
+from __future__ import annotations
+
+from setpoint.core.facts.base import Fact
+from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.time import Instant
+
+
+class Ask(Fact, frozen=True, gc=False):
+    """A gate waits for a run that starts from now on."""
+
+    asker: str
+    ask: int
+    definition: CheckDefinition
+
+
+class From(Fact, frozen=True, gc=False):
+    """An attachment's answer to ``Ask``: results of this run and later ones started after the asking."""
+
+    attachment: str
+    ask: int
+    """Number of the asking that is answered."""
+    run: int
+    nos: int = 0
+    """How many results had said no before that run."""
+
+
+class CheckStatus(Fact, frozen=True, gc=False):
+    """What an attachment publishes: its last finished run. Only changes are published, and what somebody asked for."""
+
+    attachment: str
+    run: int
+    outcome: Outcome
+    reason: str
+    ended: Instant
+    covered: Instant = 0
+    """Since when fresh passes have followed each other without a gap; 0: the last result is no pass."""
+    answered: Instant = 0
+    """Since when fresh results, passing or blocking, have followed each other without a gap; 0: the last run had no result."""
+    nos: int = 0
+    """How many results have said no, ever."""
+
+
+class CheckFinished(Fact, frozen=True, gc=False):
+    """A run ended."""
+
+    operation: str
+    result: CheckResult
+
+
+class CheckUnwanted(Fact, frozen=True, gc=False):
+    """A run was not made: nobody waited any more when it was about to start."""
+
+    operation: str

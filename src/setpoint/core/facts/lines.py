@@ -1,0 +1,56 @@
+"""What a line is asked for and told, and what it publishes."""
+
+from __future__ import annotations
+
+from setpoint.core.facts.base import Fact, Signal, Standing
+from setpoint.model.release import Release
+from setpoint.model.spec import Scalar
+from setpoint.model.time import Instant
+
+
+class ReleaseRequested(Fact, frozen=True, gc=False):
+    """Somebody (or a changed configuration) asks for versions in channels; the line gives the number."""
+
+    request: str
+    """Identity of the request: the same request twice is one release."""
+    release: Release
+    """Its number is 0 and is filled in."""
+    specs: dict[str, str]
+    """Instance -> digest of the spec compiled for it."""
+    parameters: dict[str, dict[str, Scalar]] = {}
+    """Instance -> every parameter's value there, defaults included; absent: what the release says for the service."""
+
+    after: dict[str, tuple[str, ...]] = {}
+    """Instance -> instances of other services in its channel that it comes after."""
+    sets: dict[str, tuple[str, ...]] = {}
+    """Name of a set, such as ``saas/production`` -> the instances that move as one; the release's number is added to the name."""
+    floors: dict[str, str] = {}
+    """Instance -> version that it is never rolled back below."""
+    waves: dict[str, tuple[str, ...]] = {}
+    """``application/group`` that has waves -> the instances that the release names there."""
+
+
+class Marked(Signal, frozen=True, gc=False, kw_only=True):
+    """A version of a service is bad (every revision of it), or good again, which lifts its vetoes everywhere."""
+
+    service: str
+    version: str
+    bad: bool
+
+
+class Cancelled(Signal, frozen=True, gc=False, kw_only=True):
+    """A release shall go nowhere any more: its candidates end, its rollouts go back to good."""
+
+    release: int
+
+
+class LineStatus(Fact, frozen=True, gc=False):
+    """What a line publishes: which versions are bad, which were absolved, which releases were cancelled."""
+
+    application: str
+    number: int
+    bad: dict[str, Standing] = {}
+    """``service/version`` -> who said so."""
+    absolved: dict[str, Instant] = {}
+    """``service/version`` -> when: vetoes of it up to then are lifted."""
+    cancelled: dict[int, Standing] = {}
