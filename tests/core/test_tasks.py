@@ -283,6 +283,13 @@ def test_the_operation_id_of_each_try_is_its_own_and_the_entity_is_the_programs(
 # --- once --------------------------------------------------------------------------------------------------------------------
 
 
+def test_a_retry_that_names_no_release_is_of_the_newest_that_failed_whatever_task_failed_long_ago():
+    prod = with_tasks(a_task(on_fail="fail", retries=0)).offer(2, "1.1").fails()
+    prod.configure(tasks=()).offer(3, "1.2").applied("broken", terminal=True)
+    assert prod.vetoed == {2, 3}
+    assert prod.comes_up("1.0").retry().vetoed == {2}
+
+
 def test_success_counts_for_the_release_and_a_retry_does_not_repeat_it():
     prod = with_tasks(a_task()).offer(2, "1.1").succeeds()
     prod.applied("the image is gone", terminal=True).comes_up("1.0")

@@ -348,8 +348,10 @@ def _stuck(life: Life) -> set[int]:
 
 
 def _newest_failed(life: Life) -> int:
+    """What waits for a person comes first, as long as its attempt is open; then what failed."""
+    under_way = {attempt.release for attempt in (life.candidate, life.rollout and life.rollout.attempt) if attempt}
     failed = {veto.release for veto in life.vetoes} or ({life.failure.release} if life.failure else set())
-    return max(_stuck(life) or failed, default=0)
+    return max(_stuck(life) & under_way or failed, default=0)
 
 
 def _without(life: Life, release: int) -> tuple[Any, ...]:
