@@ -1,7 +1,7 @@
 """Deliberate bugs and who catches them: ``python tests/mutants/run.py [-j 2] [NAME …]``.
 
 Each ``*.patch`` here puts one bug into a copy of the package; its first line says the bug in words. The copy must not get through
-the simulator's seeds (which ask every invariant) and the tests of the core. Ends with 1 if one does, or if a patch does not apply.
+the simulator, which asks every invariant, and the tests of the core. Ends with 1 if one does, or if a patch does not apply.
 """
 
 from __future__ import annotations
