@@ -352,3 +352,10 @@ def test_a_pin_waits_for_no_wave():
 
 def test_a_removed_member_is_out():
     assert Member().offer(1, "1.0").remove().voted == [(1, "out")]
+
+
+def test_a_slow_gate_and_frequent_releases_meet_although_a_lease_is_asked_for_in_between():
+    prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").offer(2, "2.0").passing("alerts")
+    assert prod.wanted == "1.0"
+    assert prod.offer(3, "3.0").wanted == "1.0", "it is not replaced before admission has answered"
+    assert prod.grant().target == "1.0"

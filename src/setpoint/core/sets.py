@@ -251,8 +251,10 @@ def _admitted(turn: _Turn) -> bool:
     """All that the members need is granted. It is asked for in one: one by one, two sets would wait for each other."""
     state = turn.state
     needs = tuple(need for member in state.members if turn.say(member) not in THERE for need in state.votes[member].needs)
-    if not needs or (state.granted and _committed(turn)):
-        _give_back(turn)
+    if state.granted and _committed(turn):
+        return True
+    if not needs:
+        _want_nothing(turn)
         return True
     if needs != state.needs:
         turn.change(asks=state.asks + 1, needs=needs, place=True, granted=False, queued=None)
@@ -266,6 +268,13 @@ def _admitted(turn: _Turn) -> bool:
         )
         turn.out.append(Send(admission.ENTITY, ask))
     return turn.state.granted
+
+
+def _want_nothing(turn: _Turn) -> None:
+    """No member needs anything of admission any more: the place is given up, too."""
+    if turn.state.place:
+        turn.out.append(Send(admission.ENTITY, Returned(asker=turn.entity, ask=turn.state.asks, gone=True)))
+        turn.change(needs=(), place=False, granted=False, queued=None)
 
 
 def _give_back(turn: _Turn) -> None:

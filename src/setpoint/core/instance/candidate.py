@@ -101,8 +101,9 @@ def _under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
 
 
 def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
-    """Its first check runs and no gate says no, or that run has ended just now and it goes on: replaced each time, a slow gate
-    and frequent releases would never meet. An urgent release does not wait for that.
+    """Its first check runs and no gate says no, or that run has ended just now and it goes on, or has asked admission, which does
+    not make it wait: replaced each time, a slow gate and frequent releases would never meet. An urgent release does not wait for
+    that.
     """
     offer = draft.kept(candidate.release)
     if newer.urgent or not selection.eligible(draft.rules, draft.life, offer):
@@ -112,8 +113,15 @@ def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
     if not reasons:
         before = draft.before.life.candidate
         ended_now = before is not None and before.number == candidate.number and bool(_first_runs(before))
-        return ended_now and not any(standing(draft.rules, draft.life, offer, draft.now))
+        goes_on = ended_now or (bool(candidate.gates) and _at_the_door(candidate))
+        return goes_on and not any(standing(draft.rules, draft.life, offer, draft.now))
     return bool(pending) and all(reason.gate in pending for reason in reasons)
+
+
+def _at_the_door(candidate: Attempt) -> bool:
+    """It asked admission, which has not made it wait: it is granted, or has not been answered yet."""
+    asked = candidate.admission
+    return asked is not None and not (asked.returned or asked.number)
 
 
 def _first_runs(candidate: Attempt) -> set[str]:
