@@ -29,6 +29,8 @@ CHANNELS = ("staging", "production", "acme", "globex")
 REPLICAS = {"staging": 2, "production": 4, "acme": 2, "globex": 2}
 OFFSET = "SETPOINT_CLOCK_OFFSET_FILE"
 MINUTE = 60.0
+NOTICED = 0.1
+"""After so many real seconds an engine goes by the new time: what a person says from then on is said at that time."""
 SOON = 0.25
 """Within so many real seconds an engine asks whatever is due."""
 
@@ -44,6 +46,7 @@ class Clock:
         """To a wall-clock time such as ``2026-10-05 10:00``."""
         self._offset = datetime.fromisoformat(when).replace(tzinfo=ZoneInfo(zone)).timestamp() - time.time()
         self._write()
+        time.sleep(NOTICED)
 
     def forward(self, seconds: float) -> None:
         """By so many seconds, and those that really went by."""
