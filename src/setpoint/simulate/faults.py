@@ -43,7 +43,13 @@ class Faults(msgspec.Struct, frozen=True, omit_defaults=True):
     split: float = 0.5
     """That a turn takes only some of the facts that wait. No fault: engines may fold as they like."""
 
+    def worse(self, times: float) -> Faults:
+        """Each so many times as likely, and none beyond ``MOST``."""
+        return msgspec.structs.replace(self, **{kind: min(getattr(self, kind) * times, MOST) for kind in KINDS})
 
+
+MOST = 0.25
+"""No fault is likelier than this: a world in which nothing arrives tells nothing."""
 KINDS = tuple(name for name in Faults.__struct_fields__ if name != "split")
 NO_FAULTS = Faults()
 """Turns still take only some of the facts that wait."""

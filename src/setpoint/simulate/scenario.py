@@ -1,11 +1,12 @@
 """One run: a plan, the world it happens in, the net beneath; then a fair end.
 
 A run has two halves. In the first, faults are injected and acts happen. Then the world turns fair: checks pass, runtimes answer,
-a fix is released, everybody approves it, pins and holds are lifted. *settled* asks that everything converges on the fix.
+pins and holds are lifted, and fixes are released that everybody approves. *settled* asks that everything converges on each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -19,7 +20,7 @@ from setpoint.model.policy import Policy, Strategy
 from setpoint.model.time import HOUR, MINUTE, SECOND, Instant
 from setpoint.simulate.acts import WHEN_FAIR, Act
 from setpoint.simulate.acts.releasing import Release
-from setpoint.simulate.acts.steering import PassOver, Resume
+from setpoint.simulate.acts.steering import Heal, PassOver, Resume, Unpin
 from setpoint.simulate.acts.voting import Vote
 from setpoint.simulate.checks import Checks
 from setpoint.simulate.invariants import Broken, Invariants
@@ -27,11 +28,14 @@ from setpoint.simulate.luck import Luck
 from setpoint.simulate.plan import Plan
 from setpoint.simulate.runtimes import Behaviour, Runtimes
 from setpoint.simulate.stage import Stage
-from setpoint.simulate.world import START, Turn, World
+from setpoint.simulate.world import LONGEST_DELAY, START, Turn, World
 
 QUIET = 4 * HOUR
 """So long nothing may be written once everything has converged."""
-FIX = "99.0.0"
+FIX = 99
+"""Major version of the first fix."""
+FIXES = 3
+"""So many come one after the other once the world is fair, and each must arrive."""
 AT_ONCE = 10
 """So many acts of people reach one instance in the same minute; it remembers twice as many by their names."""
 MOST = 25
@@ -97,8 +101,9 @@ class Scenario(Stage):
             self.once_more(time)
         if self.plan.fair:
             self.turn_fair()
-            self.world.run(self.world.now + self.plan.fair)
-            self._settled()
+            for number in range(FIXES):
+                self._released(number)
+            self._rests()
         self.net.sweep(self.world, self.world.turns)
         return Outcomes(self.plan, self.world, self.net)
 
@@ -116,8 +121,12 @@ class Scenario(Stage):
         self.world.hears = self._heard
 
     def once_more(self, time: int) -> None:
-        """Everything that was planned for a time happens again."""
+        """Somebody tidies up, and everything that was planned for a time happens again, with more going wrong each time."""
         later = time * self.plan.unfair
+        self.world.misfortunes.levels = self.plan.faults.worse(1 + time / 2)
+        for instance in self.instances:
+            for kind in (Unpin, Resume, Heal):
+                self._arrange(kind(by="ann", instance=instance), self.world.now)
         for act in self.plan.acts:
             if act.upon is None:
                 again = act.again(later, time)
@@ -148,45 +157,59 @@ class Scenario(Stage):
     # --- the fair end ----------------------------------------------------------------------------------------------------
 
     def turn_fair(self) -> None:
-        """Nothing goes wrong any more, and a fix is released that everybody wants."""
+        """Nothing goes wrong any more, and what is late comes; what trains carry then is passed over."""
         self.fair_since = self.world.now
         self._upon.clear()
         self.world.turn_fair()
         for turn in WHEN_FAIR:
             turn(self)
+        self.world.run(self.world.now + LONGEST_DELAY)
         trains = [instance for instance in self.instances if self.policies[instance].strategy is Strategy.EVERY]
         for instance in trains:
             for place, offer in enumerate(self.state(instance).life.offers):
                 passed = PassOver(by="ann", instance=instance, release=offer.release)
                 self._arrange(passed, self.world.now + place // AT_ONCE * MINUTE)
-        for application in sorted({self.parts(instance)[0] for instance in self.instances}):
-            self._arrange(self._fix(application), self.world.now + MINUTE)  # once what was late has come
-        for minute in range(1, 12 * 60, 9):
-            for person in self.people:
-                self._arrange(Vote(by=person.name), self.world.now + minute * MINUTE)
         for instance in self.instances:
             self._arrange(Resume(by="ann", instance=instance), self.world.now + HOUR)
 
-    def _fix(self, application: str) -> Release:
+    def _released(self, number: int) -> None:
+        """One more fix comes, everybody approves it, and it arrives everywhere."""
+        for application in sorted({self.parts(instance)[0] for instance in self.instances}):
+            self._arrange(self._fix(application, f"{FIX + number}.0.0"), self.world.now + MINUTE)
+        for minute in range(1, 12 * 60, 9):
+            for person in self.people:
+                self._arrange(Vote(by=person.name), self.world.now + minute * MINUTE)
+        until = self.world.now + self.plan.fair
+        self.world.run(self.world.now + HOUR)
+        while self.world.now < until and any(self._missing()):
+            self.world.run(self.world.now + HOUR)
+        for missing in self._missing():
+            raise Broken("settled", missing, self.world.story[-1])
+        self.net.preconditions["settled"] += len(self.instances)
+
+    def _fix(self, application: str, version: str) -> Release:
         mine = [instance for instance in self.instances if self.parts(instance)[0] == application]
         named = (instance for instance in mine if self.policies[instance].strategy is not Strategy.MIRROR)
         return Release(
             by="ann",
             application=application,
-            services=dict.fromkeys(sorted({self.parts(instance)[1] for instance in mine}), FIX),
+            services=dict.fromkeys(sorted({self.parts(instance)[1] for instance in mine}), version),
             channels=tuple(dict.fromkeys(self.parts(instance)[2] for instance in named)),
             behaves={instance: Behaviour(3 * SECOND) for instance in mine},
         )
 
-    def _settled(self) -> None:
-        """Liveness: everything is finalized at the fix, and nothing is written any more."""
+    def _missing(self) -> Iterator[str]:
+        """Liveness: who has not finalized the last fix, and why not."""
         for instance in self.instances:
             state = self.state(instance)
-            self.net.preconditions["settled"] += 1
             if condition(state, self.world.now) is Condition.CONVERGED and self._converged(instance, state):
                 continue
             reasons = "; ".join(reason.text for reason in explain(state, self.world.now)) or condition(state, self.world.now)
-            raise Broken("settled", f"{instance} did not converge on the fix: {reasons}", self.world.story[-1])
+            yield f"{instance} did not converge on the fix: {reasons}"
+
+    def _rests(self) -> None:
+        """Once everything has converged nothing is written any more."""
+        self.world.run(self.world.now + HOUR)
         turns = self.world.turns
         self.world.run(self.world.now + QUIET)
         if self.world.turns > turns:

@@ -7,10 +7,8 @@ from random import Random
 from setpoint.model.time import HOUR, MINUTE, SECOND
 from setpoint.simulate.acts.accidents import ClockSet
 from setpoint.simulate.drawing.base import Sketch, happening
-from setpoint.simulate.faults import Faults
+from setpoint.simulate.faults import MOST, Faults
 
-MOST = 0.25
-"""No fault is likelier than this: a world in which nothing arrives tells nothing."""
 SMALL = 3
 """Instances below which little happens, so that more of it must go wrong."""
 SHARES = {
