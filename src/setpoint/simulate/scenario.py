@@ -38,8 +38,10 @@ FIXES = 3
 """So many come one after the other once the world is fair, and each must arrive."""
 AT_ONCE = 10
 """So many acts of people reach one instance in the same minute; it remembers twice as many by their names."""
-MOST = 25
+MOST = 40
 """So many times things go wrong at most."""
+PARTS = 4
+"""Into so many parts is each time divided: after a part it is asked whether enough went wrong."""
 
 
 def failure(plan: Plan) -> tuple[Scenario, Broken | None]:
@@ -94,11 +96,11 @@ class Scenario(Stage):
     def run(self) -> Outcomes:
         """Both halves. Raises Broken at the first invariant that does not hold."""
         self.prepare()
-        self.world.run(START + self.plan.unfair)
-        for time in range(1, MOST):
-            if self.world.injected >= self.plan.least:
+        for time in range(MOST):
+            if time:
+                self._once_more(time)
+            if self._went_wrong(START + time * self.plan.unfair):
                 break
-            self.once_more(time)
         if self.plan.fair:
             self.turn_fair()
             for number in range(FIXES):
@@ -120,19 +122,26 @@ class Scenario(Stage):
                 self._upon.setdefault((act.upon.kind, act.upon.instance, act.upon.nth), []).append(act)
         self.world.hears = self._heard
 
-    def once_more(self, time: int) -> None:
+    def _went_wrong(self, since: Instant) -> bool:
+        """One time during which things go wrong: to its end, or from its middle on until enough faults changed something."""
+        for part in range(2, PARTS + 1):
+            self.world.run(since + self.plan.unfair * part // PARTS)
+            if self.plan.least and self.world.injected >= self.plan.least:
+                return True
+        return not self.plan.least
+
+    def _once_more(self, time: int) -> None:
         """Somebody tidies up, and everything that was planned for a time happens again, with more going wrong each time."""
-        later = time * self.plan.unfair
         self.world.misfortunes.levels = self.plan.faults.worse(1 + time / 2)
         for instance in self.instances:
             for kind in (Unpin, Resume, Heal):
                 self._arrange(kind(by="ann", instance=instance), self.world.now)
+        later = time * self.plan.unfair
         for act in self.plan.acts:
             if act.upon is None:
                 again = act.again(later, time)
                 self._arrange(again, START + again.at)
         self.checks.repeat(later)
-        self.world.run(START + later + self.plan.unfair)
 
     def _arrange(self, act: Act, when: Instant) -> None:
         if self.fair_since is None:

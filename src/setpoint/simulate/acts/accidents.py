@@ -106,7 +106,8 @@ def reach(stage: Stage, instance: str) -> None:
 
 @when_fair
 def mend(stage: Stage) -> None:
-    """Runtimes answer and do as they are told."""
+    """Protections pass, runtimes answer and do as they are told."""
+    stage.checks.pass_from(stage.world.now)
     stage.runtimes.fair = stage.world.tasks.fair = True
     for instance in stage.instances:
         reach(stage, instance)

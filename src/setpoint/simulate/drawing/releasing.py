@@ -16,7 +16,7 @@ from setpoint.simulate.stage import Stage
 def releases(sketch: Sketch, draw: Random) -> None:
     """A handful to each application, in the order of their numbers; some are of an earlier version once more."""
     for application in sorted({Stage.parts(instance)[0] for instance in sketch.instances}):
-        times = sorted(sketch.sometime(draw) for _ in range(sketch.some(draw, 2, 5)))
+        times = sorted(sketch.sometime(draw) for _ in range(sketch.some(draw, 1, 4)))
         for number, at in enumerate(times, 1):
             again = number > 1 and draw.random() < 0.1
             sketch.acts.append(_release(sketch, draw, application, at, draw.randint(1, number - 1) if again else number))
