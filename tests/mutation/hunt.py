@@ -54,8 +54,17 @@ class Told(Protocol):
 class Hunt:
     """A pytest plugin that runs mutants instead of tests."""
 
-    def __init__(self, folder: Path, package: str, mutants: list[Mutant], told: Told, bounds: Bounds, jobs: int) -> None:
-        self.folder, self.package, self.mutants, self.told = folder, package, mutants, told
+    def __init__(
+        self,
+        folder: Path,
+        package: str,
+        mutants: list[Mutant],
+        survived: dict[str, tuple[set[str], int]],
+        told: Told,
+        bounds: Bounds,
+        jobs: int,
+    ) -> None:
+        self.folder, self.package, self.mutants, self.survived, self.told = folder, package, mutants, survived, told
         self.bounds, self.jobs = bounds, jobs
         self.sources = {mutant.file: (folder / mutant.file).read_bytes() for mutant in mutants}
         self.problem = ""
@@ -70,7 +79,7 @@ class Hunt:
         if session.testsfailed:
             self.problem = "the tests cannot be collected"
             return True
-        reach = _reach(session, self.folder)
+        reach = _reach(session, {str(self.folder / name): name for name in self.sources})
         if isinstance(reach, str):
             self.problem = f"{reach} fails without any mutant"
             return True
@@ -86,7 +95,7 @@ class Hunt:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
                     mutant = waiting.pop()
-                    tests = self._killers_first(mutant.file, choose(reach, mutant.file, mutant.lines))
+                    tests = self._to_ask(mutant, choose(reach, mutant.file, mutant.lines))
                     limit = self.bounds.seconds + int(10 * sum(took[test] for test in tests))
                     running.append(_Child(mutant, lambda m=mutant, t=tests: self._one(session, m, t), limit, self.bounds.memory))
                 for child in _ended(running):
@@ -98,9 +107,11 @@ class Hunt:
             for child in running:
                 child.kill()
 
-    def _killers_first(self, file: str, tests: list[str]) -> list[str]:
-        counts = self.killers[file]
-        return sorted(tests, key=lambda test: -counts[_name(test)])
+    def _to_ask(self, mutant: Mutant, tests: list[str]) -> list[str]:
+        """Not those that it has survived; those first that noticed others in its file."""
+        survived, _ = self.survived[mutant.key]
+        counts = self.killers[mutant.file]
+        return sorted((test for test in tests if test.partition("::")[0] not in survived), key=lambda test: -counts[_name(test)])
 
     def _one(self, session: pytest.Session, mutant: Mutant, tests: list[str]) -> str:
         """In the child: who notices this mutant."""
@@ -108,11 +119,12 @@ class Hunt:
             self._become(mutant)
         except (SyntaxError, LookupError, ValueError):
             return CONTRADICTION
+        gc.disable()
         items = {item.nodeid: item for item in session.items}
         for test in tests:
             if not _passes(session, items[test]):
                 return _name(test)
-        for seed in range(self.bounds.seeds):
+        for seed in range(self.survived[mutant.key][1], self.bounds.seeds):
             if not _survives(seed):
                 return f"seed {seed}"
         return NOBODY
@@ -139,9 +151,8 @@ def _survives(seed: int) -> bool:
         return False
 
 
-def _reach(session: pytest.Session, folder: Path) -> list[Reached] | str:
+def _reach(session: pytest.Session, files: dict[str, str]) -> list[Reached] | str:
     """What each test reaches, found out in a child so that every item is still fresh; or the test that fails."""
-    files = {str(path): str(path.relative_to(folder)) for path in sorted(folder.rglob("*.py"))}
 
     def all_of_them() -> list[Reached] | str:
         found = []

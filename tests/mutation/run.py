@@ -2,7 +2,7 @@
 
 Every mutant is one small change to one function of ``setpoint/core``. The tests of the core that run the changed lines are
 asked first, then some simulated worlds. What was found is kept in ``.mutation/results.jsonl``: a run may be interrupted at any
-time, and the next one asks only about code that changed, and again about what nobody noticed if the tests changed since.
+time, and the next one asks only about code that changed, and again about what nobody noticed: those files of tests that changed.
 Ends with 1 if fewer than ``--goal`` percent were noticed.
 """
 
@@ -51,19 +51,16 @@ def sample(found: list[Mutant], number: int, seed: int) -> list[Mutant]:
     return [mutant for index, mutant in enumerate(found) if index in chosen]
 
 
-def digest_of_tests() -> str:
-    """Changes with every test that may be asked."""
-    content = hashlib.sha256()
-    for folder in TESTS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            content.update(path.read_bytes())
-    return content.hexdigest()[:12]
+def digests_of_tests() -> dict[str, str]:
+    """File -> what changes with it, for all tests that may be asked and what they share."""
+    files = [path for folder in TESTS for path in sorted((ROOT / folder).rglob("*.py"))]
+    return {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()[:8] for path in files}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Try mutants and print who noticed. Returns 1 when fewer than the goal are noticed, 2 when nothing can be tried."""
     options = _options(arguments)
-    known = Known(options.results, digest_of_tests())
+    known = Known(options.results, digests_of_tests(), options.worlds)
     chosen = sample(all_mutants(options.paths), options.number, options.seed)
     new = [mutant for mutant in chosen if known.of(mutant) is None]
     print(f"{len(chosen)} mutants, {len(chosen) - len(new)} of them known", flush=True)
@@ -99,7 +96,8 @@ def _try(new: list[Mutant], known: Known, options: argparse.Namespace) -> str:
             print(f"[{done}/{len(new)}, about {left:.0f} min left] {'' if by else 'NOBODY NOTICES '}", end="")
             print(f"{mutant.file}:{mutant.line}: {mutant.words}" if not by else "", flush=True)
 
-    plugin = Hunt(CORE, "setpoint.core", new, told, Bounds(seeds=options.worlds), options.jobs)
+    survived = {mutant.key: known.survived(mutant) for mutant in new}
+    plugin = Hunt(CORE, "setpoint.core", new, survived, told, Bounds(seeds=options.worlds), options.jobs)
     code = hunt(plugin, [*TESTS, "-k", IMPATIENT], ROOT)
     return plugin.problem or ("" if done == len(new) else f"pytest ended with {code}")
 

@@ -94,15 +94,28 @@ def test_a_sample_is_the_same_for_the_same_seed_and_in_the_order_of_the_files():
 
 def test_results_hold_as_long_as_the_code_and_for_survivors_the_tests_stay(tmp_path: Path):
     file, caught, survivor = tmp_path / "deep/results.jsonl", mutant("a + b  →  a - b"), mutant("1  →  2")
-    known = Known(file, "tests-1")
+    tests = {"test_one.py": "1", "test_two.py": "1", "dsl.py": "1"}
+    known = Known(file, tests, worlds=5)
     known.add(caught, "test_adding")
     known.add(survivor, "")
-    again = Known(file, "tests-1")
+    again = Known(file, tests, worlds=3)
     assert (again.of(caught).by, again.of(survivor).by) == ("test_adding", "")
-    changed = Known(file, "tests-2")
+    changed = Known(file, {**tests, "test_two.py": "2"}, worlds=5)
     assert changed.of(caught).by == "test_adding"
     assert changed.of(survivor) is None
+    assert Known(file, tests, worlds=6).of(survivor) is None, "it has not seen as many worlds"
     assert len([json.loads(line) for line in file.read_text().splitlines()]) == 2
+
+
+def test_a_survivor_is_asked_about_again_only_by_what_changed(tmp_path: Path):
+    tests, survivor = {"test_one.py": "1", "test_two.py": "1", "dsl.py": "1"}, mutant("1  →  2")
+    Known(tmp_path / "results.jsonl", tests, worlds=5).add(survivor, "")
+
+    def survived(**changed: str) -> tuple[set[str], int]:
+        return Known(tmp_path / "results.jsonl", {**tests, **changed}, worlds=9).survived(survivor)
+
+    assert survived(**{"test_two.py": "2"}) == ({"test_one.py", "dsl.py"}, 5)
+    assert survived(**{"dsl.py": "2"}) == (set(), 0), "any test may use what is shared"
 
 
 def test_the_table_counts_and_leaves_equivalents_out_of_the_score():
