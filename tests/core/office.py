@@ -23,7 +23,7 @@ from setpoint.core.facts import (
     WaveVote,
     Woken,
 )
-from setpoint.core.instructions import Record, Send
+from setpoint.core.instructions import Event, Record, Send
 from setpoint.model.people import By
 from setpoint.model.policy import GroupWaves, Wave
 from setpoint.model.reasons import Reason
@@ -45,6 +45,10 @@ class Office:
         """Names, in the order in which they were told yes."""
         self.told: dict[str, tuple[Reason, ...]] = {}
         self.messages = 0
+        self.sent: list[tuple[str, Fact]] = []
+        """Who was sent what in the last turn."""
+        self.events: list[Event] = []
+        """What ``history`` tells, whole."""
         self.history: list[str] = []
         self.asks: dict[str, int] = {}
         self.attempts: dict[str, int] = {}
@@ -55,6 +59,7 @@ class Office:
         decision = decide(ENTITY, self.state, tuple(replace(fact, at=self.now) for fact in facts), self.now)  # type: ignore[arg-type]
         assert isinstance(decision.state, AdmissionState)
         self.state, self.wake_at = decision.state, decision.wake_at
+        self.sent = [(name(given.to), given.fact) for given in decision.instructions if isinstance(given, Send)]
         for instruction in decision.instructions:
             match instruction:
                 case Send(to, Granted()):
@@ -63,6 +68,7 @@ class Office:
                     self.told[name(to)] = reasons
                 case Record(event):
                     self.history.append(event.text)
+                    self.events.append(event)
             self.messages += isinstance(instruction, Send)
         return self
 
@@ -127,20 +133,22 @@ class Office:
     def group(self, *waves: Wave, max_failures: str = "1", number: int = 1) -> Office:
         return self.tell(LimitsConfigured(number=number, groups={GROUP: GroupWaves(GROUP, waves, max_failures)}))
 
-    def roster(self, *channels: str, release: int = 1, services: tuple[str, ...] = ("web",)) -> Office:
+    def roster(self, *channels: str, release: int = 1, services: tuple[str, ...] = ("web",), group: str = GROUP) -> Office:
         instances = tuple(f"saas/{service}@{channel}" for channel in channels for service in services)
-        return self.tell(Rostered(group=GROUP, release=release, instances=instances))
+        return self.tell(Rostered(group=group, release=release, instances=instances))
 
-    def votes_that(self, channel: str, state: str, *, release: int = 1, service: str = "web", number: int = 0) -> Office:
+    def votes_that(
+        self, channel: str, state: str, *, release: int = 1, service: str = "web", number: int = 0, group: str = GROUP
+    ) -> Office:
         self.votes += 1
         instance = f"saas/{service}@{channel}"
-        return self.tell(WaveVote(instance=instance, group=GROUP, release=release, number=number or self.votes, state=state))
+        return self.tell(WaveVote(instance=instance, group=group, release=release, number=number or self.votes, state=state))
 
-    def wave(self, number: int) -> Need:
-        return Need(f"wave:{GROUP}", number)
+    def wave(self, number: int, group: str = GROUP) -> Need:
+        return Need(f"wave:{group}", number)
 
-    def resumes(self, release: int = 1, person: str = "ann") -> Office:
-        return self.tell(WavesResumed(by=By(person, "seen to it"), group=GROUP, release=release))
+    def resumes(self, release: int = 1, *, why: str = "seen to it", identity: str = "", group: str = GROUP) -> Office:
+        return self.tell(WavesResumed(by=By("ann", why), group=group, release=release, id=identity))
 
 
 def entity(who: str) -> str:

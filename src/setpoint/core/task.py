@@ -80,8 +80,7 @@ def _wanted(entity: str, state: TaskState, fact: TaskWanted, now: Instant, out: 
 
 
 def _start(entity: str, state: TaskState, now: Instant, out: list[AnyInstruction]) -> TaskState:
-    definition = state.definition
-    assert definition is not None  # noqa: S101 - it came with the first one who wanted it
+    definition = _definition(state)
     state = replace(
         state,
         stage=TaskStage.RUNNING,
@@ -112,10 +111,9 @@ def _succeeded(entity: str, state: TaskState, out: list[AnyInstruction]) -> Task
 
 def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstruction]) -> TaskState:
     """A try did not succeed. What was not seen to end may have succeeded, and is only run again where that does no harm."""
-    assert state.definition is not None  # noqa: S101 - it was started
     unseen = result.end is TaskEnd.UNKNOWN
     text = f"try {state.tries} of {state.most} {'ended unseen' if unseen else 'failed'}: {state.reason}"
-    if unseen and state.definition.once:
+    if unseen and _definition(state).once:
         state = replace(state, stage=TaskStage.UNKNOWN)
         text = f"{text}; a person must say whether it succeeded"
     elif state.tries >= state.most:
@@ -130,7 +128,7 @@ def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstr
 
 
 def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out: list[AnyInstruction]) -> TaskState:
-    if fact.id and fact.id in state.signals:
+    if fact.id in state.signals:
         return state
     if fact.id:
         state = replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:])
@@ -143,7 +141,7 @@ def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out
         return _succeeded(entity, replace(state, reason=f"{fact.by.person} says so", since=now), out)
     if state.stage is TaskStage.RETRYING:
         return replace(state, retry_at=now)
-    return _told(entity, replace(state, stage=TaskStage.WAITING, most=state.tries, retry_at=0), out)
+    return _told(entity, replace(state, stage=TaskStage.WAITING, most=state.tries), out)
 
 
 def _told(entity: str, state: TaskState, out: list[AnyInstruction]) -> TaskState:
@@ -173,6 +171,11 @@ def release_of(entity: str) -> int:
     return int(entity.rpartition("#")[2])
 
 
+def _definition(state: TaskState) -> TaskDefinition:
+    assert state.definition is not None  # noqa: S101 - it came with the first one who wanted it
+    return state.definition
+
+
 def _line(entity: str, state: TaskState, kind: str, text: str, *, outcome: str = "", by: By | None = None) -> Record:
-    version = str(state.definition.facts.get("version", "")) if state.definition else ""
+    version = str(_definition(state).facts.get("version", ""))
     return Record(Event(kind, f"{name_of(entity)} {text}", release=release_of(entity), version=version, outcome=outcome, by=by))

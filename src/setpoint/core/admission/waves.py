@@ -23,11 +23,8 @@ _ENDS = {FINALIZED, FAILED, OUT}
 
 
 def amount(text: str, of: int) -> int:
-    """``5`` or ``10%`` of so many: rounded up, at least 1 where it is not 0."""
-    if not text.endswith("%"):
-        return int(text)
-    percent = int(text[:-1])
-    return max(1, math.ceil(of * percent / 100)) if percent else 0
+    """``5`` or ``10%`` of so many: rounded up."""
+    return math.ceil(of * int(text[:-1]) / 100) if text.endswith("%") else int(text)
 
 
 def name_of(group: str) -> str:
@@ -131,7 +128,7 @@ def voted(draft: Draft, fact: WaveVote) -> None:
 
 def resumed(draft: Draft, fact: WavesResumed) -> None:
     """A person has taken note of the failures."""
-    if fact.id and fact.id in draft.signals:
+    if fact.id in draft.signals:
         return
     draft.signals = (*draft.signals, fact.id)[-KEPT_SIGNALS:] if fact.id else draft.signals
     passage = draft.passages.get(passage_key(fact.group, fact.release))
@@ -224,7 +221,7 @@ def _forget_those_through(draft: Draft) -> None:
 def _went_through(draft: Draft, passage: Passage) -> bool:
     """Every wave was opened, and too many failures did not stop it."""
     rules = draft.groups.get(passage.group)
-    return passage.open >= (len(rules.waves) if rules else 0) and not passage.stopped
+    return not passage.stopped and (rules is None or passage.open >= len(rules.waves))
 
 
 def _forget(draft: Draft, passage: Passage) -> None:

@@ -73,11 +73,11 @@ def waits(use: CheckUse, policy: Policy, life: Life, offer: Offer, attempt: Atte
 
 def tasks(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
     """Tasks of the attempt's phase that are not through; ``failed`` ones end it."""
-    ahead = ""
+    ahead, known = "", set()
     for use, entity in pending(policy, life, offer, attempt):
         yield _reason(use, entity, life.tasks.get(entity), attempt.tasks.get(entity), ahead, now)
         ahead = ahead or use.name
-    known = {entity for _, entity in pending(policy, life, offer, attempt)} if attempt.tasks else ()
+        known.add(entity)
     yield from (_still(life, entity, now) for entity in under_way(life, attempt) if entity not in known)
 
 
@@ -112,7 +112,7 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | N
             before = f"; the one before: {status.reason}" if status.tries > 1 else ""
             text = f"{name} runs, {tries}, for at most {approximate_duration(use.task.timeout)}{before}"
         case TaskStage.RETRYING:
-            soon = approximate_duration(max(status.retry_at - now, 0) + 999)
+            soon = approximate_duration(status.retry_at - now + 999)
             text, awaits = f"{name} failed at {tries}: {status.reason}; it is tried again in {soon}", "the next try"
         case TaskStage.UNKNOWN:
             text = f"nobody saw {tries} of {name} end ({status.reason}), and it must not run twice"
@@ -122,7 +122,7 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | N
             awaits, unblock = "a person", f"retry, or skip {name}"
         case _:
             text, awaits = f"{name} goes on once everything else holds", "everything else in its phase"
-    final = told and came is not None and not came.blind and status.state is TaskStage.FAILED and use.on_fail == "fail"
+    final = came is not None and not came.blind and status.state is TaskStage.FAILED and use.on_fail == "fail"
     return Reason(
         "task",
         text,
