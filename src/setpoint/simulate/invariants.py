@@ -131,17 +131,15 @@ class Invariants:
                 raise Broken("one-at-a-time", f"{len(flying)} applies in flight", turn)
 
     def _idempotent(self, turn: Turn, now: Instant) -> None:
-        """These facts once more, and those of an earlier turn that come late, change nothing: what they decide is decided."""
+        """These facts once more, then those of an earlier turn that come late, change nothing: what they decide is decided."""
         state = turn.decision.state
         essence: Callable[[Any], object] = ESSENCES.get(type(state), _everything)
-        known = essence(state)
-        for facts in (turn.facts, self._recent.get(turn.entity)):
-            if facts:
-                self.preconditions["idempotent"] += 1
-                again = decide(turn.entity, state, facts, now).state
-                if again is not state and known != essence(again):
-                    complaint = f"{[type(fact).__name__ for fact in facts]} again gave {essence(again)} instead of {known}"
-                    raise Broken("idempotent", complaint, turn)
+        facts = (*turn.facts, *self._recent.get(turn.entity, ()))
+        self.preconditions["idempotent"] += 1
+        again = decide(turn.entity, state, facts, now).state
+        if again is not state and essence(again) != (known := essence(state)):
+            complaint = f"{[type(fact).__name__ for fact in facts]} again gave {essence(again)} instead of {known}"
+            raise Broken("idempotent", complaint, turn)
         self._recent[turn.entity] = tuple(fact for fact in turn.facts if not _true_for_ever(fact))
 
     def _quiet(self, turn: Turn, now: Instant) -> None:

@@ -185,7 +185,7 @@ class Scenario(Stage):
         """One more fix comes, everybody approves it, and it arrives everywhere."""
         for application in sorted({self.parts(instance)[0] for instance in self.instances}):
             self._arrange(self._fix(application, f"{FIX + number}.0.0"), self.world.now + MINUTE)
-        for minute in range(1, 12 * 60, 9):
+        for minute in range(1, 12 * 60, 19):
             for person in self.people:
                 self._arrange(Vote(by=person.name), self.world.now + minute * MINUTE)
         until = self.world.now + self.plan.fair

@@ -43,7 +43,7 @@ def _step(draft: Draft) -> bool:
 
 def _veto_rejected(draft: Draft) -> None:
     life = draft.life
-    if not life.topics:
+    if not any(not vote.yes for status in life.topics.values() for vote in status.votes):
         return
     for offer in life.offers:
         if offer.release <= life.frontier and not (life.candidate and life.candidate.release == offer.release):

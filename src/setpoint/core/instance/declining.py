@@ -22,7 +22,7 @@ def advance(draft: Draft) -> None:
     rules, life = draft.rules, draft.life
     found: dict[int, str] = {}
     if _may_decline(rules, life):
-        offers = [offer for offer in life.offers[-KEPT:] if _open(life, offer)]
+        offers = _open(life)
         found = {offer.release: why for offer in offers if (why := why_not(rules, life, offer, draft.now))}
         if offers:
             draft.wake(_turns(rules, life, draft.now))
@@ -42,9 +42,11 @@ def _may_decline(policy: Policy, life: Life) -> bool:
     )
 
 
-def _open(life: Life, offer: Offer) -> bool:
-    under_way = life.rollout is not None and life.rollout.attempt.release == offer.release
-    return offer.release > selection.floor(life) and not under_way and not selection.vetoed(life, offer)
+def _open(life: Life) -> list[Offer]:
+    """The newest releases that are neither begun nor out of question."""
+    begun, under_way = selection.floor(life), life.rollout.attempt.release if life.rollout else 0
+    newer = (offer for offer in life.offers[-KEPT:] if offer.release > begun and offer.release != under_way)
+    return [offer for offer in newer if not selection.vetoed(life, offer)]
 
 
 def why_not(policy: Policy, life: Life, offer: Offer, now: Instant) -> str:

@@ -66,7 +66,8 @@ def chosen(policy: Policy, life: Life) -> Offer | None:
 
 
 def _newer(policy: Policy, life: Life) -> list[Offer]:
-    return [offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer)]
+    begun = floor(life)
+    return [offer for offer in life.offers if offer.release > begun and eligible(policy, life, offer)]
 
 
 def _frontier(life: Life) -> Want | None:
@@ -196,7 +197,8 @@ def _mirrored(policy: Policy, life: Life) -> Want | None:
 
 def vetoed(life: Life, offer: Offer) -> bool:
     """Whether this release, or an earlier one of the same version, failed, was rejected or was rolled back here."""
-    return any(veto.release == offer.release or veto.version == offer.version for veto in life.vetoes)
+    known = life.vetoes
+    return bool(known) and any(veto.release == offer.release or veto.version == offer.version for veto in known)
 
 
 def refusal(policy: Policy, life: Life, offer: Offer) -> str | None:
