@@ -1,9 +1,7 @@
 """Small worlds explored exhaustively: every order of their acts and faults, at every moment at which one can happen.
 
 Time moves only to the next timer. At each such moment any act or fault of the world's alphabet that is left may happen, or none.
-States that were met before are not explored again: two are the same when everything an actor, the host, a runtime or the checker
-remembers is the same, with all times told from now and looks from the last one (``key``); what else is counted (operations,
-askings) is told as it is, which keeps some states apart that behave alike, and never takes different ones for one.
+Situations that were met before are not explored again; ``situation`` says what makes two of them the same.
 
 Within one moment entities take their turns in one order only. That is sound for invariants that are judged by entity: a turn
 reads and writes one entity's state and adds to inboxes, so turns of different entities commute, but for the order in which two of
@@ -13,8 +11,7 @@ Each invariant is asked after each turn; when nothing is left to happen by itsel
 
 from __future__ import annotations
 
-import hashlib
-import re
+import heapq
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -29,13 +26,15 @@ from setpoint.core.instance.state import InstanceState
 from setpoint.model.checks import Outcome
 from setpoint.model.people import Person
 from setpoint.model.policy import Policy
-from setpoint.model.time import HOUR, Duration
+from setpoint.model.time import HOUR, Duration, Instant
 from setpoint.simulate.acts import Act
 from setpoint.simulate.checks import Checks
 from setpoint.simulate.faults import Faults
 from setpoint.simulate.invariants import Broken, Invariants
+from setpoint.simulate.likeness import Told
 from setpoint.simulate.luck import Luck
 from setpoint.simulate.runtimes import Runtimes
+from setpoint.simulate.situation import Situations
 from setpoint.simulate.stage import Stage
 from setpoint.simulate.twins import twin
 from setpoint.simulate.world import START, World
@@ -44,9 +43,7 @@ TICK = "time goes on"
 FAULTS = ("crash", "crash-in-turn", "again", "reorder")
 """The engine dies between turns, or right after the next turn was decided; what was told last is told again; what waits for an
 entity at the next turn is turned round."""
-_LOOK = re.compile(r"\blook=(\d+)")
 WITHOUT = Faults(split=0.0)
-_INSTANT = re.compile(r"\b1767\d{9}\b")
 
 
 @dataclass(frozen=True)
@@ -115,6 +112,8 @@ class Play(Stage):
         """How many of ``always`` have come."""
         self.left = frozenset(range(len(small.acts)))
         self.chances = small.most
+        behaviours = [behaviour for act in (*small.always, *small.acts) for behaviour in getattr(act, "behaves", {}).values()]
+        self.situations = Situations(small.policies, behaviours)
         for instance, policy in self.policies.items():
             world.post(f"instance:{instance}", Configured(policy=policy, number=1))
         world.settle()
@@ -166,20 +165,8 @@ class Play(Stage):
         return other
 
     def key(self) -> bytes:
-        """Everything that what comes next depends on, times told from now."""
-        world, now = self.explored, self.explored.now
-        effects = world.effects
-        heap = sorted((when, what, repr(arguments)) for when, _, _, what, arguments in world.pending())
-        runs = {name: list(runs)[-3:] for name, runs in world.checks.runs.items()}
-        remembered: tuple[Any, ...] = (
-            (self.came, sorted(self.left), self.chances, world.armed, world.last),
-            (world.states, world.subscribers, world.publications, world.wakes, heap),
-            (effects.operations, effects.watches, effects.posted, effects.away, effects.looked, effects.shown),
-            (_told(world.runtimes.places), runs, _told(self.net.ledgers), _told(self.net.memory)),
-        )
-        text = _INSTANT.sub(lambda found: str(int(found[0]) - now), repr(remembered))
-        text = _LOOK.sub(lambda found: f"look={int(found[1]) - effects.looks}", text)
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+        """The same for the same situation."""
+        return self.situations.key(self)
 
     def unexplained(self) -> str:
         """At the end of a path: who is neither converged nor says why not."""
@@ -191,17 +178,6 @@ class Play(Stage):
         return ""
 
 
-def _told(value: Any) -> Any:
-    """What an object of the checker or of a model remembers, the same for the same."""
-    if isinstance(value, set | frozenset):
-        return sorted(map(repr, value))
-    if isinstance(value, dict):
-        return [(repr(key), _told(one)) for key, one in value.items()]
-    if type(value).__module__.startswith("setpoint.simulate.") and hasattr(value, "__dict__"):
-        return [type(value).__name__, *((name, _told(one)) for name, one in vars(value).items())]
-    return value
-
-
 class ExploredWorld(World):
     """A world that takes one step at a time, in which faults strike when they are told to."""
 
@@ -210,6 +186,11 @@ class ExploredWorld(World):
     last: tuple[tuple[str, AnyFact], ...] = ()
     """What was told in the last turn."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.noted: dict[str, Told] = {}
+        """Entity -> what the checker remembers of it, as it is told since its last turn."""
+
     def due(self, until: int) -> bool:
         """Whether anything is left to happen before a time."""
         return any(when <= until for when, *_ in self.pending())
@@ -217,6 +198,24 @@ class ExploredWorld(World):
     def pending(self) -> list[tuple[int, int, int, str, tuple[Any, ...]]]:
         """What will happen, without what a crash or a later wake has undone."""
         return [event for event in self._heap if self._counts(event[2], event[3], event[4])]
+
+    def agenda(self) -> list[tuple[Instant, str, tuple[Any, ...]]]:
+        """When what will happen with what, in order."""
+        return [(when, what, arguments) for when, _, _, what, arguments in self._in_order()]
+
+    def _in_order(self) -> list[tuple[Instant, int, int, str, tuple[Any, ...]]]:
+        """At one moment what happens to different entities comes in the order of their names, whatever was planned first."""
+        return sorted(self.pending(), key=lambda event: (event[0], str(event[4][0]), event[1]))
+
+    def _jump(self, until: Instant) -> bool:
+        self._heap = [(event[0], place, *event[2:]) for place, event in enumerate(self._in_order())]
+        return super()._jump(until)
+
+    def _arm(self, entity: str, due: Instant) -> None:
+        """An entity is woken once: an earlier wish of the same time must not come to life again."""
+        self._heap = [event for event in self._heap if event[3] != "wake" or event[4][0] != entity]
+        heapq.heapify(self._heap)
+        super()._arm(entity, due)
 
     def _counts(self, life: int, what: str, arguments: tuple[Any, ...]) -> bool:
         return self.wakes.get(arguments[0]) == arguments[1] if what == "wake" else life in {-1, self.crashes}
@@ -251,6 +250,7 @@ class ExploredWorld(World):
 
     def take_turn(self, entity: str, facts: list[AnyFact]) -> None:
         """One turn; what was armed strikes."""
+        self.noted.pop(entity, None)
         if "reorder" in self.armed and len(facts) > 1:
             self.armed = tuple(fault for fault in self.armed if fault != "reorder")
             facts.reverse()

@@ -6,6 +6,8 @@ from collections import deque
 from typing import Any, TypeVar
 
 from setpoint.simulate.checks import Run
+from setpoint.simulate.likeness import Told
+from setpoint.simulate.situation import Situations
 from setpoint.simulate.tasks import Try
 from setpoint.simulate.world import Turn
 
@@ -58,6 +60,6 @@ def _changes(value: Any) -> bool:
     return ours and not frozen and not hasattr(kind, "__struct_fields__")
 
 
-_KEPT = frozenset({Turn, Run, Try})
-"""Records of what has been: nobody changes them."""
+_KEPT = frozenset({Turn, Run, Try, Situations, Told})
+"""Records of what has been: nobody changes them. What was read of a situation is the same for all."""
 _PLAIN = frozenset({int, str, float, bool, bytes, tuple, frozenset, type(None)})
