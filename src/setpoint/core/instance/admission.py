@@ -38,7 +38,7 @@ def _give_up(draft: Draft, candidate: Attempt, known: Admission) -> Attempt:
 def give_back(draft: Draft, candidate: Attempt) -> Attempt:
     """Another gate stopped holding: the grant is for others, the place in the queue is kept. Not once a task has started."""
     known = candidate.admission
-    if known is None or not known.granted or candidate.committed:
+    if known is None or candidate.committed:
         return candidate
     draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=known.ask)))
     return replace(candidate, admission=replace(known, granted=False, returned=True, reasons=()))
@@ -56,10 +56,9 @@ def begin(draft: Draft, candidate: Attempt) -> int:
 def told_granted(draft: Draft, fact: Granted) -> None:
     """Admission's yes. One that nobody waits for any more is given back, so that nothing is held for nobody."""
     candidate, rollout = draft.life.candidate, draft.life.rollout
-    known = candidate.admission if candidate else None
-    if candidate and known and known.ask == fact.ask:
-        if not known.returned and not known.granted:
-            draft.set(candidate=replace(candidate, admission=replace(known, granted=True, reasons=())))
+    if candidate and candidate.admission and candidate.admission.ask == fact.ask:
+        if not candidate.admission.returned:
+            draft.set(candidate=replace(candidate, admission=replace(candidate.admission, granted=True, reasons=())))
     elif rollout is None or rollout.lease != fact.ask:
         draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=fact.ask, gone=True)))
 
@@ -67,8 +66,10 @@ def told_granted(draft: Draft, fact: Granted) -> None:
 def told_queued(draft: Draft, fact: Queued) -> None:
     """Admission's not yet."""
     candidate = draft.life.candidate
-    known = candidate.admission if candidate else None
-    if candidate and known and known.ask == fact.ask and not known.granted and not known.returned and fact.number > known.number:
+    if candidate is None or candidate.admission is None:
+        return
+    known = candidate.admission
+    if known.ask == fact.ask and not known.granted and not known.returned and fact.number > known.number:
         told = replace(known, number=fact.number, reasons=fact.reasons)
         draft.set(candidate=replace(candidate, admission=told))
 
@@ -79,7 +80,7 @@ def settle(draft: Draft) -> None:
     Compared with the turn's beginning, so that no way in which an attempt can end has to think of it.
     """
     rollout = draft.life.rollout
-    if rollout and rollout.lease and not rollout.back and rollout.attempt.phase is Phase.POST_DEPLOYMENT:
+    if rollout and rollout.lease and rollout.attempt.phase is Phase.POST_DEPLOYMENT:
         draft.set_rollout(rollout, lease=0)
     before = draft.before.life
     held = _leases(before)

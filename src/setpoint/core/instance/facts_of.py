@@ -52,7 +52,6 @@ def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Off
     """A task ready to run: every run belongs to a release, so its lookups are resolved whatever the subject."""
     known = values(life, offer, attempt)
     own = task.subject.startswith(("attempt:", "instance:"))
-    version = {"version": offer.version.name} if own else {}
     about = {"release": known["release"], "phase": str(attempt.phase)}
     about |= {"instance": policy.instance, **known} if own else {}
     env = {"SETPOINT_PHASE": str(attempt.phase), "SETPOINT_RELEASE": str(offer.release)}
@@ -62,7 +61,7 @@ def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Off
             task,
             options=resolve(task.options, known),
             env={**resolve(task.env, known), **env},
-            facts={**task.facts, **about, **version},
+            facts={**task.facts, **about},
         )
     except LookupMissing as missing:
         reason = f"the task looks up ${{{missing.path}}}, which release {offer.release} does not have"
