@@ -57,7 +57,7 @@ def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], _now:
     for fact in facts:
         if isinstance(fact, ReleaseRequested) and fact.request not in state.requests:
             state = _number(state, fact, out)
-        elif isinstance(fact, Marked | Cancelled) and not (fact.id and fact.id in state.signals):
+        elif isinstance(fact, Marked | Cancelled) and fact.id not in state.signals:
             state = _remember(_mark(state, fact, out) if isinstance(fact, Marked) else _cancel(state, fact, out), fact)
     if (state.bad, state.absolved, state.cancelled) != (before.bad, before.absolved, before.cancelled):
         state = replace(state, published=state.published + 1)
