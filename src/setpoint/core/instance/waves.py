@@ -14,7 +14,7 @@ from setpoint.model.release import Offer
 
 WAITING, OUT, BEGUN, FINALIZED, FAILED = "waiting", "out", "begun", "finalized", "failed"
 KEPT_VOTES = 50
-"""What was said about so many releases is remembered, so that a release offered once more is not answered anew."""
+"""What was said about so many releases that are not kept any more is remembered: one offered once more is not answered anew."""
 
 
 def tell(draft: Draft) -> None:
@@ -40,7 +40,9 @@ def _vote(draft: Draft, offer: Offer, state: str) -> None:
     if said == state or (said == FINALIZED and state != FAILED):
         return
     kept = {known: word for known, word in life.voted.items() if known != key}
-    draft.set(votes=life.votes + 1, voted=dict(list({**kept, key: state}.items())[-KEPT_VOTES:]))
+    here = {_key(offer) for offer in life.offers}
+    forgotten = [known for known in (*kept, key) if known not in here][:-KEPT_VOTES]
+    draft.set(votes=life.votes + 1, voted={known: word for known, word in {**kept, key: state}.items() if known not in forgotten})
     vote = WaveVote(instance=draft.instance, group=offer.waves, release=offer.release, number=draft.life.votes, state=state)
     draft.out.append(Send(ENTITY, vote))
 

@@ -1,0 +1,166 @@
+"""First contact and goodbye, to the last field: what is said, when something is tried again, and what is left of it."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+from tests.core.dsl import START, Instance
+from tests.core.test_first_contact_and_goodbye import ANN, adopting, back, gone
+
+from setpoint.core.backoff import backoff
+from setpoint.core.facts import Observing, Offered, Removed, TakenDown
+from setpoint.core.instance.explain import explain
+from setpoint.core.instance.state import Applying, Life
+from setpoint.core.instructions import Apply, Event, Unwatch, Watch
+from setpoint.model.reasons import Reason
+from setpoint.model.time import MINUTE, SECOND
+
+OFTEN = {"poll_moving": 2 * SECOND}
+
+
+def said(prod: Instance) -> list[Reason]:
+    return list(explain(prod.state, prod.now))
+
+
+# --- goodbye -----------------------------------------------------------------------------------------------------------------
+
+
+def test_taking_down_is_an_apply_like_any_other_but_down():
+    prod = Instance(**OFTEN).with_good(1, "1.0").tell(Removed(number=1)).tell(TakenDown(by=ANN))
+    number = prod.life.applying.watch
+    operation = "instance:app/web@production/apply/2"
+    assert prod.gave(Apply) == [Apply(operation, "spec-1.0", Watch(number, 2 * SECOND, "spec-1.0"), down=True)]
+    assert prod.life.applying == Applying(
+        count=2, operation=operation, spec="down", watch=number, judges=2, every=2 * SECOND, asked=True
+    )  # fmt: skip
+    before = prod.life.applying
+    assert prod.tell(TakenDown(by=ANN)).life.applying == before, "one at a time"
+    again = prod.applied().observed("1.0").wait(MINUTE)
+    assert again.life.applying.watch == number + 1
+
+
+def test_it_is_tried_again_at_the_end_of_its_back_off_or_of_its_grace_and_not_before():
+    failed = gone(down=True).applied("no route to it")
+    due = START + backoff(1, failed.entity)
+    assert (failed.wake_at, failed.life.applying.retry_at) == (due, due)
+    failed.now = due - 1
+    assert failed.observed("1.0").gave(Apply) == []
+    failed.now = due
+    assert len(failed.observed("1.0").gave(Apply)) == 1
+    slow = gone(down=True).applied().observed("1.0")
+    assert slow.wake_at == START + slow.policy.grace
+    slow.now = slow.wake_at - 1
+    assert slow.observed("1.0").gave(Apply) == []
+    slow.now += 1
+    assert len(slow.observed("1.0").gave(Apply)) == 1
+
+
+def test_only_a_look_that_shows_nothing_after_it_was_taken_down_ends_it():
+    never = gone().observed("").tell(TakenDown(by=ANN))
+    assert never.target == "1.0", "what was not there before was not taken down by us"
+    prod = gone(down=True)
+    early = prod.look("")
+    prod.applied().tell(replace(early, watch=early.watch - 1))
+    assert prod.target == "1.0"
+    assert prod.unobserved().target == "1.0"
+    assert prod.observed("1.0", healthy=False).target == "1.0"
+    assert prod.tell(prod.look("")).target == ""
+
+
+def test_of_what_was_taken_down_only_what_was_good_stays_known():
+    prod = Instance().with_good(1, "1.0").observed("1.0", difference="a").applied().tell(Removed(number=1, down=True)).applied()
+    count, watch = prod.life.applying.count, prod.life.applying.watch
+    prod.tell(prod.look(""))
+    life = prod.life
+    assert (life.target, life.current, life.down, life.breaker, life.goods) == (0, None, None, None, (1,))
+    assert life.applying == Applying(count=count, watch=watch)
+    assert prod.events[-1] == Event("taken-down", "1.0 was taken down", release=1, version="1.0")
+    assert prod.gave(Unwatch) == [Unwatch()]
+    assert prod.tell(TakenDown(by=ANN)).gave(Unwatch) == [], "it is not looked at any more"
+    failed = Instance().offer(1, "1.0").applied("broken", terminal=True).tell(Removed(number=1, down=True)).wait(MINUTE).applied()
+    assert failed.tell(failed.look("")).life.failure is None
+
+
+def test_where_a_goodbye_stands_is_told_whole():
+    rolling = Instance().with_good(1, "1.0").offer(2, "1.1").tell(Removed(number=1))
+    ending = Reason(
+        "removed", "it left the configuration once its rollout has ended", since=START, awaits="the end of the rollout"
+    )
+    assert said(rolling)[0] == ending
+    text = "it left the configuration; 1.0, which runs, is left alone"
+    alone = Reason("removed", text, since=START, awaits="apply, or remove", unblock="add it again, or remove")
+    assert said(gone()) == [alone]
+    prod = gone().wait(MINUTE).tell(TakenDown(by=ANN))
+    going = Reason("removed", "1.0 is being taken down, says ann", since=prod.now, awaits="a look that shows nothing")
+    assert said(prod) == [going]
+    prod.wait(SECOND).applied("no route")
+    text = f"{going.text}; the runtime did not: no route"
+    assert said(prod) == [replace(going, text=text, until=prod.life.applying.retry_at, awaits="")]
+    prod.wait(MINUTE).applied()
+    prod.tell(prod.look(""))
+    text = "it left the configuration, and nothing of it is left"
+    assert said(prod) == [Reason("removed", text, since=prod.now, awaits="apply", unblock="add it again")]
+
+
+def test_what_never_ran_is_not_taken_down_and_not_looked_at_any_more():
+    prod = Instance().tell(Removed(number=1, down=True))
+    assert (prod.applies, len(prod.gave(Unwatch))) == ([], 1)
+    assert prod.tell(Removed(number=2, down=True)).gave(Unwatch) == []
+
+
+# --- first contact -----------------------------------------------------------------------------------------------------------
+
+
+def offered(prod: Instance) -> Instance:
+    return prod.tell(Offered(offer=replace(prod.make(1, "1.0"), adopt=True)))
+
+
+def test_what_is_said_to_run_is_looked_at_often_and_compared_with():
+    prod = adopting(**OFTEN)
+    number = prod.life.applying.watch
+    assert prod.gave(Watch) == [Watch(number, 2 * SECOND, "spec-1.0")]
+    assert prod.life.applying == Applying(watch=number, every=2 * SECOND, asked=True)
+    told = Reason("adopt", "1.0 is said to run here already; it is looked at", since=START, awaits="a look at the runtime")
+    assert said(prod.wait(MINUTE)) == [told]
+
+
+def test_what_is_adopted_is_as_if_it_had_been_deployed_here():
+    prod = adopting().wait(MINUTE).observed("1.0")
+    assert [(event.kind, event.text, event.attempt, event.release) for event in prod.events] == [
+        ("adopted", "1.0 runs here already and is adopted", 1, 1),
+        ("finalized", "1.0 is finalized", 1, 1),
+    ]
+    applying = prod.life.applying
+    assert (applying.spec, applying.taken, applying.judges, prod.life.adopting) == ("spec-1.0", prod.now, 2, None)
+    assert prod.offer(2, "1.1").life.rollout.attempt.number == 2
+
+
+def test_what_runs_instead_is_told_whole():
+    prod = adopting().wait(MINUTE).observed("0.9+0.8")
+    text = "what runs is not 1.0: 0.8, 0.9 runs"
+    told = Reason("adopt", text, since=START, awaits="a release", unblock="adopt or release another version")
+    assert said(prod) == [told]
+    assert prod.events == [Event("adopt-failed", "1.0 is not adopted: 0.8, 0.9 runs", release=1, version="1.0")]
+    assert adopting().observed("").reasons == ["what runs is not 1.0: nothing runs"]
+    assert adopting().observed("1.0", complete=False, message="1 of 2 pods").reasons == ["what runs is not 1.0: 1 of 2 pods"]
+    assert adopting().observed("", complete=True).reasons == ["what runs is not 1.0: nothing runs"], "nothing is nothing to adopt"
+
+
+def test_what_cannot_be_asked_shows_nothing_yet():
+    prod = adopting().unobserved()
+    assert (prod.life.adopting.failed, prod.observed("1.0").good) == ("", "1.0")
+    assert adopting().applied().good == ""
+
+
+def test_an_adoption_that_was_overtaken_is_forgotten():
+    urgent = adopting().offer(2, "2.0").applied()
+    assert (urgent.life.adopting, urgent.target) == (None, "2.0")
+    left = adopting().tell(Removed(number=1))
+    assert left.life.adopting is None
+    assert back(left).observed("1.0").good == ""
+    assert not urgent.waits_for("is said to run here already")
+
+
+def test_where_something_was_deployed_nothing_is_said_to_run():
+    assert offered(Instance().with_good(2, "2.0")).life.adopting is None
+    assert offered(Instance().tell(Observing(by=ANN))).observed("1.0").good == "1.0", "to adopt is no apply"
+    assert Life().adopting is None
