@@ -20,12 +20,13 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core.facts import AnyFact, Configured, Signal
+from setpoint.core.admission import ENTITY as ADMISSION
+from setpoint.core.facts import AnyFact, Configured, LimitsConfigured, Signal
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState
 from setpoint.model.checks import Outcome
 from setpoint.model.people import Person
-from setpoint.model.policy import Policy
+from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.time import HOUR, Duration, Instant
 from setpoint.simulate.acts import Act
 from setpoint.simulate.checks import Checks
@@ -36,7 +37,7 @@ from setpoint.simulate.luck import Luck
 from setpoint.simulate.runtimes import Runtimes
 from setpoint.simulate.situation import Situations
 from setpoint.simulate.stage import Stage
-from setpoint.simulate.twins import twin
+from setpoint.simulate.twins import twin, twin_ledger
 from setpoint.simulate.world import START, World
 
 TICK = "time goes on"
@@ -61,6 +62,8 @@ class Small:
     """Acts and faults that may come together in one path, beside those that always do."""
     people: tuple[Person, ...] = (Person("ann", ("leads",)), Person("bob", ("leads",)))
     timetable: Mapping[str, tuple[tuple[Duration, Outcome], ...]] = field(default_factory=dict)
+    groups: Mapping[str, GroupWaves] = field(default_factory=dict)
+    """``application/group`` -> its waves."""
     horizon: Duration = 4 * HOUR
 
 
@@ -113,7 +116,9 @@ class Play(Stage):
         self.left = frozenset(range(len(small.acts)))
         self.chances = small.most
         behaviours = [behaviour for act in (*small.always, *small.acts) for behaviour in getattr(act, "behaves", {}).values()]
-        self.situations = Situations(small.policies, behaviours)
+        self.situations = Situations(small.policies, behaviours, small.groups.values())
+        if small.groups:
+            world.post(ADMISSION, LimitsConfigured(number=1, groups=dict(small.groups)))
         for instance, policy in self.policies.items():
             world.post(f"instance:{instance}", Configured(policy=policy, number=1))
         world.settle()
@@ -157,6 +162,7 @@ class Play(Stage):
 
     def copied(self) -> Play:
         """The same path so far, to go on in another way."""
+        self.explored.writes.clear()
         other = twin(self)
         world = other.explored
         world.performs = other.perform
@@ -190,6 +196,8 @@ class ExploredWorld(World):
         super().__post_init__()
         self.noted: dict[str, Told] = {}
         """Entity -> what the checker remembers of it, as it is told since its last turn."""
+        self.writes: set[str] = set()
+        """Entities whose ledgers are this world's own: those of others are shared with its copies."""
 
     def due(self, until: int) -> bool:
         """Whether anything is left to happen before a time."""
@@ -250,7 +258,7 @@ class ExploredWorld(World):
 
     def take_turn(self, entity: str, facts: list[AnyFact]) -> None:
         """One turn; what was armed strikes."""
-        self.noted.pop(entity, None)
+        self._write(entity)
         if "reorder" in self.armed and len(facts) > 1:
             self.armed = tuple(fault for fault in self.armed if fault != "reorder")
             facts.reverse()
@@ -260,6 +268,14 @@ class ExploredWorld(World):
             self.misfortunes.levels = Faults(crash=1.0, split=0.0)
         super().take_turn(entity, facts)
         self.misfortunes.levels = WITHOUT
+
+    def _write(self, entity: str) -> None:
+        """The checker will write into the ledger of an entity."""
+        self.noted.pop(entity, None)
+        net = self.check
+        if isinstance(net, Invariants) and entity in net.ledgers and entity not in self.writes:
+            net.ledgers[entity] = twin_ledger(net.ledgers[entity])
+        self.writes.add(entity)
 
 
 def explore(small: Small, seconds: float) -> Explored:

@@ -21,11 +21,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from setpoint.core.facts import Fact, Neighbour, Signal
 from setpoint.core.instance.state import Life
@@ -66,8 +66,9 @@ BOUNDS: dict[str, dict[str, tuple[str, ...]]] = {
     "TaskState": {"retry_at": ()},
     "TaskStatus": {"retry_at": ()},
 }
-"""Kind -> instant -> the settings that are added to it before it is compared with now."""
-NUMBERS: dict[str, dict[str, str]] = {
+"""Kind -> instant -> the settings that are added to it before it is asked whether now is as late."""
+Numbers = Mapping[str, Mapping[str, str]]
+NUMBERS: Numbers = {
     "Adopting": {"watch": "watch"},
     "Applying": {"count": "apply", "watch": "watch", "judges": "watch"},
     "AttachmentState": {"run": "check"},
@@ -83,10 +84,14 @@ NUMBERS: dict[str, dict[str, str]] = {
     "Watch": {"number": "watch"},
 }
 """Kind -> field -> what it numbers; each entity has its own numbers."""
+ATTEMPTS: Numbers = {"Attempt": {"number": "attempt"}, "Life": {**NUMBERS["Life"], "attempts": "attempt"}}
+"""Likewise, where nobody else is told of attempts: admission is."""
 OWNERS = {"CheckStatus": "attachment", "From": "attachment", "Gate": "attachment"}
 """Kind -> field that says whose numbers it holds; of all others they are its holder's own."""
 ADDED = {"Rollout": frozenset({"idle", "sick"})}
 """Observed time, told up to the longest."""
+MARKS = frozenset({"absolved"})
+"""Instants by which something is known again, and nothing else."""
 UNTOLD = frozenset({"signals"})
 
 
@@ -119,12 +124,8 @@ def _annotated(kind: type) -> Iterator[tuple[str, str]]:
         yield from getattr(base, "__annotations__", {}).items()
 
 
-class Number(NamedTuple):
-    """One of a row."""
-
-    what: str
-    owner: str
-    number: int
+Number = tuple[str, str, int]
+"""What it numbers, whose it is, and the number."""
 
 
 class Told:
@@ -152,13 +153,18 @@ class Told:
     def number(self, what: str, owner: str, number: int) -> None:
         """Tell one of a row."""
         self.text.append("#")
-        self.numbers.append(Number(what, owner, number))
+        self.numbers.append((what, owner, number))
 
     def age(self, instant: Instant, bound: Duration) -> None:
         """Tell an instant by its age."""
-        self.text.append("~" if instant else "0")
-        if instant:
-            self.ages.append((instant, bound + 1))
+        self.text.append("~")
+        self.ages.append((instant, bound))
+
+    def marks(self, what: str, instants: Mapping[Any, Instant]) -> None:
+        """Tell instants that are only compared with themselves."""
+        for key, instant in instants.items():
+            self.text.append(repr(key))
+            self.number(what, "", instant)
 
     def close(self) -> None:
         """Nothing more will be told: a long text becomes a short one, the same for the same."""
@@ -195,7 +201,7 @@ def _ranks(numbers: list[Number]) -> dict[Number, int]:
     found: dict[Number, int] = {}
     row, rank = ("", ""), 0
     for number in sorted(set(numbers)):
-        rank = rank + 1 if number[:2] == row else int(number.number > 0)
+        rank = rank + 1 if number[:2] == row else int(number[2] > 0)
         found[number], row = rank, number[:2]
     return found
 
@@ -203,15 +209,16 @@ def _ranks(numbers: list[Number]) -> dict[Number, int]:
 class Reader:
     """Reads values that never change; what was read is remembered by its identity."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, numbers: Numbers) -> None:
         self.limits = limits
+        self._numbers = numbers
         self._read: dict[tuple[int, str], tuple[Any, Told]] = {}
-        self._ways: dict[type, list[tuple[str, Way]]] = {}
+        self._ways: dict[type, list[Way | None]] = {}
 
     def read(self, value: Any, owner: str, told: Told) -> None:
         """Tell a value that belongs to an entity."""
         kind = type(value)
-        if not value or kind is bool:
+        if not value or value is True:
             told.text.append(repr(value))
         elif kind is int:
             self._int(value, told)
@@ -277,9 +284,16 @@ class Reader:
         owner = (
             f"instance:{value.instance}" if isinstance(value, Neighbour) else getattr(value, OWNERS.get(kind.__name__, ""), owner)
         )
-        told.text.append(kind.__name__)
-        for name, way in self._ways.get(kind) or self._ways.setdefault(kind, _ways(kind, self.limits)):
-            way(self, getattr(value, name), owner, told)
+        text = told.text
+        text.append(kind.__name__)
+        ways = self._ways.get(kind) or self._ways.setdefault(kind, _ways(kind, self.limits, self._numbers))
+        for one, way in zip(astuple(value), ways, strict=True):
+            if way is None:
+                continue
+            if not one:
+                text.append(_NOTHING.get(type(one)) or repr(one))
+            else:
+                way(self, one, owner, told)
 
     def field(self, value: Any, owner: str, told: Told) -> None:
         """A field of something that never changes."""
@@ -293,24 +307,27 @@ Way = Callable[[Reader, Any, str, Told], None]
 """How a field is told."""
 
 
-def _ways(kind: type[msgspec.Struct], limits: Limits) -> list[tuple[str, Way]]:
+def _ways(kind: type[msgspec.Struct], limits: Limits, numbers: Numbers) -> list[Way | None]:
     """How each field of a kind is told. Facts are stamped anew when they are told."""
     left_out = UNTOLD | ({"at"} if issubclass(kind, Fact) else set()) | ({"id"} if issubclass(kind, Signal) else set())
-    return [(name, _way(kind.__name__, name, limits)) for name in kind.__struct_fields__ if name not in left_out]
+    return [None if name in left_out else _way(kind.__name__, name, limits, numbers) for name in kind.__struct_fields__]
 
 
-def _way(kind: str, name: str, limits: Limits) -> Way:
+def _way(kind: str, name: str, limits: Limits, numbers: Numbers) -> Way:
     if name in WORDS.get(kind, ()):
-        return lambda _, value, __, told: told.text.append("set" if value else "-")
+        return lambda _, __, ___, told: told.text.append("set")
     if name in ADDED.get(kind, ()):
         return lambda _, value, __, told: told.text.append(str(min(value, limits.longest)))
+    if name in MARKS:
+        return lambda _, value, __, told: told.marks(name, value)
     if name in BOUNDS.get(kind, {}):
         bound = limits.of(BOUNDS[kind][name])
         return lambda _, value, __, told: told.age(value, bound)
-    if name in NUMBERS.get(kind, {}):
-        what = NUMBERS[kind][name]
+    if name in numbers.get(kind, {}):
+        what = numbers[kind][name]
         return lambda _, value, owner, told: told.number(what, owner, value)
     return Reader.field
 
 
+_NOTHING = {bool: "no", int: "0", type(None): "-", dict: "{}", tuple: "()", str: "''"}
 _HOLDERS = frozenset({dict, tuple})

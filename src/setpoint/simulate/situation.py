@@ -15,9 +15,12 @@ from collections.abc import Iterable
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
-from setpoint.model.policy import Policy
+from setpoint.core.calendars import opening
+from setpoint.core.instance.state import InstanceState
+from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.time import Instant
-from setpoint.simulate.likeness import Limits, Reader, Told
+from setpoint.simulate.acts.releasing import TOGETHER
+from setpoint.simulate.likeness import ATTEMPTS, NUMBERS, Limits, Reader, Told
 from setpoint.simulate.runtimes import Behaviour
 from setpoint.simulate.step import Ledger
 from setpoint.simulate.world import START
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 _PLAIN = attrgetter("goods", "used", "vetoed", "held", "observing", "line", "bad", "cancelled", "offered", "begun", "highest")
 """Of a ledger: neither instants nor numbers."""
-_TIMED = attrgetter("votes", "absolved", "scopes", "slots", "heals", "notes")
+_TIMED = attrgetter("votes", "scopes", "slots", "heals", "notes")
 _RUNS = attrgetter("running", "wanted", "healthy", "difference", "stubborn", "gone", "unreachable", "refused")
 """Of a place."""
 
@@ -43,11 +46,16 @@ _MATTERS = {"look": itemgetter(0, 2), "applied": itemgetter(0, 1), "tasked": ite
 class Situations:
     """Tells those of one small world."""
 
-    def __init__(self, policies: Iterable[Policy], behaviours: Iterable[Behaviour]) -> None:
+    def __init__(self, policies: Iterable[Policy], behaviours: Iterable[Behaviour], groups: Iterable[GroupWaves]) -> None:
         policies = tuple(policies)
-        self._limits = Limits([*policies, *behaviours, Behaviour()])
-        self._reader = Reader(self._limits)
-        self._calendars = any(policy.calendars or policy.cadence for policy in policies)
+        self._limits = Limits([*policies, *behaviours, *groups, Behaviour()])
+        told_of = any(policy.limits or policy.wave or _budgets(policy) or TOGETHER in policy.labels for policy in policies)
+        numbers = NUMBERS if told_of else {**NUMBERS, **ATTEMPTS}
+        self._ranked = not told_of
+        """Whether attempts are told by rank."""
+        self._reader = Reader(self._limits, numbers)
+        cadences = ((policy.cadence.calendar, policy.cadence.timezone) for policy in policies if policy.cadence)
+        self._calendars = (*((use.calendar, use.timezone) for policy in policies for use in policy.calendars), *cadences)
         self._runs = any(policy.checks or policy.tasks for policy in policies)
         """Whether rules ask when a check ran."""
 
@@ -64,7 +72,7 @@ class Situations:
 
     def _to_come(self, play: Play, told: Told) -> None:
         world, read = play.explored, self._reader.read
-        if self._calendars:
+        if any(opening(calendar, timezone, world.now).until is not None for calendar, timezone in self._calendars):
             told.text.append(str(world.now - START))
         for when, what, arguments in world.agenda():
             read((when, what), "", told)
@@ -88,22 +96,28 @@ class Situations:
                 read(given, entity, told)
         ledger = play.net.ledgers.get(entity)
         if ledger:
-            told.add(world.noted.get(entity) or world.noted.setdefault(entity, self._ledger(ledger, entity)))
+            state = world.states.get(entity)
+            told.add(world.noted.get(entity) or world.noted.setdefault(entity, self._ledger(ledger, state, entity)))
             self._place(play, ledger.moved, entity, told)
         if self._runs:
             read(
                 [run for run in world.checks.runs.get(entity, ()) if run.ended >= world.now - self._limits.longest], entity, told
             )
 
-    def _ledger(self, ledger: Ledger, entity: str) -> Told:
+    def _ledger(self, ledger: Ledger, state: Any, entity: str) -> Told:
+        """What was observed since a rollout began is asked for until it ends."""
         told, read, soak = Told(), self._reader.read, self._limits.of(("soak",))
-        told.text.append(repr((_PLAIN(ledger), min(ledger.observed, self._limits.longest))))
+        under_way = isinstance(state, InstanceState) and state.life.rollout
+        told.text.append(repr((_PLAIN(ledger), min(ledger.observed, self._limits.longest) if under_way else 0)))
         read(_TIMED(ledger), entity, told)
+        told.marks("absolved", ledger.absolved)
         for instance, number in ledger.numbers.items():
             told.text.append(instance)
             told.number("published", f"instance:{instance}", number)
         told.number("look", entity, ledger.look)
-        read(ledger.entered if self._runs else list(ledger.entered), entity, told)
+        for (attempt, phase), at in ledger.entered.items():
+            read((phase, at if self._runs else 0, 0 if self._ranked else attempt), entity, told)
+            told.number("attempt", entity, attempt if self._ranked else 0)
         for name, finalized in {"": ledger.finalized, **ledger.told}.items():
             told.text.append(name)
             for version, at in finalized.items():
@@ -125,6 +139,10 @@ class Situations:
                 self._reader.read((operation, digest), entity, told)
                 times.append(when)
         self._reader.read((place.reachable_since, times if self._runs else _order(times)), entity, told)
+
+
+def _budgets(policy: Policy) -> bool:
+    return any(window.max for use in policy.calendars for window in use.calendar.open or ())
 
 
 def _order(times: list[Instant]) -> list[int]:

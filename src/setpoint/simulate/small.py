@@ -4,25 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
+from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
-from setpoint.model.policy import ApprovalUse, CheckUse, Ordering, Phase, Policy, Strategy
+from setpoint.model.policy import (
+    ApprovalUse,
+    CalendarUse,
+    CheckUse,
+    GroupWaves,
+    LimitUse,
+    Ordering,
+    Phase,
+    Policy,
+    Strategy,
+    TaskUse,
+    Wave,
+    WaveUse,
+)
+from setpoint.model.tasks import TaskDefinition
 from setpoint.model.time import MINUTE, SECOND
+from setpoint.simulate.acts.limiting import LetGoOn
 from setpoint.simulate.acts.marking import Cancel, Mark
 from setpoint.simulate.acts.releasing import Release
 from setpoint.simulate.acts.steering import Heal, Hold, Observe, Pin, Resume, Retry, RollBack, Unpin
 from setpoint.simulate.acts.stopping import Pause, Stop
+from setpoint.simulate.acts.tasking import SayDone, TryAgain
 from setpoint.simulate.acts.voting import Vote
 from setpoint.simulate.explore import FAULTS, Small
 from setpoint.simulate.runtimes import Behaviour
 
 STAGING, PRODUCTION, MIRROR = (f"app/web@{channel}" for channel in ("staging", "production", "mirror"))
+WORKER, ACME, GLOBEX = "app/worker@production", "app/web@acme", "app/web@globex"
 FAILS = {STAGING: Behaviour(becomes="failing"), PRODUCTION: Behaviour(becomes="failing")}
 
 
 def policy(instance: str, **more: Any) -> Policy:
     """A policy with short deadlines."""
-    channel = instance.rpartition("@")[2]
-    labels = {"application": "app", "channel": channel, "service": "web", "runtime": "local"}
+    service, _, channel = instance.partition("/")[2].rpartition("@")
+    labels = {"application": "app", "channel": channel, "service": service, "runtime": "local", **more.pop("labels", {})}
     return Policy(instance, labels, progress_deadline=30 * SECOND, grace=10 * SECOND, **more)
 
 
@@ -31,9 +49,9 @@ def after(soak: int = 0) -> tuple[Ordering, ...]:
     return (Ordering("after", (STAGING,), ("staging",), soak=soak),)
 
 
-def release(version: str, **more: Any) -> Release:
-    """Of the one service, to every channel."""
-    return Release(by="zoe", application="app", services={"web": version}, **more)
+def release(version: str, *others: str, **more: Any) -> Release:
+    """Of the one service, or of others with it, to every channel."""
+    return Release(by="zoe", application="app", services=dict.fromkeys(("web", *others), version), **more)
 
 
 def check(name: str, phase: Phase, **more: Any) -> CheckUse:
@@ -44,6 +62,27 @@ def check(name: str, phase: Phase, **more: Any) -> CheckUse:
     return CheckUse(name, phase, definition, **more)
 
 
+def task(name: str, *, once: bool = False, **more: Any) -> TaskUse:
+    """One before deployment, that is tried twice."""
+    definition = TaskDefinition(name, "program", "channel:app/production", timeout=MINUTE, once=once)
+    return TaskUse(name, Phase.PRE_DEPLOYMENT, definition, retries=1, **more)
+
+
+def tenant(instance: str, wave: int) -> Policy:
+    """A member of a group that goes in waves."""
+    return policy(instance, labels={"group": "tenants"}, wave=WaveUse(TENANTS, wave))
+
+
+def closed(start: str, end: str) -> CalendarUse:
+    """An emergency: for a while nothing starts, and what is under way pauses."""
+    window = Window(start=f"2026-01-01T00:{start}Z", end=f"2026-01-01T00:{end}Z", reason="an emergency")
+    return CalendarUse("emergency", Calendar("emergency", closed=(window,), in_flight="pause"), "UTC")
+
+
+TENANTS = "app/tenants"
+WAVES = {TENANTS: GroupWaves(TENANTS, (Wave(("acme",), soak=MINUTE), Wave(("globex",))))}
+ONE = (LimitUse("limit-runtime", "runtime:local", 1),)
+TOGETHER = {"together": "production"}
 APPROVAL = ApprovalUse("lead", "lead", "channel:app/production", approvers=("group:leads",))
 LATE = {"alerts": ((0, Outcome.BLOCKING), (3 * MINUTE, Outcome.PASSING))}
 
@@ -93,7 +132,7 @@ WORLDS = (
         (release("1.0"), release("1.1", behaves=FAILS), release("1.2", urgent=True), release("1.3")),
         (Retry(by="ann", instance=STAGING),),
         faults=("crash",),
-        most=2,
+        most=3,
     ),
     Small(
         "mark bad, cancel",
@@ -124,5 +163,55 @@ WORLDS = (
         (release("1.0"), release("1.1")),
         faults=FAULTS,
         timetable=LATE,
+    ),
+    Small(
+        "a task that runs once",
+        (policy(PRODUCTION, tasks=(task("migrate", once=True),)),),
+        (release("1.0"), release("1.1")),
+        (SayDone(by="ann", instance=PRODUCTION), TryAgain(by="bob"), Hold(by="ann", instance=PRODUCTION)),
+        faults=("crash", "crash-in-turn"),
+        timetable={"task:migrate": ((0, Outcome.BLOCKING), (30 * SECOND, Outcome.PASSING))},
+    ),
+    Small(
+        "a task that two share",
+        tuple(policy(instance, tasks=(task("migrate", key="both"),)) for instance in (PRODUCTION, WORKER)),
+        (release("1.0", "worker"), release("1.1", "worker")),
+        (Hold(by="ann", instance=WORKER), Resume(by="ann", instance=WORKER), Retry(by="bob", instance=PRODUCTION)),
+        faults=("crash",),
+        timetable={"task:migrate": ((0, Outcome.PASSING), (8 * SECOND, Outcome.BLOCKING), (12 * SECOND, Outcome.PASSING))},
+        most=3,
+    ),
+    Small(
+        "a lease that two need",
+        (policy(STAGING, limits=ONE), policy(PRODUCTION, limits=ONE)),
+        (release("1.0"), release("1.1", behaves={STAGING: Behaviour(becomes="failing")})),
+        (Hold(by="ann", instance=PRODUCTION), Resume(by="ann", instance=PRODUCTION), RollBack(by="bob", instance=STAGING)),
+        faults=("crash", "again"),
+        most=3,
+    ),
+    Small(
+        "waves, and a member that fails",
+        (tenant(ACME, 1), tenant(GLOBEX, 2)),
+        (release("1.0"), release("1.1", behaves={ACME: Behaviour(becomes="failing")})),
+        (LetGoOn(by="ann"), Retry(by="bob", instance=ACME), Hold(by="bob", instance=GLOBEX)),
+        faults=("crash",),
+        groups=WAVES,
+        most=3,
+    ),
+    Small(
+        "two services that go back together",
+        (policy(PRODUCTION, labels=TOGETHER), policy(WORKER, labels=TOGETHER)),
+        (release("1.0", "worker"), release("1.1", "worker", behaves={WORKER: Behaviour(becomes="failing")})),
+        (RollBack(by="ann", instance=PRODUCTION), Retry(by="bob", instance=PRODUCTION), Hold(by="ann", instance=WORKER)),
+        faults=("crash", "reorder"),
+        most=3,
+    ),
+    Small(
+        "an emergency in which everything pauses",
+        (policy(STAGING), policy(PRODUCTION, orderings=after(), calendars=(closed("00:10", "01:00"),))),
+        (release("1.0"), release("1.1", behaves={PRODUCTION: Behaviour(becomes="failing")})),
+        (Stop(by="ann", scope="scope:organization", lasts=MINUTE, in_flight="pause"), RollBack(by="bob", instance=PRODUCTION)),
+        faults=("crash",),
+        most=3,
     ),
 )
