@@ -35,16 +35,6 @@ def test_a_word_about_an_asking_that_nobody_heard_of_counts_when_that_comes():
     office.ends("ann")
     assert office.tell(first).empty, "it has ended"
     assert office.ask("ann", "x", again=True).granted == ["ann"]
-    late = Office()
-    asking = late.asking("bob", "x")
-    assert late.returns("bob", gone=True).tell(asking).empty
-
-
-def test_a_return_that_comes_early_does_not_hide_the_asking():
-    office = Office()
-    asking = office.asking("ann", "x")
-    office.returns("ann").tell(asking)
-    assert not office.empty, "its place is kept"
 
 
 def test_numbers_that_were_heard_never_go_back():

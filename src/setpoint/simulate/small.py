@@ -132,7 +132,6 @@ WORLDS = (
         (release("1.0"), release("1.1", behaves=FAILS), release("1.2", urgent=True), release("1.3")),
         (Retry(by="ann", instance=STAGING),),
         faults=("crash",),
-        most=3,
     ),
     Small(
         "mark bad, cancel",
@@ -179,7 +178,6 @@ WORLDS = (
         (Hold(by="ann", instance=WORKER), Resume(by="ann", instance=WORKER), Retry(by="bob", instance=PRODUCTION)),
         faults=("crash",),
         timetable={"task:migrate": ((0, Outcome.PASSING), (8 * SECOND, Outcome.BLOCKING), (12 * SECOND, Outcome.PASSING))},
-        most=3,
     ),
     Small(
         "a lease that two need",
@@ -187,7 +185,6 @@ WORLDS = (
         (release("1.0"), release("1.1", behaves={STAGING: Behaviour(becomes="failing")})),
         (Hold(by="ann", instance=PRODUCTION), Resume(by="ann", instance=PRODUCTION), RollBack(by="bob", instance=STAGING)),
         faults=("crash", "again"),
-        most=3,
     ),
     Small(
         "waves, and a member that fails",
@@ -196,7 +193,6 @@ WORLDS = (
         (LetGoOn(by="ann"), Retry(by="bob", instance=ACME), Hold(by="bob", instance=GLOBEX)),
         faults=("crash",),
         groups=WAVES,
-        most=3,
     ),
     Small(
         "two services that go back together",
@@ -204,7 +200,6 @@ WORLDS = (
         (release("1.0", "worker"), release("1.1", "worker", behaves={WORKER: Behaviour(becomes="failing")})),
         (RollBack(by="ann", instance=PRODUCTION), Retry(by="bob", instance=PRODUCTION), Hold(by="ann", instance=WORKER)),
         faults=("crash", "reorder"),
-        most=3,
     ),
     Small(
         "an emergency in which everything pauses",
@@ -212,6 +207,5 @@ WORLDS = (
         (release("1.0"), release("1.1", behaves={PRODUCTION: Behaviour(becomes="failing")})),
         (Stop(by="ann", scope="scope:organization", lasts=MINUTE, in_flight="pause"), RollBack(by="bob", instance=PRODUCTION)),
         faults=("crash",),
-        most=3,
     ),
 )

@@ -52,7 +52,7 @@ class Sketch:
     """Where policies were drawn; empty for a configuration of somebody's own."""
     people: tuple[Person, ...] = PEOPLE
     seasons: int = 1
-    """How long things go wrong, in parts of four hours: small worlds need longer for as much to happen."""
+    """How long things go wrong, in parts of six hours: small worlds need longer for as much to happen."""
     told: list[tuple[str, AnyFact]] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     timetable: dict[str, tuple[tuple[Duration, Outcome], ...]] = field(default_factory=dict)
