@@ -154,6 +154,17 @@ def test_a_lease_is_held_until_the_rollback_has_ended():
     assert [fact.ask for fact in prod.sent(Ended)] == [lease]
 
 
+def test_a_rollback_that_has_failed_holds_no_lease():
+    """Its fix may come after another channel that needs the same lease: else both would wait for a person."""
+    prod = Limited().rolls(1, "1.0").comes_up("1.0")
+    prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask))
+    lease = prod.life.rollout.lease
+    prod.applied("no", terminal=True).applied("no space left", terminal=True)
+    assert prod.condition == "rollback-failed"
+    assert [fact.ask for fact in prod.sent(Ended)] == [lease]
+    assert not prod.wait(HOUR).comes_up("1.0").sent(Ended)
+
+
 def test_a_failure_without_a_rollback_frees_the_lease():
     prod = Limited().rolls(1, "1.0")
     prod.applied("no", terminal=True)

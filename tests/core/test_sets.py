@@ -113,6 +113,15 @@ def test_it_gathers_anew_once_everybody_heard_of_it_and_is_back():
     assert (both.stage, both.status.epoch) == ("gathering", 2)
 
 
+def test_leases_are_free_once_who_has_not_gone_back_fails_to():
+    """The fix of that member may need them; the set itself waits until it is back."""
+    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("locked", needs=(LEASE,)).vote("begun").vote("failed")
+    assert both.vote("stuck", A).out == []
+    assert both.vote("vetoed", B, back=1).out == [Ended(asker=SET, ask=1)]
+    assert both.stage == "going-back"
+    assert both.vote("vetoed", A, back=1).stage == "gathering"
+
+
 def test_a_member_that_failed_before_is_waited_for_when_another_is_retried():
     both = Set().gone().vote("failed").vote("vetoed", back=1)
     assert both.vote("ready", A).stage == "gathering"
@@ -329,6 +338,13 @@ def test_it_goes_back_when_its_set_does():
     assert (web.target, web.vote_given, web.vetoed) == ("1.0", "failed", {2})
     assert web.comes_up("1.0").reasons == ["1.1 is vetoed here: its set goes back: b: it is unhealthy"]
     assert web.vote_given == "vetoed"
+
+
+def test_it_says_when_it_fails_to_go_back():
+    web = Member().with_good(1, "1.0")
+    assert isinstance(web, Member)
+    web.member().says("preparing").says("going").applied("no such image", terminal=True).applied("no space left", terminal=True)
+    assert (web.vote_given, web.votes_given[-1].reason) == ("stuck", "the runtime refuses it: no such image")
 
 
 def test_who_has_not_moved_drops_what_failed_elsewhere():

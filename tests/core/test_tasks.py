@@ -390,6 +390,15 @@ def test_an_attempt_whose_pre_approval_task_runs_is_not_replaced_until_it_ended(
     assert prod.fails("plan").wanted == "1.2"
 
 
+def test_an_attempt_that_has_come_to_change_nothing_ends_once_its_task_has_ended():
+    prod = with_tasks().offer(2, "1.1").configure(tasks=(a_task("plan", Phase.PRE_APPROVAL),)).offer(3, "1.1")
+    prod.comes_up("1.1")
+    assert (prod.tried, prod.life.good, prod.life.candidate.release) == (["plan"], 2, 3)
+    assert prod.waits_for("plan runs, try 1 of 4")
+    prod.succeeds("plan")
+    assert (prod.life.good, prod.life.candidate) == (3, None)
+
+
 def test_a_deployment_task_runs_when_everything_is_healthy_and_the_checks_pass():
     prod = with_tasks(a_task("warm", Phase.DEPLOYMENT), checks=(check("smoke", Phase.DEPLOYMENT),)).offer(2, "1.1")
     assert prod.applied().observed("1.1", healthy=False).tried == []

@@ -38,7 +38,7 @@ SHOWN = 5
 THERE = frozenset({"ended", "left"})
 """Nothing is waited for from these."""
 NEVER = THERE | {"out"}
-MOVED = frozenset({"begun", "passed", "failed"})
+MOVED = frozenset({"begun", "passed", "failed", "stuck"})
 UNDER_WAY = frozenset({"ready", "locked", "begun", "passed", *THERE})
 """Whoever says anything else while the set goes has failed."""
 
@@ -184,11 +184,13 @@ def _finalizing(turn: _Turn) -> bool:
 
 
 def _going_back(turn: _Turn) -> bool:
-    """Until everybody heard of it, and who had moved is back."""
+    """Until everybody heard of it, and who had moved is back. Who fails to go back waits for a fix, which may need the leases."""
     epoch = turn.state.epoch
-    if any(not _back(turn.state.votes.get(member), epoch) for member in turn.state.members):
+    late = [member for member in turn.state.members if not _back(turn.state.votes.get(member), epoch)]
+    if all(turn.say(member) == "stuck" for member in late):
+        _free(turn)
+    if late:
         return False
-    _free(turn)
     failed = tuple(member for member in turn.state.members if turn.say(member) == "vetoed")
     turn.change(stage="gathering", epoch=epoch + 1, reason="", failed=failed, began=False, rounds=turn.state.rounds + 1)
     return True

@@ -23,8 +23,8 @@ class SetVote(Fact, frozen=True, gc=False):
     number: int
     state: str
     """``waiting`` (at a gate), ``ready``, ``locked`` (its tasks are done as well), ``begun``, ``passed``, ``failed`` (goes back),
-    ``ended`` (finalized, and target), ``vetoed``, ``gone`` (does not take the release now), ``out`` (never will), or ``left``
-    (is not configured any more)."""
+    ``stuck`` (fails to go back), ``ended`` (finalized, and target), ``vetoed``, ``gone`` (does not take the release now), ``out``
+    (never will), or ``left`` (is not configured any more)."""
     epoch: int = 0
     """In which it is ready or locked."""
     reason: str = ""

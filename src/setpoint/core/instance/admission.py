@@ -75,12 +75,13 @@ def told_queued(draft: Draft, fact: Queued) -> None:
 
 
 def settle(draft: Draft) -> None:
-    """At the end of a turn: leases of rollouts that have left deployment, and places of attempts that are no more, are free.
+    """At the end of a turn what nobody deploys with is free: leases of rollouts that have left deployment, or whose rollback has
+    failed and waits for a fix that may need them, and places of attempts that are no more.
 
     Compared with the turn's beginning, so that no way in which an attempt can end has to think of it.
     """
     rollout = draft.life.rollout
-    if rollout and rollout.lease and rollout.attempt.phase is Phase.POST_DEPLOYMENT:
+    if rollout and rollout.lease and (rollout.stuck or rollout.attempt.phase is Phase.POST_DEPLOYMENT):
         draft.set_rollout(rollout, lease=0)
     before = draft.before.life
     held = _leases(before)

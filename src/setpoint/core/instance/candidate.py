@@ -157,7 +157,7 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
         missing = _missing_phase(reasons, candidate)
         if missing:
             candidate = replace(_enter(draft, candidate, missing), committed=False)
-        elif reasons:
+        elif reasons or _ends_after_its_task(draft.life, offer, candidate):
             break
         elif candidate.phase is Phase.PRE_APPROVAL and _changes_nothing(draft.life, offer):
             draft.set(candidate=None)
@@ -259,6 +259,11 @@ def _changes_nothing(life: Life, offer: Offer) -> bool:
         and life.rollout is None
         and life.failure is None
     )
+
+
+def _ends_after_its_task(life: Life, offer: Offer, candidate: Attempt) -> bool:
+    """It has come to change nothing, but a task that it started for that is under way."""
+    return _changes_nothing(life, offer) and bool(gates.task.under_way(life, candidate))
 
 
 def standing(policy: Policy, life: Life, offer: Offer, now: Instant, *, committed: bool = False) -> Iterator[Reason]:

@@ -124,7 +124,7 @@ def _moved(said: SetVote, rollout: Rollout) -> SetVote:
     if rollout.attempt.kind is not Kind.FORWARD:
         return replace(said, state="gone", reason="a person moves it")
     if rollout.back or rollout.doubt:
-        return replace(said, state="failed", reason=rollout.failure or rollout.doubt)
+        return replace(said, state="stuck" if rollout.stuck else "failed", reason=rollout.failure or rollout.doubt)
     if rollout.passed:
         return replace(said, state="passed", reason="has passed")
     return replace(said, state="begun", reason="is being verified" if _verifies(rollout) else "is being rolled out")

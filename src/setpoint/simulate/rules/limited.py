@@ -215,7 +215,7 @@ def leases(step: Step) -> Iterator[Complaint]:
 
 
 def _free(step: Step, book: Book) -> None:
-    """Leases of rollouts that have left deployment."""
+    """Leases of rollouts that have left deployment, or failed to go back."""
     rollout = step.after.life.rollout
     for holders in book.holding.values():
         held = holders.get(step.instance)
@@ -226,7 +226,7 @@ def _free(step: Step, book: Book) -> None:
 def _deploys(rollout: Rollout | None, number: int) -> bool:
     if rollout is None or rollout.attempt.number != number:
         return False
-    return rollout.back or rollout.attempt.phase is Phase.DEPLOYMENT
+    return not rollout.stuck if rollout.back else rollout.attempt.phase is Phase.DEPLOYMENT
 
 
 @rule("gated")

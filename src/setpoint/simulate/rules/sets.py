@@ -99,7 +99,14 @@ def finalized_together(step: Step) -> Iterator[Complaint]:
     if isinstance(state, SetState) and state.stage != "finalizing":
         yield f"finalized {offer.version.name} while {offer.set} is {state.stage}"
     for member, votes in _members(step, offer.set):
-        if offer.set not in votes.passed and votes.last.get(offer.set) not in {*THERE, "out", "gone", "vetoed", "failed"}:
+        if offer.set not in votes.passed and votes.last.get(offer.set) not in {
+            *THERE,
+            "out",
+            "gone",
+            "vetoed",
+            "failed",
+            "stuck",
+        }:
             yield f"finalized {offer.version.name} before {member} had passed: {votes.last.get(offer.set)}"
 
 

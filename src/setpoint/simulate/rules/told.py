@@ -34,7 +34,7 @@ def remembered(step: Step) -> Iterator[Complaint]:
 def explained(step: Step) -> Iterator[Complaint]:
     """Not converged: at least one reason, each with a time or an event; the engine wakes by the earliest time.
 
-    Between turns a window may have closed: where an event is waited for as well, its turn will see to that time.
+    Between turns a window may have closed: whatever was waited for before, an event or a later time, its turn will see to that.
     """
     word = condition(step.after, step.now)
     if word is Condition.CONVERGED:
@@ -49,6 +49,8 @@ def explained(step: Step) -> Iterator[Complaint]:
     life, wake = step.after.life, step.turn.decision.wake_at
     if life.candidate and not life.rollout and not life.hold:
         times = [reason.until for reason in reasons if reason.until is not None and reason.phase == life.candidate.phase]
-        unseen = step.still and (step.world.jumps or any(reason.until is None for reason in reasons))
-        if times and not unseen and (wake is None or wake > max(min(times), step.now + 1)):
-            yield f"looks again at {min(times)}, but wakes at {wake}"
+        in_line = life.candidate.admission is not None and bool(life.candidate.admission.reasons)
+        unseen = step.still and (step.world.jumps or in_line or any(reason.until is None for reason in reasons))
+        due = max(times, default=0) if step.still else min(times, default=0)
+        if times and not unseen and (wake is None or wake > max(due, step.now + 1)):
+            yield f"looks again at {due}, but wakes at {wake}"
