@@ -26,8 +26,8 @@ test: .venv/.dev ## the quick tests, real processes included
 e2e: .venv/.dev ## the slow tests: whole deployments, crashes, real components
 	$(BIN)/python -m pytest -q tests/e2e $(PYTEST)
 
-simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=1500 FIRST_SEED=0)
-	$(BIN)/setpoint simulate --seeds $(FIRST_SEED)..$$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(JOBS)
+simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=1500 FIRST_SEED=0 SIMULATE=--keep-going)
+	$(BIN)/setpoint simulate --seeds $(FIRST_SEED)..$$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(JOBS) $(SIMULATE)
 
 explore: .venv/.dev ## explore small worlds exhaustively, as far as ten minutes on two cores allow
 	$(BIN)/python -m setpoint.simulate.exploring

@@ -34,6 +34,16 @@ def test_a_configuration_is_simulated_with_its_own_invariants(terminal: Terminal
     assert "Again: setpoint simulate" in " ".join(ended.stderr.split())
 
 
+def test_it_may_go_on_after_a_failure_and_lists_them_all(terminal: Terminal, configuration: Path) -> None:
+    never = 'kind: Invariant\nname: new-ones\nselect: channel=staging\nrequire: {runs: ">=50.0.0"}\n'
+    (configuration / "never.setpoint.yaml").write_text(never)
+    words = ("simulate", str(configuration), "--seeds", "0..4", "--jobs", "1", "--shrink", "0", "--keep-going")
+    ended = terminal.run(*words)
+    assert ended.returncode == Code.FAILED
+    assert "4 worlds in" in ended.stdout
+    assert ended.stdout.count("✗ seed") > 1
+
+
 def test_a_configuration_without_mistakes_says_how_much_was_looked_at(terminal: Terminal, configuration: Path) -> None:
     assert "✓ nothing broken" in terminal.ok("simulate", str(configuration), "--seeds", "0..2", "--jobs", "1")
 

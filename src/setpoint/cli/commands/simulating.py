@@ -31,6 +31,7 @@ def simulate(
     seeds: Annotated[str, typer.Option("--seeds", help="From..to, the last one not included.")] = SEEDS,
     case: Annotated[Path | None, typer.Option("--case", help="Replay a saved case instead.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="How many at once; 0: one for each core.")] = 0,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on after a failure, and list them all.")] = False,
     shrink: Annotated[float, typer.Option("--shrink", min=0, help="Seconds to look for the shortest story of a failure.")] = 30.0,
     save: Annotated[Path | None, typer.Option("--save", help="Save the story of a failure as a case, in this file.")] = None,
     output: Format = Output.TABLE,
@@ -49,7 +50,9 @@ def simulate(
         return
     first, last = (seed, seed + 1) if seed is not None else _range(seeds)
     where = _checked(directory)
-    total, seconds, finished = simulation.searched(first, last, jobs, where, quiet=output is not Output.TABLE)
+    total, seconds, finished = simulation.searched(
+        first, last, jobs, where, quiet=output is not Output.TABLE, keep_going=keep_going
+    )
     show(simulation.as_data(total, seconds, finished), output, lambda: simulation.summary(total, seconds, finished))
     if total.broken:
         _broken(total, where, shrink, save, output)

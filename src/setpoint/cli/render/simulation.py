@@ -22,8 +22,8 @@ from setpoint.simulate.shrinking import shrink
 from setpoint.simulate.story import tell
 
 
-def searched(first: int, last: int, jobs: int, where: str, *, quiet: bool) -> tuple[Tally, float, bool]:
-    """(what was found, seconds, whether all seeds were run): stops at the first failure, and when it is interrupted."""
+def searched(first: int, last: int, jobs: int, where: str, *, quiet: bool, keep_going: bool = False) -> tuple[Tally, float, bool]:
+    """(what was found, seconds, whether all seeds were run); a failure and an interruption end it."""
     total, began, finished = Tally(), time.monotonic(), True
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err(), transient=True, disable=quiet or not sys.stderr.isatty()) as progress:
@@ -32,7 +32,7 @@ def searched(first: int, last: int, jobs: int, where: str, *, quiet: bool) -> tu
             for tally in search(first, last, jobs or os.cpu_count() or 1, where):
                 total.add(tally)
                 progress.update(task, advance=1, description=f"worlds · {total.decisions:,} decisions")
-                if total.broken:
+                if total.broken and not keep_going:
                     break
         except KeyboardInterrupt:
             finished = False
@@ -74,6 +74,8 @@ def summary(total: Tally, seconds: float, finished: bool) -> None:
     out().print(table)
     if not total.broken:
         say(Text("✓ nothing broken", "green"))
+    for seed, _, complaint in sorted(total.broken):
+        say(Text.assemble((f"✗ seed {seed:,}", "red"), f" · {complaint}"))
 
 
 def _shares(total: Tally) -> str:
