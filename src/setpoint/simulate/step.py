@@ -63,6 +63,8 @@ class Ledger:
     finalized: dict[Version, Instant] = field(default_factory=dict)
     """Version -> when it was first finalized here, unless it was gone back from by hand since."""
     goods: list[int] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+    """Release -> its version, of all that were ever finalized."""
     told: dict[str, dict[Version, Instant]] = field(default_factory=dict)
     """Earlier instance -> what it has finalized, as far as this one was told."""
     numbers: dict[str, int] = field(default_factory=dict)
@@ -94,7 +96,7 @@ class Ledger:
     observed: Duration = 0
     """Observed time since the present rollout began."""
     heals: tuple[str, int, Instant] = ("", 0, 0)
-    """The difference healed last, how often in a row, and when."""
+    """The difference healed last, how often in a row, and when, in true time."""
     notes: dict[type[Notes], Any] = field(default_factory=lambda: {kind: kind() for kind in NOTES})
 
     def of(self, kind: type[AnyNotes]) -> AnyNotes:
@@ -302,6 +304,7 @@ class Step(Moment):
         old, offer = self.before.life.rollout, offer_of(self.after.life, release) or offer_of(self.before.life, release)
         self.ledger.goods = [*(good for good in self.ledger.goods if good != release), release]
         if offer:
+            self.ledger.names[release] = offer.version.name
             self.ledger.finalized.setdefault(offer.version, self.now)
         if old and old.attempt.release == release and self.after.policy and self.after.policy.cadence:
             self.ledger.slots.append(old.began)

@@ -242,7 +242,7 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
     veto = next(
         (veto for veto in reversed(life.vetoes) if veto.release == newest.release or veto.version == newest.version), None
     )
-    if veto and newest.release != life.good:
+    if veto and not (life.target and newest.release == life.good):
         return Reason(
             "veto",
             f"{newest.version.name} is vetoed here: {veto.reason}",

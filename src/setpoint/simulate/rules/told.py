@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from setpoint.core.instance import starting
 from setpoint.core.instance.endings import KEPT_VETOES
 from setpoint.core.instance.explain import Condition, condition, explain
+from setpoint.core.instance.state import offer_of
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.step import Step
 
@@ -30,6 +32,15 @@ def remembered(step: Step) -> Iterator[Complaint]:
         del ledger.vetoed[release]  # so many are kept, and no more
 
 
+def _waited(step: Step) -> bool:
+    """Whether the candidate waited for its set, or at admission, before a window closed."""
+    life, policy = step.after.life, step.after.policy
+    offer = offer_of(life, life.candidate.release) if life.candidate else None
+    if policy is None or offer is None or life.candidate is None:
+        return False
+    return any(starting.reasons(policy, life, offer, life.candidate, step.now))
+
+
 @rule("explained")
 def explained(step: Step) -> Iterator[Complaint]:
     """Not converged: at least one reason, each with a time or an event; the engine wakes by the earliest time.
@@ -49,8 +60,7 @@ def explained(step: Step) -> Iterator[Complaint]:
     life, wake = step.after.life, step.turn.decision.wake_at
     if life.candidate and not life.rollout and not life.hold:
         times = [reason.until for reason in reasons if reason.until is not None and reason.phase == life.candidate.phase]
-        in_line = life.candidate.admission is not None and bool(life.candidate.admission.reasons)
-        unseen = step.still and (step.world.jumps or in_line or any(reason.until is None for reason in reasons))
+        unseen = step.still and (step.world.jumps or _waited(step) or any(reason.until is None for reason in reasons))
         due = max(times, default=0) if step.still else min(times, default=0)
         if times and not unseen and (wake is None or wake > max(due, step.now + 1)):
             yield f"looks again at {due}, but wakes at {wake}"
