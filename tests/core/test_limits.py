@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
-from tests.core.dsl import Instance, check, hours
+from tests.core.dsl import Instance, check, hours, version
+from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned, WaveVote
 from setpoint.model.calendars import Calendar, Window
@@ -370,3 +371,21 @@ def test_a_slow_gate_and_frequent_releases_meet_although_a_lease_is_asked_for_in
     assert prod.wanted == "1.0"
     assert prod.offer(3, "3.0").wanted == "1.0", "it is not replaced before admission has answered"
     assert prod.grant().target == "1.0"
+
+
+def test_a_lease_of_a_rollout_that_gives_way_in_the_turn_in_which_it_begins_is_free():
+    calm = parse_selector("!urgent")
+    prod = WithTasks(
+        strategy=Strategy.MIRROR,
+        mirror="app/web@staging",
+        tasks=(a_task(when=calm),),
+        limits=(replace(LEASE, when=calm),),
+    )
+    prod.offer(1, "1.0", urgent=True).offer(2, "1.1").neighbour("staging", good=2, version=version("1.1"), change=1)
+    ask = prod.life.candidate.admission.ask
+    prod.tell(Granted(ask=ask)).neighbour("staging", good=1, version=version("1.0"), change=2)
+    assert (prod.tried, prod.life.candidate.release) == (["migrate"], 2), "its task runs"
+    prod.succeeds()
+    assert prod.target == "1.0"
+    said = [*prod.sent(Began), *prod.sent(Ended), *prod.sent(Returned)]
+    assert [(type(fact), fact.ask) for fact in said] == [(Began, ask), (Ended, ask)]

@@ -215,3 +215,10 @@ def test_nothing_to_tell_leaves_the_state_as_it_was():
     assert office.tell(Woken()).state is before
     assert office.tell(Began(asker=entity("bob"), ask=1)).state is before
     assert not [fact for _, fact in office.sent if isinstance(fact, Queued)]
+
+
+def test_who_asks_anew_is_told_anew_what_it_waits_for():
+    office = Office().ask("bob", "x").begins("bob").ask("ann", "x")
+    office.ask("ann", "x", again=True)
+    ((who, told),) = office.sent
+    assert (who, type(told), told.ask, told.number) == ("ann", Queued, 2, 1)

@@ -390,6 +390,15 @@ def test_an_attempt_whose_pre_approval_task_runs_is_not_replaced_until_it_ended(
     assert prod.fails("plan").wanted == "1.2"
 
 
+def test_a_task_that_failed_while_its_phase_was_left_ends_the_attempt_in_the_turn_that_comes_back_to_it():
+    prod = with_tasks(a_task(retries=0, on_fail="fail"), approvals=(approval(expires=MINUTE),)).offer(2, "1.1").vote("ann")
+    assert prod.tried == ["migrate"]
+    prod.wait(2 * MINUTE).tell(Woken())
+    assert prod.life.candidate.phase is Phase.APPROVAL, "the yes has expired"
+    assert prod.fails().vetoed == set()
+    assert prod.vote("ann").vetoed == {2}
+
+
 def test_an_attempt_that_has_come_to_change_nothing_ends_once_its_task_has_ended():
     prod = with_tasks().offer(2, "1.1").configure(tasks=(a_task("plan", Phase.PRE_APPROVAL),)).offer(3, "1.1")
     prod.comes_up("1.1")

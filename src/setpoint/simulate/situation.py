@@ -28,7 +28,9 @@ from setpoint.simulate.world import START
 if TYPE_CHECKING:
     from setpoint.simulate.explore import Play
 
-_PLAIN = attrgetter("goods", "names", "used", "vetoed", "held", "observing", "line", "bad", "cancelled", "offered", "begun", "highest")
+_PLAIN = attrgetter(
+    "goods", "names", "used", "vetoed", "held", "observing", "line", "bad", "cancelled", "offered", "begun", "highest"
+)
 """Of a ledger: neither instants nor numbers."""
 _TIMED = attrgetter("votes", "scopes", "slots", "heals", "notes")
 _RUNS = attrgetter("running", "wanted", "healthy", "difference", "stubborn", "gone", "unreachable", "refused")

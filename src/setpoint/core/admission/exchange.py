@@ -13,7 +13,7 @@ KEPT_BUDGETS = 7 * DAY
 
 
 def ask(draft: Draft, fact: AskAdmission) -> None:
-    """An attempt asks for the first time, or anew: what it had under an earlier asking is given back, its order is kept."""
+    """An attempt asks for the first time, or anew: what it had and heard of an earlier asking is over, its order is kept."""
     if fact.ask <= draft.heard(fact.asker):
         _answer_again(draft, fact)
         return
@@ -26,7 +26,7 @@ def ask(draft: Draft, fact: AskAdmission) -> None:
         draft.take(fact, number)
         return
     kept = draft.withdraw(known)
-    draft.enqueue(draft.change(kept, ask=fact.ask, needs=fact.needs, members=fact.members), number)
+    draft.enqueue(draft.change(kept, ask=fact.ask, needs=fact.needs, members=fact.members, told=0, said=0), number)
 
 
 def _answer_again(draft: Draft, fact: AskAdmission) -> None:

@@ -83,13 +83,18 @@ def settle(draft: Draft) -> None:
     rollout = draft.life.rollout
     if rollout and rollout.lease and (rollout.stuck or rollout.attempt.phase is Phase.POST_DEPLOYMENT):
         draft.set_rollout(rollout, lease=0)
-    before = draft.before.life
-    held = _leases(before)
-    if held and held != _leases(draft.life):
-        draft.out.append(Send(ENTITY, Ended(asker=draft.entity, ask=held)))
+    before, begun = draft.before.life, _begun(draft)
+    for held in dict.fromkeys((_leases(before), *begun)):
+        if held and held != _leases(draft.life):
+            draft.out.append(Send(ENTITY, Ended(asker=draft.entity, ask=held)))
     asked = _asking(before)
-    if asked and not _lives_on(before, draft.life):
+    if asked and asked.ask not in begun and not _lives_on(before, draft.life):
         draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=asked.ask, gone=True)))
+
+
+def _begun(draft: Draft) -> list[int]:
+    """What was used for rollouts that began in this turn: one of them may have given way to another in the same turn."""
+    return [given.fact.ask for given in draft.out if isinstance(given, Send) and isinstance(given.fact, Began)]
 
 
 def _leases(life: Life) -> int:

@@ -149,9 +149,9 @@ def end(draft: Draft, outcome: str, why: str) -> None:
 
 def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     came_with = candidate.phase
-    if _task_failed(draft, offer, candidate):
-        return
     for _ in range(4):
+        if _task_failed(draft, offer, candidate):
+            return
         candidate = asking.ask_all(draft, offer, candidate)
         reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
         missing = _missing_phase(reasons, candidate)

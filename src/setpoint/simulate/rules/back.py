@@ -15,7 +15,9 @@ from setpoint.simulate.step import Step
 @rule("safe-back")
 def safe_back(step: Step) -> Iterator[Complaint]:
     """After a failed rollout target is the last good version, or does not move."""
-    kept = {offer.release: offer.version.name for offer in (*step.before.life.offers, *step.after.life.offers)} | step.ledger.names
+    kept = {
+        offer.release: offer.version.name for offer in (*step.before.life.offers, *step.after.life.offers)
+    } | step.ledger.names
     good = next((good for good in reversed(step.ledger.goods) if kept.get(good) not in step.ledger.bad), 0)
     rollout, old = step.went_back(), step.before.life.rollout
     new = step.after.life.rollout
