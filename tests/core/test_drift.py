@@ -88,6 +88,22 @@ def test_a_difference_that_stayed_away_is_counted_from_one():
     assert len(prod.applies) == 7
 
 
+def asleep(prod: Instance) -> Instance:
+    """Nothing is looked at for an hour."""
+    prod.now += HOUR
+    return prod.observed("1.0", difference="a")
+
+
+def test_a_runtime_that_could_not_be_asked_did_not_show_that_the_difference_was_gone():
+    prod = asleep(settled().observed("1.0", difference="a").applied().unobserved())
+    assert prod.life.breaker.count == 2
+
+
+def test_a_difference_that_was_seen_again_soon_has_not_stayed_away():
+    prod = settled().observed("1.0", difference="a").applied().observed("1.0").observed("1.0", difference="a")
+    assert asleep(prod).life.breaker.count == 2
+
+
 def test_a_difference_that_stood_all_the_while_is_not_counted_anew_after_a_pause():
     prod = settled(drift=Drift(breaker=2))
     for _ in range(2):

@@ -185,7 +185,7 @@ class Effects:
             return
         assert isinstance(given, RunCheck)  # noqa: S101 - for the type checker: only checks come here
         truth = world.checks.outcome(given.definition.protection, world.now)
-        killed = world.now - started >= given.definition.timeout
+        killed = world.now - started > given.definition.timeout
         outcome = Outcome.UNAVAILABLE if killed else self._twisted(entity, truth)
         result = world.checks.result(given.definition, entity, Run(started, world.now, outcome))
         if not self._died(entity):

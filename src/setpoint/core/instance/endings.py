@@ -15,6 +15,7 @@ from setpoint.model.spec import Version
 from setpoint.model.time import Instant
 
 KEPT_VETOES = 50
+"""So many are remembered of releases that cannot be wanted any more: naming their versions again lifts them."""
 KEPT_SIGNALS = 100
 
 
@@ -62,7 +63,14 @@ def veto(draft: Draft, offer: Offer, reason: str) -> None:
         for entity, status in life.topics.items():
             if entity == prefix or entity.startswith(f"{prefix}~"):
                 used[entity] = status.number
-    draft.set(vetoes=(*others, Veto(offer.release, offer.version, reason, draft.now))[-KEPT_VETOES:], used=used)
+    draft.set(vetoes=_remembered(life, (*others, Veto(offer.release, offer.version, reason, draft.now))), used=used)
+
+
+def _remembered(life: Life, vetoes: tuple[Veto, ...]) -> tuple[Veto, ...]:
+    """Those of releases that may still be wanted, all of them: a veto that is forgotten makes its release wanted again."""
+    kept = {offer.release for offer in life.offers}
+    forgotten = [veto for veto in vetoes if veto.release not in kept][:-KEPT_VETOES]
+    return tuple(veto for veto in vetoes if veto not in forgotten)
 
 
 def forget(draft: Draft) -> None:

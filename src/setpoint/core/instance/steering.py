@@ -83,14 +83,21 @@ def _heal(draft: Draft, offer: Offer) -> None:
     if not difference:
         if breaker and breaker.tripped and watching.shows(draft.life.current, offer.spec):
             draft.set(breaker=None)
-        elif breaker and not breaker.away:
+        elif breaker and not breaker.away and not _unreachable(draft.life):
             draft.set(breaker=replace(breaker, away=draft.now))
         return
     first = breaker is None or breaker.difference != difference
+    if breaker and not first and breaker.away > draft.now - QUIET:
+        draft.set(breaker=replace(breaker, away=0))
     if not first and draft.now < draft.life.applying.taken + draft.rules.grace:
         draft.wake(draft.life.applying.taken + draft.rules.grace)
         return
     _found(draft, offer, difference)
+
+
+def _unreachable(life: Life) -> bool:
+    """What cannot be asked shows neither that a difference is there nor that it is gone."""
+    return life.current is not None and bool(life.current.unreachable)
 
 
 def _found(draft: Draft, offer: Offer, difference: str) -> None:

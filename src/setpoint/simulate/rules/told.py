@@ -26,7 +26,7 @@ def remembered(step: Step) -> Iterator[Complaint]:
             yield f"what {status.scope} said is forgotten"
     newest = sorted(ledger.vetoed)[-KEPT_VETOES // 2 :]
     missing = set(newest) - {veto.release for veto in life.vetoes}
-    if missing:
+    if missing and (len(life.vetoes) < KEPT_VETOES or missing & {offer.release for offer in life.offers}):
         yield f"the vetoes of releases {sorted(missing)} are forgotten"
     for release in missing:
         del ledger.vetoed[release]  # so many are kept, and no more
