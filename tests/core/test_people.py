@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.core.dsl import Instance, after, approval, check, hours
 
-from setpoint.core.facts import Held, Resumed, RolledBack
+from setpoint.core.facts import Held, Resumed, RolledBack, Woken
 from setpoint.core.instance.absorb import KEPT_SIGNALS
 from setpoint.model.people import By, Person
 from setpoint.model.policy import Phase
@@ -40,6 +40,17 @@ def test_the_author_does_not_count_unless_allowed():
     prod = Instance(approvals=(approval(),)).offer(1, "1.0", author="ann").approve("ann")
     assert prod.target == ""
     assert Instance(approvals=(approval(allow_author=True),)).offer(1, "1.0", author="ann").approve("ann").target == "1.0"
+
+
+def test_an_approval_that_expires_is_asked_for_anew_at_that_moment():
+    prod = Instance(approvals=(approval(min=2, expires=HOUR),), checks=(check("alerts"),)).offer(1, "1.0").approve("ann")
+    prod.now += MINUTE
+    prod.approve("bob")
+    assert (prod.life.candidate.phase, prod.wake_at) == (Phase.PRE_DEPLOYMENT, prod.now - MINUTE + HOUR)
+    prod.now = prod.wake_at
+    prod.tell(Woken())
+    assert prod.life.candidate.phase is Phase.APPROVAL
+    assert prod.waits_for("(1 of 2 given) – an earlier yes has expired")
 
 
 def test_an_approval_expires_before_target_moves():

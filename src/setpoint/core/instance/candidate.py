@@ -29,6 +29,9 @@ def advance(draft: Draft) -> None:
     while _step(draft):
         pass
     draft.wake(selection.soonest(draft.rules, draft.life, draft.now))
+    candidate = draft.life.candidate
+    if candidate:
+        draft.wake(gates.expiry(draft.rules, draft.life, draft.kept(candidate.release), candidate.change, draft.now))
 
 
 def _step(draft: Draft) -> bool:

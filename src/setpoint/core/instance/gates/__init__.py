@@ -11,7 +11,7 @@ Everything here is a pure question about what is remembered; deciding and explai
 from collections.abc import Iterator
 
 from setpoint.core.instance.gates import member, task
-from setpoint.core.instance.gates.approval import approvals, countable, topic
+from setpoint.core.instance.gates.approval import approvals, countable, expiry, topic
 from setpoint.core.instance.gates.calendar import times
 from setpoint.core.instance.gates.check import check, checks, refreshing, uses, window_start
 from setpoint.core.instance.gates.limit import WAVE, granted, limits, needs, waits_for_waves
@@ -42,6 +42,7 @@ __all__ = [
     "checks",
     "countable",
     "earlier",
+    "expiry",
     "finalized_at",
     "granted",
     "limits",

@@ -29,6 +29,22 @@ def approvals(policy: Policy, life: Life, offer: Offer, change: int, now: Instan
             yield reason
 
 
+def expiry(policy: Policy, life: Life, offer: Offer, change: int, now: Instant) -> Instant | None:
+    """When the first topic that has its approvals lacks one again, by the clock alone."""
+    return min(
+        (at for use in policy.approvals if use.expires for at in _expiry(use, policy, life, offer, change, now)), default=None
+    )
+
+
+def _expiry(use: ApprovalUse, policy: Policy, life: Life, offer: Offer, change: int, now: Instant) -> Iterator[Instant]:
+    if not applies(use.when, policy, life, offer) or skipped(life, offer.release, use.name):
+        return
+    votes = countable(use, life, offer, topic(use, offer.release, change)).values()
+    ends = sorted(vote.at + use.expires for vote in votes if vote.yes and now < vote.at + use.expires)
+    if len(ends) >= use.min > 0:
+        yield ends[-use.min]
+
+
 def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Instant) -> Reason | None:
     votes = countable(use, life, offer, entity)
     refused = next((vote for vote in votes.values() if not vote.yes), None)
