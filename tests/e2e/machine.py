@@ -5,6 +5,7 @@ Everything is started with a mark in its environment, so that what is left over 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from typing import Any, Protocol, Self
 import httpx
 import psutil
 from tests.support.eventually import wait_until
-from tests.support.processes import is_alive, new_mark
+from tests.support.processes import is_alive, new_mark, words_of
 
 from setpoint.server.client import Client, ClientError
 
@@ -116,10 +117,11 @@ class Machine:
             self.engine.wait(10)
         self.log.close()
         try:
-            wait_until(lambda: not self.processes(), 10, lambda: f"left behind: {[each.cmdline() for each in self.processes()]}")
+            wait_until(lambda: not self.processes(), 10, lambda: f"left behind: {[words_of(each) for each in self.processes()]}")
         finally:
             for process in self.processes():
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def processes(self) -> list[psutil.Process]:
         """Everything alive that belongs here: by its mark, or by a path below the root in its words or as its directory."""
@@ -129,7 +131,7 @@ class Machine:
         root = str(self.root)
         mark = "=".join(*self.mark.items()).encode()
         try:
-            return root in " ".join(process.cmdline()) or process.cwd().startswith(root) or mark in _environment(process.pid)
+            return root in " ".join(words_of(process)) or process.cwd().startswith(root) or mark in _environment(process.pid)
         except psutil.Error:
             return False
 
@@ -237,10 +239,7 @@ class Machine:
         wanted = f"SETPOINT_INSTANCE={instance}".encode()
         found = []
         for process in self.processes():
-            try:
-                words = process.cmdline()
-            except psutil.Error:
-                continue
+            words = words_of(process)
             runs = words[words.index("--version") + 1] if "--version" in words[:-1] else ""
             if runs and version in {"", runs} and wanted in _environment(process.pid):
                 found.append(process)
@@ -252,7 +251,7 @@ class Machine:
         def just_these() -> bool:
             return len(self.replicas(instance)) == len(self.replicas(instance, version)) == count
 
-        wait_until(just_these, within, lambda: f"{[process.cmdline() for process in self.replicas(instance)]}", every=0.1)
+        wait_until(just_these, within, lambda: f"{[words_of(process) for process in self.replicas(instance)]}", every=0.1)
 
 
 def _environment(pid: int) -> list[bytes]:

@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.machine import Machine
 from tests.e2e.shop import configure
 from tests.support.eventually import wait_until
+from tests.support.processes import words_of
 
 pytestmark = pytest.mark.slow
 
@@ -73,14 +74,7 @@ def channels(*names: str) -> str:
 def of_checks(machine: Machine) -> list[psutil.Process]:
     """Living processes of the bad programs, whatever they became."""
     where = str(machine.root / "bad")
-    return [process for process in machine.processes() if where in " ".join(_words(process))]
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
+    return [process for process in machine.processes() if where in " ".join(words_of(process))]
 
 
 def seconds_to_deploy(machine: Machine, version: str) -> float:
@@ -112,7 +106,7 @@ def test_bad_protections_cost_their_own_gates_a_reason_and_nobody_else_anything(
     )
     for name in names:
         machine.settles(f"shop/web@{name}", "2.0.0")
-    wait_until(lambda: not of_checks(machine), 15, lambda: f"left: {[_words(each) for each in of_checks(machine)]}", 0.2)
+    wait_until(lambda: not of_checks(machine), 15, lambda: f"left: {[words_of(each) for each in of_checks(machine)]}", 0.2)
 
 
 class Rss:
@@ -167,7 +161,7 @@ def test_checks_under_way_end_with_an_engine_that_is_killed_and_run_again_with_t
     machine.release("web=1.0.0")
     wait_until(lambda: len(of_checks(machine)) == 2, 20, "the checks do not run")
     machine.kill()
-    wait_until(lambda: not of_checks(machine), 10, lambda: f"left: {[_words(each) for each in of_checks(machine)]}", 0.1)
+    wait_until(lambda: not of_checks(machine), 10, lambda: f"left: {[words_of(each) for each in of_checks(machine)]}", 0.1)
     machine.up()
     machine.waits("shop/web@hangs", REASONS["hangs"])
     machine.waits("shop/web@deaf", REASONS["deaf"])

@@ -20,6 +20,7 @@ from tests.e2e.life import AFTER, APPROVAL, BACK, BEFORE, DEPLOYMENT, WEB, Crash
 from tests.e2e.machine import Machine, copy_app
 from tests.e2e.shop import configure
 from tests.support.eventually import wait_until
+from tests.support.processes import words_of
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +148,7 @@ def test_every_signal_is_there_after_a_kill_that_follows_its_answer(life: Life) 
 
 def _supervisors(machine: Machine) -> tuple[int, int]:
     """The guardian and the supervisor."""
-    found = {each.pid: each for each in machine.processes() if "setpoint.runtimes.process.supervisor" in each.cmdline()}
+    found = {each.pid: each for each in machine.processes() if "setpoint.runtimes.process.supervisor" in words_of(each)}
     (supervisor,) = (pid for pid, each in found.items() if each.ppid() in found)
     return found[supervisor].ppid(), supervisor
 
@@ -204,4 +205,4 @@ def test_a_check_whose_engine_is_killed_leaves_nothing_behind_and_is_run_again(m
 
 
 def _running(machine: Machine, program: Path) -> list[int]:
-    return [each.pid for each in machine.processes() if each.cmdline()[1:2] == [str(program)]]
+    return [each.pid for each in machine.processes() if words_of(each)[1:2] == [str(program)]]

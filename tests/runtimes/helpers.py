@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.support.processes import words_of
 
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Rollout, Spec, Version, Workload
@@ -74,7 +75,7 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 
 def is_supervisor(process: psutil.Process, home: Path) -> bool:
-    line = process.cmdline()
+    line = words_of(process)
     return "setpoint.runtimes.process.supervisor" in line and str(home) in line
 
 
@@ -92,4 +93,4 @@ def run_processes_of(home: Path) -> list[psutil.Process]:
 
 def leaders_of(home: Path) -> list[psutil.Process]:
     """The replicas themselves: processes of the app started by the supervisor, without their children."""
-    return [p for p in processes_of(home) if APP in p.cmdline()]
+    return [p for p in processes_of(home) if APP in words_of(p)]

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from tests.runtimes.contract import RuntimeContract
 from tests.runtimes.helpers import eventually, settled
+from tests.support.processes import descendants, words_of
 
 from setpoint.model.spec import Spec, Version, Workload
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
@@ -123,7 +124,7 @@ async def test_a_command_that_hangs_is_killed(platform: Platform) -> None:
     with pytest.raises(TransientError, match="took too long"):
         await platform.runtime(timeout="500ms").apply("op/1", wanted(wish="hang"))
     assert time.monotonic() - began < 5
-    assert not [p for p in psutil.Process().children(recursive=True) if str(platform.directory) in p.cmdline()]
+    assert not [p for p in descendants() if str(platform.directory) in words_of(p)]
 
 
 async def test_a_command_that_does_not_exist_is_terminal(platform: Platform) -> None:
@@ -230,4 +231,4 @@ async def test_cancelling_ends_the_command(platform: Platform) -> None:
     applying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await applying
-    assert not [p for p in psutil.Process().children(recursive=True) if str(platform.directory) in p.cmdline()]
+    assert not [p for p in descendants() if str(platform.directory) in words_of(p)]

@@ -38,6 +38,14 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line: no words of one that ended while it was asked."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def descendants(pid: int | None = None) -> list[psutil.Process]:
     """Living processes below ``pid`` (this process), zombies aside."""
     return [process for process in psutil.Process(pid or os.getpid()).children(recursive=True) if is_alive(process)]
@@ -45,4 +53,4 @@ def descendants(pid: int | None = None) -> list[psutil.Process]:
 
 def assert_none_left(mark: dict[str, str], within: float = 5) -> None:
     """Fails naming what still runs with the mark after ``within`` seconds."""
-    wait_until(lambda: not marked(mark), within, lambda: f"still running: {[process.cmdline() for process in marked(mark)]}")
+    wait_until(lambda: not marked(mark), within, lambda: f"still running: {[words_of(process) for process in marked(mark)]}")
