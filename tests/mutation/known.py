@@ -41,9 +41,9 @@ class Known:
         return result if result.tests == self.tests and result.worlds >= self.worlds else None
 
     def survived(self, mutant: Mutant) -> tuple[set[str], int]:
-        """Files of tests that need not be asked again, and how many worlds; none once what tests share has changed."""
+        """Files of tests that need not be asked again, and how many worlds."""
         result = self.results.get(mutant.key)
-        if result is None or result.by or _shared(result.tests) != _shared(self.tests):
+        if result is None or result.by:
             return set(), 0
         return {file for file, digest in self.tests.items() if result.tests.get(file) == digest}, result.worlds
 
@@ -55,7 +55,3 @@ class Known:
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
         return result
-
-
-def _shared(tests: dict[str, str]) -> dict[str, str]:
-    return {file: digest for file, digest in tests.items() if not Path(file).name.startswith("test_")}

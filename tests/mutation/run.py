@@ -1,8 +1,9 @@
 """Does any test notice? ``python tests/mutation/run.py [-n 200] [--seed 7] [-j 2] [PATH …]`` changes the core a little and asks.
 
-Every mutant is one small change to one function of ``setpoint/core``. The tests of the core that run the changed lines are
-asked first, then some simulated worlds. What was found is kept in ``.mutation/results.jsonl``: a run may be interrupted at any
-time, and the next one asks only about code that changed, and again about what nobody noticed: those files of tests that changed.
+Every mutant is one small change to one function of ``setpoint/core``. The tests of the core and the recorded histories that run
+the changed lines are asked first, then some simulated worlds. What was found is kept in ``.mutation/results.jsonl``: a run
+may be interrupted at any time, and the next one asks only about code that changed, and again about what nobody noticed: those
+tests that changed, by themselves or in what their folder shares.
 Ends with 1 if fewer than ``--goal`` percent were noticed.
 """
 
@@ -28,7 +29,7 @@ from tests.mutation.operators import Mutant, mutants  # noqa: E402
 import setpoint  # noqa: E402
 
 CORE = Path(setpoint.__file__).resolve().parent / "core"
-TESTS = ("tests/core",)
+TESTS = ("tests/core", "tests/histories")
 IMPATIENT = "not quick_once_cached"
 """Tests that measure time would notice the machine, not the mutant."""
 
@@ -52,9 +53,15 @@ def sample(found: list[Mutant], number: int, seed: int) -> list[Mutant]:
 
 
 def digests_of_tests() -> dict[str, str]:
-    """File -> what changes with it, for all tests that may be asked and what they share."""
-    files = [path for folder in TESTS for path in sorted((ROOT / folder).rglob("*.py"))]
-    return {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()[:8] for path in files}
+    """File of tests -> what changes with it, and with all that its folder shares: helpers and data."""
+    found = {}
+    for folder in TESTS:
+        files = sorted(path for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".json"})
+        shared = b"".join(path.read_bytes() for path in files if not path.name.startswith("test_"))
+        for path in files:
+            if path.name.startswith("test_"):
+                found[str(path.relative_to(ROOT))] = hashlib.sha256(shared + path.read_bytes()).hexdigest()[:8]
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -94,7 +94,7 @@ def test_a_sample_is_the_same_for_the_same_seed_and_in_the_order_of_the_files():
 
 def test_results_hold_as_long_as_the_code_and_for_survivors_the_tests_stay(tmp_path: Path):
     file, caught, survivor = tmp_path / "deep/results.jsonl", mutant("a + b  →  a - b"), mutant("1  →  2")
-    tests = {"test_one.py": "1", "test_two.py": "1", "dsl.py": "1"}
+    tests = {"test_one.py": "1", "test_two.py": "1"}
     known = Known(file, tests, worlds=5)
     known.add(caught, "test_adding")
     known.add(survivor, "")
@@ -108,14 +108,29 @@ def test_results_hold_as_long_as_the_code_and_for_survivors_the_tests_stay(tmp_p
 
 
 def test_a_survivor_is_asked_about_again_only_by_what_changed(tmp_path: Path):
-    tests, survivor = {"test_one.py": "1", "test_two.py": "1", "dsl.py": "1"}, mutant("1  →  2")
+    tests, survivor = {"test_one.py": "1", "test_two.py": "1"}, mutant("1  →  2")
     Known(tmp_path / "results.jsonl", tests, worlds=5).add(survivor, "")
 
     def survived(**changed: str) -> tuple[set[str], int]:
         return Known(tmp_path / "results.jsonl", {**tests, **changed}, worlds=9).survived(survivor)
 
-    assert survived(**{"test_two.py": "2"}) == ({"test_one.py", "dsl.py"}, 5)
-    assert survived(**{"dsl.py": "2"}) == (set(), 0), "any test may use what is shared"
+    assert survived(**{"test_two.py": "2"}) == ({"test_one.py"}, 5)
+
+
+def test_what_tests_share_changes_with_all_tests_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for file in ("one/test_a.py", "one/dsl.py", "two/test_b.py", "two/told.json"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("")
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "TESTS", ("one", "two"))
+    before = run.digests_of_tests()
+    assert set(before) == {"one/test_a.py", "two/test_b.py"}
+    shared = {"one/dsl.py": "one/test_a.py", "two/told.json": "two/test_b.py"}
+    for changed, file in {**shared, "two/test_b.py": "two/test_b.py"}.items():
+        (tmp_path / changed).write_text("# changed")
+        after = run.digests_of_tests()
+        assert {name for name, digest in after.items() if digest != before[name]} == {file}
+        before = after
 
 
 def test_the_table_counts_and_leaves_equivalents_out_of_the_score():
