@@ -183,6 +183,11 @@ case(
     Reason("pin", "", since=LATER, awaits="unpin or retry", unblock="unpin, or retry"),
 )
 case(
+    "a newer release than the pin that runs",
+    lambda: good().pin(1, "1.0").wait(SECOND).offer(2, "1.1").wait(SECOND),
+    Reason("pin", "", since=LATER + 2 * SECOND, awaits="unpin", unblock="unpin"),
+)
+case(
     "a pin of a bad version",
     lambda: told(good(), bad=("2.0",)).pin(2, "2.0"),
     Reason("pin", "", since=LATER, awaits="unpin", unblock="unpin, or mark it good"),
@@ -355,6 +360,15 @@ def test_every_reason_is_a_sentence_and_waits_for_a_time_an_event_or_a_person(ma
         assert reason.text
         assert reason.until or reason.awaits or reason.unblock
         assert reason.since <= prod.now
+
+
+def test_a_pin_tells_of_the_release_that_would_be_next_without_it():
+    prod = good().pin(1, "1.0").wait(SECOND)
+    assert explain(prod.state, prod.now) == ()
+    prod.offer(2, "1.1").offer(3, "1.2")
+    assert [reason.text for reason in explain(prod.state, prod.now)] == ["pinned to 1.0 by ann; 1.2 would be next"]
+    vetoed = failed().comes_up("1.0").pin(1, "1.0")
+    assert explain(vetoed.state, vetoed.now) == ()
 
 
 def test_a_converged_instance_has_no_reason():

@@ -127,6 +127,8 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
         nothing = selection.nothing_wanted(policy, life)
         if nothing and not life.rollout and not life.failure:
             yield nothing
+        elif life.pin and not life.rollout:
+            yield from _pinned(policy, life, now)
         if life.hold:
             yield from (reason for reason in candidate.standing(policy, life, _NOTHING, now) if reason.code == "hold")
         yield from _marked_bad(life)
@@ -141,6 +143,17 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
         yield from (one for one in starting.reasons(policy, life, offer, attempt, now) if one.code != "task")
     yield from gates.tasks(policy, life, offer, attempt, now)
     yield from _ahead(policy, life, offer, attempt, now)
+
+
+def _pinned(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
+    """What a pin at rest keeps away."""
+    pinned, by = offer_of(life, life.pin), life.pinned_by
+    freed = selection.wanted(policy, replace(life, pin=0), now)
+    if pinned is None or by is None or freed is None or freed.offer.release == life.pin:
+        return
+    because = f": {by.why}" if by.why else ""
+    text = f"pinned to {pinned.version.name} by {by.person}{because}; {freed.offer.version.name} would be next"
+    yield Reason("pin", text, since=freed.offer.at, awaits="unpin", unblock="unpin")
 
 
 def _marked_bad(life: Life) -> Iterator[Reason]:
