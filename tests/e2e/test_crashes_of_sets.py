@@ -1,0 +1,231 @@
+"""Kill -9 of the engine while two services move as one, with a task before them: both move or neither, and the task is done.
+
+Setpoint's promise for tasks is *at least once*: a try whose end nobody saw is run again, but never two at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import textwrap
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from tests.e2e.life import CrashingMachine
+from tests.e2e.machine import copy_app
+from tests.support.eventually import wait_until
+
+from setpoint.server.client import ClientError
+
+pytestmark = pytest.mark.slow
+
+SERVICES = ("web", "worker")
+MEMBERS = tuple(f"shop/{service}@staging" for service in SERVICES)
+POINTS = ("before-perform", "after-perform", "before-result", "after-result")
+KNOWN = {
+    "RunTask:1": {"after-result": 1},
+    "RunTask:2": {"before-result": 1, "after-result": 2},
+    "Apply:1": dict.fromkeys(POINTS, 2),
+    "Apply:2": dict.fromkeys(POINTS, 2),
+}
+"""How many tasks are known to have ended at a point."""
+
+MIGRATION = """
+import fcntl, os, pathlib, sys, time
+
+diary, version, service = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+def note(word):
+    with open(diary, "a") as file:
+        file.write(f"{word} {service} {version}\\n")
+
+lock = os.open(diary.with_suffix(f".{service}"), os.O_RDWR | os.O_CREAT)
+try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    note("overlaps")
+note("begins")
+while not diary.with_suffix(".go").exists():
+    time.sleep(0.02)
+time.sleep(0.2)
+note("ends")
+"""
+CONFIGURATION = """
+kind: Application
+name: shop
+together: [[web, worker]]
+channels: [{name: staging, tasks: [migrate]}]
+---
+kind: Task
+name: migrate
+program: {command: [PYTHON, ROOT/migrate.py, ROOT/diary, "${version}", "${service.name}"]}
+once: ONCE
+---
+kind: Protection
+name: fine
+program: {command: [test, -e, ROOT/fine]}
+interval: 200ms
+---
+kind: Service
+application: shop
+name: web
+process: {command: [PYTHON, web.py, --version, "${version}"], directory: app, health: {http: /healthz, interval: 200ms}}
+---
+kind: Service
+application: shop
+name: worker
+process: {command: [PYTHON, web.py, --version, "${version}"], directory: app, health: {http: /healthz, interval: 200ms}}
+protections: [{use: fine, at: {post-deployment: {for: 500ms}}}]
+---
+kind: Runtime
+name: local
+local: {}
+poll: {moving: 200ms, settled: 2s}
+grace: 2s
+"""
+
+
+class Pair:
+    """Two services that are released together again and again."""
+
+    def __init__(self, machine: CrashingMachine) -> None:
+        self.machine = machine
+        self.number = 0
+        self.good = ""
+        self.fine = machine.root / "fine"
+        self.diary = machine.root / "diary"
+        self.go = machine.root / "diary.go"
+
+    @property
+    def version(self) -> str:
+        """Of the newest release."""
+        return f"{self.number}.0.0"
+
+    def configure(self, *, once: bool = False) -> None:
+        """Write and apply."""
+        text = CONFIGURATION.replace("ROOT", str(self.machine.root)).replace("PYTHON", sys.executable)
+        self.machine.write(text.replace("ONCE", str(once).lower()))
+        self.machine.apply()
+
+    def release(self, *, failpoint: str = "") -> None:
+        """The next one, of both. At a failpoint the engine dies, maybe before it answers; the next one is told the same again."""
+        self.number += 1
+        request = uuid.uuid4().hex
+        if not failpoint:
+            self._tell(request)
+            return
+        self.machine.kill()
+        self.machine.up(SETPOINT_FAILPOINT=failpoint)
+        with contextlib.suppress(ClientError):
+            self._tell(request)
+        self.machine.died()
+        self.machine.up()
+        self._tell(request)
+
+    def _tell(self, request: str) -> None:
+        services = {name: {"version": self.version} for name in SERVICES}
+        with self.machine.client() as client:
+            answer = client.command("release", {"services": services, "why": "the next"}, request=request)
+        assert answer["release"] == self.number
+
+    def task(self, service: str) -> Counter[str]:
+        """How often the task of the newest release at a service ``begins``, ``ends``, ``overlaps``."""
+        lines = self.diary.read_text().splitlines() if self.diary.exists() else []
+        return Counter(line.split()[0] for line in lines if line.split()[1:] == [service, self.version])
+
+    def moves(self) -> None:
+        """Both end at the newest release, each told so once."""
+        for member in MEMBERS:
+            self.machine.settles(member, self.version)
+            self.machine.runs(member, self.version, 1)
+        self._told({"attempt-started": 1, "target-moved": 1, "finalized": 1, "rolling-back": 0, "failed": 0})
+        self.good = self.version
+
+    def goes_back(self) -> None:
+        """Both end at what they ran before, each told so once."""
+        for member in MEMBERS:
+            wait_until(lambda m=member: self.machine.history(m, "rolled-back"), 30, lambda m=member: self.machine.story(m))
+            self.machine.runs(member, self.good, 1)
+            assert self.machine.target(member) == self.machine.good(member) == self.good
+        self._told({"attempt-started": 1, "target-moved": 1, "finalized": 0, "rolling-back": 1, "rolled-back": 1})
+
+    def _told(self, expected: dict[str, int]) -> None:
+        for member in MEMBERS:
+            lines = [line for line in self.machine.history(member) if line["release"] == self.number]
+            told = Counter(line["kind"] for line in lines)
+            assert {kind: told[kind] for kind in expected} == expected, lines
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """One for many tests: nothing that a crash leaves behind may matter to the next release."""
+    root = tmp_path_factory.mktemp("pair")
+    machine = CrashingMachine(root)
+    try:
+        copy_app(machine)
+        (root / "migrate.py").write_text(textwrap.dedent(MIGRATION))
+        made = Pair(machine)
+        made.fine.touch()
+        made.go.touch()
+        machine.up()
+        made.configure()
+        made.release()
+        made.moves()
+        yield made
+    finally:
+        machine.close()
+
+
+@pytest.mark.parametrize("which", KNOWN)
+@pytest.mark.parametrize("point", POINTS)
+def test_a_set_whose_engine_is_killed_moves_as_one(pair: Pair, point: str, which: str) -> None:
+    pair.release(failpoint=f"{point}/{which}")
+    pair.moves()
+    tasks = [pair.task(service) for service in SERVICES]
+    for task in tasks:
+        assert task["overlaps"] == 0
+        assert 1 <= task["ends"] <= task["begins"] <= 2
+    assert sum(task["begins"] == 1 for task in tasks) >= KNOWN[which].get(point, 0), "one whose end is known is run again"
+
+
+@pytest.mark.parametrize("which", ["Apply:3", "Apply:4"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_set_whose_engine_is_killed_goes_back_as_one(pair: Pair, point: str, which: str) -> None:
+    pair.fine.unlink()
+    try:
+        pair.release(failpoint=f"{point}/{which}")
+        pair.goes_back()
+    finally:
+        pair.fine.touch()
+
+
+def test_a_task_whose_engine_is_killed_ends_with_it_and_is_run_again(pair: Pair) -> None:
+    _killed_in_the_tasks(pair)
+    pair.moves()
+    for service in SERVICES:
+        assert pair.task(service) == {"begins": 2, "ends": 1}
+
+
+def test_a_task_that_must_never_run_twice_asks_a_person_after_a_kill(pair: Pair) -> None:
+    pair.configure(once=True)
+    _killed_in_the_tasks(pair)
+    for member in MEMBERS:
+        pair.machine.waits(member, "migrate")
+        pair.machine.do("retry", target=member, succeeded=True, why="it was done by hand")
+    pair.moves()
+    for service in SERVICES:
+        assert pair.task(service) == {"begins": 1}
+
+
+def _killed_in_the_tasks(pair: Pair) -> None:
+    pair.go.unlink()
+    try:
+        pair.release()
+        for service in SERVICES:
+            wait_until(lambda of=service: pair.task(of)["begins"], 20, "the task never began", 0.02)
+        pair.machine.kill()
+    finally:
+        pair.go.touch()
+    pair.machine.up()
