@@ -104,6 +104,19 @@ def test_what_gets_well_in_between_has_its_whole_grace_again():
     assert seen(prod, SECOND, healthy=False).condition == "rolling-back"
 
 
+def test_a_rollback_that_comes_to_nothing_in_its_time_has_failed_and_wakes_for_that():
+    back = seen(rolling(), 2 * MINUTE).applied().observed("1.0", healthy=None)
+    assert back.wake_at == back.now + 2 * MINUTE
+    back.now += 2 * MINUTE - 1
+    assert back.observed("1.0", healthy=None).condition == "rolling-back"
+    back.now += 1
+    assert back.observed("1.0", healthy=None).condition == "rollback-failed"
+
+
+def test_it_says_how_much_of_its_time_is_left():
+    assert seen(rolling(), 30 * SECOND).waits_for("fails without progress in 1m 30s")
+
+
 def test_nothing_is_judged_nor_looked_for_while_everything_is_paused():
     prod = paused(rolling())
     seen(prod, 10 * MINUTE)

@@ -172,3 +172,8 @@ def test_bad_versions_of_other_services_are_none_of_ours():
     prod = Instance().with_good(1, "1.0").tell(others)
     assert (prod.life.line.bad, prod.life.line.absolved) == ({}, {})
     assert prod.offer(2, "2.0").target == "2.0"
+
+
+def test_a_pinned_version_that_is_marked_bad_while_it_runs_is_told_once():
+    prod = told(Instance().with_good(1, "1.0").pin(1, "1.0"), bad=("1.0",))
+    assert prod.codes == ["bad"]

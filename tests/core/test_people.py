@@ -312,9 +312,9 @@ def test_desired_is_what_is_waited_for():
     assert (prod.desired, prod.target) == ("1.1", "1.0")
 
 
-def test_a_pin_that_is_there_gives_no_reason():
+def test_a_pin_that_is_there_only_says_what_would_be_next_without_it():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").pin(1, "1.0").comes_up("1.0")
-    assert (prod.condition, prod.reasons) == ("converged", [])
+    assert (prod.condition, prod.reasons) == ("converged", ["pinned to 1.0 by ann; 1.1 would be next"])
 
 
 def test_rollback_by_hand_to_a_named_version_where_nothing_ran():

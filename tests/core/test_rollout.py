@@ -284,6 +284,13 @@ def test_a_look_at_what_ran_before_does_not_make_a_rollout_fail():
     assert (prod.target, prod.wanted) == ("1.1", "1.2")
 
 
+def test_an_urgent_release_waits_for_a_rollback():
+    prod = good().offer(2, "1.1").applied("broken", terminal=True).offer(3, "1.2", urgent=True)
+    assert (prod.condition, prod.target) == ("rolling-back", "1.0")
+    assert prod.waits_for("waits until 1.1, which is being rolled back, is through")
+    assert prod.comes_up("1.0").target == "1.2"
+
+
 def test_an_urgent_release_does_not_wait_for_a_healthy_rollout():
     prod = verifying().offer(3, "1.2", urgent=True)
     assert prod.target == "1.2"

@@ -90,6 +90,13 @@ def test_an_instance_listens_to_its_line_and_to_every_scope_above():
     assert {"scope:organization", CHANNEL.replace("app", ""), "line:"} <= entities
 
 
+def test_an_instance_of_a_group_listens_to_its_group_as_well():
+    labels = {"application": "app", "channel": "tenants-a", "runtime": "east"}
+    scopes = ("scope:organization", "scope:application:app", "scope:channel:app/tenants-a", "scope:runtime:east")
+    assert scope.above(labels) == scopes
+    assert set(scope.above({**labels, "group": "tenants"})) == {*scopes, "scope:group:app/tenants"}
+
+
 # --- the scope ----------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.core.dsl import LEADS, NAME, START, Instance, approval, check, hours
+from tests.core.test_scopes import paused
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import (
@@ -26,6 +27,7 @@ from setpoint.core.instance.explain import explain
 from setpoint.core.instructions import Send
 from setpoint.core.sets import SetState
 from setpoint.model.people import By
+from setpoint.model.policy import Phase
 from setpoint.model.reasons import Reason
 from setpoint.model.time import HOUR, MINUTE
 
@@ -296,6 +298,25 @@ def test_it_starts_when_the_set_goes():
     web = Member().member().says("preparing")
     assert (web.vote_given, web.target) == ("locked", "")
     assert (web.says("going").target, web.vote_given) == ("1.1", "begun")
+
+
+def test_it_says_whether_it_is_rolled_out_or_verified():
+    web = Member(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).member().says("preparing").says("going")
+    assert web.votes_given[-1].reason == "is being rolled out"
+    web.comes_up("1.1")
+    assert (web.vote_given, web.votes_given[-1].reason) == ("begun", "is being verified")
+
+
+def test_it_says_nothing_twice():
+    web = Member().member().says("gathering")
+    said = list(web.votes_given)
+    assert web.says("gathering").wait(MINUTE).votes_given == said
+
+
+def test_a_pause_is_no_no_once_it_is_locked_and_its_set_goes():
+    web = Member().member().says("preparing").says("going", start=(B,))
+    paused(web)
+    assert (web.vote_given, web.target) == ("locked", "")
 
 
 def test_it_starts_after_those_that_it_comes_after():

@@ -233,6 +233,12 @@ def test_a_failed_task_is_tried_again_three_times_with_growing_pauses():
     assert prod.wait(7 * SECOND).tried == ["migrate"] * 3
 
 
+def test_a_retry_of_a_release_that_nobody_knows_changes_nothing():
+    prod = with_tasks(a_task()).offer(2, "1.1")
+    before = prod.life.tasks
+    assert prod.retry(99).life.tasks == before
+
+
 def test_one_that_has_used_up_its_retries_waits_for_a_persons_retry():
     prod = with_tasks(a_task()).offer(2, "1.1").fails_for_good()
     assert prod.tried == ["migrate"] * 4

@@ -21,6 +21,12 @@ def test_a_train_takes_the_oldest_and_skips_none():
         assert prod.good == name
 
 
+def test_it_says_why_it_stops_whatever_failed_since():
+    prod = train().with_good(1, "1.0").offer(2, "2.0").applied("refused", terminal=True).comes_up("1.0")
+    prod.pin(3, "3.0").applied("broken", terminal=True).comes_up("1.0").unpin()
+    assert prod.reasons == ["the train stops at 2.0: the runtime refuses it: refused"]
+
+
 def test_a_vetoed_release_stops_the_train_until_it_is_skipped():
     prod = train().with_good(1, "1.0").offer(2, "2.0").offer(3, "3.0")
     prod.applied("refused", terminal=True).comes_up("1.0")
