@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from tests.cli.terminal import Terminal
+from tests.support.eventually import wait_until
+from tests.support.processes import descendants
 
 from setpoint.cli.ending import Code
 
@@ -46,6 +50,17 @@ def test_it_may_go_on_after_a_failure_and_lists_them_all(terminal: Terminal, con
 
 def test_a_configuration_without_mistakes_says_how_much_was_looked_at(terminal: Terminal, configuration: Path) -> None:
     assert "✓ nothing broken" in terminal.ok("simulate", str(configuration), "--seeds", "0..2", "--jobs", "1")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_one_that_is_stopped_tells_what_it_has(terminal: Terminal, sent: signal.Signals) -> None:
+    running = terminal.start("simulate", "--seeds", "0..100000", "--jobs", "2")
+    wait_until(lambda: len(descendants(running.pid)) >= 2, 30, "no world was begun")
+    running.send_signal(sent)
+    told, _ = running.communicate(timeout=30)
+    assert "(interrupted)" in told
+    assert running.returncode == Code.OK
+    assert not descendants(os.getpid())
 
 
 @pytest.mark.parametrize("words", [("--seeds", "5"), ("--seeds", "9..2")])

@@ -50,9 +50,7 @@ def simulate(
         return
     first, last = (seed, seed + 1) if seed is not None else _range(seeds)
     where = _checked(directory)
-    total, seconds, finished = simulation.searched(
-        first, last, jobs, where, quiet=output is not Output.TABLE, keep_going=keep_going
-    )
+    total, seconds, finished = simulation.searched(first, last, jobs, where, keep_going=keep_going)
     show(simulation.as_data(total, seconds, finished), output, lambda: simulation.summary(total, seconds, finished))
     if total.broken:
         _broken(total, where, shrink, save, output)

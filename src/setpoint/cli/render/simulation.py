@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +24,66 @@ from setpoint.simulate.search import ENDS, Tally, plan_of, search
 from setpoint.simulate.shrinking import shrink
 from setpoint.simulate.story import tell
 
+_EVERY = 60.0
+"""Seconds between two lines of progress where no bar can be shown."""
 
-def searched(first: int, last: int, jobs: int, where: str, *, quiet: bool, keep_going: bool = False) -> tuple[Tally, float, bool]:
-    """(what was found, seconds, whether all seeds were run); a failure and an interruption end it."""
+
+def searched(first: int, last: int, jobs: int, where: str, *, keep_going: bool = False) -> tuple[Tally, float, bool]:
+    """(what was found, seconds, whether all seeds were run); a failure, an interruption and SIGTERM end it."""
     total, began, finished = Tally(), time.monotonic(), True
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err(), transient=True, disable=quiet or not sys.stderr.isatty()) as progress:
-        task = progress.add_task("worlds", total=last - first)
+    with _interrupted_by_sigterm(), _progress(last - first) as advance:
         try:
             for tally in search(first, last, jobs or os.cpu_count() or 1, where):
                 total.add(tally)
-                progress.update(task, advance=1, description=f"worlds · {total.decisions:,} decisions")
+                advance(total)
                 if total.broken and not keep_going:
                     break
         except KeyboardInterrupt:
             finished = False
     return total, time.monotonic() - began, finished
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _progress(worlds: int) -> Iterator[Callable[[Tally], None]]:
+    """On standard error: a bar, or now and then a line where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield _Lines(worlds).advance
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err(), transient=True) as progress:
+        task = progress.add_task("worlds", total=worlds)
+        yield lambda total: progress.update(task, completed=total.seeds, description=f"worlds · {_so_far(total)}")
+
+
+class _Lines:
+    def __init__(self, worlds: int) -> None:
+        self._worlds = worlds
+        self._began = self._told = time.monotonic()
+
+    def advance(self, total: Tally) -> None:
+        now = time.monotonic()
+        if now - self._told < _EVERY:
+            return
+        self._told = now
+        left = approximate_duration(int(1000 * (now - self._began) / total.seeds * (self._worlds - total.seeds)))
+        err().print(f"{total.seeds:,} of {self._worlds:,} worlds · {_so_far(total)} · about {left} left", highlight=False)
+
+
+def _so_far(total: Tally) -> str:
+    broken = f" · {len(total.broken)} broken" if total.broken else ""
+    return f"{total.decisions:,} decisions{broken}"
 
 
 def as_data(total: Tally, seconds: float, finished: bool) -> dict[str, Any]:
