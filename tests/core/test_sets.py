@@ -27,7 +27,7 @@ from setpoint.core.instance.explain import explain
 from setpoint.core.instructions import Send
 from setpoint.core.sets import SetState
 from setpoint.model.people import By
-from setpoint.model.policy import Phase
+from setpoint.model.policy import Phase, Strategy
 from setpoint.model.reasons import Reason
 from setpoint.model.time import HOUR, MINUTE
 
@@ -243,6 +243,7 @@ def test_leases_are_free_when_all_is_over():
     assert both.out == [Began(asker=SET, ask=1)]
     both.vote("passed").vote("ended")
     assert both.out == [Ended(asker=SET, ask=1)]
+    assert both.vote("ended").out == [], "once"
 
 
 def test_a_set_that_is_out_gives_its_place_up():
@@ -298,6 +299,21 @@ def test_it_starts_when_the_set_goes():
     web = Member().member().says("preparing")
     assert (web.vote_given, web.target) == ("locked", "")
     assert (web.says("going").target, web.vote_given) == ("1.1", "begun")
+
+
+@pytest.mark.parametrize(("strategy", "level"), [(Strategy.NEWEST_READY, 1), (Strategy.NEWEST, 0)])
+def test_how_ready_a_release_is_counts_only_where_it_may_still_be_chosen(strategy: Strategy, level: int):
+    web = Member(strategy=strategy, approvals=(approval(),)).member().says("gathering")
+    assert web.votes_given[-1].level == 1
+    web.offer(3, "1.2")
+    said = web.votes_given[-1]
+    assert (said.state, said.reason, said.level) == ("gone", "wants 1.2", level)
+
+
+def test_it_says_in_which_epoch_it_heard_that_its_set_goes_back():
+    web = Member().member().says("preparing").says("going")
+    assert web.votes_given[-1].back == 0
+    assert web.says("going-back", epoch=1).votes_given[-1].back == 1
 
 
 def test_it_says_whether_it_is_rolled_out_or_verified():
