@@ -104,6 +104,16 @@ class Catalog:
         """By name."""
         return self.below[application].services if application in self.below else {}
 
+    def application_of(self, entry: Entry[Any]) -> str:
+        """The application that a document, or a channel in place, belongs to; an application's own name."""
+        if "application" in entry.tree:
+            return str(entry.tree["application"])
+        for name, below in self.below.items():
+            group = below.groups.get(entry.name)
+            if below.channels.get(entry.name) is entry or (group and group.entry is entry):
+                return name
+        return entry.name
+
     def policies_of(self, labels: AnyMapping[str, str]) -> list[Policy]:
         """Those that select an instance with these labels, by name."""
         models = (entry.model for _, entry in sorted(self.policies.items()) if entry.model)
