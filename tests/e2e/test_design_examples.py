@@ -13,7 +13,7 @@ from setpoint.control.errors import Forbidden
 from setpoint.model.people import Person
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 DEV = Person("dev")
 CALL = Person("cal", ("on-call",))

@@ -123,7 +123,7 @@ async def test_a_command_that_hangs_is_killed(platform: Platform) -> None:
     began = time.monotonic()
     with pytest.raises(TransientError, match="took too long"):
         await platform.runtime(timeout="500ms").apply("op/1", wanted(wish="hang"))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert not [p for p in descendants() if str(platform.directory) in words_of(p)]
 
 
@@ -188,7 +188,7 @@ async def test_a_daemon_that_apply_leaves_does_not_hold_it_up(tmp_path: Path) ->
     runtime = CustomRuntime({"apply": ["sh", "-c", f"setsid sleep 60 & echo $! > {note}; echo done"]}, tmp_path)
     began = time.monotonic()
     await runtime.apply("op/1", wanted())
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     psutil.Process(int(note.read_text())).kill()
 
 
