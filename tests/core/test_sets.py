@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.core.dsl import LEADS, NAME, START, Instance, approval, check, hours
-from tests.core.test_scopes import paused
+from tests.core.test_scopes import ANN, paused, stopped
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import (
@@ -26,10 +27,11 @@ from setpoint.core.facts import (
 from setpoint.core.instance.explain import explain
 from setpoint.core.instructions import Send
 from setpoint.core.sets import SetState
+from setpoint.model.calendars import Calendar, Window
 from setpoint.model.people import By
-from setpoint.model.policy import Phase, Strategy
+from setpoint.model.policy import CalendarUse, Phase, Strategy
 from setpoint.model.reasons import Reason
-from setpoint.model.time import HOUR, MINUTE
+from setpoint.model.time import DAY, HOUR, MINUTE
 
 SET = "set:app/production#2"
 A, B, C = "app/a@production", "app/b@production", "app/c@production"
@@ -346,6 +348,23 @@ def test_a_late_starter_is_under_way_a_window_that_closes_does_not_hold_it():
     web = Member(calendars=(hours(0, 6),)).member().says("preparing").says("going", start=(B,))
     web.now += 7 * HOUR
     assert web.says("going").target == "1.1"
+
+
+def test_a_late_starter_waits_for_a_calendar_that_pauses_what_is_in_flight():
+    days = CalendarUse("days", Calendar("days", open=(Window(hours=(0, 6 * 60)),), in_flight="pause"), "UTC")
+    web = Member(calendars=(days,)).member().says("preparing").says("going", start=(B,))
+    web.now += 7 * HOUR
+    assert (web.says("going").target, web.vote_given) == ("", "locked")
+    assert web.waits_for("paused: days is closed")
+    assert web.wake_at == START + DAY
+    assert web.wait(17 * HOUR).target == "1.1"
+
+
+def test_a_late_starter_waits_for_a_line_that_is_stopped_with_a_pause():
+    web = Member().member().says("preparing").says("going", start=(B,))
+    stopped(web, stop=replace(ANN, in_flight="pause"))
+    assert (web.says("going").target, web.vote_given) == ("", "locked")
+    assert web.waits_for("stopped the line")
 
 
 def test_a_gate_that_says_no_after_it_was_locked_is_told():

@@ -191,12 +191,17 @@ def _gathering(draft: Draft, said: SetVote, offer: Offer, attempt: Attempt, stat
     return replace(said, state="ready", reason=_short(todo) if todo else "is ready")
 
 
+_STILL = {"pause", "observe", "rollout", "calendar", "stop"}
+
+
 def _patient(attempt: Attempt, reason: Reason) -> bool:
-    """Whether a reason is no "no": a result only grew old, or what is under way is kept still, by a person or by a rollout."""
+    """Whether a reason is no "no": a result only grew old, or what is under way is kept still: by a person, a rollout, a calendar
+    or a stop that pauses what is in flight – others hold nothing that is under way.
+    """
     gate = attempt.gates.get(reason.gate)
     if gate is not None and not gate.counts:
         return bool(gate.first) or attempt.committed
-    return reason.code == "stale" or (attempt.committed and reason.code in {"pause", "observe", "rollout"})
+    return reason.code == "stale" or (attempt.committed and reason.code in _STILL)
 
 
 def _holding(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
