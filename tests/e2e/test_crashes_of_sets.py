@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.life import CrashingMachine
 from tests.e2e.machine import copy_app
 from tests.support.eventually import wait_until
+from tests.support.processes import words_of
 
 from setpoint.server.client import ClientError
 
@@ -135,6 +136,10 @@ class Pair:
         lines = self.diary.read_text().splitlines() if self.diary.exists() else []
         return Counter(line.split()[0] for line in lines if line.split()[1:] == [service, self.version])
 
+    def tasks_alive(self) -> bool:
+        """Whether a program of the task runs."""
+        return any(str(self.diary) in words_of(process) for process in self.machine.processes())
+
     def moves(self) -> None:
         """Both end at the newest release, each told so once."""
         for member in MEMBERS:
@@ -146,16 +151,19 @@ class Pair:
     def goes_back(self) -> None:
         """Both end at what they ran before, each told so once."""
         for member in MEMBERS:
-            wait_until(lambda m=member: self.machine.history(m, "rolled-back"), 30, lambda m=member: self.machine.story(m))
+            wait_until(lambda m=member: "rolled-back" in self._lines(m), 30, lambda m=member: self.machine.story(m))
             self.machine.runs(member, self.good, 1)
             assert self.machine.target(member) == self.machine.good(member) == self.good
         self._told({"attempt-started": 1, "target-moved": 1, "finalized": 0, "rolling-back": 1, "rolled-back": 1})
 
     def _told(self, expected: dict[str, int]) -> None:
         for member in MEMBERS:
-            lines = [line for line in self.machine.history(member) if line["release"] == self.number]
-            told = Counter(line["kind"] for line in lines)
-            assert {kind: told[kind] for kind in expected} == expected, lines
+            told = Counter(self._lines(member))
+            assert {kind: told[kind] for kind in expected} == expected, self.machine.story(member)
+
+    def _lines(self, member: str) -> list[str]:
+        """Kinds of what history tells of the newest release there."""
+        return [line["kind"] for line in self.machine.history(member) if line["release"] == self.number]
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +234,7 @@ def _killed_in_the_tasks(pair: Pair) -> None:
         for service in SERVICES:
             wait_until(lambda of=service: pair.task(of)["begins"], 20, "the task never began", 0.02)
         pair.machine.kill()
+        wait_until(lambda: not pair.tasks_alive(), 20, "a task outlives its engine")
     finally:
         pair.go.touch()
     pair.machine.up()
