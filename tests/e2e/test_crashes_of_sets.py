@@ -220,7 +220,7 @@ def test_a_task_that_must_never_run_twice_asks_a_person_after_a_kill(pair: Pair)
     pair.configure(once=True)
     _killed_in_the_tasks(pair)
     for member in MEMBERS:
-        pair.machine.waits(member, "migrate")
+        pair.machine.waits(member, "it must not run twice")
         pair.machine.do("retry", target=member, succeeded=True, why="it was done by hand")
     pair.moves()
     for service in SERVICES:
