@@ -185,16 +185,20 @@ class Scenario(Stage):
         """One more fix comes, everybody approves it, and it arrives everywhere."""
         for application in sorted({self.parts(instance)[0] for instance in self.instances}):
             self._arrange(self._fix(application, f"{FIX + number}.0.0"), self.world.now + MINUTE)
-        for minute in range(1, 12 * 60, 19):
-            for person in self.people:
-                self._arrange(Vote(by=person.name), self.world.now + minute * MINUTE)
         until = self.world.now + self.plan.fair
-        self.world.run(self.world.now + HOUR)
+        self._voted_on_for_an_hour()
         while self.world.now < until and any(self._missing()):
-            self.world.run(self.world.now + HOUR)
+            self._voted_on_for_an_hour()
         for missing in self._missing():
             raise Broken("settled", missing, self.world.story[-1])
         self.net.preconditions["settled"] += len(self.instances)
+
+    def _voted_on_for_an_hour(self) -> None:
+        """Everybody approves whatever is asked of people, again and again."""
+        for minute in range(1, 60, 19):
+            for person in self.people:
+                self._arrange(Vote(by=person.name), self.world.now + minute * MINUTE)
+        self.world.run(self.world.now + HOUR)
 
     def _fix(self, application: str, version: str) -> Release:
         mine = [instance for instance in self.instances if self.parts(instance)[0] == application]
