@@ -1,7 +1,7 @@
 """Whether a calendar is open, why, and until when; and which occurrence of its windows a moment belongs to.
 
 Pure: the instant is an argument. Answers are constant between two turns of a calendar, so turns are computed once per span of
-about a year and remembered; asking again is a search in a sorted list.
+three months and remembered; asking again is a search in a sorted list.
 """
 
 from __future__ import annotations

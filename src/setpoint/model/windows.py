@@ -21,10 +21,13 @@ from setpoint.model.zones import EARLIEST, LATEST, moment_to_instant, parse_mome
 
 Occurrence = tuple[Instant, Instant]
 
-CHUNK = 366 * DAY
+CHUNK = 92 * DAY
 """Occurrences are computed and remembered by spans of this length."""
-HORIZON = 5
-"""So many whole chunks are looked ahead for something that recurs."""
+HORIZON = 20
+"""So many whole chunks, five years, are looked ahead for something that recurs."""
+_LONGEST = 3660 * DAY
+_ENDS = 4 * 366 * DAY
+"""Nothing recurs so near to the ends of the calendar."""
 _MOST = 10_000
 _LONGEST_DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -102,7 +105,7 @@ def _touching(window: Window, timezone: str, start: Instant, end: Instant) -> It
 
 def _reach(window: Window) -> int:
     """How many chunks back an occurrence may have started that still lasts."""
-    return min(window.length[0] * DAY + window.length[1], 10 * CHUNK) // CHUNK + 1
+    return min(window.length[0] * DAY + window.length[1], _LONGEST) // CHUNK + 1
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +128,7 @@ def _chunk(window: Window, timezone: str, chunk: int) -> tuple[Occurrence, ...]:
     """The occurrences that start within a chunk."""
     place = zone(timezone)
     low, high = chunk * CHUNK, (chunk + 1) * CHUNK
-    if low < EARLIEST + 4 * CHUNK or high > LATEST - 4 * CHUNK:
+    if low < EARLIEST + _ENDS or high > LATEST - _ENDS:
         return ()
     margin = timedelta(days=2)
     spans = _spans(window, place, to_wall(low, place) - margin, to_wall(high, place) + margin)
