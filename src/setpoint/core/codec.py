@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from setpoint.core.decide import STATES, kind_of
@@ -54,7 +56,7 @@ class Codec:
         """Raises msgspec.DecodeError for bytes of a newer schema, or damaged ones."""
         kind = kind_of(entity)
         if kind == "instance":
-            rest = _fixed_decoder.decode(_body(fixed)) if fixed else _Fixed(None, False, ())
+            rest = _read_fixed(fixed) if fixed else _Fixed(None, False, ())
             return InstanceState(rest.policy, rest.removed, rest.archive, _life_decoder.decode(_body(changing)))
         return _decoders[kind].decode(_body(changing))
 
@@ -73,6 +75,12 @@ class Codec:
     def decode_instruction(self, data: bytes) -> AnyInstruction:
         """The instruction in these bytes."""
         return _instruction_decoder.decode(data)
+
+
+@lru_cache(maxsize=1024)
+def _read_fixed(data: bytes) -> _Fixed:
+    """Many instances of one service have the same policy, and one instance is read often: they share what was read."""
+    return _fixed_decoder.decode(_body(data))
 
 
 def _same_fixed(before: InstanceState, after: InstanceState) -> bool:
