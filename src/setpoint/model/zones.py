@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-from setpoint.model.time import HOUR, MINUTE, SECOND, Instant, from_datetime, to_datetime
+from setpoint.model.time import DAY, HOUR, MINUTE, SECOND, Instant, from_datetime, to_datetime
 
 EARLIEST: Instant = -62_135_424_000_000
 """0001-01-03: the beginning of what has none, far enough from the first year for every zone."""
@@ -22,6 +22,7 @@ LATEST: Instant = 253_402_128_000_000
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # a wall-clock value
 _MILLISECOND = timedelta(milliseconds=1)
+_WEEK = 7 * DAY
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
@@ -59,11 +60,25 @@ def to_instant(wall: datetime, timezone: ZoneInfo, *, end: bool = False) -> Inst
     count = (wall - _EPOCH) // _MILLISECOND
     if not EARLIEST < count < LATEST:
         return EARLIEST if count <= EARLIEST else LATEST
+    steady = _steady(timezone, count // _WEEK)
+    if steady is not None:
+        return count - steady
     before = _offset(wall.replace(tzinfo=timezone, fold=0))
     after = _offset(wall.replace(tzinfo=timezone, fold=1))
     if before >= after:
         return count - (after if end else before)
     return _end_of_gap(count - after, count - before, timezone)
+
+
+@lru_cache(maxsize=16_384)
+def _steady(timezone: ZoneInfo, week: int) -> int | None:
+    """The one offset of a week on the wall clock, counted from 1970; None: it may change. Years of days ask for the same."""
+    if not EARLIEST + 2 * _WEEK < week * _WEEK < LATEST - 2 * _WEEK:
+        return None
+    start = _EPOCH + timedelta(weeks=week, days=-1)
+    moments = [start + timedelta(hours=6 * step) for step in range(4 * 9 + 1)]
+    offsets = {_offset(moment.replace(tzinfo=timezone, fold=fold)) for moment in moments for fold in (0, 1)}
+    return offsets.pop() if len(offsets) == 1 else None
 
 
 def _offset(moment: datetime) -> int:
