@@ -8,7 +8,7 @@ from tests.core.dsl import Instance, after, approval, check, hours, version
 from setpoint.core.facts import Finalization, Neighbour
 from setpoint.core.instance.publishing import listened
 from setpoint.model.people import ENGINE
-from setpoint.model.policy import Accepts, Strategy
+from setpoint.model.policy import Accepts, Phase, Strategy
 from setpoint.model.time import HOUR, MINUTE
 
 
@@ -196,6 +196,12 @@ def test_a_candidate_whose_first_check_runs_is_not_replaced_and_goes_on_when_it_
     assert prod.wanted == "1.0"
     prod.passing("load").applied()
     assert (prod.target, prod.wanted) == ("1.0", "1.1")
+
+
+def test_one_whose_check_passes_but_which_waits_at_the_next_gate_is_replaced_in_the_same_turn():
+    prod = Instance(checks=(check("load", Phase.PRE_APPROVAL),), calendars=(hours(9, 10),)).offer(1, "1.0").offer(2, "1.1")
+    assert prod.wanted == "1.0"
+    assert prod.passing("load").wanted == "1.1"
 
 
 def test_an_urgent_release_replaces_it_all_the_same():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.dsl import START, Instance, after, approval
+from tests.core.dsl import START, Instance, after, approval, check
 
 from setpoint.core.facts import LineStatus, Standing
 from setpoint.model.people import By
@@ -34,6 +34,12 @@ def test_a_vetoed_release_stops_the_train_until_it_is_skipped():
     assert prod.waits_for("the train stops at 2.0")
     assert prod.condition == "vetoed"
     assert prod.skip(2, "release").target == "3.0"
+
+
+def test_a_release_that_is_skipped_leaves_the_train_at_once_though_its_check_runs():
+    prod = train(checks=(check("load"),)).offer(1, "1.0").offer(2, "2.0")
+    assert prod.wanted == "1.0"
+    assert prod.skip(1, "release").wanted == "2.0"
 
 
 def test_a_stopped_train_goes_on_by_retry_or_cancel():

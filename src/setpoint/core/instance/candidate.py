@@ -12,7 +12,7 @@ from setpoint.core.instance import admission, asking, endings, gates, rollback, 
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.selection import Want
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
-from setpoint.model.policy import Phase, Policy
+from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
@@ -26,22 +26,25 @@ def advance(draft: Draft) -> None:
         end(draft, "cancelled", "it left the configuration")
         return
     _veto_rejected(draft)
-    while _step(draft):
-        pass
+    again = _step(draft, goes_on=True)
+    while again:
+        again = _step(draft, goes_on=False)
     draft.wake(selection.soonest(draft.rules, draft.life, draft.now))
     candidate = draft.life.candidate
     if candidate:
         draft.wake(gates.expiry(draft.rules, draft.life, draft.kept(candidate.release), candidate.change, draft.now))
 
 
-def _step(draft: Draft) -> bool:
-    """Whether a candidate came to its end, so that the next one is to be looked for. Each that does is newer than the last."""
-    _follow(draft, selection.wanted(draft.rules, draft.life, draft.now))
+def _step(draft: Draft, *, goes_on: bool) -> bool:
+    """Whether to look once more: a candidate came to its end – each that does is newer than the last – or one whose first check
+    ended just now was not replaced for that (``goes_on``), which it may be if it came no further.
+    """
+    spared = _follow(draft, selection.wanted(draft.rules, draft.life, draft.now), goes_on=goes_on)
     candidate = draft.life.candidate
     if candidate is None:
         return False
     _advance(draft, draft.kept(candidate.release), candidate)
-    return draft.life.candidate is None
+    return spared or draft.life.candidate is None
 
 
 def _veto_rejected(draft: Draft) -> None:
@@ -65,10 +68,11 @@ def _at_work(life: Life, release: int) -> bool:
     return candidate is not None and candidate.release == release and bool(gates.task.under_way(life, candidate))
 
 
-def _follow(draft: Draft, want: Want | None) -> None:
+def _follow(draft: Draft, want: Want | None, *, goes_on: bool) -> bool:
+    """Begin what is wanted in place of the candidate, if that may be; whether only ``goes_on`` spared it."""
     candidate = draft.life.candidate
     if candidate and _under_way(draft, candidate, want):
-        return
+        return False
     if (
         candidate
         and want
@@ -76,9 +80,12 @@ def _follow(draft: Draft, want: Want | None) -> None:
         and candidate.kind is want.kind
         and candidate.change == want.change
     ):
-        return
-    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _stays(draft, candidate, want.offer):
-        return
+        return False
+    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _may_stay(draft, candidate, want.offer):
+        if _stays(draft, candidate):
+            return False
+        if goes_on and _ended_now(draft, candidate):
+            return True
     if candidate:
         offer = draft.offer(candidate.release)
         ruled_out = selection.taken_out(draft.life, offer) if offer else ""
@@ -86,6 +93,7 @@ def _follow(draft: Draft, want: Want | None) -> None:
         end(draft, outcome, ruled_out or (f"by {want.offer.version.name}" if want else "nothing newer may start"))
     if want:
         _start(draft, want)
+    return False
 
 
 def _under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
@@ -103,22 +111,37 @@ def _under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
     return not overtaken and life.pin in {0, candidate.release}
 
 
-def _stays(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
-    """Its first check runs and no gate says no, or that run has ended just now and it goes on, or has asked admission, which does
-    not make it wait: replaced each time, a slow gate and frequent releases would never meet. An urgent release does not wait for
-    that.
+def _may_stay(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
+    """An urgent release does not wait for a check of another, and nobody waits for one that is taken here no more."""
+    rules, life, offer = draft.rules, draft.life, draft.kept(candidate.release)
+    left_behind = rules.strategy is Strategy.EVERY and selection.left_behind(rules, life, offer)
+    return not newer.urgent and not left_behind and selection.eligible(rules, life, offer)
+
+
+def _stays(draft: Draft, candidate: Attempt) -> bool:
+    """Its first check runs and no gate says no, or it has asked admission, which has not made it wait: replaced each time, a
+    slow gate and frequent releases would never meet.
     """
-    offer = draft.kept(candidate.release)
-    if newer.urgent or not selection.eligible(draft.rules, draft.life, offer):
-        return False
+    reasons = _reasons(draft, candidate)
     pending = _first_runs(candidate)
-    reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
-    if not reasons:
-        before = draft.before.life.candidate
-        ended_now = before is not None and before.number == candidate.number and bool(_first_runs(before))
-        goes_on = ended_now or (bool(candidate.gates) and _at_the_door(candidate))
-        return goes_on and not any(standing(draft.rules, draft.life, offer, draft.now))
-    return bool(pending) and all(reason.gate in pending for reason in reasons)
+    if reasons:
+        return bool(pending) and all(reason.gate in pending for reason in reasons)
+    return bool(candidate.gates) and _at_the_door(candidate) and not _kept_waiting(draft, candidate)
+
+
+def _ended_now(draft: Draft, candidate: Attempt) -> bool:
+    """Its first checks ran until this turn, and nothing holds it any more."""
+    before = draft.before.life.candidate
+    ended = before is not None and before.number == candidate.number and bool(_first_runs(before))
+    return ended and not _reasons(draft, candidate) and not _kept_waiting(draft, candidate)
+
+
+def _reasons(draft: Draft, candidate: Attempt) -> list[Reason]:
+    return list(phase_reasons(draft.rules, draft.life, draft.kept(candidate.release), candidate, draft.now))
+
+
+def _kept_waiting(draft: Draft, candidate: Attempt) -> bool:
+    return any(standing(draft.rules, draft.life, draft.kept(candidate.release), draft.now))
 
 
 def _at_the_door(candidate: Attempt) -> bool:
