@@ -120,18 +120,30 @@ def test_a_place_is_given_up_when_the_instance_is_removed_or_rolled_back_by_hand
         assert [fact.gone for fact in prod.sent(Returned)] == [True]
 
 
-def test_a_grant_that_nobody_waits_for_is_given_back():
+def test_a_grant_that_comes_after_its_attempt_has_ended_was_given_back_then():
     prod = Limited().offer(1, "1.0")
     first = prod.asked.ask
-    prod.offer(2, "2.0").tell(Granted(ask=first))
-    assert [(fact.ask, fact.gone) for fact in prod.sent(Returned)] == [(first, True)]
+    assert [fact.ask for fact in prod.offer(2, "2.0").sent(Returned)] == [first]
+    assert not prod.tell(Granted(ask=first)).sent(Returned)
 
 
-def test_a_grant_told_again_after_the_start_is_not_given_back():
-    prod = Limited().rolls(1, "1.0")
+def test_a_grant_told_again_after_the_start_is_not_given_back_however_late():
+    """Admission may not have heard of the start yet, and would forget that a deployment of the budget is spent."""
+    prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0")
     lease = prod.life.rollout.lease
     assert lease
     assert not prod.tell(Granted(ask=lease)).sent(Returned)
+    prod.comes_up("1.0")
+    assert prod.life.rollout.lease == 0
+    assert not prod.tell(Granted(ask=lease)).sent(Returned)
+
+
+def test_one_that_passed_a_check_long_ago_is_not_replaced_while_it_asks():
+    """Its check belongs to an earlier phase; the next release would wait for it again, and so would the one after that."""
+    prod = Limited(checks=(check("load", Phase.PRE_APPROVAL),)).offer(1, "1.0").offer(2, "1.1").passing("load")
+    assert (prod.wanted, prod.asked.release) == ("1.0", 1)
+    assert prod.offer(3, "1.2").wanted == "1.0"
+    assert prod.grant().target == "1.0"
 
 
 def test_a_lease_ends_when_the_rollout_leaves_deployment():

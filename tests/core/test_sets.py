@@ -230,9 +230,16 @@ def test_what_was_granted_is_given_back_when_a_member_says_no_and_asked_for_anew
     assert asked.ask == 2
 
 
-def test_a_grant_that_comes_too_late_is_given_back():
-    both = Set().vote("ready", needs=(LEASE,)).vote("waiting", A).tell(Granted(ask=1))
+def test_a_grant_that_comes_too_late_was_given_back_before():
+    both = Set().vote("ready", needs=(LEASE,)).vote("waiting", A)
     assert both.out == [Returned(asker=SET, ask=1)]
+    assert both.tell(Granted(ask=1)).out == []
+
+
+def test_a_grant_told_again_when_all_is_over_is_not_given_back():
+    """Admission may not have heard of the start yet, and would forget that a deployment of the budget is spent."""
+    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("locked", needs=(LEASE,)).vote("passed").vote("ended")
+    assert both.tell(Granted(ask=1)).out == []
 
 
 def test_nothing_is_given_back_once_a_task_was_started():

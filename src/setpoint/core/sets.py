@@ -116,20 +116,11 @@ def _absorb(turn: _Turn, fact: AnyFact) -> None:
             known = state.votes.get(member)
             if known is None or known.number < number:
                 turn.change(votes={**state.votes, member: fact})
-        case Granted(ask=ask) if ask == state.asks:
-            _granted(turn)
+        case Granted(ask=ask) if ask == state.asks and state.needs:
+            turn.change(granted=True, queued=None)
         case Queued(ask=ask, number=number) if ask == state.asks and state.needs and not state.granted:
             if state.queued is None or state.queued.number < number:
                 turn.change(queued=fact)
-
-
-def _granted(turn: _Turn) -> None:
-    """A yes that comes when it is not wanted any more is given back, so that nothing is held for nobody."""
-    state = turn.state
-    if state.needs:
-        turn.change(granted=True, queued=None)
-    else:
-        turn.out.append(Send(admission.ENTITY, Returned(asker=turn.entity, ask=state.asks, gone=not state.place)))
 
 
 # --- stages: each says whether it went on to another ------------------------------------------------------------------

@@ -54,13 +54,12 @@ def begin(draft: Draft, candidate: Attempt) -> int:
 
 
 def told_granted(draft: Draft, fact: Granted) -> None:
-    """Admission's yes. One that nobody waits for any more is given back, so that nothing is held for nobody."""
-    candidate, rollout = draft.life.candidate, draft.life.rollout
-    if candidate and candidate.admission and candidate.admission.ask == fact.ask:
-        if not candidate.admission.returned:
-            draft.set(candidate=replace(candidate, admission=replace(candidate.admission, granted=True, reasons=())))
-    elif rollout is None or rollout.lease != fact.ask:
-        draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=fact.ask, gone=True)))
+    """Admission's yes. One that nobody waits for any more was begun with, or given back when its attempt ended: saying so again
+    could overtake the beginning, and undo what that spends of a budget.
+    """
+    candidate = draft.life.candidate
+    if candidate and candidate.admission and candidate.admission.ask == fact.ask and not candidate.admission.returned:
+        draft.set(candidate=replace(candidate, admission=replace(candidate.admission, granted=True, reasons=())))
 
 
 def told_queued(draft: Draft, fact: Queued) -> None:

@@ -126,7 +126,7 @@ def _stays(draft: Draft, candidate: Attempt) -> bool:
     pending = _first_runs(candidate)
     if reasons:
         return bool(pending) and all(reason.gate in pending for reason in reasons)
-    return bool(candidate.gates) and _at_the_door(candidate) and not _kept_waiting(draft, candidate)
+    return _was_checked(draft.rules) and _at_the_door(candidate) and not _kept_waiting(draft, candidate)
 
 
 def _ended_now(draft: Draft, candidate: Attempt) -> bool:
@@ -142,6 +142,11 @@ def _reasons(draft: Draft, candidate: Attempt) -> list[Reason]:
 
 def _kept_waiting(draft: Draft, candidate: Attempt) -> bool:
     return any(standing(draft.rules, draft.life, draft.kept(candidate.release), draft.now))
+
+
+def _was_checked(policy: Policy) -> bool:
+    """Whether an attempt that has come to admission's door has checks behind it, which the next one would have to wait for."""
+    return any(_ORDER[use.phase] < _ORDER[Phase.DEPLOYMENT] for use in policy.checks)
 
 
 def _at_the_door(candidate: Attempt) -> bool:
