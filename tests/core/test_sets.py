@@ -230,6 +230,25 @@ def test_what_was_granted_is_given_back_when_a_member_says_no_and_asked_for_anew
     assert asked.ask == 2
 
 
+def test_who_had_left_when_the_set_went_takes_no_part_though_it_comes_back():
+    both = Set().vote("left", B).vote("ready", A).vote("locked", A)
+    assert (both.stage, both.status.went, both.status.start) == ("going", (A,), (A,))
+    assert both.vote("waiting", B).stage == "going"
+    assert both.vote("passed", A).stage == "finalizing"
+    assert both.vote("ended", A).stage == "ended"
+
+
+def test_who_leaves_on_the_way_takes_no_part_any_more_though_it_comes_back():
+    both = Set().gone().vote("left", B).vote("out", B)
+    assert (both.stage, both.status.went) == ("going", (A,))
+    assert both.vote("failed", A).stage == "going-back"
+
+
+def test_a_set_that_everybody_leaves_on_the_way_has_ended():
+    assert Set().gone().vote("left").stage == "ended"
+    assert Set().vote("ready").vote("left").stage == "ended"
+
+
 def test_a_grant_that_comes_too_late_was_given_back_before():
     both = Set().vote("ready", needs=(LEASE,)).vote("waiting", A)
     assert both.out == [Returned(asker=SET, ask=1)]
@@ -277,6 +296,8 @@ class Member(Instance):
 
     def says(self, stage: str, *, start: tuple[str, ...] = (NAME,), epoch: int = 1, number: int = 0, **more: Any) -> Member:
         self.told = number or self.told + 1
+        if stage in {"going", "finalizing"}:
+            more.setdefault("went", (NAME, B))
         self.tell(SetStatus(set=SET, number=self.told, epoch=epoch, stage=stage, start=start, **more))
         return self
 
@@ -293,6 +314,14 @@ def test_it_says_that_it_is_ready_and_waits_for_the_others():
     web = Member().member().says("gathering", waiting={B: "waits at alerts"})
     assert (web.vote_given, web.target) == ("ready", "")
     assert web.waits_for("moves together with b: waits at alerts")
+
+
+def test_it_starts_by_itself_after_its_set_that_went_without_it():
+    web = Member().member().says("going", start=(B,), went=(B,), waiting={B: "is being rolled out"})
+    assert (web.target, web.life.candidate.committed) == ("", False)
+    assert web.waits_for("its set went without it, and it starts after b: is being rolled out")
+    assert web.says("finalizing", start=(), went=(B,)).target == ""
+    assert web.says("ended").target == "1.1"
 
 
 def test_a_time_that_its_set_waited_for_is_not_waited_for_once_it_is_over():

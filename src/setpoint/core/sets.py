@@ -41,6 +41,8 @@ NEVER = THERE | {"out"}
 MOVED = frozenset({"begun", "passed", "failed", "stuck"})
 UNDER_WAY = frozenset({"ready", "locked", "begun", "passed", *THERE})
 """Whoever says anything else while the set goes has failed."""
+GONE = frozenset({"going", "finalizing"})
+"""Stages in which only those that went count."""
 
 
 class SetState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -56,6 +58,8 @@ class SetState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     reason: str = ""
     began: bool = False
     """It was told to go since it gathered."""
+    went: tuple[str, ...] = ()
+    """Members that it was told to go for: who had left, or was there already, takes no part, even if it comes back meanwhile."""
     failed: tuple[str, ...] = ()
     """Members that had failed already when this gathering began."""
     asks: int = 0
@@ -147,11 +151,13 @@ def _preparing(turn: _Turn) -> bool:
     members = turn.state.members
     if _failed(turn, _vetoed_since(turn)):
         return True
+    if turn.states() <= THERE:
+        return _end(turn)
     if all(_stands(turn, member, {"locked"}) for member in members):
         if turn.state.needs:
             turn.out.append(Send(admission.ENTITY, Began(asker=turn.entity, ask=turn.state.asks)))
-        turn.change(stage="going", began=True)
-        turn.record(f"{_names(members)} start together")
+        turn.change(stage="going", began=True, went=tuple(member for member in members if turn.say(member) not in THERE))
+        turn.record(f"{_names(turn.state.went)} start together")
         return True
     if all(_stands(turn, member, {"ready", "locked"}) for member in members):
         return False
@@ -161,17 +167,21 @@ def _preparing(turn: _Turn) -> bool:
 
 
 def _going(turn: _Turn) -> bool:
-    if _failed(turn, next((member for member in turn.state.members if turn.say(member) not in UNDER_WAY), "")):
+    went = tuple(member for member in turn.state.went if turn.say(member) not in THERE)
+    if not went:
+        return _end(turn)
+    turn.change(went=went)
+    if _failed(turn, next((member for member in went if turn.say(member) not in UNDER_WAY), "")):
         return True
-    if turn.states() <= {"passed", *THERE}:
+    if all(turn.say(member) == "passed" for member in went):
         turn.change(stage="finalizing")
-        turn.record(f"{_names(turn.state.members)} have passed")
+        turn.record(f"{_names(went)} have passed")
         return True
     return False
 
 
 def _finalizing(turn: _Turn) -> bool:
-    return not turn.states() & MOVED and _end(turn)
+    return not any(turn.say(member) in MOVED for member in turn.state.went) and _end(turn)
 
 
 def _going_back(turn: _Turn) -> bool:
@@ -183,7 +193,8 @@ def _going_back(turn: _Turn) -> bool:
     if late:
         return False
     failed = tuple(member for member in turn.state.members if turn.say(member) == "vetoed")
-    turn.change(stage="gathering", epoch=epoch + 1, reason="", failed=failed, began=False, rounds=turn.state.rounds + 1)
+    rounds = turn.state.rounds + 1
+    turn.change(stage="gathering", epoch=epoch + 1, reason="", failed=failed, began=False, went=(), rounds=rounds)
     return True
 
 
@@ -314,6 +325,7 @@ def _status(turn: _Turn) -> SetStatus:
         epoch=state.epoch,
         stage=state.stage,
         start=_may_start(turn) if state.stage == "going" else (),
+        went=state.went if state.stage in GONE else (),
         level=min(_level(votes.get(member)) for member in state.members) if open_still else 2,
         reason=state.reason,
         out=_out(turn) if open_still else "",
@@ -329,10 +341,10 @@ def _out(turn: _Turn) -> str:
 
 
 def _may_start(turn: _Turn) -> tuple[str, ...]:
-    """Members all of whose predecessors have passed."""
-    through = {"passed", *THERE}
+    """Of those that go, members all of whose predecessors have passed."""
     state = turn.state
-    return tuple(member for member in state.members if all(turn.say(other) in through for other in state.after.get(member, ())))
+    late = {member for member in state.went if turn.say(member) != "passed"}
+    return tuple(member for member in state.went if late.isdisjoint(state.after.get(member, ())))
 
 
 def _level(vote: SetVote | None) -> int:
@@ -357,7 +369,7 @@ def _waiting(turn: _Turn) -> dict[str, str]:
     if state.stage == "ended":
         return {}
     done = _DONE[state.stage] | THERE
-    late = [member for member in state.members if turn.say(member) not in done]
+    late = [member for member in (state.went if state.stage in GONE else state.members) if turn.say(member) not in done]
     return {member: state.votes[member].reason if member in state.votes else "" for member in late[:SHOWN]}
 
 

@@ -50,6 +50,8 @@ class SetStatus(Fact, frozen=True, gc=False):
     ``finalizing`` (all have passed), ``going-back`` (one failed) or ``ended``."""
     start: tuple[str, ...] = ()
     """Members that may start by now, in stage ``going``."""
+    went: tuple[str, ...] = ()
+    """Members that it was told to go for, in stages ``going`` and ``finalizing``: any other starts when the set has ended."""
     level: int = 0
     """How ready the release is at every member: 1, what it is ordered after is met; 2, its approvals are complete as well."""
     reason: str = ""

@@ -36,7 +36,7 @@ def told(draft: Draft, fact: SetStatus) -> None:
     heard = known is not None and known.stage == fact.stage and known.epoch == fact.epoch
     if fact.stage == "going-back" and not heard:
         _go_back(draft, offer, fact.reason)
-    elif fact.stage == "going":
+    elif fact.stage == "going" and draft.instance in fact.went:
         _commit(draft, offer)
 
 

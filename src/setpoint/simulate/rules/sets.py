@@ -23,6 +23,8 @@ class Votes(Notes):
     passed: set[str] = field(default_factory=set)
     """Sets of which this member's present or last rollout has passed."""
     last: dict[str, str] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
+    """Sets that it told once that nothing is to be waited for from it; one that heard that goes without it."""
 
     def write_down(self, step: Step) -> None:
         """Every vote given in this turn."""
@@ -32,6 +34,8 @@ class Votes(Notes):
 
     def _voted(self, entity: str, vote: SetVote) -> None:
         self.last[entity] = vote.state
+        if vote.state in THERE:
+            self.away.add(entity)
         if vote.state == "locked":
             self.locked[entity] = vote.epoch
         if vote.state == "passed":
@@ -66,7 +70,7 @@ def started_together(step: Step) -> Iterator[Complaint]:
     if not mine:
         yield f"started without having been locked in {entity}"
     for member, votes in _members(step, entity):
-        if votes.locked.get(entity) != mine and votes.last.get(entity) not in THERE:
+        if votes.locked.get(entity) != mine and entity not in votes.away:
             yield f"started in epoch {mine} of {entity}, in which {member} was not locked: {votes.last.get(entity)}"
 
 
@@ -81,7 +85,7 @@ def started_in_order(step: Step) -> Iterator[Complaint]:
         return
     for member, votes in _members(step, entity):
         first = member in state.after.get(step.instance, ())
-        if first and entity not in votes.passed and votes.last.get(entity) not in THERE:
+        if first and entity not in votes.passed and entity not in votes.away:
             yield f"started before {member}, which it comes after, had passed"
 
 
@@ -99,14 +103,8 @@ def finalized_together(step: Step) -> Iterator[Complaint]:
     if isinstance(state, SetState) and state.stage != "finalizing":
         yield f"finalized {offer.version.name} while {offer.set} is {state.stage}"
     for member, votes in _members(step, offer.set):
-        if offer.set not in votes.passed and votes.last.get(offer.set) not in {
-            *THERE,
-            "out",
-            "gone",
-            "vetoed",
-            "failed",
-            "stuck",
-        }:
+        stopped = votes.last.get(offer.set) in {"out", "gone", "vetoed", "failed", "stuck"}
+        if offer.set not in votes.passed and not stopped and offer.set not in votes.away:
             yield f"finalized {offer.version.name} before {member} had passed: {votes.last.get(offer.set)}"
 
 
