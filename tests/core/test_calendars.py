@@ -445,6 +445,7 @@ def test_the_answer_holds_until_the_very_instant_named(calendar, timezone, now, 
 @settings(deadline=None)
 @given(WINDOWS, ZONES, INSTANTS, st.integers(1, 400 * DAY))
 @example(Window(every="month", length=(0, 0), starting="2025-01-31T02:30"), BERLIN, at("2026-10-01"), 400 * DAY)
+@example(Window(every="year"), BERLIN, at("2025-06-01"), 1)
 def test_occurrences_are_sorted_and_disjoint_and_do_not_depend_on_where_one_looks(window, timezone, start, span):
     found = occurrences(window, timezone, start, start + span)
     assert all(first < last for first, last in found)

@@ -105,7 +105,8 @@ def _touching(window: Window, timezone: str, start: Instant, end: Instant) -> It
 
 def _reach(window: Window) -> int:
     """How many chunks back an occurrence may have started that still lasts."""
-    return min(window.length[0] * DAY + window.length[1], _LONGEST) // CHUNK + 1
+    lasts = window.length[0] * DAY + window.length[1] or _LONGEST_DAYS.get(window.every, 1) * DAY
+    return min(lasts, _LONGEST) // CHUNK + 1
 
 
 @lru_cache(maxsize=4096)
