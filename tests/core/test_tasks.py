@@ -494,6 +494,14 @@ def test_what_is_newer_than_it_rolls_back_to_what_came_with_it():
     assert prod.applied("the image is gone", terminal=True).target == "1.1"
 
 
+def test_a_person_who_says_once_more_to_go_back_is_heard_though_it_goes_back_already():
+    """What was told in between, even of an old start, bars nothing any more."""
+    prod = irreversible().roll_back()
+    run = TaskStatus(task=next(iter(prod.runs_of_tasks)), number=99, state=TaskStage.SUCCEEDED, irreversible=True)
+    assert prod.tell(run).life.irreversible.release == 2
+    assert prod.roll_back().life.irreversible is None
+
+
 def test_an_irreversible_task_that_is_about_to_start_counts_as_started():
     prod = with_tasks(a_task("cut-over", Phase.DEPLOYMENT, irreversible=True)).offer(2, "1.1").applied()
     prod.observed("1.1")

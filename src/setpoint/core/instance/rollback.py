@@ -135,6 +135,8 @@ def _interrupt(draft: Draft, rollout: Rollout, fact: RolledBack, reason: str) ->
         if fact.offer and to != rollout.to:
             again = Rollout(rollout.attempt, to, draft.now, back=True, by_hand=True, failure=reason, lease=rollout.lease)
             _head_back(draft, again)
+        else:
+            tasks.forget_barrier(draft, rollout.to)
         return
     if to and to != rollout.attempt.release and (fact.offer or not too_old(draft.kept(rollout.attempt.release), draft.kept(to))):
         go_back(draft, rollout, reason, to, by_hand=fact.offer is not None)

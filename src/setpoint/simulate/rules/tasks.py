@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.calendars import opening
-from setpoint.core.facts import Fact, Removed, TaskFinished, TaskRetried, TaskStatus, TaskWanted
+from setpoint.core.facts import Fact, Removed, RolledBack, TaskFinished, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.gates.task import run_of
 from setpoint.core.instance.state import Attempt, Life, offer_of
@@ -25,11 +25,16 @@ class Undone(Notes):
 
     def __init__(self) -> None:
         self.barrier = 0
+        self._by_hand = False
+        self._heard: set[str] = set()
 
     def take(self, fact: Fact) -> None:
-        """Told of one that somebody else started."""
+        """Told of one that somebody else started, or to go back: by the same word only once."""
         if isinstance(fact, TaskStatus) and fact.irreversible:
             self.barrier = max(self.barrier, release_of(fact.task))
+        if isinstance(fact, RolledBack):
+            self._by_hand |= fact.id not in self._heard
+            self._heard.add(fact.id)
 
     def write_down(self, step: Step) -> None:
         """It began; or a person brought something older here."""
@@ -37,8 +42,9 @@ class Undone(Notes):
             if wanted.definition.irreversible:
                 self.barrier = max(self.barrier, release_of(entity))
         rollout = step.after.life.rollout
-        if step.by_hand() and rollout and rollout.back and rollout.to < self.barrier:
+        if self._by_hand and rollout and rollout.back and rollout.to < self.barrier:
             self.barrier = 0
+        self._by_hand = False
         if any(event.release < self.barrier for event in step.events("finalized")):
             self.barrier = 0
 
