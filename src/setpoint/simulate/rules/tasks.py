@@ -193,7 +193,7 @@ def committed(step: Step) -> Iterator[Complaint]:
         old.release in step.ledger.cancelled
         or _bad(step, old)
         or life.pin not in {0, old.release}
-        or any(veto.release == old.release for veto in life.vetoes)
+        or any(veto.release == old.release or (offer and veto.version == offer.version) for veto in life.vetoes)
         or any(offer.urgent and offer.release != old.release for offer in life.offers)
     )
     finalized = any(event.release == old.release for event in step.events("finalized"))
