@@ -42,6 +42,24 @@ def test_a_release_that_is_skipped_leaves_the_train_at_once_though_its_check_run
     assert prod.skip(1, "release").wanted == "2.0"
 
 
+def refused_and_passed_by_a_pin(*, urgent: bool) -> Instance:
+    prod = train().with_good(1, "1.0").offer(2, "2.0", urgent=urgent).offer(3, "3.0")
+    return prod.applied("refused", terminal=True).comes_up("1.0").pin(3, "3.0")
+
+
+def test_a_train_does_not_go_back_to_what_failed_once_a_pin_has_finalized_something_newer():
+    prod = refused_and_passed_by_a_pin(urgent=False).comes_up("3.0").unpin().retry(2)
+    assert (prod.good, prod.target, prod.wanted, prod.condition) == ("3.0", "3.0", "", "converged")
+
+
+def test_an_urgent_release_does_not_take_over_from_a_newer_one_that_was_pinned():
+    prod = refused_and_passed_by_a_pin(urgent=True).unpin().retry(2)
+    assert (prod.target, prod.wanted) == ("3.0", "2.0")
+    assert prod.waits_for("waits until 3.0, which is being rolled out, is through")
+    prod.comes_up("3.0")
+    assert (prod.good, prod.wanted) == ("3.0", "")
+
+
 def test_a_stopped_train_goes_on_by_retry_or_cancel():
     prod = train().with_good(1, "1.0").offer(2, "2.0").offer(3, "3.0").applied("refused", terminal=True).comes_up("1.0")
     assert prod.retry(2).target == "2.0"

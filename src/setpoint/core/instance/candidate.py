@@ -327,10 +327,14 @@ def kept_off(policy: Policy, life: Life, *, committed: bool) -> Iterator[Reason]
 
 
 def _goes_first(policy: Policy, life: Life, under_way: Rollout, offer: Offer, now: Instant) -> bool:
-    """A rollback goes first until it fails; a rollout, until it does badly or the candidate is urgent."""
+    """A rollback goes first until it fails; a rollout, until it does badly or the candidate is urgent – and not older than what
+    a pin has brought under way.
+    """
     if under_way.back:
         return not under_way.stuck
-    return not offer.urgent and (under_way.passed or not rollout.failing(policy, life, under_way, now))
+    forward = life.candidate is not None and life.candidate.kind is Kind.FORWARD
+    urgent = offer.urgent and not (forward and offer.release < under_way.attempt.release)
+    return not urgent and (under_way.passed or not rollout.failing(policy, life, under_way, now))
 
 
 def stops(life: Life, *, under_way: bool = False) -> Iterator[Reason]:

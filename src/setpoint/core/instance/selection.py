@@ -124,8 +124,10 @@ def next_in_train(policy: Policy, life: Life) -> Offer | None:
 
 
 def _aboard(life: Life, offer: Offer) -> bool:
-    """Newer than all that was begun here, or begun last and never finalized: the train does not leave it behind."""
-    return offer.release > floor(life) or (offer.release == life.frontier and offer.release not in life.goods)
+    """Newer than all that was begun here, or begun last and never finalized: the train does not leave it behind, unless a pin
+    has finalized something newer.
+    """
+    return offer.release > floor(life) or (offer.release == life.frontier > life.good and offer.release not in life.goods)
 
 
 def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
