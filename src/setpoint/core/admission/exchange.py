@@ -5,7 +5,7 @@ from __future__ import annotations
 from setpoint.core.admission import waves
 from setpoint.core.admission.draft import Draft
 from setpoint.core.admission.state import BEGUN, BUDGET, GRANTED, RETURNED, Place, Spent, occurrence_key
-from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Returned
+from setpoint.core.facts import AskAdmission, Began, Ended, Returned
 from setpoint.model.time import DAY
 
 KEPT_BUDGETS = 7 * DAY
@@ -15,8 +15,7 @@ KEPT_BUDGETS = 7 * DAY
 def ask(draft: Draft, fact: AskAdmission) -> None:
     """An attempt asks for the first time, or anew: what it had and heard of an earlier asking is over, its order is kept."""
     if fact.ask <= draft.heard(fact.asker):
-        _answer_again(draft, fact)
-        return
+        return  # it comes late, or once more: what was granted has been told
     draft.hear(fact.asker, fact.ask)
     number = waves.number_of(fact)
     for place in draft.overtaken(fact.asker, fact.attempt):
@@ -27,12 +26,6 @@ def ask(draft: Draft, fact: AskAdmission) -> None:
         return
     kept = draft.withdraw(known)
     draft.enqueue(draft.change(kept, ask=fact.ask, needs=fact.needs, members=fact.members, told=0, said=0), number)
-
-
-def _answer_again(draft: Draft, fact: AskAdmission) -> None:
-    place = draft.place(fact.asker, fact.ask)
-    if place is not None and place.stage == GRANTED:
-        draft.send(fact.asker, Granted(ask=fact.ask))
 
 
 def give_back(draft: Draft, fact: Returned) -> None:
