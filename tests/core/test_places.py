@@ -29,6 +29,16 @@ def test_an_asking_that_comes_again_is_not_answered_again():
     assert office.begins("ann").tell(asking).sent == []
 
 
+def test_an_asking_that_was_given_up_before_it_came_ends_what_its_attempt_asked_for_before():
+    office = Office().ask("ann", "x")
+    assert office.granted == ["ann"]
+    second = office.asking("ann", "y", again=True)
+    office.returns("ann", gone=True)
+    assert office.holders("x") == ["ann"]
+    assert office.tell(second).holders("x") == []
+    assert office.remembered.places == {}
+
+
 def test_a_word_about_an_asking_that_nobody_heard_of_counts_when_that_comes():
     office = Office()
     first = office.asking("ann", "x")

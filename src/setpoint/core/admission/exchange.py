@@ -15,6 +15,7 @@ KEPT_BUDGETS = 7 * DAY
 def ask(draft: Draft, fact: AskAdmission) -> None:
     """An attempt asks for the first time, or anew: what it had and heard of an earlier asking is over, its order is kept."""
     if fact.ask <= draft.heard(fact.asker):
+        _give_up_before(draft, fact)
         return  # it comes late, or once more: what was granted has been told
     draft.hear(fact.asker, fact.ask)
     number = waves.number_of(fact)
@@ -26,6 +27,13 @@ def ask(draft: Draft, fact: AskAdmission) -> None:
         return
     kept = draft.withdraw(known)
     draft.enqueue(draft.change(kept, ask=fact.ask, needs=fact.needs, members=fact.members, told=0, said=0), number)
+
+
+def _give_up_before(draft: Draft, fact: AskAdmission) -> None:
+    """It was given up before it came; so is what the same attempt had asked for before, and cannot begin with any more."""
+    known = draft.asking(fact.asker, fact.attempt)
+    if known is not None and known.ask < fact.ask:
+        draft.drop(known)
 
 
 def give_back(draft: Draft, fact: Returned) -> None:
