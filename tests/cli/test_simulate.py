@@ -57,7 +57,7 @@ def test_one_that_is_stopped_tells_what_it_has(terminal: Terminal, sent: signal.
     running = terminal.start("simulate", "--seeds", "0..100000", "--jobs", "2")
     wait_until(lambda: len(descendants(running.pid)) >= 2, 30, "no world was begun")
     running.send_signal(sent)
-    told, _ = running.communicate(timeout=30)
+    told, _ = running.communicate(timeout=120)
     assert "(interrupted)" in told
     assert running.returncode == Code.OK
     assert not descendants(os.getpid())
