@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.core.dsl import START, Instance, after, approval, check, hours, version
+from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.instance.explain import explain
 from setpoint.model.calendars import Calendar, Window
-from setpoint.model.policy import Accepts, Cadence, Drift, Ordering, Strategy
+from setpoint.model.policy import Accepts, Cadence, Drift, Ordering, Phase, Strategy
 from setpoint.model.time import HOUR
 
 A, B = "app/web@a", "app/web@b"
 
 
+TENANTS = Ordering("tenants", (A, B), ("tenants",), members=(A, B))
+DECLINED = {1: "its cadence admits nothing now"}
+
+
 def group(**more) -> Instance:
-    return Instance(orderings=(Ordering("tenants", (A, B), ("tenants",), members=(A, B), **more),)).offer(1, "1.0")
+    return Instance(orderings=(replace(TENANTS, **more),)).offer(1, "1.0")
+
+
+def migrating(*, without: tuple[str, ...] = ("b",), **more) -> WithTasks:
+    """Its migration runs: it was let through though these do not take it."""
+    prod = WithTasks(orderings=(replace(TENANTS, **more),), tasks=(a_task(),)).offer(1, "1.0")
+    for channel in ("a", "b"):
+        if channel in without:
+            prod.neighbour(channel, declined=DECLINED)
+        else:
+            prod.neighbour(channel, "1.0")
+    return prod
 
 
 def test_a_member_that_does_not_take_the_version_does_not_count():
@@ -59,6 +76,30 @@ def test_a_member_that_finalized_it_counts_whatever_it_declines_now():
 
 def test_a_member_that_went_on_without_it_does_not_count():
     assert group().neighbour("a", "1.0").neighbour("b", frontier=2).target == "1.0"
+
+
+def test_a_member_that_takes_it_up_later_holds_what_only_waits():
+    prod = (
+        group().configure(calendars=(hours(9, 17),), orderings=(TENANTS,)).neighbour("a", "1.0").neighbour("b", declined=DECLINED)
+    )
+    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+    assert prod.neighbour("b").waits_for("tenants has not finalized 1.0 yet")
+
+
+def test_a_member_that_takes_it_up_later_does_not_hold_what_is_under_way():
+    prod = migrating().neighbour("b")
+    assert prod.life.candidate.committed
+    assert prod.succeeds().target == "1.0"
+
+
+def test_nor_does_it_where_nobody_takes_it_any_more():
+    prod = migrating(allow_empty=True, without=("a", "b")).neighbour("a").neighbour("b", frontier=2)
+    assert prod.succeeds().target == "1.0"
+
+
+def test_a_member_that_takes_it_up_later_and_fails_holds_what_is_under_way():
+    prod = migrating().neighbour("b", rolled_back=(1,)).succeeds()
+    assert (prod.target, prod.waits_for("b rolled 1.0 back")) == ("", True)
 
 
 def test_where_nobody_takes_it_it_waits_and_says_so():

@@ -29,7 +29,7 @@ from setpoint.core.instructions import Send
 from setpoint.core.sets import SetState
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.people import By
-from setpoint.model.policy import CalendarUse, Phase, Strategy
+from setpoint.model.policy import CalendarUse, Ordering, Phase, Strategy
 from setpoint.model.reasons import Reason
 from setpoint.model.time import DAY, HOUR, MINUTE
 
@@ -371,6 +371,14 @@ def test_a_pause_is_no_no_once_it_is_locked_and_its_set_goes():
     web = Member().member().says("preparing").says("going", start=(B,))
     paused(web)
     assert (web.vote_given, web.target) == ("locked", "")
+
+
+def test_who_takes_a_release_up_later_is_no_no_once_its_set_goes():
+    tenants = Ordering("tenants", ("app/web@a",), members=("app/web@a",), allow_empty=True)
+    web = Member(orderings=(tenants,)).neighbour("a", declined={2: "its cadence admits nothing now"}).member().says("preparing")
+    web.says("going", start=(B,)).neighbour("a")
+    assert (web.vote_given, web.target) == ("locked", "")
+    assert web.says("going", start=(B, NAME)).target == "1.1"
 
 
 def test_it_starts_after_those_that_it_comes_after():

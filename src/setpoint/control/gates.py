@@ -87,12 +87,13 @@ def views(state: InstanceState, attempt: Attempt, offer: Offer, now: Instant) ->
 
 def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> Iterator[GateView]:
     limits = list(core.limits(policy, life, offer, attempt, now))
+    times = list((core.pauses if attempt.committed else core.times)(policy, life, offer, now))
     kinds: tuple[tuple[str, Phase, list[str], list[Reason]], ...] = (
         (
             "ordering",
             Phase.PRE_APPROVAL,
             _names(policy.orderings, policy, life, offer),
-            list(core.orderings(policy, life, offer, now)),
+            list(core.orderings(policy, life, offer, now, committed=attempt.committed)),
         ),
         (
             "ordering",
@@ -110,9 +111,9 @@ def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: I
             "calendar",
             Phase.PRE_DEPLOYMENT,
             _names(policy.calendars, policy, life, offer),
-            list(core.times(policy, life, offer, now)),
+            times,
         ),
-        ("cadence", Phase.PRE_DEPLOYMENT, ["cadence"] if policy.cadence else [], list(core.times(policy, life, offer, now))),
+        ("cadence", Phase.PRE_DEPLOYMENT, ["cadence"] if policy.cadence else [], times),
         ("lease", Phase.PRE_DEPLOYMENT, _names(policy.limits, policy, life, offer), limits),
         ("wave", Phase.PRE_DEPLOYMENT, [core.WAVE] if core.waits_for_waves(policy, life, offer) else [], limits),
     )

@@ -272,7 +272,7 @@ def _missing_phase(reasons: list[Reason], candidate: Attempt) -> Phase | None:
 
 def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:
     """Everything that holds the candidate in its phase, and standing conditions of phases left that hold no more."""
-    yield from gates.earlier(policy, life, offer, now)
+    yield from gates.earlier(policy, life, offer, now, committed=candidate.committed)
     if candidate.phase is not Phase.PRE_APPROVAL:
         yield from gates.approvals(policy, life, offer, candidate.change, now)
     if candidate.phase is Phase.PRE_DEPLOYMENT:

@@ -29,11 +29,14 @@ class Told(Notes):
                 self.last[fact.instance] = fact
 
     def declines(self, instance: str, offer: Offer) -> bool:
-        """Whether a member of a group does not take a release, so that it does not count."""
+        """Whether an instance does not take a release."""
         known = self.last.get(instance)
-        if known is None or offer.release in known.rolled_back or offer.version in known.revoked:
-            return False
-        return offer.release in known.declined or offer.release < known.frontier
+        return known is not None and (offer.release in known.declined or offer.release < known.frontier)
+
+    def failed(self, instance: str, offer: Offer) -> bool:
+        """Whether an instance went back from a release."""
+        known = self.last.get(instance)
+        return known is not None and (offer.release in known.rolled_back or offer.version in known.revoked)
 
 
 NOTES.append(Told)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from setpoint.core.facts import SetVote
 from setpoint.core.instance.facts_of import applies
-from setpoint.model.policy import Ordering
+from setpoint.core.instance.sets import release_of
+from setpoint.core.instance.state import Attempt, offer_of
+from setpoint.core.instructions import Send
+from setpoint.model.policy import Ordering, Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.beside import Told
@@ -15,23 +19,58 @@ from setpoint.simulate.step import Step
 
 @rule("ordered")
 def ordered(step: Step) -> Iterator[Complaint]:
-    """The earlier channels had finalized the version, for the soak, as far as this one was told, unless that was skipped."""
-    if step.forward is None:
-        return
-    _, offer, policy = step.forward
-    for ordering in policy.orderings:
-        if applies(ordering.when, policy, step.before.life, offer) and not step.skipped(offer.release, ordering.name):
-            step.saw("ordered")
-            yield from _ordered(step, ordering, offer)
+    """The earlier channels had finalized the version, for the soak, as far as this one was told, unless that was skipped: when an
+    attempt comes under way – its first task starts, or it tells its set that it is locked – and when target moves.
+    """
+    for offer, policy, committed in _moments(step):
+        for ordering in policy.orderings:
+            if applies(ordering.when, policy, step.before.life, offer) and not step.skipped(offer.release, ordering.name):
+                step.saw("ordered")
+                yield from _ordered(step, ordering, offer, committed=committed)
 
 
-def _ordered(step: Step, ordering: Ordering, offer: Offer) -> Iterator[Complaint]:
+def _moments(step: Step) -> Iterator[tuple[Offer, Policy, bool]]:
+    """(offer, policy, whether it was under way before)"""
+    if step.forward:
+        attempt, offer, policy = step.forward
+        yield offer, policy, attempt.committed
+    candidate, policy_now = step.after.life.candidate, step.after.policy
+    offer_now = candidate and offer_of(step.after.life, candidate.release)
+    if candidate and offer_now and policy_now and not _was_under_way(step, candidate) and _comes_under_way(step, candidate):
+        yield offer_now, policy_now, False
+
+
+def _was_under_way(step: Step, candidate: Attempt) -> bool:
+    before = step.before.life.candidate
+    return before is not None and before.number == candidate.number and before.committed
+
+
+def _comes_under_way(step: Step, candidate: Attempt) -> bool:
+    locked = any(
+        isinstance(send.fact, SetVote) and send.fact.state == "locked" and release_of(send.to) == candidate.release
+        for send in step.turn.decision.instructions
+        if isinstance(send, Send)
+    )
+    return locked or (candidate.committed and candidate.phase is Phase.PRE_DEPLOYMENT and _starts_a_task(step, candidate))
+
+
+def _starts_a_task(step: Step, candidate: Attempt) -> bool:
+    before = step.before.life.candidate
+    known = before.tasks if before and before.number == candidate.number else {}
+    return any(entity not in known for entity in candidate.tasks)
+
+
+def _ordered(step: Step, ordering: Ordering, offer: Offer, *, committed: bool) -> Iterator[Complaint]:
     everybody = {name: step.ledger.told.get(name, {}).get(offer.version) for name in ordering.instances}
     notes = step.ledger.of(Told)
-    absent = {name for name in ordering.members if everybody[name] is None and notes.declines(name, offer)}
+    absent = {
+        name
+        for name in ordering.members
+        if everybody[name] is None and not notes.failed(name, offer) and (committed or notes.declines(name, offer))
+    }
     told = [at for name, at in everybody.items() if name not in absent]
     need = min(ordering.need, len(told)) or len(told)
-    if not told and not ordering.allow_empty:
+    if not told and not ordering.allow_empty and not committed:
         yield f"{ordering.name}: nobody takes {offer.version.name}"
     if sum(at is not None for at in told) < need:
         yield f"{ordering.name}: was told of {told}, and needs {need} that finalized {offer.version.name}"

@@ -27,9 +27,9 @@ from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
 
-def earlier(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
+def earlier(policy: Policy, life: Life, offer: Offer, now: Instant, *, committed: bool = False) -> Iterator[Reason]:
     """Everything that an offer is ordered after: earlier channels, and other services here."""
-    yield from orderings(policy, life, offer, now)
+    yield from orderings(policy, life, offer, now, committed=committed)
     yield from services(policy, life, offer, now)
 
 

@@ -16,19 +16,22 @@ _SHOWN = 5
 """So many channels are named in a sentence."""
 
 
-def orderings(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
-    """Earlier channels that have not finalized the version (for the soak), and are not skipped."""
+def orderings(policy: Policy, life: Life, offer: Offer, now: Instant, *, committed: bool = False) -> Iterator[Reason]:
+    """Earlier channels that have not finalized the version (for the soak), and are not skipped. What is ``committed`` has been
+    through once: a member of a group that takes the version only now does not hold it any more, one that fails at it does.
+    """
     for ordering in policy.orderings:
         if applies(ordering.when, policy, life, offer) and not skipped(life, offer.release, ordering.name):
-            reason = _ordering(ordering, life, offer, now)
+            reason = _ordering(ordering, life, offer, now, committed=committed)
             if reason:
                 yield reason
 
 
-def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant) -> Reason | None:
-    counting = _counting(ordering, life, offer)
+def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant, *, committed: bool) -> Reason | None:
+    counting = _counting(ordering, life, offer, committed=committed)
     if not counting:
-        return None if ordering.allow_empty or not ordering.instances else _nobody(ordering, life, offer)
+        may_be_empty = committed or ordering.allow_empty or not ordering.instances
+        return None if may_be_empty else _nobody(ordering, life, offer)
     met, soaking = 0, list[tuple[Instant, str]]()
     for instance in counting:
         finalized = finalized_at(life, instance, offer)
@@ -47,21 +50,30 @@ def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant) -> Rea
     return _wait(ordering, text, offer, guilty)
 
 
-def _counting(ordering: Ordering, life: Life, offer: Offer) -> list[str]:
-    """Members of a group that do not take the version do not count."""
+def _counting(ordering: Ordering, life: Life, offer: Offer, *, committed: bool) -> list[str]:
+    """Members of a group that do not take the version do not count; once it is ``committed``, only who is through or failed."""
     if not ordering.members:
         return list(ordering.instances)
     return [
         one
         for one in ordering.instances
-        if one not in ordering.members or finalized_at(life, one, offer) is not None or not _declines(life, one, offer)
+        if one not in ordering.members
+        or finalized_at(life, one, offer) is not None
+        or _failed(life, one, offer)
+        or not (committed or _declines(life, one, offer))
     ]
 
 
-def _declines(life: Life, instance: str, offer: Offer) -> str:
-    """Why a member does not take the release, though it neither finalized it nor failed at it; empty: it counts."""
+def _failed(life: Life, instance: str, offer: Offer) -> bool:
+    """Whether an earlier instance went back from this release or version."""
     neighbour = life.neighbours.get(instance)
-    if neighbour is None or offer.release in neighbour.rolled_back or offer.version in neighbour.revoked:
+    return neighbour is not None and (offer.release in neighbour.rolled_back or offer.version in neighbour.revoked)
+
+
+def _declines(life: Life, instance: str, offer: Offer) -> str:
+    """Why a member that has not finalized the release does not take it; empty: it does, or nothing is known of it."""
+    neighbour = life.neighbours.get(instance)
+    if neighbour is None:
         return ""
     return neighbour.declined.get(offer.release, "") or ("went on without it" if passed_over(life, instance, offer) else "")
 
@@ -99,11 +111,9 @@ def _upstream_story(ordering: Ordering, life: Life, offer: Offer, counting: list
     """The earlier instance that it is up to, and what is known of it."""
     for instance in counting:
         neighbour = life.neighbours.get(instance)
-        if neighbour is None:
-            continue
-        if offer.release in neighbour.rolled_back or offer.version in neighbour.revoked:
+        if _failed(life, instance, offer):
             return instance, f"{channel_of(instance)} rolled {offer.version.name} back"
-        if why := neighbour.declined.get(offer.release):
+        if neighbour and (why := neighbour.declined.get(offer.release)):
             return instance, f"{channel_of(instance)} has not finalized {offer.version.name}: {why}"
     lacking = next(one for one in counting if finalized_at(life, one, offer) is None)
     return lacking, f"{_names(ordering)} has not finalized {offer.version.name} yet"
