@@ -78,6 +78,6 @@ class Tasks:
         """When a run succeeded by itself; 0: it did not."""
         return next((one.ended for one in self.tries.get(entity, ()) if one.end is TaskEnd.SUCCEEDED), 0)
 
-    def began(self, entity: str) -> Instant | None:
-        """Since when a program of this run runs; None: none does."""
-        return next((began for operation, began in self.running.items() if operation.rpartition("/try/")[0] == entity), None)
+    def runs(self, entity: str) -> bool:
+        """Whether a program of this run runs."""
+        return any(operation.rpartition("/try/")[0] == entity for operation in self.running)

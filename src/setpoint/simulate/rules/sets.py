@@ -1,4 +1,4 @@
-"""Sets: members start together, are finalized together, and go back together. Told from the votes that members gave."""
+"""Sets: members start together, are finalized together, and go back together. Told by the votes that were given and heard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from setpoint.core.facts import RolledBack, SetVote
 from setpoint.core.instance.state import InstanceState, Kind, Rollout, offer_of
 from setpoint.core.instructions import Send
-from setpoint.core.sets import THERE, SetState
+from setpoint.core.sets import GONE, THERE, SetState
 from setpoint.model.release import Offer
 from setpoint.simulate.rules.base import Complaint, actor_rule, rule
 from setpoint.simulate.step import NOTES, Moment, Notes, Step
@@ -23,8 +23,6 @@ class Votes(Notes):
     passed: set[str] = field(default_factory=set)
     """Sets of which this member's present or last rollout has passed."""
     last: dict[str, str] = field(default_factory=dict)
-    away: set[str] = field(default_factory=set)
-    """Sets that it told once that nothing is to be waited for from it; one that heard that goes without it."""
 
     def write_down(self, step: Step) -> None:
         """Every vote given in this turn."""
@@ -34,8 +32,6 @@ class Votes(Notes):
 
     def _voted(self, entity: str, vote: SetVote) -> None:
         self.last[entity] = vote.state
-        if vote.state in THERE:
-            self.away.add(entity)
         if vote.state == "locked":
             self.locked[entity] = vote.epoch
         if vote.state == "passed":
@@ -47,12 +43,56 @@ class Votes(Notes):
 NOTES.append(Votes)
 
 
+@dataclass
+class Heard:
+    """What the sets of a world had heard of their members, and of whom nothing is waited for."""
+
+    votes: dict[str, dict[str, SetVote]] = field(default_factory=dict)
+    """Set -> member -> its vote of the highest number that was delivered."""
+    away: dict[str, set[str]] = field(default_factory=dict)
+    """Set -> members that had left, or were there already, when it went last, or that said so since: it goes without them."""
+
+    def take(self, entity: str, vote: SetVote) -> None:
+        """Write a delivered vote down."""
+        votes = self.votes.setdefault(entity, {})
+        if vote.member not in votes or votes[vote.member].number < vote.number:
+            votes[vote.member] = vote
+
+    def elsewhere(self, entity: str) -> set[str]:
+        """Members from which, as far as the set has heard, nothing is to be waited for."""
+        return {member for member, vote in self.votes.get(entity, {}).items() if vote.state in THERE}
+
+
+@actor_rule("gated", "set")
+def goes(moment: Moment) -> Iterator[Complaint]:
+    """A set goes once it has heard of each member that it is locked in this epoch, or takes no part."""
+    heard, entity, after = moment.net.shared(Heard), moment.turn.entity, moment.turn.decision.state
+    for fact in moment.turn.facts:
+        if isinstance(fact, SetVote):
+            heard.take(entity, fact)
+    assert isinstance(after, SetState)  # noqa: S101 - for the type checker: this is a set
+    before = moment.turn.before if isinstance(moment.turn.before, SetState) else SetState()
+    elsewhere = heard.elsewhere(entity)
+    if after.stage in GONE and before.stage not in GONE:
+        moment.saw("gated")
+        heard.away[entity] = elsewhere
+        for member in after.members:
+            vote = heard.votes.get(entity, {}).get(member)
+            if member not in elsewhere and not (vote and vote.state == "locked" and vote.epoch == after.epoch):
+                yield f"goes in epoch {after.epoch} although {member} is not locked: {vote and (vote.state, vote.epoch)}"
+    elif before.stage == "going":
+        heard.away[entity] |= elsewhere
+    if after.stage in GONE and set(after.went) != set(after.members) - heard.away[entity]:
+        yield f"goes with {after.went}, where {sorted(heard.away[entity])} take no part"
+
+
 def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
-    """The other members of a set and what they told it."""
+    """The other members of a set that take part and what they told it."""
     state = step.world.states.get(entity)
+    away = step.net.shared(Heard).away.get(entity, set())
     for member in state.members if isinstance(state, SetState) else ():
         ledger = step.net.ledgers.get(f"instance:{member}")
-        if member != step.instance:
+        if member != step.instance and member not in away:
             yield member, ledger.of(Votes) if ledger else Votes()
 
 
@@ -70,7 +110,7 @@ def started_together(step: Step) -> Iterator[Complaint]:
     if not mine:
         yield f"started without having been locked in {entity}"
     for member, votes in _members(step, entity):
-        if votes.locked.get(entity) != mine and entity not in votes.away:
+        if votes.locked.get(entity) != mine:
             yield f"started in epoch {mine} of {entity}, in which {member} was not locked: {votes.last.get(entity)}"
 
 
@@ -85,7 +125,7 @@ def started_in_order(step: Step) -> Iterator[Complaint]:
         return
     for member, votes in _members(step, entity):
         first = member in state.after.get(step.instance, ())
-        if first and entity not in votes.passed and entity not in votes.away:
+        if first and entity not in votes.passed:
             yield f"started before {member}, which it comes after, had passed"
 
 
@@ -104,7 +144,7 @@ def finalized_together(step: Step) -> Iterator[Complaint]:
         yield f"finalized {offer.version.name} while {offer.set} is {state.stage}"
     for member, votes in _members(step, offer.set):
         stopped = votes.last.get(offer.set) in {"out", "gone", "vetoed", "failed", "stuck"}
-        if offer.set not in votes.passed and not stopped and offer.set not in votes.away:
+        if offer.set not in votes.passed and not stopped:
             yield f"finalized {offer.version.name} before {member} had passed: {votes.last.get(offer.set)}"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from setpoint.core.calendars import opening
 from setpoint.core.facts import Fact, Removed, RolledBack, TaskFinished, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.gates.task import run_of
 from setpoint.core.instance.state import Attempt, Life, offer_of
-from setpoint.core.instructions import RunTask, Send
+from setpoint.core.instructions import Publish, RunTask, Send
 from setpoint.core.task import TaskState, release_of
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
@@ -52,6 +53,41 @@ class Undone(Notes):
 NOTES.append(Undone)
 
 
+class Runs(Notes):
+    """What an instance was told of the runs that it asked for."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, TaskStatus] = {}
+        self._asked: set[str] = set()
+        """Asked for, without an answer yet."""
+
+    def take(self, fact: Fact) -> None:
+        """The highest number counts."""
+        if isinstance(fact, TaskStatus) and (fact.task not in self._last or self._last[fact.task].number < fact.number):
+            self._last[fact.task] = fact
+            self._asked.discard(fact.task)
+
+    def write_down(self, step: Step) -> None:
+        """It asks for a run."""
+        self._asked.update(entity for entity, _ in _wanted(step))
+
+    def ended_before(self, entity: str, number: int) -> bool:
+        """Whether it was told last that nothing ran, by a status before this one, and has asked for nothing since."""
+        last = self._last.get(entity)
+        quiet = last is not None and last.state is not TaskStage.RUNNING and last.number < number
+        return quiet and entity not in self._asked
+
+
+NOTES.append(Runs)
+
+
+@dataclass
+class Announced:
+    """Of one world: the status by which the newest try of each run was announced."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
 def _wanted(step: Step) -> Iterator[tuple[str, TaskWanted]]:
     for given in step.turn.decision.instructions:
         if isinstance(given, Send) and isinstance(given.fact, TaskWanted):
@@ -70,6 +106,19 @@ def alone(moment: Moment) -> Iterator[Complaint]:
         moment.saw("one-at-a-time")
     if len(open_tries) > 1:
         yield f"{len(open_tries)} tries under way: {open_tries}"
+
+
+@actor_rule("explained", "task")
+def announced(moment: Moment) -> Iterator[Complaint]:
+    """A try that starts is announced in the same turn."""
+    given = moment.turn.decision.instructions
+    if any(isinstance(one, RunTask) for one in given):
+        moment.saw("explained")
+        said = [one.fact for one in given if isinstance(one, Publish) and isinstance(one.fact, TaskStatus)]
+        if not said or said[-1].state is not TaskStage.RUNNING:
+            yield "a try starts, and nobody is told"
+        else:
+            moment.net.shared(Announced).numbers[moment.turn.entity] = said[-1].number
 
 
 @actor_rule("once", "task")
@@ -160,9 +209,9 @@ def through(step: Step) -> Iterator[Complaint]:
 
 
 def _running(step: Step, entity: str) -> bool:
-    """Whether a program of this run runs; nobody who decides what was so before its start can know of it."""
-    began = step.world.tasks.began(entity)
-    return began is not None and began + step.world.skew <= step.now
+    """Whether a program of this run runs; who was told only of the end of the try before it cannot know."""
+    number = step.net.shared(Announced).numbers.get(entity, 0)
+    return step.world.tasks.runs(entity) and not step.ledger.of(Runs).ended_before(entity, number)
 
 
 def _missing(step: Step, policy: Policy, offer: Offer, attempt: Attempt, phase: Phase) -> Iterator[Complaint]:
