@@ -88,12 +88,6 @@ LATE = {"alerts": ((0, Outcome.BLOCKING), (3 * MINUTE, Outcome.PASSING))}
 
 WORLDS = (
     Small(
-        "ordering and soak",
-        (policy(STAGING), policy(PRODUCTION, orderings=after(5 * MINUTE))),
-        (release("1.0"), release("1.1"), release("1.2")),
-        faults=FAULTS,
-    ),
-    Small(
         "approval and rejection",
         (policy(PRODUCTION, approvals=(APPROVAL,)),),
         (release("1.0"), release("1.1")),
@@ -125,13 +119,6 @@ WORLDS = (
         (release("1.0"), release("1.1")),
         (RollBack(by="ann", instance=STAGING), RollBack(by="ann", instance=MIRROR), Resume(by="ann", instance=STAGING)),
         faults=("crash", "again"),
-    ),
-    Small(
-        "release train",
-        (policy(STAGING, strategy=Strategy.EVERY), policy(PRODUCTION, strategy=Strategy.EVERY, orderings=after())),
-        (release("1.0"), release("1.1", behaves=FAILS), release("1.2", urgent=True), release("1.3")),
-        (Retry(by="ann", instance=STAGING),),
-        faults=("crash",),
     ),
     Small(
         "mark bad, cancel",
@@ -208,4 +195,18 @@ WORLDS = (
         (Stop(by="ann", scope="scope:organization", lasts=MINUTE, in_flight="pause"), RollBack(by="bob", instance=PRODUCTION)),
         faults=("crash",),
     ),
+    Small(
+        "ordering and soak",
+        (policy(STAGING), policy(PRODUCTION, orderings=after(5 * MINUTE))),
+        (release("1.0"), release("1.1"), release("1.2")),
+        faults=FAULTS,
+    ),
+    Small(
+        "release train",
+        (policy(STAGING, strategy=Strategy.EVERY), policy(PRODUCTION, strategy=Strategy.EVERY, orderings=after())),
+        (release("1.0"), release("1.1", behaves=FAILS), release("1.2", urgent=True), release("1.3")),
+        (Retry(by="ann", instance=STAGING),),
+        faults=("crash",),
+    ),
 )
+"""The largest last: they have all the time that those before them did not need."""
