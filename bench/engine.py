@@ -28,6 +28,7 @@ from typing import Any
 from host import Recorder, quiet, write_again
 from msgspec.structs import replace
 
+from setpoint.core.attachment import AttachmentState
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
 from setpoint.core.facts import CheckStatus, Configured, ReleaseRequested
@@ -95,7 +96,7 @@ class Timed(Effects):
         await super().apply(entity, instruction)
 
 
-def policy(service: str, channel: str, *, interval: int = 60_000, shared: str = "") -> Policy:
+def policy(service: str, channel: str, *, interval: int = 10_000, shared: str = "") -> Policy:
     """An ordering and two checks, shared by the channel or by whatever else is named."""
 
     def use(name: str, phase: Phase) -> CheckUse:
@@ -195,8 +196,20 @@ def rss_kb() -> float:
     return pages * resource.getpagesize() / 1024
 
 
+async def unwatched(engine: EmbeddedEngine) -> None:
+    """Until every check has found out, when it was due once more, that nobody waits for it."""
+    while await _polling(engine):  # noqa: ASYNC110 - this is no event
+        await asyncio.sleep(0.1)
+    await quiet(engine)
+
+
+async def _polling(engine: EmbeddedEngine) -> bool:
+    return any(isinstance(state, AttachmentState) and state.polling for _, state in await engine.scan("attachment"))
+
+
 async def at_rest(engine: EmbeddedEngine, fleet: Fleet, seconds: float) -> int:
     """Rows written while nothing changes, although everything is looked at once."""
+    await unwatched(engine)
     before = engine.health()
     for service, channel in fleet.names:
         engine.look(f"instance:bench/{service}@{channel}")
