@@ -253,6 +253,16 @@ def test_rollback_by_hand_of_the_first_rollout_has_nowhere_to_go():
     assert prod.waits_for("rolled back by ann: it is slow; not rolled back: there is no good version")
 
 
+def test_rollback_by_hand_ends_the_attempt_that_gathers_its_gates_and_says_so():
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").configure(approvals=(approval(),)).offer(3, "1.2")
+    first = prod.life.candidate.number
+    prod.roll_back()
+    (ended,) = [event for event in prod.events if event.kind == "attempt-ended"]
+    assert (ended.attempt, ended.outcome) == (first, "cancelled")
+    assert ended.text == "1.2 is cancelled: rolled back by ann: it is slow"
+    assert prod.life.candidate.number == first + 2, "1.1 goes back, and 1.2 gathers its gates anew"
+
+
 def test_rollback_by_hand_with_nothing_before_only_holds():
     prod = Instance().with_good(1, "1.0").roll_back()
     assert (prod.target, prod.condition) == ("1.0", "held")

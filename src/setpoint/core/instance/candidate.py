@@ -23,7 +23,7 @@ _ORDER: dict[str, int] = {phase: number for number, phase in enumerate(Phase)}
 def advance(draft: Draft) -> None:
     """Choose, replace and move the candidate on as far as it goes."""
     if draft.removed:
-        end(draft, "cancelled", "it left the configuration")
+        endings.end_candidate(draft, "cancelled", "it left the configuration")
         return
     _veto_rejected(draft)
     again = _step(draft, goes_on=True)
@@ -59,7 +59,7 @@ def _veto_rejected(draft: Draft) -> None:
         if refused and not selection.vetoed(draft.life, offer) and not _at_work(draft.life, offer.release):
             endings.veto(draft, offer, refused.text)
             if draft.life.candidate and draft.life.candidate.release == offer.release:
-                end(draft, "rejected", refused.text)
+                endings.end_candidate(draft, "rejected", refused.text)
 
 
 def _at_work(life: Life, release: int) -> bool:
@@ -89,8 +89,8 @@ def _follow(draft: Draft, want: Want | None, *, goes_on: bool) -> bool:
     if candidate:
         offer = draft.offer(candidate.release)
         ruled_out = selection.taken_out(draft.life, offer) if offer else ""
-        outcome = "cancelled" if ruled_out else "replaced"
-        end(draft, outcome, ruled_out or (f"by {want.offer.version.name}" if want else "nothing newer may start"))
+        why = ruled_out or (f"by {want.offer.version.name}" if want else "nothing newer may start")
+        endings.end_candidate(draft, "cancelled" if ruled_out else "replaced", why)
     if want:
         _start(draft, want)
     return False
@@ -169,15 +169,6 @@ def _start(draft: Draft, want: Want) -> None:
     draft.record("attempt-started", f"{want.offer.version.name} is wanted", attempt=attempt)
 
 
-def end(draft: Draft, outcome: str, why: str) -> None:
-    """The candidate, if there is one, ends."""
-    candidate = draft.life.candidate
-    if candidate:
-        draft.record("attempt-ended", f"{draft.name(candidate.release)} is {outcome}: {why}", attempt=candidate, outcome=outcome)
-        tasks.leave(draft, candidate)
-        draft.set(candidate=None)
-
-
 def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     came_with = candidate.phase
     for _ in range(4):
@@ -230,7 +221,7 @@ def _task_failed(draft: Draft, offer: Offer, candidate: Attempt) -> bool:
     if failed is None or gates.task.under_way(draft.life, candidate):
         return False
     rollback.remember_failure(draft, candidate.release, failed.text)
-    end(draft, "failed", failed.text)
+    endings.end_candidate(draft, "failed", failed.text)
     return True
 
 

@@ -19,6 +19,15 @@ KEPT_VETOES = 50
 KEPT_SIGNALS = 100
 
 
+def end_candidate(draft: Draft, outcome: str, why: str) -> None:
+    """The attempt that gathers its gates, if there is one, ends."""
+    candidate = draft.life.candidate
+    if candidate:
+        draft.record("attempt-ended", f"{draft.name(candidate.release)} is {outcome}: {why}", attempt=candidate, outcome=outcome)
+        tasks.leave(draft, candidate)
+        draft.set(candidate=None)
+
+
 def finalize(draft: Draft, offer: Offer, attempt: Attempt, began: Instant | None) -> None:
     """The attempt converged: its version is *good*, those ordered after may go on. ``began`` None: nothing had to be deployed."""
     life = draft.life

@@ -112,9 +112,8 @@ def by_hand(draft: Draft, fact: RolledBack) -> None:
     life = draft.life
     because = f": {fact.by.why}" if fact.by.why else ""
     reason = f"rolled back by {fact.by.person}{because}"
-    if life.candidate:
-        tasks.leave(draft, life.candidate)
-    draft.set(hold=Hold(fact.by, fact.at), pin=0, pinned_by=None, candidate=None)
+    endings.end_candidate(draft, "cancelled", reason)
+    draft.set(hold=Hold(fact.by, fact.at), pin=0, pinned_by=None)
     if life.rollout:
         _interrupt(draft, life.rollout, fact, reason)
         return

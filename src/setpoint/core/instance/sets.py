@@ -49,7 +49,7 @@ def _go_back(draft: Draft, offer: Offer, reason: str) -> None:
             rollback.fail(draft, rollout, why, sure=True)
     elif life.candidate and life.candidate.release == offer.release and life.candidate.kind is Kind.FORWARD:
         endings.veto(draft, offer, why)
-        candidate.end(draft, "failed", why)
+        endings.end_candidate(draft, "failed", why)
     elif life.pin != offer.release > selection.floor(life) and not selection.vetoed(life, offer):
         endings.veto(draft, offer, why)
 
