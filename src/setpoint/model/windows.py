@@ -25,11 +25,13 @@ CHUNK = 92 * DAY
 """Occurrences are computed and remembered by spans of this length."""
 HORIZON = 20
 """So many whole chunks, five years, are looked ahead for something that recurs."""
-_LONGEST = 3660 * DAY
+_FURTHEST_BACK = 3660 * DAY
+"""An occurrence that began before that, ten years ago, is not looked for."""
 _ENDS = 4 * 366 * DAY
 """Nothing recurs so near to the ends of the calendar."""
 _MOST = 10_000
-_LONGEST_DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+_DAYS_AT_MOST = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+"""Recurrence -> its length, at most."""
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 _NEW_YEAR = datetime(1970, 1, 1)  # noqa: DTZ001  # a wall-clock value
@@ -105,8 +107,8 @@ def _touching(window: Window, timezone: str, start: Instant, end: Instant) -> It
 
 def _reach(window: Window) -> int:
     """How many chunks back an occurrence may have started that still lasts."""
-    lasts = window.length[0] * DAY + window.length[1] or _LONGEST_DAYS.get(window.every, 1) * DAY
-    return min(lasts, _LONGEST) // CHUNK + 1
+    lasts = window.length[0] * DAY + window.length[1] or _DAYS_AT_MOST.get(window.every, 1) * DAY
+    return min(lasts, _FURTHEST_BACK) // CHUNK + 1
 
 
 @lru_cache(maxsize=4096)
@@ -198,13 +200,13 @@ def _count_before(every: str, base: datetime, low: datetime) -> int:
     """How many recurrences lead from the base to one not after ``low``."""
     if every in _MONTHS:
         return ((low.year - base.year) * 12 + low.month - base.month) // _MONTHS[every] - 1
-    return (low - base) // timedelta(days=_LONGEST_DAYS[every]) - 1
+    return (low - base) // timedelta(days=_DAYS_AT_MOST[every]) - 1
 
 
 def _advanced(every: str, base: datetime, count: int) -> datetime:
     """The base so many recurrences on; the 31st means the last day of shorter months."""
     if every not in _MONTHS:
-        return base + timedelta(days=_LONGEST_DAYS[every] * count)
+        return base + timedelta(days=_DAYS_AT_MOST[every] * count)
     year, month = divmod(base.year * 12 + base.month - 1 + _MONTHS[every] * count, 12)
     return base.replace(year=year, month=month + 1, day=min(base.day, monthrange(year, month + 1)[1]))
 
@@ -247,8 +249,8 @@ def _impossible_values(window: Window) -> Iterator[str]:
         yield "`days` go from mon to sun"
     if window.hours and not (0 <= window.hours[0] < 1440 and 0 <= window.hours[1] <= 1440):
         yield "`hours` start from 00:00 to 23:59 and end by 24:00"
-    if window.every and window.every not in _LONGEST_DAYS:
-        yield f"`every` is one of {', '.join(_LONGEST_DAYS)}"
+    if window.every and window.every not in _DAYS_AT_MOST:
+        yield f"`every` is one of {', '.join(_DAYS_AT_MOST)}"
     if min(*window.length, window.max) < 0:
         yield "`for` and `max` are not negative"
     for name, text in (("from", window.start), ("until", window.end), ("starting", window.starting)):
@@ -281,7 +283,7 @@ def _impossible_moment(name: str, text: str) -> Iterator[str]:
 def _impossible_times(window: Window, timezone: str) -> list[str]:
     place = zone(timezone)
     length = window.length[0] * DAY + window.length[1]
-    longest = _LONGEST_DAYS.get(window.every, 366)
+    longest = _DAYS_AT_MOST.get(window.every, 366)
     if length > longest * DAY:
         return [
             f"`for: {format_duration(length)}` is longer than {longest}d, the longest {window.every or 'that an rrule may last'}"
