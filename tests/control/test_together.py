@@ -49,6 +49,18 @@ async def test_unless_it_says_alone_which_is_recorded(tmp_path: Path) -> None:
         assert (await found.state("web@staging")).life.offers[0].set == ""
 
 
+async def test_one_of_them_is_promoted_alone_where_a_person_says_so(tmp_path: Path) -> None:
+    async with house(tmp_path, TOGETHER) as found:
+        await found.do("release", services=BOTH, channels=["staging"])
+        await found.good("web@staging", "1.0")
+        await found.good("worker@staging", "1.0")
+        with pytest.raises(Refused, match="web@production moves together with worker@production"):
+            await found.do("promote", target="web@production")
+        await found.do("promote", target="web@production", alone=True)
+        await found.good("web@production", "1.0")
+        assert (await found.state("worker@production")).life.offers == ()
+
+
 async def test_a_release_may_ask_for_it(tmp_path: Path) -> None:
     async with house(tmp_path, APART) as found:
         await found.do("release", services=BOTH, together=True)

@@ -9,7 +9,7 @@ from setpoint.control.errors import Refused
 from setpoint.control.targets import parts
 from setpoint.model.release import Release
 
-HINT = "Name them all, or release with --alone: each then moves by itself."
+HINT = "Name them all, or say --alone: each then moves by itself."
 
 
 def sets(configuration: Configuration, release: Release, named: Collection[str]) -> dict[str, tuple[str, ...]]:

@@ -75,6 +75,9 @@ def cancel(
 def promote(
     target: Target,
     version: Annotated[str, typer.Argument(help="Without it: what the channel before has finalized.")] = "",
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Only part of services that move together, or each of them by itself.")
+    ] = False,
     why: Why = "",
     home: Home = None,
     token: Token = "",
@@ -84,6 +87,6 @@ def promote(
 
     Example: setpoint promote production
     """
-    answer = command(home, token, "promote", {"target": target, "version": version, "why": why})
+    answer = command(home, token, "promote", {"target": target, "version": version, "alone": alone, "why": why})
     names = ", ".join(f"{service} {name}" for service, name in answer["services"].items())
     show(answer, output, lambda: typer.echo(f"Release {answer['release']} brings {names} to {target}."))

@@ -24,6 +24,8 @@ class PromoteRequest(Request):
     """An instance, a channel or a group."""
     version: str = ""
     """Empty: what the channel before it has finalized, else the newest release."""
+    alone: bool = False
+    """Each service moves by itself, although the configuration says that some move together."""
     why: str = Field("", max_length=2000)
 
 
@@ -51,7 +53,8 @@ async def promote(act: Act, request: PromoteRequest) -> Released:
         if earlier:
             known[service] = _very(line, service, earlier)
     channels = list(dict.fromkeys(parts(instance)[2] for instance in chosen))
-    return await bring(act, ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why), known)
+    asked = ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why, alone=request.alone)
+    return await bring(act, asked, known)
 
 
 def _as_there(earlier: Offer) -> WantedService:
