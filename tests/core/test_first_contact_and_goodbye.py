@@ -85,6 +85,12 @@ def test_what_does_not_show_is_taken_down_again_after_its_grace():
     assert prod.life.applying.count == 3
 
 
+def test_what_nobody_could_look_at_is_not_taken_down_again_before_a_look_shows_it():
+    prod = gone(down=True).applied().unobserved().wait(60_000)
+    assert prod.life.applying.count == 2
+    assert prod.observed("1.0").life.applying.count == 3
+
+
 def test_a_pause_keeps_even_that_from_happening():
     prod = Instance().with_good(1, "1.0").tell(Observing(by=ANN)).tell(Removed(number=1, down=True))
     assert not prod.gave(Apply)

@@ -21,7 +21,7 @@ def advance(draft: Draft) -> None:
         return
     if life.down is None or not life.target:
         _rest(draft)
-    elif _nothing_runs(life):
+    elif _shown(life) and life.current and not life.current.present:
         _gone(draft)
     elif not steering.hands_off(life):
         _take_down(draft)
@@ -33,14 +33,19 @@ def _rest(draft: Draft) -> None:
         draft.out.append(Unwatch())
 
 
-def _nothing_runs(life: Life) -> bool:
+def _shown(life: Life) -> bool:
+    """Whether anything was seen since it was taken down; what cannot be asked shows nothing."""
     seen = life.current
-    return life.applying.spec == DOWN and watching.judges(life) and seen is not None and not seen.unreachable and not seen.present
+    return life.applying.spec == DOWN and watching.judges(life) and seen is not None and not seen.unreachable
 
 
 def _take_down(draft: Draft) -> None:
+    """Until it shows; again only once a look has shown that something still runs after the grace period."""
     applying = draft.life.applying
-    due = applying.taken + draft.rules.grace if applying.spec == DOWN and applying.taken else applying.retry_at
+    taken = applying.taken if applying.spec == DOWN else 0
+    if taken and not _shown(draft.life):
+        return
+    due = taken + draft.rules.grace if taken else applying.retry_at
     if draft.now < due:
         draft.wake(due)
         return
