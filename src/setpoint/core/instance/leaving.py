@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from setpoint.core.instance import steering, watching
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Applying, Life, offer_of
+from setpoint.core.instance.state import Applying, Life, Seen, offer_of
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.reasons import Reason
 
@@ -19,9 +19,10 @@ def advance(draft: Draft) -> None:
     life = draft.life
     if life.applying.operation:
         return
+    seen = _seen_since(life)
     if life.down is None or not life.target:
         _rest(draft)
-    elif _shown(life) and life.current and not life.current.present:
+    elif seen and not seen.present:
         _gone(draft)
     elif not steering.hands_off(life):
         _take_down(draft)
@@ -33,17 +34,17 @@ def _rest(draft: Draft) -> None:
         draft.out.append(Unwatch())
 
 
-def _shown(life: Life) -> bool:
-    """Whether anything was seen since it was taken down; what cannot be asked shows nothing."""
-    seen = life.current
-    return life.applying.spec == DOWN and watching.judges(life) and seen is not None and not seen.unreachable
+def _seen_since(life: Life) -> Seen | None:
+    """What was seen since it was taken down; a runtime that cannot be asked shows nothing."""
+    seen = life.current if life.applying.spec == DOWN and watching.judges(life) else None
+    return seen if seen and not seen.unreachable else None
 
 
 def _take_down(draft: Draft) -> None:
     """Until it shows; again only once a look has shown that something still runs after the grace period."""
     applying = draft.life.applying
     taken = applying.taken if applying.spec == DOWN else 0
-    if taken and not _shown(draft.life):
+    if taken and not _seen_since(draft.life):
         return
     due = taken + draft.rules.grace if taken else applying.retry_at
     if draft.now < due:
