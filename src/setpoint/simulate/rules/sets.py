@@ -12,6 +12,7 @@ from setpoint.core.sets import GONE, THERE, SetState
 from setpoint.model.release import Offer
 from setpoint.simulate.rules.base import Complaint, actor_rule, rule
 from setpoint.simulate.step import NOTES, Moment, Notes, Step
+from setpoint.simulate.world import Turn
 
 
 @dataclass
@@ -52,8 +53,17 @@ class Heard:
     away: dict[str, set[str]] = field(default_factory=dict)
     """Set -> members that had left, or were there already, when it went last, or that said so since: it goes without them."""
 
-    def take(self, entity: str, vote: SetVote) -> None:
-        """Write a delivered vote down."""
+    def write_down(self, entity: str, turn: Turn, before: SetState, after: SetState) -> None:
+        """The votes that were delivered to a set, and as of when it goes who takes no part."""
+        for fact in turn.facts:
+            if isinstance(fact, SetVote):
+                self._take(entity, fact)
+        if after.stage in GONE and before.stage not in GONE:
+            self.away[entity] = self.elsewhere(entity)
+        elif before.stage == "going":
+            self.away[entity] |= self.elsewhere(entity)
+
+    def _take(self, entity: str, vote: SetVote) -> None:
         votes = self.votes.setdefault(entity, {})
         if vote.member not in votes or votes[vote.member].number < vote.number:
             votes[vote.member] = vote
@@ -67,23 +77,20 @@ class Heard:
 def goes(moment: Moment) -> Iterator[Complaint]:
     """A set goes once it has heard of each member that it is locked in this epoch, or takes no part."""
     heard, entity, after = moment.net.shared(Heard), moment.turn.entity, moment.turn.decision.state
-    for fact in moment.turn.facts:
-        if isinstance(fact, SetVote):
-            heard.take(entity, fact)
     assert isinstance(after, SetState)  # noqa: S101 - for the type checker: this is a set
     before = moment.turn.before if isinstance(moment.turn.before, SetState) else SetState()
-    elsewhere = heard.elsewhere(entity)
-    if after.stage in GONE and before.stage not in GONE:
+    heard.write_down(entity, moment.turn, before, after)
+    if after.stage not in GONE:
+        return
+    away = heard.away[entity]
+    if before.stage not in GONE:
         moment.saw("gated")
-        heard.away[entity] = elsewhere
         for member in after.members:
             vote = heard.votes.get(entity, {}).get(member)
-            if member not in elsewhere and not (vote and vote.state == "locked" and vote.epoch == after.epoch):
+            if member not in away and not (vote and vote.state == "locked" and vote.epoch == after.epoch):
                 yield f"goes in epoch {after.epoch} although {member} is not locked: {vote and (vote.state, vote.epoch)}"
-    elif before.stage == "going":
-        heard.away[entity] |= elsewhere
-    if after.stage in GONE and set(after.went) != set(after.members) - heard.away[entity]:
-        yield f"goes with {after.went}, where {sorted(heard.away[entity])} take no part"
+    if set(after.went) != set(after.members) - away:
+        yield f"goes with {after.went}, where {sorted(away)} take no part"
 
 
 def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
