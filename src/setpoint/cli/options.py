@@ -35,6 +35,7 @@ Token = Annotated[
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the answer.", rich_help_panel=_WHERE)]
 Why = Annotated[str, typer.Option("--why", help="The reason, for those who read the history.")]
+Alone = Annotated[bool, typer.Option("--alone", help="Only part of services that move together, or each of them by itself.")]
 ReleaseNumber = Annotated[int, typer.Option("--release", min=0, help="Number of the release; without it the one under way.")]
 App = Annotated[
     str,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from setpoint.cli.ending import Code, Ended
-from setpoint.cli.options import App, Format, Home, Output, Target, Token, Why
+from setpoint.cli.options import Alone, App, Format, Home, Output, Target, Token, Why
 from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
@@ -75,9 +75,7 @@ def cancel(
 def promote(
     target: Target,
     version: Annotated[str, typer.Argument(help="Without it: what the channel before has finalized.")] = "",
-    alone: Annotated[
-        bool, typer.Option("--alone", help="Only part of services that move together, or each of them by itself.")
-    ] = False,
+    alone: Alone = False,
     why: Why = "",
     home: Home = None,
     token: Token = "",

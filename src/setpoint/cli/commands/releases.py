@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from setpoint.cli.ending import Code, Ended
-from setpoint.cli.options import App, Format, Home, Output, Token, Why
+from setpoint.cli.options import Alone, App, Format, Home, Output, Token, Why
 from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import Answer, carried_out, connected, query, show
 
@@ -28,9 +28,7 @@ def release(
     urgent: Annotated[
         bool, typer.Option("--urgent", help="A hot fix: goes before what is under way; skips nothing by itself.")
     ] = False,
-    alone: Annotated[
-        bool, typer.Option("--alone", help="Only part of services that move together, or each of them by itself.")
-    ] = False,
+    alone: Alone = False,
     together: Annotated[bool, typer.Option("--together", help="All services named start, finish and go back as one.")] = False,
     label: Annotated[list[str] | None, typer.Option("--label", help="A label of the release: key=value.")] = None,
     repository: Annotated[str, typer.Option("--repository", help="Where the version came from.")] = "",
