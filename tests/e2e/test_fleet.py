@@ -28,7 +28,7 @@ SERVICES = ("accounts", "billing", "catalog", "search", "web")
 FROZEN = {"tenants-t061", "tenants-t140"}
 PINNED = "tenants-t150"
 LEGACY = {"tenants-t009", "tenants-t012", "tenants-t030"}
-FACTOR = 15
+FACTOR = 10
 MOST_AT_ONCE = 60
 NEEDS = (1.0, 0.9, 0.95)
 
