@@ -5,25 +5,19 @@ Setpoint's promise for tasks is *at least once*: a try whose end nobody saw is r
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import textwrap
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from tests.e2e.life import CrashingMachine
 from tests.e2e.machine import copy_app
+from tests.e2e.pair import MEMBERS, SERVICES, Pair
 from tests.support.eventually import wait_until
 from tests.support.processes import words_of
 
-from setpoint.server.client import ClientError
-
 pytestmark = pytest.mark.slow
 
-SERVICES = ("web", "worker")
-MEMBERS = tuple(f"shop/{service}@staging" for service in SERVICES)
 POINTS = ("before-perform", "after-perform", "before-result", "after-result")
 KNOWN = {
     "RunTask:1": {"after-result": 1},
@@ -62,7 +56,7 @@ channels: [{name: staging, tasks: [migrate]}]
 kind: Task
 name: migrate
 program: {command: [PYTHON, ROOT/migrate.py, ROOT/diary, "${version}", "${service.name}"]}
-once: ONCE
+once: false
 ---
 kind: Protection
 name: fine
@@ -88,48 +82,15 @@ grace: 2s
 """
 
 
-class Pair:
-    """Two services that are released together again and again."""
+class Set(Pair):
+    """They move as one, and a task runs before each."""
 
     def __init__(self, machine: CrashingMachine) -> None:
-        self.machine = machine
-        self.number = 0
+        super().__init__(machine)
         self.good = ""
         self.fine = machine.root / "fine"
         self.diary = machine.root / "diary"
         self.go = machine.root / "diary.go"
-
-    @property
-    def version(self) -> str:
-        """Of the newest release."""
-        return f"{self.number}.0.0"
-
-    def configure(self, *, once: bool = False) -> None:
-        """Write and apply."""
-        text = CONFIGURATION.replace("ROOT", str(self.machine.root)).replace("PYTHON", sys.executable)
-        self.machine.write(text.replace("ONCE", str(once).lower()))
-        self.machine.apply()
-
-    def release(self, *, failpoint: str = "") -> None:
-        """The next one, of both. At a failpoint the engine dies, maybe before it answers; the next one is told the same again."""
-        self.number += 1
-        request = uuid.uuid4().hex
-        if not failpoint:
-            self._tell(request)
-            return
-        self.machine.kill()
-        self.machine.up(SETPOINT_FAILPOINT=failpoint)
-        with contextlib.suppress(ClientError):
-            self._tell(request)
-        self.machine.died()
-        self.machine.up()
-        self._tell(request)
-
-    def _tell(self, request: str) -> None:
-        services = {name: {"version": self.version} for name in SERVICES}
-        with self.machine.client() as client:
-            answer = client.command("release", {"services": services, "why": "the next"}, request=request)
-        assert answer["release"] == self.number
 
     def task(self, service: str) -> Counter[str]:
         """How often the task of the newest release at a service ``begins``, ``ends``, ``overlaps``."""
@@ -145,40 +106,34 @@ class Pair:
         for member in MEMBERS:
             self.machine.settles(member, self.version)
             self.machine.runs(member, self.version, 1)
-        self._told({"attempt-started": 1, "target-moved": 1, "finalized": 1, "rolling-back": 0, "failed": 0})
+            self.story_has(member, {"attempt-started": 1, "target-moved": 1, "finalized": 1, "rolling-back": 0, "failed": 0})
         self.good = self.version
 
     def goes_back(self) -> None:
         """Both end at what they ran before, each told so once."""
         for member in MEMBERS:
-            wait_until(lambda m=member: "rolled-back" in self._lines(m), 30, lambda m=member: self.machine.story(m))
+            wait_until(lambda m=member: self._rolled_back(m), 30, lambda m=member: self.machine.story(m))
             self.machine.runs(member, self.good, 1)
             assert self.machine.target(member) == self.machine.good(member) == self.good
-        self._told({"attempt-started": 1, "target-moved": 1, "finalized": 0, "rolling-back": 1, "rolled-back": 1})
+            self.story_has(member, {"attempt-started": 1, "target-moved": 1, "finalized": 0, "rolling-back": 1, "rolled-back": 1})
 
-    def _told(self, expected: dict[str, int]) -> None:
-        for member in MEMBERS:
-            told = Counter(self._lines(member))
-            assert {kind: told[kind] for kind in expected} == expected, self.machine.story(member)
-
-    def _lines(self, member: str) -> list[str]:
-        """Kinds of what history tells of the newest release there."""
-        return [line["kind"] for line in self.machine.history(member) if line["release"] == self.number]
+    def _rolled_back(self, member: str) -> bool:
+        return any(line["kind"] == "rolled-back" for line in self.lines(member))
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Set]:
     """One for many tests: nothing that a crash leaves behind may matter to the next release."""
     root = tmp_path_factory.mktemp("pair")
     machine = CrashingMachine(root)
     try:
         copy_app(machine)
         (root / "migrate.py").write_text(textwrap.dedent(MIGRATION))
-        made = Pair(machine)
+        made = Set(machine)
         made.fine.touch()
         made.go.touch()
         machine.up()
-        made.configure()
+        made.configure(CONFIGURATION)
         made.release()
         made.moves()
         yield made
@@ -188,7 +143,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.mark.parametrize("which", KNOWN)
 @pytest.mark.parametrize("point", POINTS)
-def test_a_set_whose_engine_is_killed_moves_as_one(pair: Pair, point: str, which: str) -> None:
+def test_a_set_whose_engine_is_killed_moves_as_one(pair: Set, point: str, which: str) -> None:
     pair.release(failpoint=f"{point}/{which}")
     pair.moves()
     tasks = [pair.task(service) for service in SERVICES]
@@ -200,7 +155,7 @@ def test_a_set_whose_engine_is_killed_moves_as_one(pair: Pair, point: str, which
 
 @pytest.mark.parametrize("which", ["Apply:3", "Apply:4"])
 @pytest.mark.parametrize("point", POINTS)
-def test_a_set_whose_engine_is_killed_goes_back_as_one(pair: Pair, point: str, which: str) -> None:
+def test_a_set_whose_engine_is_killed_goes_back_as_one(pair: Set, point: str, which: str) -> None:
     pair.fine.unlink()
     try:
         pair.release(failpoint=f"{point}/{which}")
@@ -209,15 +164,15 @@ def test_a_set_whose_engine_is_killed_goes_back_as_one(pair: Pair, point: str, w
         pair.fine.touch()
 
 
-def test_a_task_whose_engine_is_killed_ends_with_it_and_is_run_again(pair: Pair) -> None:
+def test_a_task_whose_engine_is_killed_ends_with_it_and_is_run_again(pair: Set) -> None:
     _killed_in_the_tasks(pair)
     pair.moves()
     for service in SERVICES:
         assert pair.task(service) == {"begins": 2, "ends": 1}
 
 
-def test_a_task_that_must_never_run_twice_asks_a_person_after_a_kill(pair: Pair) -> None:
-    pair.configure(once=True)
+def test_a_task_that_must_never_run_twice_asks_a_person_after_a_kill(pair: Set) -> None:
+    pair.configure(CONFIGURATION.replace("once: false", "once: true"))
     _killed_in_the_tasks(pair)
     for member in MEMBERS:
         pair.machine.waits(member, "it must not run twice")
@@ -227,7 +182,7 @@ def test_a_task_that_must_never_run_twice_asks_a_person_after_a_kill(pair: Pair)
         assert pair.task(service) == {"begins": 1}
 
 
-def _killed_in_the_tasks(pair: Pair) -> None:
+def _killed_in_the_tasks(pair: Set) -> None:
     pair.go.unlink()
     try:
         pair.release()
