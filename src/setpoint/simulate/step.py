@@ -332,9 +332,8 @@ class Step(Moment):
             self.ledger.goods = [*(goods[: goods.index(release)] if release in goods else ()), release]
 
     def _rejected(self) -> None:
-        """A rejection vetoes as a failure does: the votes until then are used up."""
-        known = {veto.release for veto in self.before.life.vetoes}
+        """A rejection vetoes as a failure does, and again what a retry has just freed: the votes until then are used up."""
         for veto in self.after.life.vetoes:
-            if veto.release not in known and veto.release not in self.ledger.vetoed:
+            if veto not in self.before.life.vetoes and veto.release not in self.ledger.vetoed:
                 self.ledger.vetoed[veto.release] = veto.version
                 self._use_up(veto.release)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from setpoint.core.facts import RolledBack, SetVote
+from setpoint.core.facts import Fact, RolledBack, SetStatus, SetVote
 from setpoint.core.instance.state import InstanceState, Kind, Rollout, offer_of
-from setpoint.core.instructions import Send
+from setpoint.core.instructions import Publish, Send
 from setpoint.core.sets import GONE, THERE, SetState
 from setpoint.model.release import Offer
 from setpoint.simulate.rules.base import Complaint, actor_rule, rule
@@ -24,6 +24,13 @@ class Votes(Notes):
     passed: set[str] = field(default_factory=set)
     """Sets of which this member's present or last rollout has passed."""
     last: dict[str, str] = field(default_factory=dict)
+    told: dict[str, SetStatus] = field(default_factory=dict)
+    """Set -> the newest that it told this member."""
+
+    def take(self, fact: Fact) -> None:
+        """What a set tells."""
+        if isinstance(fact, SetStatus) and (fact.set not in self.told or self.told[fact.set].number < fact.number):
+            self.told[fact.set] = fact
 
     def write_down(self, step: Step) -> None:
         """Every vote given in this turn."""
@@ -73,13 +80,20 @@ class Heard:
         return {member for member, vote in self.votes.get(entity, {}).items() if vote.state in THERE}
 
 
+def _heard(moment: Moment) -> tuple[Heard, SetState, SetState]:
+    """What is heard as of this turn, and the set before and after it."""
+    heard, after = moment.net.shared(Heard), moment.turn.decision.state
+    assert isinstance(after, SetState)  # noqa: S101 - for the type checker: this is a set
+    before = moment.turn.before if isinstance(moment.turn.before, SetState) else SetState()
+    heard.write_down(moment.turn.entity, moment.turn, before, after)
+    return heard, before, after
+
+
 @actor_rule("gated", "set")
 def goes(moment: Moment) -> Iterator[Complaint]:
     """A set goes once it has heard of each member that it is locked in this epoch, or takes no part."""
-    heard, entity, after = moment.net.shared(Heard), moment.turn.entity, moment.turn.decision.state
-    assert isinstance(after, SetState)  # noqa: S101 - for the type checker: this is a set
-    before = moment.turn.before if isinstance(moment.turn.before, SetState) else SetState()
-    heard.write_down(entity, moment.turn, before, after)
+    heard, before, after = _heard(moment)
+    entity = moment.turn.entity
     if after.stage not in GONE:
         return
     away = heard.away[entity]
@@ -91,6 +105,22 @@ def goes(moment: Moment) -> Iterator[Complaint]:
                 yield f"goes in epoch {after.epoch} although {member} is not locked: {vote and (vote.state, vote.epoch)}"
     if set(after.went) != set(after.members) - away:
         yield f"goes with {after.went}, where {sorted(away)} take no part"
+
+
+@actor_rule("gated", "set")
+def lets_start_in_order(moment: Moment) -> Iterator[Complaint]:
+    """A member that comes after others may start once the set has heard of each that it has passed, or takes no part."""
+    heard, _, after = _heard(moment)
+    entity = moment.turn.entity
+    for told in moment.turn.decision.instructions:
+        if not isinstance(told, Publish) or not isinstance(told.fact, SetStatus):
+            continue
+        for member in told.fact.start:
+            moment.saw("gated")
+            for first in set(after.after.get(member, ())) - heard.away[entity]:
+                vote = heard.votes[entity].get(first)
+                if vote is None or vote.state != "passed":
+                    yield f"lets {member} start, which comes after {first}, and that has not passed: {vote and vote.state}"
 
 
 def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
@@ -123,17 +153,12 @@ def started_together(step: Step) -> Iterator[Complaint]:
 
 @rule("gated")
 def started_in_order(step: Step) -> Iterator[Complaint]:
-    """A member that comes after another starts only once that has passed."""
+    """A member starts only when its set has told it to; what happens to those before it meanwhile, it cannot know."""
     if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not step.forward[1].set:
         return
-    entity = step.forward[1].set
-    state = step.world.states.get(entity)
-    if not isinstance(state, SetState) or state.stage == "ended":
-        return
-    for member, votes in _members(step, entity):
-        first = member in state.after.get(step.instance, ())
-        if first and entity not in votes.passed:
-            yield f"started before {member}, which it comes after, had passed"
+    told = step.ledger.of(Votes).told.get(step.forward[1].set)
+    if told is None or (told.stage != "ended" and step.instance not in told.start):
+        yield f"started although {step.forward[1].set} has not told it to: {told and (told.stage, told.start)}"
 
 
 @rule("safe-back")
