@@ -1,7 +1,8 @@
 """Deliberate bugs and who catches them: ``python tests/mutants/run.py [-j 2] [NAME …]``.
 
 Each ``*.patch`` here puts one bug into a copy of the package; its first line says the bug in words. The copy must not get through
-the simulator, which asks every invariant, and the tests of the core. A copy without a bug must: else being caught means nothing.
+the simulator, which checks every invariant, and the tests of the core. A bug that lies elsewhere names its tests in the second line,
+as ``tests: tests/runtimes/test_adapter.py``; only those run. A copy without a bug must pass: else being caught means nothing.
 Ends with 1 if a mutant survives, with 2 if the package as it is does not get through; with an error if a patch does not apply.
 """
 
@@ -53,6 +54,12 @@ def words(patch: Path) -> str:
     return patch.read_text("utf-8").partition("\n")[0]
 
 
+def tests_of(patch: Path) -> tuple[str, ...]:
+    """The tests that the patch names in its second line; empty: the simulator and the tests of the core."""
+    second = patch.read_text("utf-8").splitlines()[1]
+    return tuple(second.removeprefix("tests:").split()) if second.startswith("tests:") else ()
+
+
 def mutate(patch: Path | None, where: Path) -> None:
     """Put a copy of the package with this bug into a directory. Raises ValueError when the patch does not apply."""
     shutil.copytree(ROOT / "src/setpoint", where / "setpoint", ignore=shutil.ignore_patterns("__pycache__"))
@@ -71,13 +78,19 @@ def hunt(patch: Path | None, *, seeds: int = SEEDS, tests: bool = True) -> Caugh
     with tempfile.TemporaryDirectory(prefix="mutant-") as directory:
         where = Path(directory)
         mutate(patch, where)
-        by, detail = _simulate(where, 0, min(FIRST, seeds))
-        if not by and tests:
-            by, detail = _test(where)
-        if not by and seeds > FIRST:
-            by, detail = _simulate(where, FIRST, seeds)
+        named = tests_of(patch) if patch else ()
+        by, detail = _test(where, *named) if named else _hunt(where, seeds, tests)
     name, bug = (patch.stem, words(patch)) if patch else (CONTROL, "The package as it is.")
     return Caught(name, bug, by, detail, time.monotonic() - began)
+
+
+def _hunt(where: Path, seeds: int, tests: bool) -> tuple[str, str]:
+    by, detail = _simulate(where, 0, min(FIRST, seeds))
+    if not by and tests:
+        by, detail = _test(where, "tests/core")
+    if not by and seeds > FIRST:
+        by, detail = _simulate(where, FIRST, seeds)
+    return by, detail
 
 
 def _simulate(where: Path, first: int, last: int) -> tuple[str, str]:
@@ -92,8 +105,8 @@ def _simulate(where: Path, first: int, last: int) -> tuple[str, str]:
     return broken["invariant"], f"seed {broken['seed']}: {broken['complaint']}"
 
 
-def _test(where: Path) -> tuple[str, str]:
-    code, output = _python(where, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "tests/core")
+def _test(where: Path, *tests: str) -> tuple[str, str]:
+    code, output = _python(where, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests)
     failed = re.search(r"^FAILED \S*::(\w+)(.*)$", output, re.MULTILINE)
     if not code:
         return "", ""
