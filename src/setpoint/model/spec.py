@@ -27,7 +27,7 @@ class Source(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Version(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An immutable version of one service, the same in every channel.
 
-    Orderings, vetoes, soak, mirrors and *good* compare all three parts; ``mark-bad 1.4.2`` covers every ``name``.
+    Orderings, vetoes, soak, mirrors and *good* compare all parts; ``mark-bad 1.4.2`` covers every ``name``.
     """
 
     name: str
@@ -35,6 +35,8 @@ class Version(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Digest of the release's parameters."""
     revision: str = ""
     """Configuration revision: digest of the service's documents that say what runs, over all channels."""
+    digest: str = ""
+    """Digest of what the tags of its images were resolved to at the release (§10.7); empty: no tag was resolved."""
 
 
 class Workload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
