@@ -1,9 +1,10 @@
 """Deliberate bugs and who catches them: ``python tests/mutants/run.py [-j 2] [NAME …]``.
 
 Each ``*.patch`` here puts one bug into a copy of the package; its first line says the bug in words. The copy must not get through
-the simulator, which checks every invariant, and the tests of the core. A bug that lies elsewhere names its tests in the second line,
-as ``tests: tests/runtimes/test_adapter.py``; only those run. A copy without a bug must pass: else being caught means nothing.
-Ends with 1 if a mutant survives, with 2 if the package as it is does not get through; with an error if a patch does not apply.
+the simulator, which checks every invariant, and the tests of the core. A bug that lies elsewhere names its tests in the second
+line, as ``tests: tests/runtimes/test_adapter.py``; only those run. A copy without a bug must pass: else being caught means
+nothing. Ends with 1 if a mutant survives, with 2 if the package as it is does not get through; with an error if a patch does not
+apply.
 """
 
 from __future__ import annotations
