@@ -209,3 +209,14 @@ def _dangling(document: dict) -> set[str]:  # type: ignore[type-arg]
     text = json.dumps(document)
     used = {piece.partition('"')[0] for piece in text.split('"#/components/schemas/')[1:]}
     return used - document["components"]["schemas"].keys()
+
+
+async def test_a_key_with_another_payload_is_refused_as_a_problem(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        await found.post("commands/apply", files(STANDARD))
+        key = {"Idempotency-Key": "one"}
+        first = await found.post("commands/hold", {"target": "web@staging"}, **key)
+        assert first.status_code == 200
+        assert (await found.post("commands/hold", {"target": "web@staging"}, **key)).json() == first.json()
+        assert is_problem(await found.post("commands/hold", {"target": "web@production"}, **key), 422, "key-reused")
+        assert (await found.post("commands/hold", {"target": "web@production"}, "eve", **key)).status_code == 200

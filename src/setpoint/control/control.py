@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from setpoint.control.people import People
 from setpoint.control.permissions import require
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Answer, Operation, Request, Stream
 from setpoint.control.rehearsing import Rehearsed
+from setpoint.control.requests import Once, check_key, identity_of
 from setpoint.engine.effects import Effects, RuntimeDefinition
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.errors import EngineError
@@ -29,6 +29,7 @@ from setpoint.model.people import Person
 from setpoint.store.content import Content
 from setpoint.store.documents import Documents
 from setpoint.store.records import Records
+from setpoint.store.requests import Requests
 
 log = logging.getLogger("setpoint.control")
 
@@ -45,6 +46,7 @@ class Control:
         self.content = Content(engine.database)
         self.people = People(self.records)
         self.audit = Audit(self.records)
+        self._once = Once(Requests(engine.database))
         self.configuring = asyncio.Lock()
         self.unreadable = ""
         """Why the stored configuration cannot be used by this version; empty: it can."""
@@ -96,21 +98,22 @@ class Control:
     # --- the door
 
     async def command(self, name: str, payload: Mapping[str, Any], person: Person, *, request: str = "") -> Answer:
-        """Change something as somebody. ``request`` identifies it: the same one twice does nothing twice.
+        """Change something as somebody. ``request``: the key of this person for this very command; see ``requests`` (§10.12).
 
         Raises:
             ControlError: it was not done; the message says why.
         """
         operation = _find(COMMANDS, name, "command")
-        act = Act(self, person, self.clock(), request or uuid.uuid4().hex)
+        act = Act(self, person, self.clock(), identity_of(person, name, request))
         entry = Entry(person.name, name, at=act.now)
         try:
+            check_key(request)
             parsed = _parse(operation, payload)
         except Malformed as error:
             await self._note(entry, error)
             raise
         entry = Entry(person.name, name, operation.subject(parsed), str(getattr(parsed, "why", "")), at=act.now)
-        return await self._audited(operation, act, parsed, entry)
+        return await self._audited(operation, act, parsed, entry, keyed=bool(request))
 
     async def rehearse(self, name: str, payload: Mapping[str, Any], person: Person) -> Rehearsed:
         """What a command would do, without doing it: whoever may not do it may not ask either.
@@ -139,11 +142,11 @@ class Control:
         require(person, found.permission, f"ask for {name}")
         return found.handler(Act(self, person, self.clock(), ""), _parse(found, payload))
 
-    async def _audited(self, operation: Operation, act: Act, parsed: Request, entry: Entry) -> Answer:
+    async def _audited(self, operation: Operation, act: Act, parsed: Request, entry: Entry, *, keyed: bool) -> Answer:
         begun = await self._begin(entry)
         try:
             require(act.person, operation.permission, operation.name)
-            answer = await self._handle(operation, act, parsed)
+            answer = await (self._handle_once(operation, act, parsed) if keyed else self._handle(operation, act, parsed))
         except ControlError as error:
             await self._end(begun, error.code, error.message)
             raise
@@ -152,6 +155,14 @@ class Control:
             raise
         await self._end(begun, DONE)
         return answer
+
+    async def _handle_once(self, operation: Operation, act: Act, parsed: Request) -> Answer:
+        try:
+            return await self._once.run(operation, act.request, parsed, act.now, lambda: self._handle(operation, act, parsed))
+        except sqlite3.Error as error:
+            raise Unavailable(
+                f"The request cannot be stored: {error}.", "Make room on the disk, then see `setpoint doctor`."
+            ) from error
 
     async def _handle(self, operation: Operation, act: Act, parsed: Request) -> Answer:
         try:

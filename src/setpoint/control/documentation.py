@@ -16,7 +16,10 @@ use these and nothing else. This page is generated from the code.
 
 Send commands as `POST /api/v1/commands/NAME` and queries as `POST /api/v1/queries/NAME` with a JSON object, or queries as `GET`
 with parameters; streams are `GET /api/v1/NAME` and answer with server-sent events (`bit`, `problem`, `end`).
-`Authorization: Bearer TOKEN` says who you are. `Idempotency-Key` on a command makes sending it twice harmless.
+`Authorization: Bearer TOKEN` says who you are. `Idempotency-Key` (at most 255 printable ASCII characters) makes sending a
+command twice harmless: the same command with the same key, by the same person, returns what the first one returned. With another
+payload it is refused (422 `key-reused`), and so it is while the first one is in flight (409 `in-flight`). Keys of different
+people or commands are independent. A key is kept for 24 hours, and at most the newest 10,000 of them.
 A refusal is JSON: `{code, message, hint, details}`. The schema of everything is at `/api/v1/openapi.json`.
 
 Every command is written to the audit before it is tried, and once more with its outcome (`audit`).

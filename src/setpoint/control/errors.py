@@ -62,6 +62,19 @@ class Refused(ControlError):
     status = 409
 
 
+class InFlight(Refused):
+    """The first request with this key has not ended."""
+
+    code = "in-flight"
+
+
+class KeyReused(ControlError):
+    """The key was used for something else."""
+
+    code = "key-reused"
+    status = 422
+
+
 class Unavailable(ControlError):
     """The engine cannot take it now."""
 
@@ -69,4 +82,15 @@ class Unavailable(ControlError):
     status = 503
 
 
-__all__ = ["ControlError", "Forbidden", "Invalid", "Malformed", "NotFound", "Refused", "Unauthenticated", "Unavailable"]
+__all__ = [
+    "ControlError",
+    "Forbidden",
+    "InFlight",
+    "Invalid",
+    "KeyReused",
+    "Malformed",
+    "NotFound",
+    "Refused",
+    "Unauthenticated",
+    "Unavailable",
+]

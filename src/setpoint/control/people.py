@@ -63,11 +63,13 @@ class People:
             return None
         return token.person
 
-    async def create(self, person: Person, *, by: str, now: Instant, expires: Instant = 0) -> tuple[Token, str]:
-        """A new token; its text is given out once and kept nowhere."""
-        name = secrets.token_hex(4)
-        while name in self._tokens:
-            name = secrets.token_hex(4)
+    def has(self, name: str) -> bool:
+        """Whether there is a token with this id."""
+        return name in self._tokens
+
+    async def create(self, person: Person, *, by: str, now: Instant, expires: Instant = 0, name: str = "") -> tuple[Token, str]:
+        """A new token; its text is given out once and kept nowhere. ``name``: its id, else a random one."""
+        name = name or secrets.token_hex(4)
         secret = f"{PREFIX}{name}_{secrets.token_urlsafe(32)}"
         token = Token(name, person.name, _hash(secret), now, by, person.groups, person.admin, expires)
         await self._records.put(KIND, name, token)
@@ -88,6 +90,11 @@ class People:
             _write_private(path, secret)
         path.chmod(0o600)
         return path
+
+
+def id_of_request(request: str) -> str:
+    """Id of the token that a request makes, such as ``1f3a99c0``."""
+    return _hash(request)[:8]
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -47,6 +47,8 @@ class Operation:
     """What a request is about, for the audit; never a secret."""
     instead: str = ""
     """Of a command without a dry run: what shows beforehand what it does."""
+    secret: bool = False
+    """Its answer is shown once and never stored: the same request again is refused."""
 
     @property
     def rehearsable(self) -> bool:
@@ -81,11 +83,12 @@ def command(
     *,
     subject: Callable[[Q], str],
     instead: str = "",
+    secret: bool = False,
 ) -> Callable[[Callable[[Act, Q], Awaitable[A]]], Callable[[Act, Q], Awaitable[A]]]:
-    """Register a mutation; each is audited. ``instead``: it has no dry run, and this is what to do."""
+    """Register a mutation; each is audited. ``instead``: it has no dry run, and this is what to do; ``secret``: see there."""
 
     def register(handler: Callable[[Act, Q], Awaitable[A]]) -> Callable[[Act, Q], Awaitable[A]]:
-        COMMANDS[name] = Operation(name, permission, request, answer, summary, True, handler, subject, instead)
+        COMMANDS[name] = Operation(name, permission, request, answer, summary, True, handler, subject, instead, secret)
         return handler
 
     return register

@@ -45,6 +45,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE revision (number INTEGER PRIMARY KEY, digest TEXT NOT NULL, at INTEGER NOT NULL, person TEXT NOT NULL)",
         "CREATE TABLE revision_file (number INTEGER, path TEXT, sha256 TEXT NOT NULL, PRIMARY KEY (number, path)) WITHOUT ROWID",
     ),
+    (
+        # Identified requests: payload is a digest; answer is NULL until the command has ended well.
+        """CREATE TABLE request (
+            seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, payload TEXT NOT NULL, answer BLOB
+        )""",
+        "CREATE INDEX request_by_at ON request (at)",
+    ),
 )
 
 

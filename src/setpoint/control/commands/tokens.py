@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from setpoint.control import people
 from setpoint.control.act import Act
 from setpoint.control.errors import Malformed, NotFound, Refused
 from setpoint.control.people import Token
@@ -73,12 +74,19 @@ class TokenList(Answer):
         f"{request.user}{' (admin)' if request.admin else ''}" + (f" in {', '.join(request.groups)}" if request.groups else "")
     ),
     instead="A token is made at once, and worthless as soon as it is revoked; `setpoint token list` shows those there are.",
+    secret=True,
 )
 async def create(act: Act, request: TokenRequest) -> NewToken:
-    """The secret is given out here and nowhere else."""
+    """The secret is given out here and nowhere else. Its id follows from the request: after a crash no second one is made."""
+    made = people.id_of_request(act.request)
+    if act.control.people.has(made):
+        raise Refused(
+            f"This request made token {made} already; its secret is shown only once.",
+            f"`setpoint token revoke {made}`, then make another one.",
+        )
     expires = act.now + _lifetime(request.expires) if request.expires else 0
     person = Person(request.user, tuple(request.groups), request.admin)
-    token, secret = await act.control.people.create(person, by=act.person.name, now=act.now, expires=expires)
+    token, secret = await act.control.people.create(person, by=act.person.name, now=act.now, expires=expires, name=made)
     return NewToken(**_view(token).model_dump(), token=secret)
 
 
