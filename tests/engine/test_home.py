@@ -295,9 +295,8 @@ def offset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def test_a_test_can_move_the_hosts_clock_by_a_file(tmp_path: Path, offset: Path) -> None:
     async with make(tmp_path / "home", Outside()) as engine:
-        clock, _ = host_clock()
         day = 24 * 3_600_000
-        await engine.post("toy:a", tell("sleep", ("wake", clock() + day)))
+        await engine.post("toy:a", tell("sleep", ("wake", engine.clock() + day)))
         await asyncio.to_thread(offset.write_text, str(day + 1))
 
         async def due() -> bool:
@@ -307,12 +306,21 @@ async def test_a_test_can_move_the_hosts_clock_by_a_file(tmp_path: Path, offset:
 
 
 def test_an_offset_that_is_no_number_counts_as_the_last_one(offset: Path) -> None:
-    clock, _ = host_clock()
+    read, _ = host_clock()
+    monotonic = read()[1]
     offset.write_text("1000000000")
-    wait_until(lambda: clock() > 1_000_000_000 + 1_600_000_000_000)
-    before = clock()
+    wait_until(lambda: read()[1] >= monotonic + 1_000_000_000)
+    before = read()
     offset.write_text("soon")
-    assert clock() - before < 60_000
+    assert [new - old < 60_000 for new, old in zip(read(), before, strict=True)] == [True, True]
+
+
+def test_a_second_number_in_the_file_moves_the_wall_clock_alone(offset: Path) -> None:
+    read, _ = host_clock()
+    wall, monotonic = read()
+    offset.write_text("0 -86400000")
+    wait_until(lambda: read()[0] < wall - 80_000_000)
+    assert monotonic <= read()[1] < monotonic + 60_000
 
 
 def test_a_failpoint_that_does_not_exist_is_refused() -> None:

@@ -17,6 +17,7 @@ from setpoint.core.instructions import Watch
 from setpoint.engine import listening
 from setpoint.engine.effects import Effects, RuntimeDefinition
 from setpoint.engine.embedded import EmbeddedEngine
+from setpoint.engine.embedded.clock import HostClock, clocks
 from setpoint.engine.embedded.watches import LOOKS, Watches
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec
@@ -206,7 +207,8 @@ async def test_a_settled_instance_is_seen_at_once_when_its_runtime_tells(tmp_pat
 
 async def test_those_that_are_told_of_all_the_time_do_not_keep_others_from_being_polled_nor_pile_up() -> None:
     outside = Outside()
-    watches = Watches(outside, lambda *_: None, lambda: 0, first_look=0, ring=lambda _: None)
+    still = HostClock(clocks(lambda: 0, None))
+    watches = Watches(outside, lambda *_: None, still, first_look=0, ring=lambda _: None)
     babblers = [f"instance:saas/{number}@x" for number in range(2 * LOOKS)]
     watches.set("instance:saas/polled@x", Watch(1, 10))
     for entity in babblers:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from setpoint.model.people import By, Person
-from setpoint.model.time import Instant
+from setpoint.model.time import Duration, Instant
 
 if TYPE_CHECKING:
     from setpoint.control.control import Control
@@ -19,8 +19,19 @@ class Act:
     control: Control
     person: Person
     now: Instant
+    """By the wall clock."""
     request: str
     """Identity of the request: the same one twice does nothing twice."""
+
+    @property
+    def offset(self) -> Duration:
+        """How far the wall clock is beyond the steady clock that states and reasons go by (§10.17)."""
+        return self.control.engine.clock.offset
+
+    @property
+    def steady(self) -> Instant:
+        """``now`` by the steady clock."""
+        return self.now - self.offset
 
     def by(self, why: str = "") -> By:
         """Who did it, for facts."""

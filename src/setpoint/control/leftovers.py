@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from setpoint.control.act import Act
 from setpoint.control.registry import Answer
+from setpoint.control.shown import by_wall
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.time import Instant
@@ -31,8 +32,8 @@ class Leftover(Answer):
 
 async def leftovers(act: Act) -> list[Leftover]:
     """In order of names."""
-    found = [_leftover(entity, state, act.now) async for entity, state in instances_of(act.control) if state.removed]
-    return [one for one in found if one]
+    found = [_leftover(entity, state, act.steady) async for entity, state in instances_of(act.control) if state.removed]
+    return [by_wall(one, act) for one in found if one]
 
 
 def _leftover(entity: str, state: InstanceState, now: Instant) -> Leftover | None:

@@ -52,7 +52,7 @@ async def as_of_now(act: Act, instance: str, state: InstanceState) -> InstanceSt
     place = known.places.get(key_of(f"instance:{instance}", candidate.number))
     if place is None or place.ask != candidate.admission.ask:
         return state
-    asking = replace(candidate.admission, reasons=tuple(why(known, place, act.now)))
+    asking = replace(candidate.admission, reasons=tuple(why(known, place, act.steady)))
     return replace(state, life=replace(state.life, candidate=replace(candidate, admission=asking)))
 
 

@@ -81,7 +81,7 @@ def told(command: str, answer: Answer, act: Act, outcome: Outcome) -> Rehearsed:
     found += [
         Consequence(entity=entity, kind="starts", text=_does(effect, outcome, entity)) for entity, effect in outcome.effects
     ]
-    found += _waits(outcome, act.now)
+    found += _waits(outcome, act.steady)
     return Rehearsed(
         command=command, answer=answer.model_dump(mode="json"), consequences=_once(found), complete=not outcome.cut_off
     )

@@ -24,7 +24,7 @@ def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], _now
     votes, records = state.votes, []
     for fact in facts:
         if isinstance(fact, Voted) and not _repeated(votes, fact):
-            votes = (*votes, Vote(fact.person, fact.yes, fact.at, fact.why))
+            votes = (*votes, Vote(fact.person, fact.yes, fact.wall, fact.why))
             records.append(Record(_event(entity, fact)))
     if not records:
         return Decision(state)
@@ -33,7 +33,7 @@ def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], _now
 
 
 def _repeated(votes: tuple[Vote, ...], fact: Voted) -> bool:
-    return any((vote.person.name, vote.yes, vote.at) == (fact.person.name, fact.yes, fact.at) for vote in votes)
+    return any((vote.person.name, vote.yes, vote.at) == (fact.person.name, fact.yes, fact.wall) for vote in votes)
 
 
 def _event(entity: str, fact: Voted) -> Event:

@@ -27,7 +27,8 @@ from setpoint.core.instructions import (
     Subscribe,
     Unsubscribe,
 )
-from setpoint.engine.port import Clock, Decide
+from setpoint.engine.embedded.clock import HostClock
+from setpoint.engine.port import Decide
 
 MOST_TURNS = 20_000
 """A rehearsal of more is cut off, and says so."""
@@ -63,10 +64,10 @@ class Outcome:
 class Rehearsal:
     """Takes facts like an engine, and keeps to itself what they lead to."""
 
-    def __init__(self, committed: Committed, decide: Decide, clock: Clock) -> None:
+    def __init__(self, committed: Committed, decide: Decide, clock: HostClock) -> None:
         self._committed = committed
         self._decide = decide
-        self._clock = clock
+        self.clock = clock
         self._published: dict[str, AnyFact] = {}
         self._subscribed: dict[str, dict[str, bool]] = {}
         """Publisher -> who listens from now on (True), or no longer does."""
@@ -100,7 +101,7 @@ class Rehearsal:
     # --- turns
 
     def _deliver(self, entity: str, fact: AnyFact) -> None:
-        self._waiting.append((entity, fact if fact.at else structs.replace(fact, at=self._clock())))
+        self._waiting.append((entity, fact if fact.at else self.clock.stamped(fact)))
 
     def _turn(self, entity: str, fact: AnyFact) -> None:
         self._turns += 1
@@ -115,11 +116,11 @@ class Rehearsal:
     def _take(self, entity: str, instruction: AnyInstruction, cause: AnyFact) -> None:
         match instruction:
             case Send(to, fact):
-                self._deliver(to, structs.replace(fact, at=cause.at))
+                self._deliver(to, structs.replace(fact, at=cause.at, offset=cause.offset))
             case Publish(fact):
                 self._published[entity] = fact
                 for listener in self._listeners(entity):
-                    self._deliver(listener, structs.replace(fact, at=cause.at))
+                    self._deliver(listener, structs.replace(fact, at=cause.at, offset=cause.offset))
             case Subscribe(to):
                 self._subscribe(entity, to, cause)
             case Unsubscribe(to):
@@ -137,7 +138,7 @@ class Rehearsal:
         self._subscribed.setdefault(to, {})[entity] = True
         known = self._published.get(to) or self._committed.publications.get(to)
         if known is not None:
-            self._deliver(entity, structs.replace(known, at=cause.at))
+            self._deliver(entity, structs.replace(known, at=cause.at, offset=cause.offset))
 
     def _listeners(self, publisher: str) -> list[str]:
         changed = self._subscribed.get(publisher, {})

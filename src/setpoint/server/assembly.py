@@ -13,7 +13,7 @@ from setpoint.core.decide import decide, watch
 from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
 from setpoint.engine.effects import Effects, MakeRuntime, runtime_adapters
 from setpoint.engine.embedded import EmbeddedEngine
-from setpoint.engine.embedded.clock import STEP, host_clock
+from setpoint.engine.embedded.clock import STEP
 from setpoint.engine.port import Clock
 from setpoint.model.checks import CheckResult
 from setpoint.model.observation import Observation
@@ -78,7 +78,7 @@ async def running(
         protections=load_protections() if protections is None else protections,
         hint=engine.look,
     )
-    control = Control(engine, effects, clock=clock or host_clock()[0])
+    control = Control(engine, effects, clock=engine.clock.wall)
     async with engine:
         try:
             await control.start(adopted=late.ready.set)

@@ -52,6 +52,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX request_by_at ON request (at)",
     ),
+    (
+        # From a steady time on the wall clock was so far beyond it: what times were by the wall clock can be told afterwards.
+        "CREATE TABLE clock (steady INTEGER PRIMARY KEY, offset INTEGER NOT NULL)",
+    ),
 )
 
 

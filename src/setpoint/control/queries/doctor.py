@@ -16,10 +16,12 @@ from setpoint.control.people import ADMIN_FILE
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, query
 from setpoint.core.codec import SCHEMA
-from setpoint.model.time import format_instant
+from setpoint.engine.embedded.turns import CLOCK
+from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError
 
 GOOD, WARNING, BAD = "ok", "warning", "bad"
+_CLOCK_KEPT = 7 * DAY
 _SPACE_WARNING, _SPACE_BAD = 1024**3, 128 * 1024**2
 _PATIENCE = 5.0
 
@@ -51,7 +53,7 @@ class Diagnosis(Answer):
 )
 async def doctor(act: Act, _: NoRequest) -> Diagnosis:
     """Looks at everything, changes nothing."""
-    findings = [_versions(), _clock(act), _home(act), _space(act), await _journal(act), _engine(act)]
+    findings = [_versions(), await _clock(act), _home(act), _space(act), await _journal(act), _engine(act)]
     findings += [finding async for finding in _runtimes(act)]
     findings += _problems(act)
     findings.append(await _configuration(act))
@@ -64,8 +66,14 @@ def _versions() -> Finding:
     return Finding(name="versions", state=GOOD, text=text)
 
 
-def _clock(act: Act) -> Finding:
-    return Finding(name="clock", state=GOOD, text=f"it is {format_instant(act.now)}")
+async def _clock(act: Act) -> Finding:
+    """The wall clock, and the last time in ``_CLOCK_KEPT`` that it was not where it should have been."""
+    text = f"it is {format_instant(act.now)}"
+    noted = await act.control.engine.history.lines(entity=CLOCK, since=max(act.now - _CLOCK_KEPT, 0), limit=1)
+    if not noted:
+        return Finding(name="clock", state=GOOD, text=text)
+    jump = f"{format_instant(noted[0].at)}: {noted[0].event.text}"
+    return Finding(name="clock", state=WARNING, text=f"{text}; {jump}", hint="Let a time server keep the clock of this machine.")
 
 
 def _home(act: Act) -> Finding:

@@ -14,6 +14,7 @@ from setpoint.control.limits import as_of_now
 from setpoint.control.overview import InstanceView, ReasonView, reason_view, view
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
+from setpoint.control.shown import by_wall
 from setpoint.control.targets import instance as find_instance
 from setpoint.core.instance.explain import desired
 from setpoint.core.instance.explain import explain as explain_reasons
@@ -95,12 +96,12 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
     configuration = act.control.configuration
     instance = find_instance(configuration, request.target)
     state = await as_of_now(act, instance, await state_of(act, instance))
-    gates = _gates(state, act.now)
+    gates = _gates(state, act.steady)
     links, usage = await _runtime(act, instance) if request.runtime else ({}, [])
-    return Explanation(
+    found = Explanation(
         now=act.now,
-        instance=view(instance, state, act.now, problem=act.control.engine.problem(f"instance:{instance}")),
-        reasons=[reason_view(_about(reason, instance)) for reason in explain_reasons(state, act.now)],
+        instance=view(instance, state, act.steady, problem=act.control.engine.problem(f"instance:{instance}")),
+        reasons=[reason_view(_about(reason, instance)) for reason in explain_reasons(state, act.steady)],
         candidate=_attempt(state, rollout=False),
         rollout=_attempt(state, rollout=True),
         gates=gates,
@@ -113,6 +114,7 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
         usage=usage,
         origins=configuration.origins(instance),
     )
+    return by_wall(found, act)
 
 
 def _about(reason: Reason, instance: str) -> Reason:

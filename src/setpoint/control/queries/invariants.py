@@ -5,6 +5,7 @@ from __future__ import annotations
 from setpoint.control.act import Act
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
+from setpoint.control.shown import by_wall
 from setpoint.core.invariant import InvariantState
 from setpoint.model.invariants import Invariant
 from setpoint.model.time import Instant
@@ -54,7 +55,7 @@ async def invariants(act: Act, _request: InvariantsRequest) -> Invariants:
 async def _view(act: Act, invariant: Invariant) -> InvariantView:
     state = await act.control.engine.read(f"invariant:{invariant.name}")
     violations = state.violations if isinstance(state, InvariantState) else ()
-    return InvariantView(
+    found = InvariantView(
         name=invariant.name,
         select=invariant.select,
         instances=len(invariant.members),
@@ -65,3 +66,4 @@ async def _view(act: Act, invariant: Invariant) -> InvariantView:
             for one in violations
         ],
     )
+    return by_wall(found, act)

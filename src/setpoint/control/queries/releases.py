@@ -8,6 +8,7 @@ from setpoint.control.act import Act
 from setpoint.control.instances import line_of, state_of
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
+from setpoint.control.shown import by_wall
 from setpoint.control.targets import application as find_application
 from setpoint.core.instance.state import InstanceState
 from setpoint.model.release import Release
@@ -61,7 +62,7 @@ async def releases(act: Act, request: ReleasesRequest) -> Releases:
     line = await line_of(act, owner)
     states = {one: await state_of(act, one) for one in configuration.instances(owner)}
     newest = list(reversed(line.releases))[: request.limit]
-    return Releases(application=owner, releases=[_view(release, states) for release in newest])
+    return by_wall(Releases(application=owner, releases=[_view(release, states) for release in newest]), act)
 
 
 def _view(release: Release, states: dict[str, InstanceState]) -> ReleaseView:

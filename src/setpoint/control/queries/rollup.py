@@ -11,6 +11,7 @@ from setpoint.control.instances import state_of
 from setpoint.control.overview import ReasonView, headline, present, reason_view
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
+from setpoint.control.shown import by_wall
 from setpoint.control.targets import instances
 from setpoint.core.admission import ENTITY as ADMISSION
 from setpoint.core.admission.state import AdmissionState
@@ -66,7 +67,7 @@ async def rollup(act: Act, request: RollupRequest) -> Rollup:
     words = {one: _word(act, one, state) for one, state in states.items()}
     reasons = {one: _reasons(act, one, state) for one, state in states.items()}
     first = await _followed(act, states, takers)
-    return Rollup(
+    found = Rollup(
         now=act.now,
         target=request.target,
         instances=len(asked),
@@ -74,6 +75,7 @@ async def rollup(act: Act, request: RollupRequest) -> Rollup:
         conditions=_counted(words.values()),
         culprits=[_view(one) for one in culprits(reasons, first, takers)],
     )
+    return by_wall(found, act)
 
 
 def _asked(act: Act, target: str) -> list[str]:
@@ -111,13 +113,13 @@ def _reasons(act: Act, instance: str, state: InstanceState) -> list[Reason]:
     problem = act.control.engine.problem(f"instance:{instance}")
     if problem:
         return [Reason("problem", f"its turns do not succeed: {problem}", unblock="see setpoint doctor", failed=True)]
-    if condition(state, act.now) is Condition.CONVERGED:
+    if condition(state, act.steady) is Condition.CONVERGED:
         return []
-    return present(state.life, explain(state, act.now))
+    return present(state.life, explain(state, act.steady))
 
 
 def _word(act: Act, instance: str, state: InstanceState) -> str:
-    return "broken" if act.control.engine.problem(f"instance:{instance}") else str(condition(state, act.now))
+    return "broken" if act.control.engine.problem(f"instance:{instance}") else str(condition(state, act.steady))
 
 
 def _counted(words: Iterable[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from setpoint.control.instances import line_of, state_of
 from setpoint.control.overview import InstanceView, view
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
+from setpoint.control.shown import by_wall
 from setpoint.control.targets import application as find_application
 from setpoint.control.targets import instances as find_instances
 from setpoint.control.targets import parts
@@ -77,9 +78,10 @@ async def status(act: Act, request: StatusRequest) -> Status:
     elif request.target or request.application or act.control.unreadable:
         act.control.configuration  # noqa: B018 - raises, saying why there is none
     engine = health.status if not health.reason else f"{health.status}: {health.reason}"
-    return Status(
+    found = Status(
         now=act.now, person=act.person.name, engine=engine, configured=configuration is not None, applications=applications
     )
+    return by_wall(found, act)
 
 
 async def _application(act: Act, owner: str, instances: list[str]) -> ApplicationView:
@@ -90,7 +92,7 @@ async def _application(act: Act, owner: str, instances: list[str]) -> Applicatio
     order = {name: number for number, name in enumerate(channels)}
     rows: list[InstanceView] = []
     for one in sorted(instances, key=lambda one: (first[parts(one)[1]], order[parts(one)[2]])):
-        rows.append(view(one, await state_of(act, one), act.now, problem=act.control.engine.problem(f"instance:{one}")))
+        rows.append(view(one, await state_of(act, one), act.steady, problem=act.control.engine.problem(f"instance:{one}")))
         if not len(rows) % _ROWS:
             await asyncio.sleep(0)
     return ApplicationView(

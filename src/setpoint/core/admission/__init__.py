@@ -28,6 +28,7 @@ from setpoint.core.facts import (
     WaveVote,
 )
 from setpoint.core.instructions import Decision
+from setpoint.core.wall import wall_of
 from setpoint.model.time import Instant
 
 ENTITY = "admission:organization"
@@ -46,7 +47,7 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
 
 def decide(entity: str, state: AdmissionState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:  # noqa: ARG001 - every actor takes the same
     """One turn: words are taken down, waves open or stop, what is free is granted, who waits is told why."""
-    draft = Draft(state or AdmissionState(), now)
+    draft = Draft(state or AdmissionState(), now, wall_of(facts, now))
     for fact in facts:
         handle = _HANDLERS.get(type(fact))
         if handle is not None:

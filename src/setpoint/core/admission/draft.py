@@ -35,9 +35,11 @@ KEPT_ASKERS = 1_000
 class Draft:
     """State under way, instructions so far, and when somebody must be woken."""
 
-    def __init__(self, before: AdmissionState, now: Instant) -> None:
+    def __init__(self, before: AdmissionState, now: Instant, wall: Instant) -> None:
         self.before = before
         self.now = now
+        self.wall = wall
+        """What the wall clock shows: windows of budgets, and what people read, go by it."""
         self.orders = before.orders
         self.places = dict(before.places)
         self.askers = dict(before.askers)
@@ -152,7 +154,7 @@ class Draft:
         for unit in dict.fromkeys(unit_key(need) for need in place.needs if not need.unit.startswith(WAVE)):
             self.holders[unit] = (*self.holders.get(unit, ()), key)
         self.stirred.update(need.unit for need in place.needs)
-        self.change(place, stage=GRANTED, queue="", since=self.now)
+        self.change(place, stage=GRANTED, queue="", since=self.wall)
 
     def begun(self, place: Place, spent: Sequence[Need]) -> Place:
         """Its leases are held until it ends; what it had reserved of budgets is spent."""

@@ -75,5 +75,5 @@ def _spend(draft: Draft, place: Place) -> Place:
         known = draft.spent.get(key)
         draft.spent[key] = Spent(need.until, (known.count if known else 0) + 1)
     if budgets:
-        draft.spent = {key: spent for key, spent in draft.spent.items() if spent.until + KEPT_BUDGETS > draft.now}
+        draft.spent = {key: spent for key, spent in draft.spent.items() if spent.until + KEPT_BUDGETS > draft.wall}
     return draft.begun(place, budgets)

@@ -36,7 +36,7 @@ class Place(msgspec.Struct, frozen=True, gc=False, array_like=True):
     stage: str = WAITING
     """``waiting``, ``returned`` (it waits for other gates, its order is kept), ``granted`` or ``begun``."""
     since: Instant = 0
-    """When it was granted."""
+    """When it was granted, by the wall clock: it is only shown."""
     queue: str = ""
     """While it waits: those that need just the same."""
     told: int = 0

@@ -5,13 +5,24 @@ from __future__ import annotations
 import msgspec
 
 from setpoint.model.people import By
-from setpoint.model.time import Instant
+from setpoint.model.time import Duration, Instant
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True, tag=True):
-    """What happened, and when."""
+    """What happened, and when.
+
+    A host goes by two clocks (§10.17). ``at`` is steady: no one can set it, so durations are measured by it. ``wall`` is what the
+    clock of the machine showed: calendars, and everything that a person gives an end, go by it.
+    """
 
     at: Instant = 0
+    offset: Duration = 0
+    """``wall`` minus ``at``."""
+
+    @property
+    def wall(self) -> Instant:
+        """Wall-clock time."""
+        return self.at + self.offset
 
 
 class Woken(Fact, frozen=True, gc=False):

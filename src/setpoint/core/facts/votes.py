@@ -23,6 +23,7 @@ class Vote(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     person: Person
     yes: bool
     at: Instant
+    """By the wall clock, as its expiry is."""
     why: str = ""
 
 

@@ -371,7 +371,7 @@ def _begin(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     attempt = replace(candidate, phase=Phase.DEPLOYMENT, entered=draft.now, gates={}, admission=None)
     draft.set(
         candidate=None,
-        rollout=Rollout(attempt, offer.release, draft.now, lease=lease),
+        rollout=Rollout(attempt, offer.release, draft.now, life.wall.offset, lease=lease),
         target=offer.release,
         frontier=max(life.frontier, offer.release) if candidate.kind is Kind.FORWARD else life.frontier,
         failure=None,

@@ -76,7 +76,7 @@ def _cadence(policy: Policy, life: Life, offer: Offer, now: Instant) -> str:
 
 def _slot(cadence: Cadence, life: Life, now: Instant) -> tuple[Instant, Instant] | None:
     """The occurrence that admits a release now, if one does."""
-    occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, now)
+    occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, life.wall.at(now))
     used = occurrence is not None and life.slot[0] == occurrence[0] and life.slot[1] >= cadence.max
     return None if used else occurrence
 
@@ -87,5 +87,5 @@ def _turns(policy: Policy, life: Life, now: Instant) -> Instant | None:
     if cadence is None:
         return None
     slot = _slot(cadence, life, now)
-    following = None if slot else calendars.next_occurrence(cadence.calendar, cadence.timezone, now)
-    return slot[1] if slot else following[0] if following else None
+    following = None if slot else calendars.next_occurrence(cadence.calendar, cadence.timezone, life.wall.at(now))
+    return life.wall.until(slot[1] if slot else following[0] if following else None)

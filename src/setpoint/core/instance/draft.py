@@ -6,12 +6,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from setpoint.core.facts import Need
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.core.instructions import AnyInstruction, Event, Record
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
+from setpoint.model.zones import LATEST
 
 
 class Draft:
@@ -59,6 +61,12 @@ class Draft:
         """Ask to be woken at the latest then."""
         if at is not None and (self.wake_at is None or at < self.wake_at):
             self.wake_at = at
+
+    def wake_at_the_end_of(self, need: Need) -> None:
+        """Ask to be woken when the window of a budget ends, which it does by the wall clock."""
+        end = self.life.wall.steady(need.until)
+        if self.now < end < LATEST:
+            self.wake(end)
 
     def offer(self, release: int) -> Offer | None:
         """The offer of a release, if it is kept."""

@@ -56,7 +56,8 @@ def finalize(draft: Draft, offer: Offer, attempt: Attempt, began: Instant | None
 
 def _slot(draft: Draft, began: Instant) -> tuple[int, int]:
     cadence, slot = draft.rules.cadence, draft.life.slot
-    occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, began) if cadence else None
+    offset = draft.life.rollout.offset if draft.life.rollout else 0
+    occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, began + offset) if cadence else None
     if occurrence is None:
         return slot
     return (occurrence[0], slot[1] + 1 if slot[0] == occurrence[0] else 1)

@@ -42,7 +42,7 @@ def _approvals(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: 
     found: dict[str, int] = {}
     for use in policy.approvals:
         votes = gates.countable(use, life, offer, gates.topic(use, attempt.release, attempt.change)).values()
-        given = sum(vote.yes and (not use.expires or now < vote.at + use.expires) for vote in votes)
+        given = sum(vote.yes and (not use.expires or life.wall.at(now) < vote.at + use.expires) for vote in votes)
         found[use.topic] = max(given, found.get(use.topic, 0))
     return found
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core import calendars
 from setpoint.core.facts import Need, SetStatus, SetVote
 from setpoint.core.instance import candidate, declining, endings, gates, rollback, selection
 from setpoint.core.instance.draft import Draft
@@ -220,8 +219,7 @@ def _needs(draft: Draft, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
     """What it needs of admission; the set asks for it."""
     found = gates.needs(draft.rules, draft.life, offer, attempt, draft.now)
     for need in found:
-        if draft.now < need.until < calendars.LATEST:
-            draft.wake(need.until)
+        draft.wake_at_the_end_of(need)
     return found
 
 

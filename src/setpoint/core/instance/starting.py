@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from setpoint.core import calendars
 from setpoint.core.instance import admission, gates, tasks
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Life
@@ -68,5 +67,4 @@ def wake(draft: Draft, candidate: Attempt, missing: Sequence[Reason]) -> None:
     for reason in missing:
         draft.wake(reason.until)
     for need in candidate.admission.needs if candidate.admission else ():
-        if draft.now < need.until < calendars.LATEST:
-            draft.wake(need.until)
+        draft.wake_at_the_end_of(need)

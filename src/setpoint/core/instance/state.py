@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from setpoint.core.facts import Finalization, LineStatus, Move, Need, Neighbour, ScopeStatus, SetStatus, TaskStatus, TopicStatus
+from setpoint.core.wall import Wall
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
 from setpoint.model.policy import Phase, Policy
@@ -118,6 +119,8 @@ class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     to: int
     """Release that target stands for now: the attempt's, or the one it goes back to."""
     began: Instant
+    offset: Duration = 0
+    """Of the wall clock when it began: the cadence's slot that it used lies there (§10.17)."""
     back: bool = False
     by_hand: bool = False
     failure: str = ""
@@ -294,6 +297,8 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     published: int = 0
     moved: Move | None = None
     """The last move of target, kept only where an invariant watches."""
+    wall: Wall = Wall()
+    """Calendars and expiries go by it."""
     slot: tuple[int, int] = (0, 0)
     """Cadence: start of the last occurrence used, and how many releases it admitted."""
     signals: tuple[str, ...] = ()

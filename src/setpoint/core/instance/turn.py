@@ -33,6 +33,8 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
     """The instance's next state, what to do, and when to look again."""
     before = state or InstanceState()
     draft = Draft(entity, before, now)
+    if (wall := draft.life.wall.heard(facts)) is not draft.life.wall:
+        draft.set(wall=wall)
     for fact in facts:
         absorb.absorb(draft, fact)
     if draft.policy is None:

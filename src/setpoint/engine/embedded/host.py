@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from setpoint.core import instructions as do
 from setpoint.core.facts import AnyFact, Applied, Observed, Unobserved, Woken
-from setpoint.engine.embedded.clock import STEP, Alarm, host_clock
+from setpoint.engine.embedded.clock import NOTED, STEP, Alarm, HostClock, Jump, clocks, host_clock
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.health import Health
 from setpoint.engine.embedded.intake import Intake
@@ -49,8 +49,9 @@ QUEUED = 50_000
 """Facts that may wait for a turn before ``post`` makes its callers wait."""
 _SWITCH = 0.0005
 """Seconds after which the interpreter changes threads: the writer must get its few moments while the loop decides."""
-_BACKWARDS: Duration = 2000
 _RECOVER = 1.0
+_KEEP_STAMP = 6 * 3600.0
+"""Seconds after which an idle engine makes a stamp durable: how long it rested is known at the next start."""
 _REST: Duration = 5
 """Between two looks at the timers: an entity that always asks to be woken in the past may spin, but not at full speed."""
 
@@ -59,7 +60,8 @@ class EmbeddedEngine:
     """A host of actors in one process. Use it as ``async with``, or ``await serve()``.
 
     ``decide`` is pure, ``codec`` makes bytes, ``performer`` does what is outside, ``watch`` derives a state's standing watch.
-    In compressed time the ``clock`` goes ``speed`` times as fast as the real one, and is looked at every ``clock_step``.
+    In compressed time the ``clock`` goes ``speed`` times as fast as the real one, and is looked at every ``clock_step``. It is
+    the wall clock; a test that gives no ``monotonic`` one has both go by it.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class EmbeddedEngine:
         performer: Performer,
         watch: WatchOf = lambda _: None,
         clock: Clock | None = None,
+        monotonic: Clock | None = None,
         clock_step: Duration = STEP,
         speed: float = 1,
         queued: int = QUEUED,
@@ -78,7 +81,8 @@ class EmbeddedEngine:
         self.home = home
         self.database = Database(home / "setpoint.db")
         self.history = History(self.database)
-        self._clock, self._step = (clock, clock_step) if clock is not None else host_clock()
+        read, self._step = (clocks(clock, monotonic), clock_step) if clock is not None else host_clock()
+        self.clock = self._clock = HostClock(read)
         self._speed = speed
         self._decide = decide
         self._codec = codec
@@ -94,7 +98,7 @@ class EmbeddedEngine:
         self._status, self._reason = "starting", ""
         self._turn_count = self._commits = self._rows = 0
         self._uncommitted = 0
-        self._last_now: Instant = 0
+        self._next_stamp = time.monotonic() + _KEEP_STAMP
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
 
@@ -135,7 +139,9 @@ class EmbeddedEngine:
         )
         self._switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH)
+        jump = self._clock.start(world.stamp, world.offsets)
         self._install(world)
+        self._set(jump)
         self._loop = asyncio.create_task(self._serve(), name="setpoint-engine")
         self._tick()
         return self
@@ -281,7 +287,7 @@ class EmbeddedEngine:
         for actor in self._world.actors.values():
             if actor.pending or actor.aside:
                 self._mailbox.mails += len(actor.pending or ())
-                self._mailbox.put(actor, Mail(Woken(at=self._clock())))
+                self._mailbox.put(actor, Mail(self._clock.stamped(Woken())))
 
     def _take_up(self) -> None:
         self._operations.forget(self._world.operations)
@@ -324,17 +330,34 @@ class EmbeddedEngine:
     # --- the alarm
 
     def _tick(self) -> None:
-        """Wake who is due. A clock that went back wakes everybody: times may have been meant by the clock that was wrong."""
+        """Wake who is due. Once the wall clock was set, that is everyone: they may wait for a time on it."""
+        self._set(self._clock.look())
         now = self._clock()
-        due = self._timers.take_all() if now < self._last_now - _BACKWARDS else self._timers.take(now)
-        self._last_now = now
         if self._status == "serving":
             if self._intake.sweep(now):
                 self._work.set()
-            for entity in due:
-                self._mailbox.put(self._world.actor(entity), Mail(Woken(at=now)))
+            self._wake(self._timers.take(now))
+            if time.monotonic() > self._next_stamp:
+                self._next_stamp = time.monotonic() + _KEEP_STAMP
+                self._turns.keep_stamp = True
                 self._work.set()
         self._ring_for_timers(now)
+
+    def _wake(self, entities: Iterable[str]) -> None:
+        for entity in entities:
+            self._mailbox.put(self._world.actor(entity), Mail(self._clock.stamped(Woken())))
+            self._work.set()
+
+    def _set(self, jump: Jump | None) -> None:
+        """The wall clock was set, or not."""
+        if jump is None:
+            return
+        self._turns.offsets.append(self._clock.newest)
+        if abs(jump.by) >= NOTED:
+            log.warning("%s", jump)
+            self._turns.jumps.append(jump)
+            self._work.set()
+        self._wake(self._timers.take_all())
 
     def _ring_for_timers(self, now: Instant) -> None:
         due = self._timers.next()
@@ -384,7 +407,7 @@ class EmbeddedEngine:
                 await self._idle()
 
     async def _idle(self) -> None:
-        if not self._mailbox and not self._world.fanouts and not self._world.long and not self._turns.dedup_gone:
+        if not self._mailbox and not self._world.fanouts and not self._world.long and not self._turns.wants_pass():
             self._work.clear()
             await self._work.wait()
 
@@ -449,6 +472,7 @@ class EmbeddedEngine:
                 self._reason = found
             else:
                 self._install(found)
+                self._wake(self._timers.take_all())
                 self._look_alarm.within(0)
                 log.warning("the journal can be written again; everything durable was loaded anew")
                 return

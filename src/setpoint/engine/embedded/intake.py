@@ -8,10 +8,11 @@ import time
 from msgspec import structs
 
 from setpoint.core.facts import AnyFact
+from setpoint.engine.embedded.clock import HostClock
 from setpoint.engine.embedded.mailbox import Mail, Mailbox
 from setpoint.engine.embedded.turns import Turns
 from setpoint.engine.embedded.world import World
-from setpoint.engine.port import Clock, Codec
+from setpoint.engine.port import Codec
 from setpoint.model.time import HOUR, Duration, Instant
 
 _DEDUP_AGE: Duration = 24 * HOUR
@@ -21,7 +22,7 @@ _SWEEP = 3600.0
 class Intake:
     """Takes facts in. ``queued`` may wait for turns before posters are made to wait."""
 
-    def __init__(self, codec: Codec, clock: Clock, queued: int) -> None:
+    def __init__(self, codec: Codec, clock: HostClock, queued: int) -> None:
         self._codec = codec
         self._clock = clock
         self._queued = queued
@@ -58,7 +59,7 @@ class Intake:
             return None
         now = self._clock()
         if not fact.at:
-            fact = structs.replace(fact, at=now)
+            fact = structs.replace(fact, at=now, offset=self._clock.offset)
         blob = self._codec.encode_fact(fact)
         dedup.encode()
         actor = self._world.actor(entity)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 
+from setpoint.engine.embedded.clock import Stamp
 from setpoint.engine.embedded.mailbox import Actor, Mail
 from setpoint.engine.embedded.world import World
 from setpoint.engine.port import Codec
 from setpoint.model.time import Instant
 from setpoint.store import bulk
 from setpoint.store.turns import TurnRow, drop_old_chapters
+
+KEPT_OFFSETS = 10_000
+"""So many times at which the wall clock was set are remembered; older times are shown as by the oldest of them."""
 
 
 class Writes:
@@ -33,6 +37,10 @@ class Writes:
         self.history: list[tuple[int, Instant, str, str, bytes]] = []
         self.dedup: list[tuple[str, Instant]] = []
         self.dedup_gone: list[str] = []
+        self.offsets: list[Stamp] = []
+        """From when on which offset of the wall clock is in force."""
+        self.stamp: list[Stamp] = []
+        """Of the pass: the steady clock goes on from here after a restart."""
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -56,6 +64,10 @@ def save(connection: sqlite3.Connection, writes: Writes) -> None:
     bulk.match(connection, "DELETE FROM dedup WHERE key", writes.dedup_gone)
     _save_subscriptions(connection, writes)
     _save_problems(connection, writes)
+    connection.executemany("INSERT OR REPLACE INTO clock VALUES (?, ?)", writes.offsets)
+    for stamp in writes.stamp:
+        rows = [("steady", stamp.at), ("wall", stamp.wall)]
+        connection.executemany("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", rows)
 
 
 def _save_actors(connection: sqlite3.Connection, writes: Writes) -> None:
@@ -108,11 +120,19 @@ def load(connection: sqlite3.Connection, codec: Codec) -> World:
     _load_operations(connection, codec, world)
     _load_mail(connection, codec, world)
     world.dedup = dict(connection.execute("SELECT key, at FROM dedup"))
+    world.stamp = _last_stamp(connection)
+    rows = connection.execute("SELECT steady, offset FROM clock ORDER BY steady DESC LIMIT ?", (KEPT_OFFSETS,))
+    world.offsets = [Stamp(*row) for row in reversed(rows.fetchall())]
     world.next_turn = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM turn").fetchone()[0]
     world.next_history = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM history").fetchone()[0]
     for publisher, after in connection.execute("SELECT publisher, after FROM fanout"):
         world.start_fanout(publisher, after)
     return world
+
+
+def _last_stamp(connection: sqlite3.Connection) -> Stamp | None:
+    found = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('steady', 'wall')"))
+    return Stamp(found["steady"], found["wall"] - found["steady"]) if len(found) == 2 else None
 
 
 def next_boot(connection: sqlite3.Connection) -> int:

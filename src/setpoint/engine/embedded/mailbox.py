@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from setpoint.core.facts import AnyFact
-from setpoint.model.time import Instant
+from setpoint.engine.embedded.clock import Stamp
 
 _NORMAL_TURN = 4
 """Every so many turns goes to somebody who is not urgent, however many are."""
@@ -107,6 +107,7 @@ class Mailbox:
         return None
 
 
-def stamp_of(mails: list[Mail]) -> Instant:
-    """The newest stamp: a turn's ``now``."""
-    return max(mail.fact.at for mail in mails)
+def stamp_of(mails: list[Mail]) -> Stamp:
+    """The newest stamp: a turn's ``now``, and what the wall clock showed then."""
+    newest = max(mails, key=lambda mail: mail.fact.at).fact
+    return Stamp(newest.at, newest.offset)

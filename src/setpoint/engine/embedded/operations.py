@@ -13,8 +13,9 @@ from collections.abc import Callable, Container
 
 from setpoint.core.facts import AnyFact, Applied, CheckFinished, CheckUnwanted, TaskFinished
 from setpoint.core.instructions import Apply, RunCheck, RunTask
+from setpoint.engine.embedded.clock import HostClock
 from setpoint.engine.embedded.failpoints import Failpoints
-from setpoint.engine.port import Clock, Performer
+from setpoint.engine.port import Performer
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.tasks import TaskEnd, TaskResult
 from setpoint.plugins.errors import AdapterError, TerminalError
@@ -50,7 +51,7 @@ class Operations:
         performer: Performer,
         ended: Ended,
         *,
-        clock: Clock,
+        clock: HostClock,
         failpoints: Failpoints,
         is_open: Callable[[str], bool],
         is_wanted: Callable[[str], bool],
@@ -134,7 +135,7 @@ class Operations:
             if not self._is_open(effect.operation):
                 self._free(entity, effect)
             elif isinstance(effect, RunCheck) and not self._is_wanted(entity):
-                self._end(entity, effect, CheckUnwanted(operation=effect.operation, at=self._clock()))
+                self._end(entity, effect, CheckUnwanted(operation=effect.operation))
             else:
                 lane.running += 1
                 self._kinds[effect.operation] = kind
@@ -171,15 +172,14 @@ class Operations:
     def _given_up(self, effect: Effect) -> AnyFact:
         """Nobody here cancelled it, so the adapter did, and its end must be told all the same."""
         if isinstance(effect, Apply):
-            return Applied(operation=effect.operation, error="the runtime adapter gave up", at=self._clock())
+            return Applied(operation=effect.operation, error="the runtime adapter gave up")
         if isinstance(effect, RunTask):
             unknown = TaskResult(TaskEnd.UNKNOWN, "the task gave up")
-            return TaskFinished(operation=effect.operation, result=unknown, at=self._clock())
-        return CheckFinished(
-            operation=effect.operation, result=CheckResult(Outcome.UNAVAILABLE, "the check gave up"), at=self._clock()
-        )
+            return TaskFinished(operation=effect.operation, result=unknown)
+        return CheckFinished(operation=effect.operation, result=CheckResult(Outcome.UNAVAILABLE, "the check gave up"))
 
     def _end(self, entity: str, effect: Effect, fact: AnyFact) -> None:
+        fact = self._clock.stamped(fact)
         self.finished[effect.operation] = (entity, effect, fact)
         self._ended(entity, effect, fact)
 
@@ -202,21 +202,21 @@ class Operations:
             error = _sentence(raised)
         except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
             error = f"the runtime adapter raised {type(raised).__name__}: {_sentence(raised)}"
-        return Applied(operation=effect.operation, error=error, terminal=terminal, at=self._clock())
+        return Applied(operation=effect.operation, error=error, terminal=terminal)
 
     async def _check(self, entity: str, effect: RunCheck) -> CheckFinished:
         try:
             result = await self._performer.check(entity, effect)
         except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
             result = CheckResult(Outcome.UNAVAILABLE, f"the check raised {type(raised).__name__}: {_sentence(raised)}")
-        return CheckFinished(operation=effect.operation, result=result, at=self._clock())
+        return CheckFinished(operation=effect.operation, result=result)
 
     async def _task(self, entity: str, effect: RunTask) -> TaskFinished:
         try:
             result = await self._performer.task(entity, effect)
         except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
             result = TaskResult(TaskEnd.UNKNOWN, f"the task raised {type(raised).__name__}: {_sentence(raised)}")
-        return TaskFinished(operation=effect.operation, result=result, at=self._clock())
+        return TaskFinished(operation=effect.operation, result=result)
 
 
 def _excludes(entity: str, kind: type[Effect]) -> str:

@@ -16,12 +16,13 @@ from msgspec import msgpack, structs
 
 from setpoint.core import instructions as do
 from setpoint.core.facts import AnyFact, Observed, Unobserved, Woken
+from setpoint.engine.embedded.clock import HostClock, Jump, Stamp
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.journal import Writes
 from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
 from setpoint.engine.embedded.timers import Timers
 from setpoint.engine.embedded.world import World, kind_of
-from setpoint.engine.port import Clock, Codec, Decide
+from setpoint.engine.port import Codec, Decide
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant
 from setpoint.store.turns import CHAPTER, TurnRow, digest_of, pack
 
@@ -39,6 +40,8 @@ _FEW = 16
 _RETRY_FIRST: Duration = SECOND
 _RETRY_LAST: Duration = 10 * MINUTE
 
+CLOCK = "engine:clock"
+"""Under which history tells of the clock: it is no actor."""
 _LOOKS = {Observed, Unobserved}
 
 Performable = tuple[str, Any]
@@ -71,7 +74,7 @@ class Turns:
         *,
         decide: Decide,
         codec: Codec,
-        clock: Clock,
+        clock: HostClock,
         failpoints: Failpoints,
     ) -> None:
         self._failpoints = failpoints
@@ -88,6 +91,12 @@ class Turns:
         """Keys of posts that the next pass makes durable."""
         self.dedup_gone: list[str] = []
         """Keys that are too old."""
+        self.jumps: list[Jump] = []
+        """Of the wall clock: the next pass writes a line of history for each."""
+        self.offsets: list[Stamp] = []
+        """New ones of the wall clock, that the next pass makes durable."""
+        self.keep_stamp = False
+        """The next pass makes a stamp durable although nothing else is to be written."""
         self.started: Callable[[str], bool] = lambda _: False
         """Whether an operation has been started; it cannot be cancelled then."""
         self._encoders: dict[type[Any], Callable[[Any], bytes]] = {
@@ -98,7 +107,7 @@ class Turns:
             do.RunTask: codec.encode_instruction,
             do.Record: lambda instruction: self._event.encode(instruction.event),
         }
-        self._doers: dict[type[Any], Callable[[Actor, Any, bytes, Instant], None]] = {
+        self._doers: dict[type[Any], Callable[[Actor, Any, bytes, Stamp], None]] = {
             do.Send: self._send,
             do.Publish: self._publish,
             do.Subscribe: self._subscribe,
@@ -127,7 +136,17 @@ class Turns:
             current.writes.long.append(self._world.long.popleft())
         current.writes.dedup, self.dedup = self.dedup, []
         current.writes.dedup_gone, self.dedup_gone = self.dedup_gone, []
+        for jump in self.jumps:
+            self._record_jump(jump)
+        self.jumps = []
+        current.writes.offsets, self.offsets = self.offsets, []
+        if current or self.keep_stamp:
+            current.writes.stamp, self.keep_stamp = [self._clock.stamp()], False
         return current
+
+    def wants_pass(self) -> bool:
+        """Whether something is to be written that no turn brings about."""
+        return bool(self.dedup_gone or self.jumps or self.offsets or self.keep_stamp)
 
     # --- one turn
 
@@ -169,9 +188,9 @@ class Turns:
         """Decide and encode everything before anything changes, so that whatever raises leaves no trace."""
         now = stamp_of(mails)
         try:
-            decision = self._decide(actor.entity, actor.state, [mail.fact for mail in mails], now)
+            decision = self._decide(actor.entity, actor.state, [mail.fact for mail in mails], now.at)
             fixed, changing = self._codec.encode_state(actor.entity, decision.state, actor.state)
-            turn = self._written_down(actor, mails, changing, now)
+            turn = self._written_down(actor, mails, changing, now.at)
             coded = [(instruction, self._encode(instruction)) for instruction in decision.instructions]
         except Exception as error:  # noqa: BLE001 - whatever a turn raises costs its own entity only, and is kept as its problem
             return error
@@ -243,15 +262,15 @@ class Turns:
 
     def _failed(self, actor: Actor, mails: list[Mail], error: Exception) -> None:
         problem = f"a turn raised {type(error).__name__}: {error}"
-        now = self._clock()
+        now = self._clock.stamp()
         if problem != self._world.problems.get(actor.entity):
             log.error("%s: %s; it keeps its state, and the turn is tried again", actor.entity, problem, exc_info=error)
             self._world.problems[actor.entity] = problem
-            self._pass.writes.problems[actor.entity] = (problem, now)
+            self._pass.writes.problems[actor.entity] = (problem, now.wall)
             self._note(actor, "problem", problem, now)
         self._set_aside(actor, mails)
         self._timers.arm(actor.entity, None)
-        self._retry_later(actor, now)
+        self._retry_later(actor, now.at)
 
     def _retry_later(self, actor: Actor, now: Instant) -> None:
         retry = now + min(_RETRY_FIRST << min(actor.failures, 16), _RETRY_LAST)
@@ -295,28 +314,28 @@ class Turns:
         self._world.problems.pop(actor.entity, None)
         actor.failures = 0
         self._pass.writes.problems[actor.entity] = None
-        self._note(actor, "problem-solved", "its turns succeed again", self._clock())
+        self._note(actor, "problem-solved", "its turns succeed again", self._clock.stamp())
 
-    def _note(self, actor: Actor, kind: str, text: str, now: Instant) -> None:
+    def _note(self, actor: Actor, kind: str, text: str, now: Stamp) -> None:
         printable = text.encode("utf-8", "replace").decode()
         event = do.Event(kind, printable)
         self._record(actor, do.Record(event), self._event.encode(event), now)
 
     # --- instructions
 
-    def _send(self, actor: Actor, send: do.Send, blob: bytes, now: Instant) -> None:
+    def _send(self, actor: Actor, send: do.Send, blob: bytes, now: Stamp) -> None:
         self._deliver(send.to, send.fact, blob, now, urgent=self._urgent)
 
-    def _deliver(self, to: str, fact: AnyFact, blob: bytes, now: Instant, *, urgent: bool) -> None:
-        if fact.at != now:
-            fact = structs.replace(fact, at=now)
+    def _deliver(self, to: str, fact: AnyFact, blob: bytes, now: Stamp, *, urgent: bool) -> None:
+        if (fact.at, fact.offset) != now:
+            fact = structs.replace(fact, at=now.at, offset=now.offset)
             blob = self._codec.encode_fact(fact)
         self._mailbox.put(self._world.actor(to), Mail(fact, blob), urgent=urgent)
 
-    def _publish(self, actor: Actor, publish: do.Publish, blob: bytes, now: Instant) -> None:
+    def _publish(self, actor: Actor, publish: do.Publish, blob: bytes, now: Stamp) -> None:
         entity, fact = actor.entity, publish.fact
-        if fact.at != now:
-            fact = structs.replace(fact, at=now)
+        if (fact.at, fact.offset) != now:
+            fact = structs.replace(fact, at=now.at, offset=now.offset)
             blob = self._codec.encode_fact(fact)
         self._world.publications[entity] = fact
         self._pass.writes.publications[entity] = (entity, blob)
@@ -350,7 +369,7 @@ class Turns:
             del self._world.fanouts[publisher]
             self._pass.writes.fanouts[publisher] = None
 
-    def _subscribe(self, actor: Actor, subscribe: do.Subscribe, blob: bytes, now: Instant) -> None:
+    def _subscribe(self, actor: Actor, subscribe: do.Subscribe, blob: bytes, now: Stamp) -> None:
         subscribers = self._world.subscribers.setdefault(subscribe.to, {})
         if actor.entity in subscribers:
             return
@@ -358,24 +377,24 @@ class Turns:
         self._pass.writes.subscriptions[subscribe.to, actor.entity] = True
         published = self._world.publications.get(subscribe.to)
         if published is not None:
-            fresh = structs.replace(published, at=now)
+            fresh = structs.replace(published, at=now.at, offset=now.offset)
             self._mailbox.put(actor, Mail(fresh, self._codec.encode_fact(fresh)), urgent=self._urgent)
 
-    def _unsubscribe(self, actor: Actor, unsubscribe: do.Unsubscribe, blob: bytes, now: Instant) -> None:
+    def _unsubscribe(self, actor: Actor, unsubscribe: do.Unsubscribe, blob: bytes, now: Stamp) -> None:
         subscribers = self._world.subscribers.get(unsubscribe.to, {})
         if subscribers.pop(actor.entity, actor) is None:
             self._pass.writes.subscriptions[unsubscribe.to, actor.entity] = False
 
-    def _later(self, actor: Actor, instruction: Any, blob: bytes, now: Instant) -> None:
+    def _later(self, actor: Actor, instruction: Any, blob: bytes, now: Stamp) -> None:
         self._pass.perform.append((actor.entity, instruction))
 
-    def _open(self, actor: Actor, instruction: Any, blob: bytes, now: Instant) -> None:
+    def _open(self, actor: Actor, instruction: Any, blob: bytes, now: Stamp) -> None:
         operation = instruction.operation
         self._world.operations[operation] = type(instruction).__name__
         self._pass.writes.operations[operation] = (operation, actor.entity, blob)
         self._pass.perform.append((actor.entity, instruction))
 
-    def _cancel(self, actor: Actor, cancel: do.Cancel, blob: bytes, now: Instant) -> None:
+    def _cancel(self, actor: Actor, cancel: do.Cancel, blob: bytes, now: Stamp) -> None:
         operation = cancel.operation
         if operation not in self._world.operations or self.started(operation):
             return
@@ -385,10 +404,16 @@ class Turns:
         if kind == do.Apply.__name__:
             self._pass.perform.append((actor.entity, cancel))
 
-    def _record(self, actor: Actor, record: do.Record, blob: bytes, now: Instant) -> None:
+    def _record(self, actor: Actor, record: do.Record, blob: bytes, now: Stamp) -> None:
+        self._write_line(actor.entity, blob, now)
+
+    def _record_jump(self, jump: Jump) -> None:
+        self._write_line(CLOCK, self._event.encode(do.Event("clock-jumped", str(jump))), self._clock.stamp())
+
+    def _write_line(self, entity: str, event: bytes, now: Stamp) -> None:
         number = self._world.next_history
         self._world.next_history += 1
-        self._pass.writes.history.append((number, now, actor.entity, application_of(actor.entity), blob))
+        self._pass.writes.history.append((number, now.wall, entity, application_of(entity), event))
 
     # --- what is left over
 

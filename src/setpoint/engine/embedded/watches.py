@@ -19,7 +19,8 @@ import msgspec
 
 from setpoint.core.facts import Observed, Unobserved
 from setpoint.core.instructions import Watch
-from setpoint.engine.port import Clock, Performer
+from setpoint.engine.embedded.clock import HostClock
+from setpoint.engine.port import Performer
 from setpoint.model.observation import Observation
 from setpoint.model.time import Instant
 from setpoint.plugins.errors import AdapterError
@@ -63,7 +64,7 @@ class Watches:
         self,
         performer: Performer,
         post: Post,
-        clock: Clock,
+        clock: HostClock,
         *,
         first_look: int,
         ring: Callable[[float], None],
@@ -212,7 +213,8 @@ class Watches:
             if not watched.unreachable:
                 watched.unreachable = True
                 watched.seen = None
-                self._post(entity, Unobserved(at=now, watch=watch.number, look=number, message=seen, gap=watched.gap))
+                unseen = Unobserved(watch=watch.number, look=number, message=seen, gap=watched.gap)
+                self._post(entity, self._clock.stamped(unseen))
                 watched.gap = 0
             return
         if watched.succeeded is not None:
@@ -221,7 +223,8 @@ class Watches:
         watched.unreachable = False
         if seen != watched.seen:
             watched.seen = seen
-            self._post(entity, Observed(at=now, watch=watch.number, look=number, observation=seen, gap=watched.gap))
+            looked = Observed(watch=watch.number, look=number, observation=seen, gap=watched.gap)
+            self._post(entity, self._clock.stamped(looked))
             watched.gap = 0
 
     def _schedule(self, entity: str, watched: _Watched) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from setpoint.core.facts import AnyFact
 from setpoint.core.instructions import AnyInstruction
+from setpoint.engine.embedded.clock import Stamp
 from setpoint.engine.embedded.mailbox import Actor
 from setpoint.model.time import Instant
 
@@ -32,6 +33,10 @@ class World:
         self.open: list[tuple[str, AnyInstruction]] = []
         """Open operations, as loaded."""
         self.dedup: dict[str, Instant] = {}
+        self.stamp: Stamp | None = None
+        """The last durable one, as loaded."""
+        self.offsets: list[Stamp] = []
+        """Of the wall clock, as loaded, oldest first."""
         self.next_actor = 1
         self.next_mail = 1
         self.next_history = 1

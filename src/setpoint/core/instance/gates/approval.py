@@ -40,9 +40,9 @@ def _expiry(use: ApprovalUse, policy: Policy, life: Life, offer: Offer, change: 
     if not applies(use.when, policy, life, offer) or skipped(life, offer.release, use.name):
         return
     votes = countable(use, life, offer, topic(use, offer.release, change)).values()
-    ends = sorted(vote.at + use.expires for vote in votes if vote.yes and now < vote.at + use.expires)
+    ends = sorted(vote.at + use.expires for vote in votes if vote.yes and life.wall.at(now) < vote.at + use.expires)
     if len(ends) >= use.min > 0:
-        yield ends[-use.min]
+        yield life.wall.steady(ends[-use.min])
 
 
 def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Instant) -> Reason | None:
@@ -57,11 +57,11 @@ def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Inst
             phase=Phase.APPROVAL,
             gate=use.name,
             subject=entity,
-            since=refused.at,
+            since=life.wall.steady(refused.at),
             awaits="the end of its attempt",
             failed=True,
         )
-    standing = [vote for vote in votes.values() if not use.expires or now < vote.at + use.expires]
+    standing = [vote for vote in votes.values() if not use.expires or life.wall.at(now) < vote.at + use.expires]
     if len(standing) >= use.min:
         return None
     asked = ", ".join(use.approvers) if use.approvers is not None else "anyone who may approve"

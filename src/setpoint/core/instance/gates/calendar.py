@@ -19,14 +19,14 @@ def times(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Re
     for use in policy.calendars:
         if not applies(use.when, policy, life, offer) or skipped(life, offer.release, use.name):
             continue
-        opening = calendars.opening(use.calendar, use.timezone, now)
+        opening = calendars.opening(use.calendar, use.timezone, life.wall.at(now))
         if not opening.open:
             yield Reason(
                 "calendar",
                 f"{use.name} is {opening.reason}",
                 phase=Phase.PRE_DEPLOYMENT,
                 gate=use.name,
-                until=opening.until,
+                until=life.wall.until(opening.until),
                 awaits="" if opening.until else f"a change of the calendar {use.name}",
                 unblock=f"skip {use.name}",
             )
@@ -37,11 +37,11 @@ def times(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Re
 def _cadence(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
     assert policy.cadence is not None  # noqa: S101 - asked by the caller
     cadence = policy.cadence
-    occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, now)
+    occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, life.wall.at(now))
     if occurrence and (life.slot[0] != occurrence[0] or life.slot[1] < cadence.max):
         return
-    following = calendars.next_occurrence(cadence.calendar, cadence.timezone, now)
-    until = following[0] if following else None
+    following = calendars.next_occurrence(cadence.calendar, cadence.timezone, life.wall.at(now))
+    until = life.wall.steady(following[0]) if following else None
     text = (
         f"the cadence admits {cadence.max} here in each window, and this one is used"
         if occurrence

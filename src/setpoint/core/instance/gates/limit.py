@@ -30,16 +30,16 @@ def limits(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Inst
         return
     names = _names(policy)
     told = attempt.admission.reasons if attempt.admission else ()
-    yield from (_named(reason, names, now) for reason in told)
+    yield from (_named(reason, names, life, now) for reason in told)
     if not told:
         yield from (_unanswered(names[need.unit], attempt) for need in wanted)
 
 
-def _named(reason: Reason, names: dict[str, str], now: Instant) -> Reason:
+def _named(reason: Reason, names: dict[str, str], life: Life, now: Instant) -> Reason:
     """A reason of admission, by the name under which a person may skip it."""
     name = names.get(reason.subject, "")
     unblock = reason.unblock or f"skip {name}"
-    return replace(still_ahead(reason, now), phase=Phase.PRE_DEPLOYMENT, gate=name, unblock=unblock)
+    return replace(still_ahead(reason, life, now), phase=Phase.PRE_DEPLOYMENT, gate=name, unblock=unblock)
 
 
 def _unanswered(name: str, attempt: Attempt) -> Reason:
@@ -70,7 +70,7 @@ def _needs(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Inst
         yield Need(f"wave:{policy.wave.group}", policy.wave.number)
     for calendar in policy.calendars:
         if applies(calendar.when, policy, life, offer) and not skipped(life, offer.release, calendar.name):
-            yield from _budget(calendar, now)
+            yield from _budget(calendar, life.wall.at(now))
 
 
 def waits_for_waves(policy: Policy, life: Life, offer: Offer) -> bool:
@@ -80,11 +80,11 @@ def waits_for_waves(policy: Policy, life: Life, offer: Offer) -> bool:
     return concerned and not skipped(life, offer.release, WAVE)
 
 
-def _budget(use: CalendarUse, now: Instant) -> Iterator[Need]:
-    """A place in the occurrence of the first open window that covers ``now``, if that lets only so many start."""
+def _budget(use: CalendarUse, wall: Instant) -> Iterator[Need]:
+    """A place in the occurrence of the first open window that covers ``wall``, if that lets only so many start."""
     windows = use.calendar.open or ()
     for window in windows if any(window.max for window in windows) else ():
-        occurrence = calendars.covering(window, use.timezone, now)
+        occurrence = calendars.covering(window, use.timezone, wall)
         if occurrence:
             if window.max:
                 yield Need(_budget_unit(use), window.max, *occurrence)

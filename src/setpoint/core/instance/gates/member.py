@@ -33,7 +33,7 @@ def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Insta
     elif status.stage == "going-back":
         yield _wait(f"its set goes back first: {status.reason}", offer.set, Phase.PRE_DEPLOYMENT)
     elif status.stage == "gathering":
-        yield from (replace(still_ahead(reason, now), phase=Phase.PRE_DEPLOYMENT) for reason in status.queued)
+        yield from (replace(still_ahead(reason, life, now), phase=Phase.PRE_DEPLOYMENT) for reason in status.queued)
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "moves together with")
     elif status.stage != "preparing" and policy.instance not in status.went:
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "its set went without it, and it starts after")

@@ -26,7 +26,11 @@ def service_of(instance: str) -> str:
     return instance.partition("/")[2].rpartition("@")[0]
 
 
-def still_ahead(reason: Reason, now: Instant) -> Reason:
-    """A reason of admission, as of now: a time that is over is not waited for, but the word that follows it."""
-    until = reason.until if reason.until is not None and reason.until > now else None
+def still_ahead(reason: Reason, life: Life, now: Instant) -> Reason:
+    """A reason of admission, as of now: a time that is over is not waited for, but the word that follows it.
+
+    A budget's window ends by the wall clock.
+    """
+    until = life.wall.until(reason.until) if reason.code == "budget" else reason.until
+    until = until if until is not None and until > now else None
     return replace(reason, until=until, awaits=reason.awaits or ("" if until else "admission's word"))

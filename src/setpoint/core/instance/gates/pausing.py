@@ -38,7 +38,7 @@ def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[R
     for use in policy.calendars:
         if use.calendar.in_flight != PAUSE or skipped(life, offer.release, use.name):
             continue
-        opening = calendars.opening(use.calendar, use.timezone, now)
+        opening = calendars.opening(use.calendar, use.timezone, life.wall.at(now))
         if not opening.open and applies(use.when, policy, life, offer):
             awaits = "" if opening.until else f"a change of the calendar {use.name}"
             text = f"paused: {use.name} is {opening.reason}"
@@ -47,7 +47,7 @@ def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[R
                 text,
                 phase=Phase.PRE_DEPLOYMENT,
                 gate=use.name,
-                until=opening.until,
+                until=life.wall.until(opening.until),
                 awaits=awaits,
                 unblock=f"skip {use.name}",
             )
