@@ -183,6 +183,14 @@ def test_every_channel_of_after_must_have_finalized_it():
     assert prod.neighbour("b", "1.0").target == "1.0"
 
 
+def test_an_ordering_concerns_the_very_images_that_were_finalized():
+    """§10.7: the same name whose tag was resolved to another image was not finalized there."""
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "0.9")
+    other = Version("1.0", digest="another")
+    prod.tell(Neighbour(instance="app/web@staging", number=9, finalized=(Finalization(other, 1, prod.now),)))
+    assert prod.target == ""
+
+
 def test_an_ordering_concerns_the_very_configuration_that_was_finalized():
     """Orderings compare name, parameters and revision: the same name with another configuration was not finalized there."""
     prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "0.9")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from setpoint.model.images import HUB, Image, parse_image
+from setpoint.model.images import HUB, Image, parse_image, pin
 
 DIGEST = f"sha256:{'ab' * 32}"
 
@@ -58,3 +58,26 @@ def test_a_digest_is_asked_for_before_a_tag(text: str, reference: str) -> None:
 def test_what_names_no_image_is_refused_with_a_way_out(text: str) -> None:
     with pytest.raises(ValueError, match=r"names no image: \S"):
         parse_image(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("r.example/web:1.0", "r.example/web:1.0@D"),
+        ("docker://r.example/web:1.0", "docker://r.example/web:1.0@D"),
+        ("--image=r.example/web:1.0,other", "--image=r.example/web:1.0@D,other"),
+        ("r.example/web:1.0.1", "r.example/web:1.0.1"),
+        ("r.example/web:1.0@sha256:00", "r.example/web:1.0@sha256:00"),
+        ("near.r.example/web:1.0", "near.r.example/web:1.0"),
+        ("r.example/base", "r.example/base@B"),
+        ("in r.example/base", "in r.example/base"),
+        ("nginx", "nginx"),
+        (3, 3),
+        (None, None),
+        ({"a": ["r.example/web:1.0"]}, {"a": ["r.example/web:1.0@D"]}),
+    ],
+)
+def test_whole_names_of_images_get_their_digests_and_nothing_else_does(text: object, expected: object) -> None:
+    images = {"r.example/web:1.0": "D", "r.example/base": "B", "nginx": "N"}
+    assert pin(text, images) == expected
+    assert pin(expected, images) == expected, "twice is once"

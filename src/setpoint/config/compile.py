@@ -18,6 +18,7 @@ from setpoint.config.documents import ChannelFields
 from setpoint.config.documents.runtime import ADAPTERS
 from setpoint.config.files import gather
 from setpoint.config.groups import expand_groups
+from setpoint.config.images import ImageError, images_of
 from setpoint.config.instances import LOCAL, build_instances, effective_tree
 from setpoint.config.invariants import InvariantCompiler, watched
 from setpoint.config.limits import LimitCompiler, waves_of
@@ -39,6 +40,7 @@ from setpoint.config.tasks import TaskCompiler
 from setpoint.config.values import as_text, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
+from setpoint.model.images import Unresolved, pin, pinned
 from setpoint.model.invariants import Invariant
 from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.spec import Scalar, Source, Spec, Version, digest
@@ -227,13 +229,24 @@ class Configuration:
             raise ParameterError(f"{service}: {error}.") from None
         return declared_values(declarations, {**kept, **given}, "params", defaults=defaults)
 
-    def compile(self, instance: str, version: str, parameters: AnyMapping[str, Scalar], source: Source | None = None) -> Spec:
-        """What an instance runs for a version; ``parameters`` come from ``resolve_parameters``.
+    def compile(
+        self,
+        instance: str,
+        version: str,
+        parameters: AnyMapping[str, Scalar],
+        source: Source | None = None,
+        images: AnyMapping[str, str] | None = None,
+    ) -> Spec:
+        """What an instance runs for a version; ``parameters`` come from ``resolve_parameters``, ``images`` from its release.
+
+        Without ``images`` (for comparing) images stay as they are named.
 
         Raises:
-            CompileError: the instance is not configured, or a value does not fit where it is looked up.
+            CompileError: the instance is not configured, a value does not fit where it is looked up, or the tag of an image was
+                not resolved when the version was released.
         """
         found = self._instance(instance)
+        resolved = {} if images is None else self._digests(instance, version, parameters, source, images)
         try:
             values = found.values("instance", strict) | release_values(version, parameters, source or Source())
             rendered = render(found, values, strict, self._files, self.root)
@@ -245,13 +258,42 @@ class Configuration:
             version=Version(
                 version, digest(dict(parameters)) if parameters else "", self.revision(found.application.name, found.service.name)
             ),
-            workload=rendered.workload,
-            env=rendered.env,
+            workload=replace(rendered.workload, options=pin(rendered.workload.options, resolved)),
+            env=pin(rendered.env, resolved),
             rollout=rendered.rollout,
             secrets=rendered.secrets,
             parameters=dict(parameters),
             files={path: paths.sha256(content) for path, content in rendered.files.items()},
+            images=resolved,
         ).sealed()
+
+    def images(
+        self, instance: str, version: str, parameters: AnyMapping[str, Scalar], source: Source | None = None
+    ) -> dict[str, bool]:
+        """Images that checks, tasks and the workload of an instance name by a tag -> whether their registry speaks plain HTTP.
+
+        Raises:
+            CompileError: an image looks up what is not known when a version is released.
+        """
+        try:
+            return images_of(self._instance(instance), self._policies[instance], version, parameters, source or Source())
+        except ImageError as error:
+            raise CompileError(f"{instance}: {error}") from None
+
+    def _digests(
+        self,
+        instance: str,
+        version: str,
+        parameters: AnyMapping[str, Scalar],
+        source: Source | None,
+        images: AnyMapping[str, str],
+    ) -> dict[str, str]:
+        """Of the images that the instance names in this configuration."""
+        try:
+            named = self.images(instance, version, parameters, source)
+            return {name: pinned(name, images, version).rpartition("@")[2] for name in named}
+        except Unresolved as error:
+            raise CompileError(f"{instance}: {error}") from None
 
     def not_below(self, instance: str, version: str, parameters: AnyMapping[str, Scalar], source: Source | None = None) -> str:
         """The version that this one, once it was deployed here, is never rolled back below; empty: there is none.

@@ -21,6 +21,7 @@ from setpoint.config.specs import parameter_samples, release_values
 from setpoint.config.values import as_text, is_secret, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
+from setpoint.model.images import ABOUT_IMAGES
 from setpoint.model.spec import Source
 
 
@@ -216,6 +217,7 @@ def _http_options(resolved: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_of_attempt(builtin: str, arguments: dict[str, Any], template: dict[str, Any]) -> bool:
-    """An address is that of one instance's attempt, too."""
+    """An address is that of one instance's attempt, too, and so is an image: its digest belongs to the version (§10.7)."""
     looked_up = lookup.roots(arguments) | lookup.roots(template)
-    return bool(looked_up & lookup.ATTEMPT_ROOTS) or (builtin == "http-probe" and "path" in arguments)
+    own = builtin in ABOUT_IMAGES or (builtin == "http-probe" and "path" in arguments)
+    return own or bool(looked_up & lookup.ATTEMPT_ROOTS)

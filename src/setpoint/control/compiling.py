@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from setpoint.config.compile import CompileError, Configuration
 from setpoint.config.parameters import ParameterError
 from setpoint.control.errors import Invalid
+from setpoint.control.images import resolve_tags
 from setpoint.control.targets import parts
 from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy
@@ -32,28 +35,27 @@ class Compiled:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-Wish = tuple[str, dict[str, Scalar], Source]
-"""Of one service: the version's name, the parameters given, where it came from."""
+class Wish(NamedTuple):
+    """What is wanted of one service."""
+
+    version: str
+    parameters: Mapping[str, Scalar]
+    source: Source
+    images: Mapping[str, str] | None = None
+    """Digests of a version that was released before, which stay with it; None: it is named anew, so tags are resolved (§10.7)."""
 
 
 async def compile_all(
     configuration: Configuration, line: LineState, application: str, wishes: Mapping[str, Wish], instances: Sequence[str]
 ) -> Compiled:
-    """Every service's part, for all instances. Raises Invalid."""
+    """Every service's part, for all instances. Raises Invalid; Refused or Unavailable where an image's tag cannot be resolved."""
     compiled = Compiled()
-    for service, (name, given, source) in wishes.items():
-        await asyncio.to_thread(
-            compile_service,
-            configuration,
-            application,
-            service,
-            instances,
-            name=name,
-            given=given,
-            line=line,
-            source=source,
-            into=compiled,
-        )
+    for service, wish in wishes.items():
+        one = _Service(configuration, application, service, [one for one in instances if parts(one)[1] == service], wish, line)
+        images = wish.images
+        if images is None:
+            images = await resolve_tags(f"{service} {wish.version}", await asyncio.to_thread(one.images))
+        await asyncio.to_thread(one.compile, images, compiled)
     return compiled
 
 
@@ -82,43 +84,71 @@ def followers(configuration: Configuration, application: str, instances: Iterabl
     return found
 
 
-def compile_service(
-    configuration: Configuration,
-    application: str,
-    service: str,
-    instances: Iterable[str],
-    *,
-    name: str,
-    given: Mapping[str, Scalar | str],
-    line: LineState,
-    source: Source,
-    into: Compiled,
-) -> None:
-    """One service's part of a release, for those of ``instances`` that are its own.
+@dataclass(frozen=True)
+class _Service:
+    """One service's part of a release, for those instances that are its own."""
 
-    Raises:
-        Invalid: a parameter is missing, unknown or not allowed, or a value does not fit.
-    """
-    mine = [one for one in instances if parts(one)[1] == service]
-    before = line.latest.get(service)
-    carried = before.parameters if before else {}
-    try:
-        resolved = {one: configuration.resolve_parameters(application, service, parts(one)[2], given, carried) for one in mine}
-        explicit = _explicit(given, carried, resolved)
-        version = Version(name, digest(explicit) if explicit else "", configuration.revision(application, service))
-        into.services[service] = ServiceVersion(version, explicit, source)
-        for one in mine:
-            spec = _what_runs(configuration.compile(one, name, resolved[one], source))
-            into.specs[one] = spec
-            if floor := configuration.not_below(one, name, resolved[one], source):
-                into.floors[one] = floor
-            if others := configuration.policy(one).services:
-                into.after[one] = tuple(dict.fromkeys(other.instance for other in others))
-            into.files |= {} if not spec.files else configuration.file_bytes(spec)
-    except (ParameterError, CompileError) as error:
-        raise Invalid(
-            f"{service} {name} cannot be released: {str(error).rstrip('.')}.", "Give parameters with --param name=value."
-        ) from None
+    configuration: Configuration
+    application: str
+    service: str
+    instances: list[str]
+    wish: Wish
+    line: LineState
+
+    def images(self) -> dict[str, bool]:
+        """Images that are named by a tag -> whether their registry speaks plain HTTP. Raises Invalid."""
+        found: dict[str, bool] = {}
+        with self._invalid():
+            for instance, parameters in self._resolved().items():
+                found |= self.configuration.images(instance, self.wish.version, parameters, self.wish.source)
+        return found
+
+    def compile(self, images: Mapping[str, str], into: Compiled) -> None:
+        """Add it to ``into``.
+
+        Raises:
+            Invalid: a parameter is missing, unknown or not allowed, or a value does not fit.
+        """
+        configuration, name, source = self.configuration, self.wish.version, self.wish.source
+        with self._invalid():
+            resolved = self._resolved()
+            explicit = _explicit(self.wish.parameters, self._carried, resolved)
+            version = Version(
+                name,
+                digest(explicit) if explicit else "",
+                configuration.revision(self.application, self.service),
+                digest(images) if images else "",
+            )
+            into.services[self.service] = ServiceVersion(version, explicit, source, dict(images))
+            for one, parameters in resolved.items():
+                spec = _what_runs(configuration.compile(one, name, parameters, source, images))
+                into.specs[one] = spec
+                if floor := configuration.not_below(one, name, parameters, source):
+                    into.floors[one] = floor
+                if others := configuration.policy(one).services:
+                    into.after[one] = tuple(dict.fromkeys(other.instance for other in others))
+                into.files |= {} if not spec.files else configuration.file_bytes(spec)
+
+    @property
+    def _carried(self) -> Mapping[str, Scalar]:
+        before = self.line.latest.get(self.service)
+        return before.parameters if before else {}
+
+    def _resolved(self) -> dict[str, dict[str, Scalar]]:
+        """Instance -> values of all parameters."""
+        resolve = self.configuration.resolve_parameters
+        return {
+            one: resolve(self.application, self.service, parts(one)[2], self.wish.parameters, self._carried)
+            for one in self.instances
+        }
+
+    @contextmanager
+    def _invalid(self) -> Iterator[None]:
+        try:
+            yield
+        except (ParameterError, CompileError) as error:
+            what = f"{self.service} {self.wish.version} cannot be released: {str(error).rstrip('.')}."
+            raise Invalid(what, "Give parameters with --param name=value.") from None
 
 
 def _explicit(

@@ -38,6 +38,7 @@ async def _stored(act: Act, instance: str, release: Release) -> Offer | None:
         spec=digest,
         parameters=spec.parameters,
         source=wanted.source,
+        images=wanted.images,
         author=release.author,
         reason=release.reason,
         labels=release.labels,

@@ -38,7 +38,7 @@ class AutomaticRelease:
     @property
     def digest(self) -> str:
         """Tells two of one apply apart."""
-        return digest([self.application, {name: wish[0] for name, wish in self.wishes.items()}, self.channels])
+        return digest([self.application, {name: wish.version for name, wish in self.wishes.items()}, self.channels])
 
 
 @dataclass
@@ -116,7 +116,8 @@ async def _plan_application(act: Act, configuration: Configuration, application:
 async def _start(act: Act, configuration: Configuration, application: str, start: Start, plan: Plan) -> None:
     """After any other release, so that it is the newest there."""
     wishes: dict[str, Wish] = {
-        service: (offer.version.name, dict(offer.parameters), offer.source) for service, offer in start.offers.items()
+        service: Wish(offer.version.name, dict(offer.parameters), offer.source, offer.images)
+        for service, offer in start.offers.items()
     }
     release = AutomaticRelease(
         application,
@@ -124,7 +125,10 @@ async def _start(act: Act, configuration: Configuration, application: str, start
         [*start.instances, *followers(configuration, application, start.instances)],
         start.channels,
         f"{', '.join(start.channels)} starts with what {start.origin} finalized",
-        {name: ServiceVersion(offer.version, offer.parameters, offer.source) for name, offer in start.offers.items()},
+        {
+            name: ServiceVersion(offer.version, offer.parameters, offer.source, offer.images)
+            for name, offer in start.offers.items()
+        },
     )
     await _propose(act, configuration, release, plan)
 
@@ -190,7 +194,7 @@ async def _wish(
 ) -> Wish | None:
     """The version to release; None: there is none to release by itself."""
     if not configuration.needs_release(application, service):
-        return configuration.revision(application, service), {}, Source()
+        return Wish(configuration.revision(application, service), {}, Source())
     base = await _newest_untroubled(act, configuration, application, service, line)
     if base is None:
         if service in line.latest:
@@ -198,7 +202,7 @@ async def _wish(
         else:
             plan.waiting.append(f"{application}/{service}: nothing was released yet; release a version")
         return None
-    return base.version.name, dict(base.parameters), base.source
+    return Wish(base.version.name, dict(base.parameters), base.source, base.images)
 
 
 async def _newest_untroubled(

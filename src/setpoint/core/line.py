@@ -161,6 +161,7 @@ def _offer(state: LineState, release: Release, instance: str, spec: str, fact: R
         spec=spec,
         parameters=fact.parameters.get(instance, wanted.parameters),
         source=wanted.source,
+        images=wanted.images,
         author=release.author,
         reason=release.reason,
         labels=release.labels,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -15,6 +17,13 @@ _REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}", re.ASCII)
 _LONGEST_REPOSITORY = 255
+_OF_A_NAME = r"[A-Za-z0-9_./:@-]"
+ABOUT_IMAGES = frozenset({"image-exists", "image-signed"})
+"""Built-in checks with an argument ``image``."""
+
+
+class Unresolved(ValueError):  # noqa: N818 - says what is the matter
+    """An image that is named by a tag, although its version was released without resolving it."""
 
 
 class Image(msgspec.Struct, frozen=True, gc=False):
@@ -65,3 +74,50 @@ def _split(name: str) -> tuple[str, str]:
 def _no_image(text: str, way_out: str) -> ValueError:
     shown = text if len(text) <= 80 else f"{text[:77]}..."
     return ValueError(f'"{shown}" names no image: {way_out}')
+
+
+def by_tag(names: Iterable[str]) -> list[str]:
+    """Those that a registry may change its mind about: names without a digest, sorted."""
+    return sorted({name for name in names if "@" not in name})
+
+
+def pinned(name: str, images: Mapping[str, str], version: str) -> str:
+    """The image with the digest that its tag was resolved to when ``version`` was released (§10.7).
+
+    A configuration may name the image of the same version differently, such as in a registry near by: where all images of the
+    version have one digest, that is the one.
+
+    Raises:
+        Unresolved: it has none.
+    """
+    if "@" in name:
+        return name
+    digests = set(images.values())
+    digest = images.get(name) or (digests.pop() if len(digests) == 1 else "")
+    if not digest:
+        raise Unresolved(f"{name} was not resolved to a digest when {version} was released: release {version} again")
+    return f"{name}@{digest}"
+
+
+def pin(value: Any, images: Mapping[str, str]) -> Any:
+    """A JSON-like value in whose texts each of ``images`` stands with its digest beside the tag.
+
+    In longer texts only names with a tag are found: ``web`` may be any word. Such a name counts as the whole text.
+    """
+    if not images:
+        return value
+    if isinstance(value, str):
+        return _pinned_text(value, images)
+    if isinstance(value, Mapping):
+        return {key: pin(item, images) for key, item in value.items()}
+    return [pin(item, images) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _pinned_text(text: str, images: Mapping[str, str]) -> str:
+    for name, digest in images.items():
+        if text == name and "/" in name:
+            return f"{name}@{digest}"
+        if ":" in name.rpartition("/")[2] and name in text:
+            whole = rf"(?:(?<=://)|(?<!{_OF_A_NAME})){re.escape(name)}(?!{_OF_A_NAME})"
+            text = re.sub(whole, f"{name}@{digest}", text)
+    return text

@@ -14,6 +14,8 @@ class ServiceVersion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     version: Version
     parameters: dict[str, Scalar] = {}
     source: Source = Source()
+    images: dict[str, str] = {}
+    """Image as the checks and the workload name it -> digest that its tag was resolved to at the release (§10.7)."""
 
 
 class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -58,6 +60,8 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Digest of the compiled spec; the host keeps the spec itself, by content."""
     parameters: dict[str, Scalar] = {}
     source: Source = Source()
+    images: dict[str, str] = {}
+    """See ``ServiceVersion``: they stay with the version, whatever configuration it comes with."""
     author: str = ""
     reason: str = ""
     labels: dict[str, str] = {}

@@ -77,6 +77,9 @@ class Spec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     parameters: dict[str, Scalar] = {}
     files: dict[str, str] = {}
     """Path relative to the configuration's root -> SHA-256 of its content, stored with the version."""
+    images: dict[str, str] = {}
+    """Image as it is named -> digest that its tag was resolved to. Wherever it is named in ``workload`` and ``env``, the digest
+    stands beside the tag (``registry/web:1.4.2@sha256:…``)."""
     digest: str = ""
     """Of everything above: two specs with the same digest run the same thing."""
 

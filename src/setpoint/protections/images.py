@@ -6,7 +6,7 @@ from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.images import Image, parse_image
-from setpoint.protections.oci import Registry, in_all, refused
+from setpoint.protections.oci import Registry, absent, in_all, refused
 from setpoint.protections.options import Options, as_text, unresolved
 from setpoint.protections.text import printable
 from setpoint.protections.web import Answer
@@ -43,11 +43,6 @@ def _judge(answer: Answer, name: str, image: Image) -> CheckResult:
         return absent(name, image)
     digest = printable(answer.headers.get("docker-content-digest", ""), 80)
     return CheckResult(Outcome.PASSING, f"{printable(name, 160)} is there{f' ({digest})' if digest and not image.digest else ''}")
-
-
-def absent(name: str, image: Image) -> CheckResult:
-    """The result for an image that is not there."""
-    return CheckResult(Outcome.BLOCKING, printable(f"{printable(name, 160)} is not in {image.registry}"))
 
 
 def image_mistakes(read: Options) -> None:

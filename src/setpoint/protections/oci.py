@@ -6,6 +6,7 @@ Sources: the OCI distribution specification, "Pulling manifests"; "Token Authent
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Awaitable
 from urllib.parse import urlencode, urlsplit
@@ -29,6 +30,14 @@ ANSWER_SIZE = 4 * 1024 * 1024
 
 _CHALLENGE = re.compile(r'(?P<name>[A-Za-z_]+)="(?P<value>[^"]*)"')
 _HEADER = re.compile(r"[!-~]{1,16384}", re.ASCII)
+
+
+class Unresolvable(Exception):  # noqa: N818 - says what is the matter
+    """A tag could not be resolved; ``outcome`` is that of a check that meets the same."""
+
+    def __init__(self, result: CheckResult) -> None:
+        super().__init__(result.reason)
+        self.outcome = result.outcome
 
 
 class _Token(msgspec.Struct):
@@ -107,6 +116,44 @@ def refused(answer: Answer, name: str, image: Image) -> CheckResult | None:
         reason = f"{image.registry} shows {shown} to nobody without credentials, or does not have it"
         return CheckResult(Outcome.MISCONFIGURED, printable(reason))
     return CheckResult(Outcome.UNAVAILABLE, printable(f"{image.registry} answered {answer.status} when asked for {shown}"))
+
+
+def absent(name: str, image: Image) -> CheckResult:
+    """The result for an image that is not there."""
+    return CheckResult(Outcome.BLOCKING, printable(f"{printable(name, 160)} is not in {image.registry}"))
+
+
+async def resolve_tag(name: str, image: Image, timeout: Duration, *, plain_http: bool) -> str:  # noqa: ASYNC109 - of all exchanges
+    """The digest that the image's tag stands for now.
+
+    Raises:
+        Unresolvable: the image is not there, or its registry does not show it.
+    """
+    try:
+        async with asyncio.timeout(timeout / SECOND):
+            found = await manifest_digest(Registry(image, timeout, plain_http=plain_http), name, image)
+    except TimeoutError:
+        found = CheckResult(Outcome.UNAVAILABLE, f"{image.registry} did not answer within {format_duration(timeout)}")
+    if isinstance(found, CheckResult):
+        raise Unresolvable(found)
+    return found
+
+
+async def manifest_digest(registry: Registry, name: str, image: Image) -> str | CheckResult:
+    """Of an image's manifest, counted here: what a registry says about a tag is no more than a claim."""
+    answer = await registry.manifest(image.reference)
+    if isinstance(answer, CheckResult):
+        return answer
+    if failure := refused(answer, name, image):
+        return failure
+    if answer.status == 404:
+        return absent(name, image)
+    if not answer.whole:
+        return CheckResult(Outcome.UNAVAILABLE, printable(f"the manifest of {name} is longer than 4 MiB"))
+    digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+    if image.digest.startswith("sha256:") and digest != image.digest:
+        return CheckResult(Outcome.UNAVAILABLE, printable(f"{image.registry} answered another manifest than {name}"))
+    return digest
 
 
 def _read_token(answer: Answer) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.images import Image, parse_image
-from setpoint.protections.images import absent, image_mistakes
-from setpoint.protections.oci import Registry, in_all, refused
+from setpoint.protections.images import image_mistakes
+from setpoint.protections.oci import Registry, in_all, manifest_digest, refused
 from setpoint.protections.options import Options, as_text
 from setpoint.protections.text import printable
 
@@ -111,7 +110,7 @@ class _Verification:
 
     async def result(self) -> CheckResult:
         """Whether one signature of the image holds."""
-        digest = await self._digest()
+        digest = await manifest_digest(self._registry, self._name, self._image)
         if isinstance(digest, CheckResult):
             return digest
         layers = await self._layers(digest)
@@ -127,24 +126,6 @@ class _Verification:
 
     def _no(self, what: str) -> CheckResult:
         return CheckResult(Outcome.BLOCKING, printable(f"{printable(self._name, 120)} {what}"))
-
-    async def _digest(self) -> str | CheckResult:
-        """Of the manifest, counted here: what a registry says about a tag is no more than a claim."""
-        answer = await self._registry.manifest(self._image.reference)
-        if isinstance(answer, CheckResult):
-            return answer
-        if failure := refused(answer, self._name, self._image):
-            return failure
-        if answer.status == 404:
-            return absent(self._name, self._image)
-        if not answer.whole:
-            return CheckResult(Outcome.UNAVAILABLE, printable(f"the manifest of {self._name} is longer than 4 MiB"))
-        digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
-        if self._image.digest.startswith("sha256:") and digest != self._image.digest:
-            return CheckResult(
-                Outcome.UNAVAILABLE, printable(f"{self._image.registry} answered another manifest than {self._name}")
-            )
-        return digest
 
     async def _layers(self, digest: str) -> list[_Layer] | CheckResult:
         answer = await self._registry.manifest(f"{digest.replace(':', '-')}.sig")

@@ -7,7 +7,7 @@ from pydantic import Field
 from setpoint.control.act import Act
 from setpoint.control.commands.marks import refuse_bad
 from setpoint.control.commands.release import VersionName, submit
-from setpoint.control.compiling import compile_all
+from setpoint.control.compiling import Wish, compile_all
 from setpoint.control.errors import Refused
 from setpoint.control.instances import line_of, short, state_of
 from setpoint.control.permissions import Permission
@@ -52,7 +52,7 @@ async def adopt(act: Act, request: AdoptRequest) -> AdoptAnswer:
     owner, service, channel = parts(instance)
     await _check(act, instance, request)
     async with act.control.configuring:
-        wishes = {service: (request.version, dict(request.parameters), Source())}
+        wishes = {service: Wish(request.version, dict(request.parameters), Source())}
         compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [instance])
         wanted = Release(
             application=owner,

@@ -49,9 +49,8 @@ async def promote(act: Act, request: PromoteRequest) -> Released:
     known: dict[str, ServiceVersion] = {}
     for service, members in of_service.items():
         earlier = None if request.version else await _earlier(act, members)
-        wanted[service] = _as_there(earlier) if earlier else _as_released(line, members[0], request.version)
-        if earlier:
-            known[service] = _very(line, service, earlier)
+        known[service] = _very(line, service, earlier) if earlier else _released(line, members[0], request.version)
+        wanted[service] = _as_there(earlier) if earlier else _as_released(known[service])
     channels = list(dict.fromkeys(parts(instance)[2] for instance in chosen))
     asked = ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why, alone=request.alone)
     return await bring(act, asked, known)
@@ -72,10 +71,14 @@ def _very(line: LineState, service: str, earlier: Offer) -> ServiceVersion:
     asked = next(
         (one.services[service] for one in line.releases if one.number == earlier.release and service in one.services), None
     )
-    return asked or ServiceVersion(earlier.version, earlier.parameters, earlier.source)
+    return asked or ServiceVersion(earlier.version, earlier.parameters, earlier.source, earlier.images)
 
 
-def _as_released(line: LineState, instance: str, version: str) -> WantedService:
+def _as_released(one: ServiceVersion) -> WantedService:
+    return WantedService(version=one.version.name, parameters=dict(one.parameters))
+
+
+def _released(line: LineState, instance: str, version: str) -> ServiceVersion:
     """By a version's name, or the newest; what to bring to an instance, and to others of its service."""
     service = parts(instance)[1]
     if version:
@@ -85,7 +88,7 @@ def _as_released(line: LineState, instance: str, version: str) -> WantedService:
     if not fitting:
         what = f"{service} {version}" if version else f"{short(instance)}: nothing"
         raise Refused(f"{what} was released yet.", f"Release it: `setpoint release {service}=VERSION --to …`.")
-    return WantedService(version=fitting[0].version.name, parameters=dict(fitting[0].parameters))
+    return fitting[0]
 
 
 async def _earlier(act: Act, members: list[str]) -> Offer | None:

@@ -94,7 +94,8 @@ async def release(act: Act, request: ReleaseRequest) -> Released:
 async def bring(act: Act, request: ReleaseRequest, known: Mapping[str, ServiceVersion]) -> Released:
     """No configuration is applied meanwhile: what is compiled is what is in force.
 
-    ``known``: service -> the very version, where it is one that was released before; of another configuration it is a new one.
+    ``known``: service -> the very version, where it is one that was released before; of another configuration it is a new one,
+    with the same images.
     """
     async with act.control.configuring:
         owner, request, instances = await _checked(act, request)
@@ -132,7 +133,7 @@ async def _release(
     """Compile for every instance, store, then ask the line for a number."""
     configuration = act.control.configuration
     behind = followers(configuration, owner, instances)
-    wishes = {name: _wish(wanted) for name, wanted in request.services.items()}
+    wishes = {name: _wish(wanted, known[name].images if name in known else None) for name, wanted in request.services.items()}
     compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [*instances, *behind])
     same = {name: one for name, one in known.items() if one.version.revision == compiled.services[name].version.revision}
     wanted = Release(
@@ -151,9 +152,9 @@ async def _release(
     return Released(application=owner, release=number, instances=instances, followers=behind, services=versions)
 
 
-def _wish(wanted: WantedService) -> Wish:
+def _wish(wanted: WantedService, images: Mapping[str, str] | None) -> Wish:
     source = wanted.source
-    return wanted.version, dict(wanted.parameters), Source(source.repository, source.commit, source.author)
+    return Wish(wanted.version, dict(wanted.parameters), Source(source.repository, source.commit, source.author), images)
 
 
 async def submit(act: Act, wanted: Release, compiled: Compiled, request: str) -> int:

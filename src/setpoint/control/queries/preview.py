@@ -83,7 +83,7 @@ async def preview(act: Act, request: Files) -> Preview:
 
 
 def _view(release: AutomaticRelease) -> AutomaticView:
-    services = {name: version for name, (version, _, _) in release.wishes.items()}
+    services = {name: wish.version for name, wish in release.wishes.items()}
     return AutomaticView(
         application=release.application, services=services, channels=release.channels, instances=release.instances
     )

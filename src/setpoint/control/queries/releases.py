@@ -29,6 +29,8 @@ class ReleaseView(Answer):
     number: int
     services: dict[str, str]
     parameters: dict[str, dict[str, Scalar]]
+    images: dict[str, dict[str, str]]
+    """Service -> image -> digest that its tag was resolved to."""
     channels: list[str]
     author: str
     reason: str
@@ -70,6 +72,7 @@ def _view(release: Release, states: dict[str, InstanceState]) -> ReleaseView:
         number=release.number,
         services={name: wanted.version.name for name, wanted in release.services.items()},
         parameters={name: wanted.parameters for name, wanted in release.services.items() if wanted.parameters},
+        images={name: wanted.images for name, wanted in release.services.items() if wanted.images},
         channels=list(release.channels),
         author=release.author,
         reason=release.reason,

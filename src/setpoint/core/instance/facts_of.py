@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from setpoint.core.instance.state import Attempt, Life, offer_of
 from setpoint.model import versions
 from setpoint.model.checks import CheckDefinition
+from setpoint.model.images import ABOUT_IMAGES, Unresolved, pin, pinned
 from setpoint.model.lookup import LookupMissing, resolve
 from setpoint.model.policy import Policy
 from setpoint.model.release import Offer
@@ -59,10 +60,12 @@ def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Off
     try:
         return replace(
             task,
-            options=resolve(task.options, known),
-            env={**resolve(task.env, known), **env},
+            options=_pinned(task.use, resolve(task.options, known), offer),
+            env={**pin(resolve(task.env, known), offer.images), **env},
             facts={**task.facts, **about},
         )
+    except Unresolved as error:
+        return replace(task, use="always", options={"result": "misconfigured", "reason": str(error)}, facts=about)
     except LookupMissing as missing:
         reason = f"the task looks up ${{{missing.path}}}, which release {offer.release} does not have"
         return replace(task, use="always", options={"result": "misconfigured", "reason": reason}, facts=about)
@@ -77,15 +80,29 @@ def definition(check: CheckDefinition, policy: Policy, life: Life, offer: Offer,
     try:
         return replace(
             check,
-            options=resolve(check.options, known),
+            options=_pinned(check.use, resolve(check.options, known), offer),
             env={
-                **resolve(check.env, known),
+                **pin(resolve(check.env, known), offer.images),
                 "SETPOINT_VERSION": offer.version.name,
                 "SETPOINT_PHASE": str(attempt.phase),
                 "SETPOINT_RELEASE": str(offer.release),
             },
             facts={**check.facts, **about},
         )
+    except Unresolved as error:
+        return replace(check, use="always", options={"result": "misconfigured", "reason": str(error)}, facts=about)
     except LookupMissing as missing:
         reason = f"the check looks up ${{{missing.path}}}, which release {offer.release} does not have"
         return replace(check, use="always", options={"result": "misconfigured", "reason": reason}, facts=about)
+
+
+def _pinned(use: str, options: dict[str, Any], offer: Offer) -> dict[str, Any]:
+    """Options in which images stand by their digests (§10.7): what is verified is what runs.
+
+    Raises:
+        Unresolved: a check about an image whose tag was not resolved when the version was released.
+    """
+    found: dict[str, Any] = pin(options, offer.images)
+    if use in ABOUT_IMAGES and isinstance(found.get("image"), str):
+        found["image"] = pinned(found["image"], offer.images, offer.version.name)
+    return found
