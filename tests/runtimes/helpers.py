@@ -18,6 +18,8 @@ from setpoint.plugins.runtime import Runtime
 
 APP = str(Path(__file__).with_name("app.py"))
 INSTANCE = "shop/web@staging"
+POLL = 0.02
+"""Seconds between two looks."""
 
 
 def spec(version: str = "1", *arguments: str, instance: str = INSTANCE, rollout: Rollout | None = None, **options: Any) -> Spec:
@@ -34,7 +36,7 @@ async def eventually(what: str, holds: Callable[[], Awaitable[Any]], within: flo
     deadline = time.monotonic() + within
     while not (found := await holds()):
         assert time.monotonic() < deadline, f"not in {within} s: {what}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(POLL)
     return found
 
 

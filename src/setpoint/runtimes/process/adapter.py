@@ -16,16 +16,18 @@ from typing import Any
 
 import msgspec
 
+from setpoint.durable import files
+from setpoint.durable.records import Damaged, OtherFormat
 from setpoint.model.observation import Object, Observation
 from setpoint.model.spec import Spec, digest
-from setpoint.plugins.errors import TerminalError, TransientError
+from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.runtime import LogLine
 from setpoint.runtimes.process import client, hearing, logs
 from setpoint.runtimes.process import options as workload
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.ports import LOOPBACK
 from setpoint.runtimes.process.procfs import boot_id, runs_with
-from setpoint.runtimes.process.records import InstanceView, ReplicaView, Request
+from setpoint.runtimes.process.records import InstanceRecord, InstanceView, ReplicaView, Request
 from setpoint.runtimes.process.survivors import survivors_of
 from setpoint.runtimes.process.trees import lay_out
 
@@ -108,7 +110,10 @@ class ProcessRuntime:
 
     def _logged(self, instance: str) -> list[str]:
         """The replicas that there are; where none is, those there were."""
-        record = self._home.read(instance)
+        try:
+            record = self._home.read(instance)
+        except (Damaged, OtherFormat):
+            record = None  # what there was is found by its files
         present = [replica.name for replica in record.replicas] if record is not None else []
         return present or logs.written(self._home.logs_of(instance))
 
@@ -129,7 +134,10 @@ async def shutdown(home: Path) -> None:
     place = Home(home)
     if not place.instances.is_dir():
         return
-    patience = _SHUTDOWN + await asyncio.to_thread(place.longest_stop)
+    try:
+        patience = _SHUTDOWN + await asyncio.to_thread(place.longest_stop)
+    except OtherFormat as error:
+        raise TransientError(str(error)) from error
     try:
         await client.ask(place, Request("shutdown"), patience=patience)
     except client.NotRunningError:
@@ -157,12 +165,27 @@ def _working_directory(home: Home, spec: Spec) -> str:
     place = (tree / given).resolve()
     if not place.is_relative_to(tree.resolve()):
         raise TerminalError(f'process.directory "{given}" does not lie below the root of its configuration')
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        files.make_directory(place, 0o777)
+    except OSError as error:
+        raise TransientError(f"the directory {place} cannot be made: {error.strerror}") from error
     return str(place)
 
 
+def _record(home: Home, instance: str) -> InstanceRecord | None:
+    """Raises Unreachable where it cannot be read and something runs that may be its own."""
+    try:
+        return home.read(instance)
+    except OtherFormat as error:
+        raise Unreachable(str(error)) from error
+    except Damaged as error:
+        if runs_with(home.identity()):
+            raise Unreachable(f"{error}: which replicas are its own is unknown until the next apply") from error
+        return None
+
+
 def _view_of_survivors(home: Home, instance: str) -> InstanceView:
-    record = home.read(instance)
+    record = _record(home, instance)
     if record is None:
         return InstanceView()
     living = survivors_of(record, runs_with(home.identity()), boot_id())

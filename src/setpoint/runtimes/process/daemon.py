@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from setpoint.durable import files
 from setpoint.runtimes.process.procfs import become_subreaper
 
 HELD = 3
@@ -25,14 +26,13 @@ _JOURNAL = 1_048_576
 
 def hold_lock(path: Path) -> int | None:
     """A descriptor that holds the lock until this process ends; None when somebody else holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = files.open_lock(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
-    os.truncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    files.rewrite(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
 
 
@@ -117,9 +117,9 @@ def _in_background(journal: Path) -> None:
     os.setsid()
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
-    log = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    log = files.open_append(journal)
     if os.fstat(log).st_size > _JOURNAL:
-        os.truncate(log, 0)
+        files.truncate(log)
     for target, source in ((0, null), (1, log), (2, log)):
         os.dup2(source, target)
     os.close(null)

@@ -9,15 +9,14 @@ import contextlib
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
+from setpoint.durable import files, records
 from setpoint.runtimes.process.records import InstanceRecord
 
 _NAME = re.compile(r"[^A-Za-z0-9._-]")
+_KIND = "instance"
 
 
 class Home:
@@ -37,21 +36,13 @@ class Home:
     def prepare(self) -> None:
         """Make the directories, for this user only."""
         for directory in (self.root, self.instances, self.logs, self.trees):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.root.chmod(0o700)
+            files.make_directory(directory)
+        files.restrict(self.root, 0o700)
 
     def identity(self) -> str:
         """A random name of this home, made once: the first part of every run started from it."""
         path = self.root / "id"
-        with contextlib.suppress(FileExistsError):
-            # Linked, not written in place: whoever reads it sees all of it, and of two that make it one wins.
-            fresh = self.root / f"id.{secrets.token_hex(4)}"
-            fresh.write_text(secrets.token_hex(8), encoding="ascii")
-            try:
-                if not path.exists():
-                    path.hardlink_to(fresh)
-            finally:
-                fresh.unlink()
+        files.create_once(path, secrets.token_hex(8).encode())
         return path.read_text(encoding="ascii")
 
     def logs_of(self, instance: str) -> Path:
@@ -70,10 +61,10 @@ class Home:
         """What is remembered of one instance; None when nothing is.
 
         Raises:
-            msgspec.DecodeError: the file is damaged.
+            Damaged, OtherFormat: the file cannot be used; it is left as it is.
         """
         try:
-            return msgspec.json.decode(self.record_of(instance).read_bytes(), type=InstanceRecord)
+            return records.read(self.record_of(instance), _KIND, InstanceRecord)
         except FileNotFoundError:
             return None
 
@@ -83,35 +74,29 @@ class Home:
         return max(stops, default=0) / 1000
 
     def read_all(self) -> Iterator[tuple[InstanceRecord | None, Path]]:
-        """Every instance that is remembered, with its file; None for one whose file is damaged."""
+        """Every instance that is remembered, with its file; None for one whose file is damaged. Raises OtherFormat."""
         for path in sorted(self.instances.glob("*.json")):
             try:
-                yield msgspec.json.decode(path.read_bytes(), type=InstanceRecord), path
-            except msgspec.DecodeError:
+                yield records.read(path, _KIND, InstanceRecord), path
+            except records.Damaged:
                 yield None, path
+
+    def set_aside(self, path: Path) -> None:
+        """A damaged record is kept for whoever looks into it, and is in nobody's way."""
+        files.rename(path, path.with_suffix(".damaged"))
 
     def forget(self, instance: str) -> None:
         """Remember nothing of an instance, its logs included; its directories go later, as one may just have been made."""
-        self.record_of(instance).unlink(missing_ok=True)
-        shutil.rmtree(self.logs_of(instance), ignore_errors=True)
+        files.remove(self.record_of(instance), sync=True)
+        files.remove_tree(self.logs_of(instance))
 
     def write(self, record: InstanceRecord, *, durable: bool = False) -> None:
         """Replace what is remembered, all or nothing; ``durable`` survives a loss of power, too."""
-        path = self.record_of(record.instance)
-        fresh = path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(record))
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        fresh.replace(path)
-        if durable:
-            _sync_directory(self.instances)
+        records.write(self.record_of(record.instance), _KIND, record, sync=durable)
 
     def clear_socket(self) -> None:
         """Remove what a supervisor that was killed left; only for the one that holds the lock."""
-        (self.root / self.socket_name).unlink(missing_ok=True)
+        files.remove(self.root / self.socket_name)
 
     @contextlib.contextmanager
     def socket_path(self) -> Iterator[str]:
@@ -126,11 +111,3 @@ class Home:
 def file_name(instance: str) -> str:
     """``shop/web@staging`` as one readable part of a path; different instances never share one."""
     return _NAME.sub(lambda match: f"%{ord(match[0]):02x}", instance)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,11 +1,19 @@
-"""One instance: brings its replicas to what was applied last, and keeps the address in front of them."""
+"""One instance: brings its replicas to what was applied last, and keeps the address in front of them.
+
+What is ordered – what shall run, which replicas start, which stop – is written down before it is true in memory: a write that
+fails leaves both as they were, so that a retry does everything again. What is seen – ends, restarts, health – is written after.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Any
 
+from msgspec import structs
+
+from setpoint.durable import files
 from setpoint.runtimes.process.home import file_name
 from setpoint.runtimes.process.logs import prune
 from setpoint.runtimes.process.procfs import Identity
@@ -13,7 +21,7 @@ from setpoint.runtimes.process.proxy.address import Address
 from setpoint.runtimes.process.proxy.balancer import Balancer
 from setpoint.runtimes.process.records import Desired, InstanceRecord, InstanceView, ReplicaRecord
 from setpoint.runtimes.process.replica import Hooks, Host, Replica
-from setpoint.runtimes.process.rolling import Seen, next_moves
+from setpoint.runtimes.process.rolling import Moves, Seen, next_moves
 
 _REMEMBERED = 32
 _RETRY = 1.0
@@ -36,12 +44,12 @@ class Instance:
         self._touched = touched
         self._replicas: dict[str, Replica] = {}
         self._balancer = Balancer()
-        self._hooks = Hooks(changed=self._wake, save=lambda: host.home.write(record))
+        self._hooks = Hooks(changed=self._wake, save=self._save_replica)
         self._address: Address | None = None
         self._former_addresses: list[Address] = []
         self._awake = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
-        host.home.logs_of(record.instance).mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.make_directory(host.home.logs_of(record.instance))
 
     def begin(self, survivors: dict[str, Identity]) -> None:
         """Start working; ``survivors``: run -> process of replicas that outlived an earlier supervisor."""
@@ -60,34 +68,40 @@ class Instance:
         """Take on what shall run.
 
         Raises:
-            OSError: the address cannot be had; nothing was changed.
+            OSError: the address cannot be had, or it cannot be written down; nothing was changed.
         """
         record = self.record
         done = f"{operation} {desired.launch.digest}"
         repeated = done in record.operations and not record.halted
         same = record.desired is not None and record.desired.launch.digest == desired.launch.digest and not record.halted
         if repeated or same:
-            self._remember(done)
-            self._host.home.write(record)
+            self._change(operations=self._with(done))
             return
-        self._open_address(desired)
-        record.desired, record.halted = desired, False
-        record.launches[desired.launch.digest] = desired.launch
-        self._remember(done)
-        self._host.home.write(record, durable=True)
+        address = self._address_for(desired)
+        try:
+            self._change(
+                durable=True,
+                desired=desired,
+                halted=False,
+                launches={**record.launches, desired.launch.digest: desired.launch},
+                operations=self._with(done),
+                port=address.port,
+            )
+        except OSError:
+            if address is not self._address:
+                address.stop_listening()
+            raise
+        self._use(address, desired)
         self._awake.set()
 
     def remove(self, operation: str) -> None:
         """Take everything down and forget the instance; ``ended`` is set when that is done."""
-        self.record.desired = None
-        self._remember(operation)
-        self._host.home.write(self.record, durable=True)
+        self._change(durable=True, desired=None, operations=self._with(operation))
         self._awake.set()
 
     def halt(self) -> None:
         """Take everything down and remember the instance with its port: the next apply starts it again."""
-        self.record.halted = True
-        self._host.home.write(self.record, durable=True)
+        self._change(durable=True, halted=True)
         self._awake.set()
 
     async def detach(self) -> None:
@@ -116,25 +130,41 @@ class Instance:
             replicas=replicas,
         )
 
-    def _remember(self, operation: str) -> None:
-        if operation not in self.record.operations:
-            self.record.operations = [*self.record.operations, operation][-_REMEMBERED:]
+    def _with(self, operation: str) -> list[str]:
+        """The operations that are remembered, with one more."""
+        known = self.record.operations
+        return known if operation in known else [*known, operation][-_REMEMBERED:]
+
+    def _change(self, *, durable: bool = False, **fields: Any) -> None:
+        """Write the record down with these fields, then have them in memory. Raises OSError: then neither is changed."""
+        self._host.home.write(structs.replace(self.record, **fields), durable=durable)
+        for name, value in fields.items():
+            setattr(self.record, name, value)
+
+    def _save_replica(self, changed: ReplicaRecord) -> None:
+        """Write the record down with one replica changed; who asks has it in memory then. Raises OSError."""
+        replicas = [changed if known.name == changed.name else known for known in self.record.replicas]
+        self._host.home.write(structs.replace(self.record, replicas=replicas))
 
     def _wake(self) -> None:
         """A replica changed: look whether there is something to do, and write it down."""
         self._awake.set()
 
-    def _open_address(self, desired: Desired) -> None:
+    def _address_for(self, desired: Desired) -> Address:
+        """The address that there is, or another one where another port is asked for. Raises OSError."""
         wanted = desired.port or self.record.port
-        if self._address is None or (wanted and self._address.port != wanted):
-            fresh = Address(wanted, self._balancer, self._host.ports)
+        if self._address is not None and (not wanted or self._address.port == wanted):
+            return self._address
+        return Address(wanted, self._balancer, self._host.ports)
+
+    def _use(self, address: Address, desired: Desired) -> None:
+        if address is not self._address:
             if self._address is not None:
                 self._address.stop_listening()
                 self._former_addresses.append(self._address)
-            self._address = fresh
-            self.record.port = fresh.port
-            self._host.ports.add(fresh.port)
-        self._address.http_only = desired.launch.health.kind == "http"
+            self._address = address
+            self._host.ports.add(address.port)
+        address.http_only = desired.launch.health.kind == "http"
 
     async def _keep_working(self) -> None:
         while True:
@@ -142,15 +172,18 @@ class Instance:
             self._awake.clear()
             try:
                 self._step()
+                over = not self._replicas and (self.record.desired is None or self.record.halted)
+                if over and self.record.desired is None:
+                    self._host.home.forget(self.record.instance)
             except OSError as error:
                 # A full disk or a taken port: nothing is lost, it is tried again, and observations say so.
                 self._note(f"{error}; trying again")
                 asyncio.get_running_loop().call_later(_RETRY, self._awake.set)
+                over = False
             self._touched(self.record.instance)
-            if self._replicas or (self.record.desired is not None and not self.record.halted):
-                continue
-            await self._close()
-            return
+            if over:
+                await self._close()
+                return
 
     def _note(self, message: str) -> None:
         if message != self.message:  # once, not every second
@@ -165,24 +198,33 @@ class Instance:
     async def _close(self) -> None:
         self.closing = True
         await self._close_addresses()
-        if self.record.desired is None:
-            self._host.home.forget(self.record.instance)
         self.ended.set()
         self._touched(self.record.instance)
 
     def _step(self) -> None:
         self._drop_gone()
         desired = None if self.record.halted else self.record.desired
-        if desired is None:
-            self._stop(self._replicas)
-        else:
-            if self._address is None:
-                self._open_address(desired)
-            self._move(desired)
+        if desired is not None and self._address is None:
+            self._use(self._address_for(desired), desired)
+        moves = Moves(0, tuple(self._replicas)) if desired is None else self._moves(desired)
+        fresh = self._fresh(desired, moves.start) if desired is not None else []
+        self._order(fresh, set(moves.stop))
+        for name in moves.stop:
+            self._replicas[name].stop()
+        if desired is not None:
+            self._start(fresh, desired)
         replicas = self._replicas.values()
         self._balancer.set_targets(replica.target for replica in replicas if replica.serving and replica.target is not None)
-        self._host.home.write(self.record)
         self.message = ""
+
+    def _order(self, fresh: list[ReplicaRecord], stopping: set[str]) -> None:
+        """Write down who starts and who stops, before any of it is done. Raises OSError: then nothing is."""
+        there = [structs.replace(record, stopping=True) if record.name in stopping else record for record in self.record.replicas]
+        port = self._address.port if self._address is not None else self.record.port
+        counter = self.record.counter + len(fresh)
+        self._host.home.write(structs.replace(self.record, replicas=[*there, *fresh], counter=counter, port=port))
+        self.record.port, self.record.counter = port, counter
+        self.record.replicas = [*self.record.replicas, *fresh]
 
     def _drop_gone(self) -> None:
         gone = [replica for replica in self._replicas.values() if replica.gone]
@@ -202,29 +244,28 @@ class Instance:
             used.add(self.record.desired.launch.digest)
         self.record.launches = {digest: launch for digest, launch in self.record.launches.items() if digest in used}
 
-    def _move(self, desired: Desired) -> None:
+    def _moves(self, desired: Desired) -> Moves:
         digest = desired.launch.digest
         seen = [
             Seen(replica.record.name, replica.record.digest == digest, replica.healthy is True)
             for replica in self._replicas.values()
             if not replica.record.stopping
         ]
-        moves = next_moves(desired.replicas, desired.surge, desired.unavailable, seen)
-        self._stop(moves.stop)
-        for _ in range(moves.start):
-            self._start(desired)
+        return next_moves(desired.replicas, desired.surge, desired.unavailable, seen)
 
-    def _stop(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._replicas[name].stop()
+    def _fresh(self, desired: Desired, count: int) -> list[ReplicaRecord]:
+        """Records of replicas to come, by names that no other one had."""
+        service, last = _service(self.record.instance), self.record.counter
+        return [
+            ReplicaRecord(name=f"{service}-{number}", digest=desired.launch.digest)
+            for number in range(last + 1, last + 1 + count)
+        ]
 
-    def _start(self, desired: Desired) -> None:
-        self.record.counter += 1
-        record = ReplicaRecord(name=f"{_service(self.record.instance)}-{self.record.counter}", digest=desired.launch.digest)
-        replica = Replica(self._host, self.record.instance, record, desired.launch, self._hooks)
-        self._replicas[record.name] = replica
-        self.record.replicas.append(record)
-        replica.begin()
+    def _start(self, fresh: list[ReplicaRecord], desired: Desired) -> None:
+        for record in fresh:
+            replica = Replica(self._host, self.record.instance, record, desired.launch, self._hooks)
+            self._replicas[record.name] = replica
+            replica.begin()
 
 
 def _service(instance: str) -> str:

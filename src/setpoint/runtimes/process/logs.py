@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from setpoint.durable import files
 from setpoint.plugins.runtime import LogLine
 
 CAP = 10 * 1024 * 1024
@@ -40,7 +42,7 @@ def rotate(directory: Path, cap: int = CAP) -> None:
         size = path.stat().st_size
         if size > cap:
             _copy_end(path, path.with_suffix(".log.1"), min(size, cap))
-            os.truncate(path, 0)
+            files.truncate(path)
 
 
 def prune(directory: Path, living: set[str], keep: int = KEEP) -> None:
@@ -48,8 +50,8 @@ def prune(directory: Path, living: set[str], keep: int = KEEP) -> None:
     gone = [path for path in directory.glob("*.log") if path.stem not in living]
     gone.sort(key=lambda path: path.stat().st_mtime)
     for path in gone[: max(0, len(gone) - keep)]:
-        path.with_suffix(".log.1").unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        files.remove(path.with_suffix(".log.1"))
+        files.remove(path)
 
 
 def last_lines(directory: Path, replica: str, count: int) -> list[str]:
@@ -77,12 +79,16 @@ async def read(directory: Path, names: Callable[[], list[str]], *, lines: int, f
 
 
 def _copy_end(source: Path, target: Path, length: int) -> None:
-    with source.open("rb") as reading, target.open("wb") as writing:
+    files.remove(target)
+    with source.open("rb") as reading:
         reading.seek(-length, os.SEEK_END)
-        while length > 0 and (block := reading.read(min(length, _BLOCK))):
-            writing.write(block)
-            length -= len(block)
-    target.chmod(0o600)
+        files.create(target, _blocks(reading, length))
+
+
+def _blocks(reading: BinaryIO, length: int) -> Iterator[bytes]:
+    while length > 0 and (block := reading.read(min(length, _BLOCK))):
+        yield block
+        length -= len(block)
 
 
 def _tail(path: Path, count: int) -> list[str]:

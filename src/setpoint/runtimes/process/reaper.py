@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 import subprocess
-from pathlib import Path
 
 from setpoint.runtimes.process.procfs import Identity, is_alive
 
@@ -104,8 +103,3 @@ def describe_exit(code: int | None) -> str:
         return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"was killed by signal {-code}"
-
-
-def open_append(path: Path) -> int:
-    """A descriptor that appends, readable by this user only: a replica writes on while its log is cut short behind it."""
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

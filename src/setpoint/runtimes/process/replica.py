@@ -9,13 +9,16 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec import structs
+
+from setpoint.durable import files
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.logs import last_lines, log_file
 from setpoint.runtimes.process.ports import LOOPBACK, free_port
 from setpoint.runtimes.process.probes import ask
 from setpoint.runtimes.process.procfs import RUN, Identity, members, read_stat, send_all, usage
 from setpoint.runtimes.process.proxy.balancer import Target
-from setpoint.runtimes.process.reaper import Reaper, describe_exit, open_append
+from setpoint.runtimes.process.reaper import Reaper, describe_exit
 from setpoint.runtimes.process.records import Launch, ReplicaRecord, ReplicaView
 
 STARTING = 10.0
@@ -48,8 +51,8 @@ class Hooks(NamedTuple):
 
     changed: Callable[[], None]
     """Its record or its health is another: to be written down soon, and looked at."""
-    save: Callable[[], None]
-    """Write its record down now; raises OSError."""
+    save: Callable[[ReplicaRecord], None]
+    """Write its record down as it shall be, before it is so; raises OSError."""
 
 
 class Replica:
@@ -158,13 +161,9 @@ class Replica:
 
     def _spawn(self) -> asyncio.Future[int | None] | None:
         """Start a process; None when it could not be started."""
-        self.record.run = f"{self._host.identity}.{secrets.token_hex(8)}"
-        self.record.pid = self.record.start = 0
         try:
-            self._new_port()
-            # Written down before the start: whoever finds this run among the processes knows whose it is.
-            self._save()
-            output = open_append(log_file(self._host.home.logs_of(self._instance), self.record.name))
+            self._new_run()
+            output = files.open_append(log_file(self._host.home.logs_of(self._instance), self.record.name))
             try:
                 pid, ended = self._host.reaper.spawn(list(self.launch.command), self.launch.directory, self._env(), output)
             finally:
@@ -177,11 +176,18 @@ class Replica:
             self._began(stat.identity)
         return ended
 
-    def _new_port(self) -> None:
-        """Another one at every start: whoever took the last one between choice and use has it."""
+    def _new_run(self) -> None:
+        """Written down before the start: whoever finds this run among the processes knows whose it is. Raises OSError.
+
+        The port is another one at every start: whoever took the last one between choice and use has it.
+        """
+        run = f"{self._host.identity}.{secrets.token_hex(8)}"
+        port = free_port(self._host.ports)
+        self._save(structs.replace(self.record, run=run, pid=0, start=0, port=port))
         self._host.ports.discard(self.record.port)
-        self.record.port = free_port(self._host.ports)
-        self._host.ports.add(self.record.port)
+        self._host.ports.add(port)
+        self.record.run, self.record.port = run, port
+        self.record.pid = self.record.start = 0
 
     def _env(self) -> dict[str, str]:
         return {

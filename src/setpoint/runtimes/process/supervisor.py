@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
@@ -19,8 +18,10 @@ from pathlib import Path
 
 import msgspec
 
+from setpoint.durable import files
+from setpoint.durable.records import Damaged, OtherFormat
 from setpoint.runtimes.environment import base_env
-from setpoint.runtimes.process.daemon import detach
+from setpoint.runtimes.process.daemon import FAILED, detach
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.instance import Instance
 from setpoint.runtimes.process.logs import rotate
@@ -102,7 +103,7 @@ class Supervisor:
                 records.append(record)
                 continue
             _log.error("%s is damaged and set aside", path)
-            path.replace(path.with_suffix(".damaged"))
+            self._home.set_aside(path)
         return records
 
     def _add(self, record: InstanceRecord) -> Instance:
@@ -140,6 +141,8 @@ class Supervisor:
             return await self._perform(request)
         except OSError as error:
             return Reply(error="transient", text=str(error))
+        except OtherFormat as error:
+            return Reply(error="terminal", text=str(error))
 
     async def _perform(self, request: Request) -> Reply:
         match request.do:
@@ -166,13 +169,21 @@ class Supervisor:
             raise OSError("the supervisor of local processes is ending")
         instance = await self._present(request.instance)
         if instance is None:
-            record = self._home.read(request.instance) or InstanceRecord(instance=request.instance)
+            record = self._remembered(request.instance) or InstanceRecord(instance=request.instance)
             instance = Instance(self._host, record, self._telling.touched)
             instance.apply(request.operation, request.desired)
             self._instances[request.instance] = instance
             instance.begin({})
         else:
             instance.apply(request.operation, request.desired)
+
+    def _remembered(self, name: str) -> InstanceRecord | None:
+        try:
+            return self._home.read(name)
+        except Damaged as error:
+            _log.error("%s, and set aside", error)
+            self._home.set_aside(self._home.record_of(name))
+            return None
 
     async def _present(self, name: str) -> Instance | None:
         """The instance, unless it is just going away: then after it went."""
@@ -193,10 +204,10 @@ class Supervisor:
 
     async def _shutdown(self) -> None:
         """End everything, also orphans that bear no mark: here, whatever is a child of ours is."""
-        self._ending = True
         instances = list(self._instances.values())
         for instance in instances:
             instance.halt()
+        self._ending = True
         await asyncio.gather(*(instance.ended.wait() for instance in instances))
         for _ in range(100):
             left = [stat.identity for pid in self._orphans() if (stat := read_stat(pid)) and not stat.dead]
@@ -237,7 +248,7 @@ class Supervisor:
         for tree in self._home.trees.glob("*/*"):
             old = time.time() - tree.stat().st_mtime > age
             if old and not any(Path(path).is_relative_to(tree) for path in used):
-                shutil.rmtree(tree, ignore_errors=True)
+                files.remove_tree(tree)
 
 
 def _read(line: bytes) -> Request | Reply:
@@ -251,6 +262,12 @@ def main(arguments: list[str]) -> int:
     """Start a supervisor for a home in the background; ``--halted``: one that only ends what runs."""
     home = Home(Path(arguments[0]))
     home.prepare()
+    try:
+        for _ in home.read_all():
+            pass
+    except OtherFormat as error:
+        print(error, file=sys.stderr)  # noqa: T201 - whoever starts it shows this line
+        return FAILED
     return detach(home.journal, home.lock, lambda ready: _run(home, ready, halted="--halted" in arguments[1:]))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import shutil
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
+from setpoint.durable import files as durable
 from setpoint.plugins.errors import TerminalError, TransientError
 
 _PROGRAMS = (b"#!", b"\x7fELF")
@@ -23,19 +24,19 @@ def lay_out(files: dict[str, str], store: Path, tree: Path) -> None:
         TerminalError: a file is not in the store, is not what its name says, or has an impossible path.
         TransientError: the disk does not take it.
     """
-    if tree.is_dir():
-        os.utime(tree)
-        return
-    tree.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = tree.parent / f".{tree.name}.{secrets.token_hex(4)}"
     try:
+        if tree.is_dir():
+            durable.touch(tree)
+            return
+        durable.make_directory(tree.parent)
         for name, content in files.items():
             _copy(store / content, content, fresh / _checked(name))
         _publish(fresh, tree)
     except OSError as error:
         raise TransientError(f"the files of this version cannot be laid out: {error}") from error
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        durable.remove_tree(fresh)
 
 
 def _checked(name: str) -> PurePosixPath:
@@ -46,28 +47,32 @@ def _checked(name: str) -> PurePosixPath:
 
 
 def _publish(fresh: Path, tree: Path) -> None:
-    fresh.mkdir(exist_ok=True)
+    durable.make_directory(fresh, 0o777)
     try:
-        fresh.rename(tree)
+        durable.rename(fresh, tree)
+        durable.sync_directory(tree.parent)
     except OSError:
         if not tree.is_dir():  # else somebody else laid out the same
             raise
 
 
 def _copy(source: Path, content: str, target: Path) -> None:
-    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    checksum = hashlib.sha256()
+    durable.make_directory(target.parent, 0o755)
     try:
         reading = source.open("rb")
     except FileNotFoundError:
         raise TerminalError(f"the file {target.name} of this version is not in the store of contents: {source}") from None
-    with reading, target.open("xb") as writing:
+    checksum = hashlib.sha256()
+    with reading:
         first = reading.read(_BLOCK)
-        block = first
-        while block:
-            checksum.update(block)
-            writing.write(block)
-            block = reading.read(_BLOCK)
+        durable.create(target, _summed(first, reading, checksum), sync=True)
     if checksum.hexdigest() != content:
         raise TerminalError(f"the file {target.name} in the store of contents is damaged: {source}")
-    target.chmod(0o755 if first.startswith(_PROGRAMS) else 0o644)
+    durable.restrict(target, 0o755 if first.startswith(_PROGRAMS) else 0o644)
+
+
+def _summed(block: bytes, reading: BinaryIO, checksum: Any) -> Iterator[bytes]:
+    while block:
+        checksum.update(block)
+        yield block
+        block = reading.read(_BLOCK)

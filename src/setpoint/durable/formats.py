@@ -1,0 +1,12 @@
+"""The format of everything that is written to disk, in one place.
+
+Whoever changes what is written raises the number here, and adds what reads or refuses the older one; a test compares each with
+the text it was recorded for (``tests/durable/test_formats.py``). A newer format is refused, an unknown one never guessed at.
+"""
+
+from __future__ import annotations
+
+DATABASE = 1
+"""Migrations of ``store.schema``: the tables."""
+RECORDS = {"instance": 1, "task": 1, "applied": 1}
+"""Files with one record each: of the process runtime, of tasks, of the custom runtime."""
