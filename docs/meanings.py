@@ -91,7 +91,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "title": "After deployment",
         "for": "the window in which it must say yes all the time; 0: once",
         "delay": "how long nothing is asked at first",
-        "tolerate": "results in the window that may say no",
+        "tolerate": "failing results that are tolerated; one more fails the attempt",
     },
     "ApprovalEntry": {
         "": "One entry of `approvals`.",

@@ -37,6 +37,7 @@ OFTEN = {
     "once": 5,
     "forward": 5,
     "seen": 5,
+    "judged": 30,
 }
 """How often each invariant has to be asked per world on average: about half of what the worlds bring today."""
 
@@ -104,6 +105,10 @@ def test_forward(runs: Runs):
 
 def test_seen(runs: Runs):
     holds(runs, "seen")
+
+
+def test_judged(runs: Runs):
+    holds(runs, "judged")
 
 
 # --- remembered ---------------------------------------------------------------------------------------------------------

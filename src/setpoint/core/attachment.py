@@ -65,7 +65,7 @@ def _next_poll(state: AttachmentState) -> Instant:
 def _ask(entity: str, state: AttachmentState | None, fact: Ask, out: list[AnyInstruction]) -> AttachmentState:
     if state is None or not state.definition.protection:
         state = AttachmentState(fact.definition)
-    nos = state.last.nos if state.last else 0
+    nos = (state.last.nos if state.last else 0) + state.running
     out.append(Send(fact.asker, From(attachment=entity, ask=fact.ask, run=state.run + 1, nos=nos)))
     return replace(state, asked=True, polling=True)
 
@@ -89,7 +89,7 @@ def _finished(
         return state
     status = _status(entity, state, fact, now)
     last = state.last
-    changed = last is None or (last.outcome, last.reason) != (status.outcome, status.reason)
+    changed = last is None or (last.outcome, last.reason, last.nos) != (status.outcome, status.reason, status.nos)
     if changed or state.due:
         out.append(Publish(status))
     return replace(state, running=False, last=status)

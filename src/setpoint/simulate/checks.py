@@ -19,6 +19,8 @@ class Run:
     started: Instant
     ended: Instant
     outcome: Outcome
+    number: int = 0
+    """A run whose result was lost is made again, under the same number."""
 
 
 @dataclass

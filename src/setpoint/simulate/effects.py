@@ -185,9 +185,10 @@ class Effects:
             return
         assert isinstance(given, RunCheck)  # noqa: S101 - for the type checker: only checks come here
         truth = world.checks.outcome(given.definition.protection, world.now)
+        number = int(operation.rpartition("/")[2])
         killed = world.now - started > given.definition.timeout
         outcome = Outcome.UNAVAILABLE if killed else self._twisted(entity, truth)
-        result = world.checks.result(given.definition, entity, Run(started, world.now, outcome))
+        result = world.checks.result(given.definition, entity, Run(started, world.now, outcome, number))
         if not self._died(entity):
             world.post(entity, CheckFinished(operation=operation, result=result))
 

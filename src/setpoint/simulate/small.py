@@ -151,6 +151,15 @@ WORLDS = (
         timetable=LATE,
     ),
     Small(
+        "a check that fails for good, with one failure tolerated",
+        (policy(PRODUCTION, checks=(check("probe", Phase.POST_DEPLOYMENT, tolerate=1, window=3 * MINUTE),)),),
+        (release("1.0"), release("1.1")),
+        (Pause(by="ann", scope="scope:application:app", lasts=5 * MINUTE), Retry(by="ann", instance=PRODUCTION)),
+        faults=("crash", "again", "reorder"),
+        most=2,
+        timetable={"probe": ((0, Outcome.PASSING), (5 * MINUTE, Outcome.BLOCKING))},
+    ),
+    Small(
         "a task that runs once",
         (policy(PRODUCTION, tasks=(task("migrate", once=True),)),),
         (release("1.0"), release("1.1")),

@@ -23,11 +23,13 @@ class From(Fact, frozen=True, gc=False):
     """Number of the asking that is answered."""
     run: int
     nos: int = 0
-    """How many results had said no before that run."""
+    """How many results had failed before that run; one more where a run was under way, which may yet fail."""
 
 
 class CheckStatus(Fact, frozen=True, gc=False):
-    """What an attachment publishes: its last finished run. Only changes are published, and what somebody asked for."""
+    """What an attachment publishes: its last finished run. Only changes are published, every failure among them (§10.2), and what
+    was requested.
+    """
 
     attachment: str
     run: int
@@ -39,7 +41,7 @@ class CheckStatus(Fact, frozen=True, gc=False):
     answered: Instant = 0
     """Since when fresh results, passing or blocking, have followed each other without a gap; 0: the last run had no result."""
     nos: int = 0
-    """How many results have said no, ever."""
+    """The running total of failing results, this run's included."""
 
 
 class CheckFinished(Fact, frozen=True, gc=False):

@@ -236,7 +236,7 @@ def _from(draft: Draft, fact: From) -> None:
 
 
 def _check_status(draft: Draft, fact: CheckStatus) -> None:
-    _in_attempts(draft, lambda attempt: asking.told_status(attempt, fact))
+    _in_attempts(draft, lambda attempt: asking.told_status(attempt, fact, draft.policy))
 
 
 def _topic_status(draft: Draft, fact: TopicStatus) -> None:

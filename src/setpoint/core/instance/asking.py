@@ -12,7 +12,8 @@ from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.facts_of import definition
 from setpoint.core.instance.state import Attempt, Gate
 from setpoint.core.instructions import Send
-from setpoint.model.policy import CheckUse
+from setpoint.model.checks import Outcome
+from setpoint.model.policy import CheckUse, Phase, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 
@@ -76,34 +77,48 @@ def told_from(attempt: Attempt, fact: From) -> Attempt:
     for name, gate in attempt.gates.items():
         if gate.attachment == fact.attachment and gate.ask == fact.ask and not gate.run:
             before = gate.nos_before if gate.first else fact.nos
-            return _with(attempt, name, replace(gate, run=fact.run, nos_before=before))
+            return _with(attempt, name, _begun(replace(gate, run=fact.run, nos_before=before)))
     return attempt
 
 
-def told_status(attempt: Attempt, fact: CheckStatus) -> Attempt:
+def told_status(attempt: Attempt, fact: CheckStatus, policy: Policy | None) -> Attempt:
     """The attempt, its gates on this attachment given a later result."""
     for name, gate in attempt.gates.items():
         if gate.attachment == fact.attachment and fact.run > gate.seen:
             since = gate.since if gate.outcome is fact.outcome else fact.at
-            attempt = _with(
-                attempt,
-                name,
-                replace(
-                    gate,
-                    seen=fact.run,
-                    outcome=fact.outcome,
-                    reason=fact.reason,
-                    ended=fact.ended,
-                    covered=fact.covered,
-                    answered=fact.answered,
-                    nos=fact.nos,
-                    since=since,
-                ),
+            later = replace(
+                gate,
+                seen=fact.run,
+                outcome=fact.outcome,
+                reason=fact.reason,
+                ended=fact.ended,
+                covered=fact.covered,
+                answered=fact.answered,
+                nos=fact.nos,
+                since=since,
             )
+            attempt = _with(attempt, name, _held(_begun(later), name, attempt, policy))
     return attempt
 
 
+def _held(gate: Gate, name: str, attempt: Attempt, policy: Policy | None) -> Gate:
+    """Before deployment a window with more failures than are tolerated starts again with the next result (§10.2)."""
+    uses = policy.checks if policy else ()
+    use = next((use for use in uses if use.name == name and use.phase is attempt.phase), None)
+    if use is None or use.phase is Phase.POST_DEPLOYMENT or not (use.window and use.tolerate) or gate.failures <= use.tolerate:
+        return gate
+    return replace(gate, first=gate.ended if gate.outcome is Outcome.PASSING else 0, nos_before=gate.nos)
+
+
 def _with(attempt: Attempt, name: str, gate: Gate) -> Attempt:
-    if gate.counts and not gate.first:
-        gate = replace(gate, first=gate.ended)
     return replace(attempt, gates={**attempt.gates, name: gate})
+
+
+def _begun(gate: Gate) -> Gate:
+    """The gate, its window begun where its first result counts."""
+    return replace(gate, first=gate.ended, nos_before=_failed_before(gate)) if gate.counts and not gate.first else gate
+
+
+def _failed_before(gate: Gate) -> int:
+    """How many results had failed before the first run that counts: exact when that run's own result is there, else the most."""
+    return gate.nos - (gate.outcome is Outcome.BLOCKING) if gate.seen == gate.run else gate.nos_before

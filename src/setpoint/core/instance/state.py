@@ -41,6 +41,7 @@ class Gate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     run: int = 0
     """First run that counts; 0: not told yet."""
     nos_before: int = 0
+    """The total of failing results before those that count for ``tolerate``."""
     seen: int = 0
     """Run of the result below; it counts only if it is no lower than ``run``."""
     outcome: Outcome | None = None
@@ -52,12 +53,17 @@ class Gate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     since: Instant = 0
     """Since when the outcome has been what it is."""
     first: Instant = 0
-    """End of the first result that counted: windows begin there."""
+    """End of the first result that counted, before deployment since a window failed: windows begin there."""
 
     @property
     def counts(self) -> bool:
         """Whether there is a result of a run that started after the gate did."""
         return 0 < self.run <= self.seen
+
+    @property
+    def failures(self) -> int:
+        """How many of the results that count have failed, whatever came after them (§10.2)."""
+        return self.nos - self.nos_before if self.first else 0
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -34,7 +34,7 @@ def _use(place: Place, name: str, phase: Phase, draw: Random) -> CheckUse:
     options = {"version": "${version}"} if subject.startswith("attempt") else {}
     interval, timeout = draw.choice((20, 60, 120)) * SECOND, 5 * SECOND
     check = CheckDefinition(name, "program", subject, options, {}, {}, interval, timeout, 2 * interval + timeout)
-    window = draw.choice((0, 0, 90 * SECOND)) if phase in {Phase.PRE_DEPLOYMENT, Phase.POST_DEPLOYMENT} else 0
+    window = draw.choice((0, 0, 90 * SECOND, 20 * MINUTE)) if phase in {Phase.PRE_DEPLOYMENT, Phase.POST_DEPLOYMENT} else 0
     return CheckUse(
         f"{name}-{phase}",
         phase,
@@ -42,7 +42,7 @@ def _use(place: Place, name: str, phase: Phase, draw: Random) -> CheckUse:
         window=window,
         delay=draw.choice((0, 30 * SECOND)) if phase is Phase.POST_DEPLOYMENT else 0,
         on_fail=draw.choice(("fail", "wait")),
-        tolerate=draw.choice((0, 1)) if window else 0,
+        tolerate=draw.choice((0, 1, 2)),
         informational=draw.random() < 0.1,
     )
 
@@ -58,8 +58,11 @@ def outcomes(sketch: Sketch, draw: Random) -> None:
 
 def _timetable(sketch: Sketch, draw: Random) -> Iterator[tuple[Duration, Outcome]]:
     now = 0
-    while now < sketch.unfair:
+    fails_for_good = sketch.sometime(draw) if draw.random() < 0.2 else sketch.unfair
+    while now < fails_for_good:
         outcome = draw.choices(list(Outcome), weights=(12, 3, 1, 1))[0]
         yield now, outcome
         now += draw.randint(1, 60 if outcome is Outcome.PASSING else 20) * MINUTE
+    if fails_for_good < sketch.unfair:
+        yield fails_for_good, Outcome.BLOCKING
     yield sketch.unfair, Outcome.PASSING

@@ -43,10 +43,11 @@ def passed(step: Step, use: CheckUse, attempt: Attempt, since: Instant) -> Itera
 
 def _covered(step: Step, use: CheckUse, runs: list[Run], last: Run) -> bool:
     """Whether unbroken fresh results lead up to a run for as long as the window asks."""
-    first = last
+    first, failures = last, 0
     for run in reversed(runs[: runs.index(last)]):
-        says_yes = run.outcome is Outcome.PASSING or (run.outcome is Outcome.BLOCKING and use.tolerate > 0)
-        if not says_yes or first.ended - run.ended > use.check.max_age + slack(step, run.ended):
+        failures += run.outcome is Outcome.BLOCKING
+        says_yes = run.outcome is Outcome.PASSING or run.outcome is Outcome.BLOCKING
+        if not says_yes or failures > use.tolerate or first.ended - run.ended > use.check.max_age + slack(step, run.ended):
             break
         first = run
     return last.ended - first.ended >= use.window - slack(step, first.ended)

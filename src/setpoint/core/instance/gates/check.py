@@ -36,6 +36,8 @@ def check(use: CheckUse, gate: Gate | None, attempt: Attempt, now: Instant) -> R
     """One check: nothing, or what is missing."""
     if gate is None:
         return _wait(use, f"{use.name} is asked after a delay", attempt.entered, until=attempt.entered + use.delay)
+    if failed(use, gate):
+        return _failed(use, gate)
     if not gate.counts:
         return _wait(use, f"waits for a first result of {use.name}", gate.asked, gate, awaits=f"a finished run of {use.name}")
     if gate.outcome is Outcome.BLOCKING:
@@ -46,12 +48,22 @@ def check(use: CheckUse, gate: Gate | None, attempt: Attempt, now: Instant) -> R
     return _window(use, gate, now) if use.window else _fresh(use, gate, now)
 
 
+def failed(use: CheckUse, gate: Gate) -> bool:
+    """Whether more results have failed than are tolerated, where that ends the attempt (§10.2)."""
+    ends = use.phase is Phase.POST_DEPLOYMENT or (use.phase is Phase.DEPLOYMENT and use.on_fail == "fail")
+    return ends and gate.failures > use.tolerate
+
+
+def _failed(use: CheckUse, gate: Gate) -> Reason:
+    if gate.outcome is Outcome.BLOCKING:
+        text = f"{use.name} says no: {gate.reason}"
+    else:
+        text = f"{use.name} failed {gate.failures} times, where {use.tolerate} are tolerated; last result: {gate.reason}"
+    return _wait(use, text, gate.since, gate, awaits=f"{use.name} passing", failed=True)
+
+
 def _no(use: CheckUse, gate: Gate) -> Reason:
-    final = (use.phase is Phase.POST_DEPLOYMENT and gate.nos - gate.nos_before > use.tolerate) or (
-        use.phase is Phase.DEPLOYMENT and use.on_fail == "fail"
-    )
-    text = f"{use.name} says no: {gate.reason}"
-    return _wait(use, text, gate.since, gate, awaits=f"{use.name} passing", failed=final)
+    return _wait(use, f"{use.name} says no: {gate.reason}", gate.since, gate, awaits=f"{use.name} passing")
 
 
 def _window(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
