@@ -126,8 +126,8 @@ MEANINGS: dict[str, dict[str, str]] = {
     "Wave": {
         "": "Picks channels of the group that no wave before it has picked: by label, or the next ones in their order.",
         "title": "Wave",
-        "select": "those with these labels; picking nobody is a mistake, unless …",
-        "allowEmpty": "… that is as it should be",
+        "select": "those with these labels; one that occurs nowhere is an error, picking no channel now a notice",
+        "allowEmpty": "also of what occurs nowhere, a notice only",
         "size": "so many, a share of the whole group, or `rest`",
         "soak": "how long after that the next wave waits",
         "need": "how many of the wave must have finalized before the next one begins",
@@ -226,13 +226,14 @@ MEANINGS: dict[str, dict[str, str]] = {
         "runtimes": "an entry for each Runtime document with these labels, named after it",
         "items": "entries in place: `name` and any fields of a Channel",
         "itemsFrom": "a YAML or JSON file with a list of them",
-        "allowEmpty": "no entry at all is no mistake",
+        "allowEmpty": "no entry at all is allowed",
     },
     "After": {
         "": "One ordering: the version was finalized there.",
         "channels": "where: channels, or groups for all of their channels",
         "select": "instead: every channel of the application with these labels",
-        "allowEmpty": "nobody selected is no mistake: then it is met",
+        "allowEmpty": "allows that no channel is meant, or that those meant lack the service: they count as met, and what they "
+        "come after applies in their place",
         "soak": "and that long ago",
         "need": "how many of them",
         "name": "for skipping and explaining; default `after-CHANNEL`",
@@ -392,7 +393,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "title": "Service ordering",
         "name": "for skipping and explaining; default: `after-` and the service",
         "services": "services that must have finalized, in the same channel, what this release asks of them; where it does not "
-        "name them, the latest before it. One that a channel does not have counts as met there",
+        "name them, the latest before it. One that a channel does not have counts as met there; in no channel with it: a notice",
         "version": "and run a version in this range",
         "when": "applies only to attempts with these labels and facts",
         "override": "who may skip it",

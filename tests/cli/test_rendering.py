@@ -78,8 +78,21 @@ def screen(rows: list[dict[str, Any]], columns: int = 80, **more: Any) -> list[s
         "you": sum(one["attention"] == "you" for one in rows),
         "settled": sum(one["settled"] for one in rows),
     }
-    answer = {"now": NOW, "person": "admin", "engine": "serving", "configured": True, "applications": [application]}
+    answer = {
+        "now": NOW,
+        "person": "admin",
+        "engine": "serving",
+        "configured": True,
+        "notices": [],
+        "applications": [application],
+    }
     return [line for text in status.lines(answer, columns, **more) for line in text.plain.split("\n")]
+
+
+def test_selectors_that_match_nothing_come_last():
+    notice = 'a.yaml:3:4  Policy "rules": `select: env=test` matches no instance now.'
+    answer = {"now": NOW, "person": "a", "engine": "serving", "configured": True, "notices": [notice], "applications": []}
+    assert [line.plain for line in status.lines(answer, 100)] == ["", f"! {notice}"]
 
 
 def test_the_first_line_says_what_is_wrong() -> None:
@@ -169,7 +182,15 @@ def test_without_colour_there_is_no_escape() -> None:
     stream = io.StringIO()
     console = Console(file=stream, no_color=True, width=80)
     for line in status.lines(
-        {"now": NOW, "person": "a", "engine": "degraded: the disk is full", "configured": True, "applications": []}, 80
+        {
+            "now": NOW,
+            "person": "a",
+            "engine": "degraded: the disk is full",
+            "configured": True,
+            "notices": [],
+            "applications": [],
+        },
+        80,
     ):
         console.print(line)
     assert "\x1b" not in stream.getvalue()

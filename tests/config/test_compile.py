@@ -132,6 +132,7 @@ def test_a_service_that_asks_for_neither_version_nor_parameters_needs_no_release
 
 def test_services_exist_where_channels_and_selectors_say(configure: Configure, shop: str) -> None:
     text = shop.replace("{name: staging}", "{name: staging, labels: {env: test}}, {name: lab, services: []}")
+    text = text.replace("after: staging", "after: {channels: staging, allowEmpty: true}")
     assert configure(text + "select: env!=test").instances("shop") == ["shop/web@production"]
 
 

@@ -139,11 +139,12 @@ def test_after_says_all_any_or_how_many(configure: Configure) -> None:
 def test_a_channel_without_the_service_is_replaced_by_its_own_orderings(configure: Configure) -> None:
     channels = """  - {name: dev}
   - {name: qa, services: [other], after: {channels: dev, soak: 1h, when: "!urgent"}}
-  - {name: production, after: {channels: qa, when: step=major}}
-  - {name: any, after: {channels: [qa, production], need: any}}
-  - {name: none, after: {channels: [lab], need: any}}
+  - {name: production, after: {channels: qa, when: step=major, allowEmpty: true}}
+  - {name: any, after: {channels: [qa, production], need: any, allowEmpty: true}}
+  - {name: none, after: {channels: [lab], need: any, allowEmpty: true}}
   - {name: lab, services: [other]}
-  - {name: last, after: lab}
+  - {name: last, after: {channels: lab, allowEmpty: true}}
+  - {name: some, after: {channels: [lab, production, any], need: 2, allowEmpty: true}}
 """
     configuration = configure(shop_with(channels) + WEB.replace("name: web", "name: other"))
     (ordering,) = configuration.policy("shop/web@production").orderings
@@ -154,6 +155,8 @@ def test_a_channel_without_the_service_is_replaced_by_its_own_orderings(configur
     assert configuration.policy("shop/web@any").orderings[0].instances == ("shop/web@production", "shop/web@dev")
     assert configuration.policy("shop/web@none").orderings == ()
     assert configuration.policy("shop/web@last").orderings == ()
+    (some,) = configuration.policy("shop/web@some").orderings  # one of the two is met by the channel that comes after none
+    assert (some.instances, some.need) == (("shop/web@production", "shop/web@any"), 1)
 
 
 def test_release_channel_stable_is_after_in_other_words(configure: Configure) -> None:

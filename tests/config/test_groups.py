@@ -188,7 +188,7 @@ def test_an_ordering_may_select_channels_by_label(configure: Configure) -> None:
 def test_an_ordering_after_nobody_is_a_mistake_unless_it_may_be(configure: Configure, mistakes: Mistakes) -> None:
     text = TENANTS.replace("channels:\n", "channels:\n  - {name: last, after: [{select: team=none}]}\n", 1) + WEB
     (problem,) = mistakes(text)
-    assert (problem.code, problem.message) == ("empty-after", "no channel has team=none.")
+    assert (problem.code, problem.message) == ("unknown-in-selector", 'no label is "team=none".')
     (after,) = configure(text.replace("team=none}", "team=none, allowEmpty: true}")).policy("saas/web@last").orderings
     assert (after.instances, after.channels) == ((), ("channels with team=none",))
 
@@ -210,7 +210,7 @@ def test_circles_through_groups_and_selectors_are_shown(mistakes: Mistakes) -> N
         ("{}", "one-source-of-entries"),
         ("{items: [{name: a}], runtimes: '*'}", "one-source-of-entries"),
         ("{items: []}", "empty-group"),
-        ("{runtimes: env=none}", "empty-group"),
+        ("{runtimes: env=none}", "unknown-label"),
         ("{itemsFrom: ../a.yaml}", "path-outside"),
         ("{itemsFrom: a.yaml}", "missing-file"),
         ("{itemsFrom: a.setpoint.yaml}", "file-is-a-document"),

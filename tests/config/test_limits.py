@@ -138,7 +138,7 @@ def test_channels_of_a_group_may_move_as_one(configure: Configure, mistakes: Mis
         ("{waves: [{size: some}]}", "bad-amount"),
         ("{waves: [{size: 2, need: 3}]}", "unsatisfiable-need"),
         ("{waves: [{size: 2, need: 0%}]}", "never-holds-back"),
-        ("{waves: [{select: ring=erly}]}", "empty-wave"),
+        ("{waves: [{select: ring=erly}]}", "unknown-in-selector"),
         ("{waves: {size: 1, need: 2}}", "unsatisfiable-need"),
         ("{maxConcurent: 1}", "unknown-key"),
     ],

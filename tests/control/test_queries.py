@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.control.house import ADMIN, ANN, STANDARD, WITH_APPROVALS, files, house
+from tests.control.house import ADMIN, ANN, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, files, house
 
 
 async def test_status_counts_what_failed_and_what_waits_for_a_person(tmp_path: Path) -> None:
@@ -104,6 +104,21 @@ async def test_validate_tells_mistakes_as_data(tmp_path: Path) -> None:
 async def test_the_schema_names_every_kind(tmp_path: Path) -> None:
     async with house(tmp_path) as found:
         assert "Service" in (await found.ask("schema")).json_schema["properties"]["kind"]["enum"]
+
+
+async def test_a_selector_that_matches_nothing_is_shown_wherever_the_configuration_is(tmp_path: Path) -> None:
+    policy = '{kind: Policy, name: rules, select: "channel=staging, runtime!=pretend"}'
+    text = documents(RUNTIME, PLAIN, SERVICE, policy)
+    line = next(number for number, one in enumerate(text.splitlines(), 1) if "Policy" in one)
+    notice = f'app.setpoint.yaml:{line}:37  Policy "rules": `select: channel=staging, runtime!=pretend` matches no instance now.'
+    async with house(tmp_path) as found:
+        sent = files(text)
+        assert (await found.ask("validate", **sent)).notices == [notice]
+        assert (await found.ask("preview", **sent)).notices == [notice]
+        assert (await found.do("apply", ADMIN, **sent)).notices == [notice]
+        assert (await found.ask("status")).notices == [notice]
+        findings = (await found.ask("doctor")).findings
+        assert [(one.state, one.text) for one in findings if one.name == "selector"] == [("warning", notice)]
 
 
 async def test_doctor_looks_at_everything(tmp_path: Path) -> None:

@@ -61,6 +61,15 @@ async def test_one_of_them_is_promoted_alone_where_a_person_says_so(tmp_path: Pa
         assert (await found.state("worker@production")).life.offers == ()
 
 
+async def test_a_release_that_asks_for_a_set_larger_than_its_limit_is_refused(tmp_path: Path) -> None:
+    async with house(tmp_path, APART.replace("fake: {}\n", "fake: {}\nlimits: {maxConcurrent: 1}\n", 1)) as found:
+        with pytest.raises(Refused, match=r"never start: 2 instances would start as one, but runtime:pretend admits 1"):
+            await found.do("release", services=BOTH, together=True)
+        await found.do("release", services=BOTH)
+        await found.good("web@production", "1.0")
+        await found.good("worker@production", "1.0")
+
+
 async def test_a_release_may_ask_for_it(tmp_path: Path) -> None:
     async with house(tmp_path, APART) as found:
         await found.do("release", services=BOTH, together=True)

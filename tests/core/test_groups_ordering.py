@@ -109,6 +109,14 @@ def test_where_nobody_takes_it_allow_empty_lets_it_go_on():
     assert prod.target == "1.0"
 
 
+def test_an_ordering_that_means_nobody_any_more_waits_and_says_so():
+    prod = Instance(orderings=(Ordering("tenants", (), ("tenants",)),)).offer(1, "1.0")
+    assert (prod.target, prod.waits_for("tenants: no channel there has this service now")) == ("", True)
+    (reason,) = explain(prod.state, prod.now)
+    assert (reason.code, reason.gate, reason.unblock) == ("ordering", "tenants", "skip tenants")
+    assert prod.skip(1, "tenants").target == "1.0"
+
+
 def test_soak_together_with_an_empty_channel_group():
     assert Instance(orderings=(Ordering("tenants", (), soak=HOUR, allow_empty=True),)).offer(1, "1.0").target == "1.0"
 

@@ -89,7 +89,8 @@ BUILTINS: Mapping[str, Builtin] = {
         one_of=("atLeast", "range"),
     ),
     CHANNEL_STABLE: Builtin(
-        {"channel": "text", "channels": "list", "soak": "text", "need": "value"}, one_of=("channel", "channels")
+        {"channel": "text", "channels": "list", "soak": "text", "need": "value", "allowEmpty": "flag"},
+        one_of=("channel", "channels"),
     ),
     SERVICE_STABLE: Builtin({"service": "text", "services": "list", "version": "text"}, one_of=("service", "services")),
     "always": Builtin({"result": "passing|blocking|misconfigured|unavailable", "reason": "text"}),

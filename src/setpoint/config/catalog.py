@@ -82,6 +82,8 @@ class Catalog:
     below: dict[str, ApplicationEntries] = field(default_factory=dict)
     complete: bool = True
     documents: int = 0
+    overrides_in_use: set[Position] = field(default_factory=set)
+    """Where overrides of groups stand that some entry matches."""
     _places: dict[Position, str] = field(default_factory=dict)
 
     def channels(self, application: str) -> dict[str, Entry[ChannelFields]]:

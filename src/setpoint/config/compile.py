@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Mapping as AnyMapping
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +22,13 @@ from setpoint.config.groups import expand_groups
 from setpoint.config.images import ImageError, images_of
 from setpoint.config.instances import LOCAL, build_instances, effective_tree
 from setpoint.config.invariants import InvariantCompiler, watched
+from setpoint.config.lacking import Lacking
 from setpoint.config.limits import LimitCompiler, waves_of
 from setpoint.config.lookups import LookupFailedError, resolve_tree, strict
 from setpoint.config.notices import installed, notices, refusals
 from setpoint.config.orderings import Neighbours, neighbours_of
 from setpoint.config.origins import origins_of
+from setpoint.config.oversized import check_sets, oversized
 from setpoint.config.parameters import ParameterError, declared_values
 from setpoint.config.policies import PolicyCompiler
 from setpoint.config.problems import ConfigurationError, Problem, Problems, in_order
@@ -37,6 +40,7 @@ from setpoint.config.scope import Instance
 from setpoint.config.specs import block_tree, environment_tree, release_values, render
 from setpoint.config.stable import Stable
 from setpoint.config.tasks import TaskCompiler
+from setpoint.config.unmatched import unmatched
 from setpoint.config.values import as_text, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
@@ -91,12 +95,14 @@ class Configuration:
         policies: dict[str, Policy],
         groups: dict[str, GroupWaves],
         invariants: dict[str, Invariant],
+        waiting: tuple[str, ...] = (),
     ) -> None:
         self.root = root
         self.groups = groups
         """``application/group`` -> how a release goes through it, of groups with limits."""
         self.invariants = invariants
         """By name."""
+        self._waiting = waiting
         self._catalog, self._files, self._instances, self._policies = catalog, files, instances, policies
         self._by_service: dict[tuple[str, str], dict[str, Instance]] = {}
         self._revisions: dict[tuple[str, str], str] = {}
@@ -172,8 +178,13 @@ class Configuration:
 
     @cached_property
     def notices(self) -> list[str]:
-        """One line for each sort of thing that is declared, and that this version does not act on."""
-        return notices(self._catalog, self._instances, installed())
+        """One line for each sort of thing that is declared and that this version does not act on; then those of ``unmatched``."""
+        return [*notices(self._catalog, self._instances, installed()), *self.unmatched]
+
+    @cached_property
+    def unmatched(self) -> list[str]:
+        """One line with its place for each selector that matches nothing now, although what it requires exists or may come."""
+        return list(dict.fromkeys([*self._waiting, *unmatched(self._catalog, self._instances)]))
 
     @cached_property
     def refusals(self) -> list[str]:
@@ -321,6 +332,11 @@ class Configuration:
         """Name of each set, such as ``bank/ledger+ledger-worker@production`` -> the instances that move as one."""
         return {name: members for name, members in self._sets.items() if name.partition("/")[0] == application}
 
+    def oversized(self, members: Collection[str]) -> str:
+        """Why these instances can never start as one; empty: they can."""
+        found = next(oversized(members, self._policies), None)
+        return f"{found[1]} instances would start as one, but {found[0]} admits {found[2]} (`maxConcurrent`)" if found else ""
+
     @cached_property
     def _sets(self) -> dict[str, tuple[str, ...]]:
         return sets_of(self._instances)
@@ -389,14 +405,15 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     catalog = read_catalog({path: content for path, content in files.items() if paths.is_document(path)}, problems)
     catalog.complete = catalog.complete and complete
     expand_groups(catalog, files, problems)
-    check_references(catalog, files, problems)
+    waiting = check_references(catalog, files, problems)
     instances = build_instances(catalog, problems)
     resolver = Resolver(catalog, root, problems)
     beside = ServiceOrderings(catalog, problems)
     checks = CheckCompiler(resolver)
     stable = Stable(catalog, checks, problems)
     limits = LimitCompiler(catalog, instances.values())
-    compiler = PolicyCompiler(catalog, checks, TaskCompiler(resolver), beside, stable, limits, problems)
+    lacking = Lacking(catalog, problems)
+    compiler = PolicyCompiler(catalog, checks, TaskCompiler(resolver), beside, stable, limits, lacking, problems)
     neighbours = {name: neighbours_of(catalog, name, instances.keys()) for name in catalog.applications}
     waves = {name: waves_of(catalog, name, neighbours[name], problems) for name in catalog.applications}
     invariants = InvariantCompiler(catalog, instances, problems).compile()
@@ -408,9 +425,12 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
         policies[name] = with_members(replace(policy, watched=True) if name in told else policy, roles)
         check_running(catalog, instance, files, root, problems)
         _check_mirror(catalog, instance, instances, problems)
+    lacking.report()
+    check_sets(catalog, instances, policies, problems)
     check_waiting(catalog, instances, beside.waits, problems)
     groups = {one.group.group: one.group for below in waves.values() for one in below.values()}
-    return Configuration(catalog, files, root, instances, policies, groups, invariants), problems.in_order()
+    configuration = Configuration(catalog, files, root, instances, policies, groups, invariants, tuple(waiting))
+    return configuration, problems.in_order()
 
 
 def _check_mirror(catalog: Catalog, instance: Instance, instances: AnyMapping[str, Instance], problems: Problems) -> None:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from setpoint.config import paths
 from setpoint.config.catalog import ApplicationEntries, Catalog, Entry, Group
 from setpoint.config.documents import ChannelFields
+from setpoint.config.labels import data_of
 from setpoint.config.merging import merge_trees
 from setpoint.config.problems import Position, Problems
 from setpoint.config.scope import own_labels, place_labels
@@ -68,7 +69,7 @@ class _Expansion:
             self._below.group_of[name] = group.name
             yield name
         self._check_unused(group)
-        if not names and self._catalog.complete and not self._may_be_empty(group):
+        if not names and self._catalog.complete and not self._may_be_empty(group) and not data_of(group.tree):
             self._add(
                 "empty-group",
                 locate(group.tree, ("each",)),
@@ -208,6 +209,7 @@ class _Expansion:
         for override in group.model.overrides if group.model else ():
             labels = self._labels(group, merge_trees(result, own, _nothing), name)
             if parse_selector(str(override["select"])).matches(labels):
+                self._catalog.overrides_in_use.add(override.position)
                 result = merge_trees(result, self._fields(group, override, "an override"), self._report(group))
         return result
 

@@ -131,8 +131,6 @@ def _pick(group: Group, limits: Limits, neighbours: Neighbours, problems: Proble
             wanted = [
                 name for name in group.members if name in neighbours.labels and wave.select.matches(neighbours.labels[name])
             ]
-            if not wanted and group.members and not wave.allow_empty and group.entry.sound:
-                _nobody(group.entry, wave, number, problems)
         elif isinstance(wave.size, int) or wave.size != "rest":
             wanted = left[: amount_of(wave.size or 1, len(group.members))]
         channels = tuple(name for name in left if name in set(wanted))
@@ -142,13 +140,6 @@ def _pick(group: Group, limits: Limits, neighbours: Neighbours, problems: Proble
             yield _Picked(wave, channels)
     if left and limits.waves:
         yield _Picked(None, tuple(left))
-
-
-def _nobody(group: Entry[ChannelFields], wave: Written, number: int, problems: Problems) -> None:
-    text = wave.select.text if wave.select else ""
-    message = f'no channel of group "{group.name}" has {text}.'
-    hint = "Correct the selector, or say `allowEmpty: true` in the wave."
-    problems.add("empty-wave", _place(group, number, "select"), group.label, message, hint)
 
 
 def _check_need(group: Entry[ChannelFields], wave: Written, number: int, channels: tuple[str, ...], problems: Problems) -> None:

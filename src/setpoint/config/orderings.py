@@ -93,7 +93,10 @@ def orderings(instance: Instance, neighbours: Neighbours) -> list[Ordering]:
 def entry_orderings(
     instance: Instance, entry: After, neighbours: Neighbours, also: Selector | None = None, seen: frozenset[str] = frozenset()
 ) -> list[Ordering]:
-    """One entry, and what stands in for channels that lack the service; nothing where it can never apply."""
+    """One entry, and what stands in for channels that lack the service (§10.5); nothing where it can never apply.
+
+    ``seen``: the channels that it stands in for; such an entry is met where its own channels lack the service, too.
+    """
     when = both(also, decide(entry.when, instance.labels))
     if when is NEVER:
         return []
@@ -101,28 +104,28 @@ def entry_orderings(
     names = meant.channels
     present = [name for name in names if neighbours.has(instance, name)]
     absent = [name for name in names if name not in present and name not in seen]
-    found = []
+    found, met = [], 0
     if entry.need == "all":
         for name in absent:
             for own in neighbours.channels[name].after if name in neighbours.channels else ():
                 found += entry_orderings(instance, own, neighbours, when, seen | {name})
     elif absent:
-        present, satisfied = _with_stand_ins(instance, present, absent, neighbours)
-        if satisfied:
-            return []
-    if present or (not names and entry.allow_empty):
-        found.insert(0, _ordering(instance, entry, meant, present, when, neighbours))
+        present, met = _with_stand_ins(instance, present, absent, neighbours)
+        met = met if entry.allow_empty or seen else 0
+    need = needed(entry.need, len(present) + met) or len(present) + met
+    if (present and need > met) or not names or not (present or met or entry.allow_empty or seen):
+        found.insert(0, _ordering(instance, entry, meant, present, when, neighbours, need - met))
     return found
 
 
-def _with_stand_ins(instance: Instance, present: list[str], absent: list[str], neighbours: Neighbours) -> tuple[list[str], bool]:
-    """Among alternatives, a channel without the service counts as those it comes after; one that comes after none is met."""
+def _with_stand_ins(instance: Instance, present: list[str], absent: list[str], neighbours: Neighbours) -> tuple[list[str], int]:
+    """Among alternatives, a channel without the service counts as those it comes after. How many come after none, too."""
+    met = 0
     for name in absent:
         before = _before(instance, name, neighbours, frozenset())
-        if not before:
-            return [], True
+        met += not before
         present = present + [other for other in before if other not in present]
-    return present, False
+    return present, met
 
 
 def _before(instance: Instance, channel: str, neighbours: Neighbours, seen: frozenset[str]) -> list[str]:
@@ -134,14 +137,14 @@ def _before(instance: Instance, channel: str, neighbours: Neighbours, seen: froz
 
 
 def _ordering(
-    instance: Instance, entry: After, meant: Meant, present: list[str], when: Selector | None, neighbours: Neighbours
+    instance: Instance, entry: After, meant: Meant, present: list[str], when: Selector | None, neighbours: Neighbours, need: int
 ) -> Ordering:
     return Ordering(
         name=str(entry.name or _name(entry)),
         instances=tuple(neighbours.instance(instance, name) for name in present),
         channels=meant.told,
         soak=entry.soak,
-        need=needed(entry.need, len(present)),
+        need=need if need < len(present) else 0,
         members=tuple(neighbours.instance(instance, name) for name in present if name in meant.members),
         allow_empty=bool(entry.allow_empty),
         when=when,

@@ -17,6 +17,7 @@ from setpoint.config.checks import CheckCompiler
 from setpoint.config.conditions import NEVER, both, decide
 from setpoint.config.documents.gates import ApprovalEntry, CalendarEntry, CalendarFields, Gated, Phases, ProtectionEntry
 from setpoint.config.documents.service import ServiceAfter
+from setpoint.config.lacking import Lacking
 from setpoint.config.limits import LimitCompiler, Waves
 from setpoint.config.lookups import LookupReport, resolve_tree
 from setpoint.config.orderings import Neighbours, entry_orderings, orderings, unique
@@ -56,11 +57,14 @@ class PolicyCompiler:
     beside: ServiceOrderings
     stable: Stable
     limits: LimitCompiler
+    lacking: Lacking
     problems: Problems
 
     def compile(self, instance: Instance, neighbours: Neighbours, waves: AnyMapping[str, Waves]) -> Policy:
         """Everything about *when*."""
         channel, service, runtime = instance.channel, instance.service, instance.runtime
+        for entry in channel.after:
+            self.lacking.note(instance, entry, neighbours)
         tasks = tuple(self._tasks(instance))
         mirror = neighbours.instance(instance, str(channel.mirror)) if channel.mirror else ""
         return Policy(
@@ -143,6 +147,7 @@ class PolicyCompiler:
         found: list[Ordering] = []
         for entry, _, _, when in self._gates(instance, "protections"):
             if self.checks.builtin(entry) == CHANNEL_STABLE and (after := self.stable.after_channels(entry, known)):
+                self.lacking.note(instance, after, neighbours, place_of(entry.use))
                 found += entry_orderings(instance, after, neighbours, when)
         return found
 

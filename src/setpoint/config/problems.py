@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
+
+from setpoint.model.similar import closest
 
 
 class Position(NamedTuple):
@@ -95,11 +96,8 @@ def render(problems: Iterable[Problem]) -> str:
 def suggest(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
     """``Did you mean "staging"?``, or the known words, or ``otherwise``."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6 if len(word) < 5 else 0.7)
-    if not close:
-        close = [name for name in names if name.lower() == word.lower()][:1]
-    if close:
-        return f'Did you mean "{close[0]}"?'
+    if close := closest(word, names):
+        return f'Did you mean "{close}"?'
     if otherwise:
         return otherwise
     return f"There is: {listing(names)}." if names else "There is none yet."

@@ -14,6 +14,7 @@ from setpoint.config.documents.channel import After
 from setpoint.config.documents.service import WORKLOADS
 from setpoint.config.gating import Gates, check_gates
 from setpoint.config.instances import NOT_PER_CHANNEL, effective_service
+from setpoint.config.labels import data_of
 from setpoint.config.merging import is_null
 from setpoint.config.naming import Naming
 from setpoint.config.orderings import Neighbours, neighbours_of
@@ -27,14 +28,15 @@ from setpoint.config.yaml import Mapping as Tree
 from setpoint.config.yaml import place_of
 
 
-def check_references(catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> None:
-    """Mistakes go to ``problems``."""
+def check_references(catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> list[str]:
+    """Errors go to ``problems``. Returns notices."""
+    notices = check_selectors(catalog, problems)
     _References(catalog, problems).check()
     check_runnables(catalog, files, problems)
     check_gates(catalog, problems)
     check_roles(catalog, problems)
     check_circles(catalog, problems)
-    check_selectors(catalog, problems)
+    return notices
 
 
 class _References(Naming):
@@ -118,7 +120,13 @@ class _References(Naming):
                 self.known(model.runtime, map(str, channel.runtimes), "role in `runtimes`", service.label, "runtime", of=owner)
 
     def _together(self, entry: Entry[ChannelFields], neighbours: Neighbours) -> None:
-        """Channels that move as one cannot wait for each other."""
+        """Channels that move as one cannot wait for each other, nor start in waves (§10.5)."""
+        if entry.model and entry.model.limits and entry.model.limits.waves:
+            message = (
+                "the channels of this group move as one, so they cannot start in `waves`: none could start before the others."
+            )
+            place = locate(entry.tree, ("together",))
+            self.add("together-in-waves", place, entry.label, message, "Remove `together`, or `waves` from its `limits`.")
         members = self._catalog.groups(self._catalog.application_of(entry))[entry.name].members
         for name in members:
             for after in neighbours.channels[name].after if name in neighbours.channels else ():
@@ -145,12 +153,20 @@ class _References(Naming):
                 f"`after` selects the channel itself: {after.select.text}.",
                 f'Leave it out of the selector, such as with "{after.select.text}, channel!={entry.name}".',
             )
-        if not meant and not after.allow_empty:
+        if any(self._problems.has(code, place) for code in ("unknown-in-selector", "unknown-label", "fact-in-select")):
+            return
+        if not meant and not after.allow_empty and not self._may_come(application, after):
             said = f"no channel has {after.select.text}" if after.select else "`after` names no channel"
             self.add("empty-after", place, entry.label, f"{said}.", "Correct it, or say `allowEmpty: true`.")
         elif isinstance(after.need, int) and meant and after.need > len(meant):
             message = f"`need: {after.need}` of {len(meant)} channels can never be met."
             self.add("unsatisfiable-need", place, entry.label, message, f"Write at most {len(meant)}, or `all`.")
+
+    def _may_come(self, application: str, after: After) -> bool:
+        """Whether channels that come from data may be meant: then the ordering waits for them, visibly (§10.5)."""
+        groups = self._catalog.groups(application)
+        named = groups if after.select else [name for name in after.channels or () if name in groups]
+        return any(data_of(groups[name].entry.tree) for name in named)
 
     def _other_channel(self, application: str, entry: Entry[ChannelFields], name: str, field: str) -> None:
         groups = self._catalog.groups(application)

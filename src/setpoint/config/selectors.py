@@ -1,93 +1,159 @@
-"""Selectors that ask for something that no label or name can be: most often a slip of the pen."""
+"""Selectors that require what occurs nowhere are errors; those that match nothing now are notices (§10.5)."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from setpoint.config.catalog import Catalog, Entry
 from setpoint.config.conditions import FACTS, is_fact
+from setpoint.config.documents import ChannelFields, Service
 from setpoint.config.documents.base import RESERVED_LABELS
-from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.labels import Labels, data_of, labels_of
+from setpoint.config.problems import Position, Problems, listing, suggest
 from setpoint.config.yaml import Mapping, Scalar
 from setpoint.model.selector import Selector, Term, parse_selector
+from setpoint.model.similar import closest
 
 FACT_VALUES = {"change": ("version", "config"), "step": ("major", "minor", "patch", "prerelease", "none", "back", "unknown")}
+FIELDS = ("select", "when", "runtimes")
+"""Keys whose values are selectors."""
 
 
-def check_selectors(catalog: Catalog, problems: Problems) -> None:
-    """Unknown names of channels, services … and keys that look like a misspelt one go to ``problems``."""
-    names = _names(catalog)
-    labels = {str(key) for entry in catalog.entries() if entry.model for key in entry.model.labels}
+class Use(NamedTuple):
+    """One selector of a document."""
+
+    entry: Entry[Any]
+    selector: Selector
+    place: Position
+    field: str
+    """``select``, ``when`` or ``runtimes``."""
+    application: str | None
+    """Whose labels it sees; None: those of every application."""
+    lenient: bool
+    """Whether it says ``allowEmpty``, or picks among channels that come from data."""
+
+
+def check_selectors(catalog: Catalog, problems: Problems) -> list[str]:
+    """Errors go to ``problems``. Returns notices: what may still come with data, and names that a negation excludes in vain."""
+    labels, notices = labels_of(catalog), dict[str, None]()
+    for use in selectors(catalog):
+        for term in (term for terms in use.selector.alternatives for term in terms):
+            if use.field == "when" and term.key not in RESERVED_LABELS:
+                _check_fact(term, labels, use, problems)
+            elif term.key in FACTS and term.key not in labels.values:
+                message = f"`{term.key}` is a fact of a deployment: `select` sees labels only."
+                problems.add("fact-in-select", use.place, use.entry.label, message, "Use it in `when`.")
+            elif catalog.complete and (lacking := labels.missing(term)):
+                _missing(lacking, term, labels, use, problems, notices)
+    return list(notices)
+
+
+def _missing(
+    lacking: tuple[str, str], term: Term, labels: Labels, use: Use, problems: Problems, notices: dict[str, None]
+) -> None:
+    key, value = lacking
+    message, hint = _said(key, value, labels)
+    if term.negated and key not in RESERVED_LABELS:
+        return
+    may_come = use.field != "runtimes" and labels.may_come(key, value, use.application)
+    if term.negated or use.lenient or may_come:
+        excludes = " Nothing is excluded by it." if term.negated else ""
+        notices[f"{use.place}  {use.entry.label}: {message}{excludes} {hint if hint.startswith('Did') else ''}".rstrip()] = None
+        return
+    problems.add(
+        "unknown-in-selector" if value or key in labels.names else "unknown-label", use.place, use.entry.label, message, hint
+    )
+
+
+def _said(key: str, value: str, labels: Labels) -> tuple[str, str]:
+    """The fault, and the way out."""
+    if key in labels.names:
+        group = key == "channel" and value in labels.names["group"]
+        hint = f"It is a group: write group={value}." if group else suggest(value, labels.names[key] - {""})
+        return f'no {key} is named "{value}".', hint
+    if key not in labels.values:
+        known = sorted(labels.values)
+        near = closest(key, [*known, *RESERVED_LABELS])
+        found = f"Labels are: {listing(known)}." if known else "Set it under `labels`, or use a name such as channel or service."
+        return f'no label is named "{key}".', f'Did you mean "{near}"?' if near else found
+    elsewhere = sorted(other for other, values in labels.values.items() if value in values)
+    otherwise = f'"{value}" is a value of {listing(elsewhere)}.' if elsewhere else ""
+    return f'no label is "{key}={value}".', suggest(value, labels.values[key], otherwise=otherwise)
+
+
+def _check_fact(term: Term, labels: Labels, use: Use, problems: Problems) -> None:
+    """``when`` sees more than labels: only names, and keys that look misspelt, are checked."""
+    known = {*labels.values, *RESERVED_LABELS, *FACTS}
+    if term.key not in known and not is_fact(term.key):
+        if near := closest(term.key, known):
+            message, hint = f'no label is named "{term.key}".', f'Did you mean "{near}"?'
+            problems.add("unknown-label", use.place, use.entry.label, message, hint)
+        return
+    allowed = FACT_VALUES.get(term.key)
+    for value in term.values or () if allowed else ():
+        if value not in (allowed or ()):
+            message = f'`{term.key}` is never "{value}".'
+            problems.add("unknown-in-selector", use.place, use.entry.label, message, suggest(value, allowed or ()))
+
+
+# --- where selectors are -------------------------------------------------------------------------------------------------
+
+
+def selectors(catalog: Catalog) -> Iterator[Use]:
+    """Each selector of each document, once where channels have it of their group."""
+    seen: set[tuple[Position, str]] = set()
+    data = {id(group.entry) for below in catalog.below.values() for group in below.groups.values() if data_of(group.entry.tree)}
     for entry in catalog.entries():
         if entry.model is None:
             continue
-        for selector, facts in _selectors(entry.model):
-            place = _find(entry.tree, selector.text) or entry.tree.position
-            for term in (term for terms in selector.alternatives for term in terms):
-                _check_key(term, facts, labels, entry, place, problems)
-                if catalog.complete:
-                    _check_values(term, names, entry, place, problems)
+        below = isinstance(entry.model, ChannelFields | Service)
+        application = catalog.application_of(entry) if below else None
+        found = [*_found(entry.model, data=id(entry) in data), *_of_fragments(entry.tree.get("perChannel"))]
+        for selector, field, empty, own in found:
+            place = find_selector(entry.tree, selector.text, field) or entry.tree.position
+            if (place, selector.text) not in seen:
+                seen.add((place, selector.text))
+                yield Use(entry, selector, place, field, application, empty or own)
 
 
-def _names(catalog: Catalog) -> dict[str, set[str]]:
-    return {
-        "application": set(catalog.applications),
-        "channel": {name for below in catalog.below.values() for name in below.channels},
-        "group": {"", *(name for below in catalog.below.values() for name in below.groups)},
-        "service": {name for below in catalog.below.values() for name in below.services},
-        "runtime": {"local", *catalog.runtimes},
-    }
-
-
-def _selectors(model: Any) -> Iterator[tuple[Selector, bool]]:
-    """Each selector of a document, and whether it sees the facts of an attempt."""
+def _found(model: Any, *, data: bool, own: bool = False) -> Iterator[tuple[Selector, str, bool, bool]]:
+    """Selector, key, whether an empty match is allowed, and whether it picks among channels that come from data."""
+    empty = bool(getattr(model, "allow_empty", False))
     for name, value in model if isinstance(model, BaseModel) else ():
         if isinstance(value, Selector):
-            yield value, name == "when"
+            yield value, name, empty and name != "when", own
         elif name == "overrides":
-            yield from ((parse_selector(str(override["select"])), False) for override in value)
+            yield from ((parse_selector(str(override["select"])), "select", False, data) for override in value)
         elif name != "channels" and isinstance(value, BaseModel | tuple):
             for item in value if isinstance(value, tuple) else (value,):
-                yield from _selectors(item)
-        elif name == "channels" and isinstance(value, tuple):
-            continue
+                yield from _found(item, data=data, own=data and name in {"limits", "waves"})
 
 
-def _check_key(term: Term, facts: bool, labels: set[str], entry: Entry[Any], place: Position, problems: Problems) -> None:
-    known = {*labels, *RESERVED_LABELS, *(FACTS if facts else ())}
-    if term.key in known or (facts and is_fact(term.key)):
-        return
-    if term.key in FACTS:
-        problems.add(
-            "fact-in-select",
-            place,
-            entry.label,
-            f"`{term.key}` is a fact of a deployment: `select` sees labels only.",
-            "Use it in `when`.",
-        )
-    elif close := difflib.get_close_matches(term.key, sorted(known), n=1, cutoff=0.75):
-        problems.add("unknown-label", place, entry.label, f'no label is named "{term.key}".', f'Did you mean "{close[0]}"?')
+def _of_fragments(tree: Any, key: str = "") -> Iterator[tuple[Selector, str, bool, bool]]:
+    """Those that a service has for some of its channels; what is no selector is told where the fragment is read."""
+    if isinstance(tree, Scalar) and key in {"when", "select"}:
+        with suppress(ValueError):
+            yield parse_selector(tree), key, False, False
+    elif isinstance(tree, Mapping):
+        for name, child in tree.items():
+            if name not in {"with", "constants", "env"}:
+                yield from _of_fragments(child, str(name))
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _of_fragments(item, key)
 
 
-def _check_values(term: Term, names: dict[str, set[str]], entry: Entry[Any], place: Position, problems: Problems) -> None:
-    allowed = names.get(term.key) or FACT_VALUES.get(term.key)
-    if not allowed or term.values is None:
-        return
-    for value in term.values:
-        if value not in allowed:
-            what = f"no {term.key} is named" if term.key in names else f"`{term.key}` is never"
-            group = term.key == "channel" and value in names["group"]
-            hint = f"It is a group: write group={value}." if group else suggest(value, allowed)
-            problems.add("unknown-in-selector", place, entry.label, f'{what} "{value}".', hint)
+def find_selector(tree: Any, text: str, field: str) -> Position | None:
+    """Where a selector was written: the value of its key, or the first text that is the same."""
+    return _under(tree, text, field) or _under(tree, text, "")
 
 
-def _find(tree: Any, text: str) -> Position | None:
-    """Where a selector was written."""
+def _under(tree: Any, text: str, field: str, key: str = "") -> Position | None:
     if isinstance(tree, Scalar):
-        return tree.position if tree.strip() == text else None
-    children = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ()
-    return next((place for child in children if (place := _find(child, text))), None)
+        return tree.position if tree.strip() == text and field in {"", key} else None
+    children = tree.items() if isinstance(tree, Mapping) else ((key, item) for item in tree) if isinstance(tree, list) else ()
+    return next((place for name, child in children if (place := _under(child, text, field, str(name)))), None)

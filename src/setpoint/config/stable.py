@@ -33,7 +33,7 @@ class Stable:
 
     def after_channels(self, entry: ProtectionEntry, known: Iterable[str]) -> After | None:
         """What ``release-channel-stable`` stands for; ``known`` are the names of channels and groups."""
-        return self._after(entry, After, "channel", ("soak", "need"), known)
+        return self._after(entry, After, "channel", ("soak", "need", "allowEmpty"), known)
 
     def after_services(self, entry: ProtectionEntry, known: Iterable[str]) -> ServiceAfter | None:
         """What ``service-stable`` stands for; ``known`` are the names of the application's services."""
@@ -49,6 +49,7 @@ class Stable:
                 self._add("bad-argument", entry, f'"{entry.use}" does not say which {what}.', f"Add `{what}` to its `with`.")
             return None
         written = {key: arguments[key] for key in fields if key in arguments}
+        written = {key: str(value).lower() if isinstance(value, bool) else value for key, value in written.items()}
         after = self._valid(entry, model, {**written, several: named, "name": entry.name or entry.use})
         unknown = [name for name in getattr(after, several, None) or () if name not in known]
         if unknown and self.catalog.complete and entry.use not in ORDERINGS:

@@ -32,6 +32,13 @@ def check_whole(configuration: Configuration, application: str, named: Collectio
             )
 
 
+def check_size(configuration: Configuration, release: Release, named: Collection[str]) -> None:
+    """Raises Refused when a set of this release is larger than a limit above it: it could never start (§10.5)."""
+    for members in sets(configuration, release, named).values() if release.together else ():
+        if why := configuration.oversized(members):
+            raise Refused(f"This release can never start: {why}.", "Release fewer services together, or raise `maxConcurrent`.")
+
+
 def _by_channel(configuration: Configuration, application: str, named: Iterable[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for instance in sorted(named):

@@ -5,19 +5,18 @@ The name of a group stands for all of its channels.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from setpoint.config.compile import Configuration
 from setpoint.control.errors import NotFound
+from setpoint.model.similar import closest
 
 
 def suggestion(word: str, known: Iterable[str], what: str) -> str:
     """``Did you mean …?``, or what there is."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return f'Did you mean "{close[0]}"?'
+    if close := closest(word, names):
+        return f'Did you mean "{close}"?'
     if not names:
         return f"There is no {what} yet: apply a configuration with `setpoint apply DIRECTORY`."
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""

@@ -5,7 +5,6 @@ Zone data comes from the ``tzdata`` package alone, never from the machine, so th
 
 from __future__ import annotations
 
-import difflib
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from functools import lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
+from setpoint.model.similar import closest
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND, Instant, from_datetime, to_datetime
 
 EARLIEST: Instant = -62_135_424_000_000
@@ -40,8 +40,8 @@ def zone(name: str) -> ZoneInfo:
         ValueError: for an unknown one, naming the nearest.
     """
     if name not in zone_names():
-        near = difflib.get_close_matches(name, sorted(zone_names()), n=1)
-        hint = f'did you mean "{near[0]}"?' if near else 'write an IANA name such as "Europe/Berlin"'
+        near = closest(name, zone_names())
+        hint = f'did you mean "{near}"?' if near else 'write an IANA name such as "Europe/Berlin"'
         raise ValueError(f'"{name}" is no time zone: {hint}')
     with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
         return ZoneInfo.from_file(data, key=name)

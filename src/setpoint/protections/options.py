@@ -5,8 +5,9 @@ Values may be texts that still hold lookups (``${…}``): those are taken for wh
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
+
+from setpoint.model.similar import closest
 
 
 def unresolved(value: object) -> bool:
@@ -123,5 +124,5 @@ def _kind(value: object) -> str:
 
 
 def _unknown(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f"{name} is unknown" + (f": did you mean {close[0]}?" if close else f": there is {', '.join(sorted(known))}")
+    close = closest(name, known)
+    return f"{name} is unknown" + (f": did you mean {close}?" if close else f": there is {', '.join(sorted(known))}")

@@ -38,6 +38,10 @@ def lines(status: dict[str, Any], columns: int, *, everything: bool = False) -> 
         if number:
             yield Text()
         yield from _application(application, columns, everything=everything)
+    if status["notices"]:
+        yield Text()
+    for notice in status["notices"]:
+        yield wrapped(notice, first=Text("! ", "yellow"), columns=columns, style="yellow")
 
 
 def _application(application: dict[str, Any], columns: int, *, everything: bool) -> Iterator[Text]:

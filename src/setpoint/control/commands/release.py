@@ -16,7 +16,7 @@ from setpoint.control.errors import Malformed, Refused, Unavailable
 from setpoint.control.gates import EVERY, skippable
 from setpoint.control.instances import line_of
 from setpoint.control.limits import rosters
-from setpoint.control.moving import check_whole, sets
+from setpoint.control.moving import check_size, check_whole, sets
 from setpoint.control.permissions import Permission, require
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import application as find_application
@@ -147,6 +147,7 @@ async def _release(
         alone=request.alone,
         together=request.together,
     )
+    check_size(configuration, wanted, compiled.specs)
     number = await submit(act, wanted, compiled, act.request)
     versions = {name: wanted.version for name, wanted in request.services.items()}
     return Released(application=owner, release=number, instances=instances, followers=behind, services=versions)

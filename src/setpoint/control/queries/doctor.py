@@ -56,7 +56,7 @@ async def doctor(act: Act, _: NoRequest) -> Diagnosis:
     findings = [_versions(), await _clock(act), _home(act), _space(act), await _journal(act), _engine(act)]
     findings += [finding async for finding in _runtimes(act)]
     findings += _problems(act)
-    findings.append(await _configuration(act))
+    findings += [await _configuration(act), *_unmatched(act)]
     return Diagnosis(healthy=all(finding.state != BAD for finding in findings), findings=findings)
 
 
@@ -151,6 +151,12 @@ def _problems(act: Act) -> list[Finding]:
         )
         for entity, text in sorted(act.control.engine.problems().items())
     ]
+
+
+def _unmatched(act: Act) -> list[Finding]:
+    hint = "Correct the selector, unless what it selects is still to come."
+    notices = act.control.applied.unmatched if act.control.applied is not None else []
+    return [Finding(name="selector", state=WARNING, text=notice, hint=hint) for notice in notices]
 
 
 async def _configuration(act: Act) -> Finding:

@@ -53,6 +53,8 @@ class Status(Answer):
     engine: str
     """``serving``, or what is wrong with it."""
     configured: bool
+    notices: list[str]
+    """Selectors of the configuration in force that match nothing now, each with its place."""
     applications: list[ApplicationView]
 
 
@@ -79,7 +81,12 @@ async def status(act: Act, request: StatusRequest) -> Status:
         act.control.configuration  # noqa: B018 - raises, saying why there is none
     engine = health.status if not health.reason else f"{health.status}: {health.reason}"
     found = Status(
-        now=act.now, person=act.person.name, engine=engine, configured=configuration is not None, applications=applications
+        now=act.now,
+        person=act.person.name,
+        engine=engine,
+        configured=configuration is not None,
+        notices=configuration.unmatched if configuration is not None else [],
+        applications=applications,
     )
     return by_wall(found, act)
 

@@ -30,8 +30,7 @@ def orderings(policy: Policy, life: Life, offer: Offer, now: Instant, *, committ
 def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant, *, committed: bool) -> Reason | None:
     counting = _counting(ordering, life, offer, committed=committed)
     if not counting:
-        may_be_empty = committed or ordering.allow_empty or not ordering.instances
-        return None if may_be_empty else _nobody(ordering, life, offer)
+        return None if committed or ordering.allow_empty else _nobody(ordering, life, offer)
     met, soaking = 0, list[tuple[Instant, str]]()
     for instance in counting:
         finalized = finalized_at(life, instance, offer)
@@ -85,6 +84,8 @@ def passed_over(life: Life, instance: str, offer: Offer) -> bool:
 
 
 def _nobody(ordering: Ordering, life: Life, offer: Offer) -> Reason:
+    if not ordering.instances:  # what matched once and does not any more waits, visibly: §10.5
+        return _wait(ordering, f"{_names(ordering) or ordering.name}: no channel there has this service now", offer, "")
     whys = ", ".join(f"{channel_of(one)} ({_declines(life, one, offer)})" for one in ordering.instances[:_SHOWN])
     more = f" and {len(ordering.instances) - _SHOWN} more" if len(ordering.instances) > _SHOWN else ""
     return _wait(ordering, f"nobody in {_names(ordering)} takes {offer.version.name}: {whys}{more}", offer, ordering.instances[0])
