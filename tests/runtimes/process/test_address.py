@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -196,7 +198,88 @@ async def test_an_upgraded_connection_is_a_tunnel(app: World) -> None:
 
 async def test_an_answer_before_the_body_is_read_reaches_the_client(app: World) -> None:
     answer = await app.say(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 100_000)
-    assert answer.startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 502 "))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 5_000_000])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize("body", [b"", b"too large" * 5_000], ids=["bare", "with a body"])
+async def test_a_replica_that_refuses_a_body_and_hangs_up_is_understood(
+    world: World, size: int, chunked: bool, body: bytes
+) -> None:
+    """It reads the head only, responds, and closes with the body unread, which resets the connection."""
+    refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body)
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(refusal)
+        await writer.drain()
+
+    await world.serving(refuse)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, size, 50_000):
+            yield b"x" * min(50_000, size - start)
+
+    for _ in range(5):
+        async with client(world) as http:
+            answer = await http.post("/", content=pieces() if chunked else b"x" * size)
+        assert (answer.status_code, answer.content) == (413, body)
+
+
+async def test_a_reset_before_the_end_of_an_endless_answer_does_not_look_complete(world: World) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        below = writer.get_extra_info("socket")
+        below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    await world.serving(reset)
+    async with client(world) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.get("/")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\nHost: a\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\n\n",
+        b"GET / HTTP/1.1\r\nHost: a\nA: b\r\n\r\n",
+        b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\rHost: a\r\r",
+        b"\x16\x03\x01\x02",
+        b"hello \0",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n folded",
+    ],
+)
+async def test_a_malformed_head_is_answered_immediately(world: World, head: bytes) -> None:
+    await world.serving(answering(ok(b"served")))
+    reader, writer = await world.open()
+    writer.write(head)
+    async with asyncio.timeout(2):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 505 "))
+    writer.close()
+
+
+async def test_a_head_that_comes_byte_by_byte_is_served(world: World) -> None:
+    await world.serving(answering(ok(b"served")))
+    reader, writer = await world.open()
+    for byte in b"\r\n" + GET + LAST:
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(0)
+    assert (await asyncio.wait_for(reader.read(), 5)).count(b"served") == 2
+    writer.close()
+
+
+async def test_a_client_that_stops_in_the_middle_of_a_head_is_answered(world: World) -> None:
+    await world.serving(answering(ok(b"served")))
+    assert (await world.say(b"GET / HTTP/1.1\r\nHost:", close=True)).startswith(b"HTTP/1.1 400 ")
+    assert await world.say(b"", close=True) == b""
 
 
 async def test_a_body_found_malformed_after_its_answer_brings_no_second_answer(world: World) -> None:

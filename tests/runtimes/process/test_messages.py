@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from setpoint.runtimes.process.proxy.address import _is_http
-from setpoint.runtimes.process.proxy.messages import Framing, RefusedError, parse_request, parse_response
+from setpoint.runtimes.process.proxy.messages import Framing, RefusedError, parse_request, parse_response, refuse_early
 
 
 def request(*lines: str, first: str = "GET /a?b HTTP/1.1", host: bool = True) -> bytes:
@@ -130,3 +132,75 @@ def test_only_what_cannot_be_done_twice_may_be_repeated() -> None:
 )
 def test_http_is_told_from_other_protocols_by_its_first_line(first: bytes, http: bool) -> None:
     assert _is_http(first) is http
+
+
+VALID = (
+    b"GET /a?b HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\n",
+    b"PUT /x HTTP/1.1\r\nhost:a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"GET / HTTP/1.0\r\n\r\n",
+)
+STARTS = (b"", b"X", b"1", b"GET / HTTP/1.1", b" / HTTP/1.1", b"/ HTTP/1.1", b" HTTP/1.1", b": 1", b": chunked", b"X: 1")
+REST_OF_WORDS = tuple(word[cut:] for word in (b"HTTP/1.1", b"chunked") for cut in range(len(word)))
+LAST_LINES = (b"", b"Host: a", b"X: 1\r\nHost: a")
+ENDINGS = (
+    b"\n",
+    b"\n\r\n",
+    b"\r\n",
+    *(
+        start + end + last + b"\r\n\r\n"
+        for start in STARTS + REST_OF_WORDS
+        for end in (b"", b"\n", b"\r\n")
+        for last in LAST_LINES
+    ),
+)
+"""Some of them complete whatever began well."""
+
+
+def accepted(head: bytes) -> bool:
+    try:
+        parse_request(head)
+    except RefusedError:
+        return False
+    return True
+
+
+def refused_early(part: bytes) -> bool:
+    try:
+        refuse_early(part)
+    except RefusedError:
+        return True
+    return False
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """The beginning of a valid head, with a few bytes lost, put in or replaced."""
+    head = bytearray(draw(st.sampled_from(VALID)))
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.integers(0, len(head) - 1))
+        fresh = draw(
+            st.sampled_from([b"", b"\n", b"\r", b"\r\n", b"\n\n", b"\0", b" ", b":", b"\t", b"x", b"\xff", b"Host: b\r\n"])
+        )
+        head[place : place + draw(st.integers(0, 2))] = fresh
+    return bytes(head[: draw(st.integers(0, len(head)))])
+
+
+@given(part=mutated())
+def test_a_malformed_head_is_refused_at_the_latest_when_its_line_ends(part: bytes) -> None:
+    """No head is waited for that cannot become valid any more, and none is refused that is only incomplete."""
+    if b"\r\n\r\n" in part:
+        return
+    can_become_valid = any(accepted(part + ending) for ending in ENDINGS)
+    if can_become_valid:
+        assert not refused_early(part)
+    elif not refused_early(part):
+        unfinished = part.rpartition(b"\r\n")[2]
+        assert b"\n" not in unfinished
+        assert refused_early(part.removesuffix(b"\r") + b"\r\n")
+
+
+@given(head=st.sampled_from(VALID), data=st.data())
+def test_no_beginning_of_a_valid_head_is_refused(head: bytes, data: st.DataObject) -> None:
+    assert accepted(head)
+    assert not refused_early(head[: data.draw(st.integers(0, len(head) - 4))])

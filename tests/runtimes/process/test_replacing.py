@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from random import Random
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.runtimes.helpers import eventually, leaders_of, settled, spec
+from tests.runtimes.helpers import INSTANCE, eventually, is_settled, leaders_of, settled, spec
 
 from setpoint.model.spec import Rollout
 from setpoint.runtimes.process import ProcessRuntime
@@ -29,11 +30,11 @@ def replicas(new: str = "", old: str = "") -> list[Seen]:
         (2, "", "", 2, 0),
         (2, "", "++", 1, 0),
         (2, "-", "++", 0, 0),
-        (2, "+", "++", 1, 1),
+        (2, "+", "++", 0, 1),
         (2, "++", "+", 0, 1),
         (2, "++", "", 0, 0),
-        (2, "+", "--", 1, 1),
-        (2, "", "----", 1, 2),
+        (2, "+", "--", 0, 1),
+        (2, "", "----", 0, 2),
         (0, "", "++", 0, 2),
         (0, "", "", 0, 0),
         (1, "--", "", 0, 1),
@@ -45,38 +46,101 @@ def test_the_next_moves_keep_capacity(wanted: int, new: str, old: str, start: in
 
 
 def test_without_surge_an_old_one_makes_room_first() -> None:
-    assert next_moves(4, 0, 1, replicas("", "++++")) == Moves(start=1, stop=("web-0",))
+    assert next_moves(4, 0, 1, replicas("", "++++")) == Moves(start=0, stop=("web-0",))
+    assert next_moves(4, 0, 1, replicas("", "+++"), stopping=1) == Moves(start=0, stop=())
+    assert next_moves(4, 0, 1, replicas("", "+++")) == Moves(start=1, stop=())
 
 
 def test_neither_surge_nor_gap_would_never_move_and_so_means_one_more() -> None:
     assert next_moves(2, 0, 0, replicas("", "++")).start == 1
 
 
-@given(
+class Rolling:
+    """Replicas that become healthy, fall ill and take their time to end, in any order, while versions and numbers change."""
+
+    def __init__(self, wanted: int, old: int, surge: int, unavailable: int, luck: Random) -> None:
+        self.wanted, self.surge, self.unavailable, self.luck = wanted, surge, unavailable, luck
+        self.seen = replicas("", "+" * old)
+        self.stopping = 0
+        self.names = iter(range(1_000, 9_000))
+
+    def move(self) -> Moves:
+        moves = next_moves(self.wanted, self.surge, self.unavailable, self.seen, self.stopping)
+        self.seen = [replica for replica in self.seen if replica.name not in moves.stop]
+        self.stopping += len(moves.stop)
+        self.seen += [Seen(f"web-{next(self.names)}", current=True, healthy=False) for _ in range(moves.start)]
+        if moves.start:
+            most = self.wanted + max(self.surge, 0 if self.unavailable else 1)
+            assert len(self.seen) + self.stopping <= most, "more processes than replicas and maxSurge allow"
+        return moves
+
+    def healthy(self) -> int:
+        return sum(replica.healthy for replica in self.seen)
+
+    def change(self, number: int, **fields: bool) -> None:
+        self.seen[number] = self.seen[number]._replace(**fields)
+
+    def something_happens(self) -> None:
+        """A replica ends, becomes healthy or falls ill; another version or number of replicas is applied."""
+        what = self.luck.choice(["ends", "ends", "heals", "heals", "heals", "ails", "version", "number"])
+        if what == "ends" and self.stopping:
+            self.stopping -= 1
+        elif what in {"heals", "ails"} and self.seen:
+            self.change(self.luck.randrange(len(self.seen)), healthy=what == "heals")
+        elif what == "version":
+            self.seen = [replica._replace(current=False) for replica in self.seen]
+        elif what == "number":
+            self.wanted = self.luck.randint(0, 6)
+
+    def something_gets_better(self) -> bool:
+        """One replica ends or becomes healthy; False when none is left to."""
+        ailing = [number for number, replica in enumerate(self.seen) if not replica.healthy]
+        if self.stopping and (not ailing or self.luck.random() < 0.5):
+            self.stopping -= 1
+        elif ailing:
+            self.change(self.luck.choice(ailing), healthy=True)
+        else:
+            return False
+        return True
+
+
+rollings = st.builds(
+    Rolling,
     wanted=st.integers(0, 6),
     old=st.integers(0, 6),
     surge=st.integers(0, 3),
     unavailable=st.integers(0, 3),
-    seed=st.randoms(use_true_random=False),
+    luck=st.randoms(use_true_random=False),
 )
-def test_every_replacement_ends_and_never_falls_below_what_is_promised(wanted, old, surge, unavailable, seed) -> None:
-    """Replicas become healthy in any order; enough serve all the while, and in the end just the wanted new ones are there."""
-    seen = replicas("", "+" * old)
-    promised = min(wanted - unavailable, old)
-    names = iter(range(1_000, 2_000))
-    for _ in range(200):
-        moves = next_moves(wanted, surge, unavailable, seen)
-        seen = [replica for replica in seen if replica.name not in moves.stop]
-        assert sum(replica.healthy for replica in seen) >= promised
-        seen += [Seen(f"web-{next(names)}", current=True, healthy=False) for _ in range(moves.start)]
-        assert len(seen) <= max(old, wanted + max(surge, 0 if unavailable else 1))
-        starting = [replica for replica in seen if not replica.healthy]
-        if not starting and moves == Moves(0, ()):
-            break
-        if starting:
-            lucky = seed.choice(starting)
-            seen[seen.index(lucky)] = lucky._replace(healthy=True)
-    assert [replica.current for replica in seen] == [True] * wanted
+
+
+@given(rolling=rollings)
+def test_every_replacement_ends_and_never_falls_below_what_is_promised(rolling: Rolling) -> None:
+    """Enough serve all the while, and in the end just the wanted new ones are there."""
+    promised = min(rolling.wanted - rolling.unavailable, len(rolling.seen))
+    while rolling.move() != Moves(0, ()) or rolling.something_gets_better():
+        assert rolling.healthy() >= promised
+    assert [replica.current for replica in rolling.seen] == [True] * rolling.wanted
+
+
+@given(rolling=rollings, events=st.integers(0, 60))
+def test_whatever_happens_meanwhile_there_are_never_too_many_and_it_still_ends(rolling: Rolling, events: int) -> None:
+    for _ in range(events):
+        rolling.something_happens()
+        rolling.move()
+    while rolling.move() != Moves(0, ()) or rolling.something_gets_better():
+        pass
+    assert [replica.current for replica in rolling.seen] == [True] * rolling.wanted
+
+
+async def test_a_replica_that_takes_long_to_stop_counts_until_it_has_ended(home, processes: ProcessRuntime) -> None:
+    most = 0
+    for version in ("1", "2", "3"):
+        wanted = spec(version, "--ignore-term", replicas=2, stopTimeout="400ms")
+        await processes.apply(f"op/{version}", wanted)
+        while not is_settled(await processes.observe(INSTANCE, wanted), wanted):
+            most = max(most, len(leaders_of(home)))
+    assert most == 3
 
 
 def test_amounts_are_counts_or_percentages_rounded_up() -> None:

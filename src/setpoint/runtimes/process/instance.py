@@ -251,7 +251,8 @@ class Instance:
             for replica in self._replicas.values()
             if not replica.record.stopping
         ]
-        return next_moves(desired.replicas, desired.surge, desired.unavailable, seen)
+        stopping = len(self._replicas) - len(seen)
+        return next_moves(desired.replicas, desired.surge, desired.unavailable, seen, stopping)
 
     def _fresh(self, desired: Desired, count: int) -> list[ReplicaRecord]:
         """Records of replicas to come, by names that no other one had."""

@@ -1,7 +1,8 @@
 """Which replicas to start and which to stop next: a pure function of what is wanted and what is there.
 
 Called again after every change, so each call only names the next safe move. Capacity is kept: at most ``surge`` more than wanted
-are there at once, and an old replica goes only when as many new ones are healthy as make up for it.
+run, those that are stopping included until they have ended, and an old replica goes only when as many new ones are healthy as
+make up for it.
 """
 
 from __future__ import annotations
@@ -25,15 +26,19 @@ class Moves(NamedTuple):
     stop: tuple[str, ...]
 
 
-def next_moves(wanted: int, surge: int, unavailable: int, seen: Sequence[Seen]) -> Moves:
-    """The next moves towards ``wanted`` healthy replicas of the current spec and no others."""
+def next_moves(wanted: int, surge: int, unavailable: int, seen: Sequence[Seen], stopping: int = 0) -> Moves:
+    """Return the next moves towards ``wanted`` healthy replicas of the current spec and no others.
+
+    ``stopping``: how many others have been asked to stop and still run. They take room until they have ended, and so does what
+    stops with this move.
+    """
     if surge == 0 and unavailable == 0:
         surge = 1
     new = [replica for replica in seen if replica.current]
     old = [replica for replica in seen if not replica.current]
     surplus = tuple(replica.name for replica in new[wanted:])
     stop = _old_to_stop(wanted, unavailable, new, old)
-    room = wanted + surge - len(seen) + len(stop) + len(surplus)
+    room = wanted + surge - len(seen) - stopping
     return Moves(start=max(0, min(wanted - len(new), room)), stop=surplus + stop)
 
 

@@ -12,9 +12,10 @@ import logging
 import socket
 
 from setpoint.runtimes.process.ports import listen
-from setpoint.runtimes.process.proxy.balancer import LIMIT, PATIENCE, Balancer, Connection, Target, UnconnectedError
+from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
 from setpoint.runtimes.process.proxy.conversation import Conversation
 from setpoint.runtimes.process.proxy.messages import RefusedError
+from setpoint.runtimes.process.proxy.streams import LIMIT
 from setpoint.runtimes.process.proxy.tunnel import tunnel
 
 SILENCE = 0.2

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import StreamReader, StreamWriter
+from asyncio import StreamReaderProtocol, StreamWriter
 from collections.abc import Iterable
 
 from setpoint.runtimes.process.ports import LOOPBACK
 from setpoint.runtimes.process.proxy.messages import RefusedError
+from setpoint.runtimes.process.proxy.streams import Replies
 
 PATIENCE = 5.0
 """Seconds that a request waits for a healthy replica before it is answered 503."""
 IDLE = 1.0
 """Seconds that a connection to a replica is kept for the next request: a server with one thread must not be held up by it."""
 _CONNECT = 3.0
-LIMIT = 65_536
-"""Bytes of the longest head or line."""
 
 
 class UnconnectedError(Exception):
@@ -27,7 +26,7 @@ class Connection:
 
     __slots__ = ("_expiry", "reader", "reused", "target", "writer")
 
-    def __init__(self, target: Target, reader: StreamReader, writer: StreamWriter) -> None:
+    def __init__(self, target: Target, reader: Replies, writer: StreamWriter) -> None:
         self.target = target
         self.reader = reader
         self.writer = writer
@@ -113,7 +112,7 @@ class Target:
             connection.close()
         try:
             async with asyncio.timeout(_CONNECT):
-                return Connection(self, *await asyncio.open_connection(LOOPBACK, self.port, limit=LIMIT))
+                return Connection(self, *await _open(self.port))
         except (OSError, TimeoutError) as error:
             raise UnconnectedError(self.name) from error
 
@@ -124,6 +123,14 @@ class Target:
         else:
             self.idle.append(connection)
             connection.keep()
+
+
+async def _open(port: int) -> tuple[Replies, StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = Replies()
+    protocol = StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, LOOPBACK, port)
+    return reader, StreamWriter(transport, protocol, reader, loop)
 
 
 class Balancer:

@@ -14,12 +14,13 @@ from http import HTTPStatus
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
 from setpoint.runtimes.process.proxy.bodies import PIECE, copy_body
 from setpoint.runtimes.process.proxy.messages import RefusedError, Request, Response, parse_request, parse_response
+from setpoint.runtimes.process.proxy.streams import Inlet, Outlet, SinkBrokenError
 from setpoint.runtimes.process.proxy.tunnel import tunnel
 
 KEEP_ALIVE = 75.0
 """Seconds that a client may be silent between two requests, or take for the head of one."""
-LINGER = 1.0
-"""Seconds that a client gets to stop sending after an answer that ends its connection."""
+LINGER, LONGEST_LINGER = 1.0, 30.0
+"""Seconds of silence, and in all, that a client gets to stop sending after an answer that ends its connection."""
 
 
 class _SilentError(Exception):
@@ -30,7 +31,7 @@ class Conversation:
     """Serves one client until either side has had enough."""
 
     def __init__(self, reader: StreamReader, writer: StreamWriter, balancer: Balancer) -> None:
-        self._reader = reader
+        self._reader = Inlet(reader)
         self._writer = writer
         self._balancer = balancer
         self._unread = False
@@ -63,10 +64,10 @@ class Conversation:
     async def _linger(self) -> None:
         """Closing with input unread would reset the connection and take the answer away from a client that still sends."""
         with contextlib.suppress(OSError):
-            async with asyncio.timeout(LINGER):
+            async with asyncio.timeout(LONGEST_LINGER):
                 if self._writer.can_write_eof():
                     self._writer.write_eof()
-                while await self._reader.read(PIECE):
+                while await asyncio.wait_for(self._reader.read(PIECE), LINGER):
                     pass
 
     async def _one(self) -> bool:
@@ -95,18 +96,8 @@ class Conversation:
 
     async def _read_head(self) -> bytes:
         """Everything up to the empty line; empty when the client is done."""
-        try:
-            async with asyncio.timeout(KEEP_ALIVE):
-                head = await self._reader.readuntil(b"\r\n\r\n")
-                while head.startswith(b"\r\n"):  # RFC 9112 (2.2): ignore an empty line before a request
-                    head = head[2:] if len(head) > 4 else await self._reader.readuntil(b"\r\n\r\n")
-                return head
-        except IncompleteReadError as error:
-            if error.partial.strip():
-                raise
-            return b""
-        except LimitOverrunError as error:
-            raise RefusedError(431, "the head of the request is too long") from error
+        async with asyncio.timeout(KEEP_ALIVE):
+            return await self._reader.head()
 
     async def _ask(self, request: Request, target: Target) -> bool:
         """Raises UnconnectedError or _SilentError when the replica is not to be had."""
@@ -122,14 +113,17 @@ class Conversation:
                 fresh = True
 
     async def _exchange(self, request: Request, connection: Connection) -> bool:
-        connection.writer.write(request.head(self._peer))
-        sending = asyncio.ensure_future(self._send_body(request, connection)) if request.framing.kind != "none" else None
+        sending = None
+        if request.framing.kind == "none":
+            connection.writer.write(request.head(self._peer))
+        else:
+            sending = asyncio.ensure_future(self._send(request, connection))
         try:
             response = await self._final_response(request, connection)
             if response.status == 101:
                 await self._upgrade(response, connection)
                 return False
-            again = await self._relay(request, response, connection, whole=sending is None or sending.done())
+            again = await self._relay(request, response, connection, whole=_is_whole(sending))
         except BaseException:
             connection.abort()
             raise
@@ -141,16 +135,21 @@ class Conversation:
             connection.close()
         return again and sent
 
-    async def _send_body(self, request: Request, connection: Connection) -> None:
+    async def _send(self, request: Request, connection: Connection) -> bool:
+        """Send a request with its body; False when the replica did not want all of it: then its response counts."""
+        outlet = Outlet(connection.writer)
         try:
-            await copy_body(request.framing, self._reader, connection.writer, chunk=True)
-        except ConnectionError:
-            if connection.usable:  # it is the client that went away
-                connection.abort()
-            raise
-        except RefusedError:
+            outlet.write(request.head(self._peer))
+            await outlet.drain()  # the client may wait for leave to send
+            await copy_body(request.framing, self._reader, outlet, chunk=True)
+        except SinkBrokenError:
+            return False
+        except (ConnectionError, RefusedError):  # the client went away, or sends nonsense
             connection.abort()
             raise
+        finally:
+            outlet.close()
+        return True
 
     async def _final_response(self, request: Request, connection: Connection) -> Response:
         """The response proper; those before it (100, 103) go to the client as they come."""
@@ -205,7 +204,12 @@ class Conversation:
         self._writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
 
 
-async def _finish(sending: asyncio.Future[None] | None, *, answered: bool) -> bool:
+def _is_whole(sending: asyncio.Future[bool] | None) -> bool:
+    """Whether everything was sent before the response came."""
+    return sending is None or (sending.done() and sending.exception() is None and sending.result())
+
+
+async def _finish(sending: asyncio.Future[bool] | None, *, answered: bool) -> bool:
     """Whether the body went out whole. An answer that came before its end leaves the rest unread: the connection cannot go on."""
     if sending is None:
         return True
@@ -214,4 +218,4 @@ async def _finish(sending: asyncio.Future[None] | None, *, answered: bool) -> bo
     outcome = (await asyncio.gather(sending, return_exceptions=True))[0]
     if isinstance(outcome, RefusedError) and not answered:
         raise outcome
-    return outcome is None
+    return outcome is True

@@ -11,9 +11,11 @@ from typing import Literal, NamedTuple
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)( [^\x00-\x08\x0a-\x1f\x7f]*)?")
+_TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _DIGITS = re.compile(rb"\d{1,18}")
+_VERSIONS = (b"HTTP/1.1\r", b"HTTP/1.0\r")
 _OF_ONE_CONNECTION = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
@@ -91,20 +93,61 @@ class _Fields(NamedTuple):
 
 
 def parse_request(head: bytes) -> Request:
-    """A request from everything up to and including the empty line.
+    """Return a request from everything up to and including the empty line.
 
     Raises:
-        RefusedError: with the status to answer.
+        RefusedError: with the status of the response.
     """
-    first, *rest = head[:-4].split(b"\r\n")
+    return _request(head[:-4].split(b"\r\n"), whole=True)
+
+
+def refuse_early(part: bytes) -> None:
+    """Check the beginning of a head that is still incomplete: no client waits for a response to a head that cannot become valid.
+
+    Raises:
+        RefusedError: whatever follows, the head stays malformed.
+    """
+    *lines, last = part.split(b"\r\n")
+    if lines:
+        _request(lines, whole=False)
+    elif not _may_become_request_line(last):
+        raise _bad_request_line(last)
+    if lines and not _may_become_field(last):
+        raise RefusedError(400, "a header line is malformed")
+
+
+def _bad_request_line(line: bytes) -> RefusedError:
+    return RefusedError(505 if re.search(rb" HTTP/[02-9]", line) else 400, "the request line is not one of HTTP/1")
+
+
+def _may_become_request_line(part: bytes) -> bool:
+    method, first, rest = part.partition(b" ")
+    target, second, version = rest.partition(b" ")
+    return (
+        (bool(_NAME.fullmatch(method)) or part == b"")
+        and (not first or bool(_TARGET.fullmatch(target)) or rest == b"")
+        and (not second or any(known.startswith(version) for known in _VERSIONS))
+    )
+
+
+def _may_become_field(part: bytes) -> bool:
+    if part in {b"", b"\r"}:
+        return True
+    name, colon, value = part.partition(b":")
+    return bool(_NAME.fullmatch(name)) and (not colon or not _CONTROL.search(value.removesuffix(b"\r")))
+
+
+def _request(lines: list[bytes], *, whole: bool) -> Request:
+    """Return the request of these lines; ``whole`` is False while more of them may come."""
+    first, *rest = lines
     match = _REQUEST_LINE.fullmatch(first)
     if match is None:
-        raise RefusedError(505 if re.search(rb" HTTP/[02-9]", first) else 400, "this is no HTTP/1 request line")
+        raise _bad_request_line(first)
     method, target, minor = match[1], match[2], match[3]
     fields = _fields(rest, 400)
     if method == b"CONNECT":
         raise RefusedError(405, "CONNECT goes through a forward proxy; this is an instance's own address")
-    if fields.hosts > 1 or (fields.hosts == 0 and minor == b"1"):
+    if fields.hosts > 1 or (whole and fields.hosts == 0 and minor == b"1"):
         raise RefusedError(400, "a request names one Host")
     framing = _request_framing(fields, minor)
     keep_alive = minor == b"1" and b"close" not in fields.connection
