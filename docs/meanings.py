@@ -453,6 +453,13 @@ MEANINGS: dict[str, dict[str, str]] = {
         "interval": "between two runs, while somebody waits",
         "timeout": "of one run",
         "maxAge": "how old a result may be; default and least: twice the interval plus the timeout",
+        "exitCodes": "of a program: what exit codes mean, where the [usual meaning](protections.md#exit-codes) does not fit",
+    },
+    "ExitCodes": {
+        "": "A code stands in one of the two at most, and 0 in none.",
+        "title": "Exit codes",
+        "fail": "codes that fail; where this is given, every code without a meaning of its own is *unavailable*",
+        "unavailable": "codes that mean that the check could not run this time",
     },
     "Task": {
         "": "A program with side effects that must succeed once in an attempt: a migration, a notification. As a Protection, but "
@@ -489,7 +496,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "Approved": {"": "", "title": "Approval required", "topic": "of which topic", "min": "by how many people"},
     "Skew": {"": "", "title": "Distance allowed", "service": "the other service", "maxStep": "the largest step between the two"},
     "Program": {
-        "": "Exit 0 is yes, 1 is no; the last line written is the reason.",
+        "": "The last line written is the reason. See [exit codes](protections.md#exit-codes).",
         "command": "program and arguments; one with a slash is a file beside this document",
         "directory": "where it starts; default: beside the document",
         "env": "what it gets beside `SETPOINT_…`",

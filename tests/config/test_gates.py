@@ -361,3 +361,23 @@ def test_release_channel_stable_may_have_a_name_of_its_own(configure: Configure,
     assert [(o.name, o.soak) for o in configure(text).policy("shop/web@b").orderings] == [("soaked", 0), ("soaked-2", DAY)]
     assert [problem.code for problem in mistakes(text.replace("channel: a", "channel: z"))] == ["unknown-reference"]
     assert [problem.code for problem in mistakes(text.replace("channel: a, ", ""))] == ["bad-argument"]
+
+
+def test_exit_codes_are_part_of_the_check_only_where_they_are_written(configure: Configure) -> None:
+    def text(codes: str) -> str:
+        return shop_with("  - {name: staging, protections: [probe]}", service=PROBE.format(codes=codes))
+
+    written = configure(text("exitCodes: {fail: [10, 11], unavailable: 75}")).policy("shop/web@staging").checks[0].check
+    plain = configure(text("")).policy("shop/web@staging").checks[0].check
+    assert written.options["exitCodes"] == {"fail": [10, 11], "unavailable": [75]}
+    assert "exitCodes" not in plain.options
+    assert written.attachment != plain.attachment, "its results so far count no more"
+
+
+PROBE = """
+---
+kind: Protection
+name: probe
+program: {{command: ["true"]}}
+{codes}
+"""

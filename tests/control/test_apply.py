@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.house import ADMIN, PLAIN, RUNTIME, SERVICE, STANDARD, House, documents, files, house
+from tests.support.eventually import eventually
 
 from setpoint.control.commands.apply import FINISHED, KIND
 from setpoint.control.errors import Invalid, Malformed, Refused
@@ -240,3 +242,31 @@ async def test_a_change_of_what_runs_may_ride_on_the_next_release(tmp_path: Path
         await found.good("web@production", "1.1")
         again = await found.ask("preview", **files(documents(RUNTIME, SERVICE + "rollout: {maxSurge: 2}\n", with_next)))
         assert (again.releases, again.waiting) == ([], [])
+
+
+async def _last_code(found: House) -> int | None:
+    attachments = await found.control.engine.scan("attachment")
+    return next((state.last.code for _, state in attachments if state.last), None)
+
+
+async def test_a_check_whose_last_exit_code_gets_another_result_is_shown(tmp_path: Path) -> None:
+    """Also before it is applied; once it is, and for codes that keep their result, nothing is shown."""
+
+    def text(codes: str = "") -> str:
+        channel = "channels: [{name: staging, runtime: pretend, protections: [probe]}]"
+        probe = f'kind: Protection\nname: probe\nprogram: {{command: [sh, -c, "exit 22"]}}\ninterval: 100ms\n{codes}'
+        return documents(RUNTIME, SERVICE, f"kind: Application\nname: saas\n{channel}", probe)
+
+    def given(codes: str = "") -> dict[str, Any]:
+        return files(text(codes)) | {"root": str(tmp_path)}
+
+    notice = "probe: exit 22, its last result, was blocking; with this configuration it is unavailable."
+    async with house(tmp_path) as found:
+        await found.do("apply", **given())
+        await found.release("1.0")
+        await eventually(lambda: _last_code(found), 10, lambda: "no run of probe ended with a code")
+        for name in ("validate", "preview"):
+            assert (await found.ask(name, **given("exitCodes: {fail: [1]}"))).notices == [notice]
+            assert (await found.ask(name, **given("exitCodes: {unavailable: [75]}"))).notices == []
+        assert (await found.do("apply", **given("exitCodes: {fail: [1]}"))).notices == [notice]
+        assert (await found.do("apply", **given("exitCodes: {fail: [1]}"))).notices == []

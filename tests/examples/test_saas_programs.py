@@ -25,7 +25,8 @@ def migrate(data: Path, channel: str, number: int) -> None:
 
 async def test_the_check_holds_a_major_until_its_migration_is_done(tmp_path):
     async def asked(version: str) -> tuple[Outcome, str]:
-        options = {"command": [str(SAAS / "check-migrations"), "staging", version], "directory": str(SAAS)}
+        command, codes = [str(SAAS / "check-migrations"), "staging", version], {"fail": [10]}
+        options = {"command": command, "directory": str(SAAS), "exitCodes": codes}
         check = CheckDefinition(protection="p", use="program", subject="s", options=options, env={"DATA": str(tmp_path)})
         result = await ProgramProtection().run("1", check)
         return result.outcome, result.reason

@@ -14,6 +14,8 @@ import pytest
 from tests.protections.contract import MayTakeLong, ProtectionContract, definition, run
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.exits import ExitCodes
+from setpoint.model.exits import outcome_of as meaning_of
 from setpoint.protections.program import ProgramProtection
 
 
@@ -43,7 +45,7 @@ class TestProgramProtection(ProtectionContract, MayTakeLong):
 
     @pytest.fixture
     def unavailable(self) -> CheckDefinition:
-        return program("sh", "-c", "exit 3")
+        return program("sh", "-c", "exit 75")
 
     @pytest.fixture
     def misconfigured(self) -> CheckDefinition:
@@ -56,7 +58,7 @@ class TestProgramProtection(ProtectionContract, MayTakeLong):
 
 async def test_the_last_line_written_is_the_reason() -> None:
     result = await outcome_of(program("sh", "-c", "echo first; echo second >&2; echo; echo '  '; exit 1"))
-    assert result == CheckResult(Outcome.BLOCKING, "second", "first\nsecond\n\n  \n")
+    assert result == CheckResult(Outcome.BLOCKING, "second", "first\nsecond\n\n  \n", 1)
 
 
 async def test_a_reason_is_free_of_colours_and_control_characters() -> None:
@@ -74,20 +76,91 @@ async def test_output_that_is_not_utf8_is_shown_anyway() -> None:
 
 async def test_silence_gets_a_reason_too() -> None:
     assert (await outcome_of(program("true"))).reason == "exit 0, without a word"
-    assert "print a reason" in (await outcome_of(program("false"))).reason
+    assert (await outcome_of(program("false"))).reason == "exit 1; it wrote nothing"
 
 
-@pytest.mark.parametrize("code", [2, 126, 127, 255])
-async def test_any_other_exit_code_is_unavailable(code: int) -> None:
+CODES = range(256)
+
+
+def meant(code: int) -> Outcome:
+    """The table of the design, written down once more: 0, 126, 127, 75, 129 to 159, and all others."""
+    table = {0: Outcome.PASSING, 75: Outcome.UNAVAILABLE, 126: Outcome.MISCONFIGURED, 127: Outcome.MISCONFIGURED}
+    return Outcome.UNAVAILABLE if 129 <= code <= 159 else table.get(code, Outcome.BLOCKING)
+
+
+def test_each_exit_code_has_its_meaning() -> None:
+    assert {code: meaning_of(code, ExitCodes()) for code in CODES} == {code: meant(code) for code in CODES}
+
+
+@pytest.mark.parametrize("fail", [None, (), (1,), (3, 22, 75, 126, 137)])
+@pytest.mark.parametrize("unavailable", [(), (2,), (1, 127, 200)])
+def test_exit_codes_come_before_the_exceptions(fail: tuple[int, ...] | None, unavailable: tuple[int, ...]) -> None:
+    for code in CODES:
+        usual = meant(code) if fail is None or meant(code) is not Outcome.BLOCKING else Outcome.UNAVAILABLE
+        named = Outcome.BLOCKING if code in (fail or ()) else Outcome.UNAVAILABLE if code in unavailable else usual
+        assert meaning_of(code, ExitCodes(fail, unavailable)) is named, code
+
+
+@pytest.mark.parametrize("number", sorted(signal.valid_signals()))
+def test_a_signal_is_unavailable_unless_its_code_is_named(number: int) -> None:
+    assert meaning_of(-number, ExitCodes()) is Outcome.UNAVAILABLE
+    assert meaning_of(-number, ExitCodes(fail=(1,))) is Outcome.UNAVAILABLE
+    assert meaning_of(-number, ExitCodes(fail=(128 + number,))) is Outcome.BLOCKING
+
+
+@pytest.mark.parametrize("code", [2, 5, 7, 22, 74, 75, 76, 126, 127, 128, 129, 137, 159, 160, 255])
+async def test_a_program_that_exits_gets_the_result_of_its_code(code: int) -> None:
     result = await outcome_of(program("sh", "-c", f"echo oops; exit {code}"))
-    assert result.outcome is Outcome.UNAVAILABLE
-    assert result.reason == f"exit {code}, where 0 is passing and 1 is blocking; its last line: oops"
+    assert (result.outcome, result.code) == (meant(code), code)
+    assert result.reason.startswith(f"exit {code}")
+    assert result.reason.endswith("; its last line: oops")
+
+
+async def test_set_e_and_a_failing_command_fail() -> None:
+    result = await outcome_of(program("sh", "-c", "set -e; echo HTTP 500 >&2; (exit 22); echo never"))
+    assert (result.outcome, result.reason) == (Outcome.BLOCKING, "exit 22; its last line: HTTP 500")
+
+
+async def test_exit_137_of_a_shell_is_unavailable() -> None:
+    """The check's command was killed – by the kernel, for its memory –, and the shell around it lives to report that."""
+    result = await outcome_of(program("sh", "-c", "sh -c 'kill -KILL $$'; code=$?; echo Killed; exit $code"))
+    assert (result.outcome, result.code) == (Outcome.UNAVAILABLE, 137)
+    assert result.reason == "exit 137, which a shell reports of signal SIGKILL (9); its last line: Killed"
+
+
+async def test_a_code_of_the_checks_own_fails_and_a_crash_does_not() -> None:
+    codes = {"exitCodes": {"fail": [10], "unavailable": [11]}}
+    ends = {10: Outcome.BLOCKING, 11: Outcome.UNAVAILABLE, 1: Outcome.UNAVAILABLE, 127: Outcome.MISCONFIGURED}
+    for code, outcome in ends.items():
+        check = definition("program", {"command": ["sh", "-c", f"exit {code}"], **codes})
+        assert (await outcome_of(check)).outcome is outcome, code
+
+
+@pytest.mark.parametrize(
+    ("codes", "wrong"),
+    [
+        ({"fail": [0]}, "0 always passes"),
+        ({"fail": [256]}, "256 is not an exit code"),
+        ({"unavailable": [-9]}, "-9 is not an exit code"),
+        ({"fail": [3], "unavailable": [3]}, "3 stands in `fail` and in `unavailable`"),
+        ({"fail": "x"}, "exitCodes: "),
+    ],
+)
+async def test_codes_that_cannot_be_are_misconfigured(codes: dict[str, Any], wrong: str) -> None:
+    result = await outcome_of(definition("program", {"command": ["true"], "exitCodes": codes}))
+    assert result.outcome is Outcome.MISCONFIGURED
+    assert wrong in result.reason
 
 
 async def test_a_signal_is_unavailable_and_named() -> None:
     result = await outcome_of(program("sh", "-c", "echo boom; kill -SEGV $$"))
-    assert result.outcome is Outcome.UNAVAILABLE
+    assert (result.outcome, result.code) == (Outcome.UNAVAILABLE, -11)
     assert result.reason == "ended by signal SIGSEGV (11); its last line: boom"
+
+
+async def test_a_timeout_and_what_cannot_start_have_no_code() -> None:
+    assert (await outcome_of(program("sleep", "99", timeout=300))).code is None
+    assert (await outcome_of(program("./not-there"))).code is None
 
 
 async def test_output_up_to_the_time_out_is_kept_even_what_the_end_wrote() -> None:

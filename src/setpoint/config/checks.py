@@ -12,6 +12,7 @@ from setpoint.config.programs import Resolver, Use
 from setpoint.config.scope import Instance
 from setpoint.config.yaml import place_of
 from setpoint.model.checks import CheckDefinition
+from setpoint.model.exits import ExitCodes
 from setpoint.model.policy import CheckUse, Phase
 from setpoint.model.selector import Selector
 from setpoint.model.time import SECOND, format_duration
@@ -61,13 +62,20 @@ class CheckCompiler:
             protection=str(entry.use),
             use=use.adapter,
             subject=instance.subject(resolved.level),
-            options=resolved.options,
+            options=resolved.options | self._exit_codes(entry),
             env=resolved.env,
             facts=resolved.facts,
             interval=interval,
             timeout=timeout,
             max_age=max_age,
         )
+
+    def _exit_codes(self, entry: ProtectionEntry) -> dict[str, Any]:
+        document = self._document(entry)
+        codes = document.exit_codes.codes if document and document.exit_codes else ExitCodes()
+        written = {} if codes.fail is None else {"fail": list(codes.fail)}
+        written |= {"unavailable": list(codes.unavailable)} if codes.unavailable else {}
+        return {"exitCodes": written} if written else {}
 
     def _times(self, entry: ProtectionEntry) -> tuple[int, int, int]:
         document, add = self._document(entry), self.resolver.add

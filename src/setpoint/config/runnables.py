@@ -80,6 +80,9 @@ class _Runnables(Naming):
             self.builtin(entry.model.use, BUILTINS, entry.label, "use")
         if entry.model.program:
             self._program(entry, entry.model)
+        elif "exitCodes" in entry.tree:
+            place, message = locate(entry.tree, ("exitCodes",)), "only programs have exit codes."
+            self.add("exit-codes-without-program", place, entry.label, message, "Remove `exitCodes`.")
 
     def task(self, entry: Entry[Task]) -> None:
         if entry.model and entry.model.timeout == 0:

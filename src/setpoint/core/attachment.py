@@ -110,6 +110,7 @@ def _status(entity: str, state: AttachmentState, fact: CheckFinished, now: Insta
         covered=(covered or now) if outcome is Outcome.PASSING else 0,
         answered=(answered or now) if told else 0,
         nos=(last.nos if last else 0) + (outcome is Outcome.BLOCKING),
+        code=fact.result.code,
     )
 
 

@@ -206,9 +206,9 @@ class Effects:
                 result = await protection.run(instruction.operation, definition)
         except TimeoutError:
             result = CheckResult(Outcome.UNAVAILABLE, f'the protection "{definition.use}" did not end by its timeout')
-        result = CheckResult(result.outcome, _text(result.reason), _text(result.output))
+        result = structs.replace(result, reason=_text(result.reason), output=_text(result.output))
         self._remember(entity, result)
-        return CheckResult(result.outcome, result.reason)
+        return structs.replace(result, output="")
 
     async def task(self, entity: str, instruction: RunTask) -> TaskResult:
         """See the port."""

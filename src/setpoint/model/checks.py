@@ -12,7 +12,7 @@ from setpoint.model.time import MINUTE, SECOND, Duration
 
 
 class Outcome(StrEnum):
-    """Exit 0 is passing, 1 blocking; the last two say that the check could not run, and never roll anything back."""
+    """The last two say that the check could not run: they decide nothing. Exit codes: ``exits.outcome_of``."""
 
     PASSING = "passing"
     BLOCKING = "blocking"
@@ -54,3 +54,5 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One line for people: the last line the program wrote, or what went wrong."""
     output: str = ""
     """The captured output, capped; never in an actor's state."""
+    code: int | None = None
+    """A program's exit code; a signal's number, negative; None: it did not end by either."""

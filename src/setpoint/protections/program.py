@@ -1,6 +1,6 @@
-"""Protections that are programs of the user's own: exit 0 is yes, 1 is no, the last line written is the reason.
+"""Protections that are programs of the user's own: what they are given; ``exits`` decides what their exit codes mean.
 
-Options: ``command`` (argv list), ``directory`` (absolute; the engine's own if absent).
+Options: ``command`` (argv list), ``directory`` (absolute; the engine's own if absent), ``exitCodes``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import os
 import signal
 from typing import Any
 
+import msgspec
+
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.exits import SIGNALLED, SIGNALS, ExitCodes, outcome_of, wrong_with
 from setpoint.model.time import format_duration
 from setpoint.protections.options import Options, as_text
 from setpoint.protections.runner import Ended, Program, clean_environment, run_program
@@ -48,10 +51,18 @@ class ProgramProtection:
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """See the port."""
-        read = Options(options, known={"command", "directory"})
+        read = Options(options, known={"command", "directory", "exitCodes"})
         read.command("command", required=True)
         read.directory("directory")
-        return read.wrong
+        return [*read.wrong, *_wrong_codes(options)]
+
+
+def _wrong_codes(options: dict[str, Any]) -> list[str]:
+    try:
+        wrong = wrong_with(ExitCodes.of(options))
+    except msgspec.ValidationError as error:
+        wrong = str(error)
+    return [f"exitCodes: {wrong}"] if wrong else []
 
 
 def judge(ended: Ended, program: Program, check: CheckDefinition) -> CheckResult:
@@ -61,7 +72,7 @@ def judge(ended: Ended, program: Program, check: CheckDefinition) -> CheckResult
     outcome, reason = _verdict(ended, check)
     if ended.left:
         reason = f"{reason} ({ended.left} processes it started could not be ended)"
-    return CheckResult(outcome, printable(reason), ended.output)
+    return CheckResult(outcome, printable(reason), ended.output, ended.code if ended.how == "ended" else None)
 
 
 def _verdict(ended: Ended, check: CheckDefinition) -> tuple[Outcome, str]:
@@ -71,13 +82,24 @@ def _verdict(ended: Ended, check: CheckDefinition) -> tuple[Outcome, str]:
         return Outcome.UNAVAILABLE, f"the check was lost: the process supervising it is gone ({ended.error})"
     if ended.how == "timeout":
         return Outcome.UNAVAILABLE, f"timed out after {format_duration(check.timeout)} and was ended{last}"
+    codes = ExitCodes.of(check.options)
+    outcome = outcome_of(ended.code, codes)
     if ended.code < 0:
-        return Outcome.UNAVAILABLE, f"ended by signal {_signal_name(-ended.code)}{last}"
-    if ended.code == 0:
-        return Outcome.PASSING, said or "exit 0, without a word"
-    if ended.code == 1:
-        return Outcome.BLOCKING, said or "said no (exit 1) without a word: let the program print a reason"
-    return Outcome.UNAVAILABLE, f"exit {ended.code}, where 0 is passing and 1 is blocking{last}"
+        return outcome, f"ended by signal {_signal_name(-ended.code)}{last}"
+    if outcome is Outcome.PASSING:
+        return outcome, said or "exit 0, without a word"
+    if outcome is Outcome.BLOCKING and ended.code in {1, *(codes.fail or ())} and said:
+        return outcome, said
+    return outcome, f"exit {ended.code}{_meaning(ended.code, outcome)}{last}"
+
+
+def _meaning(code: int, outcome: Outcome) -> str:
+    """What the code of a check that could not run tells its author."""
+    if outcome is Outcome.BLOCKING:
+        return ""
+    if code in SIGNALS and outcome is Outcome.UNAVAILABLE:
+        return f", which a shell reports of signal {_signal_name(code - SIGNALLED)}"
+    return ", which a shell reports of a command that it cannot run" if outcome is Outcome.MISCONFIGURED else ""
 
 
 def _signal_name(number: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as AnyMapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Document, Environment, Node
 from setpoint.config.documents.gates import Phases
@@ -15,9 +15,11 @@ from setpoint.config.documents.workloads import Command, Path
 from setpoint.config.values import (
     Anything,
     Duration,
+    Integer,
     MapOf,
     Name,
     Reads,
+    Several,
     Template,
     Text,
     describe,
@@ -29,6 +31,7 @@ from setpoint.config.values import (
     scalar,
 )
 from setpoint.config.yaml import Mapping
+from setpoint.model import exits
 from setpoint.model.time import SECOND
 
 CHECK_TYPES = ("program", "http", "use")
@@ -54,7 +57,7 @@ Header = Annotated[str | Mapping, Reads(_read_header, {"type": ["string", "numbe
 
 
 class Program(Node):
-    """A program: exit 0 is passing, 1 blocking."""
+    """A program: exit 0 passes; what other codes mean: ``setpoint.model.exits``."""
 
     command: Command
     directory: Path | None = None
@@ -82,10 +85,32 @@ class Runnable(Document):
     with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
 
 
+class ExitCodes(Node):
+    """What exit codes of a program mean, where the usual meaning does not fit."""
+
+    fail: Several[Integer] | None = None
+    unavailable: Several[Integer] = ()
+
+    @property
+    def codes(self) -> exits.ExitCodes:
+        """As checks have them."""
+        fail = None if self.fail is None else tuple(int(code) for code in self.fail)
+        return exits.ExitCodes(fail, tuple(int(code) for code in self.unavailable))
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Self:
+        wrong = exits.wrong_with(self.codes)
+        if wrong:
+            hint = "Write codes from 1 to 255, each in one of the two lists."
+            raise fault("bad-exit-codes", f"{wrong}.", hint, key="unavailable" if self.fail is None else "fail")
+        return self
+
+
 class Protection(Runnable):
-    """A check: exit 0 passes, 1 blocks."""
+    """A check."""
 
     at: Phases | None = None
     interval: Duration = 60 * SECOND
     timeout: Duration = 30 * SECOND
     max_age: Duration | None = None
+    exit_codes: ExitCodes | None = None

@@ -23,6 +23,7 @@ from setpoint.control.act import Act
 from setpoint.control.commands.release import submit
 from setpoint.control.compiling import compile_all
 from setpoint.control.errors import Invalid, Malformed, Refused
+from setpoint.control.exit_codes import changed_meanings
 from setpoint.control.instances import line_of
 from setpoint.control.leftovers import everybody, instances_of
 from setpoint.control.permissions import Permission
@@ -75,7 +76,8 @@ class Applied(Answer):
     waiting: list[str]
     """Services that changed and yet are not released by themselves, and why."""
     notices: list[str]
-    """What is declared and not acted on by this version, one line for each sort."""
+    """What is declared and not acted on by this version, one line for each sort; and checks whose last exit code gets another
+    result."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -111,6 +113,7 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
                 "The configuration or the releases changed since the difference was shown.", "Look at it again, then apply."
             )
         _check_departures(request, plan)
+        meanings = await changed_meanings(control, configuration)
         await control.records.put("configuration-root", content_digest(files), request.root)
         revision = await control.documents.save(files, at=act.now, person=act.person.name)
         progress = Progress(revision.number, plan.new, list(plan.departures.down), act.person.name)
@@ -122,7 +125,7 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
         changes=len(plan.changes),
         releases=releases,
         waiting=plan.waiting,
-        notices=configuration.notices,
+        notices=[*configuration.notices, *meanings],
     )
 
 

@@ -11,6 +11,7 @@ from setpoint.config.schema import json_schema
 from setpoint.control.act import Act
 from setpoint.control.commands.apply import Files, contents
 from setpoint.control.commands.tokens import NoRequest
+from setpoint.control.exit_codes import changed_meanings
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, query
 
@@ -44,14 +45,14 @@ class Schema(Answer):
 
 
 @query("validate", Permission.VIEW, Files, Problems, "Every mistake of a configuration.")
-async def validate(_: Act, request: Files) -> Problems:
+async def validate(act: Act, request: Files) -> Problems:
     """Changes nothing."""
     files, root = contents(request), Path(request.root)
     found = await asyncio.to_thread(check_files, files, root)
     right = None if found else await asyncio.to_thread(Configuration.from_files, files, root)
     return Problems(
         problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found],
-        notices=right.notices if right else [],
+        notices=[*right.notices, *await changed_meanings(act.control, right)] if right else [],
         refusals=right.refusals if right else [],
     )
 

@@ -7,6 +7,7 @@ import asyncio
 from setpoint.config.difference import lines
 from setpoint.control.act import Act
 from setpoint.control.commands.apply import Files, parse
+from setpoint.control.exit_codes import changed_meanings
 from setpoint.control.permissions import Permission
 from setpoint.control.planning import AutomaticRelease, make_plan
 from setpoint.control.registry import Answer, query
@@ -55,7 +56,8 @@ class Preview(Answer):
     shrinking: dict[str, tuple[int, int]]
     """Group that loses more than half of its channels -> how many of how many: to be confirmed by name."""
     notices: list[str]
-    """What is declared and not acted on by this version, one line for each sort."""
+    """What is declared and not acted on by this version, one line for each sort; and checks whose last exit code gets another
+    result."""
     refusals: list[str]
     """Why `apply` refuses it, although it is in order."""
 
@@ -77,7 +79,7 @@ async def preview(act: Act, request: Files) -> Preview:
         kept=plan.departures.kept,
         down=plan.departures.down,
         shrinking=plan.departures.shrinking,
-        notices=configuration.notices,
+        notices=[*configuration.notices, *await changed_meanings(act.control, configuration)],
         refusals=configuration.refusals,
     )
 

@@ -42,6 +42,8 @@ class CheckStatus(Fact, frozen=True, gc=False):
     """Since when fresh results, passing or blocking, have followed each other without a gap; 0: the last run had no result."""
     nos: int = 0
     """The running total of failing results, this run's included."""
+    code: int | None = None
+    """Of a program: how it ended, as in ``CheckResult``."""
 
 
 class CheckFinished(Fact, frozen=True, gc=False):

@@ -1,0 +1,46 @@
+"""Checks whose last exit code means something else under another configuration: shown before and after it is applied (§10.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from setpoint.config.compile import Configuration
+from setpoint.control.leftovers import everybody
+from setpoint.core.attachment import AttachmentState
+from setpoint.model.exits import ExitCodes, outcome_of
+
+if TYPE_CHECKING:
+    from setpoint.control.control import Control
+
+
+async def changed_meanings(control: Control, configuration: Configuration) -> list[str]:
+    """One line for each such check and exit code."""
+    old, new = _codes(control.applied), _codes(configuration)
+    changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
+    if not changed:
+        return []
+    found: set[str] = set()
+    async for _, state in everybody(control, "attachment"):
+        if isinstance(state, AttachmentState) and state.definition.protection in changed:
+            name = state.definition.protection
+            found.update(_line(state, old[name], new[name]))
+    return sorted(found)
+
+
+def _line(state: AttachmentState, old: ExitCodes, new: ExitCodes) -> Iterator[str]:
+    """Results under codes that were replaced before are of no interest any more."""
+    code = state.last.code if state.last else None
+    if code is None or ExitCodes.of(state.definition.options) != old:
+        return
+    before, after = outcome_of(code, old), outcome_of(code, new)
+    if before is not after:
+        how = f"exit {code}" if code >= 0 else f"signal {-code}"
+        yield f"{state.definition.protection}: {how}, its last result, was {before}; with this configuration it is {after}."
+
+
+def _codes(configuration: Configuration | None) -> dict[str, ExitCodes]:
+    """Protection -> its codes, of those that are programs."""
+    policies = (configuration.policy(instance) for instance in configuration.all_instances) if configuration else ()
+    uses = (use.check for policy in policies for use in policy.checks if use.check.use == "program")
+    return {check.protection: ExitCodes.of(check.options) for check in uses}
