@@ -101,3 +101,34 @@ def test_no_token_is_ever_written_to_the_log(terminal: Terminal) -> None:
     log = (terminal.home / location.LOG_FILE).read_text()
     assert token not in log
     assert (terminal.home / "admin.token").read_text().strip() not in log
+
+
+def test_a_database_that_is_deleted_stops_the_engine_and_is_recovered_from(
+    tmp_path: Path, mark: dict[str, str], configuration: Path
+) -> None:
+    terminal = Terminal(tmp_path / "home", mark)
+    engine = terminal.start("up")
+    wait_until(lambda: location.find(terminal.home), 20)
+    terminal.ok("apply", str(configuration), "--yes")
+    terminal.ok("release", "web=1.0", "--to", "staging", "--wait")
+    for path in terminal.home.glob("setpoint.db*"):
+        path.unlink()
+    doctor = terminal.run("doctor")
+    assert doctor.returncode == 1
+    assert "Traceback" not in doctor.stderr
+    _, err = engine.communicate(timeout=20)
+    assert engine.returncode == 1
+    assert "was deleted while the engine ran" in _joined(err)
+    for words in (("up",), ("up", "--detach"), ("doctor",)):
+        refused = terminal.run(*words)
+        assert refused.returncode == 1
+        assert "setpoint up --start-empty" in _joined(refused.stderr)
+        assert "Traceback" not in refused.stderr
+    terminal.ok("up", "--detach", "--start-empty")
+    terminal.ok("apply", str(configuration), "--yes")
+    terminal.ok("release", "web=1.0", "--to", "staging", "--wait")
+    terminal.ok("down")
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"\s+", " ", text)

@@ -116,7 +116,7 @@ async def test_an_apply_goes_to_the_runtime_that_its_spec_names_with_its_files_a
     await world.effects.set_runtimes(DEFINITIONS, {WEB: "local"})
     spec = await world.store(files={"run.sh": b"echo hello\n"})
     await world.effects.apply(f"instance:{WEB}", apply_of(spec))
-    assert world.runtimes[0].applied == [("op", spec)]
+    assert world.runtimes[0].applied == [(f"op~{world.database.identity:x}", spec)]
     assert (world.runtimes[0].options, world.runtimes[0].home) == ({"size": 1}, world.home)
     file = world.home / "files" / spec.files["run.sh"]
     assert file.read_bytes() == b"echo hello\n"

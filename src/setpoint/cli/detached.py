@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from setpoint.cli.ending import Code, Ended
+from setpoint.durable import files
 from setpoint.server import location
 
 _STARTS = 60.0
@@ -20,7 +21,7 @@ _TICK = 0.02
 _TAIL = 15
 
 
-def start(home: Path, port: int | None) -> None:
+def start(home: Path, port: int | None, recovery: str = "") -> None:
     """Start it and wait until it answers. Raises Ended."""
     if (found := location.find(home)) is not None and _answers(found.url):
         typer.echo(f"The engine runs already (process {found.pid}).")
@@ -28,6 +29,7 @@ def start(home: Path, port: int | None) -> None:
         return
     log = home / location.LOG_FILE
     argv = [sys.executable, "-m", "setpoint.cli", "up", "--home", str(home), *(["--port", str(port)] if port else [])]
+    argv += [f"--{recovery}"] if recovery else []
     descriptor = _open_log(log)
     try:
         began = os.fstat(descriptor).st_size
@@ -41,8 +43,8 @@ def start(home: Path, port: int | None) -> None:
 
 def _open_log(log: Path) -> int:
     try:
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        files.make_directory(log.parent)
+        return files.open_append(log)
     except OSError as error:
         message = f"The data directory {log.parent} cannot be used: {error.strerror}."
         raise Ended(Code.ERROR, message, f"Name another one with --home or {location.HOME_VARIABLE}.") from error

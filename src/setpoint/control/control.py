@@ -28,6 +28,7 @@ from setpoint.engine.port import Clock
 from setpoint.model.people import Person
 from setpoint.store.content import Content
 from setpoint.store.documents import Documents
+from setpoint.store.identity import DatabaseLost
 from setpoint.store.records import Records
 from setpoint.store.requests import Requests
 
@@ -159,7 +160,7 @@ class Control:
     async def _handle_once(self, operation: Operation, act: Act, parsed: Request) -> Answer:
         try:
             return await self._once.run(operation, act.request, parsed, act.now, lambda: self._handle(operation, act, parsed))
-        except sqlite3.Error as error:
+        except (DatabaseLost, sqlite3.Error) as error:
             raise Unavailable(
                 f"The request cannot be stored: {error}.", "Make room on the disk, then see `setpoint doctor`."
             ) from error
@@ -167,7 +168,7 @@ class Control:
     async def _handle(self, operation: Operation, act: Act, parsed: Request) -> Answer:
         try:
             return await operation.handler(act, parsed)
-        except (EngineError, sqlite3.Error) as error:
+        except (EngineError, DatabaseLost, sqlite3.Error) as error:
             raise Unavailable(
                 f"The engine cannot take it now: {error}.", "See `setpoint doctor`; nothing was lost that was confirmed."
             ) from error
@@ -179,7 +180,7 @@ class Control:
     async def _begin(self, entry: Entry) -> Entry:
         try:
             return await self.audit.begin(entry)
-        except sqlite3.Error as error:
+        except (DatabaseLost, sqlite3.Error) as error:
             raise Unavailable(
                 f"The audit cannot be written: {error}.", "Make room on the disk, then see `setpoint doctor`."
             ) from error
@@ -187,7 +188,7 @@ class Control:
     async def _end(self, entry: Entry, outcome: str, message: str = "") -> None:
         try:
             await self.audit.end(entry, self.clock(), outcome, message)
-        except sqlite3.Error:
+        except (DatabaseLost, sqlite3.Error):
             log.exception(
                 "the outcome %s of command %s (audit entry %d) could not be written", outcome, entry.command, entry.number
             )

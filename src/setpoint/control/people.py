@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
 import msgspec
 
+from setpoint.durable import files
 from setpoint.model.people import Person
 from setpoint.model.time import Instant
 from setpoint.store.records import Records
@@ -78,8 +78,10 @@ class People:
 
     async def revoke(self, name: str) -> None:
         """Forget a token; KeyError for one that is not known."""
-        del self._tokens[name]
+        if name not in self._tokens:
+            raise KeyError(name)
         await self._records.delete(KIND, name)
+        self._tokens.pop(name, None)
 
     async def ensure_admin(self, home: Path, now: Instant) -> Path:
         """The file with the token of ``admin``, made if it is missing or no longer valid; only its user can read it."""
@@ -87,24 +89,14 @@ class People:
         person = self.identify(path.read_text().strip(), now) if path.exists() else None
         if person is None or not person.admin:
             _, secret = await self.create(Person(ADMIN, (), admin=True), by="setpoint", now=now)
-            _write_private(path, secret)
-        path.chmod(0o600)
+            files.replace(path, f"{secret}\n".encode())
+        files.restrict(path, 0o600)
         return path
 
 
 def id_of_request(request: str) -> str:
     """Id of the token that a request makes, such as ``1f3a99c0``."""
     return _hash(request)[:8]
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Replaced as a whole, so that nobody reads half of it."""
-    beside = path.with_suffix(".new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(f"{text}\n")
-    beside.replace(path)
 
 
 def _id_of(secret: str) -> str:

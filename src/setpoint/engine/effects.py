@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import entry_points
@@ -15,8 +14,9 @@ import msgspec
 from msgspec import structs
 
 from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
+from setpoint.durable import files
 from setpoint.engine.listening import Hint, Listening
-from setpoint.engine.tasks import Tasks
+from setpoint.engine.tasks import DATABASE, Tasks
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec
@@ -167,11 +167,15 @@ class Effects:
             raise TerminalError(f"the spec {instruction.spec} of {entity} is not stored: release the version again")
         runtime = self.runtime(spec.runtime)
         if instruction.down:
-            await self._within(runtime.remove(instruction.operation, spec.instance), spec)
+            await self._within(runtime.remove(self._here(instruction.operation), spec.instance), spec)
             return
         for sha256 in set(spec.files.values()):
             await self._materialise(sha256)
-        await self._within(runtime.apply(instruction.operation, spec), spec)
+        await self._within(runtime.apply(self._here(instruction.operation), spec), spec)
+
+    def _here(self, operation: str) -> str:
+        """Numbers begin again with another database: what is remembered of the last one's operations is not taken for its own."""
+        return f"{operation}{DATABASE}{self._content.identity:x}"
 
     async def _within(self, work: Awaitable[None], spec: Spec) -> None:
         """What the runtime is asked to do, or that it took too long."""
@@ -217,7 +221,7 @@ class Effects:
         address = await self._address(definition.subject)
         if address:
             definition = structs.replace(definition, env={**definition.env, **address})
-        result = await self._tasks.run(entity, RunTask(instruction.operation, definition))
+        result = await self._tasks.run(entity, RunTask(self._here(instruction.operation), definition))
         return TaskResult(result.end, _text(result.reason))
 
     async def _observe(self, name: str, instance: str, spec: Spec | None) -> Observation:
@@ -276,14 +280,8 @@ class Effects:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.chmod(0o600)
-    temporary.replace(path)
+    files.make_directory(path.parent)
+    files.replace(path, content)
 
 
 def _key(entity: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
+import logging
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from setpoint.core.instructions import RunTask
+from setpoint.durable import files, records
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
 from setpoint.model.time import SECOND, format_duration
@@ -30,6 +31,8 @@ from setpoint.runtimes.process.procfs import RUN, Identity, members, send_all
 
 OPERATION = "SETPOINT_OPERATION_ID"
 """The same at every try, so that a program can tell what it has done already."""
+DATABASE = "~"
+"""Between an operation and the database that gave it its number."""
 KEPT = 1_000
 """So many records of runs are kept."""
 _GRACE = 15.0
@@ -39,6 +42,8 @@ _TERM = 5.0
 _KILL = 5.0
 """And then to be gone after SIGKILL."""
 _PAUSE = 0.05
+_KIND = "task"
+log = logging.getLogger("setpoint.engine")
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,6 +71,7 @@ class Tasks:
         operation, definition = instruction.operation, instruction.definition
         before = await asyncio.to_thread(self._read, entity)
         again = before is not None and before.operation == operation
+        lost = before is not None and not again and _number(before.operation) in {"", _number(operation)}
         if again and before and before.result:
             return before.result
         left = await self._end_remains(entity)
@@ -73,6 +79,11 @@ class Tasks:
             return TaskResult(TaskEnd.FAILED, f"processes of an earlier try could not be ended: {', '.join(map(str, left))}")
         if again and definition.once:
             return TaskResult(TaskEnd.UNKNOWN, "the engine was stopped while it ran")
+        if lost and definition.once:
+            await asyncio.to_thread(self._set_aside, entity)
+            return TaskResult(
+                TaskEnd.UNKNOWN, "what was written down of an earlier run is damaged, or of a database that was lost"
+            )
         await asyncio.to_thread(self._write, entity, Record(operation))
         result = await self._perform(entity, operation, definition)
         if result.end is not TaskEnd.UNKNOWN:
@@ -135,29 +146,35 @@ class Tasks:
 
     def _read(self, entity: str) -> Record | None:
         try:
-            return msgspec.json.decode(self._path(entity).read_bytes(), type=Record)
+            return records.read(self._path(entity), _KIND, Record)
         except FileNotFoundError:
             return None
-        except msgspec.MsgspecError:
-            return None  # it is written whole, or not at all: this is not ours
+        except (records.Damaged, records.OtherFormat) as error:
+            log.warning("%s: whether the task ran before is unknown", error)
+            return Record("")
+
+    def _set_aside(self, entity: str) -> None:
+        """The next try, which a person asks for, begins without it."""
+        path = self._path(entity)
+        files.rename(path, path.with_suffix(".lost"))
 
     def _write(self, entity: str, record: Record) -> None:
-        path = self._path(entity)
-        self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(record))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        files.make_directory(self._records)
+        records.write(self._path(entity), _KIND, record)
         if record.result:
             self._prune()
 
     def _prune(self) -> None:
-        files = sorted(self._records.glob("*.json"), key=lambda path: path.stat().st_mtime)
-        for path in files[:-KEPT]:
+        kept = sorted(self._records.glob("*.json"), key=lambda path: path.stat().st_mtime)
+        for path in kept[:-KEPT]:
             if b'"result"' in path.read_bytes():
-                path.unlink(missing_ok=True)
+                files.remove(path)
+
+
+def _number(operation: str) -> str:
+    """Without the identity of the database that it was given in."""
+    before, mark, _ = operation.rpartition(DATABASE)
+    return before if mark else operation
 
 
 async def _gone(mark: str, number: signal.Signals, patience: float) -> set[Identity]:

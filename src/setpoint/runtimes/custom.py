@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,15 +76,15 @@ class CustomRuntime:
 
     async def apply(self, operation: str, spec: Spec) -> None:
         """Run ``apply`` to its end, unless this operation came to its end already."""
-        applied = await asyncio.to_thread(self._memory.read, spec.instance)
+        applied = await asyncio.to_thread(self._memory.readable, spec.instance)
         same = applied is not None and applied.spec.digest == spec.digest
         if same and applied is not None and (operation in applied.operations or not self.options.get("fetch")):
             return
         self._facts.pop((spec.instance, spec.digest), None)
         ended = await self._run("apply", spec, operation, self._apply_seconds)
-        await asyncio.to_thread(self._memory.write_log, spec.instance, ended.complaint + ended.output)
+        await _written(self._memory.write_log, spec.instance, ended.complaint + ended.output)
         _judge("apply", ended)
-        await asyncio.to_thread(self._memory.remember, operation, spec)
+        await _written(self._memory.remember, operation, spec)
 
     async def remove(self, operation: str, instance: str) -> None:
         """Run ``remove`` for what was applied last, then forget it; TerminalError when the runtime has no such command."""
@@ -94,7 +94,7 @@ class CustomRuntime:
         if not self.options.get("remove"):
             raise TerminalError("this custom runtime has no `remove` command: take the instance down by hand")
         _judge("remove", await self._run("remove", applied.spec, operation, self._apply_seconds))
-        await asyncio.to_thread(self._memory.forget, instance)
+        await _written(self._memory.forget, instance)
 
     async def info(self, spec: Spec) -> dict[str, Any]:
         """Links and facts that ``info`` prints for people; empty without the command.
@@ -288,6 +288,13 @@ def _object(reported: Reported, known: Mapping[str, str]) -> Object:
         active=reported.active,
         message=reported.message,
     )
+
+
+async def _written(write: Callable[..., None], *arguments: Any) -> None:
+    try:
+        await asyncio.to_thread(write, *arguments)
+    except OSError as error:
+        raise TransientError(f"what was done cannot be written down, and is done again: {error}") from error
 
 
 def _decoded(output: bytes, kind: type[_Kind], name: str) -> _Kind:

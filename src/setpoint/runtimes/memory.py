@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import msgspec
 
+from setpoint.durable import files, records
 from setpoint.model.spec import Spec
+from setpoint.plugins.errors import Unreachable
 
 _NAME = re.compile(r"[^A-Za-z0-9._-]")
 _OPERATIONS = 32
 _VERSIONS = 64
 _LOG = 1_048_576
+_KIND = "applied"
 
 
 class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,30 +35,47 @@ class Memory:
         self._root = root
 
     def read(self, instance: str) -> Applied | None:
-        """None when nothing was applied yet; raises msgspec.DecodeError when the file is damaged."""
+        """None when nothing was applied yet.
+
+        Raises:
+            Unreachable: the file cannot be used; the next apply writes it again.
+        """
         try:
-            return msgspec.json.decode(self._path(instance, "json").read_bytes(), type=Applied)
+            return records.read(self._path(instance, "json"), _KIND, Applied)
         except FileNotFoundError:
             return None
+        except (records.Damaged, records.OtherFormat, OSError) as error:
+            raise Unreachable(f"what was applied last is unknown until the next apply: {error}") from error
+
+    def readable(self, instance: str) -> Applied | None:
+        """As ``read``; None as well where the file is damaged, so that it is applied and written again. Raises Unreachable."""
+        try:
+            return self.read(instance)
+        except Unreachable as error:
+            if isinstance(error.__cause__, records.Damaged):
+                return None
+            raise
 
     def remember(self, operation: str, spec: Spec) -> None:
         """``operation`` came to its end: ``spec`` was applied."""
-        before = self.read(spec.instance)
+        before = self.readable(spec.instance)
         operations = (*before.operations, operation) if before is not None else (operation,)
         digests = dict(before.digests) if before is not None else {}
         digests.pop(spec.version.name, None)
         digests[spec.version.name] = spec.digest
         kept = dict(list(digests.items())[-_VERSIONS:])
-        self._write(self._path(spec.instance, "json"), msgspec.json.encode(Applied(spec, operations[-_OPERATIONS:], kept)))
+        files.make_directory(self._root)
+        records.write(self._path(spec.instance, "json"), _KIND, Applied(spec, operations[-_OPERATIONS:], kept))
 
     def forget(self, instance: str) -> None:
         """The instance is no more."""
-        self._path(instance, "json").unlink(missing_ok=True)
-        self._path(instance, "log").unlink(missing_ok=True)
+        files.remove(self._path(instance, "json"), sync=True)
+        files.remove(self._path(instance, "log"))
 
     def write_log(self, instance: str, output: bytes) -> None:
         """Keep what the last ``apply`` wrote, its end."""
-        self._write(self._path(instance, "log"), output[-_LOG:])
+        files.make_directory(self._root)
+        files.replace(self._path(instance, "log"), output[-_LOG:])
 
     def read_log(self, instance: str) -> str:
         """What the last ``apply`` wrote."""
@@ -67,13 +86,3 @@ class Memory:
 
     def _path(self, instance: str, suffix: str) -> Path:
         return self._root / f"{_NAME.sub(lambda match: f'%{ord(match[0]):02x}', instance)}.{suffix}"
-
-    def _write(self, path: Path, data: bytes) -> None:
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_suffix(path.suffix + ".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)

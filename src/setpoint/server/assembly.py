@@ -22,6 +22,7 @@ from setpoint.model.time import Duration
 from setpoint.plugins.protection import Protection
 from setpoint.protections.registry import load as load_protections
 from setpoint.store.content import Content
+from setpoint.store.identity import Recovery
 
 
 class _Late:
@@ -61,15 +62,24 @@ async def running(
     speed: float = 1,
     runtimes: Mapping[str, MakeRuntime] | None = None,
     protections: Mapping[str, Protection] | None = None,
+    recovery: Recovery = Recovery.NONE,
 ) -> AsyncIterator[Control]:
     """A serving engine with its control, until the block ends; ``clock``, ``clock_step`` and ``speed`` as in ``EmbeddedEngine``.
 
     Raises:
-        AlreadyRunning, JournalDamaged: see ``EmbeddedEngine``.
+        AlreadyRunning, JournalDamaged, DatabaseLost: see ``EmbeddedEngine``.
     """
     late = _Late()
     engine = EmbeddedEngine(
-        home, decide=decide, codec=Codec(), performer=late, watch=watch, clock=clock, clock_step=clock_step, speed=speed
+        home,
+        decide=decide,
+        codec=Codec(),
+        performer=late,
+        watch=watch,
+        clock=clock,
+        clock_step=clock_step,
+        speed=speed,
+        recovery=recovery,
     )
     effects = late.effects = Effects(
         home,

@@ -8,6 +8,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from setpoint.durable import files
+
 HOME_VARIABLE = "SETPOINT_HOME"
 TOKEN_VARIABLE = "SETPOINT_TOKEN"  # noqa: S105 - the variable's name
 SERVER_FILE = "server.json"
@@ -32,16 +34,12 @@ class Location:
 
 def write(home: Path, location: Location) -> None:
     """Say where the engine answers; only its user can read it."""
-    beside = home / f"{SERVER_FILE}.new"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        json.dump(asdict(location), stream)
-    beside.replace(home / SERVER_FILE)
+    files.replace(home / SERVER_FILE, json.dumps(asdict(location)).encode(), sync=False)
 
 
 def forget(home: Path) -> None:
     """The engine ends."""
-    (home / SERVER_FILE).unlink(missing_ok=True)
+    files.remove(home / SERVER_FILE)
 
 
 def find(home: Path) -> Location | None:

@@ -21,6 +21,7 @@ from setpoint.engine.errors import EngineStopped
 from setpoint.server import location
 from setpoint.server.app import create_app
 from setpoint.server.assembly import running
+from setpoint.store.identity import Recovery
 
 log = logging.getLogger("setpoint.server")
 HOST = "127.0.0.1"
@@ -45,17 +46,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(home: Path, port: int | None, ready: Ready) -> None:
+async def serve(home: Path, port: int | None, ready: Ready, recovery: Recovery = Recovery.NONE) -> None:
     """Run until SIGTERM or SIGINT; ``ready`` is told where it answers.
 
     Raises:
-        PortTakenError: the port asked for is taken. AlreadyRunning, JournalDamaged: see the engine.
+        PortTakenError: the port asked for is taken. AlreadyRunning, JournalDamaged, DatabaseLost: see the engine.
         EngineStopped: the engine broke.
     """
     stopping = asyncio.Event()
     listener = listen(port)
     with _signals(stopping), listener:
-        async with running(home) as control:
+        async with running(home, recovery=recovery) as control:
             await _answer(control, listener, stopping, ready)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from setpoint.durable import files
 from setpoint.simulate.acts import ACTS, Act
 from setpoint.simulate.plan import Plan
 
@@ -25,7 +26,7 @@ class _Case(msgspec.Struct, frozen=True):
 def write(path: Path, plan: Plan, invariant: str, story: str) -> None:
     """Save a case as JSON."""
     case = _Case(invariant, story, msgspec.to_builtins(plan))
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(case), indent=1) + b"\n")
+    files.replace(path, msgspec.json.format(msgspec.json.encode(case), indent=1) + b"\n", mode=0o666)
 
 
 def read(path: Path) -> tuple[Plan, str]:

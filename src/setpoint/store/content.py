@@ -30,6 +30,11 @@ class Content:
         self._decoder = msgspec.msgpack.Decoder(Spec)
         self._specs: OrderedDict[str, Spec] = OrderedDict()
 
+    @property
+    def identity(self) -> int:
+        """Of the database that they lie in."""
+        return self._database.identity
+
     async def put(self, specs: Iterable[Spec] = (), files: Iterable[bytes] = ()) -> None:
         """Store what is not stored yet, in one transaction. Raises ValueError for a spec that is not sealed, sqlite3.Error."""
         specs = list(specs)

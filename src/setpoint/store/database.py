@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from setpoint.store import identity
+from setpoint.store.identity import DatabaseLost, Recovery, recovery_of
 from setpoint.store.schema import NewerSchema, migrate
 
 T = TypeVar("T")
@@ -25,10 +27,7 @@ class JournalDamaged(Exception):  # noqa: N818 - says what is the matter
     """The database cannot be read; it is left as it is."""
 
     def __init__(self, path: Path, error: object) -> None:
-        super().__init__(
-            f"the journal {path} cannot be used: {error}. It was not touched. Restore it from a backup, or move it aside and "
-            "start again: desired state is then applied and everything observed anew; history and signals are lost"
-        )
+        super().__init__(f"the journal {path} cannot be used: {error}. It was not touched. {recovery_of(path)}")
 
 
 class _Malformed(Exception):  # noqa: N818 - says what is the matter
@@ -38,8 +37,14 @@ class _Malformed(Exception):  # noqa: N818 - says what is the matter
 class Database:
     """Transactions on one file. Opened before anything else; closing finishes what was asked."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, recovery: Recovery = Recovery.NONE) -> None:
         self.path = path
+        self.identity = 0
+        """Another one after each recovery; set by ``open``."""
+        self._recovery = recovery
+        self._opened: dict[Path, identity.Place] = {}
+        """The files, as they were at the last look."""
+        self._lost = ""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="setpoint-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="setpoint-reader")
         self._write_connection: sqlite3.Connection | None = None
@@ -49,13 +54,17 @@ class Database:
         """Create or migrate the file.
 
         Raises:
-            JournalDamaged: naming the file and what to do.
+            JournalDamaged: naming the file and what to do. DatabaseLost: it is not the one that was here.
+            OSError,
             sqlite3.OperationalError: it may be whole, but there is no room, no right or no disk to use it.
         """
+        identity.before_opening(self.path, self._recovery)
         try:
             self._write_connection = _connect(self.path)
             _check(self._write_connection, self.path)
             migrate(self._write_connection)
+            self.identity = identity.claim(self._write_connection, self.path, self._recovery)
+            self._recovery = Recovery.NONE
             self._read_connection = _connect(self.path)
             self._read_connection.execute("PRAGMA query_only = ON")
         except (sqlite3.Error, NewerSchema, _Malformed) as error:
@@ -63,6 +72,11 @@ class Database:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             raise JournalDamaged(self.path, error) from error
+        except BaseException:
+            self.close()
+            raise
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        self._opened = {path: place for path in files if (place := identity.place_of(path)) is not None}
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -71,8 +85,28 @@ class Database:
             raise sqlite3.ProgrammingError(f"{self.path} is not open")
         return self._write_connection
 
+    def look(self) -> None:
+        """Whether the file is still the one that was opened. Raises DatabaseLost, from then on always."""
+        for path, opened in self._opened.items():
+            now = identity.place_of(path)
+            # The log starts over after a checkpoint, and may be cut then.
+            self._lost = self._lost or identity.changed(path, opened if path == self.path else opened._replace(size=0), now)
+            if now is not None and not self._lost:
+                self._opened[path] = now
+        if self._lost:
+            raise DatabaseLost(self.path, self._lost)
+
+    async def raise_generation(self) -> None:
+        """Write down outside of the file how far it has come. Raises OSError, sqlite3.Error, DatabaseLost."""
+        self.look()
+        await asyncio.wrap_future(self._writer.submit(lambda: identity.raise_generation(self.connection, self.path)))
+
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` as one transaction; durable when this returns. Raises sqlite3.Error, and then nothing was written."""
+        """Run ``work`` as one transaction; durable when this returns.
+
+        Raises:
+            sqlite3.Error: nothing was written. DatabaseLost: there is nothing to write to.
+        """
         return await asyncio.wrap_future(self._writer.submit(self._transaction, work))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -84,17 +118,21 @@ class Database:
         self._writer.shutdown()
         self._reader.shutdown()
         for connection in (self._read_connection, self._write_connection):
-            if connection is not None:
+            if connection is not None and self._lost:
+                identity.keep_open(connection)
+            elif connection is not None:
                 connection.close()
         self._read_connection = self._write_connection = None
 
     def _query(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._read_connection is None:
             raise sqlite3.ProgrammingError(f"{self.path} is not open")
+        self.look()
         return work(self._read_connection)
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self.connection
+        self.look()
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(connection)
@@ -103,6 +141,7 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        self.look()  # nothing is confirmed that went into a file that is gone
         return result
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from setpoint.cli.ending import Code, Ended
@@ -22,6 +24,7 @@ def doctor(home: Home = None, token: Token = "", output: Format = Output.TABLE) 
 
     Example: setpoint doctor
     """
+    _look_from_outside(home_of(home))
     answer = query(home, token, "doctor")
 
     def table() -> None:
@@ -39,3 +42,18 @@ def doctor(home: Home = None, token: Token = "", output: Format = Output.TABLE) 
     show(answer, output, table)
     if not answer["healthy"]:
         raise Ended(Code.ERROR, f"Something is wrong in {home_of(home)}.")
+
+
+def _look_from_outside(place: Path) -> None:
+    """Where no engine runs: whether one could. Raises Ended."""
+    import sqlite3  # noqa: PLC0415 - only here
+
+    from setpoint.server import location  # noqa: PLC0415 - as above
+    from setpoint.store.identity import DatabaseLost, look_from_outside  # noqa: PLC0415 - as above
+
+    if location.held(place):
+        return
+    try:
+        look_from_outside(place / "setpoint.db")
+    except (DatabaseLost, sqlite3.Error, OSError) as error:
+        raise Ended(Code.ERROR, f"No engine runs in {place}, and none can: {error}.") from error

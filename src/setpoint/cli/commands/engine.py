@@ -27,30 +27,44 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Start it in the background, and return when it is ready.")
     ] = False,
+    start_empty: Annotated[
+        bool,
+        typer.Option("--start-empty", help="The database is lost: set it aside and begin without it. What runs is kept."),
+    ] = False,
+    accept_restored: Annotated[
+        bool,
+        typer.Option("--accept-restored", help="The database was restored from a backup: go on from there."),
+    ] = False,
 ) -> None:
     """Start the engine and its API here; what it runs goes on when it ends.
 
     Example: setpoint up --detach
     """
     place = home_of(home)
+    if start_empty and accept_restored:
+        raise Ended(
+            Code.ERROR, "--start-empty and --accept-restored exclude each other.", "Restored is what you have a backup of."
+        )
+    recovery = "start-empty" if start_empty else "accept-restored" if accept_restored else ""
     if detach:
-        detached.start(place, port)
+        detached.start(place, port, recovery)
     else:
-        _serve(place, port)
+        _serve(place, port, recovery)
 
 
-def _serve(place: Path, port: int | None) -> None:
+def _serve(place: Path, port: int | None, recovery: str) -> None:
     import asyncio  # noqa: PLC0415 - only here
 
     from setpoint.engine.errors import EngineError  # noqa: PLC0415 - the engine is only loaded to run it
     from setpoint.server.logs import configure  # noqa: PLC0415 - as above
     from setpoint.server.run import PortTakenError, serve  # noqa: PLC0415 - as above
     from setpoint.store.database import JournalDamaged  # noqa: PLC0415 - as above
+    from setpoint.store.identity import DatabaseLost, Recovery  # noqa: PLC0415 - as above
 
     configure()
     try:
-        asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url)))
-    except (EngineError, PortTakenError, JournalDamaged, OSError) as error:
+        asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url), Recovery(recovery)))
+    except (EngineError, PortTakenError, JournalDamaged, DatabaseLost, OSError) as error:
         raise Ended(Code.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
     typer.echo("The engine has stopped; what it ran goes on running.")
 

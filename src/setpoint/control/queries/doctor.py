@@ -19,6 +19,7 @@ from setpoint.core.codec import SCHEMA
 from setpoint.engine.embedded.turns import CLOCK
 from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError
+from setpoint.store.identity import DatabaseLost
 
 GOOD, WARNING, BAD = "ok", "warning", "bad"
 _CLOCK_KEPT = 7 * DAY
@@ -96,8 +97,11 @@ def _space(act: Act) -> Finding:
 
 async def _journal(act: Act) -> Finding:
     database = act.control.engine.database
-    found = await database.read(lambda connection: str(connection.execute("PRAGMA quick_check(1)").fetchone()[0]))
-    size = database.path.stat().st_size / 1024**2
+    try:
+        found = await database.read(lambda connection: str(connection.execute("PRAGMA quick_check(1)").fetchone()[0]))
+        size = database.path.stat().st_size / 1024**2
+    except (DatabaseLost, sqlite3.Error, OSError) as error:
+        return Finding(name="journal", state=BAD, text=str(error), hint="The engine stops; services go on running.")
     if found != "ok":
         return Finding(name="journal", state=BAD, text=f"{database.path}: {found}", hint="Stop the engine and restore a backup.")
     return Finding(name="journal", state=GOOD, text=f"{database.path.name}, {size:.1f} MiB, is sound")
@@ -160,7 +164,10 @@ def _unmatched(act: Act) -> list[Finding]:
 
 
 async def _configuration(act: Act) -> Finding:
-    newest = await act.control.documents.newest()
+    try:
+        newest = await act.control.documents.newest()
+    except (DatabaseLost, sqlite3.Error) as error:
+        return Finding(name="configuration", state=BAD, text=f"it cannot be read: {error}", hint="See the journal above.")
     if newest is None:
         return Finding(
             name="configuration", state=WARNING, text="none was applied yet", hint="Apply one: setpoint apply DIRECTORY."

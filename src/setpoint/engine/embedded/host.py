@@ -41,6 +41,7 @@ from setpoint.engine.rehearsal import Committed, Rehearsal
 from setpoint.model.time import Duration, Instant
 from setpoint.store.database import Database
 from setpoint.store.history import History, Line
+from setpoint.store.identity import DatabaseLost, Recovery
 from setpoint.store.turns import turns_of, unpack
 
 log = logging.getLogger("setpoint.engine")
@@ -50,6 +51,10 @@ QUEUED = 50_000
 _SWITCH = 0.0005
 """Seconds after which the interpreter changes threads: the writer must get its few moments while the loop decides."""
 _RECOVER = 1.0
+_GUARD = 0.5
+"""Seconds between two looks at whether the database is still there."""
+_GENERATION = 600.0
+"""Seconds after which an older copy of the database is told from it, also while the engine runs on."""
 _KEEP_STAMP = 6 * 3600.0
 """Seconds after which an idle engine makes a stamp durable: how long it rested is known at the next start."""
 _REST: Duration = 5
@@ -77,9 +82,10 @@ class EmbeddedEngine:
         clock_step: Duration = STEP,
         speed: float = 1,
         queued: int = QUEUED,
+        recovery: Recovery = Recovery.NONE,
     ) -> None:
         self.home = home
-        self.database = Database(home / "setpoint.db")
+        self.database = Database(home / "setpoint.db", recovery)
         self.history = History(self.database)
         read, self._step = (clocks(clock, monotonic), clock_step) if clock is not None else host_clock()
         self.clock = self._clock = HostClock(read)
@@ -101,6 +107,8 @@ class EmbeddedEngine:
         self._next_stamp = time.monotonic() + _KEEP_STAMP
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
+        self._guard: asyncio.Task[None] | None = None
+        self._lost: DatabaseLost | None = None
 
     # --- beginning and end
 
@@ -110,6 +118,7 @@ class EmbeddedEngine:
         Raises:
             AlreadyRunning: another engine holds the directory.
             JournalDamaged: the journal cannot be read; it is left as it is.
+            DatabaseLost: it is not the one that this data directory had.
             EngineDegraded: the journal cannot be written.
         """
         self._lock.acquire()
@@ -143,6 +152,7 @@ class EmbeddedEngine:
         self._install(world)
         self._set(jump)
         self._loop = asyncio.create_task(self._serve(), name="setpoint-engine")
+        self._guard = asyncio.create_task(self._guard_database(), name="setpoint-guard")
         self._tick()
         return self
 
@@ -157,7 +167,10 @@ class EmbeddedEngine:
             self._work.set()
             if self._loop is not None:
                 await self._loop
+            await self._raise_generation()
         finally:
+            if self._guard is not None:
+                self._guard.cancel()
             self._intake.fail(EngineStopped("the engine has stopped"))
             sys.setswitchinterval(self._switch_interval)
             self._status = "stopped"
@@ -374,8 +387,10 @@ class EmbeddedEngine:
         try:
             await self._passes()
         except BaseException as error:
-            self._status, self._reason = "stopped", f"the engine broke: {type(error).__name__}: {error}"
-            log.critical("%s", self._reason, exc_info=error)
+            lost = isinstance(error, DatabaseLost)
+            self._status = "stopped"
+            self._reason = str(error) if lost else f"the engine broke: {type(error).__name__}: {error}"
+            log.critical("%s", self._reason, exc_info=None if lost else error)
             self._intake.fail(EngineStopped(self._reason))
             raise
 
@@ -383,6 +398,8 @@ class EmbeddedEngine:
         committing: asyncio.Task[None] | None = None
         current: Pass | None = None
         while True:
+            if self._lost is not None:
+                raise self._lost
             decided = self._turns.run() if not self._stopping or self._mailbox.unsaved else None
             try:
                 if committing is not None and current is not None:
@@ -456,7 +473,27 @@ class EmbeddedEngine:
             case do.Cancel():
                 self._watches.unpause(entity, instruction.operation)
 
-    # --- when the journal cannot be written
+    # --- when the journal is gone, or cannot be written
+
+    async def _guard_database(self) -> None:
+        """Look at the file also while nothing is written, and keep the marker beside it near."""
+        raised, commits = time.monotonic(), 0
+        while self._lost is None:
+            await asyncio.sleep(_GUARD)
+            try:
+                self.database.look()
+                if time.monotonic() - raised > _GENERATION and self._commits > commits:
+                    raised, commits = time.monotonic(), self._commits
+                    await self._raise_generation()
+            except DatabaseLost as error:
+                self._lost = error
+                self._work.set()
+
+    async def _raise_generation(self) -> None:
+        try:
+            await self.database.raise_generation()
+        except (sqlite3.Error, OSError) as error:
+            log.warning("how far the database has come could not be written down: %s", error)
 
     async def _degrade(self, error: BaseException) -> None:
         self._status = "degraded"

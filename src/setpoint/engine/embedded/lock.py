@@ -8,6 +8,7 @@ import os
 import time
 from pathlib import Path
 
+from setpoint.durable import files
 from setpoint.engine.errors import AlreadyRunning
 
 HOME_VARIABLE = "SETPOINT_HOME"
@@ -35,9 +36,9 @@ class HomeLock:
         Raises:
             AlreadyRunning: naming who holds it.
         """
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._home.chmod(0o700)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        files.make_directory(self._home)
+        files.restrict(self._home, 0o700)
+        descriptor = files.open_lock(self._path)
         if not _taken(descriptor):
             holder = _holder(descriptor)
             os.close(descriptor)
@@ -46,8 +47,7 @@ class HomeLock:
             )
         self._descriptor = descriptor
         story = json.dumps({"pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, story.encode(), 0)
+        files.rewrite(descriptor, story.encode())
 
     def release(self) -> None:
         """Give it back. Twice is once."""

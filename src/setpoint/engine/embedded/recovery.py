@@ -33,7 +33,7 @@ async def open_and_load(database: Database, codec: Codec) -> tuple[int, World]:
 
     Raises:
         JournalDamaged: it cannot be read; it is left as it is.
-        EngineDegraded: it can be read but not written.
+        EngineDegraded: it can be read but not written. DatabaseLost: it is not the one that was here.
     """
     try:
         database.open()
