@@ -178,8 +178,8 @@ class Play(Stage):
         """At the end of a path: who is neither converged nor says why not."""
         for entity, state in self.explored.states.items():
             if isinstance(state, InstanceState) and state.policy is not None:
-                word = condition(state, self.explored.clock)
-                if word is not Condition.CONVERGED and not explain(state, self.explored.clock):
+                word = condition(state, self.explored.now)
+                if word is not Condition.CONVERGED and not explain(state, self.explored.now):
                     return f"{entity} is {word} in the end, and does not say why"
         return ""
 

@@ -25,7 +25,7 @@ class Faults(msgspec.Struct, frozen=True, omit_defaults=True):
     forget: float = 0.0
     """It dies after performing and before recording: the effect is performed again."""
     clock: float = 0.0
-    """The clock is set, forward or back, while it is down."""
+    """It stays down for a while, or the wall clock is set meanwhile, forward or back."""
     lost: float = 0.0
     """An apply is taken on, but its answer says that it failed."""
     half: float = 0.0
@@ -69,7 +69,7 @@ _WORDS = {
     "reorder": "what waits for {} changes places",
     "crash": "the engine dies before it performs what {} decided, and starts again",
     "forget": "the engine dies before it records what came of {}, and starts again",
-    "clock": "the clock is another one after that",
+    "clock": "time has passed after that, or the wall clock was set",
     "lost": "{} is applied, but the answer says that it failed",
     "half": "only half of {} is applied",
     "slow": "{} takes very long",

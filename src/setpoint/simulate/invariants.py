@@ -92,15 +92,15 @@ class Invariants:
             return
         for entity, state in world.states.items():
             due = world.wakes.get(entity)
-            if entity in world.inbox or (due is not None and due <= world.clock + 1):
+            if entity in world.inbox or (due is not None and due <= world.now + 1):
                 continue  # its turn is just coming
-            still = Turn(number, world.now, entity, (Woken(at=world.clock),), state, Decision(state, (), due))
+            still = Turn(number, world.now, entity, (Woken(at=world.now, offset=world.offset),), state, Decision(state, (), due))
             self._one_at_a_time(world, still)
             self._remembered(still, None)
-            self._idempotent(_aware_of_the_time(world, still), world.clock)
+            self._idempotent(_aware_of_the_time(world, still), world.now)
             if isinstance(state, InstanceState):
                 ledger = self.ledgers.get(entity) or Ledger(service=_service(entity))
-                self._ask(Step(self, world, still, world.clock, ledger, state, state))
+                self._ask(Step(self, world, still, world.now, ledger, state, state))
 
     def _instance(self, world: World, turn: Turn, now: Instant) -> None:
         ledger = self.ledgers.get(turn.entity)
@@ -182,10 +182,10 @@ def _true_for_ever(fact: AnyFact) -> bool:
 
 
 def _aware_of_the_time(world: World, still: Turn) -> Turn:
-    """Once the clock was set, the first turn after it may take note: a start that lies ahead of now becomes now."""
-    if not world.jumps:
+    """Once the wall clock was set, the first turn after it takes note of that."""
+    if not world.wall_was_set:
         return still
-    aware = decide(still.entity, still.before, still.facts, world.clock).state
+    aware = decide(still.entity, still.before, still.facts, world.now).state
     return replace(still, decision=Decision(aware, (), still.decision.wake_at))
 
 

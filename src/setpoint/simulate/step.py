@@ -87,7 +87,13 @@ class Ledger:
     highest: int = 0
     """Highest release begun by selection since the last human act."""
     slots: list[Instant] = field(default_factory=list)
-    """When the rollouts began that were finalized."""
+    """When, by the wall clock, the rollouts began that were finalized."""
+    began: tuple[int, Instant] = (0, 0)
+    """The attempt that target moved for last, and when by the wall clock."""
+    offset: Duration = 0
+    """What the wall clock shows beyond the steady one, as far as this instance was told."""
+    set_at: Instant = 0
+    """Stamp of the fact that told so."""
     entered: dict[tuple[int, Phase], Instant] = field(default_factory=dict)
     """(attempt, phase) -> when it was entered, in true time."""
     moved: Instant = 0
@@ -111,6 +117,8 @@ class Ledger:
         return self._take(fact, now)
 
     def _take(self, fact: Fact, now: Instant) -> bool:
+        if fact.offset != self.offset and fact.at >= self.set_at:
+            self.offset, self.set_at = fact.offset, fact.at
         match fact:
             case Neighbour():
                 self._neighbour(fact, now)
@@ -253,6 +261,11 @@ class Step(Moment):
         offer = offer_of(self.after.life, rollout.attempt.release)
         return (rollout.attempt, offer, self.after.policy) if offer else None
 
+    @property
+    def wall(self) -> Instant:
+        """What the wall clock shows, as the instance was told."""
+        return self.now + self.ledger.offset
+
     def skipped(self, release: int, gate: str) -> bool:
         """Whether a person skipped this gate; skips are forgotten with their release, so those of before count as well."""
         skips = (*self.before.life.skips, *self.after.life.skips)
@@ -278,6 +291,7 @@ class Step(Moment):
         if self.forward:
             attempt, _, _ = self.forward
             ledger.begun[attempt.release] += 1
+            ledger.began = (attempt.number, self.wall)
             if attempt.kind == "forward":
                 ledger.highest = max(ledger.highest, attempt.release)
         if self.moved:
@@ -307,7 +321,8 @@ class Step(Moment):
             self.ledger.names[release] = offer.version.name
             self.ledger.finalized.setdefault(offer.version, self.now)
         if old and old.attempt.release == release and self.after.policy and self.after.policy.cadence:
-            self.ledger.slots.append(old.began)
+            number, began = self.ledger.began
+            self.ledger.slots.append(began if number == old.attempt.number else old.began)
 
     def _failed(self, event: Event) -> None:
         old = self.before.life.rollout

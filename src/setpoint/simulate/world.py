@@ -1,7 +1,8 @@
 """The simulated host: delivers facts, makes turns durable, keeps timers – and breaks on purpose.
 
-Everything that is left to chance comes from ``luck``, so a seed replays exactly. Virtual time jumps from event to event; the
-engine's clock may be set apart from it. What will happen is data (``_heap``), so that a world can be copied and explored.
+Everything that is left to chance comes from ``luck``, so a seed replays exactly. Virtual time jumps from event to event, and the
+engine's steady clock shows it; the wall clock may be set apart from it (§10.17). What will happen is data (``_heap``), so that a
+world can be copied and explored.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from setpoint.core.instructions import (
     Subscribe,
     Unsubscribe,
 )
-from setpoint.model.time import HOUR, MINUTE, SECOND, Duration, Instant
+from setpoint.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 from setpoint.simulate.checks import Checks
 from setpoint.simulate.effects import Effects
 from setpoint.simulate.faults import NO_FAULTS, Fault, Faults, Misfortunes
@@ -63,7 +64,7 @@ class Turn:
 
     number: int
     now: Instant
-    """True time; the engine's own is in the stamps of ``facts``."""
+    """When it was taken; what the engine went by is in the stamps of ``facts``."""
     entity: str
     facts: tuple[AnyFact, ...]
     before: Any
@@ -86,9 +87,9 @@ class World:
     performs: Callable[[Act], None] | None = None
     """Performs acts when their time has come."""
     now: Instant = START
-    """True time: it never goes back."""
-    skew: Duration = 0
-    """What the engine's clock shows beyond it."""
+    """True time, which the engine's steady clock shows: it never goes back."""
+    offset: Duration = 0
+    """What the wall clock shows beyond it."""
     states: dict[str, Any] = field(default_factory=dict)
     turns: int = 0
     crashes: int = 0
@@ -104,9 +105,10 @@ class World:
         self.subscribers: dict[str, dict[str, None]] = {}
         self.publications: dict[str, AnyFact] = {}
         self.wakes: dict[str, Instant] = {}
-        """Entity -> when the engine's clock shall wake it."""
-        self.jumps: list[tuple[Instant, Duration]] = []
-        """When the engine's clock was set, and by how much."""
+        """Entity -> when it is woken."""
+        self.wall_was_set = False
+        self.rests: list[tuple[Instant, Duration]] = []
+        """When the engine started again after some time, and after how much."""
         self.ever_late = bool(self.faults.delay or self.faults.duplicate or self.faults.crash)
         self._ready: list[tuple[int, int, str]] = []
         """Whose turn is next: (priority, number, entity)."""
@@ -118,18 +120,18 @@ class World:
     # --- what tests and people do ---------------------------------------------------------------------------------------
 
     @property
-    def clock(self) -> Instant:
-        """What the engine's clock shows."""
-        return self.now + self.skew
-
-    @property
     def injected(self) -> int:
         """Faults that changed a delivery, a result or a crash."""
         return self.misfortunes.total
 
     def post(self, entity: str, fact: AnyFact) -> None:
         """Deliver a fact, stamped now."""
-        self._deliver(entity, replace(fact, at=self.now + self.skew))
+        self._deliver(entity, self._stamped(fact))
+
+    def _stamped(self, fact: AnyFact) -> AnyFact:
+        if self.offset or fact.offset:
+            return replace(fact, at=self.now, offset=self.offset)
+        return replace(fact, at=self.now)
 
     def at(self, when: Instant, action: Callable[[], object]) -> None:
         """Do something at a time."""
@@ -154,9 +156,9 @@ class World:
         self.misfortunes.levels = Faults(split=0.3)
         self.misfortunes.script = None
 
-    def jumped(self, since: Instant) -> Duration:
-        """By how much, in all, the engine's clock was set since a time."""
-        return sum(abs(by) for when, by in self.jumps if when >= since) if self.jumps else 0
+    def rested(self, since: Instant) -> Duration:
+        """For how long, in all, no engine ran since a time: what waited meanwhile has old stamps."""
+        return sum(by for when, by in self.rests if when >= since) if self.rests else 0
 
     # --- time ------------------------------------------------------------------------------------------------------------
 
@@ -187,23 +189,39 @@ class World:
     def _wake(self, entity: str, due: Instant) -> None:
         if self.wakes.get(entity) != due:
             return
-        if due > self.now + self.skew:
-            self._arm(entity, due)
-        else:
-            del self.wakes[entity]
-            self._enqueue(entity, Woken(at=self.now + self.skew))
+        del self.wakes[entity]
+        self._enqueue(entity, Woken(at=self.now, offset=self.offset))
 
     def _arm(self, entity: str, due: Instant) -> None:
         self.wakes[entity] = due
         self._number += 1
-        heapq.heappush(self._heap, (due - self.skew, self._number, -1, "wake", (entity, due)))
+        heapq.heappush(self._heap, (due, self._number, -1, "wake", (entity, due)))
 
     def set_clock(self, by: Duration) -> None:
-        """The engine's clock goes forward or back; timers go by it."""
-        self.jumps.append((self.now, by))
-        self.skew += by
-        for entity, due in list(self.wakes.items()):
-            self._arm(entity, due)
+        """The wall clock goes forward or back. The host wakes everyone who waits: they may wait for a time on it."""
+        self.wall_was_set = True
+        self.offset += by
+        for entity in list(self.wakes):
+            del self.wakes[entity]
+            self._enqueue(entity, Woken(at=self.now, offset=self.offset))
+
+    def sleep(self, lasts: Duration) -> None:
+        """The machine is suspended: its steady clock stands still, and everything outside of it goes on meanwhile."""
+        self._heap = [
+            (when if what == "wake" else max(self.now, when - lasts), number, life, what, arguments)
+            for when, number, life, what, arguments in self._heap
+        ]
+        heapq.heapify(self._heap)
+        self.set_clock(lasts)
+
+    def rest(self, by: Duration) -> None:
+        """What the wall clock says of the time without an engine is believed up to a day, and never that it went back."""
+        counted = min(max(by, 0), DAY)
+        if counted:
+            self.now += counted
+            self.rests.append((self.now, counted))
+        if by != counted:
+            self.set_clock(by - counted)
 
     # --- one turn -------------------------------------------------------------------------------------------------------
 
@@ -228,7 +246,7 @@ class World:
         if wake is None:
             self.wakes.pop(entity, None)
         elif self.wakes.get(entity) != wake:
-            self._arm(entity, max(wake, self.now + self.skew + 1))
+            self._arm(entity, max(wake, self.now + 1))
         performing = self._make_durable(entity, decision.instructions) if decision.instructions else ()
         if self.check:
             self.check(self, turn)
@@ -282,7 +300,7 @@ class World:
             case Send(to, fact):
                 self.post(to, fact)
             case Publish(fact):
-                self.publications[entity] = stamped = replace(fact, at=self.now + self.skew)
+                self.publications[entity] = stamped = self._stamped(fact)
                 for subscriber in self.subscribers.get(entity, ()):
                     self._deliver(subscriber, stamped)
             case Subscribe(to):
@@ -335,8 +353,8 @@ class World:
         self._lose()
         if fault := self.misfortunes.strikes("clock", "engine"):
             self.misfortunes.counts("clock")
-            most = HOUR if self.luck.amount(0, 4, "far", "engine", fault.nth) == 0 else MINUTE
-            self.set_clock(self.luck.amount(-most, most, "set", "engine", fault.nth) or SECOND)
+            most = (2 * DAY, HOUR)[far] if (far := self.luck.amount(0, 9, "far", "engine", fault.nth)) < 2 else MINUTE
+            self.rest(self.luck.amount(-most, most, "set", "engine", fault.nth) or SECOND)
         for entity, state in list(self.states.items()):
             fixed, changing = self._codec.encode_state(entity, state, None)
             restored = self._codec.decode_state(entity, fixed or b"", changing)

@@ -82,7 +82,7 @@ class Recovery(Accident, frozen=True, kw_only=True, omit_defaults=True):
 
 @act
 class ClockSet(Act, frozen=True, kw_only=True, omit_defaults=True):
-    """The clock that the engine reads is set."""
+    """The wall clock is set."""
 
     by: Duration
 
@@ -93,7 +93,23 @@ class ClockSet(Act, frozen=True, kw_only=True, omit_defaults=True):
 
     def words(self) -> str:
         """What happens."""
-        return f"the clock is set {abs(self.by) // 1000} s {'forward' if self.by > 0 else 'back'}"
+        return f"the wall clock is set {abs(self.by) // 1000} s {'forward' if self.by > 0 else 'back'}"
+
+
+@act
+class Asleep(Act, frozen=True, kw_only=True, omit_defaults=True):
+    """The engine's machine is suspended for a while."""
+
+    lasts: Duration
+
+    def perform(self, stage: Stage) -> None:
+        """Suspend it."""
+        stage.world.sleep(self.lasts)
+        stage.world.misfortunes.counts("clock")
+
+    def words(self) -> str:
+        """What happens."""
+        return f"the engine's machine sleeps for {self.lasts // 60_000} min"
 
 
 def reach(stage: Stage, instance: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from setpoint.model.time import HOUR, MINUTE, SECOND
-from setpoint.simulate.acts.accidents import ClockSet
+from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
+from setpoint.simulate.acts.accidents import Asleep, ClockSet
 from setpoint.simulate.drawing.base import Sketch, happening
 from setpoint.simulate.faults import MOST, Faults
 
@@ -30,9 +30,12 @@ def misfortunes(draw: Random, instances: int) -> Faults:
 
 @happening
 def clocks(sketch: Sketch, draw: Random) -> None:
-    """In some worlds somebody sets the clock now and then, forward or back."""
+    """In some worlds somebody sets the wall clock now and then, forward or back, or the machine is suspended."""
     if draw.random() < 0.6:
         return
     for _ in range(sketch.some(draw, 1, 3)):
-        most = draw.choice((30 * SECOND, 5 * MINUTE, 2 * HOUR))
-        sketch.acts.append(ClockSet(at=sketch.sometime(draw), by=draw.randint(-most, most) or SECOND))
+        most = draw.choice((30 * SECOND, 5 * MINUTE, 2 * HOUR, DAY))
+        by = draw.randint(-most, most) or SECOND
+        at = sketch.sometime(draw)
+        asleep = draw.random() < 0.2
+        sketch.acts.append(Asleep(at=at, lasts=abs(by)) if asleep else ClockSet(at=at, by=by))

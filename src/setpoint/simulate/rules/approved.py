@@ -31,7 +31,7 @@ def _approved(step: Step, use: ApprovalUse, offer: Offer, change: int) -> Iterat
     people = {
         name
         for name, vote in votes.items()
-        if vote.yes and (use.allow_author or name != offer.author) and (not use.expires or step.now < vote.at + use.expires)
+        if vote.yes and (use.allow_author or name != offer.author) and (not use.expires or step.wall < vote.at + use.expires)
     }
     if len(people) < use.min:
         yield f"{use.topic}: only {sorted(people)} of {use.min} approved release {offer.release}"

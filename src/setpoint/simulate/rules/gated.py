@@ -32,18 +32,18 @@ def gated(step: Step) -> Iterator[Complaint]:
         return
     for calendar in policy.calendars:
         concerns = applies(calendar.when, policy, step.before.life, offer) and not step.skipped(offer.release, calendar.name)
-        if concerns and not opening(calendar.calendar, calendar.timezone, step.now).open:
+        if concerns and not opening(calendar.calendar, calendar.timezone, step.wall).open:
             yield f"the calendar {calendar.name} is closed"
     if policy.cadence and not step.skipped(offer.release, "cadence"):
         yield from _cadence(step, policy.cadence)
 
 
 def _cadence(step: Step, cadence: Cadence) -> Iterator[Complaint]:
-    slot = occurrence(cadence.calendar, cadence.timezone, step.now)
+    slot = occurrence(cadence.calendar, cadence.timezone, step.wall)
     if slot is None:
         yield "outside the cadence's window"
         return
-    if step.world.jumps:
+    if step.world.wall_was_set:
         return  # a clock that went back may come to a window again that it has left
     used = sum(slot[0] <= began < slot[1] for began in step.ledger.slots)
     if used >= cadence.max:

@@ -54,7 +54,7 @@ def _healed(step: Step, breaker: int) -> Iterator[Complaint]:
     seen = step.after.life.current
     difference, count, last = step.ledger.heals
     found = seen.difference if seen else ""
-    recent = step.turn.now - last < QUIET - step.world.jumped(last)
+    recent = step.turn.now - last < QUIET - step.world.rested(last)
     again = bool(found) and found == difference and (recent or count >= breaker)
     step.ledger.heals = (found, count + 1 if again else 1, step.turn.now)
     if again and count >= breaker:

@@ -299,7 +299,7 @@ def _windows(step: Step, policy: Policy, offer: Offer) -> Iterator[tuple[str, Wi
         if not applies(use.when, policy, step.before.life, offer) or step.skipped(offer.release, use.name):
             continue
         for window in use.calendar.open or ():
-            occurrence = covering(window, use.timezone, step.now)
+            occurrence = covering(window, use.timezone, step.wall)
             if occurrence:
                 if window.max:
                     yield f"budget:{use.subject}/{use.name}", window, occurrence[0]

@@ -41,6 +41,6 @@ def _pauses(step: Step, release: int) -> bool:
         use.calendar.in_flight == "pause"
         and not step.skipped(release, use.name)
         and applies(use.when, policy, step.before.life, offer)
-        and not opening(use.calendar, use.timezone, step.now).open
+        and not opening(use.calendar, use.timezone, step.wall).open
         for use in policy.calendars
     )

@@ -58,5 +58,5 @@ def _fresh(step: Step, use: CheckUse, run: Run) -> bool:
 
 
 def slack(step: Step, since: Instant | None = None) -> int:
-    """Milliseconds by which the engine may be mistaken: late deliveries, and a clock that was set since then."""
-    return (LATE if step.world.ever_late else 0) + (step.world.jumped(since) if since is not None else 0)
+    """Milliseconds by which the engine may be mistaken: late deliveries, and what waited since then until an engine ran again."""
+    return (LATE if step.world.ever_late else 0) + (step.world.rested(since) if since is not None else 0)

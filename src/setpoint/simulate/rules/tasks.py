@@ -180,7 +180,7 @@ def _all_else(step: Step, policy: Policy, offer: Offer, candidate: Attempt, *, c
             yield from passed(step, use, candidate, since)
     for calendar in policy.calendars:
         concerns = applies(calendar.when, policy, step.before.life, offer) and not step.skipped(offer.release, calendar.name)
-        if concerns and not committed and not opening(calendar.calendar, calendar.timezone, step.now).open:
+        if concerns and not committed and not opening(calendar.calendar, calendar.timezone, step.wall).open:
             yield f"a task starts although the calendar {calendar.name} is closed"
 
 

@@ -60,7 +60,7 @@ def explained(step: Step) -> Iterator[Complaint]:
     life, wake = step.after.life, step.turn.decision.wake_at
     if life.candidate and not life.rollout and not life.hold:
         times = [reason.until for reason in reasons if reason.until is not None and reason.phase == life.candidate.phase]
-        unseen = step.still and (step.world.jumps or _waited(step) or any(reason.until is None for reason in reasons))
+        unseen = step.still and (_waited(step) or any(reason.until is None for reason in reasons))
         due = max(times, default=0) if step.still else min(times, default=0)
         if times and not unseen and (wake is None or wake > max(due, step.now + 1)):
             yield f"looks again at {due}, but wakes at {wake}"
