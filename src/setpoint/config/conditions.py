@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from setpoint.model.selector import Selector, Term
 
-FACTS = frozenset({"urgent", "change", "step"})
+FACTS = frozenset({"urgent", "first", "change", "step", "by"})
 """What ``when`` sees of an attempt, besides ``release.<label>``."""
 NEVER = Selector("never", ((),))
 """Stands for a condition that cannot hold; compared by identity."""

@@ -18,7 +18,11 @@ from setpoint.config.yaml import Mapping, Scalar
 from setpoint.model.selector import Selector, Term, parse_selector
 from setpoint.model.similar import closest
 
-FACT_VALUES = {"change": ("version", "config"), "step": ("major", "minor", "patch", "prerelease", "none", "back", "unknown")}
+FACT_VALUES = {
+    "change": ("version", "config"),
+    "step": ("major", "minor", "patch", "prerelease", "none", "back", "unknown"),
+    "by": ("person", "source", "configuration"),
+}
 FIELDS = ("select", "when", "runtimes")
 """Keys whose values are selectors."""
 

@@ -87,25 +87,27 @@ def views(state: InstanceState, attempt: Attempt, offer: Offer, now: Instant) ->
 
 def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> Iterator[GateView]:
     limits = list(core.limits(policy, life, offer, attempt, now))
+    earlier = list(core.earlier(policy, life, offer, now, committed=attempt.committed, added=attempt.added))
+    went = core.member.went(policy, life, offer, attempt)
     times = list((core.pauses if attempt.committed else core.times)(policy, life, offer, now))
     kinds: tuple[tuple[str, Phase, list[str], list[Reason]], ...] = (
         (
             "ordering",
             Phase.PRE_APPROVAL,
             _names(policy.orderings, policy, life, offer),
-            list(core.orderings(policy, life, offer, now, committed=attempt.committed)),
+            [one for one in earlier if one.code == "ordering"],
         ),
         (
             "ordering",
             Phase.PRE_APPROVAL,
             _names(policy.services, policy, life, offer),
-            list(core.services(policy, life, offer, now)),
+            [one for one in earlier if one.code == "service"],
         ),
         (
             "approval",
             Phase.APPROVAL,
             _names(policy.approvals, policy, life, offer),
-            list(core.approvals(policy, life, offer, attempt.change, now)),
+            list(core.approvals(policy, life, offer, attempt.change, now, went=went)),
         ),
         (
             "calendar",

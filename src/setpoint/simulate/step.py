@@ -92,6 +92,8 @@ class Ledger:
     """The attempt that target moved for last, and when by the wall clock."""
     offset: Duration = 0
     """What the wall clock shows beyond the steady one, as far as this instance was told."""
+    committed: dict[int, frozenset[str]] = field(default_factory=dict)
+    """The attempt that is committed -> the orderings that there were when it became that."""
     set_at: Instant = 0
     """Stamp of the fact that told so."""
     entered: dict[tuple[int, Phase], Instant] = field(default_factory=dict)
@@ -297,6 +299,7 @@ class Step(Moment):
         if self.moved:
             ledger.observed, ledger.heals, ledger.moved = 0, ("", 0, 0), self.turn.now
         self._enter()
+        self._commit()
         for event in self.events("finalized"):
             self._finalized(event.release)
         for event in self.events("rolling-back", "failed"):
@@ -313,6 +316,13 @@ class Step(Moment):
         known = self.ledger.entered
         if keys != list(known):
             self.ledger.entered = {key: known.get(key, self.turn.now) for key in keys}
+
+    def _commit(self) -> None:
+        candidate, policy = self.after.life.candidate, self.after.policy
+        number = candidate.number if candidate and candidate.committed else 0
+        if number not in self.ledger.committed:
+            names = frozenset(one.name for one in policy.orderings) if policy else frozenset()
+            self.ledger.committed = {number: names} if number else {}
 
     def _finalized(self, release: int) -> None:
         old, offer = self.before.life.rollout, offer_of(self.after.life, release) or offer_of(self.before.life, release)

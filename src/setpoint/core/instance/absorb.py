@@ -82,6 +82,7 @@ def _configured(draft: Draft, fact: Configured) -> None:
     draft.policy = new
     if old is not None:
         _forget_changed_gates(draft, old, new)
+        _add_orderings(draft, old, new)
 
 
 def _newer(draft: Draft, number: int) -> bool:
@@ -107,6 +108,20 @@ def _forget_changed_gates(draft: Draft, old: Policy, new: Policy) -> None:
     draft.set(candidate=kept(draft.life.candidate))
     if rollout:
         draft.set_rollout(rollout, attempt=cast("Attempt", kept(rollout.attempt)))
+
+
+def _add_orderings(draft: Draft, old: Policy, new: Policy) -> None:
+    """What is committed is not held by an ordering, of whatever kind, that it did not have when it was (§10.14)."""
+    candidate = draft.life.candidate
+    if candidate is None or not candidate.committed:
+        return
+    known = _orderings_of(old)
+    if added := tuple(dict.fromkeys((*candidate.added, *(name for name in _orderings_of(new) if name not in known)))):
+        draft.set(candidate=replace(candidate, added=added))
+
+
+def _orderings_of(policy: Policy) -> list[str]:
+    return [*(one.name for one in policy.orderings), *(one.name for one in policy.services)]
 
 
 def _by_name(policy: Policy, attempt: Attempt) -> dict[str, CheckUse]:

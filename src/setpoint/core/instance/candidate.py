@@ -178,7 +178,7 @@ def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
         reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
         missing = _missing_phase(reasons, candidate)
         if missing:
-            candidate = replace(_enter(draft, candidate, missing), committed=False)
+            candidate = replace(_enter(draft, candidate, missing), committed=False, added=())
         elif reasons or _ends_after_its_task(draft.life, offer, candidate):
             break
         elif candidate.phase is Phase.PRE_APPROVAL and _changes_nothing(draft.life, offer):
@@ -263,9 +263,10 @@ def _missing_phase(reasons: list[Reason], candidate: Attempt) -> Phase | None:
 
 def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Instant) -> Iterator[Reason]:
     """Everything that holds the candidate in its phase, and standing conditions of phases left that hold no more."""
-    yield from gates.earlier(policy, life, offer, now, committed=candidate.committed)
+    yield from gates.earlier(policy, life, offer, now, committed=candidate.committed, added=candidate.added)
     if candidate.phase is not Phase.PRE_APPROVAL:
-        yield from gates.approvals(policy, life, offer, candidate.change, now)
+        went = gates.member.went(policy, life, offer, candidate)
+        yield from gates.approvals(policy, life, offer, candidate.change, now, went=went)
     if candidate.phase is Phase.PRE_DEPLOYMENT:
         yield from (gates.pauses if candidate.committed else gates.times)(policy, life, offer, now)
     yield from gates.checks(policy, life, offer, candidate, now)

@@ -16,6 +16,9 @@ from setpoint.model.release import Offer
 from setpoint.model.selector import Selector
 from setpoint.model.tasks import TaskDefinition
 
+SOURCE = "source "
+"""Before the name of a source, where it acts: it is the author of the releases that it makes."""
+
 
 def applies(when: Selector | None, policy: Policy, life: Life, offer: Offer) -> bool:
     """Whether a gate with this ``when`` concerns an attempt at this offer."""
@@ -23,14 +26,26 @@ def applies(when: Selector | None, policy: Policy, life: Life, offer: Offer) -> 
 
 
 def labels(life: Life, offer: Offer) -> dict[str, str]:
-    """The facts of the attempt as ``when`` sees them: ``urgent``, ``change``, ``step`` (against *good*), ``release.<label>``."""
+    """The facts of the attempt as ``when`` sees them (§10.15): ``urgent``, ``first`` (nothing is good here yet), ``change``,
+    ``step`` (both against *good*), ``by``, ``release.<label>``.
+    """
     good = offer_of(life, life.good)
     found = {f"release.{key}": value for key, value in offer.labels.items()}
     if offer.urgent:
         found["urgent"] = "true"
+    if good is None:
+        found["first"] = "true"
+    found["by"] = by(offer)
     found["change"] = "config" if good and good.version.name == offer.version.name else "version"
     found["step"] = versions.step(good.version.name, offer.version.name) if good else "unknown"
     return found
+
+
+def by(offer: Offer) -> str:
+    """Who brought a release about: ``person``, ``source`` or ``configuration``."""
+    if offer.automatic:
+        return "configuration"
+    return "source" if offer.author.startswith(SOURCE) else "person"
 
 
 def values(life: Life, offer: Offer, attempt: Attempt) -> dict[str, Any]:

@@ -116,6 +116,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     admission: Admission | None = None
     committed: bool = False
     """A task before deployment was started: the attempt counts as under way, and leases are not given back."""
+    added: tuple[str, ...] = ()
+    """Orderings that the configuration got since then: they do not hold what is committed (§10.14)."""
 
 
 class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -5,33 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.state import Attempt, Kind
 from setpoint.model.people import Person
 from setpoint.model.policy import ApprovalUse
 from setpoint.model.release import Offer
 from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.rules.sets import went_at
 from setpoint.simulate.step import Step
 
 
 @rule("approved")
 def approved(step: Step) -> Iterator[Complaint]:
-    """Approvals counted were given by distinct, allowed people for that very release, and had not expired; no rejection stood."""
+    """Approvals counted were given by distinct, allowed people for that very release; no rejection stood.
+
+    They had not expired when target moved, or when the set started that it moves with.
+    """
     if step.forward is None:
         return
     attempt, offer, policy = step.forward
     for use in policy.approvals:
         if applies(use.when, policy, step.before.life, offer) and not step.skipped(offer.release, use.name):
             step.saw("approved")
-            yield from _approved(step, use, offer, attempt.change)
+            yield from _approved(step, use, offer, attempt)
 
 
-def _approved(step: Step, use: ApprovalUse, offer: Offer, change: int) -> Iterator[Complaint]:
-    topic = f"topic:{use.subject}#{use.topic}#{offer.release}" + (f"~{change}" if change else "")
+def _approved(step: Step, use: ApprovalUse, offer: Offer, attempt: Attempt) -> Iterator[Complaint]:
+    topic = f"topic:{use.subject}#{use.topic}#{offer.release}" + (f"~{attempt.change}" if attempt.change else "")
     counted = step.ledger.votes.get(topic, ())[step.ledger.used.get(topic, 0) :]
     votes = {vote.person.name: vote for vote in counted if _may_vote(use, vote.person)}
+    went = went_at(step, offer) if attempt.kind is Kind.FORWARD else None
+    wall = step.wall if went is None else min(went, step.wall)
     people = {
         name
         for name, vote in votes.items()
-        if vote.yes and (use.allow_author or name != offer.author) and (not use.expires or step.wall < vote.at + use.expires)
+        if vote.yes and (use.allow_author or name != offer.author) and (not use.expires or wall < vote.at + use.expires)
     }
     if len(people) < use.min:
         yield f"{use.topic}: only {sorted(people)} of {use.min} approved release {offer.release}"

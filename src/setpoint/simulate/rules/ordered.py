@@ -24,9 +24,15 @@ def ordered(step: Step) -> Iterator[Complaint]:
     """
     for offer, policy, committed in _moments(step):
         for ordering in policy.orderings:
-            if applies(ordering.when, policy, step.before.life, offer) and not step.skipped(offer.release, ordering.name):
+            concerns = applies(ordering.when, policy, step.before.life, offer) and not step.skipped(offer.release, ordering.name)
+            if concerns and not (committed and _added(step, ordering)):
                 step.saw("ordered")
                 yield from _ordered(step, ordering, offer, committed=committed)
+
+
+def _added(step: Step, ordering: Ordering) -> bool:
+    """Whether the configuration got it when the attempt was committed already (§10.14)."""
+    return all(ordering.name not in names for names in step.ledger.committed.values())
 
 
 def _moments(step: Step) -> Iterator[tuple[Offer, Policy, bool]]:

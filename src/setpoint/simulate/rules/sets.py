@@ -10,6 +10,7 @@ from setpoint.core.instance.state import InstanceState, Kind, Rollout, offer_of
 from setpoint.core.instructions import Publish, Send
 from setpoint.core.sets import GONE, THERE, SetState
 from setpoint.model.release import Offer
+from setpoint.model.time import Instant
 from setpoint.simulate.rules.base import Complaint, actor_rule, rule
 from setpoint.simulate.step import NOTES, Moment, Notes, Step
 from setpoint.simulate.world import Turn
@@ -57,6 +58,8 @@ class Heard:
 
     votes: dict[str, dict[str, SetVote]] = field(default_factory=dict)
     """Set -> member -> its vote of the highest number that was delivered."""
+    locked: dict[str, dict[str, Instant]] = field(default_factory=dict)
+    """Set -> member -> when, by the wall clock, it said what the set went by last."""
     away: dict[str, set[str]] = field(default_factory=dict)
     """Set -> members that had left, or were there already, when it went last, or that said so since: it goes without them."""
 
@@ -66,6 +69,7 @@ class Heard:
             if isinstance(fact, SetVote):
                 self._take(entity, fact)
         if after.stage in GONE and before.stage not in GONE:
+            self.locked[entity] = {member: vote.wall for member, vote in self.votes.get(entity, {}).items()}
             self.away[entity] = self.elsewhere(entity)
         elif before.stage == "going":
             self.away[entity] |= self.elsewhere(entity)
@@ -78,6 +82,14 @@ class Heard:
     def elsewhere(self, entity: str) -> set[str]:
         """Members from which, as far as the set has heard, nothing is to be waited for."""
         return {member for member, vote in self.votes.get(entity, {}).items() if vote.state in THERE}
+
+
+def went_at(step: Step, offer: Offer) -> Instant | None:
+    """When the set of this offer started, as far as this member could judge: what expires later counts still (§10.14)."""
+    told = step.ledger.of(Votes).told.get(offer.set) if offer.set else None
+    if told is None or told.stage not in GONE or step.instance not in told.went:
+        return None
+    return step.net.shared(Heard).locked.get(offer.set, {}).get(step.instance)
 
 
 def _heard(moment: Moment) -> tuple[Heard, SetState, SetState]:

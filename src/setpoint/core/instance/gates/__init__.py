@@ -8,7 +8,8 @@ Everything here is a pure question about what is remembered; deciding and explai
 ``naming``     what all of them share
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from itertools import chain
 
 from setpoint.core.instance.gates import member, task
 from setpoint.core.instance.gates.approval import approvals, countable, expiry, topic
@@ -27,10 +28,12 @@ from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
 
-def earlier(policy: Policy, life: Life, offer: Offer, now: Instant, *, committed: bool = False) -> Iterator[Reason]:
-    """Everything that an offer is ordered after: earlier channels, and other services here."""
-    yield from orderings(policy, life, offer, now, committed=committed)
-    yield from services(policy, life, offer, now)
+def earlier(
+    policy: Policy, life: Life, offer: Offer, now: Instant, *, committed: bool = False, added: Container[str] = ()
+) -> Iterator[Reason]:
+    """Everything that an offer is ordered after: earlier channels, and other services here; not what was ``added`` since."""
+    found = chain(orderings(policy, life, offer, now, committed=committed), services(policy, life, offer, now))
+    yield from (reason for reason in found if reason.gate not in added)
 
 
 __all__ = [

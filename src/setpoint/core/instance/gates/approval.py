@@ -19,12 +19,12 @@ def topic(use: ApprovalUse, release: int, change: int) -> str:
     return f"topic:{use.subject}#{use.topic}#{release}" + (f"~{change}" if change else "")
 
 
-def approvals(policy: Policy, life: Life, offer: Offer, change: int, now: Instant) -> Iterator[Reason]:
-    """Topics that lack approvers, and rejections (``failed``)."""
+def approvals(policy: Policy, life: Life, offer: Offer, change: int, now: Instant, *, went: bool = False) -> Iterator[Reason]:
+    """Topics that lack approvers, and rejections (``failed``). What expires once the set ``went`` counts still (§10.14)."""
     for use in policy.approvals:
         if not applies(use.when, policy, life, offer) or skipped(life, offer.release, use.name):
             continue
-        reason = _approval(use, life, offer, topic(use, offer.release, change), now)
+        reason = _approval(use, life, offer, topic(use, offer.release, change), now, went=went)
         if reason:
             yield reason
 
@@ -45,7 +45,7 @@ def _expiry(use: ApprovalUse, policy: Policy, life: Life, offer: Offer, change: 
         yield life.wall.steady(ends[-use.min])
 
 
-def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Instant) -> Reason | None:
+def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Instant, *, went: bool) -> Reason | None:
     votes = countable(use, life, offer, entity)
     refused = next((vote for vote in votes.values() if not vote.yes), None)
     if refused:
@@ -61,7 +61,7 @@ def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Inst
             awaits="the end of its attempt",
             failed=True,
         )
-    standing = [vote for vote in votes.values() if not use.expires or life.wall.at(now) < vote.at + use.expires]
+    standing = [vote for vote in votes.values() if went or not use.expires or life.wall.at(now) < vote.at + use.expires]
     if len(standing) >= use.min:
         return None
     asked = ", ".join(use.approvers) if use.approvers is not None else "anyone who may approve"

@@ -23,6 +23,14 @@ def concerns(life: Life, offer: Offer, attempt: Attempt) -> bool:
     return status is None or status.stage != "ended"
 
 
+def went(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> bool:
+    """Whether the set of an attempt has started, and this member with it."""
+    if not concerns(life, offer, attempt):
+        return False
+    status = life.sets.get(offer.set)
+    return status is not None and status.stage in {"going", "finalizing"} and policy.instance in status.went
+
+
 def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
     """What keeps the set from preparing: members that are not ready, what admission has not granted."""
     if not concerns(life, offer, attempt):
