@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.core.dsl import NAME, Instance, after, approval, check
+from tests.core.dsl import NAME, Instance, after, approval, check, version
 from tests.core.test_scopes import ANN
 from tests.core.test_sets import B, Member
 from tests.core.test_tasks import WithTasks, a_task
@@ -115,7 +115,7 @@ def test_an_ordering_that_is_added_does_not_take_a_set_back_that_is_going(added:
 def test_an_ordering_that_was_there_holds_what_is_committed_once_it_is_revoked():
     prod = WithTasks(tasks=(a_task(),), orderings=(PLAIN,)).offer(1, "1.0").neighbour("qa", "1.0")
     assert prod.life.candidate.committed
-    prod.configure(tasks=(a_task(),), orderings=(PLAIN, GROUP)).neighbour("qa", rolled_back=(1,))
+    prod.configure(tasks=(a_task(),), orderings=(PLAIN, GROUP)).neighbour("qa", revoked=(version("1.0"),))
     assert (prod.succeeds().target, prod.waits_for("qa rolled 1.0 back")) == ("", True)  # type: ignore[attr-defined]
 
 

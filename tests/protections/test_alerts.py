@@ -149,6 +149,11 @@ async def test_a_prometheus_in_trouble_is_unavailable(site: WebServer, answer: s
     assert (await ask(url=site.url, kind="prometheus")).outcome is Outcome.UNAVAILABLE
 
 
+@pytest.mark.parametrize("kind", ["alertmanager", "prometheus"])
+async def test_monitoring_that_refuses_connections_is_unavailable(kind: str) -> None:
+    assert (await ask(url=f"http://127.0.0.1:{free_port()}", kind=kind)).outcome is Outcome.UNAVAILABLE
+
+
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [(404, "is url the address of an Alertmanager?"), (401, "credentials"), (302, "302"), (400, "cannot answer")],

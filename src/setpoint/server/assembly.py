@@ -58,13 +58,14 @@ async def running(
     home: Path,
     *,
     clock: Clock | None = None,
+    monotonic: Clock | None = None,
     clock_step: Duration = STEP,
     speed: float = 1,
     runtimes: Mapping[str, MakeRuntime] | None = None,
     protections: Mapping[str, Protection] | None = None,
     recovery: Recovery = Recovery.NONE,
 ) -> AsyncIterator[Control]:
-    """A serving engine with its control, until the block ends; ``clock``, ``clock_step`` and ``speed`` as in ``EmbeddedEngine``.
+    """A serving engine with its control, until the block ends; clocks and ``speed`` as in ``EmbeddedEngine``.
 
     Raises:
         AlreadyRunning, JournalDamaged, DatabaseLost: see ``EmbeddedEngine``.
@@ -77,6 +78,7 @@ async def running(
         performer=late,
         watch=watch,
         clock=clock,
+        monotonic=monotonic,
         clock_step=clock_step,
         speed=speed,
         recovery=recovery,

@@ -26,7 +26,7 @@ from setpoint.engine.embedded.clock import NOTED, STEP, Alarm, HostClock, Jump, 
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.health import Health
 from setpoint.engine.embedded.intake import Intake
-from setpoint.engine.embedded.journal import save
+from setpoint.engine.embedded.journal import keep_stamp, save
 from setpoint.engine.embedded.lock import HomeLock
 from setpoint.engine.embedded.mailbox import Mail, Mailbox
 from setpoint.engine.embedded.operations import Effect, Operations
@@ -167,6 +167,7 @@ class EmbeddedEngine:
             self._work.set()
             if self._loop is not None:
                 await self._loop
+            await self._keep_stamp()
             await self._raise_generation()
         finally:
             if self._guard is not None:
@@ -177,6 +178,15 @@ class EmbeddedEngine:
             self.history.close()
             await asyncio.to_thread(self.database.close)
             self._lock.release()
+
+    async def _keep_stamp(self) -> None:
+        """The last one, so that a wall clock that is set before the next start takes nothing of what has passed until now."""
+        stamp = self._clock.stamp()
+        try:
+            if self._status == "serving":
+                await self.database.write(lambda connection: keep_stamp(connection, stamp))
+        except (sqlite3.Error, OSError) as error:
+            log.warning("the clock goes on from an earlier stamp at the next start: %s", unwritable(self.database.path, error))
 
     async def serve(self) -> None:
         """Run until cancelled. Raises as ``async with`` does, and whatever ended the engine by itself."""

@@ -66,8 +66,7 @@ def save(connection: sqlite3.Connection, writes: Writes) -> None:
     _save_problems(connection, writes)
     connection.executemany("INSERT OR REPLACE INTO clock VALUES (?, ?)", writes.offsets)
     for stamp in writes.stamp:
-        rows = [("steady", stamp.at), ("wall", stamp.wall)]
-        connection.executemany("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", rows)
+        keep_stamp(connection, stamp)
 
 
 def _save_actors(connection: sqlite3.Connection, writes: Writes) -> None:
@@ -128,6 +127,12 @@ def load(connection: sqlite3.Connection, codec: Codec) -> World:
     for publisher, after in connection.execute("SELECT publisher, after FROM fanout"):
         world.start_fanout(publisher, after)
     return world
+
+
+def keep_stamp(connection: sqlite3.Connection, stamp: Stamp) -> None:
+    """Let the steady clock go on from here after a restart."""
+    rows = [("steady", stamp.at), ("wall", stamp.wall)]
+    connection.executemany("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", rows)
 
 
 def _last_stamp(connection: sqlite3.Connection) -> Stamp | None:
