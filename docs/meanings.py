@@ -42,7 +42,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "": "",
         "name": "for merging, skipping and explaining; unique in its list; default: what it uses, or its topic",
         "per": "the subject, if it is not the node this stands on",
-        "when": "applies only to attempts with these labels and facts: `urgent`, `first`, `change=version`, `step=major`, `by=person` …",
+        "when": "applies only to attempts with these labels and facts: "
+        "`urgent`, `first`, `change=version`, `step=major`, `by=person` …",
         "override": "who may skip it; default: whoever has the right to skip; `[]`: nobody",
     },
     "ProtectionEntry": {
