@@ -82,10 +82,11 @@ def is_supervisor(process: psutil.Process, home: Path) -> bool:
 
 
 def supervision_of(home: Path) -> tuple[psutil.Process, psutil.Process]:
-    """The guardian and the supervisor, its child."""
+    """The guardian and the supervisor that serves."""
     found = {process.pid: process for process in processes_of(home) if is_supervisor(process, home)}
-    [supervisor] = [process for process in found.values() if process.ppid() in found]
-    return found[supervisor.ppid()], supervisor
+    serving = int((home / "runtimes" / "local" / "serving.lock").read_text())
+    [guardian] = [process for pid, process in found.items() if pid != serving]
+    return guardian, found[serving]
 
 
 def run_processes_of(home: Path) -> list[psutil.Process]:

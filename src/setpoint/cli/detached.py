@@ -23,6 +23,8 @@ _TAIL = 15
 
 def start(home: Path, port: int | None, recovery: str = "") -> None:
     """Start it and wait until it answers. Raises Ended."""
+    from setpoint.runtimes.process.keeping import AGAIN  # noqa: PLC0415 - only here
+
     if (found := location.find(home)) is not None and _answers(found.url):
         typer.echo(f"The engine runs already (process {found.pid}).")
         greet(home, found.url)
@@ -34,7 +36,13 @@ def start(home: Path, port: int | None, recovery: str = "") -> None:
     try:
         began = os.fstat(descriptor).st_size
         process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True, cwd="/"
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, AGAIN: "new"},
         )
     finally:
         os.close(descriptor)
@@ -67,6 +75,8 @@ def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path, began:
         if found is not None and found.pid == process.pid:
             return found
         if process.poll() is not None:
+            if found is not None:
+                return found  # it was killed, and started again meanwhile
             raise Ended(Code.ERROR, "The engine ended before it was ready.", f"Its log is {log}.", _tail(log, began))
         time.sleep(_TICK)
     raise Ended(Code.TIMED_OUT, f"The engine was not ready within {_STARTS:.0f} s.", f"Its log is {log}.", _tail(log, began))
@@ -90,6 +100,9 @@ def greet(home: Path, url: str) -> None:
 
 def stop(home: Path) -> None:
     """Ask the engine to stop, and wait until it has. Raises Ended."""
+    from setpoint.runtimes.process.keeping import Mark  # noqa: PLC0415 - only here
+
+    Mark(home).remove()  # one that was killed and is just being started again ends, too
     pid = location.holder(home)
     if pid is None:
         typer.echo(f"No engine runs in {home}.")

@@ -17,7 +17,8 @@ from fastapi import FastAPI
 
 import setpoint
 from setpoint.control.control import Control
-from setpoint.engine.errors import EngineStopped
+from setpoint.engine.errors import AlreadyRunning, EngineStopped
+from setpoint.runtimes.process.keeping import AGAIN, Mark
 from setpoint.server import location
 from setpoint.server.app import create_app
 from setpoint.server.assembly import running
@@ -54,10 +55,29 @@ async def serve(home: Path, port: int | None, ready: Ready, recovery: Recovery =
         EngineStopped: the engine broke.
     """
     stopping = asyncio.Event()
-    listener = listen(port)
-    with _signals(stopping), listener:
-        async with running(home, recovery=recovery) as control:
-            await _answer(control, listener, stopping, ready)
+    mark, start = Mark(home), os.environ.get(AGAIN, "")
+    listener = listen(port, mark.port if start == "again" else 0)
+    try:
+        with _signals(stopping, mark), listener:
+            async with running(home, recovery=recovery) as control:
+                if start == "again" and not mark.set:
+                    return  # it was stopped while it was being started again
+                _mark(mark, listener.getsockname()[1] if start else 0)
+                await _answer(control, listener, stopping, ready)
+    except AlreadyRunning:
+        raise  # the mark is that of the other one
+    except BaseException:
+        mark.remove()
+        raise
+    mark.remove()
+
+
+def _mark(mark: Mark, port: int) -> None:
+    """An engine in the background (``port``: of its API) is started again when it is killed, one in the foreground (0) is not."""
+    if port:
+        mark.leave(port)
+    else:
+        mark.remove()
 
 
 async def _answer(control: Control, listener: socket.socket, stopping: asyncio.Event, ready: Ready) -> None:
@@ -84,13 +104,13 @@ def _settings(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE)
 
 
-def listen(port: int | None) -> socket.socket:
-    """A listening socket on loopback: the port asked for, else the usual one, else any.
+def listen(port: int | None, former: int = 0) -> socket.socket:
+    """A listening socket on loopback: the port asked for, else that of the ``former`` engine, else the usual one, else any.
 
     Raises:
         PortTakenError: the port asked for is taken.
     """
-    for candidate in (port,) if port is not None else (location.DEFAULT_PORT, 0):
+    for candidate in (port,) if port is not None else (*([former] if former else []), location.DEFAULT_PORT, 0):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -106,10 +126,15 @@ def listen(port: int | None) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _signals(stopping: asyncio.Event) -> Iterator[None]:
+def _signals(stopping: asyncio.Event, mark: Mark) -> Iterator[None]:
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        mark.remove()  # from here on a kill is part of being stopped
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop)
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ import pytest
 from tests.runtimes.helpers import APP, eventually, settled, spec
 
 from setpoint.runtimes.process import ProcessRuntime
+from setpoint.runtimes.process.ports import listen
 from setpoint.runtimes.process.proxy import balancer as balancing
 from setpoint.runtimes.process.proxy import conversation
 from setpoint.runtimes.process.proxy.address import Address
@@ -29,7 +30,7 @@ class World:
 
     def __init__(self) -> None:
         self.balancer = Balancer()
-        self.address = Address(0, self.balancer, set())
+        self.address = Address(listen(0, set()), self.balancer)
         self.address.http_only = True
         self.servers: list[asyncio.Server] = []
         self.targets: list[Target] = []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
@@ -147,19 +145,35 @@ async def test_a_supervisor_that_is_killed_is_followed_by_the_next(processes: Pr
     await ear.next(within=SOON)
 
 
-async def test_when_no_supervisor_follows_what_it_kept_is_told_and_none_is_started(
+async def test_when_guardian_and_supervisor_are_killed_both_are_started_again(
     processes: ProcessRuntime, ear: Ear, home: Path
 ) -> None:
     await processes.apply("op/1", spec())
     await settled(processes, spec())
     await ear.quiet()
-    for process in supervision_of(home):
-        os.kill(process.pid, signal.SIGKILL)
+    former = supervision_of(home)
+    for process in former:
+        process.suspend()
+    for process in former:
+        process.kill()
     await ear.next()
-    assert (await processes.observe(INSTANCE, spec())).difference
+    await settled(processes, spec())
+    assert set(supervision_of(home)).isdisjoint(former)
+    [leader] = leaders_of(home)
+    await ear.quiet()
+    leader.kill()
+    await ear.next(within=SOON)
+
+
+async def test_after_a_shutdown_none_is_started(processes: ProcessRuntime, ear: Ear, home: Path) -> None:
+    await processes.apply("op/1", spec())
+    await settled(processes, spec())
+    await ear.quiet()
+    await shutdown(home)
+    await ear.next()
     ear.heard.clear()
     await asyncio.sleep(SOON)
-    assert (ear.heard, len(processes_of(home))) == ([], len(leaders_of(home)))
+    assert (ear.heard, processes_of(home)) == ([], [])
     await processes.apply("op/2", spec())
     await ear.next()
 

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,11 +38,16 @@ def kill(process: psutil.Process) -> None:
 
 
 async def kill_supervision(home: Path) -> None:
-    """Both at once: nobody is left to start the next supervisor."""
-    supervision = supervision_of(home)
-    for process in supervision:
+    """Both together: neither is left to start the other again."""
+    await kill_together(*supervision_of(home))
+
+
+async def kill_together(*victims: psutil.Process) -> None:
+    for process in victims:
+        process.suspend()
+    for process in victims:
         kill(process)
-    await gone(*supervision)
+    await gone(*victims)
 
 
 async def gone(*processes: psutil.Process) -> None:
@@ -168,10 +174,7 @@ async def test_replicas_that_died_with_their_supervisor_are_started_anew(home: P
     wanted = spec(replicas=2)
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
-    everything = processes_of(home)
-    for process in [*supervision_of(home), *leaders_of(home)]:
-        kill(process)
-    await gone(*everything)
+    await kill_together(*supervision_of(home), *leaders_of(home))
     seen = await processes.observe(INSTANCE, wanted)
     assert seen.objects == ()
     assert not seen.complete
@@ -205,10 +208,7 @@ async def test_a_number_that_another_process_got_is_not_taken_for_a_replica(home
     wanted = spec()
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
-    everything = processes_of(home)
-    for process in [*supervision_of(home), *leaders_of(home)]:
-        kill(process)
-    await gone(*everything)
+    await kill_together(*supervision_of(home), *leaders_of(home))
     place = Home(home)
     record = place.read(INSTANCE)
     assert record is not None
@@ -334,17 +334,141 @@ async def test_a_shutdown_is_carried_through_by_whoever_is_there(home: Path, pro
     assert processes_of(home) == []
 
 
-async def test_ended_by_hand_the_supervisor_hands_over(home: Path, processes: ProcessRuntime) -> None:
+async def followed(home: Path, former: psutil.Process) -> tuple[psutil.Process, psutil.Process]:
+    """Guardian and supervisor once another one serves."""
+
+    async def another() -> tuple[psutil.Process, psutil.Process] | None:
+        try:
+            guardian, supervisor = supervision_of(home)
+        except (KeyError, ValueError):  # one of them is just being started
+            return None
+        return (guardian, supervisor) if supervisor != former else None
+
+    found: tuple[psutil.Process, psutil.Process] = await eventually("another supervisor serves", another)
+    return found
+
+
+class Callers:
+    """Clients at the stable address, some that stay connected and some that connect for each request."""
+
+    def __init__(self, address: str, count: int = 4) -> None:
+        self.address = address
+        self.served = 0
+        self.failed: list[str] = []
+        self._tasks = [asyncio.create_task(self._call(keep=number % 2 == 0)) for number in range(count)]
+
+    async def _call(self, *, keep: bool) -> None:
+        async with httpx.AsyncClient(timeout=20, limits=httpx.Limits(max_keepalive_connections=1 if keep else 0)) as client:
+            while True:
+                try:
+                    assert (await client.get(f"{self.address}/slow?0.02")).status_code == 200
+                    self.served += 1
+                except httpx.HTTPError as error:
+                    self.failed.append(repr(error))
+
+    async def more(self, count: int = 20) -> None:
+        """Wait until so many more requests were served."""
+        wanted = self.served + count
+
+        async def served() -> bool:
+            return self.served >= wanted
+
+        await eventually("requests are served", served)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def callers(home: Path, processes: ProcessRuntime) -> AsyncIterator[Callers]:
+    wanted = spec(replicas=2)
+    await processes.apply("op/1", wanted)
+    made = Callers((await settled(processes, wanted)).links["address"])
+    await made.more()
+    yield made
+    await made.stop()
+
+
+async def test_ended_by_hand_the_supervisor_hands_over_and_no_request_fails(home: Path, callers: Callers) -> None:
+    pids = {process.pid for process in leaders_of(home)}
+    for _ in range(3):
+        guardian, supervisor = supervision_of(home)
+        supervisor.send_signal(signal.SIGTERM)
+        assert (await followed(home, supervisor))[0] == guardian
+        await callers.more()
+        await gone(supervisor)
+    assert callers.failed == []
+    assert {process.pid for process in leaders_of(home)} == pids
+
+
+async def test_the_port_stays_open_while_a_killed_supervisor_is_followed_by_the_next(home: Path, callers: Callers) -> None:
+    """Only the requests under way are lost: no connection is refused."""
+    for _ in range(3):
+        _, supervisor = supervision_of(home)
+        kill(supervisor)
+        await followed(home, supervisor)
+        await callers.more()
+    assert not [error for error in callers.failed if "ConnectError" in error]
+
+
+async def test_a_killed_guardian_is_started_again_by_its_supervisor(home: Path, callers: Callers) -> None:
+    for _ in range(2):
+        guardian, supervisor = supervision_of(home)
+        kill(guardian)
+
+        async def again(former: psutil.Process = guardian) -> bool:
+            try:
+                return supervision_of(home)[0] != former
+            except ValueError:
+                return False
+
+        await eventually("a guardian runs", again)
+        assert supervision_of(home)[1] == supervisor
+        kill(supervisor)  # what the new guardian was given lasts
+        await followed(home, supervisor)
+        await callers.more()
+    assert not [error for error in callers.failed if "ConnectError" in error]
+
+
+async def test_a_guardian_killed_in_the_middle_of_a_handover_leaves_one_supervisor(home: Path, callers: Callers) -> None:
+    chance = random.Random(11)
+    for _ in range(5):
+        guardian, supervisor = supervision_of(home)
+        supervisor.send_signal(signal.SIGTERM)
+        await asyncio.sleep(chance.uniform(0, 0.06))
+        kill(guardian)
+        await followed(home, supervisor)
+        await callers.more()
+        await gone(guardian, supervisor)
+    await followed(home, supervisor)
+    assert not [error for error in callers.failed if "ConnectError" in error]
+
+
+async def test_a_guardian_ended_by_hand_ends_both_and_what_runs_goes_on(home: Path, processes: ProcessRuntime) -> None:
     wanted = spec(replicas=2)
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
     pids = {process.pid for process in leaders_of(home)}
     guardian, supervisor = supervision_of(home)
-    supervisor.send_signal(signal.SIGTERM)
+    guardian.send_signal(signal.SIGTERM)
     await gone(guardian, supervisor)
     await processes.apply("op/2", wanted)
     await settled(processes, wanted)
     assert {process.pid for process in leaders_of(home)} == pids
+
+
+async def test_an_engine_that_listens_starts_both_again(home: Path, processes: ProcessRuntime, callers: Callers) -> None:
+    changes = processes.changes()
+    await anext(changes)
+    _, supervisor = supervision_of(home)
+    reading = asyncio.create_task(anext(changes))
+    await kill_supervision(home)
+    await followed(home, supervisor)
+    await callers.more()
+    assert await reading == INSTANCE
+    await changes.aclose()
 
 
 async def test_the_address_is_kept_over_versions_removals_aside(home: Path, processes: ProcessRuntime) -> None:

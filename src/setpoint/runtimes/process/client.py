@@ -9,7 +9,8 @@ import sys
 import msgspec
 
 from setpoint.plugins.errors import TransientError, Unreachable
-from setpoint.runtimes.process.daemon import HELD, is_locked
+from setpoint.runtimes.process.daemon import is_locked
+from setpoint.runtimes.process.guardian import HELD
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.records import PROTOCOL, Reply, Request
 

@@ -1,20 +1,29 @@
-"""Hearing from the supervisor of a home what changes, whichever supervisor that is; none is started for it."""
+"""Hearing from the supervisor of a home what changes, whichever supervisor that is.
+
+Guardian and supervisor start each other again; when both were killed, this end of the connection notices, and starts them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import msgspec
 
+from setpoint.durable.records import OtherFormat
+from setpoint.plugins.errors import TransientError
 from setpoint.runtimes.process import client
 from setpoint.runtimes.process.daemon import is_locked
 from setpoint.runtimes.process.home import Home
+from setpoint.runtimes.process.keeping import start_of_this_engine
 from setpoint.runtimes.process.records import Request
 
 _GRACE = 2.0
 """Seconds that one supervisor may take to make way for the next before what it kept counts as changed."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+
+_log = logging.getLogger(__name__)
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -22,7 +31,8 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def changes(home: Home, runs: asyncio.Event) -> AsyncIterator[str]:
     """Names of instances of which something may have changed, without end; ``runs`` is set by whoever got an answer.
 
-    While no supervisor runs this waits for ``runs``. When one is lost and none follows, all that it told of is told once more.
+    While no supervisor runs, and none is needed, this waits for ``runs``. When one is lost and none follows, all that it reported
+    is reported once more.
     """
     known: set[str] = set()
     while True:
@@ -44,7 +54,10 @@ async def changes(home: Home, runs: asyncio.Event) -> AsyncIterator[str]:
 
 
 async def _listen(home: Home, grace: float) -> Connection | None:
-    """A connection on which names come; None when for ``grace`` seconds nobody held the lock, or one is too old to tell."""
+    """A connection on which names come; None when there is no supervisor and none is needed, or one is too old to report.
+
+    One that is needed and cannot be started is reported as missing after ``grace`` seconds, and tried again by the next apply.
+    """
     loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE
     deadline = loop.time() + grace
     while True:
@@ -53,16 +66,30 @@ async def _listen(home: Home, grace: float) -> Connection | None:
         except (ConnectionError, FileNotFoundError):
             if is_locked(home.lock):
                 deadline = loop.time() + grace  # it is about to listen, or to end
+            elif await _started(home):
+                continue
             elif loop.time() >= deadline:
                 return None
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
+async def _started(home: Home) -> bool:
+    """Start a supervisor if one is needed; whether one serves now."""
+    try:
+        if not await asyncio.to_thread(home.wants_supervision):
+            return False
+        await client.start(home)
+    except (TransientError, OtherFormat) as error:
+        _log.warning("%s", error)
+        return False
+    return True
+
+
 async def _greet(home: Home) -> Connection | None:
     reader, writer = await client.connect(home)
     try:
-        writer.write(msgspec.json.encode(Request("changes")) + b"\n")
+        writer.write(msgspec.json.encode(Request("changes", engine=start_of_this_engine(home.base))) + b"\n")
         if not (await client.answer(reader)).error:
             return reader, writer
     except BaseException:

@@ -27,6 +27,7 @@ class Home:
         self.root = self.base / "runtimes" / "local"
         self.files = self.base / "files"
         self.lock = self.root / "supervisor.lock"
+        self.serving = self.root / "serving.lock"
         self.socket_name = "supervisor.sock"
         self.journal = self.root / "supervisor.log"
         self.instances = self.root / "instances"
@@ -84,6 +85,10 @@ class Home:
     def set_aside(self, path: Path) -> None:
         """A damaged record is kept for whoever looks into it, and is in nobody's way."""
         files.rename(path, path.with_suffix(".damaged"))
+
+    def wants_supervision(self) -> bool:
+        """Whether something is remembered that runs, shall run or is being taken down."""
+        return any(record is not None and not record.halted for record, _ in self.read_all())
 
     def forget(self, instance: str) -> None:
         """Remember nothing of an instance, its logs included; its directories go later, as one may just have been made."""

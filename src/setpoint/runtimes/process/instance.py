@@ -89,7 +89,7 @@ class Instance:
             )
         except OSError:
             if address is not self._address:
-                address.stop_listening()
+                self._close_at(address)
             raise
         self._use(address, desired)
         self._awake.set()
@@ -105,13 +105,18 @@ class Instance:
         self._awake.set()
 
     async def detach(self) -> None:
-        """Look after it no longer; what runs goes on."""
+        """Look after it no longer; what runs goes on, and no client is taken any more."""
+        for address in self._addresses():
+            address.stop_accepting()
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
         for replica in self._replicas.values():
             await replica.detach()
-        await self._close_addresses()
+
+    async def let_go(self, *, finish: bool) -> None:
+        """Close its addresses; ``finish``: after the requests that are under way."""
+        await asyncio.gather(*(address.finish() if finish else address.close() for address in self._addresses()))
 
     def directories(self) -> set[str]:
         """Working directories that may still be needed."""
@@ -155,12 +160,16 @@ class Instance:
         wanted = desired.port or self.record.port
         if self._address is not None and (not wanted or self._address.port == wanted):
             return self._address
-        return Address(wanted, self._balancer, self._host.ports)
+        return Address(self._host.listeners.open(wanted, self._host.ports), self._balancer)
+
+    def _close_at(self, address: Address) -> None:
+        self._host.listeners.close(address.port)
+        address.stop_listening()
 
     def _use(self, address: Address, desired: Desired) -> None:
         if address is not self._address:
             if self._address is not None:
-                self._address.stop_listening()
+                self._close_at(self._address)
                 self._former_addresses.append(self._address)
             self._address = address
             self._host.ports.add(address.port)
@@ -190,14 +199,14 @@ class Instance:
             _log.warning("%s: %s", self.record.instance, message)
         self.message = message
 
-    async def _close_addresses(self) -> None:
-        for address in (*self._former_addresses, self._address):
-            if address is not None:
-                await address.close()
+    def _addresses(self) -> list[Address]:
+        return [*self._former_addresses, *([self._address] if self._address is not None else [])]
 
     async def _close(self) -> None:
         self.closing = True
-        await self._close_addresses()
+        if self._address is not None:
+            self._close_at(self._address)
+        await self.let_go(finish=False)
         self.ended.set()
         self._touched(self.record.instance)
 

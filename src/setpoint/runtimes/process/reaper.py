@@ -22,15 +22,17 @@ class Reaper:
     """One for each supervisor; made inside its running loop."""
 
     def __init__(self) -> None:
-        self._files = _more_files()
+        self._files = more_files()
         self._waiting: dict[int, asyncio.Future[int | None]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
     def spawn(
-        self, command: list[str], directory: str | None, env: dict[str, str], output: int
+        self, command: list[str], directory: str | None, env: dict[str, str], output: int, passed: tuple[int, ...] = ()
     ) -> tuple[int, asyncio.Future[int | None]]:
         """Start a program in a session of its own; its number and its exit code to come (negative: a signal).
+
+        ``passed``: descriptors that it gets beside its output.
 
         Raises:
             OSError: it cannot be started (not found, not executable, no such directory).
@@ -43,6 +45,7 @@ class Reaper:
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=passed,
         )
         # The number cannot be reaped before the next turn of the loop, which is also where the future is set.
         process.returncode = 0
@@ -84,7 +87,7 @@ class Reaper:
                 ended.set_result(os.waitstatus_to_exitcode(status))
 
 
-def _more_files() -> tuple[int, int]:
+def more_files() -> tuple[int, int]:
     """Let the addresses of this process have many clients; returns the limits as they were, which replicas get."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised with every change of what is said over the socket; an older supervisor is then asked to hand over."""
 
 
@@ -55,6 +55,8 @@ class ReplicaRecord(msgspec.Struct, omit_defaults=True):
     port: int = 0
     restarts: int = 0
     stopping: bool = False
+    healthy: bool = False
+    """When it was last known: a supervisor that takes it over hands it requests until a check of its own fails."""
 
 
 class InstanceRecord(msgspec.Struct, omit_defaults=True):
@@ -102,6 +104,17 @@ class InstanceView(msgspec.Struct, frozen=True, omit_defaults=True):
     replicas: tuple[ReplicaView, ...] = ()
 
 
+class EngineStart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An engine in the background and how it was started; kept in memory only, as environments hold secrets."""
+
+    pid: int
+    start: int
+    """Together with ``pid`` an ``Identity``."""
+    command: tuple[str, ...]
+    env: dict[str, str]
+    directory: str
+
+
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line to the supervisor."""
 
@@ -109,6 +122,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     operation: str = ""
     instance: str = ""
     desired: Desired | None = None
+    engine: EngineStart | None = None
+    """With ``changes``: the engine that listens, if it is to be started again when it is killed."""
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from setpoint.durable import files
 from setpoint.runtimes.process.home import Home
+from setpoint.runtimes.process.listeners import Listeners
 from setpoint.runtimes.process.logs import last_lines, log_file
 from setpoint.runtimes.process.ports import LOOPBACK, free_port
 from setpoint.runtimes.process.probes import ask
@@ -44,6 +45,7 @@ class Host(NamedTuple):
     reaper: Reaper
     base_env: dict[str, str]
     ports: set[int]
+    listeners: Listeners
 
 
 class Hooks(NamedTuple):
@@ -157,6 +159,7 @@ class Replica:
         ended = self._host.reaper.adopt(survivor)
         if ended is not None:
             self._began(survivor)
+            self.healthy = self.record.healthy or None
         return ended
 
     def _spawn(self) -> asyncio.Future[int | None] | None:
@@ -188,6 +191,7 @@ class Replica:
         self._host.ports.add(port)
         self.record.run, self.record.port = run, port
         self.record.pid = self.record.start = 0
+        self.record.healthy = False
 
     def _env(self) -> dict[str, str]:
         return {
@@ -225,7 +229,7 @@ class Replica:
         """Keeps ``healthy`` true to what the health check says."""
         if self.launch.health.kind == "none":
             # In a crash loop it takes longer each time, so that the loop does not look like health between two ends.
-            await asyncio.sleep(max(SETTLED, self._delay()))
+            await asyncio.sleep(0.0 if self.healthy else max(SETTLED, self._delay()))
             self._set_health(healthy=True, message="")
             return
         failures, pause = 0, _POLL
@@ -252,6 +256,7 @@ class Replica:
     def _set_health(self, *, healthy: bool | None, message: str) -> None:
         if (healthy, message) != (self.healthy, self.message):
             self.healthy, self.message = healthy, message
+            self.record.healthy = healthy is True
             self._changed()
 
     def _note_exit(self, code: int | None) -> None:

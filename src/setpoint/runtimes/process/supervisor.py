@@ -1,8 +1,9 @@
 """The supervisor: a small process that outlives the engine, is the parent of all replicas of one home, and owns their addresses.
 
-``python -m setpoint.runtimes.process.supervisor HOME`` starts one in the background and returns when it answers, or when another
-one already holds the home. SIGTERM hands over: it ends, what runs goes on, and the next supervisor takes it over. When it is
-killed, its guardian (``daemon``) starts the next one at once.
+``python -m setpoint.runtimes.process.supervisor HOME`` starts one in the background and returns when it serves, or when another
+one already holds the home. When it is killed, its guardian starts the next one immediately, which takes over what runs; the
+addresses stay open meanwhile. SIGTERM hands over to the next one, without a request lost; SIGTERM to the guardian ends both, and
+what runs goes on. A guardian that is killed is started again from here, and so is an engine in the background (``keeping``).
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,9 +22,13 @@ import msgspec
 from setpoint.durable import files
 from setpoint.durable.records import Damaged, OtherFormat
 from setpoint.runtimes.environment import base_env
-from setpoint.runtimes.process.daemon import FAILED, detach
+from setpoint.runtimes.process.daemon import detach, hold_lock, in_background
+from setpoint.runtimes.process.guarded import GUARD, Guarded
+from setpoint.runtimes.process.guardian import FAILED, HELD, Guardian, Inheritance
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.instance import Instance
+from setpoint.runtimes.process.keeping import EngineKeeper
+from setpoint.runtimes.process.listeners import Listeners
 from setpoint.runtimes.process.logs import rotate
 from setpoint.runtimes.process.procfs import become_subreaper, boot_id, children_of, read_stat, runs_with, send, send_all
 from setpoint.runtimes.process.reaper import Reaper
@@ -35,7 +40,10 @@ from setpoint.runtimes.process.telling import Telling
 IDLE = 5.0
 """Seconds without an instance and without a request after which a supervisor ends by itself."""
 _TICK = 1.0
-_LAST_WORDS = 0.5
+_LAST_WORDS, _LAST_WORDS_OF_A_HANDOVER = 0.5, 0.05
+_LOCK = 2.0
+"""Seconds within which a predecessor that hands over lets go of the lock."""
+_HALTED = "--halted"
 _TREE_AGE = 60.0
 """Seconds for which a directory of a version that nothing uses is kept: an apply may just have made it."""
 _LINE = 16 * 1024 * 1024
@@ -45,41 +53,80 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """Everything one home runs; made inside a running loop, holding the lock of the home."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, inheritance: Inheritance) -> None:
         self._home = home
-        self._host = Host(home, home.identity(), boot_id(), Reaper(), base_env(os.environ), set())
+        reaper = Reaper()
+        self._guarded = Guarded(home, inheritance, reaper, self._end)
+        self._listeners = Listeners(inheritance.kept, self._guarded.keep, self._guarded.drop)
+        self._host = Host(home, home.identity(), boot_id(), reaper, base_env(os.environ), set(), self._listeners)
+        self._engine = EngineKeeper(home.base, reaper, self._guarded.keep)
+        self._inherited = inheritance.kept
         self._instances: dict[str, Instance] = {}
         self._telling = Telling(lambda: self._instances, self._view)
         self._done = asyncio.Event()
         self._asked = time.monotonic()
         self._ending = False
+        self._handing_over = False
         self._guardian = os.getppid()
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def serve(self, ready: Callable[[], None], *, halted: bool) -> None:
-        """Take over what runs and answer requests until it shall end; ``ready`` is called once it answers."""
+    async def serve(self, *, halted: bool) -> None:
+        """Take over what runs and answer requests until it shall end, or hand over."""
+        serving = await self._lock_serving()
+        if serving is None:
+            await self._guarded.end(HELD)
+            return
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._done.set)
+        loop.add_signal_handler(signal.SIGTERM, self._hand_over)
         for number in (signal.SIGINT, signal.SIGHUP):  # handled, not ignored: what is ignored stays so in replicas
             loop.add_signal_handler(number, _log.warning, "%s means nothing here; SIGTERM hands over", number.name)
         self._take_over(halted=halted)
         self._home.clear_socket()
         with self._home.socket_path() as path:
             server = await asyncio.start_unix_server(self._connected, path, limit=_LINE)
-        ready()
+        self._guarded.ready()
+        self._engine.inherit(self._inherited)
         ticking = asyncio.create_task(self._tick())
         await self._done.wait()
         ticking.cancel()
         server.close()
         self._telling.close()
+        await self._leave(serving)
+
+    async def _lock_serving(self) -> int | None:
+        """Of two supervisors one serves, whatever was killed while one handed over to the other."""
+        deadline = time.monotonic() + _LOCK
+        while (held := hold_lock(self._home.serving)) is None and time.monotonic() < deadline:  # noqa: ASYNC110 - a lock of processes sets no event
+            await asyncio.sleep(0.02)
+        return held
+
+    async def _leave(self, serving: int) -> None:
+        """Look after nothing any more, then have the next one started or the guardian end; clients are served to their end."""
+        self._engine.close()
         for instance in self._instances.values():
             await instance.detach()
         await self._hang_up()
+        os.close(serving)
+        if self._handing_over:
+            await self._guarded.hand_over()
+        else:
+            await self._guarded.end()
+        await asyncio.gather(*(instance.let_go(finish=self._handing_over) for instance in self._instances.values()))
+
+    def _hand_over(self) -> None:
+        if not self._done.is_set():
+            self._handing_over = True
+            self._done.set()
+
+    def _end(self) -> None:
+        self._handing_over = False
+        self._done.set()
 
     async def _hang_up(self) -> None:
         """Finish the answers under way; whoever waits for something that will not happen here any more asks the next one."""
         if self._connections:
-            _, waiting = await asyncio.wait(self._connections, timeout=_LAST_WORDS)
+            patience = _LAST_WORDS_OF_A_HANDOVER if self._handing_over else _LAST_WORDS
+            _, waiting = await asyncio.wait(self._connections, timeout=patience)
             for connection in waiting:
                 connection.cancel()
             await asyncio.gather(*self._connections, return_exceptions=True)
@@ -131,6 +178,8 @@ class Supervisor:
         reply = request if isinstance(request, Reply) else await self._answer(request)
         reply = msgspec.structs.replace(reply, pid=os.getpid())
         if isinstance(request, Request) and request.do == "changes":
+            if request.engine is not None:
+                self._engine.reported(request.engine)
             await self._telling.tell(reader, writer, reply)
         else:
             writer.write(msgspec.json.encode(reply) + b"\n")
@@ -153,7 +202,7 @@ class Supervisor:
             case "observe" | "usage":
                 return Reply(view=self._view(request.instance, with_usage=request.do == "usage"))
             case "handover":
-                self._done.set()
+                self._end()
             case "shutdown":
                 await self._shutdown()
             case "ping" | "changes":
@@ -217,19 +266,19 @@ class Supervisor:
             for identity in left:
                 send(identity, signal.SIGKILL)
             await asyncio.sleep(0.02)
-        self._done.set()
+        self._end()
 
     def _orphans(self) -> list[int]:
-        """Our children, and those of the guardian, which gets the orphans when a supervisor dies."""
+        """Our children, and those of the guardian, which gets the orphans of a supervisor; not the engine, nor a guardian."""
         guarded = os.getppid() == self._guardian
-        return [
-            pid for pid in (*children_of(os.getpid()), *(children_of(self._guardian) if guarded else ())) if pid != os.getpid()
-        ]
+        ours = (*children_of(os.getpid()), *(children_of(self._guardian) if guarded else ()))
+        return [pid for pid in ours if pid not in {os.getpid(), self._guarded.pid, self._engine.pid}]
 
     async def _tick(self) -> None:
         """Housekeeping, once a second."""
         while True:
             await asyncio.sleep(_TICK)
+            self._listeners.close_unclaimed()
             for name, instance in list(self._instances.items()):
                 if instance.ended.is_set():
                     del self._instances[name]
@@ -239,7 +288,7 @@ class Supervisor:
                 _log.warning("logs and old versions could not be tidied: %s", error)
             if not self._instances and time.monotonic() - self._asked > IDLE:
                 self._tidy(IDLE)
-                self._done.set()
+                self._end()
 
     def _tidy(self, age: float) -> None:
         for name in self._instances:
@@ -259,8 +308,16 @@ def _read(line: bytes) -> Request | Reply:
 
 
 def main(arguments: list[str]) -> int:
-    """Start a supervisor for a home in the background; ``--halted``: one that only ends what runs."""
+    """Start a supervisor for a home in the background; ``--halted``: one that only ends what runs.
+
+    ``--guard CHANNEL LOCK`` becomes the guardian of one that serves already: its parent, which passed these descriptors on.
+    """
     home = Home(Path(arguments[0]))
+    if GUARD in arguments:
+        channel, lock = (int(word) for word in arguments[2:4])
+        os.set_inheritable(lock, False)
+        in_background(home.journal)
+        return Guardian(lambda inheritance: _run(home, inheritance, halted=False), lock).run(socket.socket(fileno=channel))
     home.prepare()
     try:
         for _ in home.read_all():
@@ -268,18 +325,19 @@ def main(arguments: list[str]) -> int:
     except OtherFormat as error:
         print(error, file=sys.stderr)  # noqa: T201 - whoever starts it shows this line
         return FAILED
-    return detach(home.journal, home.lock, lambda ready: _run(home, ready, halted="--halted" in arguments[1:]))
+    halted = _HALTED in arguments[1:]
+    return detach(home.journal, home.lock, lambda inheritance: _run(home, inheritance, halted=halted))
 
 
-def _run(home: Home, ready: Callable[[], None], *, halted: bool) -> int:
+def _run(home: Home, inheritance: Inheritance, *, halted: bool) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     become_subreaper()
-    asyncio.run(_serve(home, ready, halted=halted))
+    asyncio.run(_serve(home, inheritance, halted=halted))
     return 0
 
 
-async def _serve(home: Home, ready: Callable[[], None], *, halted: bool) -> None:
-    await Supervisor(home).serve(ready, halted=halted)
+async def _serve(home: Home, inheritance: Inheritance, *, halted: bool) -> None:
+    await Supervisor(home, inheritance).serve(halted=halted)
 
 
 if __name__ == "__main__":

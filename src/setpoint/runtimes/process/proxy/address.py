@@ -11,7 +11,6 @@ import contextlib
 import logging
 import socket
 
-from setpoint.runtimes.process.ports import listen
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
 from setpoint.runtimes.process.proxy.conversation import Conversation
 from setpoint.runtimes.process.proxy.messages import RefusedError
@@ -20,6 +19,9 @@ from setpoint.runtimes.process.proxy.tunnel import tunnel
 
 SILENCE = 0.2
 """Seconds after which a client that has sent nothing is taken to wait for the server's greeting."""
+IDLE_CLIENTS, LAST_REQUESTS = 1.0, 10.0
+"""Seconds that a supervisor which hands over waits for the next request of a client that stays connected, and for answers."""
+_AT_ONCE, _AGAIN = 100, 0.05
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"TRACE ")
 _log = logging.getLogger(__name__)
 
@@ -27,42 +29,68 @@ _log = logging.getLogger(__name__)
 class Address:
     """A listening port, its clients, and the replicas behind it."""
 
-    def __init__(self, port: int, balancer: Balancer, taken: set[int]) -> None:
-        """Raises OSError when somebody else listens at ``port`` (0: any free one that is not in ``taken``)."""
-        self._listener = listen(port, taken)
+    def __init__(self, listener: socket.socket, balancer: Balancer) -> None:
+        self._listener = listener
         self.port: int = self._listener.getsockname()[1]
         self.http_only = False
         self._balancer = balancer
         self._clients: set[asyncio.Task[None]] = set()
-        self._accepting = asyncio.create_task(self._accept())
+        self._conversations: set[Conversation] = set()
+        self._loop = asyncio.get_running_loop()
+        self._accepting = True
+        self._loop.add_reader(self._listener, self._accept)
+
+    def stop_accepting(self) -> None:
+        """Take no more clients, and leave the port open: another process accepts those that wait there."""
+        if self._accepting:
+            self._accepting = False
+            self._loop.remove_reader(self._listener)
 
     def stop_listening(self) -> None:
         """Take no more clients; those that are there are served on."""
-        self._accepting.cancel()
-        asyncio.get_running_loop().remove_reader(self._listener)
+        self.stop_accepting()
         self._listener.close()
+
+    async def finish(self) -> None:
+        """Serve the clients that are there to the end of the request under way, or of the next one, if it comes soon."""
+        for conversation in self._conversations:
+            conversation.last()
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=IDLE_CLIENTS)
+        for conversation in list(self._conversations):
+            conversation.close_if_idle()
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=LAST_REQUESTS)
+        await self.close()
 
     async def close(self) -> None:
         """Stop listening and break every connection."""
-        tasks = [self._accepting, *self._clients]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._listener.close()
+        self.stop_listening()
+        clients = list(self._clients)
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    def _accept(self) -> None:
+        """Called while clients wait: a callback, not a task, so that none is lost between being accepted and being served."""
+        for _ in range(_AT_ONCE):
             try:
-                connection, _ = await loop.sock_accept(self._listener)
+                connection, _ = self._listener.accept()
+            except BlockingIOError:
+                return
             except OSError as error:
                 # Out of descriptors, or the client gave up already: neither ends the address.
                 _log.warning("port %d: %s", self.port, error)
-                await asyncio.sleep(0.05)
-                continue
+                self._loop.remove_reader(self._listener)
+                self._loop.call_later(_AGAIN, self._accept_again)
+                return
             task = asyncio.create_task(self._serve(connection))
             self._clients.add(task)
             task.add_done_callback(self._clients.discard)
+
+    def _accept_again(self) -> None:
+        if self._accepting:
+            self._loop.add_reader(self._listener, self._accept)
 
     async def _serve(self, connection: socket.socket) -> None:
         try:
@@ -73,7 +101,12 @@ class Address:
             connection.close()
             return
         if speaks_http:
-            await Conversation(reader, writer, self._balancer).serve()
+            conversation = Conversation(reader, writer, self._balancer)
+            self._conversations.add(conversation)
+            try:
+                await conversation.serve()
+            finally:
+                self._conversations.discard(conversation)
         else:
             await self._tunnel(reader, writer)
 

@@ -36,6 +36,8 @@ class Conversation:
         self._balancer = balancer
         self._unread = False
         self._answering = False
+        self._idle = False
+        self._last = False
         self._peer: bytes = (writer.get_extra_info("peername") or ("unknown",))[0].encode()
 
     async def serve(self) -> None:
@@ -52,6 +54,15 @@ class Conversation:
             if self._unread:
                 await self._linger()
         finally:
+            self._writer.close()
+
+    def last(self) -> None:
+        """Close the connection after the request that is under way, or the next one."""
+        self._last = True
+
+    def close_if_idle(self) -> None:
+        """Close the connection unless a request is under way."""
+        if self._idle:
             self._writer.close()
 
     async def _refuse(self, refused: RefusedError) -> None:
@@ -96,8 +107,12 @@ class Conversation:
 
     async def _read_head(self) -> bytes:
         """Everything up to the empty line; empty when the client is done."""
-        async with asyncio.timeout(KEEP_ALIVE):
-            return await self._reader.head()
+        self._idle = True
+        try:
+            async with asyncio.timeout(KEEP_ALIVE):
+                return await self._reader.head()
+        finally:
+            self._idle = False
 
     async def _ask(self, request: Request, target: Target) -> bool:
         """Raises UnconnectedError or _SilentError when the replica is not to be had."""
@@ -181,7 +196,7 @@ class Conversation:
         endless = response.framing.kind in {"chunked", "until-close"}
         chunk = endless and request.minor == b"1"
         extra = [b"Transfer-Encoding: chunked"] if chunk else []
-        again = request.keep_alive and whole
+        again = request.keep_alive and whole and not self._last
         if not again:
             extra.append(b"Connection: close")
         self._answering = True
