@@ -436,6 +436,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "apply": "makes it so: 0 done, 75 try again, anything else failed",
         "fetch": "looks: 0 runs the version, 2 drifted or another one, 75 try again; absent: `apply` runs once per version",
         "remove": "takes it down: 0 done, 75 try again, anything else failed",
+        "directory": "where commands start, as for a [program](#program)",
+        "mutable": "as for a [program](#program)",
         "timeout": "of `apply` and `remove`",
         "fetchTimeout": "of `fetch` and `info`",
         "info": "prints JSON with links and facts to show",
@@ -499,7 +501,8 @@ MEANINGS: dict[str, dict[str, str]] = {
     "Program": {
         "": "The last line written is the reason. See [exit codes](protections.md#exit-codes).",
         "command": "program and arguments; one with a slash is a file beside this document",
-        "directory": "where it starts; default: beside the document",
+        "directory": "where it starts, all of it stored at `apply`; default: beside the document, with what `command` names",
+        "mutable": "run what lies in the directory at that moment, instead of what was applied",
         "env": "what it gets beside `SETPOINT_…`",
     },
     "Http": {

@@ -156,15 +156,22 @@ application: shop
 name: web
 custom: {with: {cluster: "${channel.name}-1"}}
 """
-    configuration = configure(text)
+    configuration = configure(text, bin__fetch="#!/bin/sh")
     runtime = configuration.runtimes["cluster"]
     assert (runtime.kind, runtime.labels) == ("custom", {"env": "production"})
-    assert runtime.options["fetch"] == ["/srv/config/bin/fetch", "${with.cluster}"]
-    assert runtime.options["directory"] == "/srv/config"
+    assert runtime.options["fetch"] == ["bin/fetch", "${with.cluster}"]
+    assert runtime.options["directory"] == "."
+    assert list(configuration.trees.shown(runtime.tree)) == ["bin/fetch"]
+    mutable = configure(text.replace("custom:\n", "custom:\n  mutable: true\n", 1), bin__fetch="#!/bin/sh").runtimes["cluster"]
+    assert mutable.options["fetch"] == ["/srv/config/bin/fetch", "${with.cluster}"]
+    assert (mutable.options["directory"], mutable.tree) == ("/srv/config", "")
     assert configuration.compile("shop/web@staging", "1", {}).workload.options == {"with": {"cluster": "staging-1", "size": 2}}
     assert not configuration.needs_release("shop", "web")
-    assert [problem.code for problem in mistakes(text.replace("with: {cluster: ", "with: {clutser: "))] == ["bad-value"]
-    assert [problem.code for problem in mistakes(text.replace("deployer, ", "deployer, '${with.other}', "))] == ["missing-lookup"]
+    assert [problem.code for problem in mistakes(text)] == ["missing-file"]
+    known = text.replace("bin/fetch", "fetcher")
+    assert [problem.code for problem in mistakes(known.replace("with: {cluster: ", "with: {clutser: "))] == ["bad-value"]
+    stray = known.replace("deployer, ", "deployer, '${with.other}', ")
+    assert [problem.code for problem in mistakes(stray)] == ["missing-lookup"]
 
 
 def test_a_rehearsal_may_be_told_by_the_release_how_to_end(configure: Configure) -> None:

@@ -65,10 +65,9 @@ def test_alerts_are_asked_before_and_after_with_the_arguments_of_the_organizatio
 def test_the_migration_check_belongs_to_the_attempt_because_it_asks_for_the_version(saas: Configuration) -> None:
     (use,) = [use for use in saas.policy("saas/web@staging").checks if use.name == "web-migrated"]
     assert use.check.subject == "attempt:saas/web@staging"
-    assert use.check.options == {
-        "command": [str(EXAMPLE / "check-migrations"), "staging", "${version}"],
-        "directory": str(EXAMPLE),
-    }
+    assert use.check.options == {"command": ["./check-migrations", "staging", "${version}"], "directory": "."}
+    assert use.check.paths == ("directory",)
+    assert list(saas.trees.shown(use.check.tree)) == ["check-migrations"]
     assert use.check.env == {
         "SETPOINT_APPLICATION": "saas",
         "SETPOINT_CHANNEL": "staging",

@@ -132,7 +132,8 @@ def test_a_program_beside_its_document_is_found_wherever_that_is(tmp_path: Path)
     text = APPLICATION.replace("staging", "staging, protections: check") + "---\n" + service("{command: [a]}")
     write(tmp_path, setpoint_dot_yaml=text, checks__c_dot_setpoint_dot_yaml=protection, checks__bin__check="#!/bin/sh\n")
     (use,) = load(tmp_path).policy("shop/web@staging").checks
-    assert use.check.options == {"command": [str(tmp_path / "checks/bin/check")], "directory": str(tmp_path / "checks")}
+    assert use.check.options == {"command": ["./bin/check"], "directory": "checks"}
+    assert use.check.paths == ("directory",)
 
 
 def test_the_same_files_sent_elsewhere_give_the_same_configuration(tmp_path: Path) -> None:

@@ -294,10 +294,17 @@ def test_a_probe_of_the_instances_own_address_is_the_attempts(configure: Configu
     assert check.subject == "attempt:shop/web@a"
 
 
-def test_paths_of_a_migration_check_are_made_absolute(configure: Configure) -> None:
+def test_scripts_of_a_migration_check_are_stored_unless_they_are_mutable(configure: Configure) -> None:
     protections = "{use: db-migrated, with: {directory: db/migrations, url: 'sqlite:///x.db'}}"
-    check = configure(shop_with(f"  - {{name: a, protections: [{protections}]}}")).policy("shop/web@a").checks[0].check
+    text = shop_with(f"  - {{name: a, protections: [{protections}]}}")
+    configuration = configure(text, db__migrations__versions__1_dot_py="")
+    check = configuration.policy("shop/web@a").checks[0].check
+    assert check.options == {"directory": "db/migrations", "url": "sqlite:///x.db"}
+    assert check.paths == ("directory",)
+    assert list(configuration.trees.shown(check.tree)) == ["db/migrations/versions/1.py"]
+    check = configure(text.replace("with: {", "with: {mutable: true, ")).policy("shop/web@a").checks[0].check
     assert check.options == {"directory": "/srv/config/db/migrations", "url": "sqlite:///x.db"}
+    assert (check.tree, check.paths) == ("", ())
 
 
 def test_approvers_may_be_looked_up(configure: Configure) -> None:

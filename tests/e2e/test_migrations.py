@@ -61,6 +61,7 @@ def test_a_deployment_waits_until_its_database_is_migrated(machine: Machine, ser
     machine.settles(PRODUCTION, "1.0.0")
 
     scripts.add("3c4d", "1a2b")
+    machine.apply()
     machine.release("web=2.0.0")
     machine.waits(STAGING, "database at 1a2b, scripts at 3c4d: run `alembic upgrade head`")
     machine.runs(STAGING, "1.0.0", 2)

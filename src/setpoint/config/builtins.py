@@ -33,6 +33,8 @@ class Builtin:
     """Default ``at``: phase -> ``for``."""
     paths: frozenset[str] = frozenset()
     """Arguments that are paths relative to the document."""
+    live: frozenset[str] = frozenset()
+    """Those of them that are read where they lie: repositories of Git, whose content cannot change under a commit's name."""
 
 
 _HTTP = {"method": "text", "headers": "map", "body": "text", "status": "value", "followRedirects": "flag"}
@@ -66,13 +68,14 @@ BUILTINS: Mapping[str, Builtin] = {
             "url": "text",
             "versionTable": "text",
             "versionSchema": "text",
+            "mutable": "flag",
         },
         one_of=("directory", "config"),
         paths=frozenset({"directory", "config"}),
     ),
     "image-exists": Builtin({"image": "image", "plainHttp": "flag"}, required=frozenset({"image"})),
     "image-signed": Builtin(
-        {"image": "image", "key": "text", "plainHttp": "flag"},
+        {"image": "image", "key": "text", "plainHttp": "flag", "mutable": "flag"},
         required=frozenset({"image", "key"}),
         paths=frozenset({"key"}),
     ),
@@ -81,6 +84,7 @@ BUILTINS: Mapping[str, Builtin] = {
         defaults={"commit": "${source.commit}"},
         required=frozenset({"commits", "commit"}),
         paths=frozenset({"directory"}),
+        live=frozenset({"directory"}),
     ),
     "version-policy": Builtin(
         {"compare": "version", "atLeast": "comparable", "range": "range", "prereleases": "flag"},

@@ -68,6 +68,8 @@ class CheckCompiler:
             interval=interval,
             timeout=timeout,
             max_age=max_age,
+            tree=resolved.tree,
+            paths=resolved.paths,
         )
 
     def _exit_codes(self, entry: ProtectionEntry) -> dict[str, Any]:

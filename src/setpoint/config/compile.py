@@ -16,8 +16,8 @@ from setpoint.config.beside import ServiceOrderings, check_waiting, sets_of
 from setpoint.config.catalog import Catalog, read_catalog
 from setpoint.config.checks import CheckCompiler
 from setpoint.config.documents import ChannelFields
-from setpoint.config.documents.runtime import ADAPTERS
-from setpoint.config.files import gather
+from setpoint.config.documents.runtime import ADAPTERS, CustomRuntime
+from setpoint.config.files import executables, gather
 from setpoint.config.groups import expand_groups
 from setpoint.config.images import ImageError, images_of
 from setpoint.config.instances import LOCAL, build_instances, effective_tree
@@ -40,6 +40,7 @@ from setpoint.config.scope import Instance
 from setpoint.config.specs import block_tree, environment_tree, release_values, render
 from setpoint.config.stable import Stable
 from setpoint.config.tasks import TaskCompiler
+from setpoint.config.trees import Trees
 from setpoint.config.unmatched import unmatched
 from setpoint.config.values import as_text, plain
 from setpoint.config.yaml import place_of
@@ -77,6 +78,8 @@ class RuntimeDefinition(msgspec.Struct, frozen=True):
     """Entry point of the adapter: ``process``, ``custom``, ``fake``."""
     options: dict[str, Any] = {}
     labels: dict[str, str] = {}
+    tree: str = ""
+    """SHA-256 of the files that its commands are run with (§10.6); empty: they are run where they lie."""
 
 
 class CompileError(ValueError):
@@ -95,9 +98,12 @@ class Configuration:
         policies: dict[str, Policy],
         groups: dict[str, GroupWaves],
         invariants: dict[str, Invariant],
+        trees: Trees,
         waiting: tuple[str, ...] = (),
     ) -> None:
         self.root = root
+        self.trees = trees
+        """The files that gates and custom runtimes are run with."""
         self.groups = groups
         """``application/group`` -> how a release goes through it, of groups with limits."""
         self.invariants = invariants
@@ -111,13 +117,15 @@ class Configuration:
             self._by_service.setdefault(key, {})[name] = instance
 
     @classmethod
-    def from_files(cls, files: AnyMapping[str, bytes], root: Path) -> Configuration:
+    def from_files(cls, files: AnyMapping[str, bytes], root: Path, executable: Collection[str] = ()) -> Configuration:
         """From relative path -> content, as ``collect`` gives it; ``root`` is where they lie on this machine.
+
+        ``executable``: paths of those that may be run.
 
         Raises:
             ConfigurationError: with every mistake.
         """
-        configuration, problems = _read(files, root)
+        configuration, problems = _read(files, root, executable)
         if problems:
             raise ConfigurationError(problems)
         return configuration
@@ -125,7 +133,9 @@ class Configuration:
     @cached_property
     def digest(self) -> str:
         """Of every file: two configurations with the same digest are the same."""
-        return digest({path: paths.sha256(content) for path, content in sorted(self._files.items())})
+        hashes = {path: paths.sha256(content) for path, content in sorted(self._files.items())}
+        executable = sorted(self.trees.executable & hashes.keys())
+        return digest([hashes, executable] if executable else hashes)
 
     @property
     def organization(self) -> str:
@@ -166,11 +176,11 @@ class Configuration:
         """Of every application."""
         return list(self._instances)
 
-    @property
+    @cached_property
     def runtimes(self) -> dict[str, RuntimeDefinition]:
         """By name; ``local`` is always there."""
         models = {"local": LOCAL} | {name: entry.model for name, entry in self._catalog.runtimes.items() if entry.model}
-        return {name: _runtime_definition(model, self.root) for name, model in models.items()}
+        return {name: _runtime_definition(model, self.root, self.trees) for name, model in models.items()}
 
     def policy(self, instance: str) -> Policy:
         """Under which conditions a version may start there. Raises KeyError for an instance that is not configured."""
@@ -374,7 +384,7 @@ def load(root: Path) -> Configuration:
     files, problems = gather(root)
     if problems:
         raise ConfigurationError(_all_problems(files, root.resolve(), problems))
-    return Configuration.from_files(files, root.resolve())
+    return Configuration.from_files(files, root.resolve(), executables(root, files))
 
 
 def load_files(files: AnyMapping[str, bytes], root: Path) -> Configuration:
@@ -400,14 +410,18 @@ def check_files(files: AnyMapping[str, bytes], root: Path) -> list[Problem]:
     return _read(files, root)[1]
 
 
-def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -> tuple[Configuration, list[Problem]]:
+def _read(
+    files: AnyMapping[str, bytes], root: Path, executable: Collection[str] = (), *, complete: bool = True
+) -> tuple[Configuration, list[Problem]]:
     problems = Problems()
     catalog = read_catalog({path: content for path, content in files.items() if paths.is_document(path)}, problems)
     catalog.complete = catalog.complete and complete
     expand_groups(catalog, files, problems)
     waiting = check_references(catalog, files, problems)
     instances = build_instances(catalog, problems)
-    resolver = Resolver(catalog, root, problems)
+    trees = Trees(files, executable)
+    resolver = Resolver(catalog, root, problems, trees)
+    _check_custom_runtimes(catalog, root, trees, problems)
     beside = ServiceOrderings(catalog, problems)
     checks = CheckCompiler(resolver)
     stable = Stable(catalog, checks, problems)
@@ -429,7 +443,7 @@ def _read(files: AnyMapping[str, bytes], root: Path, *, complete: bool = True) -
     check_sets(catalog, instances, policies, problems)
     check_waiting(catalog, instances, beside.waits, problems)
     groups = {one.group.group: one.group for below in waves.values() for one in below.values()}
-    configuration = Configuration(catalog, files, root, instances, policies, groups, invariants, tuple(waiting))
+    configuration = Configuration(catalog, files, root, instances, policies, groups, invariants, trees, tuple(waiting))
     return configuration, problems.in_order()
 
 
@@ -480,26 +494,52 @@ def _channel_definition(channel: ChannelFields, zone: str, group: str, before: t
     )
 
 
-def _runtime_definition(model: Any, root: Path) -> RuntimeDefinition:
+def _check_custom_runtimes(catalog: Catalog, root: Path, trees: Trees, problems: Problems) -> None:
+    for entry in catalog.runtimes.values():
+        if entry.model and entry.model.custom:
+            try:
+                _commands(entry.model.custom, root, trees)
+            except paths.PathError as error:
+                problems.add(error.code, place_of(entry.model.custom.apply), entry.label, f"{error}", error.hint)
+
+
+def _runtime_definition(model: Any, root: Path, trees: Trees) -> RuntimeDefinition:
     block, fields = model.block
     options: dict[str, Any] = plain(fields if isinstance(fields, dict) else {} if model.custom else _written(fields))
+    tree = ""
     if model.custom:
-        options = {name: _program(words, root) for name, words in model.custom.commands.items()}
+        options, tree = _commands(model.custom, root, trees)
         options |= {
             "structured": model.custom.structured,
             "timeout": model.custom.timeout,
             "fetchTimeout": model.custom.fetch_timeout,
         }
-        options["directory"] = paths.absolute(root, paths.beside(model.custom.apply.position.file, "."))
-    return RuntimeDefinition(str(model.name), ADAPTERS[block], options, plain(model.labels))
+    return RuntimeDefinition(str(model.name), ADAPTERS[block], options, plain(model.labels), tree)
 
 
 def _written(block: Any) -> dict[str, Any]:
     return {name: value for name, value in block.model_dump(by_alias=True).items() if value is not None}
 
 
-def _program(words: Any, root: Path) -> list[str]:
-    command = [str(word) for word in words]
-    if paths.is_relative_program(command[0]):
-        command[0] = paths.absolute(root, paths.beside(words.position.file, command[0]))
-    return command
+def _commands(custom: CustomRuntime, root: Path, trees: Trees) -> tuple[dict[str, Any], str]:
+    """A custom runtime's commands with their directory, and the tree that they are run from; none for a mutable one.
+
+    Raises:
+        PathError: something is not there, outside, or too much.
+    """
+    directory = paths.beside(place_of(custom.apply).file, str(custom.directory or "."))
+    commands = {name: [str(word) for word in words] for name, words in custom.commands.items()}
+    if custom.mutable:
+        absolute = {name: [_absolute(command[0], directory, root), *command[1:]] for name, command in commands.items()}
+        return absolute | {"directory": paths.absolute(root, directory)}, ""
+    for command in commands.values():
+        path = paths.beside(f"{directory}/_", command[0]) if paths.is_relative_program(command[0]) else ""
+        if path and "${" not in path and path not in trees.files:
+            hint = "Correct the path: it is relative to this document, or to `directory`."
+            raise paths.PathError("missing-file", f'the program "{path}" is not there.', hint)
+    named = trees.of_program(commands.values(), directory, whole=custom.directory is not None)
+    return commands | {"directory": directory}, trees.tree(named, directory)
+
+
+def _absolute(program: str, directory: str, root: Path) -> str:
+    return paths.absolute(root, paths.beside(f"{directory}/_", program)) if paths.is_relative_program(program) else program

@@ -13,6 +13,8 @@ from setpoint.model.selector import Selector
 from setpoint.model.time import format_duration
 
 ABSENT = ""
+FILES_OF = ("protection ", "task ", "runtime ")
+"""Paths that name a file which gates or a custom runtime are run with, such as ``protection web-migrated: check-migrations``."""
 _DURATIONS = frozenset(
     {"window", "delay", "soak", "expires", "interval", "timeout", "max_age", "progress_deadline", "poll_moving", "poll_settled"}
     | {"grace", "takes", "stopTimeout"}
@@ -36,6 +38,9 @@ class Change(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if not self.path:
             return f"{self.instance}  {self.what}"
+        if self.path.startswith(FILES_OF):
+            how = "added" if not self.old else "changed" if self.new else "removed"
+            return f"{self.instance}  {self.what:<6}  {self.path} {how}"
         values = f"{self.old or '(nothing)'} → {self.new or '(nothing)'}"
         return f"{self.instance}  {self.what:<6}  {self.path}: {values}{f'  ({self.origin})' if self.origin else ''}"
 
@@ -67,11 +72,28 @@ def _instance_changes(name: str, old: Configuration, new: Configuration) -> Iter
         ("runs", flat(_running(old.template(name))), flat(_running(new.template(name)))),
         ("policy", *_policies(old.policy(name), new.policy(name))),
         ("policy", {"rollback.notBelow": old.floor(name)}, {"rollback.notBelow": new.floor(name)}),
+        ("policy", *_kept_on_both_sides(_stored(old, name), _stored(new, name))),
     )
     for what, before, after in pairs:
         for path in sorted(before.keys() | after.keys()):
             if before.get(path) != after.get(path):
                 yield Change(name, what, path, before.get(path, ABSENT), after.get(path, ABSENT), origins.get(path, ""))
+
+
+def _stored(configuration: Configuration, name: str) -> dict[str, dict[str, str]]:
+    """What is run with files -> path -> what stands for the content."""
+    policy, shown = configuration.policy(name), configuration.trees.shown
+    trees = {f"protection {use.check.protection}": use.check.tree for use in policy.checks if use.check.tree}
+    trees |= {f"task {use.task.task}": use.task.tree for use in policy.tasks if use.task.tree}
+    runtime = configuration.runtimes[policy.labels["runtime"]]
+    return {user: shown(tree) for user, tree in {**trees, f"runtime {runtime.name}": runtime.tree}.items()}
+
+
+def _kept_on_both_sides(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
+    """Files of what there was before and is still: all files of a new gate are no change of their own."""
+    both = old.keys() & new.keys()
+    before, after = ({f"{user}: {path}": text for user in both for path, text in side[user].items()} for side in (old, new))
+    return before, after
 
 
 def _running(template: dict[str, Any]) -> dict[str, Any]:
@@ -109,8 +131,10 @@ def _policies(old: Policy, new: Policy) -> tuple[dict[str, str], dict[str, str]]
 def _fields(policy: Policy) -> dict[str, str]:
     fields = _plain(policy)
     del fields["instance"], fields["watched"]
-    for kind in ("checks", "tasks"):
+    for kind, what in (("checks", "check"), ("tasks", "task")):
         fields[kind] = [gate | {"name": f"{gate['name']}@{gate['phase']}"} for gate in fields[kind]]
+        for gate in fields[kind]:  # which of its files changed is told one by one
+            gate[what] = {key: value for key, value in gate[what].items() if key not in {"tree", "paths"}}
     fields["services"] = [one | {"name": f"{one['name']}@{one['instance']}"} for one in fields["services"]]
     return {path: text for path, text in flat(fields).items() if text != "[]" or path not in _GATES}
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as AnyMapping
 from pathlib import Path
 from typing import Any
 
 from setpoint.config import paths
+from setpoint.config.builtins import BUILTINS
 from setpoint.config.named import PATHS, static_part
 from setpoint.config.problems import ConfigurationError, Position, Problem, Problems
+from setpoint.config.trees import locations, named_by
 from setpoint.config.yaml import MAX_BYTES, Mapping, Scalar, Sequence, place_of, read_documents
 
+_COMMANDS = ("command", "apply", "fetch", "info", "remove")
+"""Fields of blocks that are commands, but for those of processes."""
 MAX_DOCUMENTS = 5_000
 """Files of documents in one configuration."""
 
@@ -41,8 +48,10 @@ def gather(root: Path) -> tuple[dict[str, bytes], list[Problem]]:
         for path in _documents(root, problems)
         if (content := _read(root, path, problems, MAX_BYTES + 1)) is not None
     }
-    for document in sorted(files):
-        _add_named(root, document, files, problems)
+    trees = {document: read_documents(document, files[document], Problems())[0] for document in sorted(files)}
+    uses = _builtins(tree for found in trees.values() for tree in found)
+    for found in trees.values():
+        _add_named(root, found, uses, files, problems)
     return files, problems.in_order()
 
 
@@ -77,13 +86,7 @@ def _read(root: Path, path: str, problems: Problems, most: int) -> bytes | None:
     target = root / path
     real = Path(os.path.realpath(target))
     if not real.is_relative_to(root):
-        problems.add(
-            "symlink-outside",
-            Position(path),
-            "",
-            "this symbolic link leads out of the configuration's directory.",
-            "Put the file itself here.",
-        )
+        _leads_out(path, problems)
         return None
     if not real.is_file():
         problems.add("unreadable-file", Position(path), "", "this is no file that can be read.", "Remove it, or put a file here.")
@@ -98,23 +101,63 @@ def _read(root: Path, path: str, problems: Problems, most: int) -> bytes | None:
         return None
 
 
-def _add_named(root: Path, document: str, files: dict[str, bytes], problems: Problems) -> None:
-    """What cannot be found is left out: loading says so, with its place."""
-    trees, _ = read_documents(document, files[document], Problems())
+def _leads_out(path: str, problems: Problems) -> None:
+    message = "this symbolic link leads out of the configuration's directory."
+    problems.add("symlink-outside", Position(path), "", message, "Put the file itself here.")
+
+
+def executables(root: Path, files: Iterable[str]) -> list[str]:
+    """Those of the files collected below ``root`` that their owner may run."""
+    return sorted(path for path in files if not paths.is_document(path) and _executable(root / path))
+
+
+def _executable(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & stat.S_IXUSR)
+    except OSError:
+        return False  # it was there a moment ago: what was read of it counts
+
+
+def _add_named(root: Path, trees: list[Any], uses: AnyMapping[str, str], files: dict[str, bytes], problems: Problems) -> None:
+    """What one document's trees name. What cannot be found is left out: loading says so, with its place."""
+    reader = _Named(root, files, problems)
     for tree in trees:
         for kind, block in _blocks(tree):
             if kind in PATHS:
-                _add_paths(root, kind, block, files, problems)
+                reader.paths(kind, block)
             elif kind == "process":
-                _add_process(root, block, files, problems)
+                reader.process(block)
             else:
-                _add_program(root, block, files)
+                reader.commands([block.get(name) for name in _COMMANDS], block)
+        for builtin, arguments in _arguments(tree, uses):
+            reader.arguments(builtin, arguments)
         for written in _entries(tree):
-            path = _beside(written)
-            if path and path not in files and _inside(root, path) and (root / path).is_file():
-                content = _read(root, path, problems, MAX_BYTES + 1)
-                if content is not None:
-                    files[path] = content
+            reader.entries(_beside(written))
+
+
+def _builtins(trees: Iterable[Any]) -> dict[str, str]:
+    """Name of a Protection or Task -> the built-in that it comes to."""
+    return {
+        str(tree["name"]): str(tree["use"])
+        for tree in trees
+        if isinstance(tree, Mapping) and isinstance(tree.get("name"), Scalar) and tree.get("use") in BUILTINS
+    }
+
+
+def _arguments(tree: Any, uses: AnyMapping[str, str]) -> Iterator[tuple[str, Mapping]]:
+    """Built-in -> ``with``, wherever one is used, and the organization's ``defaults``."""
+    if isinstance(tree, Sequence):
+        for item in tree:
+            yield from _arguments(item, uses)
+    if not isinstance(tree, Mapping):
+        return
+    use, arguments = tree.get("use"), tree.get("with")
+    if isinstance(use, Scalar) and isinstance(arguments, Mapping):
+        yield uses.get(str(use), str(use)), arguments
+    for name, item in tree.items():
+        if name in BUILTINS and isinstance(item, Mapping):
+            yield str(name), item
+        yield from _arguments(item, uses)
 
 
 def _entries(tree: Any) -> Iterator[Any]:
@@ -134,81 +177,119 @@ def _blocks(tree: Any) -> Iterator[tuple[str, Mapping]]:
         return
     fragments = tree.get("perChannel")
     for fields in (tree, *(fragments.values() if isinstance(fragments, Mapping) else ())):
-        for kind in ("process", "program", *PATHS):
+        for kind in ("process", "program", "custom", *PATHS):
             block = fields.get(kind) if isinstance(fields, Mapping) else None
             if isinstance(block, Mapping):
                 yield kind, block
 
 
-def _add_paths(root: Path, kind: str, block: Mapping, files: dict[str, bytes], problems: Problems) -> None:
-    written = [block.get(field) for field in PATHS[kind]]
-    for path in (one for value in written for one in (value if isinstance(value, Sequence) else [value])):
-        if isinstance(path, Scalar):
-            above = Scalar.of(static_part(path), path.position)
-            there = _beside(above)
-            if there and _inside(root, there) and (root / there).is_file():
-                content = _read(root, there, problems, paths.MAX_TOTAL + 1)
-                files |= {} if content is None or there in files else {there: content}
-            else:
-                _add_directory(root, above, files, problems)
+class _Named:
+    """Reads what documents name into ``files``."""
 
+    def __init__(self, root: Path, files: dict[str, bytes], problems: Problems) -> None:
+        self._root, self._files, self._problems = root, files, problems
 
-def _add_process(root: Path, block: Mapping, files: dict[str, bytes], problems: Problems) -> None:
-    directory = block.get("directory")
-    if isinstance(directory, Scalar):
-        if block.get("mutable") != "true":
-            _add_directory(root, directory, files, problems)
-        return
-    health = block.get("health")
-    for words in (block.get("command"), health.get("command") if isinstance(health, Mapping) else None):
-        for word in words if isinstance(words, Sequence) else ():
-            path = _beside(word)
-            if path and path not in files and _inside(root, path) and (root / path).is_file():
-                content = _read(root, path, problems, paths.MAX_TOTAL + 1)
-                if content is not None:
-                    files[path] = content
+    def entries(self, path: str) -> None:
+        """A file of a channel group's entries; loading says when it is too large."""
+        if path and path not in self._files and self._is_file(path):
+            content = _read(self._root, path, self._problems, MAX_BYTES + 1)
+            self._files |= {} if content is None else {path: content}
 
+    def file(self, path: str) -> bool:
+        """Whether there is one; a pipe or a device is a mistake."""
+        if not path or path in self._files:
+            return bool(path)
+        there = self._root / path
+        if not os.path.lexists(there) or there.is_dir():
+            return False
+        content = _read(self._root, path, self._problems, paths.MAX_TOTAL + 1)
+        if content is not None and len(content) > paths.MAX_TOTAL:
+            self._too_large(Scalar.of(path, Position(path)))
+        elif content is not None:
+            self._files[path] = content
+        return True
 
-def _add_directory(root: Path, directory: Scalar, files: dict[str, bytes], problems: Problems) -> None:
-    path = _beside(directory)
-    if not path or not _inside(root, path) or not (root / path).is_dir():
-        return
-    number = size = 0
-    for name in _walk(root, root / path):
-        if not paths.belongs(name):
-            continue
-        content = files.get(name) or _read(root, name, problems, paths.MAX_TOTAL + 1 - size)
-        number, size = number + 1, size + len(content or b"")
-        if number > paths.MAX_FILES or size > paths.MAX_TOTAL:
-            message = (
-                f'"{directory}" has more than {paths.MAX_FILES:,} files or {paths.MAX_TOTAL:,} bytes, too much for a version.'
-            )
-            problems.add(
-                "directory-too-large",
-                directory.position,
-                "",
-                message,
-                "Name a smaller directory, or say `mutable: true` (a rollback then runs today's files).",
-            )
+    def paths(self, kind: str, block: Mapping) -> None:
+        """Of a workload that is made of files."""
+        written = [block.get(field) for field in PATHS[kind]]
+        for path in (one for value in written for one in (value if isinstance(value, Sequence) else [value])):
+            self._path(path)
+
+    def _path(self, path: Any) -> None:
+        """A file, or a directory; what lies above it where a release says the rest."""
+        if not isinstance(path, Scalar):
             return
-        if content is not None:
-            files[name] = content
+        above = Scalar.of(static_part(path), path.position)
+        if not self.file(_beside(above)):
+            self.directory(above)
 
+    def process(self, block: Mapping) -> None:
+        """Of a process: its directory, or the files that its commands name."""
+        directory = block.get("directory")
+        if isinstance(directory, Scalar):
+            if block.get("mutable") != "true":
+                self.directory(directory)
+            return
+        health = block.get("health")
+        for words in (block.get("command"), health.get("command") if isinstance(health, Mapping) else None):
+            for word in words if isinstance(words, Sequence) else ():
+                self.file(_beside(word))
 
-def _add_program(root: Path, block: Mapping, files: dict[str, bytes]) -> None:
-    """Programs of checks run where they are: only that they are there matters."""
-    command, directory = block.get("command"), block.get("directory")
-    word = command[0] if isinstance(command, Sequence) and command else None
-    if not isinstance(word, Scalar) or not paths.is_relative_program(word):
-        return
-    document = word.position.file
-    base = _beside(directory) if isinstance(directory, Scalar) else os.path.dirname(document)  # noqa: PTH120 - a POSIX path in the mapping
-    try:
-        path = paths.beside(f"{base}/_" if base else "_", word)
-    except paths.PathError:
-        return
-    if path not in files and _inside(root, path) and (root / path).is_file():
-        files[path] = b""
+    def commands(self, commands: Iterable[Any], block: Mapping) -> None:
+        """Of programs: the files and directories that words of their commands name, and their directory."""
+        directory, mutable = block.get("directory"), block.get("mutable") == "true"
+        if isinstance(directory, Scalar) and not mutable:
+            self.directory(directory)
+        for command in (command for command in commands if isinstance(command, Sequence)):
+            words = [word for word in command if isinstance(word, Scalar)]
+            for word in words[:1] if mutable else words:
+                base = _beside(directory) if isinstance(directory, Scalar) else posixpath.dirname(word.position.file) or "."
+                for path in named_by(word, base):
+                    if mutable and self._is_file(path):
+                        self._files.setdefault(path, b"")  # only that it is there matters
+                    elif not mutable and not self.file(path) and "/" in word and path != ".":
+                        self.directory(Scalar.of(path, word.position), of_root=True)
+
+    def arguments(self, builtin: str, arguments: Mapping) -> None:
+        """Of a built-in: its files, and the scripts that an alembic.ini among them names."""
+        if builtin not in BUILTINS or arguments.get("mutable") == "true":
+            return
+        before = set(self._files)
+        for name in sorted(BUILTINS[builtin].paths - BUILTINS[builtin].live):
+            written = arguments.get(name)
+            self._path(written)
+            above = _beside(Scalar.of(static_part(written), written.position)) if isinstance(written, Scalar) else ""
+            for path in {path for path in self._files if path not in before or path == above}:
+                for place in locations(path, self._files[path]) if builtin == "db-migrated" else ():
+                    self.directory(Scalar.of(place, Position(path)), of_root=True)
+
+    def directory(self, directory: Scalar, *, of_root: bool = False) -> None:
+        """All files of a directory, which is relative to the document or to the root."""
+        path = str(directory) if of_root else _beside(directory)
+        if not path or not (self._root / path).is_dir():
+            return
+        if not _inside(self._root, path):
+            _leads_out(path, self._problems)
+            return
+        number = size = 0
+        for name in _walk(self._root, self._root / path):
+            if not paths.belongs(name):
+                continue
+            content = self._files.get(name) or _read(self._root, name, self._problems, paths.MAX_TOTAL + 1 - size)
+            number, size = number + 1, size + len(content or b"")
+            if number > paths.MAX_FILES or size > paths.MAX_TOTAL:
+                self._too_large(directory)
+                return
+            if content is not None:
+                self._files[name] = content
+
+    def _too_large(self, what: Scalar) -> None:
+        message = f'"{what}" has more than {paths.MAX_FILES:,} files or {paths.MAX_TOTAL:,} bytes, too much to be stored.'
+        hint = "Name a smaller one, or say `mutable: true` (what lies there at that moment is then run, after a rollback too)."
+        self._problems.add("directory-too-large", what.position, "", message, hint)
+
+    def _is_file(self, path: str) -> bool:
+        return _inside(self._root, path) and (self._root / path).is_file()
 
 
 def _beside(word: Any) -> str:

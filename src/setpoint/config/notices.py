@@ -37,6 +37,8 @@ def notices(catalog: Catalog, instances: Mapping[str, Instance], adapters: Colle
     if found:
         what = ", ".join(f"{name} ({number})" for name, number in sorted(found.items()))
         lines.append(f"declared, but this version does not act on it: {what}")
+    if mutable := sorted(_mutable(catalog)):
+        lines.append(f"run where they lie, so that an edit takes effect without apply (`mutable`): {listing(mutable)}")
     absent: dict[str, Counter[str]] = {}
     for instance in instances.values():
         if adapter_of(instance) not in adapters:
@@ -63,6 +65,40 @@ def _declared(catalog: Catalog, instances: Mapping[str, Instance]) -> Iterator[s
             yield from ["sources"] * len(service.sources)
     for _ in {(one.application.name, one.service.name) for one in instances.values() if one.service.drift.ignore}:
         yield "drift.ignore"
+
+
+def _mutable(catalog: Catalog) -> Iterator[str]:
+    """What is run with files that are not stored at ``apply`` (§10.6)."""
+    named: list[tuple[str, Any]] = [("protection", entry.model) for entry in catalog.protections.values()]
+    named += [("task", entry.model) for entry in catalog.tasks.values()]
+    for kind, model in named:
+        if model and ((model.program and model.program.mutable) or is_true(model.with_.get("mutable"))):
+            yield f"{kind} {model.name}"
+    for entry in catalog.runtimes.values():
+        if entry.model and entry.model.custom and entry.model.custom.mutable:
+            yield f"runtime {entry.model.name}"
+    organization = catalog.organization.model if catalog.organization else None
+    entries = [(str(name), with_) for name, with_ in organization.defaults.items()] if organization else []
+    for node in _with_gates(catalog):
+        entries += [(str(one.use), one.with_) for one in (*node.protections, *node.tasks)]
+    yield from {f"check {name}" for name, with_ in entries if is_true(with_.get("mutable"))}
+
+
+def _with_gates(catalog: Catalog) -> Iterator[Any]:
+    found: list[Any] = [
+        catalog.organization,
+        *catalog.applications.values(),
+        *catalog.policies.values(),
+        *catalog.runtimes.values(),
+    ]
+    for application in catalog.below:
+        found += [*catalog.services(application).values(), *catalog.channels(application).values()]
+    yield from (entry.model for entry in found if entry and entry.model and hasattr(entry.model, "protections"))
+
+
+def is_true(value: Any) -> bool:
+    """Whether a flag among free arguments is set."""
+    return value is True or value == "true"
 
 
 def refusals(

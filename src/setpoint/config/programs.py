@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from setpoint.config import paths
 from setpoint.config.builtins import BUILTINS, argument_mistakes, argument_values
 from setpoint.config.catalog import Catalog
 from setpoint.config.documents.gates import ProtectionEntry, TaskEntry
-from setpoint.config.documents.protection import Http, Runnable
+from setpoint.config.documents.protection import Http, Program, Runnable
 from setpoint.config.lookups import PLACEHOLDER, Deferred, LookupReport, resolve_tree
 from setpoint.config.merging import merge_maps
 from setpoint.config.parameters import ParameterError, declared_values
 from setpoint.config.problems import Position, Problems
 from setpoint.config.scope import Instance
 from setpoint.config.specs import parameter_samples, release_values
+from setpoint.config.trees import Trees
 from setpoint.config.values import as_text, is_secret, plain
 from setpoint.config.yaml import place_of
 from setpoint.model import lookup
@@ -61,6 +62,18 @@ class Resolved:
     options: dict[str, Any]
     env: dict[str, str]
     facts: dict[str, str]
+    tree: str = ""
+    """The files that it is run with."""
+    paths: tuple[str, ...] = ()
+    """Options that are paths within the tree."""
+
+
+@dataclass(frozen=True)
+class _Options:
+    values: dict[str, Any]
+    env: dict[str, str] = field(default_factory=dict)
+    tree: str = ""
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class Resolver:
     catalog: Catalog
     root: Path
     problems: Problems
+    trees: Trees
 
     def add(self, code: str, place: Position, message: str, hint: str) -> None:
         """Note a mistake."""
@@ -90,9 +104,9 @@ class Resolver:
         found = self._resolve(instance, use, arguments, level)
         if found is None:
             return None
-        options, env = found
         facts = instance.facts(level)
-        return Resolved(level, options, env | {f"SETPOINT_{root.upper()}": name for root, name in facts.items()}, dict(facts))
+        env = found.env | {f"SETPOINT_{root.upper()}": name for root, name in facts.items()}
+        return Resolved(level, found.values, env, dict(facts), found.tree, found.paths)
 
     def text(self, instance: Instance, text: str, level: str) -> str:
         """A text that may look up what the subject has, and the attempt, whose lookups stay as written."""
@@ -106,9 +120,7 @@ class Resolver:
         where_at = self.catalog.where_at
         return LookupReport(self.problems, where_at, level, sound=instance.sound, known=known, place=place)
 
-    def _resolve(
-        self, instance: Instance, use: Use, arguments: dict[str, Any], level: str
-    ) -> tuple[dict[str, Any], dict[str, str]] | None:
+    def _resolve(self, instance: Instance, use: Use, arguments: dict[str, Any], level: str) -> _Options | None:
         known: dict[str, Any] = {}
         report = self._report(instance, level, known, place_of(use.entry.use))
         known |= (values := instance.values(level, report))
@@ -142,9 +154,7 @@ class Resolver:
             self.add("bad-argument", place_of(name), f'"{name}": {error}', hint)
             return None
 
-    def _builtin_options(
-        self, use: Use, written: dict[str, Any], given: dict[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, str]] | None:
+    def _builtin_options(self, use: Use, written: dict[str, Any], given: dict[str, Any]) -> _Options | None:
         mistakes = argument_mistakes(use.builtin, given)
         for key, message, hint in mistakes:
             place = getattr(written.get(key), "position", None) or next(
@@ -154,37 +164,71 @@ class Resolver:
         if mistakes:
             return None
         options = argument_values(use.builtin, given)
-        for name in BUILTINS[use.builtin].paths & set(options):
-            document = getattr(written[name], "position", None)
-            if document is not None and not options[name].startswith("/"):
-                options[name] = self._absolute(document.file, options[name], use)
-        return options, {}
+        mutable = options.pop("mutable", False) is True
+        tree, inside = "", tuple(sorted(BUILTINS[use.builtin].paths & set(options)))
+        for name in inside:
+            position = getattr(written[name], "position", place_of(use.entry.use))
+            try:
+                if mutable or name in BUILTINS[use.builtin].live:
+                    options[name] = self._absolute(position.file, options[name])
+                else:
+                    options[name], tree = self._copied(use.builtin, position.file, options[name])
+            except paths.PathError as error:
+                self.add(error.code, position, f"{error}", error.hint)
+                return None
+        return _Options(options, tree=tree, paths=inside if tree else ())
 
-    def _absolute(self, document: str, path: str, use: Use) -> str:
-        try:
-            return paths.absolute(self.root, paths.beside(document, path))
-        except paths.PathError as error:
-            self.add(error.code, place_of(use.entry.use), f"{error}", error.hint)
-            return path
+    def _absolute(self, document: str, path: str) -> str:
+        return path if path.startswith("/") else paths.absolute(self.root, paths.beside(document, path))
 
-    def _own_options(self, document: Runnable, resolved: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]] | None:
+    def _copied(self, builtin: str, document: str, path: str) -> tuple[str, str]:
+        """A path within a tree, and the tree."""
+        if path.startswith("/"):
+            raise paths.PathError(
+                "path-outside",
+                f'"{path}" does not lie below the configuration, so it cannot be stored with it.',
+                "Copy it beside this document, or add `mutable: true`: then an edit takes effect without `apply`.",
+            )
+        there = paths.beside(document, path)
+        named = self.trees.of_migrations if builtin == "db-migrated" else self.trees.of_path
+        return there, self.trees.tree(named(there))
+
+    def _own_options(self, document: Runnable, resolved: dict[str, Any]) -> _Options | None:
         if document.http:
-            return _http_options(resolved), {}
-        command = [as_text(word) for word in resolved["command"] if word is not None]
+            return _Options(_http_options(resolved))
         assert document.program is not None  # noqa: S101 - the two kinds a document may have here
-        file = place_of(document.program.command).file
         try:
-            directory = paths.beside(file, str(document.program.directory or "."))
-            if paths.is_relative_program(command[0]):
-                command[0] = paths.absolute(self.root, paths.beside(f"{directory}/_", command[0]))
+            options, tree = self._program(document.program, [as_text(word) for word in resolved["command"] if word is not None])
         except paths.PathError as error:
             self.add(error.code, place_of(document.program.command), f"{error}", error.hint)
             return None
         variables = {str(name): value for name, value in resolved["env"].items() if value is not None}
         secrets = {name: plain(value) for name, value in variables.items() if is_secret(value)}
         env = {name: as_text(value) for name, value in variables.items() if name not in secrets}
-        options = {"command": command, "directory": paths.absolute(self.root, directory)}
-        return options | ({"secrets": secrets} if secrets else {}), env
+        inside = ("directory",) if tree else ()
+        return _Options(options | ({"secrets": secrets} if secrets else {}), env, tree, inside)
+
+    def _program(self, program: Program, command: list[str]) -> tuple[dict[str, Any], str]:
+        """What is run where, and the tree that it is run from; none for a mutable one.
+
+        Raises:
+            PathError: something is not there, outside, or too much.
+        """
+        directory = paths.beside(place_of(program.command).file, str(program.directory or "."))
+        relative = paths.is_relative_program(command[0])
+        path = paths.beside(f"{directory}/_", command[0]) if relative else ""
+        if program.mutable:
+            first = paths.absolute(self.root, path) if relative else command[0]
+            return {"command": [first, *command[1:]], "directory": paths.absolute(self.root, directory)}, ""
+        looked_up = "${" in program.command[0]  # what is written out was looked for with the references
+        if relative and looked_up and "${" not in path and path not in self.trees.files:
+            raise paths.PathError(
+                "missing-file",
+                f'the program "{path}" is not there, or is not stored with the configuration.',
+                "Correct the path, or name its folder as `directory`: all of it is then stored.",
+            )
+        named = self.trees.of_program([command], directory, whole=program.directory is not None)
+        return {"command": command, "directory": directory}, self.trees.tree(named, directory)
 
 
 class _AnyLabel(dict[str, str]):

@@ -46,6 +46,8 @@ class TaskCompiler:
                 timeout=document.timeout,
                 once=document.once,
                 irreversible=document.irreversible,
+                tree=resolved.tree,
+                paths=resolved.paths,
             ),
             key=shared if entry.key is None else self.resolver.text(instance, entry.key, level),
             retries=entry.retries,

@@ -76,7 +76,7 @@ class Control:
 
     async def adopt(self, configuration: Configuration) -> None:
         """From now on this one counts."""
-        definitions = {name: RuntimeDefinition(runtime.kind, runtime.options) for name, runtime in configuration.runtimes.items()}
+        definitions = {name: RuntimeDefinition(one.kind, one.options, one.tree) for name, one in configuration.runtimes.items()}
         places = {instance: configuration.policy(instance).labels["runtime"] for instance in configuration.all_instances}
         await self.effects.set_runtimes(definitions, places)
         self._configuration = configuration

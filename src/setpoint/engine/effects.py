@@ -15,12 +15,13 @@ from msgspec import structs
 
 from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
 from setpoint.durable import files
+from setpoint.engine.applied import Applied
 from setpoint.engine.listening import Hint, Listening
 from setpoint.engine.tasks import DATABASE, Tasks
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec
-from setpoint.model.tasks import TaskResult
+from setpoint.model.tasks import TaskEnd, TaskResult
 from setpoint.model.time import MINUTE, SECOND, Duration
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.protection import Protection
@@ -46,6 +47,8 @@ class RuntimeDefinition(msgspec.Struct, frozen=True):
     kind: str
     """Name of the adapter."""
     options: dict[str, Any] = {}
+    tree: str = ""
+    """SHA-256 of the files that its commands are run with; its ``directory`` is then one of theirs."""
 
 
 def runtime_adapters() -> dict[str, MakeRuntime]:
@@ -91,6 +94,7 @@ class Effects:
         self._addresses: dict[str, str] = {}
         self._results: OrderedDict[str, CheckResult] = OrderedDict()
         self._tasks = Tasks(home, protections)
+        self._applied = Applied(home, content)
 
     # --- configuration
 
@@ -150,8 +154,11 @@ class Effects:
         maker = self._makers.get(definition.kind)
         if maker is None:
             raise Unreachable(f'the runtime "{name}" is of kind "{definition.kind}", which is not installed')
+        options = definition.options
+        if definition.tree:
+            options = options | {"directory": str(self._applied.path(definition.tree) / options["directory"])}
         try:
-            return maker(definition.options, self._home)
+            return maker(options, self._home)
         except Exception as error:
             raise Unreachable(
                 f'the runtime "{name}" ({definition.kind}) cannot be used: {type(error).__name__}: {error}'
@@ -166,6 +173,7 @@ class Effects:
         if spec is None:
             raise TerminalError(f"the spec {instruction.spec} of {entity} is not stored: release the version again")
         runtime = self.runtime(spec.runtime)
+        await self._ready(spec.runtime)
         if instruction.down:
             await self._within(runtime.remove(self._here(instruction.operation), spec.instance), spec)
             return
@@ -176,6 +184,12 @@ class Effects:
     def _here(self, operation: str) -> str:
         """Numbers begin again with another database: what is remembered of the last one's operations is not taken for its own."""
         return f"{operation}{DATABASE}{self._content.identity:x}"
+
+    async def _ready(self, runtime: str) -> None:
+        """A custom runtime's commands lie there as they were applied. Raises TerminalError, TransientError."""
+        definition = self._definitions.get(runtime)
+        if definition is not None and definition.tree:
+            await self._applied.ready(definition.tree)
 
     async def _within(self, work: Awaitable[None], spec: Spec) -> None:
         """What the runtime is asked to do, or that it took too long."""
@@ -206,8 +220,12 @@ class Effects:
             )
         definition = structs.replace(definition, env={**definition.env, **await self._address(definition.subject)})
         try:
-            async with asyncio.timeout((definition.timeout + _GRACE) / 1000):
-                result = await protection.run(instruction.operation, definition)
+            async with self._applied.used(definition) as placed, asyncio.timeout((definition.timeout + _GRACE) / 1000):
+                result = await protection.run(instruction.operation, placed)
+        except TerminalError as error:
+            result = CheckResult(Outcome.MISCONFIGURED, str(error))
+        except TransientError as error:
+            result = CheckResult(Outcome.UNAVAILABLE, str(error))
         except TimeoutError:
             result = CheckResult(Outcome.UNAVAILABLE, f'the protection "{definition.use}" did not end by its timeout')
         result = structs.replace(result, reason=_text(result.reason), output=_text(result.output))
@@ -221,7 +239,11 @@ class Effects:
         address = await self._address(definition.subject)
         if address:
             definition = structs.replace(definition, env={**definition.env, **address})
-        result = await self._tasks.run(entity, RunTask(self._here(instruction.operation), definition))
+        try:
+            async with self._applied.used(definition) as placed:
+                result = await self._tasks.run(entity, RunTask(self._here(instruction.operation), placed))
+        except TerminalError as error:
+            return TaskResult(TaskEnd.FAILED, _text(str(error)))
         return TaskResult(result.end, _text(result.reason))
 
     async def _observe(self, name: str, instance: str, spec: Spec | None) -> Observation:
@@ -233,6 +255,10 @@ class Effects:
 
     async def _answer(self, name: str, instance: str, spec: Spec | None) -> Observation:
         """A runtime that answers for nobody is asked by one at a time until it does: it shall not keep others from being seen."""
+        try:
+            await self._ready(name)
+        except (TerminalError, TransientError) as error:
+            raise Unreachable(str(error)) from error
         silent = f'the runtime "{name}" did not answer within {self._look_timeout:g} s'
         if name in self._asking:
             raise Unreachable(silent)

@@ -39,6 +39,10 @@ class CheckDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     interval: Duration = 60 * SECOND
     timeout: Duration = 30 * SECOND
     max_age: Duration = 2 * MINUTE + 30 * SECOND
+    tree: str = ""
+    """SHA-256 of the files that it is run with, stored by content at ``apply`` (§10.6); empty: it needs none."""
+    paths: tuple[str, ...] = ()
+    """Options that are paths within the tree."""
 
     @property
     def attachment(self) -> str:

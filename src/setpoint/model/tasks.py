@@ -51,6 +51,10 @@ class TaskDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A try whose end nobody saw is not repeated: a person is asked."""
     irreversible: bool = False
     """Once it was started, automatic rollback past it is off."""
+    tree: str = ""
+    """SHA-256 of the files that it is run with, stored by content at ``apply`` (§10.6); empty: it needs none."""
+    paths: tuple[str, ...] = ()
+    """Options that are paths within the tree."""
 
 
 class TaskResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -30,10 +30,15 @@ class Documents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, files: Mapping[str, bytes], *, at: Instant, person: str) -> Revision:
-        """A new revision, or the newest one if that has just these files. Raises sqlite3.Error."""
+    async def save(self, files: Mapping[str, bytes], executable: Collection[str] = (), *, at: Instant, person: str) -> Revision:
+        """A new revision, or the newest one if that has just these files. Raises sqlite3.Error.
+
+        ``executable``: paths of those that may be run.
+        """
         hashes = {path: sha256_of(content) for path, content in files.items()}
-        digest = hashlib.sha256(msgspec.json.encode(sorted(hashes.items()))).hexdigest()[:16]
+        programs = frozenset(executable)
+        identity = sorted((path, sha, path in programs) for path, sha in hashes.items())
+        digest = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:16]
 
         def work(connection: sqlite3.Connection) -> Revision:
             newest = _newest(connection)
@@ -42,7 +47,8 @@ class Documents:
             revision = Revision(newest.number + 1 if newest else 1, digest, at, person)
             connection.execute("INSERT INTO revision VALUES (?, ?, ?, ?)", msgspec.structs.astuple(revision))
             bulk.insert(connection, "INSERT OR IGNORE INTO file", [(hashes[path], content) for path, content in files.items()])
-            bulk.insert(connection, "INSERT INTO revision_file", [(revision.number, path, sha) for path, sha in hashes.items()])
+            rows = [(revision.number, path, sha, path in programs) for path, sha in hashes.items()]
+            bulk.insert(connection, "INSERT INTO revision_file", rows)
             return revision
 
         return await self._database.write(work)
@@ -62,6 +68,13 @@ class Documents:
         statement = "SELECT r.path, f.body FROM revision_file r JOIN file f USING (sha256) WHERE r.number = ? ORDER BY r.path"
         rows = await self._database.read(lambda connection: connection.execute(statement, (number,)).fetchall())
         return {path: bytes(body) for path, body in rows}
+
+    async def executables(self, number: int) -> list[str]:
+        """Paths of a revision's programs."""
+        statement = "SELECT path FROM revision_file WHERE number = ? AND executable ORDER BY path"
+        return [
+            path for (path,) in await self._database.read(lambda connection: connection.execute(statement, (number,)).fetchall())
+        ]
 
 
 def _newest(connection: sqlite3.Connection) -> Revision | None:

@@ -43,7 +43,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE log (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL)",
         "CREATE INDEX log_by_kind ON log (kind)",
         "CREATE TABLE revision (number INTEGER PRIMARY KEY, digest TEXT NOT NULL, at INTEGER NOT NULL, person TEXT NOT NULL)",
-        "CREATE TABLE revision_file (number INTEGER, path TEXT, sha256 TEXT NOT NULL, PRIMARY KEY (number, path)) WITHOUT ROWID",
+        """CREATE TABLE revision_file (
+            number INTEGER, path TEXT, sha256 TEXT NOT NULL, executable INTEGER NOT NULL, PRIMARY KEY (number, path)
+        ) WITHOUT ROWID""",
     ),
     (
         # Identified requests: payload is a digest; answer is NULL until the command has ended well.

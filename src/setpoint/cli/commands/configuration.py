@@ -107,7 +107,7 @@ def schema() -> None:
 def _collected(directory: Path) -> dict[str, Any]:
     import base64  # noqa: PLC0415 - only here
 
-    from setpoint.config.files import collect  # noqa: PLC0415 - loads the configuration language
+    from setpoint.config.files import collect, executables  # noqa: PLC0415 - loads the configuration language
     from setpoint.config.problems import ConfigurationError  # noqa: PLC0415 - as above
 
     try:
@@ -119,4 +119,5 @@ def _collected(directory: Path) -> dict[str, Any]:
     return {
         "files": {path: base64.b64encode(content).decode() for path, content in files.items()},
         "root": str(directory.resolve()),
+        "executable": executables(directory.resolve(), files),
     }

@@ -14,6 +14,7 @@ from setpoint.config.documents.parameters import Parameter
 from setpoint.config.documents.workloads import Command, Path
 from setpoint.config.values import (
     Anything,
+    Boolean,
     Duration,
     Integer,
     MapOf,
@@ -61,6 +62,7 @@ class Program(Node):
 
     command: Command
     directory: Path | None = None
+    mutable: Boolean = False
     env: Environment = Field(default_factory=dict)
 
 

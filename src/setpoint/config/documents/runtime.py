@@ -9,7 +9,7 @@ from pydantic import Field
 from setpoint.config.documents.base import Constants, Document, Environment, Node
 from setpoint.config.documents.gates import Gated
 from setpoint.config.documents.parameters import Parameter
-from setpoint.config.documents.workloads import FITS, Command, Free
+from setpoint.config.documents.workloads import FITS, Command, Free, Path
 from setpoint.config.values import Boolean, Duration, MapOf, Name, Template, Text
 from setpoint.config.yaml import Sequence
 from setpoint.model.time import MINUTE, SECOND
@@ -30,6 +30,8 @@ class CustomRuntime(Node):
     fetch: Command | None = None
     info: Command | None = None
     remove: Command | None = None
+    directory: Path | None = None
+    mutable: Boolean = False
     parameters: MapOf[Text, Parameter] = Field(default_factory=dict)
     structured: Boolean = False
     timeout: Duration = 10 * MINUTE

@@ -53,6 +53,8 @@ class Files(Request):
     """Path relative to the root -> content in Base64, as ``setpoint.config.collect`` finds them."""
     root: str
     """Where they lie on the engine's machine."""
+    executable: list[str] = Field(default_factory=list)
+    """Paths of those that may be run."""
 
 
 class ApplyRequest(Files):
@@ -115,7 +117,9 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
         _check_departures(request, plan)
         meanings = await changed_meanings(control, configuration)
         await control.records.put("configuration-root", content_digest(files), request.root)
-        revision = await control.documents.save(files, at=act.now, person=act.person.name)
+        # What gates are run with is durable before the revision that asks for it (§10.6).
+        await control.content.put(files=configuration.trees.contents.values())
+        revision = await control.documents.save(files, request.executable, at=act.now, person=act.person.name)
         progress = Progress(revision.number, plan.new, list(plan.departures.down), act.person.name)
         await control.records.put(KIND, PENDING, progress)
         releases = await _carry_out(act, configuration, plan, progress)
@@ -154,7 +158,8 @@ async def restore(control: Control) -> None:
     files = await control.documents.load(newest.number)
     root = await control.records.get("configuration-root", content_digest(files), str) or "/"
     try:
-        await control.adopt(await asyncio.to_thread(Configuration.from_files, files, Path(root)))
+        executable = await control.documents.executables(newest.number)
+        await control.adopt(await asyncio.to_thread(Configuration.from_files, files, Path(root), executable))
     except ConfigurationError as error:
         control.unreadable = str(error)
         log.error("the stored configuration (revision %d) cannot be used by this version:\n%s", newest.number, error)  # noqa: TRY400 - its problems say all
@@ -198,7 +203,7 @@ def parse(request: Files) -> tuple[Configuration, dict[str, bytes]]:
     """
     files = contents(request)
     try:
-        return Configuration.from_files(files, Path(request.root)), files
+        return Configuration.from_files(files, Path(request.root), request.executable), files
     except ConfigurationError as error:
         number = len(error.problems)
         raise Invalid(

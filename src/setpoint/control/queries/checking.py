@@ -49,7 +49,7 @@ async def validate(act: Act, request: Files) -> Problems:
     """Changes nothing."""
     files, root = contents(request), Path(request.root)
     found = await asyncio.to_thread(check_files, files, root)
-    right = None if found else await asyncio.to_thread(Configuration.from_files, files, root)
+    right = None if found else await asyncio.to_thread(Configuration.from_files, files, root, request.executable)
     return Problems(
         problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found],
         notices=[*right.notices, *await changed_meanings(act.control, right)] if right else [],
