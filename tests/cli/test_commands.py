@@ -162,6 +162,15 @@ def test_a_mistake_is_an_error_with_a_sentence_and_no_traceback(tmp_path: Path, 
     assert "Traceback" not in done.stderr
 
 
+def test_validate_looks_at_the_working_directory_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "setpoint.yaml").write_text("kind: Application\nname: shop\n", "utf-8")
+    assert "is in order" in Terminal(tmp_path).ok("validate")
+    done = Terminal(tmp_path).run("validate", "setpoint.yaml")
+    assert done.returncode == Code.ERROR
+    assert "this is a file: a configuration is a directory" in shown(done.stderr + done.stdout)
+
+
 def test_validate_shows_every_mistake_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "x.setpoint.yaml").write_text(
         CONFIGURATION.replace("after: staging", "after: stagging").replace("fake: {}", "fake: {x: 1}")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from setpoint.cli.detached import stop
+from setpoint.cli.ending import Ended
 from setpoint.engine.embedded.lock import HomeLock
 from setpoint.server import location
 from setpoint.server.client import Client, ClientError
@@ -68,3 +70,16 @@ def test_a_port_asked_for_that_is_taken_is_an_error_and_the_usual_one_is_not() -
             listen(port)
         with listen(None) as second:
             assert second.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_home_that_is_another_users_is_told_as_that_and_not_as_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(path: object, *more: object) -> int:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(ClientError, match="is not open to you: it belongs to the user with the id") as caught:
+        Client.at(tmp_path)
+    assert "--home" in caught.value.hint
+    with pytest.raises(Ended, match="is not open to you"):
+        stop(tmp_path)

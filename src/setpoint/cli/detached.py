@@ -104,6 +104,8 @@ def stop(home: Path) -> None:
 
     Mark(home).remove()  # one that was killed and is just being started again ends, too
     pid = location.holder(home)
+    if pid is None and (why := location.closed(home)):
+        raise Ended(Code.REFUSED, why, "Stop it as that user, or name your own data directory with --home.")
     if pid is None:
         typer.echo(f"No engine runs in {home}.")
         return

@@ -23,7 +23,7 @@ from setpoint.config.documents import (
     Task,
 )
 from setpoint.config.problems import Position, Problems, suggest
-from setpoint.config.validate import locate, path_at, read_model, where
+from setpoint.config.validate import Path, locate, places_in, read_model, where
 from setpoint.config.values import NAME
 from setpoint.config.yaml import Mapping, Node, Scalar, place_of, read_documents
 
@@ -84,7 +84,8 @@ class Catalog:
     documents: int = 0
     overrides_in_use: set[Position] = field(default_factory=set)
     """Where overrides of groups stand that some entry matches."""
-    _places: dict[Position, str] = field(default_factory=dict)
+    _index: dict[Position, tuple[Entry[Any], Path]] = field(default_factory=dict)
+    _indexed: int = -1
 
     def channels(self, application: str) -> dict[str, Entry[ChannelFields]]:
         """By name, in the order written: those in place first."""
@@ -135,17 +136,21 @@ class Catalog:
 
     def where_at(self, place: Position) -> str:
         """The thing that stands at a place, as messages call it; channels in place before their applications."""
-        if place not in self._places:
-            self._places[place] = self._where(place)
-        return self._places[place]
+        entries = list(self.entries())
+        if len(entries) != self._indexed:
+            self._indexed, self._index = len(entries), self._places(entries)
+        found = self._index.get(place)
+        return where(found[0].tree, found[1], found[0].label) if found else ""
 
-    def _where(self, place: Position) -> str:
+    def _places(self, entries: list[Entry[Any]]) -> dict[Position, tuple[Entry[Any], Path]]:
+        """Every place of every document, and how to get there: read once, since many are asked for (and entries are many)."""
         members = {id(below.channels[name]) for below in self.below.values() for name in below.group_of}
-        for entry in sorted(self.entries(), key=lambda entry: not entry.label.startswith("channels[")):
-            of_file = entry.file == place.file or id(entry) in members
-            if of_file and (path := path_at(entry.tree, place)) is not None:
-                return where(entry.tree, path, entry.label)
-        return ""
+        found: dict[Position, tuple[Entry[Any], Path]] = {}
+        for entry in sorted(entries, key=lambda entry: not entry.label.startswith("channels[")):
+            for place, path in places_in(entry.tree):
+                if entry.file == place.file or id(entry) in members:
+                    found.setdefault(place, (entry, path))
+        return found
 
 
 def read_catalog(files: dict[str, bytes], problems: Problems) -> Catalog:

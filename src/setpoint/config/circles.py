@@ -20,7 +20,8 @@ def check_circles(catalog: Catalog, problems: Problems) -> None:
         neighbours = neighbours_of(catalog, application)
         edges = _edges(catalog, application, neighbours)
         reported: set[Position] = set()
-        for start in neighbours.channels:
+        waiting = in_circles(edges)
+        for start in (name for name in neighbours.channels if name in waiting):
             found = circle(edges, start)
             ways = [edges[one][other] for one, other in pairwise([*found, start])]
             if len(found) < 2 or not reported.isdisjoint(ways):
@@ -56,8 +57,10 @@ def _waits(tree: Tree, channel: ChannelFields, neighbours: Neighbours, *, own: s
     for number, entry in enumerate(channel.after):
         for name in entry.channels or ():
             found.setdefault(str(name), place_of(name))
-        for name in neighbours.meant(entry).channels if entry.select else ():
-            found.setdefault(name, _place_of_select(tree, number))
+        if entry.select:
+            place = _place_of_select(tree, number)
+            for name in neighbours.meant(entry).channels:
+                found.setdefault(name, place)
     if channel.mirror:
         found.setdefault(str(channel.mirror), place_of(channel.mirror))
     known = neighbours.channels.keys() | neighbours.groups.keys()
@@ -67,6 +70,37 @@ def _waits(tree: Tree, channel: ChannelFields, neighbours: Neighbours, *, own: s
 def _place_of_select(tree: Tree, number: int) -> Position:
     written = tree.get("after")
     return locate(tree, ("after", number, "select") if isinstance(written, Sequence) else ("after", "select"))
+
+
+def in_circles(edges: Mapping[str, Iterable[str]]) -> set[str]:
+    """Nodes that may be on a circle: what is left once those that come after nothing, and nothing comes after, are taken away."""
+    left = _without_ends({node: set(others) for node, others in edges.items()})
+    back: dict[str, set[str]] = {node: set() for node in left}
+    for node in left:
+        for other in edges[node]:
+            if other in left:
+                back[other].add(node)
+    return _without_ends(back)
+
+
+def _without_ends(edges: Mapping[str, set[str]]) -> set[str]:
+    """What is left when nodes that lead nowhere are taken away, again and again."""
+    into: dict[str, list[str]] = {}
+    for node, others in edges.items():
+        for other in others:
+            into.setdefault(other, []).append(node)
+    count = {node: sum(other in edges for other in others) for node, others in edges.items()}
+    ends = [node for node, number in count.items() if not number]
+    gone: set[str] = set()
+    while ends:
+        node = ends.pop()
+        gone.add(node)
+        for before in into.get(node, ()):
+            if before in count:
+                count[before] -= 1
+                if not count[before]:
+                    ends.append(before)
+    return set(edges) - gone
 
 
 def circle(edges: Mapping[str, Iterable[str]], start: str) -> list[str]:

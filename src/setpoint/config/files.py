@@ -40,8 +40,13 @@ def gather(root: Path) -> tuple[dict[str, bytes], list[Problem]]:
     problems = Problems()
     root = root.resolve()
     if not root.is_dir():
-        hint = "Name the directory that has your *.setpoint.yaml files."
-        problems.add("no-directory", Position(str(root)), "", "there is no such directory.", hint)
+        hint = (
+            f"Name the directory that it stands in: {root.parent}."
+            if root.is_file()
+            else "Name the directory that has your *.setpoint.yaml files."
+        )
+        message = "this is a file: a configuration is a directory." if root.is_file() else "there is no such directory."
+        problems.add("no-directory", Position(str(root)), "", message, hint)
         return {}, problems.in_order()
     files = {
         path: content
@@ -93,6 +98,11 @@ def _read(root: Path, path: str, problems: Problems, most: int) -> bytes | None:
         return None
     try:
         with target.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if most == MAX_BYTES + 1 and size > MAX_BYTES:
+                message = f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read."
+                problems.add("file-too-large", Position(path), "", message, "Split it into several files.")
+                return None
             return stream.read(most)
     except OSError as error:
         problems.add(

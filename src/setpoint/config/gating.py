@@ -44,7 +44,7 @@ class Gates(Naming):
             in_place = calendar.open is not None or calendar.closed
             if calendar.name and not in_place:
                 self.known(calendar.name, self._catalog.calendars, "calendar", entry.label, "calendars")
-            elif not in_place:
+            elif not in_place and not self._problems.within(entry.tree, "calendars"):
                 self.add(
                     "empty-calendar",
                     locate(entry.tree, ("calendars",)),

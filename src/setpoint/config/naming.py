@@ -32,10 +32,17 @@ class Naming:
         otherwise = (
             "" if names else f"There is no {what} yet: add a document of kind {what.split(' ', maxsplit=1)[0].capitalize()}."
         )
-        self.add(
-            code, name, label, f'`{field}` names "{name}", which is no {what}{owner}.', suggest(name, names, otherwise=otherwise)
-        )
+        elsewhere = [application for application in self._catalog.below if of and name in self._elsewhere(application, what)]
+        message = f'`{field}` names "{name}", which is no {what}{owner}.'
+        hint = suggest(name, names, otherwise=otherwise)
+        if elsewhere:
+            hint = f'It is a {what} of application "{elsewhere[0]}": `{field}` names those of one application only.'
+        self.add(code, name, label, message, hint)
         return False
+
+    def _elsewhere(self, application: str, what: str) -> Iterable[str]:
+        """The names of this sort in an application."""
+        return self._catalog.services(application) if what == "service" else self._catalog.places(application)
 
     def builtin(self, name: str, known: Iterable[str], label: str, field: str) -> bool:
         """Of a protection, the organization's or a built-in one."""

@@ -29,6 +29,7 @@ class Neighbours:
     """Channel -> what a selector sees of it."""
     instances: AbstractSet[str]
     _meant: dict[tuple[tuple[str, ...], str], Meant] = field(default_factory=dict)
+    _present: dict[tuple[str, tuple[str, ...]], tuple[list[str], list[str]]] = field(default_factory=dict)
 
     def instance(self, like: Instance, channel: str) -> str:
         """Name of the same service's instance in another channel."""
@@ -37,6 +38,15 @@ class Neighbours:
     def has(self, like: Instance, channel: str) -> bool:
         """Whether the channel has the service."""
         return self.instance(like, channel) in self.instances
+
+    def divided(self, like: Instance, names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+        """Of these channels, those that have the service, and those that do not; counted once for all that come after them."""
+        key = (str(like.service.name), names)
+        if key not in self._present:
+            there = [name for name in names if self.has(like, name)]
+            has = set(there)
+            self._present[key] = (there, [name for name in names if name not in has])
+        return self._present[key]
 
     def meant(self, entry: After) -> Meant:
         """The channels of an entry: those it names, those of groups it names, or those it selects."""
@@ -102,8 +112,8 @@ def entry_orderings(
         return []
     meant = neighbours.meant(entry)
     names = meant.channels
-    present = [name for name in names if neighbours.has(instance, name)]
-    absent = [name for name in names if name not in present and name not in seen]
+    present, lacking = neighbours.divided(instance, names)
+    absent = [name for name in lacking if name not in seen]
     found, met = [], 0
     if entry.need == "all":
         for name in absent:

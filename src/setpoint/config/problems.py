@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -75,12 +75,37 @@ class Problems:
         """Whether this is already known to be wrong at this place."""
         return (code, position) in self._places
 
+    def within(self, tree: Any, key: str) -> bool:
+        """Whether anything is wrong below a key of a document, wherever in it the key stands."""
+        places = {place for _, place in self._places}
+        return any(position in places for node in _below(tree, key) for position in _positions(node))
+
     def __len__(self) -> int:
         return len(self._found)
 
     def in_order(self) -> list[Problem]:
         """By file, line and column."""
         return in_order(self._found.values())
+
+
+def _below(node: Any, key: str) -> Iterator[Any]:
+    """What stands under a key, at any depth."""
+    if isinstance(node, dict):
+        for name, child in node.items():
+            yield from (child,) if name == key else _below(child, key)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _below(child, key)
+
+
+def _positions(node: Any) -> Iterator[Position]:
+    """The places of a node and of all that is below it, keys included."""
+    place = getattr(node, "position", None)
+    yield from (place,) if place is not None else ()
+    for child in (part for item in node.items() for part in item) if isinstance(node, dict) else ():
+        yield from _positions(child)
+    for child in node if isinstance(node, list) else ():
+        yield from _positions(child)
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from collections.abc import Sequence as AnySequence
 from typing import Any, TypeVar
 
@@ -46,8 +47,12 @@ def read_model(model: type[M], tree: Mapping, label: str, problems: Problems) ->
 def _report_strays(strays: list[Stray], tree: Mapping, label: str, problems: Problems) -> None:
     for stray in strays:
         key = next(key for key in stray.parent if key == stray.key)
-        path = path_of(tree, stray.parent) or ()
-        problems.add(stray.code, place_of(key), where(tree, path, label), stray.message, stray.hint)
+        path = path_of(tree, stray.parent)
+        if path is None:  # what is left after a repair is a copy
+            path = (path_at(tree, place_of(key)) or ())[:-1]
+        holder = path[-1] if path and isinstance(path[-1], str) else ""
+        message = stray.message.replace("unknown key `", f"`{holder}`: unknown key `", 1) if holder else stray.message
+        problems.add(stray.code, place_of(key), where(tree, path, label), message, stray.hint)
 
 
 def _follows(detail: ErrorDetails, tree: Mapping, touched: set[Position], meant: set[tuple[Position, str]]) -> bool:
@@ -176,6 +181,18 @@ def path_at(tree: Any, place: Position) -> Path | None:
         if (below := path_at(child, place)) is not None:
             return (step, *below)
     return () if place_of(tree) == place else None
+
+
+def places_in(tree: Any, path: Path = ()) -> Iterator[tuple[Position, Path]]:
+    """Every place of a tree in the order in which ``path_at`` looks, and how to get there."""
+    steps: AnySequence[tuple[str | int, Any]] = (
+        list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree)) if isinstance(tree, list) else []
+    )
+    for step, child in steps:
+        if (place := position_of(step)) is not None:
+            yield place, (*path, step)
+        yield from places_in(child, (*path, step))
+    yield place_of(tree), path
 
 
 def path_of(tree: Any, wanted: Any) -> Path | None:

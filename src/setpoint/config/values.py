@@ -183,9 +183,20 @@ def read_name(node: Any) -> Scalar:
 def read_integer(node: Any) -> int:
     """A whole number from 0 on."""
     text = scalar(node, "a whole number")
+    _not_beyond(text, "bad-integer")
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise fault("bad-integer", f"{describe(text)} is no whole number.", "Write digits only, such as 3.")
     return int(text)
+
+
+def _not_beyond(text: str, code: str) -> None:
+    """A number that is one and yet out of bounds is told as that."""
+    if re.fullmatch(r"-[0-9]+%?", text):
+        raise fault(code, f"{describe(text)} is below 0.", "Write a number from 0.")
+    if re.fullmatch(r"[0-9]{10,}", text):
+        raise fault(code, f"{describe(text)} is above 999,999,999.", "Write a smaller number.")
+    if re.fullmatch(r"[0-9]+%", text) and int(text[:-1]) > 100:
+        raise fault(code, f"{describe(text)} is above 100%.", "Write a percentage from 0% to 100%.")
 
 
 def read_boolean(node: Any) -> bool:
@@ -199,6 +210,8 @@ def read_boolean(node: Any) -> bool:
 def read_duration(node: Any) -> int:
     """A duration in milliseconds."""
     text = scalar(node, "a duration")
+    if text.startswith("-") and text[1:2].isdigit():
+        raise fault("bad-duration", f"{describe(text)} is below 0.", 'Write one from 0, such as "90s" or "1d12h".')
     try:
         return parse_duration(text)
     except ValueError as error:
@@ -209,6 +222,7 @@ def read_duration(node: Any) -> int:
 def read_amount(node: Any) -> int | str:
     """A count, or a percentage as it was written."""
     text = scalar(node, "an amount")
+    _not_beyond(text, "bad-amount")
     if re.fullmatch(r"[0-9]{1,9}", text):
         return int(text)
     if re.fullmatch(r"[0-9]{1,3}%", text) and int(text[:-1]) <= 100:

@@ -116,11 +116,8 @@ def _decode(file: str, data: bytes) -> str:
             "Split it into several files.",
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UnreadableError("encoding", start, "the file is UTF-16.", "Save it as UTF-8 without a byte order mark.")
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise UnreadableError(
-            "byte-order-mark", start, "the file starts with a byte order mark.", "Save it as UTF-8 without a byte order mark."
-        )
+        raise UnreadableError("encoding", start, "the file is UTF-16.", "Save it as UTF-8.")
+    data = data.removeprefix(b"\xef\xbb\xbf")  # editors on Windows write it; it says nothing
     if b"\0" in data:
         raise UnreadableError(
             "nul", _after(file, data[: data.index(b"\0")]), "the file contains a NUL character.", "Save it as UTF-8 text."

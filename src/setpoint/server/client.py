@@ -50,6 +50,12 @@ class Client:
             ClientError: no engine runs there, or no token can be had.
         """
         place = location.find(home)
+        if place is None and (why := location.closed(home)):
+            raise ClientError(
+                "unauthenticated",
+                why,
+                f"Run this as that user, or name your own data directory: --home or {location.HOME_VARIABLE}.",
+            )
         if place is None:
             more = (
                 ""

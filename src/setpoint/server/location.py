@@ -71,6 +71,29 @@ def held(home: Path) -> bool:
     return False
 
 
+def closed(home: Path) -> str:
+    """Why this user cannot know whether an engine runs there, as a sentence; empty: it can be known."""
+    try:
+        os.close(os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC))
+    except PermissionError:
+        return f"{home} is not open to you: it belongs to {_owner(home)}."
+    except OSError:
+        return ""
+    return ""
+
+
+def _owner(home: Path) -> str:
+    for path in (home, *home.parents):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        if path != home or found.st_uid != os.geteuid():
+            return f"the user with the id {found.st_uid}"
+        break
+    return "another user"
+
+
 def holder(home: Path) -> int | None:
     """Process id of the engine that holds the data directory; None: none does."""
     if not held(home):

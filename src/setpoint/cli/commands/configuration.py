@@ -59,7 +59,7 @@ def apply(
     show(answer, output, lambda: say(*difference.applied(answer)))
 
 
-def validate(directory: Directory, output: Format = Output.TABLE) -> None:
+def validate(directory: Directory = Path(), output: Format = Output.TABLE) -> None:
     """Check a configuration without an engine; shows every mistake.
 
     Example: setpoint validate config/

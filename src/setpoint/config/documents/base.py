@@ -34,6 +34,7 @@ RESERVED_LABELS = ("application", "channel", "group", "service", "runtime")
 SYNONYMS = {
     "checks": "protections",
     "cmd": "command",
+    "cron": "rrule",
     "dependsOn": "after",
     "environment": "env",
     "environments": "channels",

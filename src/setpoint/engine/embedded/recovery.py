@@ -12,12 +12,16 @@ from setpoint.engine.errors import EngineDegraded
 from setpoint.engine.port import Codec
 from setpoint.store.database import Database, JournalDamaged
 
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PROBE = 512 * 1024
 """Bytes that must be writable before a full disk counts as emptied."""
 
 
 def unwritable(path: Path, error: BaseException) -> str:
     """What is the matter, and what to do."""
+    if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
+        way = "another process holds a lock on it: end that process, such as a backup or a shell of SQLite"
+        return f"the journal {path} cannot be written: {error}. No new work is started; {way}"
     return f"the journal {path} cannot be written: {error} ({_free(path)}). No new work is started; make room or repair it"
 
 
