@@ -45,11 +45,12 @@ def read_model(model: type[M], tree: Mapping, label: str, problems: Problems) ->
 
 
 def _report_strays(strays: list[Stray], tree: Mapping, label: str, problems: Problems) -> None:
+    paths: dict[Position, Path] = {}
+    for place, found in places_in(tree) if strays else ():
+        paths.setdefault(place, found)
     for stray in strays:
         key = next(key for key in stray.parent if key == stray.key)
-        path = path_of(tree, stray.parent)
-        if path is None:  # what is left after a repair is a copy
-            path = (path_at(tree, place_of(key)) or ())[:-1]
+        path = paths.get(place_of(key), ())[:-1]
         holder = path[-1] if path and isinstance(path[-1], str) else ""
         message = stray.message.replace("unknown key `", f"`{holder}`: unknown key `", 1) if holder else stray.message
         problems.add(stray.code, place_of(key), where(tree, path, label), message, stray.hint)
@@ -168,23 +169,8 @@ def _name_of(node: Any) -> str:
     return ""
 
 
-def path_at(tree: Any, place: Position) -> Path | None:
-    """How to get to what stands at a place, be it a key or a value."""
-    if isinstance(tree, Scalar):
-        return () if tree.position == place else None
-    steps: AnySequence[tuple[str | int, Any]] = (
-        list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree)) if isinstance(tree, list) else []
-    )
-    for step, child in steps:
-        if position_of(step) == place:
-            return (step,)
-        if (below := path_at(child, place)) is not None:
-            return (step, *below)
-    return () if place_of(tree) == place else None
-
-
 def places_in(tree: Any, path: Path = ()) -> Iterator[tuple[Position, Path]]:
-    """Every place of a tree in the order in which ``path_at`` looks, and how to get there."""
+    """Every place of a tree, be it a key's or a value's, and how to get there: what is deeper comes first."""
     steps: AnySequence[tuple[str | int, Any]] = (
         list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree)) if isinstance(tree, list) else []
     )
@@ -193,21 +179,6 @@ def places_in(tree: Any, path: Path = ()) -> Iterator[tuple[Position, Path]]:
             yield place, (*path, step)
         yield from places_in(child, (*path, step))
     yield place_of(tree), path
-
-
-def path_of(tree: Any, wanted: Any) -> Path | None:
-    """How to get to a node; None if it is not there (a short form was written out)."""
-    if tree is wanted:
-        return ()
-    steps: AnySequence[tuple[str | int, Any]] = []
-    if isinstance(tree, dict):
-        steps = list(tree.items())
-    elif isinstance(tree, list):
-        steps = list(enumerate(tree))
-    for step, child in steps:
-        if (below := path_of(child, wanted)) is not None:
-            return (step, *below)
-    return None
 
 
 def _without(tree: Mapping, paths: AnySequence[Path], touched: set[Position]) -> Mapping:
