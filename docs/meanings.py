@@ -81,17 +81,20 @@ MEANINGS: dict[str, dict[str, str]] = {
         "": "",
         "title": "Before deployment",
         "for": "it must say yes without a break that long",
+        "failAfter": "without a result that passes or fails for so long the attempt fails; default: it goes on waiting",
     },
     "Deploys": {
         "": "",
         "title": "During deployment",
         "onFail": "what a no does: the rollout fails, or waits",
+        "failAfter": "without a result that passes or fails for so long the attempt fails; default: it goes on waiting",
     },
     "Verifies": {
         "": "",
         "title": "After deployment",
         "for": "the window in which it must say yes all the time; 0: once",
         "delay": "how long nothing is asked at first",
+        "failAfter": "without a result that passes or fails for so long the attempt fails; default: it goes on waiting",
         "tolerate": "failing results that are tolerated; one more fails the attempt",
     },
     "ApprovalEntry": {

@@ -388,3 +388,14 @@ name: probe
 program: {{command: ["true"]}}
 {codes}
 """
+
+
+def test_fail_after_may_stand_in_every_phase(configure: Configure) -> None:
+    phases = ("pre-approval", "pre-deployment", "deployment", "post-deployment")
+    at = ", ".join(f"{phase}: {{failAfter: {minute}m}}" for minute, phase in enumerate(phases, 1))
+    policy = configure(shop_with(f"  - {{name: staging, protections: [{{use: always, at: {{{at}}}}}]}}")).policy(
+        "shop/web@staging"
+    )
+    assert [(str(use.phase), use.fail_after) for use in policy.checks] == [
+        (phase, minute * MINUTE) for minute, phase in enumerate(phases, 1)
+    ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.control.house import ADMIN, ANN, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, files, house
+from tests.support.eventually import eventually
 
 
 async def test_status_counts_what_failed_and_what_waits_for_a_person(tmp_path: Path) -> None:
@@ -138,3 +140,29 @@ async def test_whoami_tells_rights(tmp_path: Path) -> None:
         mine = await found.ask("whoami", ANN)
         assert (mine.name, mine.groups, mine.admin) == ("ann", ["release-managers"], False)
         assert not {"administer", "configure"} & set(mine.may)
+
+
+async def test_what_is_stuck_is_shown_first(tmp_path: Path) -> None:
+    """In status, explain and doctor; nothing else will end it."""
+    channel = "{name: staging, runtime: pretend, protections: [probe], approvals: [{topic: go, from: 'user:ann'}]}"
+    probe = (
+        "kind: Protection\nname: probe\nprogram: {command: [./not-there]}\ninterval: 50ms\ntimeout: 50ms\nat: {pre-approval: {}}"
+    )
+    application = f"kind: Application\nname: saas\nchannels: [{channel}]"
+    async with house(tmp_path) as found:
+        given = files(documents(RUNTIME, SERVICE, application, probe), **{"not-there": ""})
+        await found.do("apply", **given)
+        await found.release("1.0")
+
+        async def look() -> Any:
+            row = await found.row("web@staging")
+            return row if row.reason and row.reason.stuck else None
+
+        row = await eventually(look, 10, "nothing is stuck")
+        assert row.attention == "you"
+        assert row.reason.text.startswith("stuck for ")
+        page = await found.ask("explain", target="web@staging")
+        assert [reason.stuck for reason in page.reasons] == [True, False]
+        first = (await found.ask("doctor")).findings[0]
+        assert (first.name, first.state) == ("saas/web@staging", "warning")
+        assert "setpoint skip saas/web@staging probe" in first.hint

@@ -38,6 +38,7 @@ OFTEN = {
     "forward": 5,
     "seen": 5,
     "judged": 30,
+    "undecided": 30,
 }
 """How often each invariant has to be asked per world on average: about half of what the worlds bring today."""
 
@@ -109,6 +110,10 @@ def test_seen(runs: Runs):
 
 def test_judged(runs: Runs):
     holds(runs, "judged")
+
+
+def test_undecided(runs: Runs):
+    holds(runs, "undecided")
 
 
 # --- remembered ---------------------------------------------------------------------------------------------------------

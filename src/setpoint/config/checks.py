@@ -135,5 +135,6 @@ def _use(
         delay=verifies.delay,
         tolerate=verifies.tolerate,
         on_fail=str(options.on_fail) if isinstance(options, Deploys) else "fail",
+        fail_after=options.fail_after or 0,
         override=None if entry.override is None else tuple(str(principal) for principal in entry.override),
     )

@@ -58,6 +58,8 @@ class ReasonView(Answer):
     awaits: str = ""
     unblock: str = ""
     failed: bool = False
+    stuck: bool = False
+    """A check has had no decisive result for twice its `maxAge`, and has no `failAfter`."""
 
 
 class InstanceView(Answer):
@@ -163,8 +165,8 @@ _LATER = (2, 0)
 
 def _rank(life: Life, reason: Reason) -> tuple[int, int]:
     phase = life.candidate.phase if life.candidate else (life.rollout.attempt.phase if life.rollout else "")
-    if reason.failed:
-        return (0, 0)
+    if reason.failed or reason.stuck:
+        return (0, reason.stuck)
     if reason.code == "task" and reason.awaits == _LAST:
         return (2, 0)
     if phase and reason.phase not in {"", phase} and reason.code in _AHEAD:
@@ -184,7 +186,12 @@ def _attention(word: Condition, life: Life, reasons: Iterable[Reason]) -> str:
 
 def _asks_a_person(reason: Reason) -> bool:
     """Nothing but a person's act helps, and nobody has done this on purpose."""
-    return reason.code == "breaker" or reason.awaits == "a person" or (reason.code == "wave" and reason.awaits == "resume")
+    return (
+        reason.stuck
+        or reason.code == "breaker"
+        or reason.awaits == "a person"
+        or (reason.code == "wave" and reason.awaits == "resume")
+    )
 
 
 def reason_view(reason: Reason) -> ReasonView:

@@ -55,6 +55,8 @@ class CheckUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tolerate: int = 0
     on_fail: str = "fail"
     """Deployment phase: ``wait`` or ``fail``."""
+    fail_after: Duration = 0
+    """Without a decisive result for so long the attempt fails; 0: never."""
     override: tuple[str, ...] | None = None
     """Principals who may skip it; None: whoever has the right; empty: nobody."""
 

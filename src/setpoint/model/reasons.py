@@ -28,3 +28,5 @@ class Reason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a person could do."""
     failed: bool = False
     """It ends the attempt, or ended it."""
+    stuck: bool = False
+    """A check has had no decisive result for long, and nothing will end that (§10.4): shown first."""

@@ -44,7 +44,7 @@ WORDS: dict[str, frozenset[str]] = {
     "Breaker": frozenset({"since"}),
     "Came": frozenset({"at"}),
     "Failure": frozenset({"at"}),
-    "Gate": frozenset({"asked", "since"}),
+    "Gate": frozenset({"asked", "doubted", "since"}),
     "Hold": frozenset({"at"}),
     "Looks": frozenset({"since"}),
     "Offer": frozenset({"at"}),
@@ -88,7 +88,7 @@ ATTEMPTS: Numbers = {"Attempt": {"number": "attempt"}, "Life": {**NUMBERS["Life"
 """Likewise, where nobody else is told of attempts: admission is."""
 OWNERS = {"CheckStatus": "attachment", "From": "attachment", "Gate": "attachment"}
 """Kind -> field that says whose numbers it holds; of all others they are its holder's own."""
-ADDED = {"Rollout": frozenset({"idle", "sick"})}
+ADDED = {"Gate": frozenset({"undecided"}), "Rollout": frozenset({"idle", "sick"})}
 """Observed time, told up to the longest."""
 MARKS = frozenset({"absolved"})
 """Instants by which something is known again, and nothing else."""

@@ -71,7 +71,7 @@ def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
         return
     yield Text("why it is not there yet" if not page["instance"]["settled"] else "what is to be known", "bold")
     for reason in page["reasons"]:
-        sign, style = ("✗", "bold red") if reason["failed"] else ("◷", "blue")
+        sign, style = ("✗", "bold red") if reason["failed"] else ("!", "bold yellow") if reason["stuck"] else ("◷", "blue")
         yield wrapped(reason["text"], first=Text("  ").append(f"{sign} ", style), columns=columns)
         note = " · ".join(part for part in notes(reason, page["now"], page["instance"]["instance"]) if part)
         if note:

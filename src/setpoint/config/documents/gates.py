@@ -50,12 +50,14 @@ class Holds(Node):
     """Options of the phases before deployment."""
 
     for_: Duration = Field(0, alias="for")
+    fail_after: Duration | None = None
 
 
 class Deploys(Node):
     """Options of the deployment phase."""
 
     on_fail: Annotated[str, choice("fail", "wait")] = "fail"
+    fail_after: Duration | None = None
 
 
 class Verifies(Holds):

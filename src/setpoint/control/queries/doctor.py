@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator
 import setpoint
 from setpoint.control.act import Act
 from setpoint.control.commands.tokens import NoRequest
+from setpoint.control.leftovers import instances_of
 from setpoint.control.people import ADMIN_FILE
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, query
 from setpoint.core.codec import SCHEMA
+from setpoint.core.instance.explain import explain
 from setpoint.engine.embedded.turns import CLOCK
 from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError
@@ -54,11 +56,22 @@ class Diagnosis(Answer):
 )
 async def doctor(act: Act, _: NoRequest) -> Diagnosis:
     """Looks at everything, changes nothing."""
-    findings = [_versions(), await _clock(act), _home(act), _space(act), await _journal(act), _engine(act)]
+    findings = [finding async for finding in _stuck(act)]
+    findings += [_versions(), await _clock(act), _home(act), _space(act), await _journal(act), _engine(act)]
     findings += [finding async for finding in _runtimes(act)]
     findings += _problems(act)
     findings += [await _configuration(act), *_unmatched(act)]
     return Diagnosis(healthy=all(finding.state != BAD for finding in findings), findings=findings)
+
+
+async def _stuck(act: Act) -> AsyncIterator[Finding]:
+    """Attempts that nothing will end: a check has had no decisive result for long, and has no ``failAfter`` (§10.4)."""
+    async for entity, state in instances_of(act.control):
+        for reason in explain(state, act.steady):
+            if reason.stuck:
+                instance = entity.partition(":")[2]
+                hint = f'Correct the check, or skip it: setpoint skip {instance} {reason.gate} --why "…"'
+                yield Finding(name=instance, state=WARNING, text=reason.text, hint=hint)
 
 
 def _versions() -> Finding:

@@ -16,6 +16,7 @@ from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse, Phase, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
+from setpoint.model.time import Instant
 
 
 def ask_all(draft: Draft, offer: Offer, attempt: Attempt) -> Attempt:
@@ -88,6 +89,7 @@ def told_status(attempt: Attempt, fact: CheckStatus, policy: Policy | None) -> A
             since = gate.since if gate.outcome is fact.outcome else fact.at
             later = replace(
                 gate,
+                doubted=_doubted(gate, fact),
                 seen=fact.run,
                 outcome=fact.outcome,
                 reason=fact.reason,
@@ -99,6 +101,13 @@ def told_status(attempt: Attempt, fact: CheckStatus, policy: Policy | None) -> A
             )
             attempt = _with(attempt, name, _held(_begun(later), name, attempt, policy))
     return attempt
+
+
+def _doubted(gate: Gate, fact: CheckStatus) -> Instant:
+    """Since when there has been no decisive result; where there never was one, since it was requested."""
+    if fact.outcome in {Outcome.PASSING, Outcome.BLOCKING}:
+        return 0
+    return gate.doubted or (gate.asked if gate.outcome is None else fact.at)
 
 
 def _held(gate: Gate, name: str, attempt: Attempt, policy: Policy | None) -> Gate:

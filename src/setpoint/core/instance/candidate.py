@@ -172,7 +172,7 @@ def _start(draft: Draft, want: Want) -> None:
 def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     came_with = candidate.phase
     for _ in range(4):
-        if _task_failed(draft, offer, candidate):
+        if _gate_failed(draft, offer, candidate):
             return
         candidate = asking.ask_all(draft, offer, candidate)
         reasons = list(phase_reasons(draft.rules, draft.life, offer, candidate, draft.now))
@@ -214,9 +214,10 @@ def _run_tasks(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
     return candidate if off else tasks.run(draft, offer, candidate)
 
 
-def _task_failed(draft: Draft, offer: Offer, candidate: Attempt) -> bool:
-    """A task that fails its attempt ends a candidate, too: it is vetoed like one that failed later."""
-    found = gates.tasks(draft.rules, draft.life, offer, candidate, draft.now)
+def _gate_failed(draft: Draft, offer: Offer, candidate: Attempt) -> bool:
+    """A task that fails its attempt ends a candidate, too, as does ``failAfter`` (§10.4): it is vetoed like one failed later."""
+    about = (draft.rules, draft.life, offer, candidate, draft.now)
+    found = (*gates.tasks(*about), *gates.checks(*about))
     failed = next((reason for reason in found if reason.failed), None)
     if failed is None or gates.task.under_way(draft.life, candidate):
         return False

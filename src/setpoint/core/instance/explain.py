@@ -87,7 +87,7 @@ def explain(state: InstanceState, now: Instant) -> tuple[Reason, ...]:
     """Every reason; empty only for an instance that is converged on what it wants."""
     if state.policy is None:
         return (Reason("unconfigured", "it is not configured yet", awaits="apply", unblock="apply a configuration that has it"),)
-    reasons = list(_all(state.policy, state, now))
+    reasons = sorted(_all(state.policy, state, now), key=lambda reason: not reason.stuck)
     return tuple(_settle(state.life, reason, now) for reason in reasons)
 
 

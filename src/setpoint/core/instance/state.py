@@ -55,6 +55,18 @@ class Gate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     first: Instant = 0
     """End of the first result that counted, before deployment since a window failed: windows begin there."""
 
+    doubted: Instant = 0
+    """Since when results have been undecided; 0: the last one decided, or there is none."""
+    undecided: Duration = 0
+    """With ``failAfter``: time without a decisive result, as far as the engine looked."""
+    counted: Instant = 0
+    """Up to when that was added up; 0: the last result decided, or nothing was added yet."""
+
+    @property
+    def decisive(self) -> bool:
+        """Whether a result that counts passed or failed (§10.4)."""
+        return self.counts and self.outcome in {Outcome.PASSING, Outcome.BLOCKING}
+
     @property
     def counts(self) -> bool:
         """Whether there is a result of a run that started after the gate did."""

@@ -21,6 +21,7 @@ from setpoint.core.instance import (
     rollout,
     sets,
     steering,
+    undecided,
     waves,
 )
 from setpoint.core.instance.draft import Draft
@@ -39,10 +40,12 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
         absorb.absorb(draft, fact)
     if draft.policy is None:
         return Decision(draft.state())
+    undecided.count(draft)
     rollback.taint(draft)
     adoption.advance(draft)
     rollout.advance(draft)
     candidate.advance(draft)
+    undecided.look_again(draft)
     sets.vote(draft)
     admission.settle(draft)
     waves.tell(draft)

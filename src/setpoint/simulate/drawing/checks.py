@@ -43,6 +43,7 @@ def _use(place: Place, name: str, phase: Phase, draw: Random) -> CheckUse:
         delay=draw.choice((0, 30 * SECOND)) if phase is Phase.POST_DEPLOYMENT else 0,
         on_fail=draw.choice(("fail", "wait")),
         tolerate=draw.choice((0, 1, 2)),
+        fail_after=draw.choice((0, 0, 5 * MINUTE, 20 * MINUTE)),
         informational=draw.random() < 0.1,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.gates.naming import skipped
 from setpoint.core.instance.gates.task import waits
@@ -38,14 +40,27 @@ def check(use: CheckUse, gate: Gate | None, attempt: Attempt, now: Instant) -> R
         return _wait(use, f"{use.name} is asked after a delay", attempt.entered, until=attempt.entered + use.delay)
     if failed(use, gate):
         return _failed(use, gate)
-    if not gate.counts:
-        return _wait(use, f"waits for a first result of {use.name}", gate.asked, gate, awaits=f"a finished run of {use.name}")
+    if not gate.decisive:
+        return _undecided(use, gate, now)
     if gate.outcome is Outcome.BLOCKING:
         return _no(use, gate)
-    if gate.outcome is not Outcome.PASSING:
-        text = f"{use.name} could not run ({gate.outcome}): {gate.reason}"
-        return _wait(use, text, gate.since, gate, awaits=f"a finished run of {use.name}")
     return _window(use, gate, now) if use.window else _fresh(use, gate, now)
+
+
+def _undecided(use: CheckUse, gate: Gate, now: Instant) -> Reason:
+    """No result, or one of a check that could not run: that fails the attempt by ``failAfter`` alone (§10.4)."""
+    ran = gate.counts
+    last = f"{use.name} could not run ({gate.outcome}): {gate.reason}" if ran else f"waits for a first result of {use.name}"
+    reason = _wait(use, last, gate.since if ran else gate.asked, gate, awaits=f"a finished run of {use.name}")
+    if not use.fail_after:
+        since = now - (gate.doubted or gate.asked)
+        stuck = since >= 2 * use.check.max_age
+        return replace(reason, text=f"stuck for {approximate_duration(since)}: {last}", stuck=True) if stuck else reason
+    if gate.undecided < use.fail_after:
+        left = approximate_duration(use.fail_after - gate.undecided)
+        return replace(reason, text=f"{last}; without a result it fails in {left}")
+    text = f"{use.name} neither passed nor failed for {approximate_duration(use.fail_after)}"
+    return replace(reason, text=f"{text}; last result: {gate.reason}" if gate.reason else text, failed=True)
 
 
 def failed(use: CheckUse, gate: Gate) -> bool:
