@@ -31,7 +31,7 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
     assert "web@production: waits for release-manager: approval by group:release-managers" in shown(released.stderr)
 
     status = terminal.ok("status")
-    assert status.splitlines()[0].endswith("1 needs you")
+    assert status.splitlines()[0].endswith("1 waiting"), "the administrator may not approve"
     assert "● converged" in status
     assert "◷ waiting" in status
     assert max(map(len, status.splitlines())) <= 80
@@ -40,6 +40,8 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
     assert refused.returncode == Code.REFUSED
     assert "admin may not approve this: release-manager is for group:release-managers." in shown(refused.stderr)
     ann = terminal.person("ann", "release-managers")
+    assert "Ask ann." in terminal.run("approve", "web@production").stderr
+    assert terminal.run("status", token=ann).stdout.splitlines()[0].endswith("1 needs you")
     assert (
         terminal.ok("approve", "production", "--why", "fine", token=ann)
         == "Approved release 1 for release-manager at web@production.\n"
@@ -48,7 +50,11 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
 
     history = terminal.ok("history", "web@production")
     assert "1.0 is finalized" in history
+    assert "ann approves release 1" in history
     assert "ann approves release 1" in terminal.ok("history", "--kind", "vote")
+    late = terminal.run("reject", "web@production", token=ann)
+    assert late.returncode == Code.REFUSED
+    assert "Release 1 is finalized at web@production, approved by ann." in shown(late.stderr)
     assert "web 1.0" in terminal.ok("releases")
     assert "nothing is waited for" in terminal.ok("explain", "web@production")
     assert terminal.ok("logs", "web@production") == "web-1 | rehearsal of 1.0: healthy\n"

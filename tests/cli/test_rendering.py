@@ -34,6 +34,8 @@ def reason(text: str, **more: Any) -> dict[str, Any]:
         "awaits": "an approval",
         "unblock": "approve release-manager",
         "failed": False,
+        "counts_for": [],
+        "approvers": [],
     } | more
 
 
@@ -66,7 +68,7 @@ def row(channel: str, condition: str = "converged", **more: Any) -> dict[str, An
     } | more
 
 
-def screen(rows: list[dict[str, Any]], columns: int = 80, **more: Any) -> list[str]:
+def screen(rows: list[dict[str, Any]], columns: int = 80, stops: list[dict[str, Any]] | None = None, **more: Any) -> list[str]:
     application = {
         "name": "saas",
         "release": 3,
@@ -77,6 +79,7 @@ def screen(rows: list[dict[str, Any]], columns: int = 80, **more: Any) -> list[s
         "failed": sum(one["attention"] == "failed" for one in rows),
         "you": sum(one["attention"] == "you" for one in rows),
         "settled": sum(one["settled"] for one in rows),
+        "stops": stops or [],
     }
     answer = {
         "now": NOW,
@@ -229,6 +232,7 @@ def test_the_page_of_an_instance_tells_reasons_gates_and_vetoes() -> None:
         "now": NOW,
         "instance": row("production", "waiting", pinned="1.4.2", held_by="ann"),
         "reasons": [reason(LONG), reason("it failed", failed=True, until=NOW + 1000, awaits="", unblock="retry release 2")],
+        "stops": [{"code": "calendar", "text": "office is closed"}],
         "candidate": {
             "number": 4,
             "release": 3,
@@ -323,3 +327,17 @@ def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() 
         "  · declared, but this version does not act on it: sources (1)",
         "  ✗ apply will refuse it: no secret store",
     ]
+
+
+def test_a_stop_is_shown_although_nothing_waits() -> None:
+    stops = [
+        {"code": "stop", "text": "ann stopped the line of channel production: drill", "instances": ["saas/web@production"]},
+        {"code": "hold", "text": "held by ann", "instances": ["saas/web@staging"]},
+    ]
+    shown = screen([row("production"), row("staging")], 100, stops=stops)
+    assert shown[1] == "‖ ann stopped the line of channel production: drill (1 instance)"
+    assert not any("held by ann" in line for line in shown)
+
+
+def test_what_waits_for_others_is_not_counted_as_waiting_for_the_viewer() -> None:
+    assert "need" not in screen([row("production", "waiting", attention="others")])[0]

@@ -32,7 +32,7 @@ async def test_who_is_not_asked_may_not_answer_whatever_else_he_may(tmp_path: Pa
             for command in ("approve", "reject"):
                 with pytest.raises(Forbidden, match="release-manager is for group:release-managers"):
                     await found.do(command, person, target="web@production")
-        assert (await found.waits_for("web@production", "approval")).attention == "you"
+        assert (await found.waits_for("web@production", "approval")).attention == "others"
 
 
 async def test_the_author_does_not_count_but_may_reject(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.core.dsl import Instance, after, approval, check
+from tests.core.dsl import START, Instance, after, approval, check
 
 from setpoint.core.facts import AskFinalized, Healing, Held, Observing, Pinned, Resumed, Retried, RolledBack, Skipped, Unpinned
 from setpoint.model.people import By
 from setpoint.model.policy import Strategy
+from setpoint.model.time import HOUR, MINUTE
 
 ANN = By("ann", "it is late")
+BOB = By("bob")
+LATER = By("bob", "the audit", "https://tickets/7")
 
 
 def moving() -> Instance:
@@ -51,13 +54,13 @@ def test_every_act_is_told_with_who_why_and_of_which_release(made, act, words: s
 @pytest.mark.parametrize(
     ("made", "act"),
     [
-        (lambda: moving().hold(), lambda prod: Held(by=ANN)),
+        (lambda: moving().hold(), lambda prod: Held(by=BOB)),
         (moving, lambda prod: Resumed(by=ANN)),
         (lambda: moving().tell(Observing(by=ANN)), lambda prod: Observing(by=By("bob"))),
         (moving, lambda prod: Healing(by=ANN)),
-        (lambda: moving().pin(1, "1.0"), lambda prod: Pinned(by=ANN, offer=prod.make(1, "1.0"))),
+        (lambda: moving().pin(1, "1.0"), lambda prod: Pinned(by=BOB, offer=prod.make(1, "1.0"))),
         (moving, lambda prod: Unpinned(by=ANN)),
-        (lambda: moving().skip(3, "other"), lambda prod: Skipped(by=ANN, release=3, gate="other")),
+        (lambda: moving().skip(3, "other"), lambda prod: Skipped(by=BOB, release=3, gate="other")),
         (moving, lambda prod: Retried(by=ANN)),
         (moving, lambda prod: Retried(by=ANN, release=3)),
         (failed, lambda prod: Retried(by=ANN, release=1)),
@@ -68,6 +71,48 @@ def test_an_act_that_changes_nothing_tells_nothing(made, act):
     before, lines = prod.state, len(prod.events)
     prod.tell(act(prod))
     assert (prod.state, len(prod.events)) == (before, lines)
+
+
+STOOD: dict[str, tuple[Callable[[], Instance], Callable[[By, int], object]]] = {
+    "hold": (lambda: moving().tell(Held(by=ANN)), lambda by, until: Held(by=by, until=until)),
+    "observe": (lambda: moving().tell(Observing(by=ANN)), lambda by, until: Observing(by=by, until=until)),
+    "pin": (
+        lambda: moving().tell(Pinned(by=ANN, offer=moving().make(1, "1.0"))),
+        lambda by, until: Pinned(by=by, until=until, offer=moving().make(1, "1.0")),
+    ),
+    "skip": (
+        lambda: moving().tell(Skipped(by=ANN, release=3, gate="other")),
+        lambda by, until: Skipped(by=by, until=until, release=3, gate="other"),
+    ),
+}
+
+
+def stands(prod: Instance, order: str) -> tuple[By, int, int]:
+    """Whose an order is, since when, and until when."""
+    life = prod.life
+    if order == "pin":
+        return life.pinned_by, life.pinned_at, life.pinned_until
+    one = {"hold": life.hold, "observe": life.observing, "skip": (life.skips or (None,))[0]}[order]
+    return one.by, one.at, one.until
+
+
+@pytest.mark.parametrize("order", sorted(STOOD))
+def test_an_order_that_stands_takes_a_new_reason_link_or_end_and_keeps_its_beginning(order: str):
+    made, again = STOOD[order]
+    prod = made()
+    _, since, _ = stands(prod, order)
+    prod.wait(MINUTE)
+    for by, until, whose in (
+        (LATER, 0, LATER),
+        (BOB, START + HOUR, LATER),
+        (By("eve", "", "https://tickets/8"), START + HOUR, By("eve", "the audit", "https://tickets/8")),
+    ):
+        before = len(prod.events)
+        prod.tell(again(by, until))
+        assert stands(prod, order) == (whose, since, until)
+        assert [event.kind for event in prod.events[before:]] == ["signal"]
+        prod.tell(again(By("ann"), until))
+        assert (stands(prod, order), len(prod.events)) == ((whose, since, until), before + 1)
 
 
 def test_two_gates_of_a_release_are_skipped_one_by_one():

@@ -126,11 +126,16 @@ def test_a_mark_stands_with_who_made_it_first_and_is_told_whole():
     line.now += 1
     bob = By("bob")
     assert line.tell(Marked(by=bob, service="web", version="1.0", bad=True)).told is None
+    assert line.events == []
+    late = By("bob", "it loses invoices, too")
+    line.tell(Marked(by=late, service="web", version="1.0", bad=True))
+    first = Standing(late, START)
+    assert line.told.bad == {"web/1.0": first}, "a new reason is recorded"
     line.tell(Marked(by=bob, service="api", version="1.0", bad=True))
     assert line.told.bad == {"web/1.0": first, "api/1.0": Standing(bob, line.now)}
     line.tell(Marked(by=bob, service="web", version="1.0", bad=False))
     assert line.told == LineStatus(
-        application="saas", number=3, bad={"api/1.0": Standing(bob, line.now)}, absolved={"web/1.0": line.now}
+        application="saas", number=4, bad={"api/1.0": Standing(bob, line.now)}, absolved={"web/1.0": line.now}
     )
     line.tell(Marked(by=bob, service="api", version="2.0", bad=False))
     assert list(line.told.absolved) == ["web/1.0", "api/2.0"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
 from tests.core.dsl import START, Instance
 
 from setpoint.core import scope
-from setpoint.core.facts import Healing, Observing, Paused, ScopeStatus, Standing, Started, Stopped, Unpaused
-from setpoint.core.instructions import Publish, Subscribe
+from setpoint.core.facts import Healing, Observing, Order, Paused, ScopeStatus, Standing, Started, Stopped, Unpaused
+from setpoint.core.instructions import Publish, Record, Subscribe
 from setpoint.model.people import By
 from setpoint.model.policy import Drift
 from setpoint.model.time import HOUR, MINUTE
@@ -102,14 +104,29 @@ def test_an_instance_of_a_group_listens_to_its_group_as_well():
 
 def test_what_stands_stands_until_it_is_withdrawn():
     state, told = None, []
-    acts = (Stopped, Stopped, Paused, Started, Unpaused)
+    acts = (Stopped, Stopped, Paused, Paused, Started, Started, Unpaused)
     for number, act in enumerate(acts, 1):
         decision = scope.decide(CHANNEL, state, (act(by=By(f"person-{number}"), id=str(number), at=START + number),), START)
         state = decision.state
         told += [given.fact for given in decision.instructions if isinstance(given, Publish)]
-    assert [fact.stop.by.person if fact.stop else "" for fact in told] == ["person-1", "person-1", "person-1", "", ""]
-    assert [bool(fact.pause) for fact in told] == [False, False, True, True, False]
-    assert [fact.number for fact in told] == [1, 2, 3, 4, 5]
+    assert [fact.stop.by.person if fact.stop else "" for fact in told] == ["person-1", "person-1", "", ""]
+    assert [bool(fact.pause) for fact in told] == [False, True, True, False]
+    assert [fact.number for fact in told] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("act", [Stopped, Paused])
+def test_what_stands_takes_a_new_reason_link_or_end_and_keeps_its_beginning(act: type[Order]):
+    first, told = By("ann", "fire drill"), []
+    state = scope.decide(CHANNEL, None, (act(by=first, id="1", at=START),), START).state
+    later = By("bob", "the audit", "https://tickets/7")
+    acts = (act(by=later), act(by=By("eve")), act(by=By("eve"), until=START + 50), act(by=By("ann"), until=START + 50))
+    for number, fact in enumerate(acts, 2):
+        decision = scope.decide(CHANNEL, state, (replace(fact, id=str(number), at=START + number),), START + number)
+        state = decision.state
+        told.append([given.event.text.partition(" ")[0] for given in decision.instructions if isinstance(given, Record)])
+    assert told == [["bob"], [], ["eve"], []]
+    stands = state.stop or state.pause
+    assert (stands.by, stands.at, stands.until) == (By("eve", "the audit", "https://tickets/7"), START, START + 50)
 
 
 def test_the_same_act_twice_is_one():

@@ -124,13 +124,16 @@ async def test_history_is_asked_by_entity_application_and_time_page_by_page(tmp_
         await eventually(lambda: not engine.health().queued)
         history = engine.history
         assert len(await history.lines()) == 18
-        assert [line.event.text for line in await history.lines(entity="line:shop", limit=2)] == ["line:shop 5", "line:shop 4"]
+        assert [line.event.text for line in await history.lines(entities=["line:shop"], limit=2)] == [
+            "line:shop 5",
+            "line:shop 4",
+        ]
         saas = await history.lines(application="saas")
         assert {line.entity for line in saas} == {"instance:saas/web@a", "instance:saas/api@a"}
         page = await history.lines(application="saas", limit=5)
         rest = await history.lines(application="saas", before=page[-1].seq)
         assert page + rest == saas
-        assert [line.at for line in await history.lines(entity="line:shop", since=2, until=4)] == [3, 2]
+        assert [line.at for line in await history.lines(prefixes=["line:sh"], since=2, until=4)] == [3, 2]
         assert [line.seq for line in await history.lines(after=15)] == [16, 17, 18]
         assert await history.last() == 18
 

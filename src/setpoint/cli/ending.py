@@ -16,7 +16,7 @@ class Code(IntEnum):
     REFUSED = 4
 
 
-REFUSALS = frozenset({"refused", "in-flight", "forbidden", "unauthenticated"})
+REFUSALS = frozenset({"refused", "decided", "in-flight", "forbidden", "unauthenticated"})
 """Codes of the API that mean a no rather than a mistake."""
 
 

@@ -35,6 +35,14 @@ Token = Annotated[
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the answer.", rich_help_panel=_WHERE)]
 Why = Annotated[str, typer.Option("--why", help="The reason, for those who read the history.")]
+Until = Annotated[
+    str,
+    typer.Option(
+        "--until", help="When it ends: a date (its beginning here) such as 2026-12-24, or a time such as 2026-12-24T18:00."
+    ),
+]
+For = Annotated[str, typer.Option("--for", help="How long it lasts, such as 2h or 3d.")]
+Link = Annotated[str, typer.Option("--link", help="URL of an incident or a ticket.")]
 Alone = Annotated[bool, typer.Option("--alone", help="Only part of services that move together, or each of them by itself.")]
 ReleaseNumber = Annotated[int, typer.Option("--release", min=0, help="Number of the release; without it the one under way.")]
 App = Annotated[

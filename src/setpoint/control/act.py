@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from setpoint.control.control import Control
 
 
+DRY_RUN = "dry-run"
+"""Identity of what is only rehearsed."""
+
+
 @dataclass(frozen=True)
 class Act:
     """What a handler works with."""

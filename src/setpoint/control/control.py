@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from setpoint.config.compile import Configuration
 from setpoint.control import commands, queries, rehearsing
-from setpoint.control.act import Act
+from setpoint.control.act import DRY_RUN, Act
 from setpoint.control.audit import DONE, Audit, Entry
 from setpoint.control.errors import ControlError, Malformed, NotFound, Refused, Unavailable
 from setpoint.control.people import People
@@ -49,6 +49,8 @@ class Control:
         self.audit = Audit(self.records)
         self._once = Once(Requests(engine.database))
         self.configuring = asyncio.Lock()
+        self.acting = asyncio.Lock()
+        """Held by an act of a person until it was taken up; see ``acts``."""
         self.unreadable = ""
         """Why the stored configuration cannot be used by this version; empty: it can."""
         self._configuration: Configuration | None = None
@@ -127,7 +129,7 @@ class Control:
         if not operation.rehearsable:
             raise Refused(f"There is no dry run of {name}.", operation.instead)
         staged, rehearsal = rehearsing.stage(self)
-        act = Act(staged, person, self.clock(), rehearsing.DRY_RUN)
+        act = Act(staged, person, self.clock(), DRY_RUN)
         answer = await self._handle(operation, act, _parse(operation, payload))
         return rehearsing.told(name, answer, act, rehearsal.outcome)
 

@@ -62,6 +62,12 @@ class Refused(ControlError):
     status = 409
 
 
+class Decided(Refused):
+    """It was decided already; the message says what (§10.10)."""
+
+    code = "decided"
+
+
 class InFlight(Refused):
     """The first request with this key has not ended."""
 
@@ -84,6 +90,7 @@ class Unavailable(ControlError):
 
 __all__ = [
     "ControlError",
+    "Decided",
     "Forbidden",
     "InFlight",
     "Invalid",

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import Field
+
+from setpoint.control.people_allowed import matches
 from setpoint.control.registry import Answer
 from setpoint.control.targets import parts
 from setpoint.core.instance.explain import Condition, condition, desired, explain
+from setpoint.core.instance.gates.approval import countable
 from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of
-from setpoint.model.policy import Phase
+from setpoint.model.people import Person
+from setpoint.model.policy import ApprovalUse, Phase
 from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
 
@@ -60,6 +65,10 @@ class ReasonView(Answer):
     failed: bool = False
     stuck: bool = False
     """A check has had no decisive result for twice its `maxAge`, and has no `failAfter`."""
+    counts_for: list[str] = Field(default_factory=list)
+    """Of an approval that is waited for: the other instances that it counts for, too."""
+    approvers: list[str] = Field(default_factory=list)
+    """Of an approval that is waited for: people with a token who may give it."""
 
 
 class InstanceView(Answer):
@@ -84,7 +93,7 @@ class InstanceView(Answer):
     settled: bool
     """What selection wants is finalized here and healthy."""
     attention: str
-    """``failed``: it went wrong; ``you``: it waits for a person; empty: neither."""
+    """``failed``: it went wrong; ``you``: it waits for whoever looks at it; ``others``: for other people; empty: neither."""
     reason: ReasonView | None
     reasons: int
     next_look: Instant | None
@@ -96,8 +105,8 @@ class InstanceView(Answer):
     """Why its turns do not succeed; empty: they do."""
 
 
-def view(instance: str, state: InstanceState, now: Instant, *, problem: str = "") -> InstanceView:
-    """The row of one instance."""
+def view(instance: str, state: InstanceState, now: Instant, *, viewer: Person, problem: str = "") -> InstanceView:
+    """The row of one instance, for whoever looks at it."""
     owner, service, channel = parts(instance)
     life, policy = state.life, state.policy
     word, reasons = condition(state, now), explain(state, now)
@@ -121,7 +130,7 @@ def view(instance: str, state: InstanceState, now: Instant, *, problem: str = ""
         phase=str(attempt.phase) if attempt else "",
         attempt=attempt.number if attempt else 0,
         settled=word is Condition.CONVERGED,
-        attention="failed" if problem else _attention(word, life, reasons),
+        attention="failed" if problem else _attention(word, state, reasons, now, viewer),
         reason=reason_view(first) if first else None,
         reasons=len(reasons),
         next_look=min((reason.until for reason in reasons if reason.until), default=None),
@@ -174,14 +183,29 @@ def _rank(life: Life, reason: Reason) -> tuple[int, int]:
     return (1, 0)
 
 
-def _attention(word: Condition, life: Life, reasons: Iterable[Reason]) -> str:
+def _attention(word: Condition, state: InstanceState, reasons: Iterable[Reason], now: Instant, viewer: Person) -> str:
     if word in FAILED or word in {Condition.VETOED, Condition.BAD}:
         return "failed"
-    asked = life.candidate is not None and life.candidate.phase is Phase.APPROVAL
+    candidate = state.life.candidate
+    asked = candidate is not None and candidate.phase is Phase.APPROVAL
+    found = ""
     for reason in reasons:
-        if _asks_a_person(reason) or (reason.code == "approval" and asked and not reason.failed):
+        approval = reason.code == "approval" and asked and not reason.failed
+        if _asks_a_person(reason) or (approval and _may_approve(state, reason, now, viewer)):
             return "you"
-    return ""
+        found = "others" if approval else found
+    return found
+
+
+def _may_approve(state: InstanceState, reason: Reason, now: Instant, viewer: Person) -> bool:
+    """Whether an approval of this very person is missing (§10.9): counts are the viewer's."""
+    use, life = approval_of(state, reason), state.life
+    offer = offer_of(life, life.candidate.release) if life.candidate else None
+    if use is None or offer is None or not matches(viewer, use.approvers):
+        return False
+    given = countable(use, life, offer, reason.subject).get(viewer.name)
+    stands = given is not None and (not use.expires or life.wall.at(now) < given.at + use.expires)
+    return not stands and (use.allow_author or viewer.name != offer.author)
 
 
 def _asks_a_person(reason: Reason) -> bool:
@@ -192,6 +216,13 @@ def _asks_a_person(reason: Reason) -> bool:
         or reason.awaits == "a person"
         or (reason.code == "wave" and reason.awaits == "resume")
     )
+
+
+def approval_of(state: InstanceState, reason: Reason) -> ApprovalUse | None:
+    """The approval that a reason is about."""
+    if reason.code != "approval" or state.policy is None:
+        return None
+    return next((use for use in state.policy.approvals if use.name == reason.gate), None)
 
 
 def reason_view(reason: Reason) -> ReasonView:

@@ -20,8 +20,6 @@ from setpoint.store.records import Records
 if TYPE_CHECKING:
     from setpoint.control.control import Control
 
-DRY_RUN = "dry-run"
-
 
 class Consequence(Answer):
     """One thing that would come of it, by decisions alone: what the outside makes of it is not guessed."""

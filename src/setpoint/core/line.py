@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from setpoint.core import orders
 from setpoint.core.admission import ENTITY as ADMISSION
 from setpoint.core.facts import (
     AnyFact,
@@ -79,13 +80,15 @@ def _remember(state: LineState, fact: Signal) -> LineState:
 
 def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineState:
     key = f"{fact.service}/{fact.version}"
-    because = f": {fact.by.why}" if fact.by.why else ""
+    known = state.bad.get(key)
+    if fact.bad and known and fact.by.why in {"", known.by.why}:
+        return state
     word = "bad" if fact.bad else "good"
     out.append(
         Record(
             Event(
                 "signal",
-                f"{fact.by.person} marks {fact.service} {fact.version} {word}{because}",
+                f"{fact.by.person} marks {fact.service} {fact.version} {word}{orders.because(fact.by)}",
                 version=fact.version,
                 by=fact.by,
             )
@@ -93,16 +96,20 @@ def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineStat
     )
     absolved = {name: at for name, at in state.absolved.items() if name != key}
     if fact.bad:
-        return replace(state, bad={**state.bad, key: state.bad.get(key) or Standing(fact.by, fact.at)}, absolved=absolved)
+        return replace(state, bad={**state.bad, key: Standing(fact.by, known.at if known else fact.at)}, absolved=absolved)
     bad = {name: mark for name, mark in state.bad.items() if name != key}
     return replace(state, bad=bad, absolved=dict(list({**absolved, key: fact.at}.items())[-KEPT_ABSOLVED:]))
+
+
+def marks(event: Event, service: str) -> bool:
+    """Whether a line of history is about a mark on a version of this service."""
+    return f" marks {service} {event.version} " in event.text
 
 
 def _cancel(state: LineState, fact: Cancelled, out: list[AnyInstruction]) -> LineState:
     if fact.release in state.cancelled or not 0 < fact.release <= state.number:
         return state
-    because = f": {fact.by.why}" if fact.by.why else ""
-    text = f"{fact.by.person} cancels release {fact.release}{because}"
+    text = f"{fact.by.person} cancels release {fact.release}{orders.because(fact.by)}"
     out.append(Record(Event("signal", text, release=fact.release, by=fact.by)))
     cancelled = {**state.cancelled, fact.release: Standing(fact.by, fact.at)}
     return replace(state, cancelled=dict(list(cancelled.items())[-KEPT_CANCELLED:]))

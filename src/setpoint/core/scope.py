@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from setpoint.core.facts import AnyFact, Paused, ScopeStatus, Signal, Standing, Started, Stopped, Unpaused
+from setpoint.core import orders
+from setpoint.core.facts import AnyFact, Order, Paused, ScopeStatus, Signal, Standing, Started, Stopped, Unpaused
 from setpoint.core.instructions import Decision, Event, Publish, Record
+from setpoint.core.wall import Wall
 from setpoint.model.time import Instant
 
 KEPT_SIGNALS = 20
@@ -31,36 +33,67 @@ class ScopeState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     pause: Standing | None = None
     signals: tuple[str, ...] = ()
     """Identities of recent acts: one delivered again is dropped."""
+    wall: Wall = Wall()
+    """By which orders end."""
 
 
-def decide(entity: str, state: ScopeState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
-    """Take acts, publish what stands."""
+def decide(entity: str, state: ScopeState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
+    """Take acts, end what is over, publish what stands."""
     state = state or ScopeState()
     after, records = state, []
     for fact in facts:
         if isinstance(fact, Signal) and type(fact) in _TEXTS and not (fact.id and fact.id in after.signals):
-            after = _take(after, fact)
-            because = f": {fact.by.why}" if fact.by.why else ""
-            records.append(Record(Event("signal", f"{fact.by.person} {_TEXTS[type(fact)]}{because}", by=fact.by)))
-    if not records:
-        return Decision(state)
+            before, after = after, _take(after, fact)
+            if (after.stop, after.pause) != (before.stop, before.pause):
+                ends = orders.ending(fact.until) if isinstance(fact, Order) else ""
+                text = f"{fact.by.person} {_TEXTS[type(fact)]}{ends}{orders.because(fact.by)}"
+                records.append(Record(Event("signal", text, by=fact.by)))
+    if (wall := after.wall.heard(facts)) is not after.wall:
+        after = replace(after, wall=wall)
+    after, ended = _expire(after, wall.at(now))
+    wake_at = min((wall.steady(one.until) for one in (after.stop, after.pause) if one and one.until), default=None)
+    if not records and not ended:
+        return Decision(after, wake_at=wake_at)
     after = replace(after, number=state.number + 1)
-    return Decision(after, (*records, Publish(status(entity, after))))
+    return Decision(after, (*records, *ended, Publish(status(entity, after))), wake_at)
+
+
+def _expire(state: ScopeState, wall: Instant) -> tuple[ScopeState, list[Record]]:
+    """What has an end that is over ends: as an act of whose it was (§10.8)."""
+    ended = []
+    for name in ("stop", "pause"):
+        standing: Standing | None = getattr(state, name)
+        if standing and 0 < standing.until <= wall:
+            text = f"the {name} by {standing.by.person} has ended{orders.because(standing.by)}"
+            ended.append(Record(Event("expired", text, by=standing.by)))
+            state = replace(state, **{name: None})
+    return state, ended
 
 
 def _take(state: ScopeState, fact: Signal) -> ScopeState:
-    standing = Standing(fact.by, fact.at)
     state = replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:] if fact.id else state.signals)
     match fact:
         case Stopped(in_flight=in_flight):
-            known = state.stop if state.stop and state.stop.in_flight == in_flight else None
-            return replace(state, stop=known or replace(standing, in_flight=in_flight))
+            known = state.stop
+            stop = _stands(fact, known)
+            if known and known.in_flight != in_flight:
+                stop = replace(stop, by=orders.restated(fact, known.by))
+            return replace(state, stop=replace(stop, in_flight=in_flight))
         case Started():
             return replace(state, stop=None)
         case Paused():
-            return replace(state, pause=state.pause or standing)
+            return replace(state, pause=_stands(fact, state.pause))
         case _:
             return replace(state, pause=None)
+
+
+def _stands(fact: Order, known: Standing | None) -> Standing:
+    """What stands from then on; what stood already keeps its beginning, and whose it is unless that is new (§10.10)."""
+    if known is None:
+        return Standing(fact.by, fact.at, until=fact.until)
+    if not orders.restates(fact, known.by, known.until):
+        return known
+    return Standing(orders.restated(fact, known.by), known.at, until=fact.until)
 
 
 def status(entity: str, state: ScopeState) -> ScopeStatus:

@@ -24,7 +24,7 @@ def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], _now
     votes, records = state.votes, []
     for fact in facts:
         if isinstance(fact, Voted) and not _repeated(votes, fact):
-            votes = (*votes, Vote(fact.person, fact.yes, fact.wall, fact.why))
+            votes = (*votes, Vote(fact.person, fact.yes, fact.wall, fact.why, fact.id))
             records.append(Record(_event(entity, fact)))
     if not records:
         return Decision(state)
@@ -33,6 +33,8 @@ def decide(entity: str, state: TopicState | None, facts: Sequence[AnyFact], _now
 
 
 def _repeated(votes: tuple[Vote, ...], fact: Voted) -> bool:
+    if fact.id:
+        return any(vote.id == fact.id for vote in votes)
     return any((vote.person.name, vote.yes, vote.at) == (fact.person.name, fact.yes, fact.wall) for vote in votes)
 
 

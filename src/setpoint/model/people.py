@@ -23,6 +23,8 @@ class By(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     person: str
     why: str = ""
+    link: str = ""
+    """An incident or a ticket, as a URL."""
 
 
 ENGINE = By("setpoint")

@@ -109,7 +109,8 @@ class Invariants:
         before = turn.before if isinstance(turn.before, InstanceState) else InstanceState()
         assert isinstance(turn.decision.state, InstanceState)  # noqa: S101 - for the type checker: the caller has looked
         acts = [ledger.take(fact, now) for fact in turn.facts]
-        if any(acts):
+        ended = ledger.expire(turn.decision.state.life.wall.at(now))
+        if any(acts) or ended:
             ledger.begun.clear()
             ledger.highest = 0
         step = Step(self, world, turn, now, ledger, before, turn.decision.state)

@@ -26,6 +26,7 @@ from setpoint.core.facts import (
     Signal,
     ToldFinalized,
     TopicStatus,
+    Unpinned,
     Vote,
 )
 from setpoint.core.instance.state import Attempt, InstanceState, Rollout, offer_of
@@ -73,6 +74,8 @@ class Ledger:
     vetoed: dict[int, Version] = field(default_factory=dict)
     held: bool = False
     observing: bool = False
+    ends: dict[str, Instant] = field(default_factory=dict)
+    """``hold``, ``observe`` and ``pin`` that stand and have an end -> when, by the wall clock."""
     service: str = ""
     line: int = 0
     bad: frozenset[str] = frozenset()
@@ -116,7 +119,22 @@ class Ledger:
         """Write a delivered fact down; whether it is a human act that was not delivered before."""
         for notes in self.notes.values():
             notes.take(fact)
-        return self._take(fact, now)
+        ended = self.expire(fact.wall)
+        return self._take(fact, now) or ended
+
+    def expire(self, wall: Instant) -> bool:
+        """Orders that are over end; whether one did: it counts as the act of the person who gave it (§10.8)."""
+        over = [order for order, end in self.ends.items() if end <= wall]
+        for order in over:
+            del self.ends[order]
+        self.held = self.held and "hold" not in over
+        self.observing = self.observing and "observe" not in over
+        return bool(over)
+
+    def _ends(self, order: str, until: Instant) -> None:
+        self.ends.pop(order, None)
+        if until:
+            self.ends[order] = until
 
     def _take(self, fact: Fact, now: Instant) -> bool:
         if fact.offset != self.offset and fact.at >= self.set_at:
@@ -188,6 +206,7 @@ class Ledger:
         by_person = offer.addressed and not offer.automatic
         if by_person:
             self.held = False
+            self._ends("hold", 0)
         named = [release for release, version in self.vetoed.items() if version == offer.version and release < offer.release]
         if not offer.automatic:
             self._lift(named)
@@ -195,16 +214,28 @@ class Ledger:
 
     def _signal(self, fact: Signal) -> None:
         match fact:
-            case Held() | RolledBack():
+            case Held(until=until):
                 self.held = True
-            case Observing():
+                self._ends("hold", until)
+            case RolledBack():
+                self.held = True
+                self._ends("hold", 0)
+                self._ends("pin", 0)
+            case Observing(until=until):
                 self.observing = True
+                self._ends("observe", until)
             case Healing():
                 self.observing = False
+                self._ends("observe", 0)
             case Resumed():
                 self.held, self.heals = False, ("", 0, 0)
-            case Pinned(offer=offer):
+                self._ends("hold", 0)
+            case Unpinned():
+                self._ends("pin", 0)
+            case Pinned(offer=offer, until=until):
                 self.held = False
+                self._ends("hold", 0)
+                self._ends("pin", until)
                 self._lift([offer.release])
             case Retried(release=release):
                 self._lift([release or max(self.vetoed, default=0)])
@@ -270,7 +301,8 @@ class Step(Moment):
 
     def skipped(self, release: int, gate: str) -> bool:
         """Whether a person skipped this gate; skips are forgotten with their release, so those of before count as well."""
-        skips = (*self.before.life.skips, *self.after.life.skips)
+        wall = self.after.life.wall.at(self.now)
+        skips = (skip for skip in (*self.before.life.skips, *self.after.life.skips) if not 0 < skip.until <= wall)
         return any(skip.release == release and skip.gate in {gate, "*"} for skip in skips)
 
     def went_back(self) -> Rollout | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
@@ -39,7 +39,8 @@ class History:
     async def lines(
         self,
         *,
-        entity: str = "",
+        entities: Sequence[str] = (),
+        prefixes: Sequence[str] = (),
         application: str = "",
         since: Instant = 0,
         until: Instant = 0,
@@ -49,9 +50,11 @@ class History:
     ) -> list[Line]:
         """The newest ``limit`` lines, newest first; or with ``after`` the oldest from after that line, oldest first.
 
-        ``entity`` and ``application`` narrow; ``since`` ≤ at < ``until`` (0: open); ``before`` is the cursor to older lines.
+        ``entities`` (or ``prefixes`` of their names) and ``application`` narrow; ``since`` ≤ at < ``until`` (0: open);
+        ``before`` is the cursor to older lines.
         """
-        where, values = _conditions(entity, application, since, until, before, after)
+        where, values = _conditions(application, since, until, before, after)
+        where, values = _among(entities, prefixes, where, values)
         order = "ASC" if after else "DESC"
         statement = f"SELECT seq, at, entity, application, event FROM history {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - fixed texts
         return await self._database.read(lambda connection: self._select(connection, statement, (*values, limit)))
@@ -99,9 +102,18 @@ class History:
         return [Line(seq, at, entity, application, self._decoder.decode(event)) for seq, at, entity, application, event in rows]
 
 
-def _conditions(entity: str, application: str, since: Instant, until: Instant, before: int, after: int) -> tuple[str, list[Any]]:
+def _among(entities: Sequence[str], prefixes: Sequence[str], where: str, values: list[Any]) -> tuple[str, list[Any]]:
+    """Narrow to some entities; none: to nothing."""
+    if not entities and not prefixes:
+        return where, values
+    named = f"entity IN ({', '.join('?' * len(entities))})"
+    begins = ["entity >= ? AND entity < ?" for _ in prefixes]
+    ends = [bound for prefix in prefixes for bound in (prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1))]
+    return f"{where} {'AND' if where else 'WHERE'} ({' OR '.join([named, *begins])})", [*values, *entities, *ends]
+
+
+def _conditions(application: str, since: Instant, until: Instant, before: int, after: int) -> tuple[str, list[Any]]:
     conditions = {
-        "entity = ?": entity,
         "application = ?": application,
         "at >= ?": since,
         "at < ?": until,

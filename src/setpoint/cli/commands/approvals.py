@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.options import Format, Home, Output, ReleaseNumber, Target, Token, Why
+from setpoint.cli.options import For, Format, Home, Link, Output, ReleaseNumber, Target, Token, Until, Why
+from setpoint.cli.orders import ending, until_words
 from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
@@ -57,8 +58,12 @@ def _vote(name: str, target: str, topic: str, release: int, why: str, home: Home
 
     def table() -> None:
         verb = "Approved" if answer["yes"] else "Rejected"
-        places = ", ".join(one.partition("/")[2] for one in answer["instances"])
+        places = ", ".join(one.partition("/")[2] for one in answer["instances"] if one not in answer["also"])
         typer.echo(f"{verb} release {answer['release']} for {', '.join(answer['topics'])} at {places}.")
+        if answer["also"]:
+            typer.echo(f"It counts also for {', '.join(one.partition('/')[2] for one in answer['also'])}.")
+        for sentence in answer["decided"].values():
+            typer.echo(f"Nothing to change: {sentence}.")
 
     show(answer, output, table)
 
@@ -68,6 +73,9 @@ def skip(
     gate: Annotated[str, typer.Argument(help="Name of the gate as `setpoint explain` shows it, or * for all before deployment.")],
     why: Annotated[str, typer.Option("--why", help="The reason; required, for it stays in the history.")],
     release: ReleaseNumber = 0,
+    until: Until = "",
+    lasts: For = "",
+    link: Link = "",
     home: Home = None,
     token: Token = "",
     output: Format = Output.TABLE,
@@ -76,10 +84,14 @@ def skip(
 
     Example: setpoint skip web@production alerts-not-firing --why "false alarm, see INC-42"
     """
-    answer = command(home, token, "skip", {"target": target, "gate": gate, "why": why, "release": release})
+    payload = {"target": target, "gate": gate, "why": why, "release": release, **ending(until, lasts, link)}
+    answer = command(home, token, "skip", payload)
 
     def table() -> None:
         for instance, number in answer["instances"].items():
-            typer.echo(f"Skipped {answer['gate']} for release {number} at {instance.partition('/')[2]}.")
+            place = instance.partition("/")[2]
+            typer.echo(f"Skipped {answer['gate']} for release {number} at {place}{until_words(answer['until'])}.")
+        for sentence in answer["decided"].values():
+            typer.echo(f"Nothing to change: {sentence}.")
 
     show(answer, output, table)

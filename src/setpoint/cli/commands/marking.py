@@ -34,7 +34,11 @@ def mark_bad(
     show(
         answer,
         output,
-        lambda: typer.echo(f"{name} is bad: nothing selects it; where it is finalized it stays."),
+        lambda: typer.echo(
+            f"Nothing to change: {name} is marked bad already."
+            if answer["unchanged"]
+            else f"{name} is bad: nothing selects it; where it is finalized it stays."
+        ),
     )
 
 

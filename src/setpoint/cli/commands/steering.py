@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.options import Format, Home, Instance, Output, ReleaseNumber, Target, Token, Why
+from setpoint.cli.options import For, Format, Home, Instance, Link, Output, ReleaseNumber, Target, Token, Until, Why
+from setpoint.cli.orders import done, ending, until_words
 from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
@@ -22,6 +23,9 @@ def pin(
     version: Annotated[str, typer.Argument(help="A version that was released to it.")],
     release: ReleaseNumber = 0,
     why: Why = "",
+    until: Until = "",
+    lasts: For = "",
+    link: Link = "",
     home: Home = None,
     token: Token = "",
     output: Format = Output.TABLE,
@@ -30,14 +34,18 @@ def pin(
 
     Example: setpoint pin web@production 1.4.1 --why "customer demo"
     """
-    answer = command(home, token, "pin", {"target": target, "version": version, "release": release, "why": why})
-    show(
-        answer,
-        output,
-        lambda: typer.echo(
-            f"Pinned {target} to {answer['version']} (release {answer['release']}) until `setpoint unpin {target}`."
-        ),
-    )
+    payload = {"target": target, "version": version, "release": release, "why": why, **ending(until, lasts, link)}
+    answer = command(home, token, "pin", payload)
+
+    def table() -> None:
+        what = f"{target} to {answer['version']} (release {answer['release']})"
+        ends = until_words(answer["until"]) or f" until `setpoint unpin {target}`"
+        if answer["unchanged"]:
+            typer.echo(f"Nothing to change: {what.replace(' to ', ' is pinned to ', 1)} already{ends}.")
+        else:
+            typer.echo(f"Pinned {what}{ends}.")
+
+    show(answer, output, table)
 
 
 def unpin(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
@@ -48,12 +56,22 @@ def unpin(target: Target, why: Why = "", home: Home = None, token: Token = "", o
     _act("unpin", "Unpinned", target, why, home, token, output)
 
 
-def hold(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+def hold(
+    target: Target,
+    why: Why = "",
+    until: Until = "",
+    lasts: For = "",
+    link: Link = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
     """Keep automation off: nothing new starts, what runs is still healed.
 
-    Example: setpoint hold production --why "investigating"
+    Example: setpoint hold production --why "investigating" --for 2h
     """
-    _act("hold", "Held", target, why, home, token, output)
+    answer = command(home, token, "hold", {"target": target, "why": why, **ending(until, lasts, link)})
+    show(answer, output, lambda: typer.echo("\n".join(done(answer, "Held"))))
 
 
 def resume(

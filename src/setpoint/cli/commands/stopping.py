@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.options import Format, Home, Output, Target, Token, Why
+from setpoint.cli.options import For, Format, Home, Link, Output, Target, Token, Until, Why
+from setpoint.cli.orders import done, ending, until_words
 from setpoint.cli.rehearsal import acting
 from setpoint.cli.session import command, show
 
@@ -33,16 +34,20 @@ def stop_the_line(
     scope: Scope = "",
     in_flight: Annotated[InFlight, typer.Option(help="What becomes of what is under way.")] = InFlight.FINISH,
     why: Why = "",
+    until: Until = "",
+    lasts: For = "",
+    link: Link = "",
     home: Home = None,
     token: Token = "",
     output: Format = Output.TABLE,
 ) -> None:
     """Let nothing new start; healing and rollbacks go on.
 
-    Example: setpoint stop-the-line --in-flight pause --why "the network is being repaired"
+    Example: setpoint stop-the-line --in-flight pause --for 4h --why "the network is being repaired"
     """
-    done = "The line of {scope} is stopped ({instances} instances)."
-    _scope("stop-the-line", done, scope, why, home, token, output, in_flight=in_flight.value)
+    done = "The line of {scope} is stopped ({instances} instances){ends}."
+    more = {"in_flight": in_flight.value, **ending(until, lasts, link)}
+    _scope("stop-the-line", done, scope, why, home, token, output, **more)
 
 
 def start_the_line(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
@@ -53,20 +58,22 @@ def start_the_line(scope: Scope = "", why: Why = "", home: Home = None, token: T
     _scope("start-the-line", "The line of {scope} goes on ({instances} instances).", scope, why, home, token, output)
 
 
-def pause(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+def pause(
+    scope: Scope = "",
+    why: Why = "",
+    until: Until = "",
+    lasts: For = "",
+    link: Link = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
     """Apply nothing at all, rollbacks included; deadlines stand still.
 
     Example: setpoint pause runtime:local --why "new disks"
     """
-    _scope(
-        "pause",
-        "Nothing is applied at {scope} ({instances} instances) until `setpoint unpause`.",
-        scope,
-        why,
-        home,
-        token,
-        output,
-    )
+    text = "Nothing is applied at {scope} ({instances} instances){ends}; `setpoint unpause` ends it."
+    _scope("pause", text, scope, why, home, token, output, **ending(until, lasts, link))
 
 
 def unpause(scope: Scope = "", why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
@@ -79,15 +86,27 @@ def unpause(scope: Scope = "", why: Why = "", home: Home = None, token: Token = 
 
 def _scope(name: str, done: str, scope: str, why: str, home: Home, token: str, output: Output, **more: str) -> None:
     answer = command(home, token, name, {"scope": scope, "why": why, **more})
-    show(answer, output, lambda: typer.echo(done.format(**answer)))
+    ends = until_words(answer["until"])
+    text = "Nothing to change at {scope}: it stands already{ends}." if answer["unchanged"] else done
+    show(answer, output, lambda: typer.echo(text.format(**answer, ends=ends)))
 
 
-def observe(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+def observe(
+    target: Target,
+    why: Why = "",
+    until: Until = "",
+    lasts: For = "",
+    link: Link = "",
+    home: Home = None,
+    token: Token = "",
+    output: Format = Output.TABLE,
+) -> None:
     """Look at an instance or a channel, and touch nothing there.
 
     Example: setpoint observe web@staging --why "debugging by hand"
     """
-    _target("observe", "Only observed: ", target, why, home, token, output)
+    answer = command(home, token, "observe", {"target": target, "why": why, **ending(until, lasts, link)})
+    show(answer, output, lambda: typer.echo("\n".join(done(answer, "Only observed:"))))
 
 
 def heal(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
@@ -95,9 +114,5 @@ def heal(target: Target, why: Why = "", home: Home = None, token: Token = "", ou
 
     Example: setpoint heal web@staging
     """
-    _target("heal", "Healed again: ", target, why, home, token, output)
-
-
-def _target(name: str, done: str, target: str, why: str, home: Home, token: str, output: Output) -> None:
-    answer = command(home, token, name, {"target": target, "why": why})
-    show(answer, output, lambda: typer.echo(done + ", ".join(one.partition("/")[2] for one in answer["instances"]) + "."))
+    answer = command(home, token, "heal", {"target": target, "why": why})
+    show(answer, output, lambda: typer.echo("\n".join(done(answer, "Healed again:"))))

@@ -9,7 +9,7 @@ from rich.cells import set_cell_size
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
-from setpoint.cli.render.words import ago, clock, look, size, spelled
+from setpoint.cli.render.words import ago, clock, look, short, size, spelled
 
 _SIGNS = {
     "holds": ("✓", "green"),
@@ -28,6 +28,7 @@ def lines(page: dict[str, Any], columns: int, *, origins: bool = False) -> Itera
     """The whole page."""
     yield from _head(page, columns)
     yield from _reasons(page, columns)
+    yield from _stops(page, columns)
     yield from _attempts(page, columns)
     yield from _gates(page, columns)
     yield from _vetoes(page, columns)
@@ -78,6 +79,15 @@ def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
             yield wrapped(note, first=Text("    "), columns=columns, style="dim")
 
 
+def _stops(page: dict[str, Any], columns: int) -> Iterator[Text]:
+    """What holds nothing now, for nothing waits, but would hold a release that came."""
+    if page["stops"]:
+        yield Text()
+        yield Text("would hold a release that came now", "bold")
+    for stop in page["stops"]:
+        yield wrapped(stop["text"], first=Text("  ").append("‖ ", "yellow"), columns=columns)
+
+
 def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
     """Since when, until when or for what, and what would unblock it; empty where that is not known."""
     yield reason["phase"]
@@ -89,6 +99,10 @@ def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
         if reason["awaits"]
         else ""
     )
+    if reason["approvers"]:
+        yield f"may approve: {', '.join(reason['approvers'])}"
+    if reason["counts_for"]:
+        yield f"counts also for {', '.join(map(short, reason['counts_for']))}"
     yield f"to go on: {spelled(reason['unblock'], instance)}" if reason["unblock"] else ""
 
 

@@ -47,11 +47,20 @@ def lines(status: dict[str, Any], columns: int, *, everything: bool = False) -> 
 def _application(application: dict[str, Any], columns: int, *, everything: bool) -> Iterator[Text]:
     rows = application["instances"]
     yield _header(application, columns)
+    for stop in application["stops"]:
+        if stop["code"] not in {"hold", "observe"}:
+            yield wrapped(_stop(stop, len(rows)), first=Text("‖ ", "yellow"), columns=columns, style="yellow")
     name, cell = _widths(rows, columns)
     for service, members in groupby(rows, key=lambda row: row["service"]):
         title = Text("  ").append(_cut(service, name), "bold")
         yield title.append("".join(f" {set_cell_size(state, cell)}" for state in _STATES).rstrip(), "dim")
         yield from _rows(list(members), name, cell, columns, everything=everything)
+
+
+def _stop(stop: dict[str, Any], rows: int) -> str:
+    """What would hold a release that came now, and how many instances."""
+    number = len(stop["instances"])
+    return f"{stop['text']}" + ("" if number == rows else f" ({plural(number, 'instance')})")
 
 
 def _header(application: dict[str, Any], columns: int) -> Text:
@@ -67,7 +76,7 @@ def summed(application: dict[str, Any]) -> Text:
     rows = application["instances"]
     troubled = Counter(look(row["condition"]) for row in rows if row["attention"] == "failed")
     asked = sum(row["attention"] == "you" for row in rows)
-    rest = Counter(look(row["condition"]) for row in rows if not row["attention"] and not row["settled"])
+    rest = Counter(look(row["condition"]) for row in rows if row["attention"] not in {"failed", "you"} and not row["settled"])
     found = [Text(f"{number} {shown.word}", "bold red") for shown, number in troubled.items()]
     found += [Text("1 needs you" if asked == 1 else f"{asked} need you", "bold yellow")] if asked else []
     found += [Text(f"{number} {shown.word}", shown.style.removeprefix("bold ")) for shown, number in rest.items()]

@@ -8,7 +8,7 @@ from rich.cells import set_cell_size
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
-from setpoint.cli.render.words import clock
+from setpoint.cli.render.words import clock, short
 
 _STYLES = {
     "finalized": "green",
@@ -30,7 +30,10 @@ def event_line(event: dict[str, Any], columns: int) -> Text:
     place = _place(event["entity"])
     first = Text(moment[11:] if columns < _NARROW else moment, "dim").append("  ")
     first.append(set_cell_size(place, _PLACE) if len(place) <= _PLACE else f"{set_cell_size(place, _PLACE - 1)}…").append("  ")
-    return wrapped(event["text"], first=first, columns=columns, style=_STYLES.get(event["kind"], ""))
+    text = event["text"] + (f" ({event['link']})" if event["link"] and event["link"] not in event["text"] else "")
+    if len(event["counts_for"]) > 1:
+        text += f" – counts for {', '.join(map(short, event['counts_for']))}"
+    return wrapped(text, first=first, columns=columns, style=_STYLES.get(event["kind"], ""))
 
 
 def _place(entity: str) -> str:

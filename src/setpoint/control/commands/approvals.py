@@ -5,16 +5,20 @@ from __future__ import annotations
 from pydantic import Field
 
 from setpoint.control.act import Act
-from setpoint.control.errors import Forbidden, Refused
+from setpoint.control.acts import in_turn, post, until
+from setpoint.control.decisions import decision, sentence
+from setpoint.control.errors import Decided, Forbidden, Refused
 from setpoint.control.instances import change_of, offer_named, open_attempt, short, state_of
-from setpoint.control.people_allowed import listing, matches
+from setpoint.control.people_allowed import listing, matches, who_may
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances, suggestion
 from setpoint.core.facts import Voted
 from setpoint.core.instance import gates
 from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.state import InstanceState
+from setpoint.core.instance.publishing import listened
+from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.core.topic import TopicState
 from setpoint.model.policy import ApprovalUse
 from setpoint.model.release import Offer
 
@@ -35,7 +39,7 @@ class VoteRequest(Request):
 
 
 class VotesGiven(Answer):
-    """What was answered."""
+    """What was decided."""
 
     yes: bool
     release: int
@@ -43,6 +47,10 @@ class VotesGiven(Answer):
     """Their names."""
     instances: list[str]
     """Where they count."""
+    also: list[str] = Field(default_factory=list)
+    """Those of them that are outside of the target: the approval is shared."""
+    decided: dict[str, str] = Field(default_factory=dict)
+    """Instance -> what was decided there before: the vote changes nothing."""
 
 
 @command(
@@ -53,8 +61,9 @@ class VotesGiven(Answer):
     "Say yes to one release at an instance or in a channel.",
     subject=str,
 )
+@in_turn
 async def approve(act: Act, request: VoteRequest) -> VotesGiven:
-    """A yes."""
+    """A yes. Refused with the decision where it was decided before."""
     return await _vote(act, request, yes=True)
 
 
@@ -66,8 +75,9 @@ async def approve(act: Act, request: VoteRequest) -> VotesGiven:
     "Say no to one release at an instance or in a channel: it is not brought there.",
     subject=str,
 )
+@in_turn
 async def reject(act: Act, request: VoteRequest) -> VotesGiven:
-    """A no."""
+    """A no. Refused with the decision where it was decided before, such as by a start that came first."""
     return await _vote(act, request, yes=False)
 
 
@@ -78,49 +88,124 @@ class _Asked:
         self.use = use
         self.offer = offer
         self.instances: list[str] = []
+        self.decided: dict[str, str] = {}
 
 
 async def _vote(act: Act, request: VoteRequest, *, yes: bool) -> VotesGiven:
     asked = await _asked(act, request)
     allowed = {entity: one for entity, one in asked.items() if not _objection(act, one, yes=yes)}
     if not allowed or (request.topic and len(allowed) < len(asked)):
-        raise Forbidden(_sentence(act, asked, yes=yes), "Ask one of them.")
+        refusing = [one for one in asked.values() if _objection(act, one, yes=yes)]
+        authors = {one.offer.author for one in refusing if yes and not one.use.allow_author}
+        raise Forbidden(_sentence(act, asked, yes=yes), who_may(act, [one.use.approvers for one in refusing], without=authors))
     releases = {one.offer.release for one in allowed.values()}
     if len(releases) > 1:
         listed = ", ".join(str(number) for number in sorted(releases))
         raise Refused(f"Several releases wait at {request.target}: {listed}.", "Say which one with --release.")
-    for entity in allowed:
-        await act.control.engine.post(
-            entity, Voted(person=act.person, yes=yes, why=request.why), dedup=f"vote:{entity}:{act.request}"
-        )
-    places = sorted({instance for one in allowed.values() for instance in one.instances})
+    await post(act, {entity: Voted(person=act.person, yes=yes, why=request.why, id=act.request) for entity in allowed})
+    for entity, one in allowed.items():
+        await _heard(act, entity, one, yes=yes)
+    counting = {instance for one in allowed.values() for instance in one.instances}
+    decided = {instance: text for one in allowed.values() for instance, text in one.decided.items() if instance not in counting}
+    if not counting:
+        raise Decided(_first(decided), _hint(request))
     return VotesGiven(
-        yes=yes, release=releases.pop(), topics=sorted({one.use.topic for one in allowed.values()}), instances=places
+        yes=yes,
+        release=releases.pop(),
+        topics=sorted({one.use.topic for one in allowed.values()}),
+        instances=sorted(counting),
+        also=sorted(counting.difference(instances(act.control.configuration, request.target))),
+        decided=decided,
     )
 
 
+async def _heard(act: Act, entity: str, asked: _Asked, *, yes: bool) -> None:
+    """Wait until everyone whom a vote is for has counted it; what came before it there has decided (§10.10)."""
+    topic = await act.control.engine.read(entity)
+    votes = topic.votes if isinstance(topic, TopicState) else ()
+    number = next((number for number, vote in enumerate(votes, 1) if vote.id == act.request), 0)
+    for instance in tuple(asked.instances):
+        state = await until(act, f"instance:{instance}", lambda state: _counted(state, entity, number))
+        release = asked.offer.release
+        rejected = any(veto.release == release and veto.rejected for veto in state.life.vetoes)
+        text = decision(instance, state, release)
+        if text and rejected is yes:
+            asked.instances.remove(instance)
+            asked.decided[instance] = text
+
+
+def _counted(state: InstanceState, entity: str, number: int) -> bool:
+    told = state.life.topics.get(entity)
+    return (told is not None and told.number >= number) or entity not in listened(state.policy, state.life, state.removed)
+
+
+def _first(decided: dict[str, str]) -> str:
+    return sentence(next(iter(decided.values())))
+
+
+def _hint(request: VoteRequest) -> str:
+    return f"Nothing was changed. See `setpoint history {request.target}` for who decided it and when."
+
+
 async def _asked(act: Act, request: VoteRequest) -> dict[str, _Asked]:
-    """Topic's entity -> what it is. Raises Refused where nothing is asked."""
+    """Topic's entity -> what it is, with everyone that shares it. Raises Refused where nothing is asked, or decided already."""
     configuration = act.control.configuration
     found: dict[str, _Asked] = {}
     names: set[str] = set()
+    decided: dict[str, tuple[int, str]] = {}
     targets = instances(configuration, request.target)
-    for instance in targets:
+    offers = await _meant(act, targets, request)
+    for instance, offer in offers.items():
         state = await state_of(act, instance)
-        if not request.release and len(targets) > 1 and open_attempt(state) is None:
-            continue
-        offer = offer_named(instance, state, request.release)
         for use in _topics(state, offer):
             names.add(use.topic)
-            if request.topic in {"", use.topic, use.name}:
-                entity = gates.topic(use, offer.release, change_of(state))
-                found.setdefault(entity, _Asked(use, offer)).instances.append(instance)
-    if request.topic and names and not found:
+            if request.topic not in {"", use.topic, use.name}:
+                continue
+            if text := decision(instance, state, offer.release):
+                decided[instance] = (offer.release, text)
+            else:
+                found.setdefault(gates.topic(use, offer.release, change_of(state)), _Asked(use, offer))
+    if request.topic and names and not found and not decided:
         raise Refused(
             f'Nothing called "{request.topic}" is asked for at {request.target}.', suggestion(request.topic, names, "topic")
         )
+    if not found and decided:
+        raise Decided(_first({instance: text for instance, (_, text) in decided.items()}), _hint(request))
     if not found:
         raise Refused(f"Nothing at {request.target} waits for an approval.", f"See `setpoint explain {short(targets[0])}`.")
+    for entity, one in found.items():
+        one.instances = await sharing(act, entity, one.use, one.offer.release)
+        one.decided = {instance: text for instance, (release, text) in decided.items() if release == one.offer.release}
+    return found
+
+
+async def _meant(act: Act, targets: list[str], request: VoteRequest) -> dict[str, Offer]:
+    """Instance -> the offer of the release named, of the one under way, or else of the newest that was. Raises NotFound."""
+    found: dict[str, Offer] = {}
+    for instance in targets:
+        state = await state_of(act, instance)
+        attempt = open_attempt(state)
+        newest = attempt.release if attempt else max((offer.release for offer in state.life.offers), default=0)
+        if offer := offer_of(state.life, request.release or newest):
+            found[instance] = offer
+    if not found and request.release:
+        offer_named(targets[0], await state_of(act, targets[0]), request.release)
+    return found
+
+
+async def sharing(act: Act, entity: str, use: ApprovalUse, release: int) -> list[str]:
+    """Every instance that a vote on a topic counts for now."""
+    found = []
+    for instance in act.control.configuration.all_instances:
+        policy = act.control.configuration.policy(instance)
+        if not any((one.subject, one.topic) == (use.subject, use.topic) for one in policy.approvals):
+            continue
+        state = await state_of(act, instance)
+        offer = offer_of(state.life, release)
+        uses = _topics(state, offer) if offer else []
+        shared = any(gates.topic(one, release, change_of(state)) == entity for one in uses)
+        if shared and not decision(instance, state, release):
+            found.append(instance)
     return found
 
 

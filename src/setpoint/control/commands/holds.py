@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from setpoint.control.act import Act
+from setpoint.control.acts import in_turn, post
 from setpoint.control.errors import Refused
 from setpoint.control.instances import state_of
 from setpoint.control.limits import admission, group_named, stopped
+from setpoint.control.orders import OrderRequest, by_of, end_of
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances
 from setpoint.core.admission import ENTITY
-from setpoint.core.facts import Held, Resumed, WavesResumed
+from setpoint.core.facts import Held, Order, Resumed, WavesResumed
+from setpoint.core.instance.state import Hold
+from setpoint.core.orders import restates
+from setpoint.model.time import Instant
 
 
-class HoldRequest(Request):
+class TargetRequest(Request):
     """Where, and why."""
 
     target: str
@@ -23,10 +30,21 @@ class HoldRequest(Request):
     why: str = Field("", max_length=2000)
 
 
+class HoldRequest(OrderRequest):
+    """Where, why, and until when."""
+
+    target: str
+    """An instance, a channel or a group."""
+
+
 class Acted(Answer):
     """Where it was done."""
 
     instances: list[str]
+    unchanged: list[str] = Field(default_factory=list)
+    """Where it stood already, just so: there was nothing to change."""
+    until: Instant = 0
+    """When it ends; 0: when it is withdrawn."""
 
 
 @command(
@@ -37,15 +55,22 @@ class Acted(Answer):
     "Keep automation off an instance or a channel: nothing new starts, healing goes on.",
     subject=lambda request: request.target,
 )
+@in_turn
 async def hold(act: Act, request: HoldRequest) -> Acted:
-    """A hold that stands already stays as it is."""
+    """A hold that stands already takes a new reason, link or end; else there is nothing to change."""
+    order = Held(by=by_of(act, request), id=act.request, until=end_of(act, request))
     chosen = instances(act.control.configuration, request.target)
-    for instance in chosen:
-        await act.control.engine.post(f"instance:{instance}", Held(by=act.by(request.why), id=act.request))
-    return Acted(instances=chosen)
+    return await stand(act, order, {one: (await state_of(act, one)).life.hold for one in chosen})
 
 
-class ResumeRequest(HoldRequest):
+async def stand(act: Act, order: Order, standing: Mapping[str, Hold | None]) -> Acted:
+    """Give an order to those where it does not stand just so already (§10.10)."""
+    unchanged = [one for one, known in standing.items() if known and not restates(order, known.by, known.until)]
+    await post(act, {f"instance:{one}": order for one in standing if one not in unchanged})
+    return Acted(instances=list(standing), unchanged=unchanged, until=order.until)
+
+
+class ResumeRequest(TargetRequest):
     """What goes on, and why."""
 
     target: str
@@ -69,6 +94,7 @@ class WentOn(Acted):
     "End a hold, reset a tripped breaker, or let a release go on that stopped in a group.",
     subject=lambda request: request.target + (f", release {request.release}" if request.release else ""),
 )
+@in_turn
 async def resume(act: Act, request: ResumeRequest) -> WentOn:
     """Refused where there is nothing to resume; the same request again is answered as the first time."""
     group = group_named(act.control.configuration, request.target)
@@ -80,8 +106,7 @@ async def resume(act: Act, request: ResumeRequest) -> WentOn:
         stops = ", no release has stopped" if group else ""
         message = f"Nothing at {request.target} is held{stops}, and no breaker has tripped."
         raise Refused(message, "See `setpoint status`.")
-    for instance in held:
-        await act.control.engine.post(f"instance:{instance}", Resumed(by=act.by(request.why), id=act.request))
+    await post(act, {f"instance:{instance}": Resumed(by=act.by(request.why), id=act.request) for instance in held})
     gone_on = await _let_go_on(act, request, group, halted) if halted else []
     return WentOn(instances=sorted({*held, *gone_on}), release=halted)
 
@@ -110,5 +135,5 @@ async def _let_go_on(act: Act, request: ResumeRequest, group: str, release: int)
         hint = f"Stopped are: {', '.join(map(str, halted))}." if halted else "See `setpoint explain` for what it waits for."
         raise Refused(f"Release {release} has not stopped in {request.target}.", hint)
     fact = WavesResumed(by=act.by(request.why), id=act.request, group=group, release=release)
-    await act.control.engine.post(ENTITY, fact)
+    await post(act, {ENTITY: fact})
     return sorted(one for named in halted[release].members.values() for one in named)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from setpoint.control.act import Act
-from setpoint.control.errors import NotFound, Refused
+from setpoint.control.acts import in_turn, post
+from setpoint.control.errors import Decided, NotFound, Refused
 from setpoint.control.instances import line_of
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
@@ -14,6 +15,7 @@ from setpoint.control.targets import service as find_service
 from setpoint.control.targets import suggestion
 from setpoint.core.facts import Cancelled, Marked
 from setpoint.core.line import LineState
+from setpoint.core.orders import because
 
 
 class MarkRequest(Request):
@@ -31,6 +33,8 @@ class MarkAnswer(Answer):
     application: str
     service: str
     version: str
+    unchanged: bool = False
+    """The mark stood already, with this reason: there was nothing to change."""
 
 
 class CancelRequest(Request):
@@ -72,6 +76,7 @@ def refuse_bad(line: LineState, service: str, version: str) -> None:
     "Mark a version bad: its rollouts fail, its candidates end, nothing selects it; what is finalized stays until a person acts.",
     subject=lambda request: f"{request.service}={request.version}",
 )
+@in_turn
 async def mark_bad(act: Act, request: MarkRequest) -> MarkAnswer:
     """Every configuration revision of the version is meant. It must have been released: a misspelt name would guard nothing."""
     owner, line = await _line(act, request)
@@ -79,6 +84,9 @@ async def mark_bad(act: Act, request: MarkRequest) -> MarkAnswer:
     if request.version not in known:
         message = f"{request.service} {request.version} was never released, or long ago."
         raise NotFound(message, suggestion(request.version, known, "release"))
+    mark = line.bad.get(f"{request.service}/{request.version}")
+    if mark and request.why in {"", mark.by.why}:
+        return MarkAnswer(application=owner, service=request.service, version=request.version, unchanged=True)
     return await _mark(act, request, owner, is_bad=True)
 
 
@@ -90,6 +98,7 @@ async def mark_bad(act: Act, request: MarkRequest) -> MarkAnswer:
     "Take a bad mark away, and lift the version's vetoes everywhere.",
     subject=lambda request: f"{request.service}={request.version}",
 )
+@in_turn
 async def mark_good(act: Act, request: MarkRequest) -> MarkAnswer:
     """Also of use without a mark: a version that was vetoed for a reason outside it."""
     owner, _ = await _line(act, request)
@@ -105,7 +114,7 @@ async def _line(act: Act, request: MarkRequest) -> tuple[str, LineState]:
 async def _mark(act: Act, request: MarkRequest, owner: str, *, is_bad: bool) -> MarkAnswer:
     by = act.by(request.why)
     fact = Marked(by=by, id=act.request, service=request.service, version=request.version, bad=is_bad)
-    await act.control.engine.post(f"line:{owner}", fact)
+    await post(act, {f"line:{owner}": fact})
     return MarkAnswer(application=owner, service=request.service, version=request.version)
 
 
@@ -117,13 +126,17 @@ async def _mark(act: Act, request: MarkRequest, owner: str, *, is_bad: bool) -> 
     "Cancel a release: its candidates end, its rollouts go back to good; where it is finalized it stays.",
     subject=lambda request: f"release {request.release}",
 )
+@in_turn
 async def cancel(act: Act, request: CancelRequest) -> CancelAnswer:
     """A release is cancelled once and for all: release the version again to bring it after all."""
     owner = find_application(act.control.configuration, request.application)
     line = await line_of(act, owner)
     if request.release > line.number:
         raise NotFound(f'"{owner}" has no release {request.release}.', "See `setpoint releases`.")
-    if request.release in line.cancelled and act.request not in line.signals:
-        raise Refused(f"Release {request.release} was cancelled by {line.cancelled[request.release].by.person}.")
-    await act.control.engine.post(f"line:{owner}", Cancelled(by=act.by(request.why), id=act.request, release=request.release))
+    known = line.cancelled.get(request.release)
+    if known and act.request not in line.signals:
+        raise Decided(
+            f"Release {request.release} was cancelled by {known.by.person}{because(known.by)}.", "There is nothing to change."
+        )
+    await post(act, {f"line:{owner}": Cancelled(by=act.by(request.why), id=act.request, release=request.release)})
     return CancelAnswer(application=owner, release=request.release)

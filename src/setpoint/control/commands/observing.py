@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from setpoint.control.act import Act
-from setpoint.control.commands.holds import Acted, HoldRequest
+from setpoint.control.acts import in_turn, post
+from setpoint.control.commands.holds import Acted, HoldRequest, TargetRequest, stand
 from setpoint.control.errors import Refused
 from setpoint.control.instances import state_of
+from setpoint.control.orders import by_of, end_of
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import command
 from setpoint.control.targets import instances
@@ -20,23 +22,24 @@ from setpoint.core.facts import Healing, Observing
     "Look at an instance or a channel and touch nothing there, rollbacks and healing included.",
     subject=lambda request: request.target,
 )
+@in_turn
 async def observe(act: Act, request: HoldRequest) -> Acted:
-    """What is observed already stays as it is."""
+    """What is observed already takes a new reason, link or end; else there is nothing to change."""
+    order = Observing(by=by_of(act, request), id=act.request, until=end_of(act, request))
     chosen = instances(act.control.configuration, request.target)
-    for instance in chosen:
-        await act.control.engine.post(f"instance:{instance}", Observing(by=act.by(request.why), id=act.request))
-    return Acted(instances=chosen)
+    return await stand(act, order, {one: (await state_of(act, one)).life.observing for one in chosen})
 
 
 @command(
     "heal",
     Permission.HOLD,
-    HoldRequest,
+    TargetRequest,
     Acted,
     "Let an instance that was only observed be touched again.",
     subject=lambda request: request.target,
 )
-async def heal(act: Act, request: HoldRequest) -> Acted:
+@in_turn
+async def heal(act: Act, request: TargetRequest) -> Acted:
     """Refused where nothing is only observed; the same request again is answered as the first time."""
     chosen = []
     for instance in instances(act.control.configuration, request.target):
@@ -45,6 +48,5 @@ async def heal(act: Act, request: HoldRequest) -> Acted:
             chosen.append(instance)
     if not chosen:
         raise Refused(f"Nothing at {request.target} is only observed.", "See `setpoint status`.")
-    for instance in chosen:
-        await act.control.engine.post(f"instance:{instance}", Healing(by=act.by(request.why), id=act.request))
+    await post(act, {f"instance:{instance}": Healing(by=act.by(request.why), id=act.request) for instance in chosen})
     return Acted(instances=chosen)

@@ -5,27 +5,30 @@ from __future__ import annotations
 from pydantic import Field
 
 from setpoint.control.act import Act
-from setpoint.control.commands.holds import Acted, HoldRequest
+from setpoint.control.acts import in_turn, post
+from setpoint.control.commands.holds import Acted, TargetRequest
 from setpoint.control.commands.marks import refuse_bad
 from setpoint.control.errors import NotFound, Refused
 from setpoint.control.instances import line_of, short, state_of
+from setpoint.control.orders import OrderRequest, by_of, end_of
 from setpoint.control.past import offers_of
 from setpoint.control.permissions import Permission
-from setpoint.control.registry import Answer, Request, command
+from setpoint.control.registry import Answer, command
 from setpoint.control.targets import instance as find_instance
 from setpoint.control.targets import instances, parts, suggestion
 from setpoint.core.facts import Pinned, Unpinned
+from setpoint.core.orders import restates
+from setpoint.model.time import Instant
 
 
-class PinRequest(Request):
-    """Which version, where, and why."""
+class PinRequest(OrderRequest):
+    """Which version, where, why, and until when."""
 
     target: str
     """One instance."""
     version: str
     release: int = Field(0, ge=0)
     """Where several releases had the version; 0: the newest of them."""
-    why: str = Field("", max_length=2000)
 
 
 class PinAnswer(Answer):
@@ -34,6 +37,10 @@ class PinAnswer(Answer):
     instance: str
     version: str
     release: int
+    unchanged: bool = False
+    """The pin stood already, just so: there was nothing to change."""
+    until: Instant = 0
+    """When it ends; 0: when it is withdrawn."""
 
 
 @command(
@@ -44,6 +51,7 @@ class PinAnswer(Answer):
     "Keep an instance at exactly one version until it is unpinned; every gate is still asked.",
     subject=lambda request: f"{request.target} to {request.version}",
 )
+@in_turn
 async def pin(act: Act, request: PinRequest) -> PinAnswer:
     """The version must have been released to the instance."""
     instance = find_instance(act.control.configuration, request.target)
@@ -61,19 +69,24 @@ async def pin(act: Act, request: PinRequest) -> PinAnswer:
         raise NotFound(f"{request.version} was never released to {short(instance)}.", hint)
     owner, service, _ = parts(instance)
     refuse_bad(await line_of(act, owner), service, offer.version.name)
-    await act.control.engine.post(f"instance:{instance}", Pinned(by=act.by(request.why), id=act.request, offer=offer))
-    return PinAnswer(instance=instance, version=offer.version.name, release=offer.release)
+    order = Pinned(by=by_of(act, request), id=act.request, until=end_of(act, request), offer=offer)
+    by, life = state.life.pinned_by, state.life
+    unchanged = bool(by and life.pin == offer.release and not restates(order, by, life.pinned_until))
+    if not unchanged:
+        await post(act, {f"instance:{instance}": order})
+    return PinAnswer(instance=instance, version=offer.version.name, release=offer.release, unchanged=unchanged, until=order.until)
 
 
 @command(
     "unpin",
     Permission.PIN,
-    HoldRequest,
+    TargetRequest,
     Acted,
     "Let selection decide again at an instance or in a channel.",
     subject=lambda request: request.target,
 )
-async def unpin(act: Act, request: HoldRequest) -> Acted:
+@in_turn
+async def unpin(act: Act, request: TargetRequest) -> Acted:
     """Refused where nothing is pinned; the same request again is answered as the first time."""
     chosen = []
     for instance in instances(act.control.configuration, request.target):
@@ -82,6 +95,5 @@ async def unpin(act: Act, request: HoldRequest) -> Acted:
             chosen.append(instance)
     if not chosen:
         raise Refused(f"Nothing at {request.target} is pinned.", "See `setpoint status`.")
-    for instance in chosen:
-        await act.control.engine.post(f"instance:{instance}", Unpinned(by=act.by(request.why), id=act.request))
+    await post(act, {f"instance:{instance}": Unpinned(by=act.by(request.why), id=act.request) for instance in chosen})
     return Acted(instances=chosen)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from setpoint.control.act import Act
-from setpoint.control.errors import Refused
-from setpoint.control.instances import state_of
+from setpoint.control.acts import in_turn, post
+from setpoint.control.decisions import decision, sentence
+from setpoint.control.errors import Decided, Refused
+from setpoint.control.instances import open_attempt, short, state_of
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances
@@ -43,6 +45,7 @@ class RetriedAnswer(Answer):
     "Try a release again that failed, was rejected or was rolled back, or a task that failed.",
     subject=lambda request: request.target + (f", release {request.release}" if request.release else ""),
 )
+@in_turn
 async def retry(act: Act, request: RetryRequest) -> RetriedAnswer:
     """Refused where nothing is vetoed."""
     chosen: dict[str, int] = {}
@@ -54,14 +57,20 @@ async def retry(act: Act, request: RetryRequest) -> RetriedAnswer:
     if not chosen:
         if request.succeeded:
             raise Refused(f"No task waits for a person at {request.target}.", "See `setpoint explain`.")
+        await _check_decided(act, request)
         what = f"Release {request.release} has" if request.release else "Nothing has"
         raise Refused(
             f"{what} not failed at {request.target}." if request.release else f"{what} failed at {request.target}.",
             "See `setpoint explain`.",
         )
-    for instance, number in chosen.items():
-        signal = Retried(by=act.by(request.why), id=act.request, release=number, succeeded=request.succeeded)
-        await act.control.engine.post(f"instance:{instance}", signal)
+    by = act.by(request.why)
+    await post(
+        act,
+        {
+            f"instance:{instance}": Retried(by=by, id=act.request, release=number, succeeded=request.succeeded)
+            for instance, number in chosen.items()
+        },
+    )
     return RetriedAnswer(instances=chosen)
 
 
@@ -74,3 +83,15 @@ def _failed(state: InstanceState) -> set[int]:
 def _tasks_failed(state: InstanceState) -> set[int]:
     """Releases with a task that waits for a person."""
     return {release_of(entity) for entity in state.life.tasks if stuck(state.life, entity)}
+
+
+async def _check_decided(act: Act, request: RetryRequest) -> None:
+    """Raises Decided with what became of the release where nothing of it waits for a retry."""
+    for instance in instances(act.control.configuration, request.target):
+        state = await state_of(act, instance)
+        attempt = open_attempt(state)
+        release = request.release or (attempt.release if attempt else state.life.target)
+        under_way = attempt is not None and attempt.release == release
+        text = f"release {release} is under way at {short(instance)}" if under_way else decision(instance, state, release)
+        if release and text:
+            raise Decided(sentence(text), f"There is nothing to retry; see `setpoint explain {short(instance)}`.")

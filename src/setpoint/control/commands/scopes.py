@@ -7,12 +7,16 @@ from typing import Literal
 from pydantic import Field
 
 from setpoint.control.act import Act
+from setpoint.control.acts import in_turn, post
 from setpoint.control.errors import NotFound, Refused
+from setpoint.control.orders import OrderRequest, by_of, end_of
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import suggestion
-from setpoint.core.facts import Paused, Signal, Started, Stopped, Unpaused
+from setpoint.core.facts import Order, Paused, Signal, Started, Stopped, Unpaused
+from setpoint.core.orders import restates
 from setpoint.core.scope import ScopeState, above, name_of
+from setpoint.model.time import Instant
 
 
 class ScopeRequest(Request):
@@ -23,8 +27,15 @@ class ScopeRequest(Request):
     why: str = Field("", max_length=2000)
 
 
-class StopRequest(ScopeRequest):
-    """What is stopped, and why."""
+class PauseRequest(OrderRequest):
+    """What is below it, why, and until when."""
+
+    scope: str = ""
+    """An application, a channel or group (``acme`` or ``saas/acme``) or ``runtime:NAME``; empty: everything."""
+
+
+class StopRequest(PauseRequest):
+    """What is stopped, why, and until when."""
 
     in_flight: Literal["finish", "pause"] = "finish"
     """What becomes of what is under way: it finishes, or pauses until the line goes on."""
@@ -37,6 +48,10 @@ class ScopeAnswer(Answer):
     """For people: ``channel acme``, ``the organization``."""
     instances: int
     """So many are below it."""
+    unchanged: bool = False
+    """It stood already, just so: there was nothing to change."""
+    until: Instant = 0
+    """When it ends; 0: when it is withdrawn."""
 
 
 @command(
@@ -47,9 +62,13 @@ class ScopeAnswer(Answer):
     "Let nothing new start, anywhere or below one scope. Healing and rollbacks go on; what is under way finishes, or pauses.",
     subject=lambda request: (request.scope or "everything") + (", pausing" if request.in_flight == "pause" else ""),
 )
+@in_turn
 async def stop_the_line(act: Act, request: StopRequest) -> ScopeAnswer:
-    """A stop that stands already stays as it is, but for what becomes of what is under way."""
-    return await _act(act, request, Stopped(by=act.by(request.why), id=act.request, in_flight=request.in_flight))
+    """A stop that stands already takes a new reason, link, end or ``in_flight``; else there is nothing to change."""
+    order = Stopped(by=by_of(act, request), id=act.request, until=end_of(act, request), in_flight=request.in_flight)
+    known = (await _state(act, _find(act, request.scope)[0])).stop
+    unchanged = known is not None and known.in_flight == order.in_flight and not restates(order, known.by, known.until)
+    return await _act(act, request.scope, order, unchanged=unchanged)
 
 
 @command(
@@ -60,26 +79,30 @@ async def stop_the_line(act: Act, request: StopRequest) -> ScopeAnswer:
     "Let new things start again after `stop-the-line`.",
     subject=lambda request: request.scope or "everything",
 )
+@in_turn
 async def start_the_line(act: Act, request: ScopeRequest) -> ScopeAnswer:
     """Refused where the line is not stopped."""
     scope, _ = _find(act, request.scope)
     state = await _state(act, scope)
     if state.stop is None and act.request not in state.signals:
         raise Refused(f"The line of {name_of(scope)} is not stopped.", "See `setpoint explain` for what stops an instance.")
-    return await _act(act, request, Started(by=act.by(request.why), id=act.request))
+    return await _act(act, request.scope, Started(by=act.by(request.why), id=act.request))
 
 
 @command(
     "pause",
     Permission.PAUSE,
-    ScopeRequest,
+    PauseRequest,
     ScopeAnswer,
     "Apply nothing at all, rollbacks and healing included; deadlines stand still.",
     subject=lambda request: request.scope or "everything",
 )
-async def pause(act: Act, request: ScopeRequest) -> ScopeAnswer:
-    """For work on a runtime: a pause that stands already stays as it is."""
-    return await _act(act, request, Paused(by=act.by(request.why), id=act.request))
+@in_turn
+async def pause(act: Act, request: PauseRequest) -> ScopeAnswer:
+    """For work on a runtime. A pause that stands already takes a new reason, link or end; else there is nothing to change."""
+    order = Paused(by=by_of(act, request), id=act.request, until=end_of(act, request))
+    known = (await _state(act, _find(act, request.scope)[0])).pause
+    return await _act(act, request.scope, order, unchanged=known is not None and not restates(order, known.by, known.until))
 
 
 @command(
@@ -90,19 +113,22 @@ async def pause(act: Act, request: ScopeRequest) -> ScopeAnswer:
     "Let applies go on after `pause`.",
     subject=lambda request: request.scope or "everything",
 )
+@in_turn
 async def unpause(act: Act, request: ScopeRequest) -> ScopeAnswer:
     """Refused where nothing is paused."""
     scope, _ = _find(act, request.scope)
     state = await _state(act, scope)
     if state.pause is None and act.request not in state.signals:
         raise Refused(f"Nothing is paused at {name_of(scope)}.", "See `setpoint explain` for what pauses an instance.")
-    return await _act(act, request, Unpaused(by=act.by(request.why), id=act.request))
+    return await _act(act, request.scope, Unpaused(by=act.by(request.why), id=act.request))
 
 
-async def _act(act: Act, request: ScopeRequest, fact: Signal) -> ScopeAnswer:
-    scope, count = _find(act, request.scope)
-    await act.control.engine.post(scope, fact)  # type: ignore[arg-type]
-    return ScopeAnswer(scope=name_of(scope), instances=count)
+async def _act(act: Act, named: str, fact: Signal, *, unchanged: bool = False) -> ScopeAnswer:
+    scope, count = _find(act, named)
+    if not unchanged:
+        await post(act, {scope: fact})
+    until = fact.until if isinstance(fact, Order) else 0
+    return ScopeAnswer(scope=name_of(scope), instances=count, unchanged=unchanged, until=until)
 
 
 async def _state(act: Act, scope: str) -> ScopeState:

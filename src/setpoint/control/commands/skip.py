@@ -5,20 +5,26 @@ from __future__ import annotations
 from pydantic import Field
 
 from setpoint.control.act import Act
-from setpoint.control.errors import Forbidden, NotFound
+from setpoint.control.acts import in_turn, post
+from setpoint.control.decisions import decision, sentence
+from setpoint.control.errors import Decided, Forbidden, NotFound
 from setpoint.control.gates import EVERY, skippable
 from setpoint.control.instances import offer_named, short, state_of
+from setpoint.control.orders import OrderRequest, by_of, end_of
 from setpoint.control.people_allowed import listing, matches
 from setpoint.control.permissions import Permission
-from setpoint.control.registry import Answer, Request, command
+from setpoint.control.registry import Answer, command
 from setpoint.control.targets import instances, suggestion
 from setpoint.core.facts import Skipped
+from setpoint.core.instance.selection import RELEASE
+from setpoint.core.orders import because, restates
 from setpoint.model.people import Person
-from setpoint.model.policy import Policy
+from setpoint.model.policy import CheckUse, Phase, Policy, TaskUse
+from setpoint.model.time import Instant
 
 
-class SkipRequest(Request):
-    """Which gate, where, and why."""
+class SkipRequest(OrderRequest):
+    """Which gate, where, why, and until when."""
 
     target: str
     gate: str
@@ -34,6 +40,10 @@ class SkippedGate(Answer):
     gate: str
     instances: dict[str, int]
     """Instance -> release."""
+    decided: dict[str, str] = Field(default_factory=dict)
+    """Instance -> what was decided there before: skipping would change nothing."""
+    until: Instant = 0
+    """When it ends; 0: with its release."""
 
 
 @command(
@@ -44,6 +54,7 @@ class SkippedGate(Answer):
     "Let one gate of one release not count at an instance or in a channel.",
     subject=lambda request: f"{request.gate} at {request.target}",
 )
+@in_turn
 async def skip(act: Act, request: SkipRequest) -> SkippedGate:
     """Check every instance first, then tell all of them."""
     configuration = act.control.configuration
@@ -59,9 +70,48 @@ async def skip(act: Act, request: SkipRequest) -> SkippedGate:
             name for instance in instances(configuration, request.target) for name in skippable(configuration.policy(instance))
         ]
         raise NotFound(f'{request.target} has no gate "{request.gate}".', suggestion(request.gate, known, "gate"))
-    for instance, release in chosen.items():
-        await skip_gate(act, instance, request.gate, release, request.why)
-    return SkippedGate(gate=request.gate, instances=chosen)
+    until = end_of(act, request)
+    orders = {
+        one: Skipped(by=by_of(act, request), id=_identity(act, request.gate), until=until, release=release, gate=request.gate)
+        for one, release in chosen.items()
+    }
+    decided = {one: text for one, order in orders.items() if (text := await _decided(act, one, order))}
+    if len(decided) == len(orders):
+        raise Decided(sentence(next(iter(decided.values()))), "There is nothing to change.")
+    await post(act, {f"instance:{one}": order for one, order in orders.items() if one not in decided})
+    return SkippedGate(
+        gate=request.gate,
+        instances={one: release for one, release in chosen.items() if one not in decided},
+        decided=decided,
+        until=until,
+    )
+
+
+def _identity(act: Act, gate: str) -> str:
+    return f"{act.request}:{gate}"
+
+
+async def _decided(act: Act, instance: str, order: Skipped) -> str:
+    """Why skipping a gate would change nothing; empty: it does."""
+    state = await state_of(act, instance)
+    life, release = state.life, order.release
+    if order.id in life.signals or not state.policy:
+        return ""
+    known = next((one for one in life.skips if one.release == release and one.gate == order.gate), None)
+    if known and not restates(order, known.by, known.until):
+        what = "all gates" if order.gate == EVERY else order.gate
+        return f"{known.by.person} skipped {what} of release {release} at {short(instance)} already{because(known.by)}"
+    rollout = life.rollout
+    ahead = rollout is not None and rollout.attempt.release == release and not rollout.back
+    if order.gate == RELEASE or (ahead and order.gate in _after_the_start(state.policy)):
+        return ""
+    return decision(instance, state, release)
+
+
+def _after_the_start(policy: Policy) -> set[str]:
+    """Gates that a rollout that is under way still comes to."""
+    uses: tuple[CheckUse | TaskUse, ...] = (*policy.checks, *policy.tasks)
+    return {use.name for use in uses if use.phase in {Phase.DEPLOYMENT, Phase.POST_DEPLOYMENT}}
 
 
 def check_skip(person: Person, policy: Policy, gate: str) -> None:
@@ -79,5 +129,5 @@ async def skip_gate(act: Act, instance: str, gate: str, release: int, why: str) 
     """Tell one instance, if it has the gate."""
     if gate == EVERY or gate in skippable(act.control.configuration.policy(instance)):
         await act.control.engine.post(
-            f"instance:{instance}", Skipped(by=act.by(why), id=f"{act.request}:{gate}", release=release, gate=gate)
+            f"instance:{instance}", Skipped(by=act.by(why), id=_identity(act, gate), release=release, gate=gate)
         )

@@ -16,6 +16,7 @@ from setpoint.control.leftovers import instances_of
 from setpoint.control.people import ADMIN_FILE
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, query
+from setpoint.control.standing import endless, standing_stops
 from setpoint.core.codec import SCHEMA
 from setpoint.core.instance.explain import explain
 from setpoint.engine.embedded.turns import CLOCK
@@ -24,6 +25,8 @@ from setpoint.plugins.errors import AdapterError
 from setpoint.store.identity import DatabaseLost
 
 GOOD, WARNING, BAD = "ok", "warning", "bad"
+_SHOWN = 5
+_ENDLESS = "Withdraw it, or repeat it with an end: --until or --for."
 _CLOCK_KEPT = 7 * DAY
 _SPACE_WARNING, _SPACE_BAD = 1024**3, 128 * 1024**2
 _PATIENCE = 5.0
@@ -60,7 +63,7 @@ async def doctor(act: Act, _: NoRequest) -> Diagnosis:
     findings += [_versions(), await _clock(act), _home(act), _space(act), await _journal(act), _engine(act)]
     findings += [finding async for finding in _runtimes(act)]
     findings += _problems(act)
-    findings += [await _configuration(act), *_unmatched(act)]
+    findings += [await _configuration(act), *_unmatched(act), *await _stops(act)]
     return Diagnosis(healthy=all(finding.state != BAD for finding in findings), findings=findings)
 
 
@@ -74,6 +77,19 @@ async def _stuck(act: Act) -> AsyncIterator[Finding]:
                 yield Finding(name=instance, state=WARNING, text=reason.text, hint=hint)
 
 
+async def _stops(act: Act) -> list[Finding]:
+    """What holds every release that comes, and what was forgotten."""
+    instances = act.control.configuration.all_instances if act.control.applied else ()
+    found = [stop for stop in await standing_stops(act, instances) if stop.code not in {"hold", "observe"}]
+    by_people = any(stop.code in {"stop", "pause"} for stop in found)
+    text = "; ".join(f"{stop.text} ({len(stop.instances)} instances)" for stop in found[:_SHOWN])
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    hint = "See `setpoint status`; `setpoint start-the-line` and `setpoint unpause` end what people ordered." if by_people else ""
+    stopped = Finding(name="stops", state=WARNING if by_people else GOOD, text=f"{text}{more}" or "nothing is stopped", hint=hint)
+    orders = [Finding(name="orders", state=WARNING, text=one, hint=_ENDLESS) for one in await endless(act)]
+    return [stopped, *orders]
+
+
 def _versions() -> Finding:
     python, sqlite = platform.python_version(), sqlite3.sqlite_version
     text = f"Setpoint {setpoint.__version__}, Python {python}, SQLite {sqlite}, states of schema {SCHEMA}, {sys.platform}"
@@ -83,7 +99,7 @@ def _versions() -> Finding:
 async def _clock(act: Act) -> Finding:
     """The wall clock, and the last time in ``_CLOCK_KEPT`` that it was not where it should have been."""
     text = f"it is {format_instant(act.now)}"
-    noted = await act.control.engine.history.lines(entity=CLOCK, since=max(act.now - _CLOCK_KEPT, 0), limit=1)
+    noted = await act.control.engine.history.lines(entities=[CLOCK], since=max(act.now - _CLOCK_KEPT, 0), limit=1)
     if not noted:
         return Finding(name="clock", state=GOOD, text=text)
     jump = f"{format_instant(noted[0].at)}: {noted[0].event.text}"

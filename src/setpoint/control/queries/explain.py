@@ -8,13 +8,16 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from setpoint.control.act import Act
+from setpoint.control.commands.approvals import sharing
 from setpoint.control.gates import GateView, views
 from setpoint.control.instances import open_attempt, state_of
 from setpoint.control.limits import as_of_now
-from setpoint.control.overview import InstanceView, ReasonView, reason_view, view
+from setpoint.control.overview import InstanceView, ReasonView, approval_of, reason_view, view
+from setpoint.control.people_allowed import with_token
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
 from setpoint.control.shown import by_wall
+from setpoint.control.standing import StopView, stop_view, stops
 from setpoint.control.targets import instance as find_instance
 from setpoint.core.instance.explain import desired
 from setpoint.core.instance.explain import explain as explain_reasons
@@ -76,6 +79,8 @@ class Explanation(Answer):
     now: Instant
     instance: InstanceView
     reasons: list[ReasonView]
+    stops: list[StopView]
+    """What would hold a release that came now and is not among the reasons, for nothing waits for it."""
     candidate: AttemptView | None
     rollout: AttemptView | None
     gates: list[GateView]
@@ -100,8 +105,9 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
     links, usage = await _runtime(act, instance) if request.runtime else ({}, [])
     found = Explanation(
         now=act.now,
-        instance=view(instance, state, act.steady, problem=act.control.engine.problem(f"instance:{instance}")),
-        reasons=[reason_view(_about(reason, instance)) for reason in explain_reasons(state, act.steady)],
+        instance=view(instance, state, act.steady, viewer=act.person, problem=act.control.engine.problem(f"instance:{instance}")),
+        reasons=[await _reason(act, instance, state, reason) for reason in explain_reasons(state, act.steady)],
+        stops=_stops(instance, state, act),
         candidate=_attempt(state, rollout=False),
         rollout=_attempt(state, rollout=True),
         gates=gates,
@@ -115,6 +121,24 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
         origins=configuration.origins(instance),
     )
     return by_wall(found, act)
+
+
+async def _reason(act: Act, instance: str, state: InstanceState, reason: Reason) -> ReasonView:
+    """With whom else an approval is for, and who may give it."""
+    found = reason_view(_about(reason, instance))
+    use = approval_of(state, reason)
+    attempt = open_attempt(state)
+    offer = offer_of(state.life, attempt.release) if attempt else None
+    if use is None or offer is None or reason.failed:
+        return found
+    others = [one for one in await sharing(act, reason.subject, use, offer.release) if one != instance]
+    names = with_token(act, [use.approvers], without=() if use.allow_author else {offer.author})
+    return found.model_copy(update={"counts_for": others, "approvers": names})
+
+
+def _stops(instance: str, state: InstanceState, act: Act) -> list[StopView]:
+    told = {(reason.code, reason.text) for reason in explain_reasons(state, act.steady)}
+    return [stop_view([instance], one) for one in stops(state, act.steady) if (one.code, one.text) not in told]
 
 
 def _about(reason: Reason, instance: str) -> Reason:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from setpoint.control.act import Act
 from setpoint.control.permissions import Permission
+from setpoint.control.queries.concern import Concern, concern
 from setpoint.control.registry import Answer, Request, query, stream
 from setpoint.control.targets import instances
 from setpoint.model.time import Instant
@@ -57,6 +58,10 @@ class EventView(Answer):
     person: str
     why: str
     outcome: str
+    link: str = ""
+    """Of a person's act: an incident or a ticket."""
+    counts_for: list[str] = Field(default_factory=list)
+    """Of an approval or a rejection: every instance that it counts for."""
 
 
 class History(Answer):
@@ -71,15 +76,20 @@ _PAGE = 500
 @query("history", Permission.VIEW, HistoryRequest, History, "What was decided, newest first.")
 async def history(act: Act, request: HistoryRequest) -> History:
     """Reads on until there are enough lines that fit."""
-    wanted = _entities(act, request)
+    wanted = await _concern(act, request)
     found: list[EventView] = []
     before = request.before
-    entity = next(iter(wanted)) if len(wanted) == 1 else ""
+    few = len(wanted.instances) == 1
     while len(found) < request.limit:
         page = await act.control.engine.history.lines(
-            entity=entity, application=request.application, since=request.since, before=before, limit=_PAGE
+            entities=wanted.entities if few else (),
+            prefixes=sorted(wanted.topics) if few else (),
+            application=request.application,
+            since=request.since,
+            before=before,
+            limit=_PAGE,
         )
-        found.extend(_view(line) for line in page if _fits(line, wanted, request))
+        found.extend(_view(line, wanted) for line in page if _fits(line, wanted, request))
         if len(page) < _PAGE:
             break
         before = page[-1].seq
@@ -89,28 +99,26 @@ async def history(act: Act, request: HistoryRequest) -> History:
 @stream("events", Permission.VIEW, EventsRequest, EventView, "What is decided, line by line, as it becomes durable.")
 async def events(act: Act, request: EventsRequest) -> AsyncIterator[EventView]:
     """Ends when the engine does."""
-    wanted = _entities(act, request)
+    wanted = await _concern(act, request)
     async for line in act.control.engine.subscribe_events(after=request.after):
-        if (not wanted or line.entity in wanted) and request.application in {"", line.application}:
-            yield _view(line)
+        if wanted.fits(line) and request.application in {"", line.application}:
+            yield _view(line, wanted)
 
 
-def _entities(act: Act, request: Filter) -> set[str]:
-    if not request.target:
-        return set()
-    return {f"instance:{instance}" for instance in instances(act.control.configuration, request.target)}
+async def _concern(act: Act, request: Filter) -> Concern:
+    return await concern(act, instances(act.control.configuration, request.target) if request.target else ())
 
 
-def _fits(line: Line, wanted: set[str], request: HistoryRequest) -> bool:
+def _fits(line: Line, wanted: Concern, request: HistoryRequest) -> bool:
     event = line.event
     return (
-        (not wanted or line.entity in wanted)
+        wanted.fits(line)
         and (not request.kinds or event.kind in request.kinds)
         and (not request.release or event.release == request.release)
     )
 
 
-def _view(line: Line) -> EventView:
+def _view(line: Line, wanted: Concern) -> EventView:
     event = line.event
     return EventView(
         number=line.seq,
@@ -126,4 +134,6 @@ def _view(line: Line) -> EventView:
         person=event.by.person if event.by else "",
         why=event.by.why if event.by else "",
         outcome=event.outcome,
+        link=event.by.link if event.by else "",
+        counts_for=wanted.counts_for(line),
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from pydantic import Field
+
 from setpoint.control.act import Act
 from setpoint.control.instances import line_of, state_of
 from setpoint.control.overview import InstanceView, view
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
 from setpoint.control.shown import by_wall
+from setpoint.control.standing import StopView, standing_stops
 from setpoint.control.targets import application as find_application
 from setpoint.control.targets import instances as find_instances
 from setpoint.control.targets import parts
@@ -41,8 +44,10 @@ class ApplicationView(Answer):
     instances: list[InstanceView]
     failed: int
     you: int
-    """How many wait for a person."""
+    """How many wait for whoever asks."""
     settled: int
+    stops: list[StopView] = Field(default_factory=list)
+    """What would hold a release that came now, whether or not one waits: stops, pauses, closed calendars."""
 
 
 class Status(Answer):
@@ -99,7 +104,8 @@ async def _application(act: Act, owner: str, instances: list[str]) -> Applicatio
     order = {name: number for number, name in enumerate(channels)}
     rows: list[InstanceView] = []
     for one in sorted(instances, key=lambda one: (first[parts(one)[1]], order[parts(one)[2]])):
-        rows.append(view(one, await state_of(act, one), act.steady, problem=act.control.engine.problem(f"instance:{one}")))
+        problem = act.control.engine.problem(f"instance:{one}")
+        rows.append(view(one, await state_of(act, one), act.steady, viewer=act.person, problem=problem))
         if not len(rows) % _ROWS:
             await asyncio.sleep(0)
     return ApplicationView(
@@ -112,4 +118,5 @@ async def _application(act: Act, owner: str, instances: list[str]) -> Applicatio
         failed=sum(row.attention == "failed" for row in rows),
         you=sum(row.attention == "you" for row in rows),
         settled=sum(row.settled for row in rows),
+        stops=await standing_stops(act, instances),
     )

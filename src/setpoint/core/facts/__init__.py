@@ -33,7 +33,7 @@ from setpoint.core.facts.admission import (
     WavesResumed,
     WaveVote,
 )
-from setpoint.core.facts.base import Fact, Signal, Standing, Woken
+from setpoint.core.facts.base import Fact, Order, Signal, Standing, Woken
 from setpoint.core.facts.checks import Ask, CheckFinished, CheckStatus, CheckUnwanted, From
 from setpoint.core.facts.instances import AskFinalized, Configured, Finalization, Move, Neighbour, Offered, Removed, ToldFinalized
 from setpoint.core.facts.invariants import InvariantConfigured, InvariantStatus, Violation
@@ -97,6 +97,7 @@ __all__ = [
     "Observed",
     "Observing",
     "Offered",
+    "Order",
     "Paused",
     "Pinned",
     "Queued",

@@ -37,6 +37,13 @@ class Signal(Fact, frozen=True, gc=False, kw_only=True):
     """Identity of the act: the same one twice is one. Empty: not checked."""
 
 
+class Order(Signal, frozen=True, gc=False, kw_only=True):
+    """An act that stands until it is withdrawn, or until its end (§10.8)."""
+
+    until: Instant = 0
+    """When it ends; 0: only when it is withdrawn."""
+
+
 class Standing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A person's act that stands until it is withdrawn."""
 
@@ -44,3 +51,5 @@ class Standing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: Instant
     in_flight: str = "finish"
     """Of a stop: ``finish`` or ``pause``."""
+    until: Instant = 0
+    """When it ends; 0: only when it is withdrawn."""

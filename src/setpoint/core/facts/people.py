@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from setpoint.core.facts.base import Signal
+from setpoint.core.facts.base import Order, Signal
 from setpoint.model.release import Offer
 
 
-class Skipped(Signal, frozen=True, gc=False, kw_only=True):
+class Skipped(Order, frozen=True, gc=False, kw_only=True):
     """One gate of one attempt shall not count; ``*`` means all gates before deployment."""
 
     release: int
     gate: str
 
 
-class Pinned(Signal, frozen=True, gc=False, kw_only=True):
+class Pinned(Order, frozen=True, gc=False, kw_only=True):
     """Exactly this version, until unpinned."""
 
     offer: Offer
@@ -23,7 +23,7 @@ class Unpinned(Signal, frozen=True, gc=False, kw_only=True):
     """Selection decides again."""
 
 
-class Held(Signal, frozen=True, gc=False, kw_only=True):
+class Held(Order, frozen=True, gc=False, kw_only=True):
     """Automation keeps off."""
 
 
@@ -49,7 +49,7 @@ class TakenDown(Signal, frozen=True, gc=False, kw_only=True):
     """Take down what is left of an instance that is no longer configured."""
 
 
-class Observing(Signal, frozen=True, gc=False, kw_only=True):
+class Observing(Order, frozen=True, gc=False, kw_only=True):
     """Look, never touch: no apply at all until ``Healing``."""
 
 

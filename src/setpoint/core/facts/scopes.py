@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from setpoint.core.facts.base import Fact, Signal, Standing
+from setpoint.core.facts.base import Fact, Order, Signal, Standing
 
 
-class Stopped(Signal, frozen=True, gc=False, kw_only=True):
+class Stopped(Order, frozen=True, gc=False, kw_only=True):
     """Stop the line: no forward start below this scope. Healing and rollbacks go on."""
 
     in_flight: str = "finish"
@@ -16,7 +16,7 @@ class Started(Signal, frozen=True, gc=False, kw_only=True):
     """The line goes on."""
 
 
-class Paused(Signal, frozen=True, gc=False, kw_only=True):
+class Paused(Order, frozen=True, gc=False, kw_only=True):
     """No apply at all below this scope, rollbacks included; deadlines stand still."""
 
 

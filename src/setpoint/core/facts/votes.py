@@ -15,6 +15,8 @@ class Voted(Fact, frozen=True, gc=False):
     person: Person
     yes: bool
     why: str = ""
+    id: str = ""
+    """Identity of the act: the same one twice is one. Empty: told apart by person, vote and stamp."""
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -25,6 +27,7 @@ class Vote(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: Instant
     """By the wall clock, as its expiry is."""
     why: str = ""
+    id: str = ""
 
 
 class TopicStatus(Fact, frozen=True, gc=False):

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from setpoint.core import task
+from setpoint.core import orders, task
 from setpoint.core.facts import (
     Applied,
     AskFinalized,
@@ -23,6 +23,7 @@ from setpoint.core.facts import (
     Observed,
     Observing,
     Offered,
+    Order,
     Pinned,
     Queued,
     Removed,
@@ -286,43 +287,63 @@ def _scope_status(draft: Draft, fact: ScopeStatus) -> None:
 
 
 def _told(draft: Draft, fact: Signal, act: str, release: int = 0) -> None:
-    because = f": {fact.by.why}" if fact.by.why else ""
-    draft.record("signal", f"{fact.by.person} {act}{because}", release=release, by=fact.by)
+    ends = orders.ending(fact.until) if isinstance(fact, Order) else ""
+    draft.record("signal", f"{fact.by.person} {act}{ends}{orders.because(fact.by)}", release=release, by=fact.by)
 
 
 def _skipped(draft: Draft, fact: Skipped) -> None:
     life = draft.life
-    if any(skip.release == fact.release and skip.gate == fact.gate for skip in life.skips):
+    known = next((skip for skip in life.skips if skip.release == fact.release and skip.gate == fact.gate), None)
+    if known and not orders.restates(fact, known.by, known.until):
         return
-    draft.set(skips=(*life.skips, Skip(fact.release, fact.gate, fact.by, fact.at)))
+    by, at = (orders.restated(fact, known.by), known.at) if known else (fact.by, fact.at)
+    others = tuple(skip for skip in life.skips if skip is not known)
+    draft.set(skips=(*others, Skip(fact.release, fact.gate, by, at, fact.until)))
     _told(draft, fact, f"skips {'all gates' if fact.gate == '*' else fact.gate}", fact.release)
 
 
 def _pinned(draft: Draft, fact: Pinned) -> None:
-    if draft.life.pin == fact.offer.release:
+    by = draft.life.pinned_by
+    if draft.life.pin == fact.offer.release and by:
+        if orders.restates(fact, by, draft.life.pinned_until):
+            draft.set(pinned_by=orders.restated(fact, by), pinned_until=fact.until)
+            _told(draft, fact, f"pins {fact.offer.version.name} on", fact.offer.release)
         return
     keep(draft, fact.offer)
     _ask_upstream(draft, fact.offer)
-    draft.set(pin=fact.offer.release, pinned_by=fact.by, hold=None, vetoes=_without(draft.life, fact.offer.release))
+    draft.set(pinned_by=fact.by, pinned_at=fact.at, pinned_until=fact.until)
+    draft.set(pin=fact.offer.release, hold=None, vetoes=_without(draft.life, fact.offer.release))
     _told(draft, fact, f"pins {fact.offer.version.name}", fact.offer.release)
 
 
 def _unpinned(draft: Draft, fact: Unpinned) -> None:
     if draft.life.pin:
         _told(draft, fact, f"unpins {draft.name(draft.life.pin)}", draft.life.pin)
-        draft.set(pin=0, pinned_by=None)
+        unpin(draft)
+
+
+def unpin(draft: Draft) -> None:
+    """The pin ends."""
+    draft.set(pin=0, pinned_by=None, pinned_at=0, pinned_until=0)
 
 
 def _held(draft: Draft, fact: Held) -> None:
-    if draft.life.hold is None:
-        draft.set(hold=Hold(fact.by, fact.at))
-        _told(draft, fact, "holds")
+    known = draft.life.hold
+    if known is None or orders.restates(fact, known.by, known.until):
+        draft.set(hold=_stands(fact, known))
+        _told(draft, fact, "holds on" if known else "holds")
+
+
+def _stands(fact: Order, known: Hold | None) -> Hold:
+    """What stands from then on; what stood already keeps its beginning."""
+    return Hold(orders.restated(fact, known.by), known.at, fact.until) if known else Hold(fact.by, fact.at, fact.until)
 
 
 def _observing(draft: Draft, fact: Observing) -> None:
-    if draft.life.observing is None:
-        draft.set(observing=Hold(fact.by, fact.at))
-        _told(draft, fact, "only observes from now on")
+    known = draft.life.observing
+    if known is None or orders.restates(fact, known.by, known.until):
+        draft.set(observing=_stands(fact, known))
+        _told(draft, fact, "only observes on" if known else "only observes from now on")
 
 
 def _healing(draft: Draft, fact: Healing) -> None:

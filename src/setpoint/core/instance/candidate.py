@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core import scope
+from setpoint.core import orders, scope
 from setpoint.core.facts import ScopeStatus
 from setpoint.core.instance import admission, asking, endings, gates, rollback, rollout, selection, starting, tasks
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.selection import Want
-from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
+from setpoint.core.instance.state import Attempt, Hold, Kind, Life, Rollout
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
@@ -57,7 +57,7 @@ def _veto_rejected(draft: Draft) -> None:
         change = life.candidate.change if life.candidate else 0
         refused = next((reason for reason in gates.approvals(draft.rules, life, offer, change, draft.now) if reason.failed), None)
         if refused and not selection.vetoed(draft.life, offer) and not _at_work(draft.life, offer.release):
-            endings.veto(draft, offer, refused.text)
+            endings.veto(draft, offer, refused.text, rejected=True)
             if draft.life.candidate and draft.life.candidate.release == offer.release:
                 endings.end_candidate(draft, "rejected", refused.text)
 
@@ -303,13 +303,17 @@ def standing(policy: Policy, life: Life, offer: Offer, now: Instant, *, committe
 def kept_off(policy: Policy, life: Life, *, committed: bool) -> Iterator[Reason]:
     """What people said; a line that is stopped lets finish what is ``committed``."""
     if life.hold:
-        because = f": {life.hold.by.why}" if life.hold.by.why else ""
-        yield Reason("hold", f"held by {life.hold.by.person}{because}", since=life.hold.at, awaits="resume", unblock="resume")
+        yield Reason(
+            "hold",
+            f"held by {life.hold.by.person}{orders.ending(life.hold.until)}{orders.because(life.hold.by)}",
+            since=life.hold.at,
+            until=life.wall.until(life.hold.until or None),
+            awaits="resume",
+            unblock="resume",
+        )
     yield from (reason for reason in stops(life) if reason.code == "pause" or not committed)
     if life.observing:
-        yield Reason(
-            "observe", f"only observed, says {life.observing.by.person}", since=life.observing.at, awaits="heal", unblock="heal"
-        )
+        yield observed(life, life.observing)
     if policy.drift.mode == "observe":
         yield Reason(
             "observe",
@@ -317,6 +321,13 @@ def kept_off(policy: Policy, life: Life, *, committed: bool) -> Iterator[Reason]
             awaits="a change of its drift mode",
             unblock="set drift.mode to heal or report",
         )
+
+
+def observed(life: Life, order: Hold) -> Reason:
+    """A person wants it only looked at."""
+    text = f"only observed, says {order.by.person}{orders.ending(order.until)}{orders.because(order.by)}"
+    until = life.wall.until(order.until or None)
+    return Reason("observe", text, since=order.at, until=until, awaits="heal", unblock="heal")
 
 
 def _goes_first(policy: Policy, life: Life, under_way: Rollout, offer: Offer, now: Instant) -> bool:
@@ -335,8 +346,8 @@ def stops(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
     for status in life.scopes.values():
         name = scope.name_of(status.scope)
         if status.stop and not (under_way and status.stop.in_flight == "finish"):
-            because = f": {status.stop.by.why}" if status.stop.by.why else ""
-            text = f"{status.stop.by.person} stopped the line of {name}{because}"
+            told = f"{orders.ending(status.stop.until)}{orders.because(status.stop.by)}"
+            text = f"{status.stop.by.person} stopped the line of {name}{told}"
             yield Reason(
                 "stop", text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line"
             )
@@ -347,8 +358,8 @@ def stops(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
 def paused(status: ScopeStatus) -> Reason:
     """No apply at all below this scope."""
     assert status.pause is not None  # noqa: S101 - asked by the caller
-    because = f": {status.pause.by.why}" if status.pause.by.why else ""
-    text = f"{status.pause.by.person} paused {scope.name_of(status.scope)}{because}"
+    told = f"{orders.ending(status.pause.until)}{orders.because(status.pause.by)}"
+    text = f"{status.pause.by.person} paused {scope.name_of(status.scope)}{told}"
     return Reason("pause", text, subject=status.scope, since=status.pause.at, awaits="unpause", unblock="unpause")
 
 

@@ -63,7 +63,7 @@ def _slot(draft: Draft, began: Instant) -> tuple[int, int]:
     return (occurrence[0], slot[1] + 1 if slot[0] == occurrence[0] else 1)
 
 
-def veto(draft: Draft, offer: Offer, reason: str) -> None:
+def veto(draft: Draft, offer: Offer, reason: str, *, rejected: bool = False) -> None:
     """This version shall not be picked here again by itself; the approvals it had are used up."""
     life = draft.life
     others = tuple(old for old in life.vetoes if old.release != offer.release)
@@ -73,7 +73,7 @@ def veto(draft: Draft, offer: Offer, reason: str) -> None:
         for entity, status in life.topics.items():
             if entity == prefix or entity.startswith(f"{prefix}~"):
                 used[entity] = status.number
-    draft.set(vetoes=_remembered(life, (*others, Veto(offer.release, offer.version, reason, draft.now))), used=used)
+    draft.set(vetoes=_remembered(life, (*others, Veto(offer.release, offer.version, reason, draft.now, rejected))), used=used)
 
 
 def _remembered(life: Life, vetoes: tuple[Veto, ...]) -> tuple[Veto, ...]:

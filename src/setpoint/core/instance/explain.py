@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
+from setpoint.core import orders
 from setpoint.core.instance import adoption, candidate, gates, leaving, selection, starting, steering, watching
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.model.policy import Phase, Policy
@@ -151,8 +152,8 @@ def _pinned(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
     freed = selection.wanted(policy, replace(life, pin=0), now)
     if pinned is None or by is None or freed is None or freed.offer.release == life.pin:
         return
-    because = f": {by.why}" if by.why else ""
-    text = f"pinned to {pinned.version.name} by {by.person}{because}; {freed.offer.version.name} would be next"
+    told = f"{orders.ending(life.pinned_until)}{orders.because(by)}"
+    text = f"pinned to {pinned.version.name} by {by.person}{told}; {freed.offer.version.name} would be next"
     yield Reason("pin", text, since=freed.offer.at, awaits="unpin", unblock="unpin")
 
 
@@ -216,8 +217,8 @@ def _hands_off(life: Life, under_way: Rollout) -> Iterator[Reason]:
             found = candidate.paused(status)
             yield replace(found, text=what + found.text)
     if life.observing:
-        text = f"{what}only observed, says {life.observing.by.person}"
-        yield Reason("observe", text, since=life.observing.at, awaits="heal", unblock="heal")
+        found = candidate.observed(life, life.observing)
+        yield replace(found, text=what + found.text)
 
 
 def _runtime_wait(policy: Policy, life: Life, under_way: Rollout, name: str) -> Reason:

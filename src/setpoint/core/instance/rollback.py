@@ -113,7 +113,7 @@ def by_hand(draft: Draft, fact: RolledBack) -> None:
     because = f": {fact.by.why}" if fact.by.why else ""
     reason = f"rolled back by {fact.by.person}{because}"
     endings.end_candidate(draft, "cancelled", reason)
-    draft.set(hold=Hold(fact.by, fact.at), pin=0, pinned_by=None)
+    draft.set(hold=Hold(fact.by, fact.at), pin=0, pinned_by=None, pinned_at=0, pinned_until=0)
     if life.rollout:
         _interrupt(draft, life.rollout, fact, reason)
         return

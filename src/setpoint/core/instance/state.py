@@ -230,6 +230,8 @@ class Veto(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     version: Version
     reason: str
     at: Instant
+    rejected: bool = False
+    """A person rejected it before it started here."""
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -248,6 +250,8 @@ class Skip(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     gate: str
     by: By
     at: Instant
+    until: Instant = 0
+    """When it ends; 0: with its release."""
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -255,6 +259,8 @@ class Hold(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     by: By
     at: Instant
+    until: Instant = 0
+    """When it ends; 0: only when it is withdrawn."""
 
 
 class Adopting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -289,6 +295,9 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     failure: Failure | None = None
     pin: int = 0
     pinned_by: By | None = None
+    pinned_at: Instant = 0
+    pinned_until: Instant = 0
+    """When the pin ends; 0: only when it is withdrawn."""
     hold: Hold | None = None
     observing: Hold | None = None
     down: Hold | None = None

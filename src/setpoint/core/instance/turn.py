@@ -15,6 +15,7 @@ from setpoint.core.instance import (
     adoption,
     candidate,
     declining,
+    expiry,
     leaving,
     publishing,
     rollback,
@@ -40,6 +41,7 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
         absorb.absorb(draft, fact)
     if draft.policy is None:
         return Decision(draft.state())
+    expiry.advance(draft)
     undecided.count(draft)
     rollback.taint(draft)
     adoption.advance(draft)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from setpoint.core.admission import AdmissionState
 from setpoint.core.attachment import AttachmentState
-from setpoint.core.instance.state import InstanceState
+from setpoint.core.facts import Standing
+from setpoint.core.instance.state import Hold, InstanceState
+from setpoint.core.scope import ScopeState
 from setpoint.simulate.rules.base import essence
+
+Order = Hold | Standing
 
 
 @essence(InstanceState)
@@ -18,14 +22,25 @@ def of_instance(state: InstanceState) -> object:
         life.goods,
         life.change,
         life.frontier,
-        life.pin,
-        life.hold,
+        0 if life.pinned_until else life.pin,
+        _endless(life.hold),
         life.vetoes,
         life.finalized,
         [neighbour.number for neighbour in life.neighbours.values()],
         rollout and (rollout.to, rollout.back, rollout.idle, rollout.sick),
         (applying.count, applying.errors, applying.judges, applying.taken, applying.retry_at),
     )
+
+
+@essence(ScopeState)
+def of_scope(state: ScopeState) -> object:
+    """What stands until it is withdrawn, and which acts were taken."""
+    return _endless(state.stop), _endless(state.pause), state.signals
+
+
+def _endless(order: Order | None) -> Order | None:
+    """An order with an end may end by a clock that was set between two facts with the same stamp."""
+    return order if order and not order.until else None
 
 
 @essence(AttachmentState)

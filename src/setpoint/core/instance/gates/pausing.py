@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core import calendars, scope
+from setpoint.core import calendars, orders, scope
 from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.gates.naming import skipped
 from setpoint.core.instance.state import Life, offer_of
@@ -24,7 +24,7 @@ def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[R
     """What makes an attempt at this offer stand still, once it is under way."""
     for status in life.scopes.values():
         if status.stop and status.stop.in_flight == PAUSE:
-            because = f": {status.stop.by.why}" if status.stop.by.why else ""
+            because = f"{orders.ending(status.stop.until)}{orders.because(status.stop.by)}"
             text = f"paused: {status.stop.by.person} stopped the line of {scope.name_of(status.scope)}{because}"
             yield Reason(
                 "stop",

@@ -1,0 +1,44 @@
+"""Orders that stand: their end and their link, and what became of one that stood already."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from setpoint.cli.ending import Code, Ended
+
+
+def ending(until: str, lasts: str, link: str) -> dict[str, str]:
+    """What a request says of an order's end. A date or a time without an offset is of this machine's time zone."""
+    return {"until": _moment(until) if until else "", "for": lasts, "link": link}
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Ended(
+            Code.ERROR,
+            f'--until: "{text}" is not a valid date or time.',
+            "Write a date such as 2026-12-24, or a time such as 2026-12-24T18:00.",
+        ) from None
+    return (moment if moment.tzinfo else moment.astimezone()).isoformat(timespec="seconds")
+
+
+def until_words(until: int) -> str:
+    """`` until 2026-12-24 18:00:00 CET``; empty without an end."""
+    from setpoint.cli.render.words import clock_with_zone  # noqa: PLC0415 - only where there is an end
+
+    return f" until {clock_with_zone(until)}" if until else ""
+
+
+def done(answer: dict[str, Any], verb: str) -> list[str]:
+    """What to print of an order: where it was given, and where it stood already."""
+    unchanged = answer["unchanged"]
+    changed = [one for one in answer["instances"] if one not in unchanged]
+    found = [f"{verb} {_places(changed)}{until_words(answer['until'])}."] if changed else []
+    return [*found, *([f"Nothing to change at {_places(unchanged)}: it stands already."] if unchanged else [])]
+
+
+def _places(instances: list[str]) -> str:
+    return ", ".join(one.partition("/")[2] for one in instances)

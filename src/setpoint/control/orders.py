@@ -1,0 +1,65 @@
+"""Orders that stand: their reason, their link and their end, as people give them (§10.8)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from pydantic import ConfigDict, Field
+
+from setpoint.control.act import Act
+from setpoint.control.errors import Malformed
+from setpoint.control.registry import Request
+from setpoint.model.people import By
+from setpoint.model.time import Instant, format_instant, from_datetime, parse_duration
+
+
+class OrderRequest(Request):
+    """Why, where to read more, and until when."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+
+    why: str = Field("", max_length=2000)
+    link: str = Field("", max_length=2000, pattern=r"^(https?://\S+)?$")
+    """URL of an incident or a ticket."""
+    until: str = Field("", max_length=40)
+    """When it ends, such as ``2026-12-24T18:00:00+01:00``; a date means the beginning of that day in UTC."""
+    lasts: str = Field("", alias="for", max_length=40)
+    """Instead of ``until``: how long it lasts, such as ``2h``."""
+
+
+def by_of(act: Act, request: OrderRequest) -> By:
+    """Who, why, and where to read more."""
+    return By(act.person.name, request.why, request.link)
+
+
+def end_of(act: Act, request: OrderRequest) -> Instant:
+    """When the order ends; 0: when it is withdrawn. Raises Malformed."""
+    if request.until and request.lasts:
+        raise Malformed("An order has one end.", "Give either --until or --for.")
+    if request.lasts:
+        return act.now + _lasting(request.lasts)
+    end = _moment(request.until) if request.until else 0
+    if request.until and end <= act.now:
+        raise Malformed(f"until: {format_instant(end)} is in the past.", "Give an end in the future, or none.")
+    return end
+
+
+def _lasting(text: str) -> int:
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        raise Malformed(f"for: {error}.", "Write a duration such as 90m, 12h or 3d.") from None
+    if not duration:
+        raise Malformed("for: an order that lasts 0 has no effect.", "Write a duration such as 90m, 12h or 3d.")
+    return duration
+
+
+def _moment(text: str) -> Instant:
+    hint = "Write a date such as 2026-12-24, or a time with its offset such as 2026-12-24T18:00:00+01:00."
+    try:
+        if len(text) == len("2026-12-24"):
+            day = date.fromisoformat(text)
+            return from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC))
+        return from_datetime(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise Malformed(f'until: "{text}" is not a valid date or RFC 3339 time.', hint) from None

@@ -1,0 +1,86 @@
+"""Which lines of history concern an instance: its own, and what people decided above it that counts for it (§10.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from setpoint.control.act import Act
+from setpoint.control.compiling import followers, named
+from setpoint.control.instances import line_of
+from setpoint.control.targets import parts
+from setpoint.core import line as application_line
+from setpoint.core.scope import above
+from setpoint.store.history import Line
+
+
+class Concern:
+    """Lines of some instances; none: every line."""
+
+    def __init__(self, act: Act, instances: Iterable[str], reached: dict[tuple[str, int], set[str]]) -> None:
+        self._configuration = act.control.configuration if act.control.applied else None
+        self._reached = reached
+        self.instances = frozenset(instances)
+        self.scopes = {scope for one in self.instances for scope in above(self._labels(one))}
+        self.topics = {f"topic:{subject}#" for one in self.instances for subject in self._subjects(one)}
+        self.lines = {f"line:{parts(one)[0]}" for one in self.instances}
+        self._services = {parts(one)[1] for one in self.instances}
+
+    @property
+    def entities(self) -> list[str]:
+        """Those with lines that may fit, but for topics."""
+        return sorted({*(f"instance:{one}" for one in self.instances), *self.scopes, *self.lines})
+
+    def fits(self, line: Line) -> bool:
+        """Whether a line concerns one of the instances."""
+        kind = line.entity.partition(":")[0]
+        if not self.instances or line.entity in self.scopes:
+            return True
+        if kind == "instance":
+            return line.entity.partition(":")[2] in self.instances
+        if kind == "topic":
+            return not self.instances.isdisjoint(self.counts_for(line))
+        return line.entity in self.lines and line.event.kind == "signal" and self._of_application(line)
+
+    def _of_application(self, line: Line) -> bool:
+        """A mark on a version of one of the services, or the cancellation of a release that names one of the instances."""
+        if line.event.release:
+            reached = self._reached.get((line.entity, line.event.release))
+            return reached is None or not self.instances.isdisjoint(reached)
+        return any(application_line.marks(line.event, service) for service in self._services)
+
+    def counts_for(self, line: Line) -> list[str]:
+        """Every instance that a vote counts for; empty for what is no vote."""
+        if self._configuration is None or not line.entity.startswith("topic:"):
+            return []
+        subject, name, _ = line.entity.partition(":")[2].rsplit("#", 2)
+        below = [one for one in self._configuration.all_instances if subject in self._subjects(one)]
+        asking = [one for one in below if self._asks(one, subject, name)] or below
+        reached = self._reached.get((f"line:{parts(below[0])[0]}", line.event.release)) if below else None
+        return [one for one in asking if reached is None or one in reached]
+
+    def _asks(self, instance: str, subject: str, name: str) -> bool:
+        assert self._configuration is not None  # noqa: S101 - the callers looked
+        approvals = self._configuration.policy(instance).approvals
+        return any((use.subject, use.topic) == (subject, name) for use in approvals)
+
+    def _labels(self, instance: str) -> dict[str, str]:
+        return self._configuration.labels(instance) if self._configuration else {}
+
+    def _subjects(self, instance: str) -> set[str]:
+        scopes = {scope.partition(":")[2] for scope in above(self._labels(instance))}
+        return {*scopes, f"instance:{instance}", f"service:{instance}"}
+
+
+async def concern(act: Act, instances: Iterable[str]) -> Concern:
+    """With the instances that each release that is remembered names."""
+    reached: dict[tuple[str, int], set[str]] = {}
+    configuration = act.control.applied
+    for owner in configuration.applications if configuration else ():
+        assert configuration is not None  # noqa: S101 - else there are no applications
+        for release in (await line_of(act, owner)).releases:
+            these = named(configuration, owner, release.services, release.channels)
+            reached[f"line:{owner}", release.number] = {*these, *followers(configuration, owner, these)}
+    return Concern(act, instances, reached)
+
+
+__all__ = ["Concern", "concern"]

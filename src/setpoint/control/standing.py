@@ -1,0 +1,110 @@
+"""What would hold a release that came now (§10.9), and the orders that have no end (§10.8)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from setpoint.control.act import Act
+from setpoint.control.instances import short, state_of
+from setpoint.control.registry import Answer
+from setpoint.core import orders
+from setpoint.core.instance import candidate, gates
+from setpoint.core.instance.state import InstanceState
+from setpoint.core.scope import ScopeState, name_of
+from setpoint.model.people import By
+from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.spec import Version
+from setpoint.model.time import DAY, Instant
+
+_UNBOUNDED = 7 * DAY
+"""How old an order without an end is when `doctor` shows it."""
+_ROWS = 100
+"""So many instances, then the engine has its turn."""
+_NOTHING = Offer(0, Version(""), "")
+"""Stands for a release that comes now."""
+_CODES = frozenset({"hold", "observe", "stop", "pause", "calendar", "cadence"})
+
+
+class StopView(Answer):
+    """Something that would hold a release that came now."""
+
+    code: str
+    """``stop``, ``pause``, ``hold``, ``observe``, ``calendar`` or ``cadence``."""
+    text: str
+    instances: list[str]
+    """Those that it holds."""
+    since: Instant = 0
+    until: Instant | None = None
+    """When the engine looks again by itself."""
+    unblock: str = ""
+
+
+def stops(state: InstanceState, now: Instant) -> Iterator[Reason]:
+    """What would hold a release that came to an instance now, whether or not one waits."""
+    policy, life = state.policy, state.life
+    if policy is None or state.removed:
+        return
+    yield from candidate.kept_off(policy, life, committed=False)
+    if policy.calendars or policy.cadence:
+        yield from (reason for reason in gates.times(policy, life, _NOTHING, now) if reason.code in _CODES)
+
+
+async def standing_stops(act: Act, instances: Iterable[str]) -> list[StopView]:
+    """The same of many, each told once with all that it holds: those that hold most come first."""
+    found: dict[tuple[str, str], list[tuple[str, Reason]]] = {}
+    for number, instance in enumerate(instances, 1):
+        for reason in stops(await state_of(act, instance), act.steady):
+            found.setdefault((reason.code, reason.text), []).append((instance, reason))
+        if not number % _ROWS:
+            await asyncio.sleep(0)
+    views = [stop_view([one for one, _ in held], held[0][1]) for held in found.values()]
+    return sorted(views, key=lambda view: -len(view.instances))
+
+
+def stop_view(instances: list[str], reason: Reason) -> StopView:
+    """One stop as data."""
+    return StopView(
+        code=reason.code,
+        text=reason.text,
+        instances=instances,
+        since=reason.since,
+        until=reason.until,
+        unblock=reason.unblock,
+    )
+
+
+async def endless(act: Act) -> list[str]:
+    """Sentences about orders of people that have stood for seven days and have no end."""
+    found = [text async for text in _of_scopes(act)]
+    for number, instance in enumerate(act.control.configuration.all_instances if act.control.applied else (), 1):
+        found += _of_instance(act, instance, await state_of(act, instance))
+        if not number % _ROWS:
+            await asyncio.sleep(0)
+    return found
+
+
+async def _of_scopes(act: Act) -> AsyncIterator[str]:
+    for entity, state in await act.control.engine.scan("scope"):
+        if isinstance(state, ScopeState):
+            for what, one in (("stop of the line", state.stop), ("pause", state.pause)):
+                if one and not one.until and _old(act, one.at):
+                    yield _sentence(f"the {what} of {name_of(entity)}", one.by, one.at, act)
+
+
+def _of_instance(act: Act, instance: str, state: InstanceState) -> Iterator[str]:
+    life = state.life
+    for what, one in (("hold of", life.hold), ("order to only observe", life.observing)):
+        if one and not one.until and _old(act, one.at):
+            yield _sentence(f"the {what} {short(instance)}", one.by, one.at, act)
+    if life.pinned_by and not life.pinned_until and _old(act, life.pinned_at):
+        yield _sentence(f"the pin of {short(instance)}", life.pinned_by, life.pinned_at, act)
+
+
+def _old(act: Act, at: Instant) -> bool:
+    return act.steady - at >= _UNBOUNDED
+
+
+def _sentence(what: str, by: By, at: Instant, act: Act) -> str:
+    return f"{what} by {by.person} has stood for {(act.steady - at) // DAY} days and has no end{orders.because(by)}"

@@ -1,0 +1,30 @@
+"""Standing orders of people: what repeating one brings, and how they are shown (§10.8, §10.10)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from setpoint.core.facts import Order
+from setpoint.model.people import By
+from setpoint.model.time import Instant, format_instant
+
+
+def restates(order: Order, by: By, until: Instant) -> bool:
+    """Whether an order that stands already (``by``, ``until``) gets a new reason, a new link or another end."""
+    return restated(order, by) != replace(by, person=order.by.person) or order.until != until
+
+
+def restated(order: Order, by: By) -> By:
+    """Whose the order is from then on; a reason or link that is not given stays."""
+    return By(order.by.person, order.by.why or by.why, order.by.link or by.link)
+
+
+def because(by: By) -> str:
+    """``: fire drill (https://…)``; empty without a reason and a link."""
+    text = " ".join(part for part in (by.why, f"({by.link})" if by.link else "") if part)
+    return f": {text}" if text else ""
+
+
+def ending(until: Instant) -> str:
+    """`` until 2026-12-01T18:00:00Z``; empty without an end."""
+    return f" until {format_instant(until)}" if until else ""

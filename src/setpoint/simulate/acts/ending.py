@@ -1,0 +1,48 @@
+"""Orders that end by themselves (§10.8)."""
+
+from __future__ import annotations
+
+from setpoint.core import scope
+from setpoint.core.facts import Held, Observing, Order, Paused, Pinned, Skipped, Stopped
+from setpoint.model.policy import Strategy
+from setpoint.model.time import Duration, Instant
+from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.stage import Stage
+
+
+@act
+class Brief(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """An order to one instance, or to the scope above it, that lasts for a while and is not withdrawn."""
+
+    instance: str
+    order: str
+    """``hold``, ``observe``, ``pin``, ``skip``, ``stop`` or ``pause``."""
+    lasts: Duration
+    which: int = 0
+    """Of a pin: the release, counted from the newest, around; of an order to a scope: which scope above."""
+
+    def perform(self, stage: Stage) -> None:
+        """Give it, where it means something."""
+        end = stage.world.now + stage.world.offset + self.lasts
+        if self.order in {"stop", "pause"}:
+            above = scope.above(stage.policies[self.instance].labels)
+            kind = Stopped if self.order == "stop" else Paused
+            stage.tell(above[self.which % len(above)], kind(by=self.signed("for a while"), until=end))
+        elif order := self._order(stage, end):
+            stage.send(self.instance, order)
+
+    def _order(self, stage: Stage, end: Instant) -> Order | None:
+        by, life = self.signed("for a while"), stage.state(self.instance).life
+        if self.order == "hold":
+            return Held(by=by, until=end)
+        if self.order == "observe":
+            return Observing(by=by, until=end)
+        if self.order == "skip":
+            return Skipped(by=by, until=end, release=life.candidate.release, gate="*") if life.candidate else None
+        if not life.offers or stage.policies[self.instance].strategy is Strategy.MIRROR:
+            return None
+        return Pinned(by=by, until=end, offer=life.offers[-1 - self.which % len(life.offers)])
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} gives the order to {self.order} {self.instance} for {self.lasts // 60_000} min"
