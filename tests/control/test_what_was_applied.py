@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.control.house import RUNTIME, SERVICE, House, documents, house
+from tests.protections.test_migrations import Scripts
 from tests.support.eventually import eventually
 
 from setpoint.config.compile import load
@@ -227,3 +228,25 @@ async def test_a_path_that_a_release_says_never_leads_out_of_what_was_applied(tm
         await blocked_by(found, "no by the first rules")
         await found.release("1.1", web={"parameters": {"which": f"../../../../../..{checkout}/checks/inside"}})
         await blocked_by(found, "leads out of the files that were applied")
+
+
+@pytest.mark.parametrize("named", ["directory: migrations", "config: alembic.ini"])
+async def test_a_database_is_compared_with_the_scripts_that_were_applied(tmp_path: Path, checkout: Path, named: str) -> None:
+    database = f"sqlite:///{tmp_path / 'x.db'}"
+    scripts = Scripts(checkout)
+    scripts.add("1a2b")
+    scripts.upgrade(database)
+    (checkout / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+    check = f"{{use: db-migrated, interval: 100ms, timeout: 20s, with: {{{named}, url: '{database}'}}}}"
+    text = documents(RUNTIME, SERVICE, APPLICATION.replace("{use: web-migrated}", check))
+    (checkout / "setpoint.yaml").write_text(text)
+    async with house(tmp_path / "home") as found:
+        await found.do("apply", **payload(checkout))
+        scripts.add("3c4d", "1a2b")
+        (line,) = (await found.ask("preview", **payload(checkout))).lines
+        assert line.endswith("protection db-migrated: migrations/versions/3c4d.py added")
+        await found.release("1.0")
+        await found.good("web@staging", "1.0")
+        await found.do("apply", **payload(checkout))
+        await found.release("1.1")
+        await blocked_by(found, "scripts at 3c4d")
