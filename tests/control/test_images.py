@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +201,28 @@ async def test_a_release_whose_tag_cannot_be_resolved_is_refused(
         assert "web" in refusal.value.message
         assert refusal.value.hint
         assert (await found.ask("releases")).releases == []
+
+
+async def test_a_registry_that_does_not_reply_keeps_no_other_command_waiting(tmp_path: Path, fake: PretendedRegistry) -> None:
+    fake.push("team/web", "1.0")
+    answer, asked = fake.server.routes["/v2/team/web/manifests/1.0"], threading.Event()
+    goes_on = threading.Event()
+
+    def slow(request: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        goes_on.wait(10)
+        answer(request)
+
+    fake.server.routes["/v2/team/web/manifests/1.0"] = slow
+    async with house(tmp_path, configuration(fake)) as found:
+        releasing = asyncio.create_task(found.release("1.0"))
+        await asyncio.to_thread(asked.wait, 10)
+        await found.do("apply", **files(configuration(fake).replace('SIZE: "1"', 'SIZE: "2"')))
+        assert not releasing.done()
+        goes_on.set()
+        await releasing
+        await found.good("web@production", "1.0")
+        assert (await runs(found, "web@production")).env["SIZE"] == "2", "it is compiled with what is in force by then"
 
 
 async def test_a_release_without_images_needs_no_registry(tmp_path: Path, fake: PretendedRegistry) -> None:

@@ -45,18 +45,46 @@ class Wish(NamedTuple):
     """Digests of a version that was released before, which stay with it; None: it is named anew, so tags are resolved (§10.7)."""
 
 
+class UnresolvedTags(Exception):  # noqa: N818 - nothing went wrong yet
+    """Tags that are to be resolved first, while other commands go on."""
+
+    def __init__(self, what: str, named: Mapping[str, bool]) -> None:
+        super().__init__(f"{what}: {', '.join(sorted(named))}")
+        self.what, self.named = what, named
+
+
 async def compile_all(
-    configuration: Configuration, line: LineState, application: str, wishes: Mapping[str, Wish], instances: Sequence[str]
+    configuration: Configuration,
+    line: LineState,
+    application: str,
+    wishes: Mapping[str, Wish],
+    instances: Sequence[str],
+    *,
+    tags: Mapping[str, str] | None = None,
 ) -> Compiled:
-    """Every service's part, for all instances. Raises Invalid; Refused or Unavailable where an image's tag cannot be resolved."""
+    """Every service's part, for all instances.
+
+    ``tags``: those that were resolved already, image -> digest; None: they are resolved here.
+
+    Raises:
+        Invalid: it cannot be compiled. Refused, Unavailable: a tag cannot be resolved. UnresolvedTags: ``tags`` lacks some.
+    """
     compiled = Compiled()
     for service, wish in wishes.items():
         one = _Service(configuration, application, service, [one for one in instances if parts(one)[1] == service], wish, line)
         images = wish.images
         if images is None:
-            images = await resolve_tags(f"{service} {wish.version}", await asyncio.to_thread(one.images))
+            images = await _images(f"{service} {wish.version}", await asyncio.to_thread(one.images), tags)
         await asyncio.to_thread(one.compile, images, compiled)
     return compiled
+
+
+async def _images(what: str, named: Mapping[str, bool], tags: Mapping[str, str] | None) -> dict[str, str]:
+    if tags is None:
+        return await resolve_tags(what, named)
+    if missing := {name: plain_http for name, plain_http in named.items() if name not in tags}:
+        raise UnresolvedTags(what, missing)
+    return {name: tags[name] for name in named}
 
 
 def named(configuration: Configuration, application: str, services: Iterable[str], channels: Iterable[str]) -> list[str]:

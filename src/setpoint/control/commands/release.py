@@ -11,9 +11,10 @@ from pydantic import Field
 
 from setpoint.control.act import Act
 from setpoint.control.commands.skip import check_skip, skip_gate
-from setpoint.control.compiling import Compiled, Wish, compile_all, followers, named
+from setpoint.control.compiling import Compiled, UnresolvedTags, Wish, compile_all, followers, named
 from setpoint.control.errors import Malformed, Refused, Unavailable
 from setpoint.control.gates import EVERY, skippable
+from setpoint.control.images import resolve_tags
 from setpoint.control.instances import line_of
 from setpoint.control.limits import rosters
 from setpoint.control.moving import check_size, check_whole, sets
@@ -97,9 +98,15 @@ async def bring(act: Act, request: ReleaseRequest, known: Mapping[str, ServiceVe
     ``known``: service -> the very version, where it is one that was released before; of another configuration it is a new one,
     with the same images.
     """
-    async with act.control.configuring:
-        owner, request, instances = await _checked(act, request)
-        released = await _release(act, request, owner, instances, known)
+    tags: dict[str, str] = {}
+    while True:
+        try:
+            async with act.control.configuring:
+                owner, checked, instances = await _checked(act, request)
+                released = await _release(act, checked, owner, instances, known, tags)
+            break
+        except UnresolvedTags as first:  # a registry that is slow to reply keeps no other command waiting
+            tags |= await resolve_tags(first.what, first.named)
     for instance in instances:
         for gate in request.skip:
             await skip_gate(act, instance, gate, released.release, request.why)
@@ -128,13 +135,18 @@ async def _checked(act: Act, request: ReleaseRequest) -> tuple[str, ReleaseReque
 
 
 async def _release(
-    act: Act, request: ReleaseRequest, owner: str, instances: list[str], known: Mapping[str, ServiceVersion]
+    act: Act,
+    request: ReleaseRequest,
+    owner: str,
+    instances: list[str],
+    known: Mapping[str, ServiceVersion],
+    tags: Mapping[str, str],
 ) -> Released:
     """Compile for every instance, store, then ask the line for a number."""
     configuration = act.control.configuration
     behind = followers(configuration, owner, instances)
     wishes = {name: _wish(wanted, known[name].images if name in known else None) for name, wanted in request.services.items()}
-    compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [*instances, *behind])
+    compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [*instances, *behind], tags=tags)
     same = {name: one for name, one in known.items() if one.version.revision == compiled.services[name].version.revision}
     wanted = Release(
         application=owner,
