@@ -1,6 +1,6 @@
 """Guardian, supervisor and engine killed in every order while clients call a service: how long it is away, and what comes back.
 
-    python bench/kills.py [--rounds 3] [--json]
+    python bench/kills.py [--rounds 3] [--victims 2] [--json]
 
 One data directory, one service of two replicas, a few clients on the loopback interface (some stay connected, some do not). Each
 order of one, two or three of the processes is killed (the supervisor also ended by SIGTERM), with pauses of 0, 20 and 200 ms in
@@ -345,6 +345,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--victims", type=int, choices=(1, 2, 3), help="only orders of so many processes")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="setpoint-kills-"))
@@ -352,7 +353,8 @@ def main() -> None:
     try:
         if not arguments.json:
             print(f"starts: engine {site.engine_start:.2f} s, guardian and supervisor {site.supervision_start:.2f} s\n\n{HEADER}")
-        rows = run(site, list(orders()), arguments.rounds, lambda row: None if arguments.json else print(row, flush=True))
+        chosen = [order for order in orders() if arguments.victims in {None, len(order)}]
+        rows = run(site, chosen, arguments.rounds, lambda row: None if arguments.json else print(row, flush=True))
         if arguments.json:
             print(json.dumps([{"killed": [str(kill) for kill in row.order], **vars(row), "order": None} for row in rows]))
     finally:

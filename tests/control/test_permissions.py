@@ -25,6 +25,7 @@ QUESTIONS = {
     "preview": {"files": {}, "root": "/nowhere"},
     "validate": {"files": {}, "root": "/nowhere"},
     "logs": {"target": "x@y"},
+    "replicas": {"target": "x@y"},
 }
 
 

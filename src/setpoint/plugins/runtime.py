@@ -21,6 +21,18 @@ class LogLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """0 when the runtime keeps no times."""
 
 
+class LoggedReplica(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A replica whose logs are kept, running or gone."""
+
+    name: str
+    version: str
+    running: bool
+    ended: str = ""
+    """How it ended, such as ``exited with 3``; empty while it runs, or when it was stopped."""
+    at: Instant = 0
+    """When it ended."""
+
+
 class Runtime(Protocol):
     """Observes and applies. Every method may be called again at any time, by an engine that was killed in the middle of a call.
 
@@ -59,6 +71,15 @@ class Runtime(Protocol):
 
     async def close(self) -> None:
         """Let go of connections; what runs goes on running."""
+        ...
+
+
+@runtime_checkable
+class KeepsLogs(Protocol):
+    """What a runtime may do beside ``Runtime``: list the replicas whose logs it keeps, also of versions that are gone."""
+
+    async def logged(self, instance: str) -> tuple[LoggedReplica, ...]:
+        """Return the replicas of ``instance`` whose logs can be read, oldest first."""
         ...
 
 

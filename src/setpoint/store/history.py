@@ -59,6 +59,15 @@ class History:
         statement = f"SELECT seq, at, entity, application, event FROM history {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - fixed texts
         return await self._database.read(lambda connection: self._select(connection, statement, (*values, limit)))
 
+    async def kinds(self) -> set[str]:
+        """Every kind of event that there is; reads all of them."""
+        found: set[str] = set()
+        after = 0
+        while lines := await self.lines(after=after or -1, limit=_CHUNK):
+            found.update(line.event.kind for line in lines)
+            after = lines[-1].seq
+        return found
+
     async def last(self) -> int:
         """Number of the newest line; 0: none."""
         found = await self._database.read(

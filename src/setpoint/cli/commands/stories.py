@@ -119,7 +119,11 @@ def _print_event(event: dict[str, Any], output: Output) -> None:
 
 def logs(
     target: Instance,
-    replica: Annotated[str, typer.Option("--replica", help="Only this replica.")] = "",
+    replica: Annotated[str, typer.Option("--replica", help="Only this replica, running or gone.")] = "",
+    version: Annotated[
+        str, typer.Option("--version", help="Only replicas of this version, also of one that failed and is gone.")
+    ] = "",
+    kind: Annotated[str, typer.Option("--kind", help="Only replicas that are running, or gone.")] = "",
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, max=10000, help="So many of the last lines of each replica.")
     ] = 100,
@@ -128,13 +132,26 @@ def logs(
     token: Token = "",
     output: Format = Output.TABLE,
 ) -> None:
-    """Show what the replicas of an instance wrote.
+    """Show what the replicas of an instance wrote, those of versions that are gone included; list which there are.
 
-    Example: setpoint logs web@production --follow
+    Example: setpoint logs web@production --version 2.0.0
     """
+    request = {"target": target, "replica": replica, "version": version, "kind": kind, "lines": lines, "follow": follow}
     with connected(home, token) as client:
-        for line in client.stream("logs", {"target": target, "replica": replica, "lines": lines, "follow": follow}):
+        if output is Output.TABLE and not (replica or version or kind):
+            _list_replicas(client.query("replicas", {"target": target})["replicas"])
+        for line in client.stream("logs", request):
             if output is Output.TABLE:
                 print(f"{line['replica']} | {line['text']}", flush=True)  # noqa: T201 - the command line prints
             else:
                 print(json.dumps(line, ensure_ascii=False) if output is Output.JSON else f"---\n{as_yaml(line)}", flush=True)  # noqa: T201 - as above
+
+
+def _list_replicas(found: list[dict[str, Any]]) -> None:
+    """On standard error, so that what was written can be piped; only where there is more than is shown."""
+    if all(one["kind"] == "running" for one in found):
+        return
+    for one in found:
+        ended = f", {one['ended']}" if one["ended"] else ""
+        typer.echo(f"# {one['replica']}  version {one['version']}  {one['kind']}{ended}", err=True)
+    typer.echo("# show those that are gone with --version, --replica or --kind gone", err=True)

@@ -32,6 +32,7 @@ def lines(page: dict[str, Any], columns: int, *, origins: bool = False) -> Itera
     yield from _attempts(page, columns)
     yield from _gates(page, columns)
     yield from _vetoes(page, columns)
+    yield from _failed_output(page, columns)
     yield from _facts(page, columns)
     if origins:
         yield from _section("values come from", [f"{path}  {place}" for path, place in sorted(page["origins"].items())], columns)
@@ -141,6 +142,21 @@ def _gates(page: dict[str, Any], columns: int) -> Iterator[Text]:
 def _gate(gate: dict[str, Any], now: int) -> str:
     text = gate["text"] or gate["state"]
     return f"{text} ({ago(gate['ended'], now)} ago)" if gate["ended"] else text
+
+
+def _failed_output(page: dict[str, Any], columns: int) -> Iterator[Text]:
+    found = page["failed_output"]
+    if not found:
+        return
+    yield Text()
+    ended = f", which {found['ended']}" if found["ended"] else ""
+    yield wrapped(
+        f"the last lines of {found['version']} ({found['replica']}{ended})", first=Text(), columns=columns, style="bold"
+    )
+    for line in found["lines"]:
+        yield Text(f"  │ {line}"[: columns - 1], "dim")
+    yield wrapped("the rest:", first=Text("  "), columns=columns)
+    yield Text(f"  {found['command']}")
 
 
 def _vetoes(page: dict[str, Any], columns: int) -> Iterator[Text]:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from setpoint.control.act import Act
 from setpoint.control.commands.approvals import sharing
+from setpoint.control.failed_output import FailedOutput, failed_output
 from setpoint.control.gates import GateView, views
 from setpoint.control.instances import open_attempt, state_of
 from setpoint.control.limits import as_of_now
@@ -87,6 +88,8 @@ class Explanation(Answer):
     vetoes: list[VetoView]
     outputs: dict[str, str]
     """Gate -> end of the output of its last run."""
+    failed_output: FailedOutput | None
+    """What the version that failed last wrote; with ``runtime`` only."""
     links: dict[str, str]
     usage: list[UsageView]
     origins: dict[str, str]
@@ -116,6 +119,7 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
             for veto in reversed(state.life.vetoes)
         ],
         outputs=_outputs(act, gates),
+        failed_output=await failed_output(act, instance, request.target, state) if request.runtime else None,
         links=links,
         usage=usage,
         origins=configuration.origins(instance),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pydantic import Field
 
 from setpoint.control.act import Act
+from setpoint.control.errors import NotFound
 from setpoint.control.permissions import Permission
 from setpoint.control.queries.concern import Concern, concern
 from setpoint.control.registry import Answer, Request, query, stream
@@ -71,6 +72,11 @@ class History(Answer):
 
 
 _PAGE = 500
+KINDS = frozenset(
+    {"adopted", "attempt-started", "attempt-ended", "drift", "failed", "finalized", "phase-entered", "released", "rolled-back"}
+    | {"rolling-back", "signal", "target-moved", "violated", "vote"}
+)
+"""Kinds that every history may have, whether it has them yet or not; further ones are known once they are there."""
 
 
 @query("history", Permission.VIEW, HistoryRequest, History, "What was decided, newest first.")
@@ -93,7 +99,17 @@ async def history(act: Act, request: HistoryRequest) -> History:
         if len(page) < _PAGE:
             break
         before = page[-1].seq
+    if not found and request.kinds:
+        await _check_kinds(act, request.kinds)
     return History(events=found[: request.limit])
+
+
+async def _check_kinds(act: Act, kinds: list[str]) -> None:
+    """Raises NotFound: a kind that no event has. Nothing was found: a misspelt kind must not look like a quiet history."""
+    known = KINDS | await act.control.engine.history.kinds()
+    for kind in kinds:
+        if kind not in known:
+            raise NotFound(f'No event is of the kind "{kind}".', f"The kinds are {', '.join(sorted(known))}.")
 
 
 @stream("events", Permission.VIEW, EventsRequest, EventView, "What is decided, line by line, as it becomes durable.")

@@ -21,7 +21,7 @@ from setpoint.durable.records import Damaged, OtherFormat
 from setpoint.model.observation import Object, Observation
 from setpoint.model.spec import Spec, digest
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
-from setpoint.plugins.runtime import LogLine
+from setpoint.plugins.runtime import LoggedReplica, LogLine
 from setpoint.runtimes.process import client, hearing, logs
 from setpoint.runtimes.process import options as workload
 from setpoint.runtimes.process.home import Home
@@ -84,7 +84,16 @@ class ProcessRuntime:
     def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
         """What the replicas wrote to standard output and error; no times are kept. One that is gone is read by its name."""
         directory = self._home.logs_of(instance)
-        return logs.read(directory, lambda: [replica] if replica else self._logged(instance), lines=lines, follow=follow)
+        return logs.read(directory, lambda: self._names(instance, replica), lines=lines, follow=follow)
+
+    async def logged(self, instance: str) -> tuple[LoggedReplica, ...]:
+        """The replicas whose logs are kept: those that are gone, then those that there are."""
+        record = await asyncio.to_thread(self._home.read, instance)
+        if record is None:
+            return ()
+        gone = (LoggedReplica(one.name, one.version, running=False, ended=one.ended, at=one.at) for one in record.gone)
+        present = (LoggedReplica(one.name, record.launches[one.digest].version, running=True) for one in record.replicas)
+        return (*gone, *present)
 
     async def usage(self, instance: str) -> tuple[Usage, ...]:
         """Processor and memory of each replica that runs; not part of observations, which change only when something does."""
@@ -108,14 +117,13 @@ class ProcessRuntime:
         if reply.error:
             raise (TerminalError if reply.error == "terminal" else TransientError)(reply.text)
 
-    def _logged(self, instance: str) -> list[str]:
-        """The replicas that there are; where none is, those there were."""
-        try:
-            record = self._home.read(instance)
-        except (Damaged, OtherFormat):
-            record = None  # what there was is found by its files
-        present = [replica.name for replica in record.replicas] if record is not None else []
-        return present or logs.written(self._home.logs_of(instance))
+    def _names(self, instance: str, replica: str) -> list[str]:
+        """The replicas that there are, or else those there were; of a name only if one of them has it: it becomes a path."""
+        record = self._home.read(instance)
+        if record is None:
+            return []
+        present, gone = [one.name for one in record.replicas], [one.name for one in record.gone]
+        return [name for name in (*gone, *present) if name == replica] if replica else present or gone
 
     def _usage(self, instance: str, replica: ReplicaView) -> Usage:
         key, now = (instance, replica.name, replica.pid), time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from setpoint.runtimes.process.logs import prune
 from setpoint.runtimes.process.procfs import Identity
 from setpoint.runtimes.process.proxy.address import Address
 from setpoint.runtimes.process.proxy.balancer import Balancer
-from setpoint.runtimes.process.records import Desired, InstanceRecord, InstanceView, ReplicaRecord
+from setpoint.runtimes.process.records import Desired, GoneRecord, InstanceRecord, InstanceView, ReplicaRecord
 from setpoint.runtimes.process.replica import Hooks, Host, Replica
 from setpoint.runtimes.process.rolling import Moves, Seen, next_moves
 
@@ -244,7 +245,9 @@ class Instance:
             self._host.ports.discard(replica.record.port)
         if gone:
             self.record.replicas = [replica.record for replica in self._replicas.values()]
-            prune(self._host.home.logs_of(self.record.instance), set(self._replicas))
+            former = [*self.record.gone, *(_gone(replica) for replica in gone)]
+            kept = prune(self._host.home.logs_of(self.record.instance), set(self._replicas), [one.name for one in former])
+            self.record.gone = [one for one in former if one.name in kept]
         self._forget_unused_launches()
 
     def _forget_unused_launches(self) -> None:
@@ -276,6 +279,11 @@ class Instance:
             replica = Replica(self._host, self.record.instance, record, desired.launch, self._hooks)
             self._replicas[record.name] = replica
             replica.begin()
+
+
+def _gone(replica: Replica) -> GoneRecord:
+    record = replica.record
+    return GoneRecord(record.name, record.digest, replica.launch.version, record.ended, time.time_ns() // 1_000_000)
 
 
 def _service(instance: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,10 +17,12 @@ from setpoint.plugins.runtime import LogLine
 
 CAP = 10 * 1024 * 1024
 """Bytes of one log file; its predecessor holds as many."""
-KEEP = 10
+KEEP = 20
 """Replicas of an instance that are gone and whose logs are still kept."""
+MOST = 64 * 1024 * 1024
+"""Bytes of all of them together."""
 _LONGEST = 16 * 1024
-_MOST = 1024 * 1024
+_TAIL = 1024 * 1024
 _POLL = 0.2
 _BLOCK = 64 * 1024
 
@@ -28,12 +30,6 @@ _BLOCK = 64 * 1024
 def log_file(directory: Path, replica: str) -> Path:
     """Where a replica writes."""
     return directory / f"{replica}.log"
-
-
-def written(directory: Path) -> list[str]:
-    """Names of the replicas that logs are kept of, oldest first."""
-    found = sorted(directory.glob("*.log"), key=lambda path: (len(path.stem), path.stem))
-    return [path.stem for path in found]
 
 
 def rotate(directory: Path, cap: int = CAP) -> None:
@@ -45,13 +41,27 @@ def rotate(directory: Path, cap: int = CAP) -> None:
             files.truncate(path)
 
 
-def prune(directory: Path, living: set[str], keep: int = KEEP) -> None:
-    """Forget the logs of replicas long gone."""
-    gone = [path for path in directory.glob("*.log") if path.stem not in living]
-    gone.sort(key=lambda path: path.stat().st_mtime)
-    for path in gone[: max(0, len(gone) - keep)]:
-        files.remove(path.with_suffix(".log.1"))
-        files.remove(path)
+def prune(directory: Path, living: set[str], gone: Sequence[str], keep: int = KEEP, most: int = MOST) -> set[str]:
+    """Keep the logs of the last ``keep`` replicas that are gone, up to ``most`` bytes but at least those of the last one.
+
+    ``gone`` is in the order in which they ended. Returns the names of those whose logs are left; files of no replica are removed.
+    """
+    kept: set[str] = set()
+    size = 0
+    for name in reversed(gone[-keep:]):
+        size += sum(path.stat().st_size for path in _files_of(directory, name) if path.exists())
+        if kept and size > most:
+            break
+        kept.add(name)
+    for name in {path.name.partition(".log")[0] for path in directory.glob("*.log*")} - living - kept:
+        for path in _files_of(directory, name):
+            files.remove(path)
+    return kept
+
+
+def _files_of(directory: Path, replica: str) -> tuple[Path, Path]:
+    path = log_file(directory, replica)
+    return path, path.with_suffix(".log.1")
 
 
 def last_lines(directory: Path, replica: str, count: int) -> list[str]:
@@ -97,7 +107,7 @@ def _tail(path: Path, count: int) -> list[str]:
     data = b""
     with path.open("rb") as file:
         position = file.seek(0, os.SEEK_END)
-        while position > 0 and data.count(b"\n") <= count and len(data) < max(_MOST, count * _LONGEST):
+        while position > 0 and data.count(b"\n") <= count and len(data) < max(_TAIL, count * _LONGEST):
             step = min(_BLOCK, position)
             position -= step
             file.seek(position)

@@ -54,9 +54,23 @@ class ReplicaRecord(msgspec.Struct, omit_defaults=True):
     start: int = 0
     port: int = 0
     restarts: int = 0
+    ended: str = ""
+    """How its last start ended, if it has ended without being asked to."""
     stopping: bool = False
     healthy: bool = False
     """When it was last known: a supervisor that takes it over hands it requests until a check of its own fails."""
+
+
+class GoneRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A replica that is gone and whose logs are kept."""
+
+    name: str
+    digest: str
+    version: str
+    ended: str = ""
+    """How, if it was not stopped."""
+    at: int = 0
+    """When, in milliseconds since 1970."""
 
 
 class InstanceRecord(msgspec.Struct, omit_defaults=True):
@@ -72,6 +86,8 @@ class InstanceRecord(msgspec.Struct, omit_defaults=True):
     counter: int = 0
     boot: str = ""
     replicas: list[ReplicaRecord] = []
+    gone: list[GoneRecord] = []
+    """Oldest first."""
     launches: dict[str, Launch] = {}
 
 

@@ -270,6 +270,7 @@ class Replica:
 
     def _ended_badly(self, what: str) -> None:
         self.record.restarts += 1
+        self.record.ended = what
         self._streak += 1
         self._leader_gone()
         self.healthy = False
