@@ -14,6 +14,7 @@ from setpoint.control.registry import COMMANDS, QUERIES, STREAMS
 NONSENSE = {
     "apply": {"files": {}, "root": "/nowhere"},
     "release": {"services": {"nothing": {"version": "1"}}},
+    "check": {"gate": "z", "target": "x@y"},
     "skip": {"target": "x@y", "gate": "z", "why": "because"},
     "pin": {"target": "x@y", "version": "1"},
     "token-create": {"user": "new"},

@@ -10,6 +10,7 @@ import typer
 
 from setpoint.cli.commands import (
     approvals,
+    checking,
     configuration,
     doctor,
     engine,
@@ -40,6 +41,7 @@ for group in (
     releases,
     watching,
     approvals,
+    checking,
     steering,
     marking,
     stopping,

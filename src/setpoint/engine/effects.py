@@ -211,6 +211,12 @@ class Effects:
 
     async def check(self, entity: str, instruction: RunCheck) -> CheckResult:
         """See the port."""
+        result = await self.run_check(instruction)
+        self._remember(entity, result)
+        return structs.replace(result, output="")
+
+    async def run_check(self, instruction: RunCheck) -> CheckResult:
+        """One run, with its output; nothing of it is kept."""
         await self._configured.wait()
         definition = instruction.definition
         protection = self._protections.get(definition.use)
@@ -228,9 +234,7 @@ class Effects:
             result = CheckResult(Outcome.UNAVAILABLE, str(error))
         except TimeoutError:
             result = CheckResult(Outcome.UNAVAILABLE, f'the protection "{definition.use}" did not end by its timeout')
-        result = structs.replace(result, reason=_text(result.reason), output=_text(result.output))
-        self._remember(entity, result)
-        return structs.replace(result, output="")
+        return structs.replace(result, reason=_text(result.reason), output=_text(result.output))
 
     async def task(self, entity: str, instruction: RunTask) -> TaskResult:
         """See the port."""

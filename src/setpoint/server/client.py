@@ -16,6 +16,8 @@ from setpoint.server import location
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
 _STREAM = httpx.Timeout(None, connect=5)
+_LONG = ("/commands/check",)
+"""What takes as long as a program of the user's: its own timeout bounds it."""
 
 
 class ClientError(Exception):
@@ -105,7 +107,8 @@ class Client:
 
     def _ask(self, path: str, payload: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         try:
-            response = self._http.post(path, json=dict(payload), headers=dict(headers))
+            timeout = _STREAM if path.endswith(_LONG) else _TIMEOUT
+            response = self._http.post(path, json=dict(payload), headers=dict(headers), timeout=timeout)
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
         if response.status_code != httpx.codes.OK:

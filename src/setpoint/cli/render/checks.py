@@ -1,0 +1,31 @@
+"""The end of a check that was run by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from setpoint.cli.render.console import wrapped
+
+_SIGNS = {"passing": ("✓", "green"), "blocking": ("✗", "red")}
+_OUTPUT = 12
+"""Lines of the output that are shown."""
+
+
+def lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
+    """Result, reason and exit code, how it would count, and the end of the output."""
+    sign, style = _SIGNS.get(answer["outcome"], ("!", "yellow"))
+    what = f"{answer['protection']} for {answer['instance'].partition('/')[2]} {answer['version']}"
+    yield Text(f"{sign} ", style).append(f"{what}: ", "bold").append(answer["outcome"], style)
+    yield wrapped(answer["reason"], first=Text("  "), columns=columns)
+    yield Text(f"  {_code(answer['code'])}took {answer['took'] / 1000:.1f} s", "dim")
+    for count in answer["counts"]:
+        yield wrapped(f"in {count['phase']}, as {count['gate']}: {count['text']}", first=Text("  "), columns=columns)
+    for line in answer["output"].splitlines()[-_OUTPUT:]:
+        yield wrapped(line, first=Text("  │ "), columns=columns, style="dim")
+
+
+def _code(code: int | None) -> str:
+    return "" if code is None else f"exit code {code}, " if code >= 0 else f"signal {-code}, "
