@@ -250,3 +250,18 @@ async def test_a_database_is_compared_with_the_scripts_that_were_applied(tmp_pat
         await found.do("apply", **payload(checkout))
         await found.release("1.1")
         await blocked_by(found, "scripts at 3c4d")
+
+
+@pytest.mark.parametrize(("directory", "shown"), [("", "the configuration"), ("checks", "checks")])
+async def test_a_program_that_is_not_there_is_named_as_the_configuration_names_it(
+    tmp_path: Path, checkout: Path, directory: str, shown: str
+) -> None:
+    text = (checkout / "setpoint.yaml").read_text()
+    place = f", directory: {directory}" if directory else ""
+    (checkout / "setpoint.yaml").write_text(text.replace("[./check-migrations, rules.txt]", f"[no-such-check]{place}"))
+    (checkout / "checks").mkdir()
+    write(checkout, "checks/any", "")
+    async with house(tmp_path / "home") as found:
+        await found.do("apply", **payload(checkout))
+        await found.release("1.0")
+        await blocked_by(found, f"no-such-check in {shown} not found")

@@ -217,6 +217,7 @@ def _as_check(definition: TaskDefinition) -> CheckDefinition:
         definition.env,
         definition.facts,
         timeout=definition.timeout,
+        tree=definition.tree,
     )
 
 

@@ -68,7 +68,7 @@ def _wrong_codes(options: dict[str, Any]) -> list[str]:
 def judge(ended: Ended, program: Program, check: CheckDefinition) -> CheckResult:
     """What the end of a program says."""
     if ended.how == "not-started":
-        return _not_started(ended, program)
+        return _not_started(ended, program, _shown_directory(program.directory, check.tree))
     outcome, reason = _verdict(ended, check)
     if ended.left:
         reason = f"{reason} ({ended.left} processes it started could not be ended)"
@@ -109,11 +109,17 @@ def _signal_name(number: int) -> str:
         return str(number)
 
 
-def _not_started(ended: Ended, program: Program) -> CheckResult:
+def _shown_directory(directory: str, tree: str) -> str:
+    """Where a program starts, for people: of what was applied (§10.6), as it lies below the configuration."""
+    _, copied, below = directory.partition(f"/{tree}") if tree else ("", "", "")
+    return (below.strip("/") or "the configuration") if copied else directory
+
+
+def _not_started(ended: Ended, program: Program, directory: str) -> CheckResult:
     number = ended.errno or 0
     why = os.strerror(number) if number else ended.error
     name = printable(program.command[0], REASON_LENGTH // 3)
-    directory = printable(program.directory, REASON_LENGTH // 3)
+    directory = printable(directory, REASON_LENGTH // 3)
     if ended.stage not in {"directory", "program"} or number not in _FOR_THE_AUTHOR:
         return CheckResult(Outcome.UNAVAILABLE, printable(f"{name} could not be started: {why}"))
     if ended.stage == "directory":
