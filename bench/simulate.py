@@ -60,7 +60,7 @@ def fleet(services: int, channels: int) -> World:
 
 def finalized(world: World) -> int:
     """Instances that run what was released."""
-    return sum(isinstance(state, InstanceState) and state.life.good == 1 for state in world.states.values())
+    return sum(isinstance(state, InstanceState) and state.life.good.release == 1 for state in world.states.values())
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ async def test_what_was_not_shown_is_not_applied(tmp_path: Path) -> None:
         assert (await found.do("apply", **files(changed), expect=again.plan)).revision == 2
 
 
-async def test_a_change_of_what_runs_is_released_with_the_parameters_of_the_newest_release(tmp_path: Path) -> None:
+async def test_a_change_of_what_runs_is_released_and_each_version_keeps_its_parameters(tmp_path: Path) -> None:
     service = (
         SERVICE.replace("env:", "parameters: {size: {default: small}}\nenv:\n  SIZE: ${params.size}\n ")
         .replace(" {VERSION", " VERSION")
@@ -76,13 +76,11 @@ async def test_a_change_of_what_runs_is_released_with_the_parameters_of_the_newe
         answer = await found.apply(text.replace("becomes: healthy", "becomes: healthy, takes: 1ms"))
         assert answer.releases == {"saas": 2}
         made = (await found.ask("releases")).releases[0]
-        assert (made.number, made.automatic, made.services, made.parameters) == (
-            2,
-            True,
-            {"web": "1.0"},
-            {"web": {"size": "large"}},
-        )
-        await found.waits_until_release("web@acme", 2)
+        assert (made.number, made.automatic, made.services, list(made.revisions)) == (2, True, {}, ["web"])
+        row = await found._until("web@acme", lambda row: row.good and row.good.configuration == 2 and row.settled, "release 2")
+        assert (row.good.version, row.good.release) == ("1.0", 1)
+        life = (await found.state("web@acme")).life
+        assert [offer.parameters for offer in life.offers if offer.pair == life.good] == [{"size": "large"}]
 
 
 async def test_a_change_of_policy_counts_at_once_and_releases_nothing(tmp_path: Path) -> None:
@@ -97,7 +95,7 @@ async def test_a_change_of_policy_counts_at_once_and_releases_nothing(tmp_path: 
         )
 
 
-async def test_a_version_that_is_vetoed_anywhere_is_passed_over(tmp_path: Path) -> None:
+async def test_a_version_that_is_vetoed_does_not_come_by_a_configuration(tmp_path: Path) -> None:
     failing = STANDARD.replace(
         "fake: {becomes: healthy}",
         'fake: {becomes: "${params.becomes}"}\nparameters: {becomes: {carry: false, default: healthy}}\nprogressDeadline: 200ms',
@@ -109,8 +107,10 @@ async def test_a_version_that_is_vetoed_anywhere_is_passed_over(tmp_path: Path) 
         await found.comes_to("web@staging", "vetoed")
         await found.apply(failing.replace("env: {", "env: {MORE: yes, "))
         made = (await found.ask("releases")).releases[0]
-        assert (made.automatic, made.services) == (True, {"web": "1.0"})
-        await found.good("web@staging", "1.0")
+        assert (made.number, made.automatic, made.services) == (3, True, {})
+        for instance in ("web@staging", "web@production"):
+            row = await found._until(instance, lambda row: row.good and row.good.configuration == 3, "release 3")
+            assert (row.good.version, row.target.version) == ("1.0", "1.0")
 
 
 async def test_a_new_channel_gets_what_the_others_have(tmp_path: Path) -> None:

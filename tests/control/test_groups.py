@@ -101,15 +101,15 @@ async def test_new_channels_start_with_what_another_has_finalized(tmp_path: Path
         await found.do("hold", target="production", why="not today")
         preview = await found.ask("preview", **files(documents(RUNTIME, SERVICE, STARTING)))
         assert [(one.services, one.channels) for one in preview.releases] == [
-            ({"web": "1.1"}, []),
             ({"web": "1.0"}, ["tenants-acme", "tenants-hooli"]),
         ]
-        assert preview.releases[0].instances == ["saas/web@staging", "saas/web@production"]
+        assert preview.configurations == []
         await found.apply(documents(RUNTIME, SERVICE, STARTING))
         await found.good("web@tenants-acme", "1.0")
         await found.good("web@tenants-hooli", "1.0")
         again = await found.ask("preview", **files(documents(RUNTIME, SERVICE, STARTING).replace("VERSION:", "NAME:")))
-        assert [one.services for one in again.releases] == [{"web": "1.1"}]
+        assert [one.services for one in again.configurations] == [["web"]]
+        assert again.configurations[0].instances["web@tenants-acme"] == "configuration only, stays 1.0"
         await found.do("resume", target="production")
         await found.release("1.2")
         await found.good("web@tenants-acme", "1.2")

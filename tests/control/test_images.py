@@ -64,7 +64,7 @@ def configuration(images: Any, application: str = PLAIN) -> str:
 async def runs(found: House, instance: str) -> Spec:
     """What is to run there."""
     life = (await found.state(instance)).life
-    spec = await found.control.content.spec(next(offer.spec for offer in life.offers if offer.release == life.target))
+    spec = await found.control.content.spec(next(offer.spec for offer in life.offers if offer.pair == life.target))
     assert spec is not None
     return spec
 
@@ -75,7 +75,7 @@ async def image(found: House, instance: str) -> str:
 
 async def version(found: House, instance: str) -> Version:
     life = (await found.state(instance)).life
-    return next(offer.version for offer in life.offers if offer.release == life.target)
+    return next(offer.version for offer in life.offers if offer.pair == life.target)
 
 
 async def test_a_tag_that_moves_after_it_was_verified_changes_nothing_that_runs(tmp_path: Path, images: Any) -> None:

@@ -14,6 +14,7 @@ from setpoint.core.facts import (
     CheckStatus,
     Configured,
     Fact,
+    Failed,
     Finalization,
     From,
     Held,
@@ -24,6 +25,7 @@ from setpoint.core.facts import (
     Removed,
     Resumed,
     Retried,
+    Revoked,
     RolledBack,
     Skipped,
     TopicStatus,
@@ -41,7 +43,7 @@ from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.observation import Object, Observation
 from setpoint.model.people import By, Person
 from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, Policy
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 from setpoint.model.spec import Version
 from setpoint.model.time import MINUTE, SECOND
 
@@ -75,6 +77,19 @@ def hours(start: int, end: int) -> CalendarUse:
 
 def version(name: str) -> Version:
     return Version(name)
+
+
+def short(status: dict[str, Any]) -> dict[str, Any]:
+    """Parts of a status, where a number stands for a version release in its own configuration, and a version for all of it."""
+    good, rolled_back, revoked = status.get("good"), status.get("rolled_back", ()), status.get("revoked", ())
+    found = {"rolled_back": tuple(failed(one) if isinstance(one, int) else one for one in rolled_back)} if rolled_back else {}
+    found |= {"revoked": tuple(Revoked(one) if isinstance(one, Version) else one for one in revoked)} if revoked else {}
+    return {**status, **found} | ({"good": Pair(good)} if isinstance(good, int) else {})
+
+
+def failed(release: int, name: str = "") -> Failed:
+    """A version release that failed in its own configuration."""
+    return Failed(Pair(release), version(name))
 
 
 class Instance:
@@ -234,7 +249,7 @@ class Instance:
         self.numbers[instance] = number or self.numbers[instance] + 1
         at = more.pop("at", self.now)
         done = tuple(Finalization(version(name), index, at) for index, name in enumerate(names, 1))
-        return self.tell(Neighbour(instance=instance, number=self.numbers[instance], finalized=done, **more))
+        return self.tell(Neighbour(instance=instance, number=self.numbers[instance], finalized=done, **short(more)))
 
     def hold(self, person: str = "ann", why: str = "") -> Instance:
         return self.tell(Held(by=By(person, why)))
@@ -271,8 +286,8 @@ class Instance:
         assert self.state.policy is not None
         return self.state.policy
 
-    def _name(self, release: int) -> str:
-        offer = offer_of(self.life, release)
+    def _name(self, pair: Pair) -> str:
+        offer = offer_of(self.life, pair)
         return offer.version.name if offer else ""
 
     @property
@@ -286,7 +301,7 @@ class Instance:
     @property
     def wanted(self) -> str:
         """The candidate's version."""
-        return self._name(self.life.candidate.release) if self.life.candidate else ""
+        return self._name(self.life.candidate.pair) if self.life.candidate else ""
 
     @property
     def desired(self) -> str:

@@ -92,8 +92,13 @@ class Office:
             ask=self.asks[who],
             attempt=self.attempts[who],
             release=release,
-            needs=tuple(unit if isinstance(unit, Need) else self.need(unit) for unit in units),
+            needs=tuple(self.of_release(unit, release) if isinstance(unit, Need) else self.need(unit) for unit in units),
         )
+
+    @staticmethod
+    def of_release(need: Need, release: int) -> Need:
+        """A wave is that of the release asked for."""
+        return replace(need, release=release) if need.unit.startswith("wave:") else need
 
     def need(self, unit: str) -> Need:
         return Need(f"lease:{unit}", self.limits.get(unit, 1))

@@ -26,7 +26,7 @@ def test_a_finished_job_is_removed_before_it_was_seen():
 
 def test_soak_together_with_an_empty_channel_group():
     """A group without members has nobody to wait for, however long the soak: this is not “never”, and not an error at night."""
-    prod = Instance(orderings=(Ordering("after", (), ("pilots",), soak=DAY),)).offer(1, "1.0")
+    prod = Instance(orderings=(Ordering("after", (), ("pilots",), soak=DAY, allow_empty=True),)).offer(1, "1.0")
     assert prod.comes_up("1.0").good == "1.0"
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.dsl import Instance, after, approval, check, version
+from tests.core.dsl import Instance, after, approval, check, failed, version
 from tests.core.test_gates import DAILY
 from tests.core.test_selection import mirror
 
-from setpoint.core.facts import Woken
+from setpoint.core.facts import Revoked, Woken
 from setpoint.core.instance.endings import KEPT_VETOES
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.rollback import KEPT_NEWS
 from setpoint.core.instance.state import PUBLISHED
 from setpoint.core.instructions import Unsubscribe
 from setpoint.model.policy import Cadence, Drift, Phase
+from setpoint.model.release import Pair
 from setpoint.model.time import DAY, HOUR, MINUTE
 
 
@@ -43,7 +44,7 @@ def test_a_release_that_changes_nothing_moves_the_frontier_and_uses_no_slot():
     prod = Instance(cadence=DAILY).with_good(1, "1.0")
     slot = prod.life.slot
     prod.offer(2, "1.0-again", spec="spec-1.0")
-    assert (prod.good, prod.life.frontier, prod.life.target, prod.life.slot) == ("1.0-again", 2, 2, slot)
+    assert (prod.good, prod.life.frontier, prod.life.target, prod.life.slot) == ("1.0-again", 2, Pair(2), slot)
 
 
 def test_every_change_of_good_is_numbered():
@@ -52,15 +53,15 @@ def test_every_change_of_good_is_numbered():
         prod.with_good(release, f"1.{release}")
         assert prod.published.change == release
     prod.roll_back().comes_up("1.2")
-    assert (prod.published.change, prod.published.good) == (4, 2)
+    assert (prod.published.change, prod.published.good) == (4, Pair(2))
 
 
 def test_a_version_that_was_gone_back_from_is_confirmed_again_when_it_is_finalized_again():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2")
     prod.roll_back(prod.make(1, "1.0")).comes_up("1.0").roll_back(prod.make(2, "1.1")).comes_up("1.1")
-    assert prod.life.revoked == (version("1.2"), version("1.0"))
+    assert prod.life.revoked == (Revoked(version("1.2")), Revoked(version("1.0")))
     prod.offer(4, "1.2", addressed=True).comes_up("1.2")
-    assert (prod.good, prod.life.revoked) == ("1.2", (version("1.0"),))
+    assert (prod.good, prod.life.revoked) == ("1.2", (Revoked(version("1.0")),))
 
 
 def test_a_cadence_of_two_admits_two_in_every_window():
@@ -119,7 +120,7 @@ def test_skips_and_vetoes_do_not_grow_without_bound():
         prod.offer(release, f"1.{release}").skip(release, "alerts").applied("broken", terminal=True).comes_up("1.0")
     assert KEPT_VETOES <= len(prod.life.vetoes) <= KEPT_VETOES + len(prod.life.offers) < 60
     assert prod.vetoed >= set(range(80 - KEPT_VETOES, 80))
-    assert prod.life.rolled_back == tuple(range(80 - KEPT_NEWS, 80))
+    assert tuple(one.pair.release for one in prod.life.rolled_back) == tuple(range(80 - KEPT_NEWS, 80))
 
 
 def test_no_veto_is_forgotten_while_its_release_may_be_wanted():
@@ -155,7 +156,7 @@ def test_a_release_that_failed_twice_is_told_and_vetoed_once():
     prod = Instance().with_good(1, "1.0")
     prod.offer(2, "1.1").applied("broken", terminal=True).comes_up("1.0").retry().applied("still broken", terminal=True)
     assert [(veto.release, veto.reason) for veto in prod.life.vetoes] == [(2, "the runtime refuses it: still broken")]
-    assert prod.life.rolled_back == (2,)
+    assert prod.life.rolled_back == (failed(2, "1.1"),)
 
 
 def test_the_checks_of_a_rollout_are_asked_no_more_when_it_goes_back():

@@ -74,7 +74,10 @@ def test_a_rollout_comes_to_where_it_is_and_where_it_goes_back_to():
     }
     prod.comes_up("1.0").roll_back(prod.make(1, "1.0"))
     left = Instance().with_good(1, "1.0").with_good(2, "1.1").roll_back()
-    assert of(left, "revoked", "finalized") == {"revoked": [named("1.1")], "finalized": [[named("1.0"), 1]]}
+    assert of(left, "revoked", "finalized") == {
+        "revoked": [{"is": "Revoked", "version": named("1.1")}],
+        "finalized": [[named("1.0"), 1]],
+    }
 
 
 def test_what_failed_what_is_pinned_observed_tripped_and_removed_is_told_apart():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from tests.core.dsl import Instance, check, version
 from tests.core.test_marks import told
 
-from setpoint.core.facts import AskFinalized, ToldFinalized
+from setpoint.core.facts import AskFinalized, Revoked, ToldFinalized
 from setpoint.core.instance.rollback import KEPT_NEWS
 from setpoint.model.policy import Phase
+from setpoint.model.release import Pair
 from setpoint.model.time import MINUTE, SECOND
 
 
@@ -47,7 +48,7 @@ def test_what_was_finalized_long_ago_is_revoked_as_well():
     old = prod.make(2, "1.2")
     prod.roll_back(old).comes_up("1.2").roll_back(prod.make(3, "1.3")).comes_up("1.3")
     assert (confirmed(prod, "1.1"), confirmed(prod, "1.2"), confirmed(prod, "1.4")) == (True, False, True)
-    assert prod.life.revoked == (version("1.24"), version("1.2"))
+    assert prod.life.revoked == (Revoked(version("1.24")), Revoked(version("1.2")))
 
 
 def test_what_was_left_twice_is_revoked_once_and_the_list_is_bounded():
@@ -71,13 +72,13 @@ def test_it_is_an_attempt_of_its_own_and_told_from_beginning_to_end():
 
 def test_what_is_good_afterwards_is_where_it_went_and_what_was_good_before_that():
     prod = three().with_good(4, "1.3").roll_back(Instance().make(2, "1.1")).comes_up("1.1")
-    assert prod.life.goods == (1, 2)
-    assert prod.roll_back().comes_up("1.0").life.goods == (1,)
+    assert prod.life.goods == (Pair(1), Pair(2))
+    assert prod.roll_back().comes_up("1.0").life.goods == (Pair(1),)
 
 
 def test_a_version_that_was_never_good_here_takes_its_place_by_its_number():
     prod = Instance().with_good(2, "1.1").with_good(4, "1.3").roll_back(Instance().make(3, "1.2")).comes_up("1.2")
-    assert prod.life.goods == (2, 3)
+    assert prod.life.goods == (Pair(2), Pair(3))
     assert prod.roll_back().target == "1.1"
 
 
@@ -98,7 +99,7 @@ def test_while_it_goes_back_already_a_person_may_name_another_version():
     prod.roll_back(prod.make(1, "1.0"))
     assert prod.waits_for("goes back to 1.0: rolled back by ann: it is slow")
     prod.applied().comes_up("1.0")
-    assert prod.life.goods == (1,)
+    assert prod.life.goods == (Pair(1),)
 
 
 def test_good_that_turns_bad_on_the_way_back_begins_the_way_anew():
@@ -141,16 +142,16 @@ def test_one_more_word_without_a_name_does_not_turn_a_named_way_back_around():
 def test_what_was_good_before_is_so_by_the_order_of_events_not_by_number():
     prod = three().pin(1, "1.0").comes_up("1.0").unpin()
     prod.comes_up("1.2").pin(2, "1.1").comes_up("1.1")
-    assert prod.life.goods == (1, 3, 2)
+    assert prod.life.goods == (Pair(1), Pair(3), Pair(2))
     prod.roll_back().comes_up("1.2")
-    assert prod.life.goods == (1, 3)
+    assert prod.life.goods == (Pair(1), Pair(3))
 
 
 def test_a_version_that_is_left_again_stands_once_among_those_revoked():
     prod = Instance().with_good(1, "1.0")
     for release in (2, 3):
         prod.offer(release, "1.1", addressed=True).comes_up("1.1").roll_back().comes_up("1.0")
-    assert prod.life.revoked == (version("1.1"),)
+    assert prod.life.revoked == (Revoked(version("1.1")),)
 
 
 def test_the_way_back_forgets_what_is_over():

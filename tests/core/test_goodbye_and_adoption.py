@@ -12,6 +12,7 @@ from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import Applying, Life
 from setpoint.core.instructions import Apply, Event, Unwatch, Watch
 from setpoint.model.reasons import Reason
+from setpoint.model.release import Pair
 from setpoint.model.time import MINUTE, SECOND
 
 OFTEN = {"poll_moving": 2 * SECOND}
@@ -71,7 +72,7 @@ def test_of_what_was_taken_down_only_what_was_good_stays_known():
     count, watch = prod.life.applying.count, prod.life.applying.watch
     prod.tell(prod.look(""))
     life = prod.life
-    assert (life.target, life.current, life.down, life.breaker, life.goods) == (0, None, None, None, (1,))
+    assert (life.target, life.current, life.down, life.breaker, life.goods) == (Pair(), None, None, None, (Pair(1),))
     assert life.applying == Applying(count=count, watch=watch)
     assert prod.events[-1] == Event("taken-down", "1.0 was taken down", release=1, version="1.0")
     assert prod.gave(Unwatch) == [Unwatch()]

@@ -138,7 +138,7 @@ def test_all_is_asked_for_at_once_in_fixed_order():
         Need("budget:application:app/hours", 2, START, START + 12 * HOUR),
         Need("lease:application:app", 1),
         NEED,
-        Need(f"wave:{GROUP}", 2),
+        Need(f"wave:{GROUP}", 2, release=3),
     )
     assert to_admission(prod) == [AskAdmission(asker=prod.entity, ask=1, attempt=1, release=3, needs=needs)]
     assert prod.wake_at == START + 12 * HOUR, "then the budget's window ends"

@@ -6,6 +6,7 @@ from tests.core.dsl import NAME, Instance, after, hours, version
 
 from setpoint.core.facts import AskFinalized, Finalization, Neighbour, ToldFinalized
 from setpoint.model.policy import Ordering, Strategy
+from setpoint.model.release import Pair
 from setpoint.model.selector import parse_selector
 from setpoint.model.spec import Version
 from setpoint.model.time import DAY, HOUR, MINUTE
@@ -163,7 +164,7 @@ def test_the_soak_goes_on_although_the_earlier_channel_has_moved_on():
         Neighbour(
             instance="app/web@staging",
             number=7,
-            good=2,
+            good=Pair(2),
             finalized=(Finalization(version("1.0"), 1, began), Finalization(version("1.1"), 2, prod.now)),
         )
     )

@@ -8,6 +8,7 @@ from setpoint.core.facts import Held, Resumed, RolledBack, Woken
 from setpoint.core.instance.absorb import KEPT_SIGNALS
 from setpoint.model.people import By, Person
 from setpoint.model.policy import Phase
+from setpoint.model.release import Pair
 from setpoint.model.time import HOUR, MINUTE
 
 
@@ -223,7 +224,7 @@ def test_an_act_delivered_twice_is_one():
 def test_rollback_by_hand_goes_to_the_good_version_before_holds_and_revokes():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").roll_back()
     assert (prod.target, prod.vetoed, prod.life.hold is not None) == ("1.0", {2}, True)
-    assert [version.name for version in prod.published.revoked] == ["1.1"]
+    assert [revoked.version.name for revoked in prod.published.revoked] == ["1.1"]
     prod.comes_up("1.0")
     assert (prod.good, prod.condition) == ("1.0", "vetoed")
     assert prod.resume().wanted == ""
@@ -232,7 +233,7 @@ def test_rollback_by_hand_goes_to_the_good_version_before_holds_and_revokes():
 def test_rollback_by_hand_to_a_named_version():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2")
     prod.roll_back(prod.make(1, "1.0")).comes_up("1.0")
-    assert (prod.good, prod.life.goods) == ("1.0", (1,))
+    assert (prod.good, prod.life.goods) == ("1.0", (Pair(1),))
 
 
 def test_rollback_by_hand_to_a_version_that_never_ran_here():
@@ -352,7 +353,7 @@ def test_an_approval_does_not_survive_a_change_of_the_version():
     prod = Instance(approvals=(approval(),), checks=(check("alerts"),)).offer(1, "1.0").approve("ann").blocking("alerts")
     prod.offer(2, "1.0", spec="another-configuration").passing("alerts")
     assert prod.target == "1.0"
-    assert prod.life.target == 1, "what was approved, not what came after"
+    assert prod.life.target == Pair(1), "what was approved, not what came after"
 
 
 def test_a_pin_that_a_person_sets_ends_a_hold_and_a_pin_keeps_no_rollback_by_hand_away():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.core.dsl import NAME, Instance, after, approval, check, version
+from tests.core.dsl import NAME, Instance, after, approval, check, failed, version
 from tests.core.test_selection import mirror
 
-from setpoint.core.facts import Finalization, Neighbour
+from setpoint.core.facts import Finalization, Neighbour, Revoked
 from setpoint.core.instructions import Publish, Subscribe, Unsubscribe
 from setpoint.model.policy import Phase
+from setpoint.model.release import Pair
 from setpoint.model.time import HOUR
 
 
@@ -26,19 +27,19 @@ def test_what_is_told_is_whole():
     assert prod.published == Neighbour(
         instance=NAME,
         number=5,
-        good=1,
+        good=Pair(1),
         version=version("1.0"),
         change=3,
         finalized=(Finalization(version("1.0"), 1, done),),
-        revoked=(version("1.1"),),
-        rolled_back=(3, 2),
+        revoked=(Revoked(version("1.1")),),
+        rolled_back=(failed(3, "1.2"), failed(2, "1.1")),
         frontier=3,
     )
 
 
 def test_before_anything_is_good_there_is_no_version_to_tell():
     prod = Instance().offer(1, "1.0").applied("broken", terminal=True)
-    assert prod.published == Neighbour(instance=NAME, number=1, rolled_back=(1,), frontier=1)
+    assert prod.published == Neighbour(instance=NAME, number=1, rolled_back=(failed(1, "1.0"),), frontier=1)
 
 
 def test_it_says_that_there_are_older_ones_when_there_are():
@@ -54,7 +55,7 @@ def test_a_failure_a_rollback_and_a_finalization_are_told_each_with_the_next_num
     prod.offer(2, "1.1")
     assert prod.published is None, "that something is under way is nobody else's business"
     prod.applied("broken", terminal=True)
-    assert (prod.published.number, prod.published.rolled_back) == (2, (2,))
+    assert (prod.published.number, prod.published.rolled_back) == (2, (failed(2, "1.1"),))
     prod.comes_up("1.0")
     assert prod.published is None, "the same version is good as before"
     prod.roll_back()

@@ -12,6 +12,7 @@ from setpoint.core.backoff import backoff
 from setpoint.core.facts import Applied, Ask
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.policy import Phase
+from setpoint.model.release import Pair
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
 
@@ -152,7 +153,7 @@ def verifying(**more) -> Instance:
 def test_the_post_deployment_check_rolls_back_and_vetoes():
     prod = verifying().blocking("alerts")
     assert (prod.target, prod.vetoed, prod.applies[-1]) == ("1.0", {2}, "spec-1.0")
-    assert prod.published.rolled_back == (2,)
+    assert prod.published.rolled_back[0].pair == Pair(2)
     prod.comes_up("1.0")
     assert prod.condition == "vetoed"
     assert prod.waits_for("1.1 is vetoed here: alerts says no")

@@ -9,6 +9,7 @@ from setpoint.core.facts import Finalization, Neighbour
 from setpoint.core.instance.publishing import listened
 from setpoint.model.people import ENGINE
 from setpoint.model.policy import Accepts, Phase, Strategy
+from setpoint.model.release import Pair
 from setpoint.model.time import HOUR, MINUTE
 
 
@@ -185,7 +186,7 @@ def test_a_step_that_cannot_be_told_is_refused():
 
 def test_the_same_version_again_is_no_step():
     prod = Instance(accepts=Accepts(min_step="minor")).with_good(1, "1.0.0").offer(2, "1.0.0", spec="other-config")
-    assert prod.life.target == 2
+    assert prod.life.target == Pair(2)
 
 
 # --- a slow gate and frequent releases ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.core.dsl import NAME, START, Instance, check, version
+from tests.core.dsl import NAME, START, Instance, check, short, version
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import AskFinalized, Cancelled, Finalization, Neighbour, Offered, ReleaseRequested, ToldFinalized
@@ -33,7 +33,7 @@ def ledger(instance: Instance, *names: str, runs: str = "", **more: Any) -> Inst
     done = tuple(Finalization(version(name), index, instance.now) for index, name in enumerate(names, 1))
     runs = runs or (names[-1] if names else "")
     good = {"good": len(names), "version": version(runs)} if runs else {}
-    return instance.tell(Neighbour(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **{**good, **more}))
+    return instance.tell(Neighbour(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **short({**good, **more})))
 
 
 # --- after: services -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from setpoint.core.facts import Ask
 from setpoint.core.instructions import Apply
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import Phase
+from setpoint.model.release import Pair
 from setpoint.model.selector import parse_selector
 from setpoint.model.time import HOUR
 
@@ -21,7 +22,7 @@ def test_current_is_what_was_observed_never_what_was_applied():
 
 def test_a_new_instance_has_no_target_and_what_runs_there_is_left_alone():
     prod = Instance(checks=(check("alerts"),)).observed("0.9").offer(1, "1.0").blocking("alerts").observed("0.9")
-    assert (prod.life.target, prod.applies, prod.gave(Apply)) == (0, [], [])
+    assert (prod.life.target, prod.applies, prod.gave(Apply)) == (Pair(), [], [])
 
 
 def test_nothing_is_torn_down_to_wait():

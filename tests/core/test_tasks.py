@@ -23,6 +23,7 @@ from setpoint.core.instructions import Event, Publish, Record, RunTask, Unsubscr
 from setpoint.core.task import TaskState, name_of, operation, release_of
 from setpoint.model.people import By
 from setpoint.model.policy import Phase
+from setpoint.model.release import Pair
 from setpoint.model.selector import parse_selector
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult, TaskStage
 from setpoint.model.time import HOUR, MINUTE, SECOND
@@ -408,10 +409,10 @@ def test_a_task_that_failed_while_its_phase_was_left_ends_the_attempt_in_the_tur
 def test_an_attempt_that_has_come_to_change_nothing_ends_once_its_task_has_ended():
     prod = with_tasks().offer(2, "1.1").configure(tasks=(a_task("plan", Phase.PRE_APPROVAL),)).offer(3, "1.1")
     prod.comes_up("1.1")
-    assert (prod.tried, prod.life.good, prod.life.candidate.release) == (["plan"], 2, 3)
+    assert (prod.tried, prod.life.good, prod.life.candidate.release) == (["plan"], Pair(2), 3)
     assert prod.waits_for("plan runs, try 1 of 4")
     prod.succeeds("plan")
-    assert (prod.life.good, prod.life.candidate) == (3, None)
+    assert (prod.life.good, prod.life.candidate) == (Pair(3), None)
 
 
 def test_a_deployment_task_runs_when_everything_is_healthy_and_the_checks_pass():

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from setpoint.core.instance.state import InstanceState
+from setpoint.model.release import Pair
 from setpoint.simulate.drawing import draw
 from setpoint.simulate.faults import Faults
 from setpoint.simulate.invariants import Broken
@@ -50,7 +51,7 @@ def _noticed(seed: int) -> bool:
     def tamper() -> None:
         for entity, state in world.states.items():
             if isinstance(state, InstanceState) and state.life.goods:
-                goods = (0, *(offer.release for offer in state.life.offers))
+                goods = (Pair(), *(offer.pair for offer in state.life.offers))
                 world.states[entity] = replace(
                     state, life=replace(state.life, goods=goods, target=goods[-1], frontier=0, vetoes=())
                 )

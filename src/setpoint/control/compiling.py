@@ -15,6 +15,7 @@ from setpoint.config.parameters import ParameterError
 from setpoint.control.errors import Invalid
 from setpoint.control.images import resolve_tags
 from setpoint.control.targets import parts
+from setpoint.core.facts import Part
 from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy
 from setpoint.model.release import ServiceVersion
@@ -113,6 +114,40 @@ def followers(configuration: Configuration, application: str, instances: Iterabl
 
 
 @dataclass(frozen=True)
+class Recompiled:
+    """A version that was released before, in a newer configuration, for one instance."""
+
+    part: Part
+    spec: Spec
+    files: Mapping[str, bytes]
+
+
+def identity_in_force(configuration: Configuration, line: LineState, application: str, service: str) -> str:
+    """The revision that versions carry: what changes nothing that runs, such as a new channel, does not change it."""
+    revision, known = configuration.revision(application, service), line.configured.get(service)
+    return known.identity if known is not None and known.revision == revision else revision
+
+
+def recompile(configuration: Configuration, instance: str, known: ServiceVersion, revision: str) -> Recompiled:
+    """The version keeps its name, its own parameters and its digests (§10.1, §10.7).
+
+    Raises:
+        Invalid: it cannot come with this configuration, such as one that lacks a parameter that is required now.
+    """
+    owner, service, channel = parts(instance)
+    name, source = known.version.name, known.source
+    try:
+        parameters = configuration.resolve_parameters(owner, service, channel, known.parameters, {})
+        spec = _what_runs(configuration.compile(instance, name, parameters, source, known.images))
+        floor = configuration.not_below(instance, name, parameters, source)
+    except (ParameterError, CompileError) as error:
+        raise Invalid(f"{service} {name}: {str(error).rstrip('.')}", "Release a version that gives the parameter.") from None
+    version = replace(known.version, revision=revision)
+    part = Part(version, spec.digest, spec.parameters, floor)
+    return Recompiled(part, spec, configuration.file_bytes(spec) if spec.files else {})
+
+
+@dataclass(frozen=True)
 class _Service:
     """One service's part of a release, for those instances that are its own."""
 
@@ -144,7 +179,7 @@ class _Service:
             version = Version(
                 name,
                 digest(explicit) if explicit else "",
-                configuration.revision(self.application, self.service),
+                identity_in_force(configuration, self.line, self.application, self.service),
                 digest(images) if images else "",
             )
             into.services[self.service] = ServiceVersion(version, explicit, source, dict(images))

@@ -6,19 +6,21 @@ from collections.abc import Iterator
 
 from setpoint.control.instances import short
 from setpoint.core import orders
-from setpoint.core.instance.state import InstanceState, Life
+from setpoint.core.instance.selection import release_of
+from setpoint.core.instance.state import InstanceState, Life, offer_of
+from setpoint.model.release import Pair
 
 
 def decision(instance: str, state: InstanceState, release: int) -> str:
     """Such as ``release 5 was rejected at web@acme: bob rejected it for go-live``; empty: nothing is decided yet."""
     life, where = state.life, short(instance)
-    if life.candidate and life.candidate.release == release:
+    if life.candidate and release in _brought(life, life.candidate.pair):
         return ""
     cancelled = life.line.cancelled.get(release) if life.line else None
     if cancelled:
         return f"release {release} was cancelled by {cancelled.by.person}{orders.because(cancelled.by)}"
     rollout = life.rollout
-    if rollout and rollout.attempt.release == release:
+    if rollout and release in _brought(life, rollout.attempt.pair):
         if rollout.back:
             return f"release {release} is being rolled back at {where}: {rollout.failure}"
         return f"release {release} has started at {where}{_approved(life, release)}"
@@ -31,7 +33,7 @@ def sentence(text: str) -> str:
 
 
 def _vetoed(life: Life, where: str, release: int) -> str:
-    veto = next((veto for veto in life.vetoes if veto.release == release), None)
+    veto = next((veto for veto in life.vetoes if release_of(life, veto) == release), None)
     if veto is None:
         return ""
     return f"release {release} {'was rejected' if veto.rejected else 'is not retried'} at {where}: {veto.reason}"
@@ -40,11 +42,18 @@ def _vetoed(life: Life, where: str, release: int) -> str:
 def _past(life: Life, where: str, release: int) -> str:
     if life.failure and life.failure.release == release:
         return f"release {release} failed at {where}: {life.failure.reason}"
-    if release in {life.target, *life.goods}:
+    if any(release in _brought(life, pair) for pair in (life.target, *life.goods)):
         return f"release {release} is finalized at {where}{_approved(life, release)}"
-    if release <= life.frontier:
+    if release <= life.frontier and all(one.configuration.release != release for one in life.configurations):
         return f"release {life.frontier} has started at {where}, which is newer than {release}"
     return ""
+
+
+def _brought(life: Life, pair: Pair) -> set[int]:
+    """The releases that a pair is made of."""
+    offer = offer_of(life, pair)
+    configuration = offer.configuration.release if offer and offer.configuration else 0
+    return {pair.release, configuration} - {0}
 
 
 def _approved(life: Life, release: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from setpoint.control.registry import Answer
 from setpoint.core.instance import gates as core
-from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.facts_of import applies, halves
 from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
 from setpoint.core.instance.tasks import stuck
 from setpoint.model.policy import (
@@ -117,13 +117,18 @@ def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: I
         ),
         ("cadence", Phase.PRE_DEPLOYMENT, ["cadence"] if policy.cadence else [], times),
         ("lease", Phase.PRE_DEPLOYMENT, _names(policy.limits, policy, life, offer), limits),
-        ("wave", Phase.PRE_DEPLOYMENT, [core.WAVE] if core.waits_for_waves(policy, life, offer) else [], limits),
+        ("wave", Phase.PRE_DEPLOYMENT, [core.WAVE] if core.waves_of(policy, life, offer) else [], limits),
     )
     begun = life.candidate is None or life.candidate.number != attempt.number
     for kind, phase, names, reasons in kinds:
         for name in names:
             reason = next((one for one in reasons if one.gate == name), None)
-            yield _view(kind, phase, name, reason, skipped=core.skipped(life, offer.release, name), begun=begun)
+            yield _view(kind, phase, name, reason, skipped=_is_skipped(life, offer, name), begun=begun)
+
+
+def _is_skipped(life: Life, offer: Offer, gate: str) -> bool:
+    """Whether a person skipped it for every release of the attempt."""
+    return all(core.skipped(life, half.release, gate) for half in halves(life, offer))
 
 
 def _names(uses: Sequence[_Standing], policy: Policy, life: Life, offer: Offer) -> list[str]:
@@ -177,7 +182,7 @@ def _tasks(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: Inst
 
 
 def _task_state(use: TaskUse, entity: str, life: Life, attempt: Attempt, offer: Offer) -> str:
-    if core.skipped(life, offer.release, use.name):
+    if _is_skipped(life, offer, use.name):
         return "skipped"
     if core.task.succeeded(life, entity):
         return "holds"
@@ -187,7 +192,7 @@ def _task_state(use: TaskUse, entity: str, life: Life, attempt: Attempt, offer: 
 def _check_state(use: CheckUse, gate: Gate | None, life: Life, attempt: Attempt, offer: Offer, now: Instant) -> tuple[str, str]:
     if use.informational:
         return "informational", gate.reason if gate else ""
-    if core.skipped(life, offer.release, use.name):
+    if _is_skipped(life, offer, use.name):
         return "skipped", "skipped by a person"
     if _ORDER[use.phase] != _ORDER[attempt.phase]:
         return ("passed" if _ORDER[use.phase] < _ORDER[attempt.phase] else "later"), ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from setpoint.control.act import Act
 from setpoint.control.errors import NotFound, Refused
-from setpoint.core.instance.state import Attempt, InstanceState, offer_of
+from setpoint.core.instance.facts_of import halves
+from setpoint.core.instance.state import Attempt, InstanceState, offer_for, offer_of
 from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Offer
@@ -47,13 +48,30 @@ def offer_named(instance: str, state: InstanceState, release: int) -> Offer:
                 f"Nothing is waiting or under way at {short(instance)}.",
                 f"See `setpoint explain {short(instance)}`, or name a release with --release.",
             )
-        number = attempt.release
-    offer = offer_of(state.life, number)
+        return kept_offer(state, attempt)
+    offer = offer_for(state.life, number)
     if offer is None:
         raise NotFound(
             f"Release {number} is not open at {short(instance)}.", "See `setpoint history` for the releases that were."
         )
     return offer
+
+
+def kept_offer(state: InstanceState, attempt: Attempt) -> Offer:
+    """What an open attempt would bring: it is never forgotten."""
+    offer = offer_of(state.life, attempt.pair)
+    assert offer is not None  # noqa: S101 - for the type checker
+    return offer
+
+
+def releases_named(instance: str, state: InstanceState, release: int) -> list[int]:
+    """The release that a person names; of number 0 those whose gates the attempt under way needs.
+
+    Raises:
+        NotFound, Refused: there is none.
+    """
+    offer = offer_named(instance, state, release)
+    return [release] if release else [half.release for half in halves(state.life, offer)]
 
 
 def change_of(state: InstanceState) -> int:

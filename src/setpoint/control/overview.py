@@ -10,11 +10,12 @@ from setpoint.control.people_allowed import matches
 from setpoint.control.registry import Answer
 from setpoint.control.targets import parts
 from setpoint.core.instance.explain import Condition, condition, desired, explain
-from setpoint.core.instance.gates.approval import countable
-from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of
+from setpoint.core.instance.gates.approval import author_of, countable
+from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of, version_offer
 from setpoint.model.people import Person
 from setpoint.model.policy import ApprovalUse, Phase
 from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
 FAILED = frozenset({Condition.FAILED, Condition.ROLLBACK_FAILED})
@@ -37,6 +38,8 @@ class VersionView(Answer):
 
     version: str
     release: int
+    configuration: int = 0
+    """The configuration release that it came with; 0: in the version release's own configuration."""
 
 
 class CurrentView(Answer):
@@ -113,7 +116,7 @@ def view(instance: str, state: InstanceState, now: Instant, *, viewer: Person, p
     first = headline(life, reasons)
     attempt = life.candidate or (life.rollout.attempt if life.rollout else None)
     wanted = desired(state, now)
-    pinned = offer_of(life, life.pin)
+    pinned = version_offer(life, life.pin)
     return InstanceView(
         instance=instance,
         application=owner,
@@ -122,11 +125,11 @@ def view(instance: str, state: InstanceState, now: Instant, *, viewer: Person, p
         group=policy.labels.get("group", "") if policy else "",
         runtime=policy.labels.get("runtime", "") if policy else "",
         condition="broken" if problem else str(word),
-        desired=VersionView(version=wanted.version.name, release=wanted.release) if wanted else None,
+        desired=version_view(wanted) if wanted else None,
         target=_version(life, life.target),
         current=_current(life.current),
         good=_version(life, life.good),
-        release=attempt.release if attempt else life.target,
+        release=attempt.release if attempt else life.target.release,
         phase=str(attempt.phase) if attempt else "",
         attempt=attempt.number if attempt else 0,
         settled=word is Condition.CONVERGED,
@@ -141,9 +144,15 @@ def view(instance: str, state: InstanceState, now: Instant, *, viewer: Person, p
     )
 
 
-def _version(life: Life, release: int) -> VersionView | None:
-    offer = offer_of(life, release)
-    return VersionView(version=offer.version.name, release=release) if offer else None
+def _version(life: Life, pair: Pair) -> VersionView | None:
+    offer = offer_of(life, pair)
+    return version_view(offer) if offer else None
+
+
+def version_view(offer: Offer) -> VersionView:
+    """A version as data, with the configuration release that it comes with."""
+    configuration = offer.configuration.release if offer.configuration else 0
+    return VersionView(version=offer.version.name, release=offer.release, configuration=configuration)
 
 
 def _current(seen: Seen | None) -> CurrentView | None:
@@ -200,12 +209,13 @@ def _attention(word: Condition, state: InstanceState, reasons: Iterable[Reason],
 def _may_approve(state: InstanceState, reason: Reason, now: Instant, viewer: Person) -> bool:
     """Whether an approval of this very person is missing (§10.9): counts are the viewer's."""
     use, life = approval_of(state, reason), state.life
-    offer = offer_of(life, life.candidate.release) if life.candidate else None
+    offer = offer_of(life, life.candidate.pair) if life.candidate else None
     if use is None or offer is None or not matches(viewer, use.approvers):
         return False
-    given = countable(use, life, offer, reason.subject).get(viewer.name)
+    author = author_of(life, offer, reason.subject)
+    given = countable(use, life, author, reason.subject).get(viewer.name)
     stands = given is not None and (not use.expires or life.wall.at(now) < given.at + use.expires)
-    return not stands and (use.allow_author or viewer.name != offer.author)
+    return not stands and (use.allow_author or viewer.name != author)
 
 
 def _asks_a_person(reason: Reason) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from setpoint.control.act import Act
 from setpoint.control.instances import line_of
 from setpoint.control.targets import parts
-from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.core.instance.state import InstanceState, offer_of, version_offer
 from setpoint.model.release import Offer, Release
 from setpoint.model.spec import Version
 
@@ -18,10 +18,16 @@ async def offers_of(act: Act, instance: str, state: InstanceState, name: str, re
         wanted = known.services.get(service)
         if wanted is None or (name and wanted.version.name != name) or (release and known.number != release):
             continue
-        offer = offer_of(state.life, known.number) or await _stored(act, instance, known)
+        offer = _kept(state, known.number) or await _stored(act, instance, known)
         if offer is not None:
             found.append(offer)
     return found or [offer for offer in reversed(state.life.offers) if offer.version.name == name or offer.release == release]
+
+
+def _kept(state: InstanceState, release: int) -> Offer | None:
+    """In the configuration that it was good in last, else in the newest one."""
+    good = next((pair for pair in reversed(state.life.goods) if pair.release == release), None)
+    return (offer_of(state.life, good) if good else None) or version_offer(state.life, release)
 
 
 async def _stored(act: Act, instance: str, release: Release) -> Offer | None:

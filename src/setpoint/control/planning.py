@@ -13,9 +13,9 @@ from setpoint.control.compiling import Wish, compile_all, followers, named
 from setpoint.control.departures import Departures, departures
 from setpoint.control.errors import ControlError
 from setpoint.control.instances import line_of, state_of
+from setpoint.control.reconfiguring import Reconfiguration, reconfigure
 from setpoint.control.starting import Start, starts
 from setpoint.control.targets import parts
-from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Source, digest
@@ -51,6 +51,8 @@ class Plan:
     new: list[str]
     """Instances that were never configured."""
     releases: list[AutomaticRelease] = field(default_factory=list)
+    configurations: list[Reconfiguration] = field(default_factory=list)
+    """Changed configurations of versions that were released before (§10.1)."""
     waiting: list[str] = field(default_factory=list)
     starting: frozenset[str] = frozenset()
     """Those of ``new`` that start with what another channel finalized."""
@@ -65,6 +67,7 @@ class Plan:
                 self.new_digest,
                 [str(change) for change in self.changes],
                 [one.digest for one in self.releases],
+                [one.identity for one in self.configurations],
                 sorted(self.departures.down),
             ]
         )
@@ -97,16 +100,22 @@ async def _plan_application(act: Act, configuration: Configuration, application:
     starting = await starts(act, configuration, application, plan.new)
     plan.starting |= {one for start in starting for one in start.instances}
     for service in configuration.services(application):
-        wish = await _wish(act, configuration, application, service, line, plan)
+        if configuration.needs_release(application, service):
+            if service not in line.latest:
+                plan.waiting.append(f"{application}/{service}: nothing was released yet; release a version")
+            continue
+        wish = Wish(configuration.revision(application, service), {}, Source())
         latest = line.latest.get(service)
-        differs = latest is None or latest.version.revision != configuration.revision(application, service)
-        rides = differs and latest is not None and _rides(configuration, application, service)
-        if wish and differs and not rides:
+        if latest is None or latest.version.revision != configuration.revision(application, service):
             changed[service] = wish
-        elif wish and _brought(plan, application, service):
+        elif _brought(plan, application, service):
             extended[service] = wish
-        elif wish and rides:
-            plan.waiting.append(f"{application}/{service}: what it runs changed; that rides on its next release")
+    reconfiguration = await reconfigure(act, configuration, application, plan.new, plan.starting)
+    if reconfiguration.needed:
+        plan.configurations.append(reconfiguration)
+    if reconfiguration.rides:
+        riding = "what it runs changed; that rides on its next release"
+        plan.waiting.extend(f"{application}/{service}: {riding}" for service in reconfiguration.changed)
     await _add(act, configuration, application, changed, [], plan)
     await _extend(act, configuration, application, extended, plan)
     for start in starting:
@@ -131,12 +140,6 @@ async def _start(act: Act, configuration: Configuration, application: str, start
         },
     )
     await _propose(act, configuration, release, plan)
-
-
-def _rides(configuration: Configuration, application: str, service: str) -> bool:
-    """Whether a change waits for the next release; of what needs none, each change is a version of its own."""
-    with_next = configuration.on_config_change(application) == "with-next"
-    return with_next and configuration.needs_release(application, service)
 
 
 async def _extend(act: Act, configuration: Configuration, application: str, wishes: dict[str, Wish], plan: Plan) -> None:
@@ -187,39 +190,3 @@ def _of(configuration: Configuration, application: str, services: dict[str, Wish
 
 def _brought(plan: Plan, application: str, service: str) -> list[str]:
     return [one for one in plan.new if parts(one)[:2] == (application, service) and one not in plan.starting]
-
-
-async def _wish(
-    act: Act, configuration: Configuration, application: str, service: str, line: LineState, plan: Plan
-) -> Wish | None:
-    """The version to release; None: there is none to release by itself."""
-    if not configuration.needs_release(application, service):
-        return Wish(configuration.revision(application, service), {}, Source())
-    base = await _newest_untroubled(act, configuration, application, service, line)
-    if base is None:
-        if service in line.latest:
-            plan.waiting.append(f"{application}/{service}: every release of it is vetoed, bad or cancelled; release a version")
-        else:
-            plan.waiting.append(f"{application}/{service}: nothing was released yet; release a version")
-        return None
-    return Wish(base.version.name, dict(base.parameters), base.source, base.images)
-
-
-async def _newest_untroubled(
-    act: Act, configuration: Configuration, application: str, service: str, line: LineState
-) -> ServiceVersion | None:
-    """What the newest release that is nowhere vetoed, bad or cancelled asks for."""
-    states = [await state_of(act, one) for one in configuration.instances(application) if parts(one)[1] == service]
-    vetoes = [veto for state in states for veto in state.life.vetoes]
-    for release in reversed(line.releases):
-        wanted = release.services.get(service)
-        if (
-            wanted is None
-            or (release.automatic and release.channels)
-            or release.number in line.cancelled
-            or f"{service}/{wanted.version.name}" in line.bad
-        ):
-            continue
-        if not any(veto.release == release.number or veto.version == wanted.version for veto in vetoes):
-            return wanted
-    return None

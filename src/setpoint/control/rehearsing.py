@@ -123,5 +123,5 @@ def _waits(outcome: Outcome, now: Instant) -> Iterator[Consequence]:
 
 def _about(state: InstanceState, text: str) -> str:
     candidate = state.life.candidate
-    offer = offer_of(state.life, candidate.release) if candidate else None
+    offer = offer_of(state.life, candidate.pair) if candidate else None
     return f"{offer.version.name}: {text}" if offer and offer.version.name not in text else text

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core.instance.state import Attempt, InstanceState, Life, offer_of
+from setpoint.core.instance.state import Attempt, InstanceState, Life, Vetoed, offer_of
+from setpoint.model.release import Pair
 
 _PROSE = frozenset({"text", "reason", "message", "awaits", "unblock", "why_not", "failure", "stuck", "error"})
 """Fields that hold sentences of ours: whether something is said counts, not how."""
@@ -34,9 +35,9 @@ def _of_instance(state: InstanceState) -> dict[str, Any]:
         "revoked": plain(life.revoked),
         "candidate": _attempt(life.candidate),
         "rollout": _attempt(life.rollout.attempt if life.rollout else None),
-        "goes back to": life.rollout.to if life.rollout and life.rollout.back else 0,
+        "goes back to": _pair(life.rollout.to) if life.rollout and life.rollout.back else 0,
         "failed": life.failure.release if life.failure else 0,
-        "vetoes": [veto.release for veto in life.vetoes],
+        "vetoes": [veto.release if veto.scope is Vetoed.VERSION else _pair(veto.pair) for veto in life.vetoes],
         "pin": life.pin,
         "held": life.hold is not None,
         "observed only": life.observing is not None,
@@ -44,16 +45,20 @@ def _of_instance(state: InstanceState) -> dict[str, Any]:
         "applied": life.applying.spec,
         "applies": life.applying.count,
         "removed": state.removed,
-    }
+    } | ({"configuration": life.begun} if life.begun else {})
 
 
-def _version(life: Life, release: int) -> Any:
-    offer = offer_of(life, release)
-    return [release, plain(offer.version) if offer else None]
+def _version(life: Life, pair: Pair) -> Any:
+    offer = offer_of(life, pair)
+    return [_pair(pair), plain(offer.version) if offer else None]
+
+
+def _pair(pair: Pair) -> Any:
+    return [pair.release, pair.configured] if pair.configured else pair.release
 
 
 def _attempt(attempt: Attempt | None) -> Any:
-    return [attempt.number, attempt.release, str(attempt.kind), str(attempt.phase)] if attempt else None
+    return [attempt.number, _pair(attempt.pair), str(attempt.kind), str(attempt.phase)] if attempt else None
 
 
 def plain(value: Any) -> Any:

@@ -109,6 +109,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     phase: str = ""
     by: By | None = None
     outcome: str = ""
+    configuration: int = 0
+    """The configuration release that the attempt comes with; 0: in the version release's own configuration."""
 
 
 AnyInstruction = Send | Publish | Subscribe | Unsubscribe | Watch | Unwatch | Apply | RunCheck | RunTask | Cancel | Record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -12,9 +12,12 @@ from setpoint.core.admission import ENTITY as ADMISSION
 from setpoint.core.facts import (
     AnyFact,
     Cancelled,
+    ConfigurationRequested,
     LineStatus,
     Marked,
     Offered,
+    Part,
+    Reconfigured,
     ReleaseRequested,
     Rostered,
     SetFormed,
@@ -23,7 +26,7 @@ from setpoint.core.facts import (
 )
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send
 from setpoint.model.people import By
-from setpoint.model.release import Asked, Offer, Release, ServiceVersion
+from setpoint.model.release import Asked, Configuration, Offer, Release, ServiceVersion
 from setpoint.model.time import Instant
 
 KEPT_REQUESTS = 200
@@ -31,6 +34,19 @@ KEPT_RELEASES = 100
 KEPT_SIGNALS = 50
 KEPT_CANCELLED = 200
 KEPT_ABSOLVED = 100
+KEPT_STALE = 20
+
+
+class InForce(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """The configuration of one service that releases carry from now on (§10.1)."""
+
+    configured: int
+    """Applied revision that changed it last; 0: it has been so from the beginning."""
+    revision: str
+    identity: str = ""
+    """The revision that versions carry: the last one that changed what runs somewhere. A new channel is no such change."""
+    release: int = 0
+    """The configuration release; 0: none was made, since nothing was released yet or the change rides on the next version."""
 
 
 class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -39,10 +55,14 @@ class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     number: int = 0
     releases: tuple[Release, ...] = ()
     requests: dict[str, int] = {}
-    """Request -> number, the most recent ones: the same request twice is one release."""
+    """Request -> number, the most recent ones: the same request twice is one release. 0: a configuration that made none."""
     latest: dict[str, ServiceVersion] = {}
     """Service -> what its newest release asks for; parameters are carried over from it. What an automatic one brings to new
     channels only was released before."""
+    configured: dict[str, InForce] = {}
+    """Service that needs releases -> its configuration in force."""
+    stale: tuple[str, ...] = ()
+    """Requests that were compiled with something that is not in force any more: they must be compiled again."""
     published: int = 0
     bad: dict[str, Standing] = {}
     """``service/version`` -> who said so."""
@@ -57,7 +77,9 @@ def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], _now:
     out: list[AnyInstruction] = []
     for fact in facts:
         if isinstance(fact, ReleaseRequested) and fact.request not in state.requests:
-            state = _number(state, fact, out)
+            state = _stale(state, fact.request) if _outdated(state, fact.release) else _number(state, fact, out)
+        elif isinstance(fact, ConfigurationRequested) and fact.request not in state.requests:
+            state = _stale(state, fact.request) if _newer_releases(state, fact.seen) else _configure(state, fact, out)
         elif isinstance(fact, Marked | Cancelled) and fact.id not in state.signals:
             state = _remember(_mark(state, fact, out) if isinstance(fact, Marked) else _cancel(state, fact, out), fact)
     if (state.bad, state.absolved, state.cancelled) != (before.bad, before.absolved, before.cancelled):
@@ -115,13 +137,131 @@ def _cancel(state: LineState, fact: Cancelled, out: list[AnyInstruction]) -> Lin
     return replace(state, cancelled=dict(list(cancelled.items())[-KEPT_CANCELLED:]))
 
 
+def _stale(state: LineState, request: str) -> LineState:
+    return state if request in state.stale else replace(state, stale=(*state.stale, request)[-KEPT_STALE:])
+
+
+def _outdated(state: LineState, release: Release) -> bool:
+    """§10.1: a release carries the revision in force when it gets its number."""
+    return any(
+        (known := state.configured.get(service)) is not None and known.identity != wanted.version.revision
+        for service, wanted in release.services.items()
+    )
+
+
+def _newer_releases(state: LineState, seen: int) -> bool:
+    return any(release.number > seen and not release.configures for release in state.releases)
+
+
+def _configure(state: LineState, fact: ConfigurationRequested, out: list[AnyInstruction]) -> LineState:
+    """Put a configuration into force. What changes for services that were released becomes a release of its own (§10.1)."""
+    released = () if fact.rides else tuple(service for service in fact.changed if service in state.latest)
+    number = state.number + bool(released)
+    in_force = {
+        service: _in_force(state, fact, service, revision, number * (service in released))
+        for service, revision in fact.release.revisions.items()
+    }
+    state = replace(
+        state,
+        number=number,
+        configured={**state.configured, **in_force},
+        stale=_without(state.stale, fact.request),
+        requests=dict(list({**state.requests, fact.request: number * bool(released)}.items())[-KEPT_REQUESTS:]),
+    )
+    if released:
+        revisions = {service: fact.release.revisions[service] for service in released}
+        release = replace(fact.release, number=number, at=fact.at, revisions=revisions)
+        by = By(release.author, release.reason)
+        text = f"release {number}: configuration of {', '.join(sorted(released))}"
+        out.append(Record(Event("released", text, release=number, by=by)))
+        out.extend(_sets(number, fact))
+        out.extend(_rosters(number, fact, fact.parts))
+        state = replace(state, releases=(*state.releases, release)[-KEPT_RELEASES:])
+        _reconfigure(release, fact, out)
+    _extend(state, fact, out)
+    return state
+
+
+def _without(stale: tuple[str, ...], request: str) -> tuple[str, ...]:
+    return tuple(known for known in stale if known != request)
+
+
+def _in_force(state: LineState, fact: ConfigurationRequested, service: str, revision: str, release: int) -> InForce:
+    known = state.configured.get(service)
+    if known is None:
+        return InForce(0, revision, revision)
+    if service in fact.changed:
+        return InForce(fact.configured, revision, revision, release)
+    return replace(known, revision=revision, identity=known.identity if service in state.latest else revision)
+
+
+def _reconfigure(release: Release, fact: ConfigurationRequested, out: list[AnyInstruction]) -> None:
+    for number, found in sorted(fact.pairs.items()):
+        for name, members in sorted(found.items()):
+            formed = SetFormed(release=number, members=tuple(sorted(members)), after=_order(members, fact.after))
+            out.append(Send(f"{_set(name, number)}.{fact.configured}", formed))
+    for instance in sorted({*fact.parts, *fact.lacking}):
+        if _service_of(instance) in release.revisions:
+            configuration = _configuration(release, instance, fact)
+            parts, lacking = fact.parts.get(instance, {}), fact.lacking.get(instance, {})
+            given = Reconfigured(configuration=configuration, parts=parts, lacking=lacking)
+            out.append(Send(f"instance:{instance}", given))
+
+
+def _configuration(release: Release, instance: str, fact: ConfigurationRequested) -> Configuration:
+    set_name = next((name for name, members in sorted(fact.sets.items()) if instance in members), "")
+    others = (one for one in fact.after.get(instance, ()) if _service_of(one) in release.revisions and one in fact.parts)
+    return Configuration(
+        release=release.number,
+        configured=fact.configured,
+        revision=release.revisions[_service_of(instance)],
+        author=release.author,
+        reason=release.reason,
+        at=release.at,
+        after={other: release.revisions[_service_of(other)] for other in others},
+        set=_set(set_name, release.number) if set_name else "",
+        waves=next((group for group, instances in sorted(fact.waves.items()) if instance in instances), ""),
+    )
+
+
+def _extend(state: LineState, fact: ConfigurationRequested, out: list[AnyInstruction]) -> None:
+    """§10.1: a release without ``--to``, or to a group, names instances that come later too."""
+    for instance, numbers in sorted(fact.extends.items()):
+        service = _service_of(instance)
+        for release in state.releases:
+            part = fact.parts.get(instance, {}).get(release.number)
+            if part is not None and release.number in numbers and service in release.services:
+                out.append(Send(f"instance:{instance}", Offered(offer=_later(state, release, instance, part))))
+
+
+def _later(state: LineState, release: Release, instance: str, part: Part) -> Offer:
+    service = _service_of(instance)
+    wanted, known = release.services[service], state.configured.get(service, InForce(0, ""))
+    configuration = Configuration(known.release, known.configured, known.identity) if known.configured else None
+    return Offer(
+        release=release.number,
+        version=part.version,
+        spec=part.spec,
+        parameters=part.parameters,
+        source=wanted.source,
+        author=release.author,
+        reason=release.reason,
+        labels=release.labels,
+        urgent=release.urgent,
+        at=release.at,
+        not_below=part.not_below,
+        configured=known.configured,
+        configuration=configuration,
+    )
+
+
 def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction]) -> LineState:
     release = replace(fact.release, number=state.number + 1, at=fact.at)
     versions = ", ".join(f"{service} {wanted.version.name}" for service, wanted in sorted(release.services.items()))
     by = By(release.author, release.reason)
     out.append(Record(Event("released", f"release {release.number}: {versions}", release=release.number, by=by)))
     out.extend(_sets(release.number, fact))
-    out.extend(_rosters(release.number, fact))
+    out.extend(_rosters(release.number, fact, fact.specs))
     waves = {instance: group for group, instances in sorted(fact.waves.items()) for instance in instances}
     for instance, spec in sorted(fact.specs.items()):
         offer = replace(_offer(state, release, instance, spec, fact), waves=waves.get(instance, ""))
@@ -129,6 +269,7 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     extends = release.automatic and bool(release.channels)
     return replace(
         state,
+        stale=_without(state.stale, fact.request),
         number=release.number,
         releases=(*state.releases, release)[-KEPT_RELEASES:],
         requests=dict(list({**state.requests, fact.request: release.number}.items())[-KEPT_REQUESTS:]),
@@ -136,17 +277,22 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     )
 
 
-def _sets(number: int, fact: ReleaseRequested) -> Iterator[Send]:
+def _sets(number: int, fact: ReleaseRequested | ConfigurationRequested) -> Iterator[Send]:
     """Those who move as one get an owner of their votes."""
     for name, members in sorted(fact.sets.items()):
-        after = {one: first for one in sorted(members) if (first := _among(fact.after.get(one, ()), members))}
+        after = _order(members, fact.after)
         yield Send(_set(name, number), SetFormed(release=number, members=tuple(sorted(members)), after=after))
 
 
-def _rosters(number: int, fact: ReleaseRequested) -> Iterator[Send]:
-    """Admission learns who goes through the waves of a group; a release that goes through none says nothing."""
+def _order(members: tuple[str, ...], after: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Member -> members that it starts after."""
+    return {one: first for one in sorted(members) if (first := _among(after.get(one, ()), members))}
+
+
+def _rosters(number: int, fact: ReleaseRequested | ConfigurationRequested, members: Container[str]) -> Iterator[Send]:
+    """Admission learns who goes through the waves of a group; a release that goes through none sends nothing."""
     for group, instances in sorted(fact.waves.items()):
-        named = tuple(instance for instance in instances if instance in fact.specs)
+        named = tuple(instance for instance in instances if instance in members)
         if named:
             yield Send(ADMISSION, Rostered(group=group, release=number, instances=named))
 
@@ -180,6 +326,7 @@ def _offer(state: LineState, release: Release, instance: str, spec: str, fact: R
         beside=_beside(state, release, instance, fact, fact.sets.get(name, ())),
         set=_set(name, release.number) if name else "",
         not_below=fact.floors.get(instance, ""),
+        configured=known.configured if (known := state.configured.get(_service_of(instance))) else 0,
     )
 
 

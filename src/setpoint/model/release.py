@@ -8,6 +8,21 @@ from setpoint.model.spec import Scalar, Source, Version
 from setpoint.model.time import Instant
 
 
+class Pair(msgspec.Struct, frozen=True, gc=False, order=True, array_like=True):
+    """The two halves of an attempt: a version release, and the configuration that it comes with (§10.1).
+
+    Pairs order as selection does: by version first. ``Pair()`` is false and stands for none.
+    """
+
+    release: int = 0
+    """Number of the version release."""
+    configured: int = 0
+    """Applied revision that brought the configuration into force; 0: the one before the first change."""
+
+    def __bool__(self) -> bool:
+        return self.release > 0
+
+
 class ServiceVersion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One service's part of a release."""
 
@@ -26,12 +41,16 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     number: int = 0
     channels: tuple[str, ...] = ()
     """Named by ``--to``; empty: every channel that does not mirror."""
+    groups: tuple[str, ...] = ()
+    """Groups among what was named by ``--to``: channels that join them later are named too."""
     author: str = ""
     reason: str = ""
     labels: dict[str, str] = {}
     urgent: bool = False
     automatic: bool = False
     """Made by a changed configuration, not by a person: lifts no veto."""
+    revisions: dict[str, str] = {}
+    """Of a release of kind *configuration*: service -> its new configuration revision. It has no versions (§10.1)."""
     alone: bool = False
     """A person sends only part of services that are ``together``, or wants each to move by itself: nobody in it is a set."""
     together: bool = False
@@ -39,6 +58,29 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     adopt: bool = False
     """It runs there already, a person says: nothing is applied, and a look has to show it."""
     at: Instant = 0
+
+    @property
+    def configures(self) -> bool:
+        """Whether it moves configurations; every other release moves versions."""
+        return bool(self.revisions)
+
+
+class Configuration(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A configuration release as one instance sees it."""
+
+    release: int
+    """Its number among the application's releases."""
+    configured: int
+    revision: str
+    author: str = ""
+    reason: str = ""
+    at: Instant = 0
+    after: dict[str, str] = {}
+    """Instance of another service in the same channel and the same release that this one comes after -> its new revision."""
+    set: str = ""
+    """Entity of the set that takes it whole, each member with its *good*; empty: this instance takes it independently."""
+    waves: str = ""
+    """``application/group`` through whose waves it goes; empty: it waits for none."""
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -52,10 +94,12 @@ class Asked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One release as one instance sees it."""
+    """What one attempt of one instance would bring: a version release, in its own configuration or in a newer one."""
 
     release: int
+    """Number of the version release; author, labels and all the rest but the spec are that release's."""
     version: Version
+    """Its ``revision`` is that of the configuration it comes with."""
     spec: str
     """Digest of the compiled spec; the host keeps the spec itself, by content."""
     parameters: dict[str, Scalar] = {}
@@ -79,6 +123,15 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``application/group`` through whose waves the release goes; empty: it waits for none."""
     not_below: str = ""
     """Never roll back to a version older than this one."""
+    configured: int = 0
+    """See ``Pair``."""
+    configuration: Configuration | None = None
+    """The configuration release that brings a newer configuration than the version release's own; None: it is its own."""
+
+    @property
+    def pair(self) -> Pair:
+        """What identifies it at its instance."""
+        return Pair(self.release, self.configured)
 
     def asks(self, instance: str) -> Version:
         """The version that another instance must have finalized, if this release waits for it."""

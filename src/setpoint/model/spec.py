@@ -38,6 +38,10 @@ class Version(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     digest: str = ""
     """Digest of what the tags of its images were resolved to at the release (§10.7); empty: no tag was resolved."""
 
+    def same(self, other: Version) -> bool:
+        """Whether both are one version, in whatever configuration (§10.1)."""
+        return self == other or msgspec.structs.replace(self, revision="") == msgspec.structs.replace(other, revision="")
+
 
 class Workload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One workload block of a service, every lookup resolved; ``options`` is JSON-able and belongs to the adapter."""

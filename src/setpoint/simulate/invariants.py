@@ -112,7 +112,7 @@ class Invariants:
         ended = ledger.expire(turn.decision.state.life.wall.at(now))
         if any(acts) or ended:
             ledger.begun.clear()
-            ledger.highest = 0
+            ledger.highest = ledger.newest = 0
         step = Step(self, world, turn, now, ledger, before, turn.decision.state)
         self._ask(step)
         step.write_down()

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from setpoint.simulate.explore import Play
 
 _PLAIN = attrgetter(
-    "goods", "names", "used", "vetoed", "held", "observing", "line", "bad", "cancelled", "offered", "begun", "highest"
+    *("goods", "versions", "own", "used", "vetoed", "held", "observing", "line", "bad", "cancelled", "offered", "begun"),
+    *("highest", "newest"),
 )
 """Of a ledger: neither instants nor numbers."""
 _TIMED = attrgetter("votes", "scopes", "slots", "heals", "notes")

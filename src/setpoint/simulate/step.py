@@ -19,6 +19,7 @@ from setpoint.core.facts import (
     Observing,
     Offered,
     Pinned,
+    Reconfigured,
     Resumed,
     Retried,
     RolledBack,
@@ -29,10 +30,12 @@ from setpoint.core.facts import (
     Unpinned,
     Vote,
 )
+from setpoint.core.instance.facts_of import halves, matches
 from setpoint.core.instance.state import Attempt, InstanceState, Rollout, offer_of
 from setpoint.core.instructions import Event, Record
 from setpoint.model.policy import Phase, Policy
-from setpoint.model.release import Offer
+from setpoint.model.release import Configuration, Offer, Pair
+from setpoint.model.selector import Selector
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration, Instant
 from setpoint.simulate.world import Turn, World
@@ -57,21 +60,36 @@ NOTES: list[type[Notes]] = []
 AnyNotes = TypeVar("AnyNotes", bound=Notes)
 
 
+@dataclass(frozen=True)
+class Vetoed:
+    """What failed, was rejected or gone back from here, as the checker wrote it down."""
+
+    version: Version
+    whole: bool
+    """The version in every configuration; else only this pair."""
+    configures: int = 0
+    """Of a rejected configuration release: its number."""
+
+
 @dataclass
 class Ledger:
     """What an instance was told and what became of its attempts, as the checker wrote it down."""
 
     finalized: dict[Version, Instant] = field(default_factory=dict)
     """Version -> when it was first finalized here, unless it was gone back from by hand since."""
-    goods: list[int] = field(default_factory=list)
-    names: dict[int, str] = field(default_factory=dict)
-    """Release -> its version, of all that were ever finalized."""
+    goods: list[Pair] = field(default_factory=list)
+    versions: dict[Pair, Version] = field(default_factory=dict)
+    """Pair -> its version, of all that were ever finalized."""
+    own: dict[int, int] = field(default_factory=dict)
+    """Version release -> the configuration that it came with."""
+    configurations: dict[int, Configuration] = field(default_factory=dict)
+    """Configuration release -> it, as this instance received it."""
     told: dict[str, dict[Version, Instant]] = field(default_factory=dict)
     """Earlier instance -> what it has finalized, as far as this one was told."""
     numbers: dict[str, int] = field(default_factory=dict)
     votes: dict[str, tuple[Vote, ...]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
-    vetoed: dict[int, Version] = field(default_factory=dict)
+    vetoed: dict[Pair, Vetoed] = field(default_factory=dict)
     held: bool = False
     observing: bool = False
     ends: dict[str, Instant] = field(default_factory=dict)
@@ -85,10 +103,12 @@ class Ledger:
     scopes: dict[str, ScopeStatus] = field(default_factory=dict)
     signals: set[str] = field(default_factory=set)
     offered: set[int] = field(default_factory=set)
-    begun: Counter[int] = field(default_factory=Counter)
-    """Releases whose rollout began since the last human act."""
+    begun: Counter[Pair] = field(default_factory=Counter)
+    """What was begun since the last human act."""
     highest: int = 0
-    """Highest release begun by selection since the last human act."""
+    """Highest version release begun by selection since the last human act."""
+    newest: int = 0
+    """Newest configuration begun by selection since the last human act."""
     slots: list[Instant] = field(default_factory=list)
     """When, by the wall clock, the rollouts began that were finalized."""
     began: tuple[int, Instant] = (0, 0)
@@ -140,10 +160,8 @@ class Ledger:
         if fact.offset != self.offset and fact.at >= self.set_at:
             self.offset, self.set_at = fact.offset, fact.at
         match fact:
-            case Neighbour():
-                self._neighbour(fact, now)
-            case ToldFinalized(instance=instance, finalization=done):
-                self.told.setdefault(instance, {}).setdefault(done.version, min(done.at, now))
+            case Neighbour() | ToldFinalized():
+                self._of_another(fact, now)
             case TopicStatus(topic=topic, votes=votes):
                 if len(votes) > len(self.votes.get(topic, ())):
                     self.votes[topic] = votes
@@ -154,6 +172,8 @@ class Ledger:
             case ScopeStatus(scope=scope, number=number):
                 if scope not in self.scopes or number > self.scopes[scope].number:
                     self.scopes[scope] = fact
+            case Reconfigured(configuration=configuration):
+                self.configurations.setdefault(configuration.release, configuration)
             case Offered(offer=offer) if offer.release not in self.offered:
                 return self._offered(offer)
             case Signal(id=identity) if identity not in self.signals:
@@ -161,6 +181,50 @@ class Ledger:
                 self._signal(fact)
                 return True
         return False
+
+    @property
+    def good(self) -> Version | None:
+        """The version of *good*."""
+        good = next((good for good in reversed(self.goods) if self.versions[good].name not in self.bad), None)
+        return self.versions[good] if good else None
+
+    def keeps_version(self, version: Version) -> bool:
+        """Whether an attempt at this version leaves the version as it is (§10.1)."""
+        good = self.good
+        return good is not None and good.same(version)
+
+    @staticmethod
+    def is_back(before: InstanceState) -> bool:
+        """Whether what ran before this turn was being rolled back."""
+        return before.life.rollout is not None and before.life.rollout.back
+
+    def only_configures(self, offer: Offer) -> bool:
+        """Whether a configuration release changes the configuration and nothing else."""
+        configuration = offer.configuration
+        return configuration is not None and configuration.release > 0 and self.keeps_version(offer.version)
+
+    def pair(self, event: Event) -> Pair:
+        """What a line of history is about."""
+        configuration = self.configurations.get(event.configuration)
+        return Pair(event.release, configuration.configured if configuration else self.own.get(event.release, 0))
+
+    def needs(self, offer: Offer) -> list[tuple[int, str, bool]]:
+        """The releases that an attempt needs the gates of (§10.1): number, author, whether it moves the configuration."""
+        configuration = offer.configuration
+        version = (offer.release, offer.author, False)
+        if configuration is None or not configuration.release:
+            return [version]
+        change = (configuration.release, configuration.author, True)
+        return [change] if self.only_configures(offer) else [version, change]
+
+    def is_vetoed(self, offer: Offer) -> str:
+        """Why an attempt at this offer is vetoed; empty: it is not."""
+        configuration = offer.configuration.release if offer.configuration else 0
+        for pair, veto in self.vetoed.items():
+            whole = veto.whole and veto.version.same(offer.version) and not self.keeps_version(offer.version)
+            if pair == offer.pair or whole or (veto.configures and veto.configures == configuration):
+                return f"{veto.version.name} of {pair}"
+        return ""
 
     def since(self, attempt: Attempt) -> Instant:
         """When the attempt entered its phase, in true time."""
@@ -185,9 +249,16 @@ class Ledger:
         absolved = {name.removeprefix(mine): at for name, at in fact.absolved.items() if name.startswith(mine)}
         for name, at in absolved.items():
             if self.absolved.get(name) != at:
-                self._lift([release for release, version in self.vetoed.items() if version.name == name])
+                self._lift([pair for pair, veto in self.vetoed.items() if veto.version.name == name])
         self.absolved = absolved
         return before != (self.bad, self.cancelled, self.absolved)
+
+    def _of_another(self, fact: Neighbour | ToldFinalized, now: Instant) -> None:
+        if isinstance(fact, ToldFinalized):
+            done = fact.finalization
+            self.told.setdefault(fact.instance, {}).setdefault(done.version, min(done.at, now))
+        else:
+            self._neighbour(fact, now)
 
     def _neighbour(self, fact: Neighbour, now: Instant) -> None:
         if fact.number <= self.numbers.get(fact.instance, 0):
@@ -198,16 +269,24 @@ class Ledger:
             known[done.version] = min(known.get(done.version, done.at), done.at, now)
         for version, at in known.items():
             known[version] = min(at, now)
-        for version in fact.revoked:
-            known.pop(version, None)
+        for revoked in fact.revoked:
+            for version in [version for version in known if revoked.covers(version)]:
+                known.pop(version)
 
     def _offered(self, offer: Offer) -> bool:
         self.offered.add(offer.release)
+        self.own[offer.release] = offer.configured
+        if offer.configuration:
+            self.configurations.setdefault(offer.configuration.release, offer.configuration)
         by_person = offer.addressed and not offer.automatic
         if by_person:
             self.held = False
             self._ends("hold", 0)
-        named = [release for release, version in self.vetoed.items() if version == offer.version and release < offer.release]
+        named = [
+            pair
+            for pair, veto in self.vetoed.items()
+            if veto.version.same(offer.version) and pair.release < offer.release and not veto.configures
+        ]
         if not offer.automatic:
             self._lift(named)
         return by_person or (bool(named) and not offer.automatic)
@@ -236,13 +315,24 @@ class Ledger:
                 self.held = False
                 self._ends("hold", 0)
                 self._ends("pin", until)
-                self._lift([offer.release])
+                self.own.setdefault(offer.release, offer.configured)
+                self._lift(self._of_release(offer.release))
             case Retried(release=release):
-                self._lift([release or max(self.vetoed, default=0)])
+                self._lift(self._of_release(release or max(map(self.number, self.vetoed), default=0)))
 
-    def _lift(self, releases: list[int]) -> None:
-        for release in releases:
-            self.vetoed.pop(release, None)
+    def number(self, pair: Pair) -> int:
+        """The release that a person retries of what is vetoed: that of the version, or of the configuration where it stayed."""
+        veto = self.vetoed[pair]
+        if veto.whole or veto.configures:
+            return veto.configures or pair.release
+        return next((one.release for one in self.configurations.values() if one.configured == pair.configured), pair.release)
+
+    def _of_release(self, release: int) -> list[Pair]:
+        return [pair for pair in self.vetoed if release in {pair.release, self.number(pair)}]
+
+    def _lift(self, pairs: list[Pair]) -> None:
+        for pair in pairs:
+            self.vetoed.pop(pair, None)
 
 
 @dataclass
@@ -291,13 +381,24 @@ class Step(Moment):
         rollout = self.after.life.rollout
         if self.after.policy is None or not self.moved or rollout is None or rollout.back:
             return None
-        offer = offer_of(self.after.life, rollout.attempt.release)
+        offer = offer_of(self.after.life, rollout.attempt.pair)
         return (rollout.attempt, offer, self.after.policy) if offer else None
 
     @property
     def wall(self) -> Instant:
         """What the wall clock shows, as the instance was told."""
         return self.now + self.ledger.offset
+
+    def concerns(self, when: Selector | None, gate: str, policy: Policy, offer: Offer) -> bool:
+        """Whether a gate concerns a release of an attempt for which nobody has skipped it."""
+        life = self.before.life
+        return any(
+            matches(when, policy, life, offer, half) and not self.skipped(half.release, gate) for half in halves(life, offer)
+        )
+
+    def needing(self, offer: Offer, gate: str) -> list[tuple[int, str, bool]]:
+        """The releases of an attempt for which nobody has skipped this gate."""
+        return [half for half in self.ledger.needs(offer) if not self.skipped(half[0], gate)]
 
     def skipped(self, release: int, gate: str) -> bool:
         """Whether a person skipped this gate; skips are forgotten with their release, so those of before count as well."""
@@ -324,16 +425,17 @@ class Step(Moment):
             notes.write_down(self)
         if self.forward:
             attempt, _, _ = self.forward
-            ledger.begun[attempt.release] += 1
+            ledger.begun[attempt.pair] += 1
             ledger.began = (attempt.number, self.wall)
             if attempt.kind == "forward":
                 ledger.highest = max(ledger.highest, attempt.release)
+                ledger.newest = max(ledger.newest, attempt.configured)
         if self.moved:
             ledger.observed, ledger.heals, ledger.moved = 0, ("", 0, 0), self.turn.now
         self._enter()
         self._commit()
         for event in self.events("finalized"):
-            self._finalized(event.release)
+            self._finalized(self.ledger.pair(event))
         for event in self.events("rolling-back", "failed"):
             self._failed(event)
         old = self.before.life.rollout
@@ -356,41 +458,56 @@ class Step(Moment):
             names = frozenset(one.name for one in policy.orderings) if policy else frozenset()
             self.ledger.committed = {number: names} if number else {}
 
-    def _finalized(self, release: int) -> None:
-        old, offer = self.before.life.rollout, offer_of(self.after.life, release) or offer_of(self.before.life, release)
-        self.ledger.goods = [*(good for good in self.ledger.goods if good != release), release]
+    def _offer(self, pair: Pair) -> Offer | None:
+        return offer_of(self.after.life, pair) or offer_of(self.before.life, pair)
+
+    def _finalized(self, pair: Pair) -> None:
+        old, offer, ledger = self.before.life.rollout, self._offer(pair), self.ledger
+        changes = offer is not None and not ledger.only_configures(offer)
+        ledger.goods = [*(good for good in ledger.goods if good != pair), pair]
         if offer:
-            self.ledger.names[release] = offer.version.name
-            self.ledger.finalized.setdefault(offer.version, self.now)
-        if old and old.attempt.release == release and self.after.policy and self.after.policy.cadence:
-            number, began = self.ledger.began
-            self.ledger.slots.append(began if number == old.attempt.number else old.began)
+            ledger.versions[pair] = offer.version
+            ledger.finalized.setdefault(offer.version, self.now)
+        if old and old.attempt.pair == pair and changes and self.after.policy and self.after.policy.cadence:
+            number, began = ledger.began
+            ledger.slots.append(began if number == old.attempt.number else old.began)
 
     def _failed(self, event: Event) -> None:
-        old = self.before.life.rollout
+        old, ledger = self.before.life.rollout, self.ledger
         from_rest = old is None and event.kind == "rolling-back" and not self.forward
-        release = self.before.life.target if from_rest else event.release
-        offer = offer_of(self.before.life, release) or offer_of(self.after.life, release)
+        pair = self.before.life.target if from_rest else ledger.pair(event)
+        offer = self._offer(pair)
         if offer is None:
             return
-        self._use_up(release)
-        self.ledger.vetoed[release] = offer.version
+        for release, _, _ in ledger.needs(offer):
+            self._use_up(release)
+        to = self._offer(self.after.life.target)
+        whole = not (to and to.version.same(offer.version)) if from_rest else not ledger.only_configures(offer)
+        ledger.vetoed[pair] = Vetoed(offer.version, whole)
         if from_rest:
-            self.ledger.finalized.pop(offer.version, None)
+            for version in [one for one in ledger.finalized if one == offer.version or (whole and one.same(offer.version))]:
+                ledger.finalized.pop(version)
 
     def _use_up(self, release: int) -> None:
         for topic, votes in self.ledger.votes.items():
             if topic.rpartition("#")[2].partition("~")[0] == str(release):
                 self.ledger.used[topic] = len(votes)
 
-    def _back(self, release: int) -> None:
+    def _back(self, pair: Pair) -> None:
         goods = self.ledger.goods
-        if goods and goods[-1] != release:
-            self.ledger.goods = [*(goods[: goods.index(release)] if release in goods else ()), release]
+        if goods and goods[-1] != pair:
+            self.ledger.goods = [*(goods[: goods.index(pair)] if pair in goods else ()), pair]
+            offer = self._offer(pair)
+            if offer:
+                self.ledger.versions[pair] = offer.version
 
     def _rejected(self) -> None:
         """A rejection vetoes as a failure does, and again what a retry has just freed: the votes until then are used up."""
         for veto in self.after.life.vetoes:
-            if veto not in self.before.life.vetoes and veto.release not in self.ledger.vetoed:
-                self.ledger.vetoed[veto.release] = veto.version
-                self._use_up(veto.release)
+            if veto in self.before.life.vetoes or veto.pair in self.ledger.vetoed:
+                continue
+            configures = veto.release if veto.scope == "configuration" else 0
+            self.ledger.vetoed[veto.pair] = Vetoed(veto.version, veto.scope == "version", configures)
+            self._use_up(veto.release)
+            if veto.scope == "pair":
+                self._use_up(self.ledger.number(veto.pair))

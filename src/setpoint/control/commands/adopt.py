@@ -7,7 +7,7 @@ from pydantic import Field
 from setpoint.control.act import Act
 from setpoint.control.commands.marks import refuse_bad
 from setpoint.control.commands.release import VersionName, submit
-from setpoint.control.compiling import Wish, compile_all
+from setpoint.control.compiling import Compiled, Wish, compile_all
 from setpoint.control.errors import Refused
 from setpoint.control.instances import line_of, short, state_of
 from setpoint.control.permissions import Permission
@@ -53,16 +53,20 @@ async def adopt(act: Act, request: AdoptRequest) -> AdoptAnswer:
     await _check(act, instance, request)
     async with act.control.configuring:
         wishes = {service: Wish(request.version, dict(request.parameters), Source())}
-        compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [instance])
-        wanted = Release(
-            application=owner,
-            services=compiled.services,
-            channels=(channel,),
-            author=act.person.name,
-            reason=request.why or "it runs there already",
-            adopt=True,
-        )
-        number = await submit(act, wanted, compiled, act.request)
+
+        async def make() -> tuple[Release, Compiled]:
+            compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [instance])
+            wanted = Release(
+                application=owner,
+                services=compiled.services,
+                channels=(channel,),
+                author=act.person.name,
+                reason=request.why or "it runs there already",
+                adopt=True,
+            )
+            return wanted, compiled
+
+        number = await submit(act, make, act.request)
     return AdoptAnswer(instance=instance, version=request.version, release=number)
 
 

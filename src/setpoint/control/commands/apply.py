@@ -20,14 +20,15 @@ from setpoint.config.compile import Configuration
 from setpoint.config.problems import ConfigurationError
 from setpoint.control import limits
 from setpoint.control.act import Act
-from setpoint.control.commands.release import submit
-from setpoint.control.compiling import compile_all
+from setpoint.control.commands.release import same_versions, submit
+from setpoint.control.compiling import Compiled, compile_all
 from setpoint.control.errors import Invalid, Malformed, Refused
 from setpoint.control.exit_codes import changed_meanings
 from setpoint.control.instances import line_of
 from setpoint.control.leftovers import everybody, instances_of
 from setpoint.control.permissions import Permission
 from setpoint.control.planning import AutomaticRelease, Plan, make_plan
+from setpoint.control.reconfiguring import submit_configuration
 from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import AnyFact, Configured, InvariantConfigured, Removed
 from setpoint.core.instance.state import InstanceState
@@ -74,7 +75,7 @@ class Applied(Answer):
     digest: str
     changes: int
     releases: dict[str, int]
-    """Application -> number of the automatic release."""
+    """Application -> number of the release that the apply made."""
     waiting: list[str]
     """Services that changed and yet are not released by themselves, and why."""
     notices: list[str]
@@ -235,6 +236,9 @@ async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progres
     ]
     await control.engine.post_all(told)
     releases: dict[str, int] = {}
+    for changed in plan.configurations:
+        made = await submit_configuration(act, configuration, changed, progress.revision, plan.new, plan.starting)
+        releases |= {changed.application: made} if made else {}
     for wanted in plan.releases:
         number = await _release(act, wanted, f"apply:{progress.revision}:{wanted.application}:{wanted.digest}")
         releases[wanted.application] = max(number, releases.get(wanted.application, 0))
@@ -275,14 +279,17 @@ async def _invariants(control: Control, configuration: Configuration, number: in
 
 
 async def _release(act: Act, wanted: AutomaticRelease, request: str) -> int:
-    line = await line_of(act, wanted.application)
-    compiled = await compile_all(act.control.configuration, line, wanted.application, wanted.wishes, wanted.instances)
-    release = Release(
-        application=wanted.application,
-        services=compiled.services | wanted.versions,
-        channels=tuple(wanted.channels),
-        author=act.person.name,
-        reason=wanted.why,
-        automatic=True,
-    )
-    return await submit(act, release, compiled, request)
+    async def make() -> tuple[Release, Compiled]:
+        line = await line_of(act, wanted.application)
+        compiled = await compile_all(act.control.configuration, line, wanted.application, wanted.wishes, wanted.instances)
+        release = Release(
+            application=wanted.application,
+            services=compiled.services | same_versions(wanted.versions, compiled),
+            channels=tuple(wanted.channels),
+            author=act.person.name,
+            reason=wanted.why,
+            automatic=True,
+        )
+        return release, compiled
+
+    return await submit(act, make, request)

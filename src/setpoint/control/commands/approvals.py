@@ -8,16 +8,17 @@ from setpoint.control.act import Act
 from setpoint.control.acts import in_turn, post, until
 from setpoint.control.decisions import decision, sentence
 from setpoint.control.errors import Decided, Forbidden, Refused
-from setpoint.control.instances import change_of, offer_named, open_attempt, short, state_of
+from setpoint.control.instances import change_of, kept_offer, offer_named, open_attempt, short, state_of
 from setpoint.control.people_allowed import listing, matches, who_may
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances, suggestion
 from setpoint.core.facts import Voted
 from setpoint.core.instance import gates
-from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.facts_of import Half, halves
+from setpoint.core.instance.facts_of import matches as applies_to
 from setpoint.core.instance.publishing import listened
-from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.core.instance.state import InstanceState, offer_for
 from setpoint.core.topic import TopicState
 from setpoint.model.policy import ApprovalUse
 from setpoint.model.release import Offer
@@ -84,8 +85,9 @@ async def reject(act: Act, request: VoteRequest) -> VotesGiven:
 class _Asked:
     """One topic, and everything it counts for."""
 
-    def __init__(self, use: ApprovalUse, offer: Offer) -> None:
+    def __init__(self, use: ApprovalUse, half: Half, offer: Offer) -> None:
         self.use = use
+        self.half = half
         self.offer = offer
         self.instances: list[str] = []
         self.decided: dict[str, str] = {}
@@ -96,10 +98,10 @@ async def _vote(act: Act, request: VoteRequest, *, yes: bool) -> VotesGiven:
     allowed = {entity: one for entity, one in asked.items() if not _objection(act, one, yes=yes)}
     if not allowed or (request.topic and len(allowed) < len(asked)):
         refusing = [one for one in asked.values() if _objection(act, one, yes=yes)]
-        authors = {one.offer.author for one in refusing if yes and not one.use.allow_author}
+        authors = {one.half.author for one in refusing if yes and not one.use.allow_author}
         raise Forbidden(_sentence(act, asked, yes=yes), who_may(act, [one.use.approvers for one in refusing], without=authors))
-    releases = {one.offer.release for one in allowed.values()}
-    if len(releases) > 1:
+    releases = {one.half.release for one in allowed.values()}
+    if len(releases) > 1 and len({one.offer.pair for one in allowed.values()}) > 1:
         listed = ", ".join(str(number) for number in sorted(releases))
         raise Refused(f"Several releases wait at {request.target}: {listed}.", "Say which one with --release.")
     await post(act, {entity: Voted(person=act.person, yes=yes, why=request.why, id=act.request) for entity in allowed})
@@ -111,7 +113,7 @@ async def _vote(act: Act, request: VoteRequest, *, yes: bool) -> VotesGiven:
         raise Decided(_first(decided), _hint(request))
     return VotesGiven(
         yes=yes,
-        release=releases.pop(),
+        release=max(releases),
         topics=sorted({one.use.topic for one in allowed.values()}),
         instances=sorted(counting),
         also=sorted(counting.difference(instances(act.control.configuration, request.target))),
@@ -126,7 +128,7 @@ async def _heard(act: Act, entity: str, asked: _Asked, *, yes: bool) -> None:
     number = next((number for number, vote in enumerate(votes, 1) if vote.id == act.request), 0)
     for instance in tuple(asked.instances):
         state = await until(act, f"instance:{instance}", lambda state: _counted(state, entity, number))
-        release = asked.offer.release
+        release = asked.half.release
         rejected = any(veto.release == release and veto.rejected for veto in state.life.vetoes)
         text = decision(instance, state, release)
         if text and rejected is yes:
@@ -157,14 +159,14 @@ async def _asked(act: Act, request: VoteRequest) -> dict[str, _Asked]:
     offers = await _meant(act, targets, request)
     for instance, offer in offers.items():
         state = await state_of(act, instance)
-        for use in _topics(state, offer):
+        for use, half in _topics(state, offer, request.release):
             names.add(use.topic)
             if request.topic not in {"", use.topic, use.name}:
                 continue
-            if text := decision(instance, state, offer.release):
-                decided[instance] = (offer.release, text)
+            if text := decision(instance, state, half.release):
+                decided[instance] = (half.release, text)
             else:
-                found.setdefault(gates.topic(use, offer.release, change_of(state)), _Asked(use, offer))
+                found.setdefault(gates.topic(use, half.release, change_of(state)), _Asked(use, half, offer))
     if request.topic and names and not found and not decided:
         raise Refused(
             f'Nothing called "{request.topic}" is asked for at {request.target}.', suggestion(request.topic, names, "topic")
@@ -174,8 +176,8 @@ async def _asked(act: Act, request: VoteRequest) -> dict[str, _Asked]:
     if not found:
         raise Refused(f"Nothing at {request.target} waits for an approval.", f"See `setpoint explain {short(targets[0])}`.")
     for entity, one in found.items():
-        one.instances = await sharing(act, entity, one.use, one.offer.release)
-        one.decided = {instance: text for instance, (release, text) in decided.items() if release == one.offer.release}
+        one.instances = await sharing(act, entity, one.use, one.half.release)
+        one.decided = {instance: text for instance, (release, text) in decided.items() if release == one.half.release}
     return found
 
 
@@ -185,8 +187,9 @@ async def _meant(act: Act, targets: list[str], request: VoteRequest) -> dict[str
     for instance in targets:
         state = await state_of(act, instance)
         attempt = open_attempt(state)
-        newest = attempt.release if attempt else max((offer.release for offer in state.life.offers), default=0)
-        if offer := offer_of(state.life, request.release or newest):
+        newest = state.life.offers[-1] if state.life.offers else None
+        meant = kept_offer(state, attempt) if attempt else newest
+        if offer := offer_for(state.life, request.release) if request.release else meant:
             found[instance] = offer
     if not found and request.release:
         offer_named(targets[0], await state_of(act, targets[0]), request.release)
@@ -201,27 +204,29 @@ async def sharing(act: Act, entity: str, use: ApprovalUse, release: int) -> list
         if not any((one.subject, one.topic) == (use.subject, use.topic) for one in policy.approvals):
             continue
         state = await state_of(act, instance)
-        offer = offer_of(state.life, release)
-        uses = _topics(state, offer) if offer else []
-        shared = any(gates.topic(one, release, change_of(state)) == entity for one in uses)
+        offer = offer_for(state.life, release)
+        uses = _topics(state, offer, release) if offer else []
+        shared = any(gates.topic(one, release, change_of(state)) == entity for one, _ in uses)
         if shared and not decision(instance, state, release):
             found.append(instance)
     return found
 
 
-def _topics(state: InstanceState, offer: Offer) -> list[ApprovalUse]:
-    policy = state.policy
+def _topics(state: InstanceState, offer: Offer, release: int = 0) -> list[tuple[ApprovalUse, Half]]:
+    """Approvals that an attempt at an offer needs, each with the release it is for; ``release``: only for that one."""
+    policy, life = state.policy, state.life
     if policy is None:
         return []
-    return [use for use in policy.approvals if applies(use.when, policy, state.life, offer)]
+    wanted = [half for half in halves(life, offer) if release in {0, half.release}]
+    return [(use, half) for use in policy.approvals for half in wanted if applies_to(use.when, policy, life, offer, half)]
 
 
 def _objection(act: Act, asked: _Asked, *, yes: bool) -> str:
     use = asked.use
     if not matches(act.person, use.approvers):
         return f"{use.topic} is for {listing(use.approvers or ())}"
-    if yes and not use.allow_author and act.person.name == asked.offer.author:
-        return f"the author of release {asked.offer.release} does not count for {use.topic}"
+    if yes and not use.allow_author and act.person.name == asked.half.author:
+        return f"the author of release {asked.half.release} does not count for {use.topic}"
     return ""
 
 

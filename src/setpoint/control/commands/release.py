@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -28,8 +28,8 @@ from setpoint.core.facts import ReleaseRequested
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Source
 
-_PATIENCE, _TICK = 30.0, 0.005
-"""Seconds that the line may take, and between two looks."""
+_PATIENCE, _TICK, _TRIES = 30.0, 0.005, 5
+"""Seconds that the line may take, and between two looks; so often is compiled again."""
 VersionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
 Text = Annotated[str, Field(max_length=2000)]
 
@@ -103,7 +103,8 @@ async def bring(act: Act, request: ReleaseRequest, known: Mapping[str, ServiceVe
         try:
             async with act.control.configuring:
                 owner, checked, instances = await _checked(act, request)
-                released = await _release(act, checked, owner, instances, known, tags)
+                groups = tuple(dict.fromkeys(one for one in request.channels if one in act.control.configuration.members(owner)))
+                released = await _release(act, checked, owner, groups, instances, known, tags)
             break
         except UnresolvedTags as first:  # a registry that is slow to reply keeps no other command waiting
             tags |= await resolve_tags(first.what, first.named)
@@ -134,10 +135,16 @@ async def _checked(act: Act, request: ReleaseRequest) -> tuple[str, ReleaseReque
     return owner, request, instances
 
 
+def same_versions(known: Mapping[str, ServiceVersion], compiled: Compiled) -> dict[str, ServiceVersion]:
+    """Those of ``known`` whose configuration is in force: they are the very versions that were released before."""
+    return {name: one for name, one in known.items() if one.version.revision == compiled.services[name].version.revision}
+
+
 async def _release(
     act: Act,
     request: ReleaseRequest,
     owner: str,
+    groups: tuple[str, ...],
     instances: list[str],
     known: Mapping[str, ServiceVersion],
     tags: Mapping[str, str],
@@ -146,21 +153,25 @@ async def _release(
     configuration = act.control.configuration
     behind = followers(configuration, owner, instances)
     wishes = {name: _wish(wanted, known[name].images if name in known else None) for name, wanted in request.services.items()}
-    compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [*instances, *behind], tags=tags)
-    same = {name: one for name, one in known.items() if one.version.revision == compiled.services[name].version.revision}
-    wanted = Release(
-        application=owner,
-        services=compiled.services | same,
-        channels=tuple(request.channels),
-        author=act.person.name,
-        reason=request.why,
-        labels=request.labels,
-        urgent=request.urgent,
-        alone=request.alone,
-        together=request.together,
-    )
-    check_size(configuration, wanted, compiled.specs)
-    number = await submit(act, wanted, compiled, act.request)
+
+    async def make() -> tuple[Release, Compiled]:
+        compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [*instances, *behind], tags=tags)
+        wanted = Release(
+            application=owner,
+            services=compiled.services | same_versions(known, compiled),
+            channels=tuple(request.channels),
+            groups=groups,
+            author=act.person.name,
+            reason=request.why,
+            labels=request.labels,
+            urgent=request.urgent,
+            alone=request.alone,
+            together=request.together,
+        )
+        check_size(configuration, wanted, compiled.specs)
+        return wanted, compiled
+
+    number = await submit(act, make, act.request)
     versions = {name: wanted.version for name, wanted in request.services.items()}
     return Released(application=owner, release=number, instances=instances, followers=behind, services=versions)
 
@@ -170,8 +181,21 @@ def _wish(wanted: WantedService, images: Mapping[str, str] | None) -> Wish:
     return Wish(wanted.version, dict(wanted.parameters), Source(source.repository, source.commit, source.author), images)
 
 
-async def submit(act: Act, wanted: Release, compiled: Compiled, request: str) -> int:
-    """Store what will run, ask the line, and read the number it gave."""
+async def submit(act: Act, make: Callable[[], Awaitable[tuple[Release, Compiled]]], request: str) -> int:
+    """Store what will run, ask the line, and return the number it gave.
+
+    §10.1: what was compiled with a configuration that is not in force any more is compiled again.
+    """
+    for attempt in range(_TRIES):
+        wanted, compiled = await make()
+        number = await _submit(act, wanted, compiled, request, attempt)
+        if number is not None:
+            return number
+    message = "Nothing was released: the configuration changes faster than the release can be compiled."
+    raise Unavailable(message, "Release it again.")
+
+
+async def _submit(act: Act, wanted: Release, compiled: Compiled, request: str, attempt: int) -> int | None:
     await act.control.content.put(compiled.specs.values(), compiled.files.values())
     specs = {instance: spec.digest for instance, spec in compiled.specs.items()}
     parameters = {instance: spec.parameters for instance, spec in compiled.specs.items() if spec.parameters}
@@ -185,19 +209,23 @@ async def submit(act: Act, wanted: Release, compiled: Compiled, request: str) ->
         floors=compiled.floors,
         waves=rosters(act.control.configuration, specs),
     )
-    await act.control.engine.post(f"line:{wanted.application}", fact, dedup=f"release:{wanted.application}:{request}")
+    dedup = f"release:{wanted.application}:{request}" + (f":{attempt}" if attempt else "")
+    await act.control.engine.post(f"line:{wanted.application}", fact, dedup=dedup)
     number = await _numbered(act, wanted.application, request)
-    await act.control.records.put("release", f"{wanted.application}/{number}", specs)
+    if number is not None:
+        await act.control.records.put("release", f"{wanted.application}/{number}", specs)
     return number
 
 
-async def _numbered(act: Act, application: str, request: str) -> int:
-    """The number that the line gave: a request is durable before the line has had its turn."""
+async def _numbered(act: Act, application: str, request: str) -> int | None:
+    """The number that the line gave: a request is durable before the line has had its turn. None: it must be compiled again."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        number = (await line_of(act, application)).requests.get(request)
-        if number is not None:
-            return number
+        line = await line_of(act, application)
+        if request in line.requests:
+            return line.requests[request]
+        if request in line.stale:
+            return None
         await asyncio.sleep(_TICK)
     message = "The request is stored, but its release has no number yet, or it was made too long ago."
     raise Unavailable(message, "See `setpoint releases`; the same --request again does nothing twice.")

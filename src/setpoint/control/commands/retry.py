@@ -13,6 +13,7 @@ from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances
 from setpoint.core.facts import Retried
+from setpoint.core.instance.selection import vetoed_releases
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instance.tasks import stuck
 from setpoint.core.task import release_of
@@ -77,7 +78,7 @@ async def retry(act: Act, request: RetryRequest) -> RetriedAnswer:
 def _failed(state: InstanceState) -> set[int]:
     """Releases that a retry would mean something to."""
     failure = {state.life.failure.release} if state.life.failure else set()
-    return {veto.release for veto in state.life.vetoes} | failure | _tasks_failed(state)
+    return vetoed_releases(state.life) | failure | _tasks_failed(state)
 
 
 def _tasks_failed(state: InstanceState) -> set[int]:
@@ -90,7 +91,7 @@ async def _check_decided(act: Act, request: RetryRequest) -> None:
     for instance in instances(act.control.configuration, request.target):
         state = await state_of(act, instance)
         attempt = open_attempt(state)
-        release = request.release or (attempt.release if attempt else state.life.target)
+        release = request.release or (attempt.release if attempt else state.life.target.release)
         under_way = attempt is not None and attempt.release == release
         text = f"release {release} is under way at {short(instance)}" if under_way else decision(instance, state, release)
         if release and text:

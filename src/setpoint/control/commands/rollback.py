@@ -74,7 +74,7 @@ async def _named(act: Act, instance: str, state: InstanceState, name: str) -> Of
         raise Refused(f"{name} was never good at {short(instance)}, or was gone back from since.")
     owner, service, _ = parts(instance)
     refuse_bad(await line_of(act, owner), service, name)
-    if offer.release == state.life.target and not (state.life.rollout and state.life.rollout.back):
+    if offer.pair == state.life.target and not (state.life.rollout and state.life.rollout.back):
         raise Refused(f"{short(instance)} is at {name} already.")
     return offer
 
@@ -85,13 +85,13 @@ def _before(instance: str, state: InstanceState) -> Offer:
     if rollout and rollout.back:
         raise Refused(f"{short(instance)} goes back already.")
     if rollout:
-        candidates = [life.good] if life.good and life.good != rollout.attempt.release else []
+        candidates = [life.good] if life.good and life.good != rollout.attempt.pair else []
     else:
-        candidates = [good for good in life.goods if good != life.target and good not in life.tainted]
+        candidates = [good for good in life.goods if good != life.target and good.release not in life.tainted]
     offer = offer_of(life, candidates[-1]) if candidates else None
     if offer is None:
         raise Refused(f"{short(instance)} has no good version to go back to.")
-    left = offer_of(life, rollout.attempt.release if rollout else life.target)
+    left = offer_of(life, rollout.attempt.pair if rollout else life.target)
     why_not = too_old(left, offer) if left else ""
     if why_not:
         raise Refused(f"{short(instance)} stays: {why_not}; name a version to go back to it nevertheless.")

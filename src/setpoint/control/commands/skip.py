@@ -9,14 +9,16 @@ from setpoint.control.acts import in_turn, post
 from setpoint.control.decisions import decision, sentence
 from setpoint.control.errors import Decided, Forbidden, NotFound
 from setpoint.control.gates import EVERY, skippable
-from setpoint.control.instances import offer_named, short, state_of
+from setpoint.control.instances import releases_named, short, state_of
 from setpoint.control.orders import OrderRequest, by_of, end_of
 from setpoint.control.people_allowed import listing, matches
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, command
 from setpoint.control.targets import instances, suggestion
 from setpoint.core.facts import Skipped
+from setpoint.core.instance.facts_of import halves
 from setpoint.core.instance.selection import RELEASE
+from setpoint.core.instance.state import offer_of
 from setpoint.core.orders import because, restates
 from setpoint.model.people import Person
 from setpoint.model.policy import CheckUse, Phase, Policy, TaskUse
@@ -58,13 +60,13 @@ class SkippedGate(Answer):
 async def skip(act: Act, request: SkipRequest) -> SkippedGate:
     """Check every instance first, then tell all of them."""
     configuration = act.control.configuration
-    chosen: dict[str, int] = {}
+    chosen: dict[str, list[int]] = {}
     for instance in instances(configuration, request.target):
         policy = configuration.policy(instance)
         if request.gate != EVERY and request.gate not in skippable(policy):
             continue
         check_skip(act.person, policy, request.gate)
-        chosen[instance] = offer_named(instance, await state_of(act, instance), request.release).release
+        chosen[instance] = releases_named(instance, await state_of(act, instance), request.release)
     if not chosen:
         known = [
             name for instance in instances(configuration, request.target) for name in skippable(configuration.policy(instance))
@@ -72,23 +74,28 @@ async def skip(act: Act, request: SkipRequest) -> SkippedGate:
         raise NotFound(f'{request.target} has no gate "{request.gate}".', suggestion(request.gate, known, "gate"))
     until = end_of(act, request)
     orders = {
-        one: Skipped(by=by_of(act, request), id=_identity(act, request.gate), until=until, release=release, gate=request.gate)
-        for one, release in chosen.items()
+        (one, release): Skipped(
+            by=by_of(act, request), id=_identity(act, request.gate, release), until=until, release=release, gate=request.gate
+        )
+        for one, releases in chosen.items()
+        for release in releases
     }
-    decided = {one: text for one, order in orders.items() if (text := await _decided(act, one, order))}
+    decided = {key: text for key, order in orders.items() if (text := await _decided(act, key[0], order))}
     if len(decided) == len(orders):
         raise Decided(sentence(next(iter(decided.values()))), "There is nothing to change.")
-    await post(act, {f"instance:{one}": order for one, order in orders.items() if one not in decided})
+    given = {key: order for key, order in orders.items() if key not in decided}
+    for (one, _), order in given.items():
+        await post(act, {f"instance:{one}": order})
     return SkippedGate(
         gate=request.gate,
-        instances={one: release for one, release in chosen.items() if one not in decided},
-        decided=decided,
+        instances=dict(given.keys()),
+        decided={one: text for (one, _), text in decided.items() if one not in dict(given.keys())},
         until=until,
     )
 
 
-def _identity(act: Act, gate: str) -> str:
-    return f"{act.request}:{gate}"
+def _identity(act: Act, gate: str, release: int) -> str:
+    return f"{act.request}:{gate}:{release}"
 
 
 async def _decided(act: Act, instance: str, order: Skipped) -> str:
@@ -102,7 +109,8 @@ async def _decided(act: Act, instance: str, order: Skipped) -> str:
         what = "all gates" if order.gate == EVERY else order.gate
         return f"{known.by.person} skipped {what} of release {release} at {short(instance)} already{because(known.by)}"
     rollout = life.rollout
-    ahead = rollout is not None and rollout.attempt.release == release and not rollout.back
+    offer = offer_of(life, rollout.attempt.pair) if rollout and not rollout.back else None
+    ahead = offer is not None and release in {half.release for half in halves(life, offer)}
     if order.gate == RELEASE or (ahead and order.gate in _after_the_start(state.policy)):
         return ""
     return decision(instance, state, release)
@@ -129,5 +137,5 @@ async def skip_gate(act: Act, instance: str, gate: str, release: int, why: str) 
     """Tell one instance, if it has the gate."""
     if gate == EVERY or gate in skippable(act.control.configuration.policy(instance)):
         await act.control.engine.post(
-            f"instance:{instance}", Skipped(by=act.by(why), id=_identity(act, gate), release=release, gate=gate)
+            f"instance:{instance}", Skipped(by=act.by(why), id=_identity(act, gate, release), release=release, gate=gate)
         )

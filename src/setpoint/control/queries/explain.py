@@ -22,6 +22,8 @@ from setpoint.control.standing import StopView, stop_view, stops
 from setpoint.control.targets import instance as find_instance
 from setpoint.core.instance.explain import desired
 from setpoint.core.instance.explain import explain as explain_reasons
+from setpoint.core.instance.gates.approval import author_of
+from setpoint.core.instance.gates.approval import release_of as topic_release
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
@@ -45,6 +47,8 @@ class AttemptView(Answer):
     number: int
     release: int
     version: str
+    configuration: int
+    """The configuration release that it comes with; 0: in the version release's own configuration."""
     kind: str
     phase: str
     began: Instant
@@ -132,11 +136,12 @@ async def _reason(act: Act, instance: str, state: InstanceState, reason: Reason)
     found = reason_view(_about(reason, instance))
     use = approval_of(state, reason)
     attempt = open_attempt(state)
-    offer = offer_of(state.life, attempt.release) if attempt else None
+    offer = offer_of(state.life, attempt.pair) if attempt else None
     if use is None or offer is None or reason.failed:
         return found
-    others = [one for one in await sharing(act, reason.subject, use, offer.release) if one != instance]
-    names = with_token(act, [use.approvers], without=() if use.allow_author else {offer.author})
+    others = [one for one in await sharing(act, reason.subject, use, topic_release(reason.subject)) if one != instance]
+    author = author_of(state.life, offer, reason.subject)
+    names = with_token(act, [use.approvers], without=() if use.allow_author else {author})
     return found.model_copy(update={"counts_for": others, "approvers": names})
 
 
@@ -152,20 +157,21 @@ def _about(reason: Reason, instance: str) -> Reason:
 
 def _gates(state: InstanceState, now: Instant) -> list[GateView]:
     attempt = open_attempt(state)
-    offer = offer_of(state.life, attempt.release) if attempt else desired(state, now)
+    offer = offer_of(state.life, attempt.pair) if attempt else desired(state, now)
     return views(state, attempt, offer, now) if attempt and offer else []
 
 
 def _attempt(state: InstanceState, *, rollout: bool) -> AttemptView | None:
     under_way = state.life.rollout
     attempt = (under_way.attempt if under_way else None) if rollout else state.life.candidate
-    offer = offer_of(state.life, attempt.release) if attempt else None
+    offer = offer_of(state.life, attempt.pair) if attempt else None
     if attempt is None or offer is None:
         return None
     return AttemptView(
         number=attempt.number,
         release=attempt.release,
         version=offer.version.name,
+        configuration=offer.configuration.release if offer.configuration else 0,
         kind=str(attempt.kind),
         phase=str(attempt.phase),
         began=attempt.began,

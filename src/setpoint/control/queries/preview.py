@@ -24,6 +24,15 @@ class AutomaticView(Answer):
     instances: list[str]
 
 
+class ConfigurationView(Answer):
+    """A configuration release that the apply would make."""
+
+    application: str
+    services: list[str]
+    instances: dict[str, str]
+    """Instance -> what it takes: the configuration only, with which pending version, or no part, and why."""
+
+
 class ChangeView(Answer):
     """One change of one instance."""
 
@@ -48,6 +57,7 @@ class Preview(Answer):
     lines: list[str]
     """The same for reading: equal changes of several instances told once."""
     releases: list[AutomaticView]
+    configurations: list[ConfigurationView]
     waiting: list[str]
     kept: dict[str, str]
     """Instance that leaves -> version that runs on there."""
@@ -75,6 +85,11 @@ async def preview(act: Act, request: Files) -> Preview:
         changes=[ChangeView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in plan.changes],
         lines=lines(plan.changes),
         releases=[_view(one) for one in plan.releases],
+        configurations=[
+            ConfigurationView(application=one.application, services=one.changed, instances=one.shown)
+            for one in plan.configurations
+            if one.changed and not one.rides
+        ],
         waiting=plan.waiting,
         kept=plan.departures.kept,
         down=plan.departures.down,

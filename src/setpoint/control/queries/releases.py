@@ -10,7 +10,8 @@ from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
 from setpoint.control.shown import by_wall
 from setpoint.control.targets import application as find_application
-from setpoint.core.instance.state import InstanceState
+from setpoint.core.instance.selection import vetoed_releases
+from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.release import Release
 from setpoint.model.spec import Scalar
 from setpoint.model.time import Instant
@@ -38,6 +39,8 @@ class ReleaseView(Answer):
     urgent: bool
     automatic: bool
     at: Instant
+    revisions: dict[str, str]
+    """Of a release of kind configuration: service -> its new configuration revision; it has no versions."""
     good_in: list[str]
     """Instances whose *good* it is."""
     vetoed_in: list[str]
@@ -67,6 +70,12 @@ async def releases(act: Act, request: ReleasesRequest) -> Releases:
     return by_wall(Releases(application=owner, releases=[_view(release, states) for release in newest]), act)
 
 
+def _is_good(state: InstanceState, number: int) -> bool:
+    good = offer_of(state.life, state.life.good)
+    configuration = good.configuration.release if good and good.configuration else 0
+    return number in {state.life.good.release, configuration}
+
+
 def _view(release: Release, states: dict[str, InstanceState]) -> ReleaseView:
     return ReleaseView(
         number=release.number,
@@ -80,6 +89,7 @@ def _view(release: Release, states: dict[str, InstanceState]) -> ReleaseView:
         urgent=release.urgent,
         automatic=release.automatic,
         at=release.at,
-        good_in=[one for one, state in states.items() if state.life.good == release.number],
-        vetoed_in=[one for one, state in states.items() if any(veto.release == release.number for veto in state.life.vetoes)],
+        revisions=release.revisions,
+        good_in=[one for one, state in states.items() if _is_good(state, release.number)],
+        vetoed_in=[one for one, state in states.items() if release.number in vetoed_releases(state.life)],
     )

@@ -236,4 +236,5 @@ class Draft:
 def queue_of(place: Place, number: int) -> str:
     """Those in one queue need just the same, so only the first of it is ever looked at."""
     parts = sorted(f"{unit_key(need)}<{need.limit}" for need in place.needs)
-    return "|".join(parts) + (f"|{place.release}/{number}" if number else "")
+    releases = ",".join(str(release) for release in sorted({need.release for need in place.needs if need.unit.startswith(WAVE)}))
+    return "|".join(parts) + (f"|{releases}/{number}" if number else "")

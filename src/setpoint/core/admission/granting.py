@@ -47,7 +47,7 @@ def _permitted(draft: Draft, place: Place) -> bool:
     """Whether its wave is open and its budgets are not spent: who waits for these keeps no place of anything."""
     number = waves.number_of(place)
     for need in place.needs:
-        if need.unit.startswith(WAVE) and not waves.permits(draft, need.unit.removeprefix(WAVE), place.release, number):
+        if need.unit.startswith(WAVE) and not waves.permits(draft, need.unit.removeprefix(WAVE), need.release, number):
             return False
         if need.unit.startswith(BUDGET) and spent(draft, need) >= need.limit:
             return False

@@ -50,7 +50,7 @@ def advance(draft: Draft) -> None:
 
 
 def _loud(draft: Draft, place: Place) -> bool:
-    return any(passage_key(need.unit.removeprefix(WAVE), place.release) in draft.loud for need in place.needs)
+    return any(passage_key(need.unit.removeprefix(WAVE), need.release) in draft.loud for need in place.needs)
 
 
 def _tell(draft: Draft, place: Place) -> None:
@@ -72,7 +72,7 @@ def why(view: View, place: Place, now: Instant) -> Iterator[Reason]:
 
 def _why(view: View, place: Place, need: Need, now: Instant) -> Reason | None:
     if need.unit.startswith(WAVE):
-        return _wave(view, place, need.unit.removeprefix(WAVE), now)
+        return _wave(view, place, need, now)
     if need.unit.startswith(BUDGET):
         return _budget(view, place, need)
     if used(view, need, place.asker) + min(weight(place, need.unit), need.limit) > need.limit:
@@ -118,22 +118,23 @@ def _budget(view: View, place: Place, need: Need) -> Reason | None:
     return Reason("budget", text, subject=need.unit, since=place.asked, until=need.until)
 
 
-def _wave(view: View, place: Place, group: str, now: Instant) -> Reason | None:
+def _wave(view: View, place: Place, need: Need, now: Instant) -> Reason | None:
+    group, release = need.unit.removeprefix(WAVE), need.release
     number, name = waves.number_of(place), waves.name_of(group)
-    if waves.permits(view, group, place.release, number):
+    if waves.permits(view, group, release, number):
         return None
-    passage, rules = view.passages.get(passage_key(group, place.release)), view.groups.get(group)
-    if waves.is_halted(view, group, place.release):
-        text = f"release {place.release} did not get through {name}: some of it failed long ago"
-        unblock = f"resume {name} --release {place.release}"
+    passage, rules = view.passages.get(passage_key(group, release)), view.groups.get(group)
+    if waves.is_halted(view, group, release):
+        text = f"release {release} did not get through {name}: some of it failed long ago"
+        unblock = f"resume {name} --release {release}"
         return Reason("wave", text, subject=WAVE + group, since=place.asked, awaits="resume", unblock=unblock)
     if passage is None or rules is None or not passage.members:
-        text = f"which channels of {name} release {place.release} names is not known yet"
+        text = f"which channels of {name} release {release} names is not known yet"
         return Reason("wave", text, subject=WAVE + group, since=place.asked, awaits="the line's word")
     if passage.stopped:
         names = ", ".join(waves.failed(passage))
-        text = f"release {place.release} stopped in {name}" + (f": {names} failed" if names else " after a failure")
-        unblock = f"resume {name} --release {place.release}"
+        text = f"release {release} stopped in {name}" + (f": {names} failed" if names else " after a failure")
+        unblock = f"resume {name} --release {release}"
         return Reason("wave", text, subject=WAVE + group, since=passage.stopped, awaits="resume", unblock=unblock)
     wave = rules.waves[passage.open - 1]
     if passage.met:

@@ -35,9 +35,21 @@ from setpoint.core.facts.admission import (
 )
 from setpoint.core.facts.base import Fact, Order, Signal, Standing, Woken
 from setpoint.core.facts.checks import Ask, CheckFinished, CheckStatus, CheckUnwanted, From
-from setpoint.core.facts.instances import AskFinalized, Configured, Finalization, Move, Neighbour, Offered, Removed, ToldFinalized
+from setpoint.core.facts.instances import (
+    AskFinalized,
+    Configured,
+    Failed,
+    Finalization,
+    Move,
+    Neighbour,
+    Offered,
+    Reconfigured,
+    Removed,
+    Revoked,
+    ToldFinalized,
+)
 from setpoint.core.facts.invariants import InvariantConfigured, InvariantStatus, Violation
-from setpoint.core.facts.lines import Cancelled, LineStatus, Marked, ReleaseRequested
+from setpoint.core.facts.lines import Cancelled, ConfigurationRequested, LineStatus, Marked, Part, ReleaseRequested
 from setpoint.core.facts.people import (
     Healing,
     Held,
@@ -59,6 +71,7 @@ from setpoint.core.facts.votes import TopicStatus, Vote, Voted
 AnyFact = (
     Woken | Configured | Removed | Offered | Neighbour | AskFinalized | ToldFinalized | From | CheckStatus | TopicStatus
     | Applied | Observed | Unobserved | Skipped | Pinned | Unpinned | Held | Resumed | RolledBack | Retried
+    | Reconfigured | ConfigurationRequested
     | Ask | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
     | TaskStatus | Granted | Queued | SetStatus | TaskWanted | TaskLeft | TaskFinished | TaskRetried
     | InvariantConfigured | InvariantStatus
@@ -78,9 +91,11 @@ __all__ = [
     "CheckFinished",
     "CheckStatus",
     "CheckUnwanted",
+    "ConfigurationRequested",
     "Configured",
     "Ended",
     "Fact",
+    "Failed",
     "Finalization",
     "From",
     "Granted",
@@ -98,14 +113,17 @@ __all__ = [
     "Observing",
     "Offered",
     "Order",
+    "Part",
     "Paused",
     "Pinned",
     "Queued",
+    "Reconfigured",
     "ReleaseRequested",
     "Removed",
     "Resumed",
     "Retried",
     "Returned",
+    "Revoked",
     "RolledBack",
     "Rostered",
     "ScopeStatus",

@@ -29,6 +29,8 @@ class Need(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Of a budget: start of the window's occurrence."""
     until: Instant = 0
     """Of a budget: when that occurrence ends."""
+    release: int = 0
+    """Of a wave: the release that goes through it. An attempt of two releases needs a wave of each (§10.1)."""
 
 
 class AskAdmission(Fact, frozen=True, gc=False):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from setpoint.core.facts.base import Fact
+from setpoint.core.facts.lines import Part
 from setpoint.model.policy import Policy
-from setpoint.model.release import Offer
+from setpoint.model.release import Configuration, Offer, Pair
 from setpoint.model.spec import Version
 from setpoint.model.time import Instant
 
@@ -34,13 +35,23 @@ class Offered(Fact, frozen=True, gc=False):
     offer: Offer
 
 
+class Reconfigured(Fact, frozen=True, gc=False):
+    """A configuration release that names this instance, and what each version release would be with it."""
+
+    configuration: Configuration
+    parts: dict[int, Part] = {}
+    """Version release -> the same version in this configuration."""
+    lacking: dict[int, str] = {}
+    """Version release -> why it cannot come with this configuration."""
+
+
 class Neighbour(Fact, frozen=True, gc=False):
     """What an instance publishes: to those ordered after it and those mirroring it. Whole and numbered."""
 
     instance: str
     number: int
-    good: int = 0
-    """Release number of *good*; 0: none."""
+    good: Pair = Pair()
+    """*Good*; ``Pair()``: none."""
     version: Version | None = None
     """Version of *good*."""
     change: int = 0
@@ -49,17 +60,47 @@ class Neighbour(Fact, frozen=True, gc=False):
     """The most recent finalizations, oldest first."""
     truncated: bool = False
     """There are older ones: ask for them by ``AskFinalized``."""
-    revoked: tuple[Version, ...] = ()
-    """Versions rolled back from by hand since they were finalized."""
-    rolled_back: tuple[int, ...] = ()
-    """Recent releases that failed or were rolled back here, for reasons downstream."""
+    revoked: tuple[Revoked, ...] = ()
+    """What was rolled back from by hand since it was finalized."""
+    rolled_back: tuple[Failed, ...] = ()
+    """What failed or was rolled back here recently."""
     frontier: int = 0
-    """As it was when *good* changed last: releases before it that are not finalized here were passed over."""
+    """As it was when *good* changed last: version releases before it that are not finalized here were passed over."""
+    begun: int = 0
+    """The same of configurations (``Pair.configured``)."""
+    abstains: tuple[int, ...] = ()
+    """Recent configuration releases in which it takes no part: it has nothing that could take them, or nothing changes."""
     declined: dict[int, str] = {}
     """Recent releases that this instance does not take (pinned, held, not accepted …) -> why."""
     moving: bool = False
     """A rollout is in its deployment, or goes back. Told, as ``move`` is, only where an invariant watches."""
     move: Move | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A pair that failed or was rolled back, with the identity of what it would have run."""
+
+    pair: Pair
+    version: Version
+    configuration: int = 0
+    """Number of the configuration release that it came with; 0: in the version release's own configuration."""
+    kept: bool = False
+    """The version stayed as it was: only the configuration failed."""
+
+    def concerns(self, release: int) -> bool:
+        """Whether what failed is what this release brought (§10.1: vetoed is what changed)."""
+        return release == (self.configuration if self.kept else self.pair.release)
+
+
+class Revoked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a person rolled back from (§10.1): a version in every configuration, or only the configuration of one."""
+
+    version: Version
+    whole: bool = True
+
+    def covers(self, version: Version) -> bool:
+        """Whether a finalization of this version does not count any more."""
+        return version == self.version or (self.whole and version.same(self.version))
 
 
 class Move(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -86,14 +127,16 @@ class Finalization(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class AskFinalized(Fact, frozen=True, gc=False):
-    """From one ordered after: has this version ever been finalized here?"""
+    """From one ordered after: have this version, the same one in another configuration, or its configuration been finalized?"""
 
     asker: str
     version: Version
+    apart: bool = False
+    """Its configuration may have been finalized with another version: that counts as well."""
 
 
 class ToldFinalized(Fact, frozen=True, gc=False):
-    """The answer, only ever given when it is yes."""
+    """One finalization that was requested; what has never been finalized gets no reply."""
 
     instance: str
     finalization: Finalization

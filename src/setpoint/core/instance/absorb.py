@@ -26,6 +26,7 @@ from setpoint.core.facts import (
     Order,
     Pinned,
     Queued,
+    Reconfigured,
     Removed,
     Resumed,
     Retried,
@@ -41,15 +42,18 @@ from setpoint.core.facts import (
     Unobserved,
     Unpinned,
 )
-from setpoint.core.instance import admission, adoption, asking, rollback, sets, tasks, watching, waves
+from setpoint.core.instance import admission, adoption, asking, endings, rollback, selection, sets, tasks, watching, waves
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Attempt, Hold, Life, Skip, offer_of
+from setpoint.core.instance.state import Attempt, Hold, Life, Reconfiguration, Skip, Veto, Vetoed, offer_of, version_offer
 from setpoint.core.instructions import Send
 from setpoint.model.people import By
 from setpoint.model.policy import CheckUse, Policy, Strategy
 from setpoint.model.release import Offer
+from setpoint.model.spec import Version
 
 KEPT_SIGNALS = 20
+KEPT_CONFIGURATIONS = 16
+"""So many configuration releases are remembered that were not begun."""
 
 
 def absorb(draft: Draft, fact: object) -> None:
@@ -144,8 +148,8 @@ def _taken_down(draft: Draft, fact: TakenDown) -> None:
 
 def _offered(draft: Draft, fact: Offered) -> None:
     offer, life = fact.offer, draft.life
-    sets.join(draft, offer)
     if _keep(draft, offer):
+        sets.join(draft, offer.set)
         addressed = offer.addressed and not offer.automatic
         if addressed and life.hold:
             draft.record(
@@ -154,35 +158,90 @@ def _offered(draft: Draft, fact: Offered) -> None:
                 release=offer.release,
             )
         if not offer.automatic:
-            draft.set(
-                vetoes=tuple(veto for veto in life.vetoes if veto.version != offer.version or veto.release >= offer.release)
-            )
+            draft.set(vetoes=tuple(veto for veto in life.vetoes if not _named_again(veto, offer)))
         if addressed:
             draft.set(hold=None)
         if offer.adopt:
             adoption.begin(draft, offer)
         elif life.adopting and life.adopting.failed:
             draft.set(adopting=None)
-        _ask_upstream(draft, offer)
-    elif offer_of(draft.life, offer.release) is None:
+        for known in draft.life.configurations:
+            _combine(draft, known, offer)
+    elif version_offer(draft.life, offer.release) is None:
+        sets.join(draft, offer.set)
         waves.decline(draft, offer)
+
+
+def _named_again(veto: Veto, offer: Offer) -> bool:
+    """§3 Veto: a newer release that names the version on purpose lifts it."""
+    return veto.scope is not Vetoed.CONFIGURATION and veto.version.same(offer.version) and veto.release < offer.release
 
 
 def _keep(draft: Draft, offer: Offer) -> bool:
     life = draft.life
-    if any(known.release == offer.release for known in life.offers):
-        return False
     mirrors = draft.policy is not None and draft.policy.strategy is Strategy.MIRROR
     if offer.release <= life.frontier and not mirrors:
         return False
-    draft.set(offers=tuple(sorted((*life.offers, offer), key=lambda known: known.release)))
+    return keep(draft, offer)
+
+
+def keep(draft: Draft, offer: Offer) -> bool:
+    """Keep an offer that a person named, however old it is; whether it is new here."""
+    if offer_of(draft.life, offer.pair) is not None:
+        return False
+    draft.set(offers=tuple(sorted((*draft.life.offers, offer), key=lambda known: known.pair)))
+    _ask_upstream(draft, offer)
     return True
 
 
-def keep(draft: Draft, offer: Offer) -> None:
-    """Keep an offer that a person named, however old it is."""
-    if not any(known.release == offer.release for known in draft.life.offers):
-        draft.set(offers=tuple(sorted((*draft.life.offers, offer), key=lambda known: known.release)))
+def _reconfigured(draft: Draft, fact: Reconfigured) -> None:
+    """§10.1: what each version release would be with a newer configuration; which of them comes is decided at every selection."""
+    life, configuration = draft.life, fact.configuration
+    older = configuration.configured < life.good.configured
+    if older or any(known.configuration.configured == configuration.configured for known in life.configurations):
+        return
+    known = Reconfiguration(configuration, fact.parts, fact.lacking)
+    ascending = sorted((*life.configurations, known), key=lambda one: one.configuration.configured)
+    draft.set(configurations=tuple(ascending))
+    sets.join(draft, configuration.set)
+    for offer in [one for one in life.offers if one.configuration is None or one.configuration.release == 0]:
+        _combine(draft, known, offer)
+    _drop_oldest(draft)
+
+
+def _combine(draft: Draft, known: Reconfiguration, offer: Offer) -> None:
+    """A version release in a newer configuration than its own."""
+    configuration, part = known.configuration, known.parts.get(offer.release)
+    if part is None or configuration.configured <= offer.configured:
+        return
+    combined = replace(
+        offer,
+        version=part.version,
+        spec=part.spec,
+        parameters=part.parameters,
+        not_below=part.not_below,
+        configured=configuration.configured,
+        configuration=configuration,
+        set=f"{offer.set}.{configuration.configured}" if offer.set else "",
+    )
+    if keep(draft, combined):
+        sets.join(draft, combined.set)
+
+
+def _drop_oldest(draft: Draft) -> None:
+    """Of many configurations that have not been begun, only the newest may still be taken."""
+    life = draft.life
+    attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
+    needed = {life.target, *life.goods, *(attempt.pair for attempt in attempts if attempt)}
+    dropped = {one.configuration.configured for one in life.configurations[:-KEPT_CONFIGURATIONS]}
+    if not dropped:
+        return
+    offers = tuple(
+        offer for offer in life.offers if offer.configuration is None or offer.configured not in dropped or offer.pair in needed
+    )
+    unused = dropped - {offer.configured for offer in offers}
+    configurations = tuple(one for one in life.configurations if one.configuration.configured not in unused)
+    draft.set(offers=offers, configurations=configurations)
 
 
 # --- other instances ---------------------------------------------------------------------------------------------------
@@ -192,10 +251,15 @@ def _neighbour(draft: Draft, fact: Neighbour) -> None:
     known = draft.life.neighbours.get(fact.instance)
     if known is not None and known.number >= fact.number:
         return
-    wanted = {offer.asks(fact.instance) for offer in draft.life.offers}
-    told = {done.version: done for done in (*(known.finalized if known else ()), *fact.finalized) if done.version in wanted}
-    finalized = tuple(replace(done, at=min(done.at, draft.now)) for version, done in told.items() if version not in fact.revoked)
-    draft.set(neighbours={**draft.life.neighbours, fact.instance: replace(fact, finalized=finalized)})
+    told = {done.version: done for done in (*(known.finalized if known else ()), *fact.finalized)}
+    counting = tuple(
+        replace(done, at=min(done.at, draft.now))
+        for version, done in told.items()
+        if not any(revoked.covers(version) for revoked in fact.revoked)
+    )
+    fact = replace(fact, finalized=counting)
+    fact = replace(fact, finalized=endings.still_relevant(draft.life, fact, draft.life.offers))
+    draft.set(neighbours={**draft.life.neighbours, fact.instance: fact})
     if known is None and fact.truncated:
         for offer in draft.life.offers:
             _ask_one(draft, fact.instance, offer)
@@ -210,23 +274,35 @@ def _ask_upstream(draft: Draft, offer: Offer) -> None:
 def _ask_one(draft: Draft, instance: str, offer: Offer) -> None:
     known = draft.life.neighbours[instance]
     wanted = offer.asks(instance)
-    if not any(done.version == wanted for done in known.finalized) and known.number:
-        draft.out.append(Send(f"instance:{instance}", AskFinalized(asker=draft.entity, version=wanted)))
+    if known.number and not any(done.version == wanted for done in known.finalized):
+        apart = offer.configuration is not None
+        draft.out.append(Send(f"instance:{instance}", AskFinalized(asker=draft.entity, version=wanted, apart=apart)))
+    after = offer.configuration.after.get(instance) if offer.configuration else None
+    if known.number and after is not None and not any(done.version.revision == after for done in known.finalized):
+        draft.out.append(
+            Send(f"instance:{instance}", AskFinalized(asker=draft.entity, version=Version("", revision=after), apart=True))
+        )
 
 
 def _ask_finalized(draft: Draft, fact: AskFinalized) -> None:
-    if fact.version in draft.life.revoked:
-        return
+    """Reply with that pair, the version's first finalization in any configuration, and the configuration's with any version."""
     everything: tuple[Finalization, ...] = (*draft.archive, *draft.life.finalized)
-    done = next((done for done in everything if done.version == fact.version), None)
-    if done:
+    wanted = fact.version
+    found = (
+        next((done for done in everything if done.version == wanted), None),
+        next((done for done in everything if done.version.same(wanted)), None),
+        next((done for done in everything if fact.apart and done.version.revision == wanted.revision), None),
+    )
+    for done in dict.fromkeys(one for one in found if one is not None):
         draft.out.append(Send(fact.asker, ToldFinalized(instance=draft.instance, finalization=done)))
 
 
 def _told_finalized(draft: Draft, fact: ToldFinalized) -> None:
     known = draft.life.neighbours.get(fact.instance)
     done = fact.finalization
-    if known is None or done.version in known.revoked or any(old.version == done.version for old in known.finalized):
+    if known is None or any(revoked.covers(done.version) for revoked in known.revoked):
+        return
+    if any(old.version == done.version for old in known.finalized):
         return
     told = replace(known, finalized=(*known.finalized, replace(done, at=min(done.at, draft.now))))
     draft.set(neighbours={**draft.life.neighbours, fact.instance: told})
@@ -309,8 +385,11 @@ def _pinned(draft: Draft, fact: Pinned) -> None:
             draft.set(pinned_by=orders.restated(fact, by), pinned_until=fact.until)
             _told(draft, fact, f"pins {fact.offer.version.name} on", fact.offer.release)
         return
-    keep(draft, fact.offer)
-    _ask_upstream(draft, fact.offer)
+    if keep(draft, fact.offer):
+        for known in draft.life.configurations:
+            _combine(draft, known, fact.offer)
+    else:
+        _ask_upstream(draft, fact.offer)
     draft.set(pinned_by=fact.by, pinned_at=fact.at, pinned_until=fact.until)
     draft.set(pin=fact.offer.release, hold=None, vetoes=_without(draft.life, fact.offer.release))
     _told(draft, fact, f"pins {fact.offer.version.name}", fact.offer.release)
@@ -318,7 +397,8 @@ def _pinned(draft: Draft, fact: Pinned) -> None:
 
 def _unpinned(draft: Draft, fact: Unpinned) -> None:
     if draft.life.pin:
-        _told(draft, fact, f"unpins {draft.name(draft.life.pin)}", draft.life.pin)
+        pinned = version_offer(draft.life, draft.life.pin)
+        _told(draft, fact, f"unpins {pinned.version.name if pinned else draft.life.pin}", draft.life.pin)
         unpin(draft)
 
 
@@ -368,7 +448,7 @@ def _rolled_back(draft: Draft, fact: RolledBack) -> None:
 def _retried(draft: Draft, fact: Retried) -> None:
     life = draft.life
     release = fact.release or _newest_failed(life)
-    failed = any(veto.release == release for veto in life.vetoes) or (life.failure and life.failure.release == release)
+    failed = len(_without(life, release)) < len(life.vetoes) or (life.failure and life.failure.release == release)
     if not release or not (failed or release in _stuck(life)):
         return
     tasks.retried(draft, fact, release)
@@ -386,12 +466,13 @@ def _stuck(life: Life) -> set[int]:
 def _newest_failed(life: Life) -> int:
     """What waits for a person comes first, as long as its attempt is open; then what failed."""
     under_way = {attempt.release for attempt in (life.candidate, life.rollout and life.rollout.attempt) if attempt}
-    failed = {veto.release for veto in life.vetoes} or ({life.failure.release} if life.failure else set())
+    failed = selection.vetoed_releases(life) or ({life.failure.release} if life.failure else set())
     return max(_stuck(life) & under_way or failed, default=0)
 
 
-def _without(life: Life, release: int) -> tuple[Any, ...]:
-    return tuple(veto for veto in life.vetoes if veto.release != release)
+def _without(life: Life, release: int) -> tuple[Veto, ...]:
+    """§10.14: ``retry`` lifts every veto of that release here, whatever made it."""
+    return tuple(veto for veto in life.vetoes if release not in {veto.release, selection.release_of(life, veto)})
 
 
 _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
@@ -399,6 +480,7 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     Removed: _removed,
     TakenDown: _taken_down,
     Offered: _offered,
+    Reconfigured: _reconfigured,
     Neighbour: _neighbour,
     AskFinalized: _ask_finalized,
     ToldFinalized: _told_finalized,

@@ -18,7 +18,7 @@ from setpoint.model.release import Offer
 def begin(draft: Draft, offer: Offer) -> None:
     """Look, comparing with what is said to run. Where something was deployed already, there is nothing to adopt."""
     if not draft.life.target:
-        draft.set(adopting=Adopting(offer.release, draft.now, 0))
+        draft.set(adopting=Adopting(offer.pair, draft.now, 0))
 
 
 def advance(draft: Draft) -> None:
@@ -29,7 +29,7 @@ def advance(draft: Draft) -> None:
     if draft.life.target or draft.removed:
         draft.set(adopting=None)
         return
-    offer = draft.kept(adopting.release)
+    offer = draft.kept(adopting.pair)
     if not adopting.watch:
         _look(draft, offer, adopting)
         return
@@ -54,7 +54,9 @@ def _look(draft: Draft, offer: Offer, adopting: Adopting) -> None:
 def _take_over(draft: Draft, offer: Offer) -> None:
     draft.set(adopting=None, attempts=draft.life.attempts + 1)
     draft.set_applying(spec=offer.spec, taken=draft.now, judges=draft.life.applying.watch)
-    attempt = Attempt(draft.life.attempts, offer.release, Kind.FORWARD, Phase.POST_DEPLOYMENT, draft.now, draft.now)
+    attempt = Attempt(
+        draft.life.attempts, offer.release, Kind.FORWARD, Phase.POST_DEPLOYMENT, draft.now, draft.now, configured=offer.configured
+    )
     draft.record("adopted", f"{offer.version.name} runs here already and is adopted", attempt=attempt)
     endings.finalize(draft, offer, attempt, None)
 
@@ -62,7 +64,7 @@ def _take_over(draft: Draft, offer: Offer) -> None:
 def reasons(life: Life) -> Iterator[Reason]:
     """What an adoption waits for, or why it came to nothing."""
     adopting = life.adopting
-    offer = offer_of(life, adopting.release) if adopting else None
+    offer = offer_of(life, adopting.pair) if adopting else None
     if adopting is None or offer is None:
         return
     if adopting.failed:

@@ -10,11 +10,12 @@ from setpoint.core import orders, scope
 from setpoint.core.facts import ScopeStatus
 from setpoint.core.instance import admission, asking, endings, gates, rollback, rollout, selection, starting, tasks
 from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.facts_of import only_configures
 from setpoint.core.instance.selection import Want
-from setpoint.core.instance.state import Attempt, Hold, Kind, Life, Rollout
+from setpoint.core.instance.state import Attempt, Hold, Kind, Life, Rollout, offer_of
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.reasons import Reason
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
 _ORDER: dict[str, int] = {phase: number for number, phase in enumerate(Phase)}
@@ -32,7 +33,7 @@ def advance(draft: Draft) -> None:
     draft.wake(selection.soonest(draft.rules, draft.life, draft.now))
     candidate = draft.life.candidate
     if candidate:
-        draft.wake(gates.expiry(draft.rules, draft.life, draft.kept(candidate.release), candidate.change, draft.now))
+        draft.wake(gates.expiry(draft.rules, draft.life, draft.kept(candidate.pair), candidate.change, draft.now))
 
 
 def _step(draft: Draft, *, goes_on: bool) -> bool:
@@ -43,7 +44,7 @@ def _step(draft: Draft, *, goes_on: bool) -> bool:
     candidate = draft.life.candidate
     if candidate is None:
         return False
-    _advance(draft, draft.kept(candidate.release), candidate)
+    _advance(draft, draft.kept(candidate.pair), candidate)
     return spared or draft.life.candidate is None
 
 
@@ -52,20 +53,23 @@ def _veto_rejected(draft: Draft) -> None:
     if not any(not vote.yes for status in life.topics.values() for vote in status.votes):
         return
     for offer in life.offers:
-        if offer.release <= life.frontier and not (life.candidate and life.candidate.release == offer.release):
+        concerned = life.candidate is not None and life.candidate.pair == offer.pair
+        begun = offer.release <= life.frontier and offer.configured <= life.begun
+        if not concerned and (begun or not selection.allowed(draft.rules, draft.life, offer, alone=True)):
             continue
         change = life.candidate.change if life.candidate else 0
-        refused = next((reason for reason in gates.approvals(draft.rules, life, offer, change, draft.now) if reason.failed), None)
-        if refused and not selection.vetoed(draft.life, offer) and not _at_work(draft.life, offer.release):
-            endings.veto(draft, offer, refused.text, rejected=True)
-            if draft.life.candidate and draft.life.candidate.release == offer.release:
+        rejected = next(gates.rejections(draft.rules, life, offer, change, draft.now), None)
+        if rejected and not selection.vetoed(draft.life, offer) and not _at_work(draft.life, offer.pair):
+            half, refused = rejected
+            endings.veto_release(draft, offer, half, refused.text)
+            if draft.life.candidate and draft.life.candidate.pair == offer.pair:
                 endings.end_candidate(draft, "rejected", refused.text)
 
 
-def _at_work(life: Life, release: int) -> bool:
-    """Whether the candidate is at this release, and a task of its own is under way: nothing ends it before that has ended."""
+def _at_work(life: Life, pair: Pair) -> bool:
+    """Whether the candidate is this pair, and a task of its own is under way: nothing ends it before that has ended."""
     candidate = life.candidate
-    return candidate is not None and candidate.release == release and bool(gates.task.under_way(life, candidate))
+    return candidate is not None and candidate.pair == pair and bool(gates.task.under_way(life, candidate))
 
 
 def _follow(draft: Draft, want: Want | None, *, goes_on: bool) -> bool:
@@ -76,7 +80,7 @@ def _follow(draft: Draft, want: Want | None, *, goes_on: bool) -> bool:
     if (
         candidate
         and want
-        and candidate.release == want.offer.release
+        and candidate.pair == want.offer.pair
         and candidate.kind is want.kind
         and candidate.change == want.change
     ):
@@ -87,9 +91,9 @@ def _follow(draft: Draft, want: Want | None, *, goes_on: bool) -> bool:
         if goes_on and _ended_now(draft, candidate):
             return True
     if candidate:
-        offer = draft.offer(candidate.release)
+        offer = draft.offer(candidate.pair)
         ruled_out = selection.taken_out(draft.life, offer) if offer else ""
-        why = ruled_out or (f"by {want.offer.version.name}" if want else "nothing newer may start")
+        why = ruled_out or (f"by {draft.name(want.offer.pair)}" if want else "nothing newer may start")
         endings.end_candidate(draft, "cancelled" if ruled_out else "replaced", why)
     if want:
         _start(draft, want)
@@ -98,24 +102,26 @@ def _follow(draft: Draft, want: Want | None, *, goes_on: bool) -> bool:
 
 def _under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
     """Since a task was started, or its set goes, only an urgent release replaces it, or a person; and not while a task runs."""
-    life, offer = draft.life, draft.kept(candidate.release)
+    life, offer = draft.life, draft.kept(candidate.pair)
     if gates.task.under_way(life, candidate):
         return True
     if not candidate.committed or selection.vetoed(life, offer) or selection.taken_out(life, offer):
         return False
     if any(gates.member.start(draft.rules, life, offer, candidate, draft.now)):
         return False  # its set gathers anew: alone it would never start, so it follows when the others want something newer
-    if want is None or want.offer.release == candidate.release:
+    if want is None or want.offer.pair == candidate.pair:
         return life.pin in {0, candidate.release}
-    overtaken = want.offer.urgent and want.offer.release > candidate.release
+    urgent = want.offer.urgent and not only_configures(life, want.offer)  # §10.1: urgent stays with the version
+    overtaken = urgent and want.offer.release > candidate.release
     return not overtaken and life.pin in {0, candidate.release}
 
 
 def _may_stay(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
     """An urgent release does not wait for a check of another, and nobody waits for one that is taken here no more."""
-    rules, life, offer = draft.rules, draft.life, draft.kept(candidate.release)
+    rules, life, offer = draft.rules, draft.life, draft.kept(candidate.pair)
     left_behind = rules.strategy is Strategy.EVERY and selection.left_behind(rules, life, offer)
-    return not newer.urgent and not left_behind and selection.eligible(rules, life, offer)
+    urgent = newer.urgent and not only_configures(life, newer)
+    return not urgent and not left_behind and selection.allowed(rules, life, offer)
 
 
 def _stays(draft: Draft, candidate: Attempt) -> bool:
@@ -137,11 +143,11 @@ def _ended_now(draft: Draft, candidate: Attempt) -> bool:
 
 
 def _reasons(draft: Draft, candidate: Attempt) -> list[Reason]:
-    return list(phase_reasons(draft.rules, draft.life, draft.kept(candidate.release), candidate, draft.now))
+    return list(phase_reasons(draft.rules, draft.life, draft.kept(candidate.pair), candidate, draft.now))
 
 
 def _kept_waiting(draft: Draft, candidate: Attempt) -> bool:
-    return any(standing(draft.rules, draft.life, draft.kept(candidate.release), draft.now))
+    return any(standing(draft.rules, draft.life, draft.kept(candidate.pair), draft.now))
 
 
 def _was_checked(policy: Policy) -> bool:
@@ -163,10 +169,24 @@ def _first_runs(candidate: Attempt) -> set[str]:
 def _start(draft: Draft, want: Want) -> None:
     draft.set(attempts=draft.life.attempts + 1)
     attempt = Attempt(
-        draft.life.attempts, want.offer.release, want.kind, Phase.PRE_APPROVAL, draft.now, draft.now, change=want.change
+        draft.life.attempts,
+        want.offer.release,
+        want.kind,
+        Phase.PRE_APPROVAL,
+        draft.now,
+        draft.now,
+        change=want.change,
+        configured=want.offer.configured,
     )
     draft.set(candidate=attempt)
-    draft.record("attempt-started", f"{want.offer.version.name} is wanted", attempt=attempt)
+    draft.record("attempt-started", f"{_described(draft, want.offer)} is wanted", attempt=attempt)
+
+
+def _described(draft: Draft, offer: Offer) -> str:
+    configuration = offer.configuration
+    if configuration is None or not only_configures(draft.life, offer):
+        return draft.name(offer.pair)
+    return f"the configuration of release {configuration.release} (stays {offer.version.name})"
 
 
 def _advance(draft: Draft, offer: Offer, candidate: Attempt) -> None:
@@ -221,7 +241,7 @@ def _gate_failed(draft: Draft, offer: Offer, candidate: Attempt) -> bool:
     failed = next((reason for reason in found if reason.failed), None)
     if failed is None or gates.task.under_way(draft.life, candidate):
         return False
-    rollback.remember_failure(draft, candidate.release, failed.text)
+    rollback.remember_failure(draft, candidate.pair, failed.text)
     endings.end_candidate(draft, "failed", failed.text)
     return True
 
@@ -275,7 +295,7 @@ def phase_reasons(policy: Policy, life: Life, offer: Offer, candidate: Attempt, 
 
 def _changes_nothing(life: Life, offer: Offer) -> bool:
     """What would run is what is finalized here."""
-    good = next((known for known in life.offers if known.release == life.good), None)
+    good = offer_of(life, life.good)
     return (
         good is not None
         and good.spec == offer.spec
@@ -337,7 +357,7 @@ def _goes_first(policy: Policy, life: Life, under_way: Rollout, offer: Offer, no
     if under_way.back:
         return not under_way.stuck
     forward = life.candidate is not None and life.candidate.kind is Kind.FORWARD
-    urgent = offer.urgent and not (forward and offer.release < under_way.attempt.release)
+    urgent = offer.urgent and not only_configures(life, offer) and not (forward and offer.release < under_way.attempt.release)
     return not urgent and (under_way.passed or not rollout.failing(policy, life, under_way, now))
 
 
@@ -364,7 +384,8 @@ def paused(status: ScopeStatus) -> Reason:
 
 
 def _busy(life: Life, under_way: Rollout) -> Reason:
-    other = next((known.version.name for known in life.offers if known.release == under_way.attempt.release), "another version")
+    offer = offer_of(life, under_way.attempt.pair)
+    other = offer.version.name if offer else "another version"
     does = "is being rolled back" if under_way.back else "is being rolled out"
     return Reason(
         "rollout",
@@ -377,19 +398,21 @@ def _busy(life: Life, under_way: Rollout) -> Reason:
 def _begin(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     life = draft.life
     if life.rollout:
-        text = f"{draft.name(life.rollout.attempt.release)} gives way to {offer.version.name}"
+        text = f"{draft.name(life.rollout.attempt.pair)} gives way to {draft.name(offer.pair)}"
         draft.record("attempt-ended", text, attempt=life.rollout.attempt, outcome="replaced")
         tasks.leave(draft, life.rollout.attempt)
     lease = admission.begin(draft, candidate)
     attempt = replace(candidate, phase=Phase.DEPLOYMENT, entered=draft.now, gates={}, admission=None)
+    forward = candidate.kind is Kind.FORWARD
     draft.set(
         candidate=None,
-        rollout=Rollout(attempt, offer.release, draft.now, life.wall.offset, lease=lease),
-        target=offer.release,
-        frontier=max(life.frontier, offer.release) if candidate.kind is Kind.FORWARD else life.frontier,
+        rollout=Rollout(attempt, offer.pair, draft.now, life.wall.offset, lease=lease),
+        target=offer.pair,
+        frontier=max(life.frontier, offer.release) if forward else life.frontier,
+        begun=max(life.begun, offer.configured) if forward else life.begun,
         failure=None,
         breaker=None,
     )
     draft.set_applying(spec="", errors=0, error="", terminal=False, retry_at=0)
-    draft.record("target-moved", f"{offer.version.name} is rolled out", attempt=attempt)
+    draft.record("target-moved", f"{draft.name(offer.pair)} is rolled out", attempt=attempt)
     rollout.advance(draft)

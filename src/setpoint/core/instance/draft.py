@@ -7,11 +7,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from setpoint.core.facts import Need
-from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
+from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
 from setpoint.core.instructions import AnyInstruction, Event, Record
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 from setpoint.model.zones import LATEST
 
@@ -68,28 +68,32 @@ class Draft:
         if self.now < end < LATEST:
             self.wake(end)
 
-    def offer(self, release: int) -> Offer | None:
-        """The offer of a release, if it is kept."""
-        return offer_of(self.life, release)
+    def offer(self, pair: Pair) -> Offer | None:
+        """The offer of a pair, if it is kept."""
+        return offer_of(self.life, pair)
 
-    def kept(self, release: int) -> Offer:
-        """The offer of a release that is candidate, target or good: it is never forgotten."""
-        offer = offer_of(self.life, release)
+    def kept(self, pair: Pair) -> Offer:
+        """The offer of a pair that is candidate, target or good: it is never forgotten."""
+        offer = offer_of(self.life, pair)
         if offer is None:
-            raise AssertionError(f"{self.entity}: release {release} is needed, but its offer is gone")
+            raise AssertionError(f"{self.entity}: {pair} is needed, but its offer is gone")
         return offer
 
-    def name(self, release: int) -> str:
-        """A version's name, for people."""
-        offer = self.offer(release)
-        return offer.version.name if offer else f"release {release}"
+    def name(self, pair: Pair) -> str:
+        """A version's name, for people; with a newer configuration than its release's own, that too."""
+        offer = self.offer(pair)
+        if offer is None:
+            return f"release {pair.release}"
+        configuration = offer.configuration
+        with_it = f" in the configuration of release {configuration.release}" if configuration and configuration.release else ""
+        return f"{offer.version.name}{with_it}"
 
     def record(
         self, kind: str, text: str, *, attempt: Attempt | None = None, release: int = 0, by: By | None = None, outcome: str = ""
     ) -> None:
         """Write a line of history."""
         number = attempt.release if attempt else release
-        offer = self.offer(number)
+        offer = self.offer(attempt.pair) if attempt else version_offer(self.life, release)
         self.out.append(
             Record(
                 Event(
@@ -101,6 +105,7 @@ class Draft:
                     phase=str(attempt.phase) if attempt else "",
                     by=by,
                     outcome=outcome,
+                    configuration=offer.configuration.release if attempt and offer and offer.configuration else 0,
                 )
             )
         )

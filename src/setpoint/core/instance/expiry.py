@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from setpoint.core import orders
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Life
+from setpoint.core.instance.state import Life, version_offer
 from setpoint.model.people import By
 from setpoint.model.time import Instant
 
@@ -21,7 +21,8 @@ def advance(draft: Draft) -> None:
         _record(draft, life.observing.by, "order to only observe")
         draft.set(observing=None)
     if life.pinned_by and _is_over(draft, life.pinned_until):
-        _record(draft, life.pinned_by, f"pin to {draft.name(life.pin)}", life.pin)
+        pinned = version_offer(life, life.pin)
+        _record(draft, life.pinned_by, f"pin to {pinned.version.name if pinned else f'release {life.pin}'}", life.pin)
         draft.set(pin=0, pinned_by=None, pinned_at=0, pinned_until=0)
     _skips(draft)
     draft.wake(life.wall.until(min((end for end in _ends(draft.life) if end), default=None)))

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from setpoint.core import orders
 from setpoint.core.instance import adoption, candidate, gates, leaving, selection, starting, steering, watching
-from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
+from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 from setpoint.model.spec import Version
 from setpoint.model.time import Instant, approximate_duration
 
@@ -43,7 +43,7 @@ def desired(state: InstanceState, now: Instant) -> Offer | None:
     if policy is None:
         return None
     if life.candidate:
-        return offer_of(life, life.candidate.release)
+        return offer_of(life, life.candidate.pair)
     want = selection.wanted(policy, life, now)
     return want.offer if want else offer_of(life, life.target)
 
@@ -76,7 +76,7 @@ def _at_rest(policy: Policy, life: Life) -> Condition:
         return Condition.UNREACHABLE
     if target and not watching.shows(life.current, target.spec):
         return Condition.DRIFTED if steering.drifted(policy, life, target) else Condition.UNHEALTHY
-    if life.target in life.tainted:
+    if life.target.release in life.tainted:
         return Condition.BAD
     nothing = selection.nothing_wanted(policy, life)
     if nothing and nothing.code in {"veto", "pin", "train"}:
@@ -134,7 +134,7 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
             yield from (reason for reason in candidate.standing(policy, life, _NOTHING, now) if reason.code == "hold")
         yield from _marked_bad(life)
         return
-    offer = _kept(life, attempt.release)
+    offer = _kept(life, attempt.pair)
     gathering = [
         *candidate.phase_reasons(policy, life, offer, attempt, now),
         *candidate.standing(policy, life, offer, now, committed=attempt.committed),
@@ -148,7 +148,7 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
 
 def _pinned(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
     """What a pin at rest keeps away."""
-    pinned, by = offer_of(life, life.pin), life.pinned_by
+    pinned, by = version_offer(life, life.pin), life.pinned_by
     freed = selection.wanted(policy, replace(life, pin=0), now)
     if pinned is None or by is None or freed is None or freed.offer.release == life.pin:
         return
@@ -160,13 +160,13 @@ def _pinned(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
 def _marked_bad(life: Life) -> Iterator[Reason]:
     """A finalized version that was marked bad stays until a person acts."""
     offer = offer_of(life, life.target)
-    if offer and life.target in life.tainted and not life.rollout:
+    if offer and life.target.release in life.tainted and not life.rollout:
         reason = selection.ruled_out(life, offer)
         yield Reason("bad", f"runs on although {reason}", awaits="a newer release", unblock="roll back, or mark it good")
 
 
-def _kept(life: Life, release: int) -> Offer:
-    offer = offer_of(life, release)
+def _kept(life: Life, pair: Pair) -> Offer:
+    offer = offer_of(life, pair)
     assert offer is not None  # noqa: S101 - offers of candidates and rollouts are never forgotten
     return offer
 
@@ -205,7 +205,7 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
     if not under_way.back:
         yield from gates.checks(policy, life, offer, under_way.attempt, now)
         yield from gates.tasks(policy, life, offer, under_way.attempt, now)
-        yield from gates.member.doubt(offer, under_way)
+        yield from gates.member.doubt(life, offer, under_way)
         if under_way.passed and not under_way.doubt:
             yield from gates.member.end(policy, life, offer, under_way.attempt, now)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -14,21 +14,76 @@ from setpoint.model.lookup import LookupMissing, resolve
 from setpoint.model.policy import Policy
 from setpoint.model.release import Offer
 from setpoint.model.selector import Selector
+from setpoint.model.spec import digest
 from setpoint.model.tasks import TaskDefinition
 
 SOURCE = "source "
 """Before the name of a source, where it acts: it is the author of the releases that it makes."""
 
 
+class Half(NamedTuple):
+    """One of the two releases whose gates an attempt needs (§10.1 Gated)."""
+
+    release: int
+    author: str
+    configures: bool
+    """Whether it is the configuration release; else it is the version release."""
+
+
+def keeps_version(life: Life, offer: Offer) -> bool:
+    """Whether the attempt leaves the version as it is: §10.1 judges against *good*."""
+    good = offer_of(life, life.good)
+    return good is not None and good.version.same(offer.version)
+
+
+def only_configures(life: Life, offer: Offer) -> bool:
+    """Whether a configuration release changes the configuration and nothing else."""
+    configuration = offer.configuration
+    return configuration is not None and configuration.release > 0 and keeps_version(life, offer)
+
+
+def halves(life: Life, offer: Offer) -> tuple[Half, ...]:
+    """The releases that the attempt needs the gates of: the one that brings a version, if that changes here, and the one that
+    brings a configuration, if it is not the version release's own.
+    """
+    configuration = offer.configuration
+    version = Half(offer.release, offer.author, configures=False)
+    if configuration is None or not configuration.release:
+        return (version,)
+    half = Half(configuration.release, configuration.author, configures=True)
+    return (half,) if only_configures(life, offer) else (version, half)
+
+
+def set_of(life: Life, offer: Offer) -> str:
+    """Entity of the set that an attempt at this offer moves with; empty: none.
+
+    §10.1 Sets: members come with one version release, or each with its *good*.
+    """
+    configuration = offer.configuration
+    return configuration.set if configuration is not None and only_configures(life, offer) else offer.set
+
+
 def applies(when: Selector | None, policy: Policy, life: Life, offer: Offer) -> bool:
-    """Whether a gate with this ``when`` concerns an attempt at this offer."""
-    return when is None or when.matches({**policy.labels, **labels(life, offer)})
+    """Whether a gate with this ``when`` concerns an attempt at this offer: one of its releases is enough."""
+    return when is None or any(matches(when, policy, life, offer, half) for half in halves(life, offer))
+
+
+def matches(when: Selector | None, policy: Policy, life: Life, offer: Offer, half: Half) -> bool:
+    """Whether a gate with this ``when`` concerns one of the two releases of an attempt."""
+    return when is None or when.matches({**policy.labels, **labels_of(life, offer, half)})
 
 
 def labels(life: Life, offer: Offer) -> dict[str, str]:
-    """The facts of the attempt as ``when`` sees them (§10.15): ``urgent``, ``first`` (nothing is good here yet), ``change``,
-    ``step`` (both against *good*), ``by``, ``release.<label>``.
+    """The facts of the attempt: those of the release that brings a version, else of the one that brings a configuration."""
+    return labels_of(life, offer, halves(life, offer)[0])
+
+
+def labels_of(life: Life, offer: Offer, half: Half) -> dict[str, str]:
+    """The facts of one release as ``when`` sees them (§10.15): ``urgent``, ``first`` (nothing is good here yet), ``change``,
+    ``step`` (both against *good*), ``by``, ``release.<label>``. ``by=configuration`` holds only where the version stays.
     """
+    if half.configures:
+        return {"change": "config", "step": "none"} | ({"by": "configuration"} if keeps_version(life, offer) else {})
     good = offer_of(life, life.good)
     found = {f"release.{key}": value for key, value in offer.labels.items()}
     if offer.urgent:
@@ -62,6 +117,14 @@ def values(life: Life, offer: Offer, attempt: Attempt) -> dict[str, Any]:
         "good": good.version.name if good else "",
         "current": current[0] if len(current) == 1 else "",
     }
+
+
+def task_fingerprint(task: TaskDefinition, life: Life, offer: Offer, attempt: Attempt) -> str:
+    """Digest of a task's program and arguments as this attempt would run it; empty: they cannot be resolved."""
+    try:
+        return digest([task.use, resolve(task.options, values(life, offer, attempt))])
+    except LookupMissing:
+        return ""
 
 
 def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> TaskDefinition:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from setpoint.core.instance import steering, watching
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Applying, Life, Seen, offer_of
+from setpoint.core.instance.state import NOTHING, Applying, Life, Seen, offer_of
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.reasons import Reason
 
@@ -60,10 +60,10 @@ def _take_down(draft: Draft) -> None:
 def _gone(draft: Draft) -> None:
     """What was good stays known: an instance that comes back may go back to it."""
     text = f"{draft.name(draft.life.target)} was taken down"
-    draft.record("taken-down", text, release=draft.life.target)
+    draft.record("taken-down", text, release=draft.life.target.release)
     applying = draft.life.applying
     draft.set(
-        target=0,
+        target=NOTHING,
         current=None,
         down=None,
         breaker=None,

@@ -41,9 +41,10 @@ def _move(policy: Policy, life: Life, offer: Offer, now: Instant) -> Move:
 def _approvals(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> dict[str, int]:
     found: dict[str, int] = {}
     for use in policy.approvals:
-        votes = gates.countable(use, life, offer, gates.topic(use, attempt.release, attempt.change)).values()
-        given = sum(vote.yes and (not use.expires or life.wall.at(now) < vote.at + use.expires) for vote in votes)
-        found[use.topic] = max(given, found.get(use.topic, 0))
+        for half in facts_of.halves(life, offer):
+            votes = gates.countable(use, life, half.author, gates.topic(use, half.release, attempt.change)).values()
+            given = sum(vote.yes and (not use.expires or life.wall.at(now) < vote.at + use.expires) for vote in votes)
+            found[use.topic] = max(given, found.get(use.topic, 0))
     return found
 
 

@@ -6,6 +6,7 @@ from setpoint.core import scope
 from setpoint.core.facts import Neighbour
 from setpoint.core.instance import gates, moves
 from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.facts_of import halves, set_of
 from setpoint.core.instance.state import InstanceState, Life, offer_of
 from setpoint.core.instructions import Publish, Subscribe, Unsubscribe
 from setpoint.model.policy import Policy, Strategy
@@ -29,7 +30,7 @@ def _publish(draft: Draft, before: InstanceState) -> None:
 
 def _news(policy: Policy | None, life: Life) -> tuple[object, ...]:
     watched = (moves.moving(life), life.moved) if policy is not None and policy.watched else ()
-    return (*watched, life.goods, life.change, life.finalized, life.revoked, life.rolled_back, life.declined)
+    return (*watched, life.goods, life.change, life.finalized, life.revoked, life.rolled_back, life.declined, life.abstains)
 
 
 def status(instance: str, life: Life, policy: Policy | None, *, older: bool) -> Neighbour:
@@ -47,6 +48,8 @@ def status(instance: str, life: Life, policy: Policy | None, *, older: bool) -> 
         revoked=life.revoked,
         rolled_back=life.rolled_back,
         frontier=life.frontier,
+        begun=life.begun,
+        abstains=life.abstains,
         declined=life.declined,
         moving=watched and moves.moving(life),
         move=life.moved if watched else None,
@@ -72,6 +75,8 @@ def _audience(life: Life) -> tuple[object, ...]:
         id(life.candidate),
         id(rollout.attempt) if rollout else 0,
         id(life.offers),
+        id(life.configurations),
+        life.goods,
         life.frontier,
         id(life.left),
         id(life.joined),
@@ -104,7 +109,7 @@ def _tasks(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     runs = {*life.left, *(entity for attempt in attempts for entity in attempt.tasks)}
     if policy is not None and policy.tasks and not removed:
         for attempt in attempts:
-            offer = offer_of(life, attempt.release)
+            offer = offer_of(life, attempt.pair)
             if offer:
                 runs.update(gates.task.run_of(use, policy, life, offer, attempt) for use in policy.tasks)
     return runs
@@ -112,16 +117,20 @@ def _tasks(policy: Policy | None, life: Life, removed: bool) -> set[str]:
 
 def _sets(life: Life, removed: bool) -> set[str]:
     """Those that it is a member of; once it left the configuration, only that of its rollout."""
-    under_way = f"#{life.rollout.attempt.release}" if life.rollout else "-"
-    return {key for key in life.joined if not removed or key.endswith(under_way)}
+    offer = offer_of(life, life.rollout.attempt.pair) if life.rollout else None
+    under_way = set_of(life, offer) if offer else ""
+    return {key for key in life.joined if not removed or key == under_way}
 
 
 def _topics(policy: Policy, life: Life) -> set[str]:
-    """Approvals may be given to any release newer than the frontier, not only to the candidate."""
+    """Approvals may be given to any release newer than the frontier, not only to the candidate; and to configurations (§10.1)."""
     candidate = life.candidate
-    open_offers = {
-        offer.release: 0 for offer in life.offers if offer.release > life.frontier and policy.strategy is not Strategy.MIRROR
-    }
+    open_releases: dict[int, int] = {}
+    if policy.strategy is not Strategy.MIRROR:
+        open_releases = {offer.release: 0 for offer in life.offers if offer.release > life.frontier}
+        open_releases |= {one.configuration.release: 0 for one in life.configurations}
     if candidate:
-        open_offers[candidate.release] = candidate.change
-    return {gates.topic(use, release, change) for release, change in open_offers.items() for use in policy.approvals}
+        offer = offer_of(life, candidate.pair)
+        open_releases |= {half.release: candidate.change for half in halves(life, offer)} if offer else {}
+        open_releases[candidate.release] = candidate.change
+    return {gates.topic(use, release, change) for release, change in open_releases.items() for use in policy.approvals}

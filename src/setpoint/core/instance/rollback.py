@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core.facts import RolledBack
+from setpoint.core.facts import Failed, Revoked, RolledBack
 from setpoint.core.instance import endings, selection, tasks
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Attempt, Failure, Hold, Kind, Life, Rollout
+from setpoint.core.instance.facts_of import only_configures
+from setpoint.core.instance.state import NOTHING, Attempt, Failure, Hold, Kind, Life, Rollout
 from setpoint.model import versions
 from setpoint.model.policy import Phase
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 
 KEPT_NEWS = 16
 
@@ -23,30 +24,43 @@ def fail(draft: Draft, rollout: Rollout, reason: str, *, sure: bool = False) -> 
     if rollout.passed and not sure:
         draft.set_rollout(rollout, doubt=rollout.doubt or reason)
         return
-    life, release = draft.life, rollout.attempt.release
+    life, pair = draft.life, rollout.attempt.pair
     why_not = ""
     if not draft.rules.auto_rollback:
         why_not = "automatic rollback is off"
-    elif not life.good or life.good == release:
+    elif not life.good or life.good == pair:
         why_not = "there is no good version to go back to"
     else:
-        why_not = no_way_back(life, life.good) or too_old(draft.kept(release), draft.kept(life.good))
+        why_not = no_way_back(life, life.good) or too_old(draft.kept(pair), draft.kept(life.good))
     if not why_not:
         go_back(draft, rollout, reason, life.good)
         return
-    remember_failure(draft, release, reason)
+    remember_failure(draft, pair, reason)
     tasks.leave(draft, rollout.attempt)
-    draft.set(rollout=None, failure=Failure(release, reason, why_not, draft.now))
-    text = f"{draft.name(release)} failed: {reason}; not rolled back: {why_not}"
+    draft.set(rollout=None, failure=Failure(_brings(draft, pair), reason, why_not, draft.now))
+    text = f"{draft.name(pair)} failed: {reason}; not rolled back: {why_not}"
     draft.record("failed", text, attempt=rollout.attempt, outcome="failed")
 
 
-def no_way_back(life: Life, to: int) -> str:
-    """Why nothing goes back to this release by itself: a task that cannot be undone was started since; empty: none was."""
+def _brings(draft: Draft, pair: Pair) -> int:
+    """The release that brought what changed: that of the version, or of the configuration where the version stayed."""
+    offer = draft.kept(pair)
+    configuration = offer.configuration
+    return configuration.release if configuration and only_configures(draft.life, offer) else pair.release
+
+
+def no_way_back(life: Life, to: Pair) -> str:
+    """Why nothing goes back to this pair automatically: a task that cannot be undone was started since; empty: none was."""
     barrier = life.irreversible
-    if barrier is None or to >= barrier.release:
+    if barrier is None or not barrier.bars(to):
         return ""
-    return f"{barrier.task} of release {barrier.release} was started, and cannot be undone"
+    release = barrier.release if to.release < barrier.release else _configuration_release(life, barrier.configured)
+    return f"{barrier.task} of release {release} was started, and cannot be undone"
+
+
+def _configuration_release(life: Life, configured: int) -> int:
+    known = (one.configuration for one in life.configurations)
+    return next((one.release for one in known if one.configured == configured), 0)
 
 
 def too_old(failed: Offer, to: Offer) -> str:
@@ -61,10 +75,10 @@ def too_old(failed: Offer, to: Offer) -> str:
     return f"{name} is {below}" if found < low else ""
 
 
-def go_back(draft: Draft, rollout: Rollout, reason: str, to: int, *, by_hand: bool = False) -> None:
+def go_back(draft: Draft, rollout: Rollout, reason: str, to: Pair, *, by_hand: bool = False) -> None:
     """Target becomes an older release; the attempt stays open until that is observed."""
-    remember_failure(draft, rollout.attempt.release, reason)
-    text = f"{draft.name(rollout.attempt.release)} goes back to {draft.name(to)}: {reason}"
+    remember_failure(draft, rollout.attempt.pair, reason)
+    text = f"{draft.name(rollout.attempt.pair)} goes back to {draft.name(to)}: {reason}"
     draft.record("rolling-back", text, attempt=rollout.attempt)
     tasks.leave(draft, rollout.attempt)
     attempt = replace(rollout.attempt, phase=Phase.DEPLOYMENT, entered=draft.now, gates={}, tasks={})
@@ -77,10 +91,17 @@ def _head_back(draft: Draft, rollout: Rollout) -> None:
     draft.set_applying(spec="", errors=0, error="", terminal=False, retry_at=0)
 
 
-def remember_failure(draft: Draft, release: int, reason: str) -> None:
-    """The release is vetoed here, and those ordered after learn why it does not come."""
-    endings.veto(draft, draft.kept(release), reason)
-    draft.set(rolled_back=(*(old for old in draft.life.rolled_back if old != release), release)[-KEPT_NEWS:])
+def remember_failure(draft: Draft, pair: Pair, reason: str) -> None:
+    """What the attempt changed is vetoed here, and those ordered after learn why it does not come."""
+    offer = draft.kept(pair)
+    _remember(draft, offer, reason, kept=only_configures(draft.life, offer))
+
+
+def _remember(draft: Draft, offer: Offer, reason: str, *, kept: bool) -> None:
+    endings.veto(draft, offer, reason, whole=not kept)
+    configuration = offer.configuration.release if offer.configuration else 0
+    others = (old for old in draft.life.rolled_back if old.pair != offer.pair)
+    draft.set(rolled_back=(*others, Failed(offer.pair, offer.version, configuration, kept))[-KEPT_NEWS:])
 
 
 def taint(draft: Draft) -> None:
@@ -88,7 +109,7 @@ def taint(draft: Draft) -> None:
     life = draft.life
     if life.line is None:
         return
-    tainted = tuple(offer.release for offer in life.offers if offer.version.name in life.line.bad)
+    tainted = tuple(dict.fromkeys(offer.release for offer in life.offers if offer.version.name in life.line.bad))
     if tainted != life.tainted:
         draft.set(tainted=tainted)
     rollout = draft.life.rollout
@@ -98,13 +119,13 @@ def taint(draft: Draft) -> None:
     reason = selection.ruled_out(draft.life, offer) if offer else ""
     if reason and not rollout.back:
         fail(draft, rollout, reason)
-    elif rollout.to in tainted and rollout.back and _further_back(draft, rollout):
+    elif rollout.to.release in tainted and rollout.back and _further_back(draft, rollout):
         _head_back(draft, replace(rollout, to=draft.life.good, began=draft.now, progress=0, idle=0))
 
 
 def _further_back(draft: Draft, rollout: Rollout) -> bool:
-    good, left = draft.offer(draft.life.good), draft.offer(rollout.attempt.release)
-    return good is not None and not no_way_back(draft.life, good.release) and not (left and too_old(left, good))
+    good, left = draft.offer(draft.life.good), draft.offer(rollout.attempt.pair)
+    return good is not None and not no_way_back(draft.life, good.pair) and not (left and too_old(left, good))
 
 
 def by_hand(draft: Draft, fact: RolledBack) -> None:
@@ -117,19 +138,19 @@ def by_hand(draft: Draft, fact: RolledBack) -> None:
     if life.rollout:
         _interrupt(draft, life.rollout, fact, reason)
         return
-    before = [good for good in life.goods if good != life.target and good not in life.tainted]
-    to = fact.offer.release if fact.offer else (before[-1] if before else 0)
+    before = [good for good in life.goods if good != life.target and good.release not in life.tainted]
+    to = fact.offer.pair if fact.offer else (before[-1] if before else NOTHING)
     if not to or to == life.target:
         return
     why_not = "" if fact.offer or not life.target else too_old(draft.kept(life.target), draft.kept(to))
     if why_not:
-        draft.record("signal", f"{draft.name(life.target)} stays: {why_not}", release=life.target, by=fact.by)
+        draft.record("signal", f"{draft.name(life.target)} stays: {why_not}", release=life.target.release, by=fact.by)
     else:
         _from_rest(draft, to, reason)
 
 
 def _interrupt(draft: Draft, rollout: Rollout, fact: RolledBack, reason: str) -> None:
-    to = fact.offer.release if fact.offer else draft.life.good
+    to = fact.offer.pair if fact.offer else draft.life.good
     if rollout.back:
         if fact.offer and to != rollout.to:
             again = Rollout(rollout.attempt, to, draft.now, back=True, by_hand=True, failure=reason, lease=rollout.lease)
@@ -137,24 +158,30 @@ def _interrupt(draft: Draft, rollout: Rollout, fact: RolledBack, reason: str) ->
         else:
             tasks.forget_barrier(draft, rollout.to)
         return
-    if to and to != rollout.attempt.release and (fact.offer or not too_old(draft.kept(rollout.attempt.release), draft.kept(to))):
+    left = draft.kept(rollout.attempt.pair)
+    if to and to != left.pair and (fact.offer or not too_old(left, draft.kept(to))):
         go_back(draft, rollout, reason, to, by_hand=fact.offer is not None)
     else:
         fail(draft, rollout, reason, sure=True)
 
 
-def _from_rest(draft: Draft, to: int, reason: str) -> None:
-    """What is finalized is gone back from: that revokes it for those ordered after."""
-    life = draft.life
+def _from_rest(draft: Draft, to: Pair, reason: str) -> None:
+    """What is finalized is gone back from: that revokes it for those ordered after (§10.1: what changed, as for a veto)."""
+    life, found = draft.life, draft.kept(to)
     left = draft.offer(life.target)
     if left:
-        remember_failure(draft, left.release, reason)
-        revoked = (*(version for version in life.revoked if version != left.version), left.version)[-KEPT_NEWS:]
-        finalized = tuple(done for done in draft.life.finalized if done.version != left.version)
-        draft.archive = tuple(done for done in draft.archive if done.version != left.version)
-        draft.set(revoked=revoked, finalized=finalized)
+        revoked = Revoked(left.version, whole=not left.version.same(found.version))
+        _remember(
+            draft, left, reason, kept=not revoked.whole
+        )  # judged against what is gone back to: *good* is still what is left
+        others = (one for one in life.revoked if one != revoked)
+        finalized = tuple(done for done in draft.life.finalized if not revoked.covers(done.version))
+        draft.archive = tuple(done for done in draft.archive if not revoked.covers(done.version))
+        draft.set(revoked=(*others, revoked)[-KEPT_NEWS:], finalized=finalized)
     draft.set(attempts=life.attempts + 1)
-    attempt = Attempt(draft.life.attempts, to, Kind.BACK, Phase.DEPLOYMENT, draft.now, draft.now)
+    attempt = Attempt(
+        draft.life.attempts, to.release, Kind.BACK, Phase.DEPLOYMENT, draft.now, draft.now, configured=to.configured
+    )
     draft.record("rolling-back", f"goes back to {draft.name(to)}: {reason}", attempt=attempt)
     _head_back(draft, Rollout(attempt, to, draft.now, back=True, by_hand=True, failure=reason))
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from setpoint.core.backoff import backoff
 from setpoint.core.instance import asking, endings, gates, rollback, steering, tasks, watching
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Attempt, Life, Rollout
+from setpoint.core.instance.state import Attempt, Life, Rollout, offer_of
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
@@ -185,7 +185,7 @@ def failing(policy: Policy, life: Life, rollout: Rollout, now: Instant) -> bool:
     seen = life.current
     if life.applying.error or (seen and watching.judges(life) and seen.healthy + seen.unknown < seen.total):
         return True
-    offer = next((known for known in life.offers if known.release == rollout.attempt.release), None)
+    offer = offer_of(life, rollout.attempt.pair)
     if offer is None:
         return False
     checks = gates.checks(policy, life, offer, rollout.attempt, now)

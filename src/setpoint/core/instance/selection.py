@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from setpoint.core.facts import Neighbour
 from setpoint.core.instance import gates
-from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.state import Kind, Life, offer_of
+from setpoint.core.instance.facts_of import applies, keeps_version, set_of
+from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
 from setpoint.model import versions
 from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
 from setpoint.model.reasons import Reason
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
 RELEASE = "release"
@@ -20,7 +21,7 @@ _RANKS = {"none": 0, "back": 0, "prerelease": 0, "patch": 1, "minor": 2, "major"
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
-    """A release to be brought here, and why."""
+    """What is to be brought here, and why."""
 
     offer: Offer
     kind: Kind
@@ -40,53 +41,102 @@ def wanted(policy: Policy, life: Life, now: Instant) -> Want | None:
 def _here(life: Life, offer: Offer) -> bool:
     rollout = life.rollout
     if rollout:
-        return not rollout.back and rollout.attempt.release == offer.release
-    return life.target == life.good == offer.release
+        return not rollout.back and rollout.attempt.pair == offer.pair
+    return life.target == life.good == offer.pair
 
 
 def _picked(policy: Policy, life: Life, now: Instant) -> Want | None:
     if life.pin:
-        pinned = offer_of(life, life.pin)
+        pinned = _pinned(policy, life, now)
         return Want(pinned, Kind.PIN) if pinned else None
     if policy.strategy is Strategy.MIRROR:
         return _mirrored(policy, life)
+    found = considered(policy, life)
+    if not found:
+        return None
+    version = None if policy.strategy is Strategy.NEWEST_READY else chosen(policy, life)
     if policy.strategy is Strategy.NEWEST_READY:
-        newer = _newer(policy, life)
-        found = _newest_ready(policy, life, newer, now) if newer else None
+        return Want(_readiest(policy, life, found, now), Kind.FORWARD)
+    offer = _with_good(policy, life, found, version, now)
+    return Want(offer, Kind.FORWARD) if offer else None
+
+
+def _with_good(policy: Policy, life: Life, found: list[Offer], version: int | None, now: Instant) -> Offer | None:
+    """§10.1 Chosen: the version of the strategy in its newest, readiest configuration – or *good* with a configuration, while
+    that is more ready.
+    """
+    goods = [offer for offer in found if offer.release == life.good.release]
+    first = [offer for offer in found if offer.release == version]
+    best = _readiest(policy, life, first, now) if first else None
+    if best is None or not goods or best.release == life.good.release:
+        return best or (_readiest(policy, life, goods, now) if goods else None)
+    readiest = _readiest(policy, life, goods, now)
+    ahead = _common_level(policy, life, readiest, now) > _common_level(policy, life, best, now)
+    return readiest if ahead else best
+
+
+def _pinned(policy: Policy, life: Life, now: Instant) -> Offer | None:
+    """The pinned version in the configuration that is most ready, never in an older one than it is good in."""
+    oldest = life.good.configured if life.good.release == life.pin else 0
+    found = [offer for offer in life.offers if offer.release == life.pin and offer.configured >= oldest]
+    may_start = [offer for offer in found if not vetoed(life, offer) and not _cancelled_configuration(life, offer)]
+    newer = [offer for offer in may_start if offer.pair != life.good]
+    if newer and oldest and life.target == life.good:
+        return _readiest(policy, life, newer, now)
+    return _readiest(policy, life, may_start or found, now) if found else None
+
+
+def considered(policy: Policy, life: Life) -> list[Offer]:
+    """Every pair that automatic selection may choose now (§10.1 Chosen), ascending."""
+    under_way = life.rollout.attempt.pair if life.rollout and not life.rollout.back else None
+    return [offer for offer in life.offers if offer.pair != under_way and allowed(policy, life, offer)]
+
+
+def allowed(policy: Policy, life: Life, offer: Offer, *, alone: bool = False) -> bool:
+    """Whether automatic selection may choose this pair; ``alone``: whatever the other members of its set report."""
+    at_good = bool(life.target) and offer.pair == life.good
+    if at_good or offer.configured < newest_configuration(life) or _cancelled_configuration(life, offer):
+        return False
+    if offer.release == life.good.release:
+        brought_back = not life.target and not ruled_out(life, offer)
+        current = brought_back or (offer.release >= life.target.release and changes_what_runs(life, offer))
     else:
-        found = chosen(policy, life)
-    return Want(found, Kind.FORWARD) if found else _frontier(life)
+        current = is_ahead(life, offer) and not dropped(policy, life, offer)
+    return current and not vetoed(life, offer) and (alone or not out_with_its_set(life, offer))
 
 
-def chosen(policy: Policy, life: Life) -> Offer | None:
-    """What is picked among newer releases by a strategy that does not ask how ready they are."""
+def changes_what_runs(life: Life, offer: Offer) -> bool:
+    """Whether it would run anything else than *good* does; if not, this instance takes no part in its configuration."""
+    good = offer_of(life, life.good)
+    return good is None or good.spec != offer.spec
+
+
+def is_ahead(life: Life, offer: Offer) -> bool:
+    """Whether a version is newer than all that was begun here, or begun last and not left behind (§3 Forward only, §10.11)."""
+    return offer.release >= max(life.frontier, life.good.release + 1, life.target.release)
+
+
+def newest_configuration(life: Life) -> int:
+    """The oldest configuration that may come here: that of *good*, or the newest begun here."""
+    return max(life.begun, life.good.configured)
+
+
+def chosen(policy: Policy, life: Life) -> int | None:
+    """The version release that a strategy chooses without regard to how ready it is; None: none, only *good* remains."""
     if policy.strategy is Strategy.EVERY:
-        return next_in_train(policy, life)
-    return next(reversed(_newer(policy, life)), None)
-
-
-def _newer(policy: Policy, life: Life) -> list[Offer]:
-    begun = floor(life)
-    return [offer for offer in life.offers if offer.release > begun and eligible(policy, life, offer)]
-
-
-def _frontier(life: Life) -> Want | None:
-    newest_begun = offer_of(life, floor(life))
-    return Want(newest_begun, Kind.FORWARD) if newest_begun else None
+        following = next_in_train(policy, life)
+        return None if following is None or vetoed(life, following) else following.release
+    newest = next((offer for offer in reversed(life.offers) if allowed(policy, life, offer)), None)
+    return newest.release if newest else None
 
 
 def floor(life: Life) -> int:
     """Selection considers only releases newer than this: than the frontier, and than what a pin has finalized since."""
-    return max(life.frontier, life.good)
-
-
-def eligible(policy: Policy, life: Life, offer: Offer, *, alone: bool = False) -> bool:
-    """Whether automatic selection may consider this offer at all; ``alone``: whatever the others of its set say."""
-    return not vetoed(life, offer) and not dropped(policy, life, offer) and (alone or not out_with_its_set(life, offer))
+    return max(life.frontier, life.good.release)
 
 
 def dropped(policy: Policy, life: Life, offer: Offer) -> bool:
-    """Whether this offer is out of question for good: bad, cancelled, not accepted, or sent by nobody to a manual channel."""
+    """Whether this version will not come here: bad, cancelled, not accepted, or not sent to a manual channel."""
     if offer.adopt or ruled_out(life, offer) or (policy.strategy is Strategy.MANUAL and not offer.addressed):
         return True
     return refusal(policy, life, offer) is not None
@@ -97,17 +147,27 @@ def ruled_out(life: Life, offer: Offer) -> str:
     line = life.line
     if line is None:
         return ""
-    if offer.release in line.cancelled:
+    kept = bool(life.target) and offer.release == life.good.release
+    if offer.release in line.cancelled and not kept:
         return f"cancelled by {line.cancelled[offer.release].by.person}"
+    if _cancelled_configuration(life, offer):
+        release = offer.configuration.release if offer.configuration else 0
+        return f"its configuration (release {release}) was cancelled by {line.cancelled[release].by.person}"
     mark = line.bad.get(offer.version.name)
     if mark is None:
         return ""
     return f"{offer.version.name} was marked bad by {mark.by.person}" + (f": {mark.by.why}" if mark.by.why else "")
 
 
+def _cancelled_configuration(life: Life, offer: Offer) -> bool:
+    configuration = offer.configuration
+    return configuration is not None and life.line is not None and configuration.release in life.line.cancelled
+
+
 def out_with_its_set(life: Life, offer: Offer) -> str:
     """Why another member took this release out for the whole set; empty: none did."""
-    status = life.sets.get(offer.set) if offer.set else None
+    entity = set_of(life, offer)
+    status = life.sets.get(entity) if entity else None
     return f"its set does not take it any more: {status.out}" if status and status.out else ""
 
 
@@ -117,17 +177,24 @@ def taken_out(life: Life, offer: Offer) -> str:
 
 
 def next_in_train(policy: Policy, life: Life) -> Offer | None:
-    """The oldest release newer than the frontier, none skipped; ``urgent`` ones go first. A vetoed one stops the train."""
-    waiting = [offer for offer in life.offers if _aboard(life, offer) and not _out_of_train(policy, life, offer)]
-    urgent = next((offer for offer in waiting if offer.urgent), None)
-    return urgent or next(iter(waiting), None)
+    """The oldest version newer than the frontier, none skipped; ``urgent`` ones go first. A vetoed one stops the train.
+
+    Configurations are not members of a train (§10.1).
+    """
+    waiting: dict[int, Offer] = {}
+    for offer in life.offers:
+        if offer.release not in waiting and _aboard(life, offer) and not _out_of_train(policy, life, offer):
+            waiting[offer.release] = offer
+    urgent = next((offer for offer in waiting.values() if offer.urgent), None)
+    return urgent or next(iter(waiting.values()), None)
 
 
 def _aboard(life: Life, offer: Offer) -> bool:
     """Newer than all that was begun here, or begun last and never finalized: the train does not leave it behind, unless a pin
     has finalized something newer.
     """
-    return offer.release > floor(life) or (offer.release == life.frontier > life.good and offer.release not in life.goods)
+    begun_last = offer.release == life.frontier > life.good.release
+    return offer.release > floor(life) or (begun_last and all(offer.release != good.release for good in life.goods))
 
 
 def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
@@ -135,38 +202,47 @@ def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
 
 
 def not_awaited(policy: Policy, life: Life, offer: Offer) -> bool:
-    """Whether a train does not wait for this release: a person skipped it, or an earlier channel passed it over."""
+    """Whether a train does not wait for this version: a person skipped it, or an earlier channel passed it over."""
     return gates.skipped(life, offer.release, RELEASE) or _passed_over(policy, life, offer)
 
 
 def left_behind(policy: Policy, life: Life, offer: Offer) -> bool:
-    """Whether a train goes on without this release."""
+    """Whether a train goes on without this version."""
     return not _aboard(life, offer) or _out_of_train(policy, life, offer)
 
 
 def _passed_over(policy: Policy, life: Life, offer: Offer) -> bool:
-    """An earlier channel went past this release without ever finalizing it, so it never will."""
-    return any(_lost(life, ordering, offer) for ordering in policy.orderings if ordering.instances)
+    """§10.1: an earlier channel went past this version, and no allowed configuration can bring it."""
+    pairs = [one for one in life.offers if one.release == offer.release and one.configured >= newest_configuration(life)]
+    return any(
+        all(_lost(life, ordering, pair) for pair in pairs or (offer,)) for ordering in policy.orderings if ordering.instances
+    )
 
 
 def _lost(life: Life, ordering: Ordering, offer: Offer) -> bool:
     """So many went past it that the ordering can never be met. Those of a group that did do not count."""
-    past = {one for one in ordering.instances if gates.passed_over(life, one, offer) and not life.neighbours[one].truncated}
+    past = {one for one in ordering.instances if _went_past(life, one, offer) and not life.neighbours[one].truncated}
     counting = [one for one in ordering.instances if one not in past or one not in ordering.members]
     return not counting or len(counting) - sum(one in past for one in counting) < (ordering.need or len(counting))
 
 
-def _newest_ready(policy: Policy, life: Life, offers: list[Offer], now: Instant) -> Offer:
+def _went_past(life: Life, instance: str, offer: Offer) -> bool:
+    beyond = instance in life.neighbours and offer.release < life.neighbours[instance].frontier
+    return beyond and gates.hopeless(life, instance, offer)
+
+
+def _readiest(policy: Policy, life: Life, offers: list[Offer], now: Instant) -> Offer:
+    """Of equally ready attempts the newer version goes first, then the newer configuration."""
     if len(offers) == 1:
         return offers[0]
-    levels = {offer.release: _common_level(policy, life, offer, now) for offer in offers}
-    return max(offers, key=lambda offer: (levels[offer.release], offer.release))
+    return max(offers, key=lambda offer: (_common_level(policy, life, offer, now), offer.release, offer.configured))
 
 
 def _common_level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int:
     """A set is selected as a whole: what counts is how ready the release is at every member."""
-    status = life.sets.get(offer.set) if offer.set else None
-    common = 2 if not offer.set or (status and status.stage == "ended") else status.level if status else 0
+    entity = set_of(life, offer)
+    status = life.sets.get(entity) if entity else None
+    common = 2 if not entity or (status and status.stage == "ended") else status.level if status else 0
     return min(common, level(policy, life, offer, now)) if common else 0
 
 
@@ -179,28 +255,70 @@ def level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int:
 
 def soonest(policy: Policy, life: Life, now: Instant) -> Instant | None:
     """When a soak of an offer that is not the candidate ends, so that selection may change by the clock alone."""
-    if life.pin or policy.strategy is not Strategy.NEWEST_READY or not any(ordering.soak for ordering in policy.orderings):
+    if life.pin or not any(ordering.soak for ordering in policy.orderings):
         return None
-    newer = (offer for offer in life.offers if offer.release > floor(life) and eligible(policy, life, offer))
+    found = considered(policy, life)
+    if policy.strategy is not Strategy.NEWEST_READY and all(offer.configuration is None for offer in found):
+        return None
     return min(
-        (reason.until for offer in newer for reason in gates.orderings(policy, life, offer, now) if reason.until), default=None
+        (reason.until for offer in found for reason in gates.orderings(policy, life, offer, now) if reason.until), default=None
     )
 
 
 def _mirrored(policy: Policy, life: Life) -> Want | None:
+    """The mirrored channel's *good*, in its configuration, or in a newer one in which that channel takes no part."""
     neighbour = life.neighbours.get(policy.mirror)
     if neighbour is None or not neighbour.good:
         return None
-    offer = offer_of(life, neighbour.good)
+    found = [
+        offer
+        for offer in life.offers
+        if offer.release == neighbour.good.release
+        and (offer.configured == neighbour.good.configured or _follows(life, neighbour, offer))
+        and not vetoed(life, offer)
+    ]
+    offer = found[-1] if found else offer_of(life, neighbour.good)
     if offer is None:
         offer = next((known for known in reversed(life.offers) if known.version == neighbour.version), None)
     return Want(offer, Kind.MIRROR, neighbour.change) if offer else None
 
 
+def _follows(life: Life, neighbour: Neighbour, offer: Offer) -> bool:
+    configuration = offer.configuration
+    newer = configuration is not None and offer.configured > neighbour.good.configured
+    abstains = configuration is not None and configuration.release in neighbour.abstains
+    return newer and abstains and changes_what_runs(life, offer)
+
+
 def vetoed(life: Life, offer: Offer) -> bool:
-    """Whether this release, or an earlier one of the same version, failed, was rejected or was rolled back here."""
-    known = life.vetoes
-    return bool(known) and any(veto.release == offer.release or veto.version == offer.version for veto in known)
+    """Whether this pair, its version in every configuration, or its configuration failed or was rejected here (§10.1 Vetoed)."""
+    return any(covers(life, veto, offer) for veto in life.vetoes)
+
+
+def covers(life: Life, veto: Veto, offer: Offer) -> bool:
+    """Whether a veto keeps this pair away. *Good* comes with configurations whatever became of its release."""
+    match veto.scope:
+        case Vetoed.PAIR:
+            return veto.pair == offer.pair
+        case Vetoed.CONFIGURATION:
+            return offer.configuration is not None and offer.configuration.release == veto.release
+        case Vetoed.VERSION:
+            own = veto.pair == offer.pair
+            whole = veto.release == offer.release or veto.version.same(offer.version)
+            return own or (whole and not keeps_version(life, offer))
+
+
+def release_of(life: Life, veto: Veto) -> int:
+    """The release that a person retries: of a pair whose version stayed, the one that brought the configuration."""
+    if veto.scope is Vetoed.PAIR:
+        known = (one.configuration for one in life.configurations)
+        return next((one.release for one in known if one.configured == veto.configured), veto.release)
+    return veto.release
+
+
+def vetoed_releases(life: Life) -> set[int]:
+    """Releases that a person may retry here."""
+    return {release_of(life, veto) for veto in life.vetoes}
 
 
 def refusal(policy: Policy, life: Life, offer: Offer) -> str | None:
@@ -237,14 +355,12 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
     if policy.strategy is Strategy.MIRROR:
         return _mirror_reason(policy, life)
     if policy.strategy is Strategy.EVERY:
-        return _stopped_train(policy, life)
+        return _stopped_train(policy, life) or _configuration_reason(life)
     newest = life.offers[-1] if life.offers else None
     if newest is None:
         return None if life.good else _NOTHING_RELEASED
-    veto = next(
-        (veto for veto in reversed(life.vetoes) if veto.release == newest.release or veto.version == newest.version), None
-    )
-    if veto and not (life.target and newest.release == life.good):
+    veto = next((veto for veto in reversed(life.vetoes) if covers(life, veto, newest)), None)
+    if veto and not (life.target and newest.release == life.good.release):
         return Reason(
             "veto",
             f"{newest.version.name} is vetoed here: {veto.reason}",
@@ -252,12 +368,32 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
             awaits="a newer release",
             unblock=f"retry release {veto.release}, or release another version",
         )
-    return _out_of_question(policy, life, newest)
+    return _out_of_question(policy, life, newest) or _configuration_reason(life)
+
+
+def _configuration_reason(life: Life) -> Reason | None:
+    """Why *good* does not take the newest configuration; None: it has it, or nothing of it would change here."""
+    newest = life.configurations[-1] if life.configurations else None
+    if newest is None or not life.good or newest.configuration.configured <= life.good.configured:
+        return None
+    configuration = newest.configuration
+    what = f"the configuration of release {configuration.release}"
+    why = newest.lacking.get(life.good.release)
+    if why:
+        text = f"takes no part in {what}: {why}"
+        return Reason("configuration", text, since=configuration.at, awaits="a release", unblock="release a version")
+    offer = offer_of(life, Pair(life.good.release, configuration.configured))
+    veto = next((veto for veto in reversed(life.vetoes) if offer and covers(life, veto, offer)), None)
+    if veto is None:
+        return None
+    text = f"{what} is vetoed here: {veto.reason}"
+    unblock = f"retry release {configuration.release}, or apply another configuration"
+    return Reason("veto", text, since=veto.at, awaits="a newer configuration", unblock=unblock)
 
 
 def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None:
     """The newest release is not taken here, and nothing else is on its way."""
-    if life.target and newest.release in {life.good, life.target}:
+    if life.target and newest.release in {life.good.release, life.target.release}:
         return None
     out = taken_out(life, newest)
     if not out and gates.skipped(life, newest.release, RELEASE):
@@ -276,7 +412,7 @@ def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None
 
 def _stopped_train(policy: Policy, life: Life) -> Reason | None:
     following = next_in_train(policy, life)
-    veto = next((veto for veto in reversed(life.vetoes) if following and veto.version == following.version), None)
+    veto = next((veto for veto in reversed(life.vetoes) if following and covers(life, veto, following)), None)
     if following is None and life.offers:
         passed = Reason("train", "every release so far was passed over by an earlier channel", awaits="a release")
         return _out_of_question(policy, life, life.offers[-1]) or (None if life.target else passed)
@@ -293,13 +429,13 @@ def _stopped_train(policy: Policy, life: Life) -> Reason | None:
 
 
 def _pin_reason(life: Life) -> Reason | None:
-    pinned = offer_of(life, life.pin)
+    pinned = version_offer(life, life.pin)
     if pinned is None:
         return None
     out = ruled_out(life, pinned)
-    if out and life.pin != life.target:
+    if out and life.pin != life.target.release:
         return Reason("pin", f"pinned to {pinned.version.name}, but {out}", awaits="unpin", unblock="unpin, or mark it good")
-    if not vetoed(life, pinned):
+    if life.pin == life.good.release or not vetoed(life, pinned):
         return None
     return Reason(
         "pin", f"pinned to {pinned.version.name}, which failed here", awaits="unpin or retry", unblock="unpin, or retry"
@@ -322,7 +458,7 @@ def _mirror_reason(policy: Policy, life: Life) -> Reason | None:
             "mirror", f"the version that {source} runs is not known here", subject=policy.mirror, awaits=f"a release in {source}"
         )
     out = ruled_out(life, want.offer)
-    if out and life.target != want.offer.release:
+    if out and life.target != want.offer.pair:
         return Reason("mirror", f"{source} runs {want.offer.version.name}, but {out}", awaits=f"a change in {source}")
     if vetoed(life, want.offer):
         text = f"{want.offer.version.name}, which {source} runs, failed here"

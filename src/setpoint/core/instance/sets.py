@@ -9,27 +9,28 @@ from msgspec.structs import replace
 from setpoint.core.facts import Need, SetStatus, SetVote
 from setpoint.core.instance import candidate, declining, endings, gates, rollback, selection
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
+from setpoint.core.instance.facts_of import only_configures, set_of
+from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.reasons import Reason
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
 
-def join(draft: Draft, offer: Offer) -> None:
-    """A release names this instance as a member: from now on its set is told how it stands, and listened to."""
-    if offer.set and offer.set not in draft.life.joined:
-        draft.set(joined={**draft.life.joined, offer.set: ""})
+def join(draft: Draft, entity: str) -> None:
+    """A release names this instance as a member: from now on its set receives its votes, and is listened to."""
+    if entity and entity not in draft.life.joined:
+        draft.set(joined={**draft.life.joined, entity: ""})
 
 
 def told(draft: Draft, fact: SetStatus) -> None:
-    """What the set says: kept, and followed at once where it goes back, or goes."""
+    """What the set publishes: kept, and followed immediately where it goes back, or goes."""
     known = draft.life.sets.get(fact.set)
     if fact.set not in draft.life.joined or (known is not None and known.number >= fact.number):
         return
     draft.set(sets={**draft.life.sets, fact.set: fact})
-    offer = draft.offer(release_of(fact.set))
+    offer = offer_of_set(draft.life, fact.set)
     if offer is None or draft.policy is None:
         return
     heard = known is not None and known.stage == fact.stage and known.epoch == fact.epoch
@@ -39,29 +40,47 @@ def told(draft: Draft, fact: SetStatus) -> None:
         _commit(draft, offer)
 
 
+def offer_of_set(life: Life, entity: str) -> Offer | None:
+    """What this member would bring with a set: a version release's own pair (``set:saas/production#7``), the version with a newer
+    configuration (``#7.12``), or, with the set of a configuration release, *good* in that configuration.
+    """
+    number, _, configured = entity.rpartition("#")[2].partition(".")
+    release = int(number)
+    if configured:
+        return offer_of(life, Pair(release, int(configured)))
+    reconfiguration = next((one.configuration for one in life.configurations if one.configuration.release == release), None)
+    if reconfiguration is None:
+        return next((offer for offer in life.offers if offer.release == release and offer.configuration is None), None)
+    attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
+    pairs = (attempt.pair for attempt in attempts if attempt and attempt.configured == reconfiguration.configured)
+    moving = next((offer for pair in pairs if (offer := offer_of(life, pair)) and set_of(life, offer) == entity), None)
+    return moving or offer_of(life, Pair(life.good.release, reconfiguration.configured))
+
+
 def _go_back(draft: Draft, offer: Offer, reason: str) -> None:
-    """Who moved goes back; for the others the release is vetoed as well."""
+    """What moved goes back; for the other members what the set would bring is vetoed as well."""
     life, why = draft.life, f"its set goes back: {reason}"
-    rollout = life.rollout
-    if rollout and rollout.attempt.release == offer.release and rollout.attempt.kind is Kind.FORWARD:
+    rollout, whole = life.rollout, not only_configures(life, offer)
+    if rollout and rollout.attempt.pair == offer.pair and rollout.attempt.kind is Kind.FORWARD:
         if not rollout.back:
             rollback.fail(draft, rollout, why, sure=True)
-    elif life.candidate and life.candidate.release == offer.release and life.candidate.kind is Kind.FORWARD:
-        endings.veto(draft, offer, why)
+    elif life.candidate and life.candidate.pair == offer.pair and life.candidate.kind is Kind.FORWARD:
+        endings.veto(draft, offer, why, whole=whole)
         endings.end_candidate(draft, "failed", why)
-    elif life.pin != offer.release > selection.floor(life) and not selection.vetoed(life, offer):
-        endings.veto(draft, offer, why)
+    elif life.pin != offer.release and _is_ahead(life, offer) and not selection.vetoed(life, offer):
+        endings.veto(draft, offer, why, whole=whole)
+
+
+def _is_ahead(life: Life, offer: Offer) -> bool:
+    if offer.release == life.good.release:
+        return offer.configured > selection.newest_configuration(life)
+    return offer.release > selection.floor(life)
 
 
 def _commit(draft: Draft, offer: Offer) -> None:
     """With the set everybody in it is under way: who starts later is held by no calendar and replaced by no newer release."""
     attempt = draft.life.candidate
-    if (
-        attempt
-        and not attempt.committed
-        and gates.member.concerns(draft.life, offer, attempt)
-        and attempt.release == offer.release
-    ):
+    if attempt and not attempt.committed and gates.member.concerns(draft.life, offer, attempt) and attempt.pair == offer.pair:
         draft.set(candidate=replace(attempt, committed=True))
 
 
@@ -74,7 +93,7 @@ def vote(draft: Draft) -> None:
         status = draft.life.sets.get(entity)
         if status is None or status.stage != "ended":
             _tell(draft, entity, standing(draft, entity, status))
-        if draft.offer(release_of(entity)) is None:
+        if offer_of_set(draft.life, entity) is None and not _is_pending(draft.life, entity):
             _leave(draft, entity)
 
 
@@ -94,14 +113,14 @@ def _leave(draft: Draft, entity: str) -> None:
     )
 
 
-def release_of(entity: str) -> int:
-    """``set:saas/production#7`` is of release 7."""
-    return int(entity.rpartition("#")[2])
+def _is_pending(life: Life, entity: str) -> bool:
+    """Whether it is the set of a configuration that may still come, though nothing is good here that could take it."""
+    return any(one.configuration.set == entity for one in life.configurations)
 
 
 def standing(draft: Draft, entity: str, status: SetStatus | None) -> SetVote:
     """How this member stands to one of its sets now."""
-    release, offer = release_of(entity), draft.offer(release_of(entity))
+    offer = offer_of_set(draft.life, entity)
     said = SetVote(
         member=draft.instance,
         number=0,
@@ -110,13 +129,17 @@ def standing(draft: Draft, entity: str, status: SetStatus | None) -> SetVote:
         back=status.epoch if status and status.stage == "going-back" else 0,
     )
     rollout = draft.life.rollout
-    if rollout and rollout.attempt.release == release:
+    if rollout and offer and rollout.attempt.pair == offer.pair:
         return _moved(said, rollout)
     if draft.removed:
         return replace(said, state="left", reason="left the configuration")
+    if offer is None and _is_pending(draft.life, entity):
+        return replace(said, state="ended", reason="has nothing that could take the configuration")
     if offer is None:
         return replace(said, state="out", reason=f"went on to release {draft.life.frontier}")
-    return _at_rest(draft, said, offer, status)
+    if offer.release == draft.life.good.release and not selection.changes_what_runs(draft.life, offer):
+        return replace(said, state="ended", reason="nothing changes here")
+    return _at_rest(draft, said, entity, offer, status)
 
 
 def _moved(said: SetVote, rollout: Rollout) -> SetVote:
@@ -133,30 +156,33 @@ def _verifies(rollout: Rollout) -> bool:
     return rollout.attempt.phase is Phase.POST_DEPLOYMENT
 
 
-def _at_rest(draft: Draft, said: SetVote, offer: Offer, status: SetStatus | None) -> SetVote:
-    life, release = draft.life, offer.release
-    if life.target == release and release in life.goods and not life.rollout:
+def _at_rest(draft: Draft, said: SetVote, entity: str, offer: Offer, status: SetStatus | None) -> SetVote:
+    life, pair = draft.life, offer.pair
+    if life.target == pair and pair in life.goods and not life.rollout:
         return replace(said, state="ended", reason="is finalized")
     never = _never(draft.rules, life, offer)
     if never:
         return replace(said, state="out", reason=never)
-    veto = next((veto for veto in life.vetoes if veto.release == release), None)
+    veto = next((veto for veto in life.vetoes if selection.covers(life, veto, offer)), None)
     if veto:
         return replace(said, state="vetoed", reason=veto.reason)
     attempt = life.candidate
-    if attempt and attempt.release == release and attempt.kind is Kind.FORWARD:
-        return _gathering(draft, said, offer, attempt, status)
+    if attempt and attempt.pair == pair and attempt.kind is Kind.FORWARD:
+        return _gathering(draft, said, entity, offer, attempt, status)
     return _not_wanted(draft, said, offer)
 
 
 def _never(policy: Policy, life: Life, offer: Offer) -> str:
-    """Why this release never comes here any more: a person took it out, or a newer one was begun."""
+    """Why this never comes here any more: a person took it out, or something newer was begun."""
     out = selection.ruled_out(life, offer)
-    if not out and policy.strategy is Strategy.EVERY and selection.not_awaited(policy, life, offer):
+    keeps = offer.release == life.good.release
+    if not out and not keeps and policy.strategy is Strategy.EVERY and selection.not_awaited(policy, life, offer):
         out = "the train left it behind"
     if not out and offer.release < selection.floor(life):
         newest = next((known for known in life.offers if known.release == selection.floor(life)), None)
         out = f"{newest.version.name if newest else 'a newer one'} was begun (release {selection.floor(life)})"
+    if not out and offer.configured < selection.newest_configuration(life):
+        out = "a newer configuration was begun"
     return out
 
 
@@ -168,11 +194,11 @@ def _not_wanted(draft: Draft, said: SetVote, offer: Offer) -> SetVote:
     if not why and selection.vetoed(life, offer):
         why = f"{offer.version.name} failed there before"
     if not why and life.candidate:
-        why = f"wants {draft.name(life.candidate.release)}"
+        why = f"wants {draft.name(life.candidate.pair)}"
     return replace(said, state="gone", reason=why or "has not chosen it")
 
 
-def _gathering(draft: Draft, said: SetVote, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
+def _gathering(draft: Draft, said: SetVote, entity: str, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
     """``ready`` when every gate holds, ``locked`` when its tasks are done as well; what only grew old is asked for anew."""
     rules, life, now = draft.rules, draft.life, draft.now
     said = replace(said, committed=attempt.committed)
@@ -184,7 +210,7 @@ def _gathering(draft: Draft, said: SetVote, offer: Offer, attempt: Attempt, stat
     said = replace(said, epoch=epoch, needs=_needs(draft, offer, attempt))
     preparing = status is not None and status.stage in {"preparing", "going"}
     todo = next(gates.tasks(rules, life, offer, attempt, now), None)
-    was = life.joined[offer.set].startswith(f"('locked', {epoch},")
+    was = life.joined[entity].startswith(f"('locked', {epoch},")
     if preparing and not todo and (not reasons or was):
         return replace(said, state="locked", reason="is locked")
     return replace(said, state="ready", reason=_short(todo) if todo else "is ready")
@@ -224,12 +250,13 @@ def _needs(draft: Draft, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
 
 
 def _level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int:
-    """How ready the release is here; 0 as well for one that this member would not choose, lest others wait for it in vain."""
-    if offer.release <= selection.floor(life) or life.pin or not selection.eligible(policy, life, offer, alone=True):
+    """How ready this is here; 0 as well for what this member would not choose, so that others do not wait for it in vain."""
+    under_way = life.rollout is not None and life.rollout.attempt.pair == offer.pair
+    if life.pin or under_way or not selection.allowed(policy, life, offer, alone=True):
         return 0
-    if policy.strategy is Strategy.NEWEST_READY or selection.chosen(policy, life) is offer:
+    if policy.strategy is Strategy.NEWEST_READY or offer.release in {life.good.release, selection.chosen(policy, life)}:
         return selection.level(policy, life, offer, now)
     return 0
 
 
-__all__ = ["join", "release_of", "standing", "told", "vote"]
+__all__ = ["join", "offer_of_set", "standing", "told", "vote"]

@@ -6,20 +6,34 @@ from enum import StrEnum
 
 import msgspec
 
-from setpoint.core.facts import Finalization, LineStatus, Move, Need, Neighbour, ScopeStatus, SetStatus, TaskStatus, TopicStatus
+from setpoint.core.facts import (
+    Failed,
+    Finalization,
+    LineStatus,
+    Move,
+    Need,
+    Neighbour,
+    Part,
+    Revoked,
+    ScopeStatus,
+    SetStatus,
+    TaskStatus,
+    TopicStatus,
+)
 from setpoint.core.wall import Wall
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
-from setpoint.model.release import Offer
+from setpoint.model.release import Configuration, Offer, Pair
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration, Instant
 
 PUBLISHED = 16
 """So many finalizations are published and held in the part of the state that is written at every turn."""
 KEPT_GOODS = 5
-"""So many former good versions are kept to go back to."""
+"""So many former good versions are kept to go back to, each in at most ``KEPT_PAIRS`` configurations (§10.1)."""
+KEPT_PAIRS = 2
 
 
 class Kind(StrEnum):
@@ -29,6 +43,17 @@ class Kind(StrEnum):
     PIN = "pin"
     MIRROR = "mirror"
     BACK = "rollback"
+
+
+class Vetoed(StrEnum):
+    """What a veto covers (§10.1: vetoed is what changed)."""
+
+    VERSION = "version"
+    """The version, in every configuration."""
+    PAIR = "pair"
+    """One version in one configuration."""
+    CONFIGURATION = "configuration"
+    """One configuration release, with every version."""
 
 
 class Gate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -103,10 +128,18 @@ class Came(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Barrier(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A task that cannot be undone was started: nothing goes back past its release by itself."""
+    """Tasks that cannot be undone were started: nothing goes back past what they belong to automatically."""
 
     release: int
+    """Newest version release of which one was started."""
     task: str
+    """The last one."""
+    configured: int = 0
+    """Newest configuration of which one was started."""
+
+    def bars(self, pair: Pair) -> bool:
+        """Whether going back to this pair would pass one of them."""
+        return pair.release < self.release or pair.configured < self.configured
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -130,14 +163,21 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A task before deployment was started: the attempt counts as under way, and leases are not given back."""
     added: tuple[str, ...] = ()
     """Orderings that the configuration got since then: they do not hold what is committed (§10.14)."""
+    configured: int = 0
+    """See ``Pair``."""
+
+    @property
+    def pair(self) -> Pair:
+        """The version release and the configuration that it brings."""
+        return Pair(self.release, self.configured)
 
 
 class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The attempt whose version is target (or was, while it goes back), until it ends."""
 
     attempt: Attempt
-    to: int
-    """Release that target stands for now: the attempt's, or the one it goes back to."""
+    to: Pair
+    """What target stands for now: the attempt's pair, or the one it goes back to."""
     began: Instant
     offset: Duration = 0
     """Of the wall clock when it began: the cadence's slot that it used lies there (§10.17)."""
@@ -224,14 +264,33 @@ class Breaker(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Veto(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A release that shall not be picked here again by itself."""
+    """What automation does not select here again until a person lifts it."""
 
     release: int
+    """The version release; of a vetoed configuration release, that."""
     version: Version
     reason: str
     at: Instant
+    configured: int = 0
+    """Of a pair."""
+    scope: Vetoed = Vetoed.VERSION
     rejected: bool = False
     """A person rejected it before it started here."""
+
+    @property
+    def pair(self) -> Pair:
+        """The pair that failed."""
+        return Pair(self.release, self.configured)
+
+
+class Reconfiguration(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A configuration release that may still be taken here."""
+
+    configuration: Configuration
+    parts: dict[int, Part] = {}
+    """Version release -> that version in this configuration, until the version release itself arrives."""
+    lacking: dict[int, str] = {}
+    """Version release -> why it cannot come with this configuration."""
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -266,7 +325,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Adopting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A person's word on what runs already, until a look has shown it; or why it has not."""
 
-    release: int
+    pair: Pair
     at: Instant
     watch: int
     """The first watch whose looks compare with it."""
@@ -279,12 +338,19 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     attempts: int = 0
     asks: int = 0
     offers: tuple[Offer, ...] = ()
-    """Ascending by release; those that may still be wanted, or that hold a spec to go back to."""
+    """Ascending by pair; those that may still be wanted, or that hold a spec to go back to."""
+    configurations: tuple[Reconfiguration, ...] = ()
+    """Ascending; configuration releases that may still be wanted."""
     frontier: int = 0
-    target: int = 0
-    """Release; 0: none, and nothing is applied or removed."""
-    goods: tuple[int, ...] = ()
-    """Releases of *good* and the good versions before it, newest last."""
+    """Newest version release that automatic selection has begun here."""
+    begun: int = 0
+    """Newest configuration (``Pair.configured``) that automatic selection has begun here."""
+    target: Pair = Pair()
+    """``Pair()``: none, and nothing is applied or removed."""
+    goods: tuple[Pair, ...] = ()
+    """*Good* and what was good before it, newest last."""
+    ran: dict[str, str] = {}
+    """Task -> digest of the definition with which it succeeded for the version of *good* (§10.1: not repeated for it)."""
     change: int = 0
     """Counts changes of *good*."""
     current: Seen | None = None
@@ -317,8 +383,10 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     neighbours: dict[str, Neighbour] = {}
     """What those that it is ordered after, or mirrors, published last; their finalizations are of releases still open here."""
     finalized: tuple[Finalization, ...] = ()
-    revoked: tuple[Version, ...] = ()
-    rolled_back: tuple[int, ...] = ()
+    revoked: tuple[Revoked, ...] = ()
+    rolled_back: tuple[Failed, ...] = ()
+    abstains: tuple[int, ...] = ()
+    """Recent configuration releases in which this instance takes no part."""
     declined: dict[int, str] = {}
     """Recent releases that are not taken here -> why."""
     configured: int = 0
@@ -347,11 +415,14 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Group and release -> what was told last."""
 
     @property
-    def good(self) -> int:
-        """Release of *good*: the newest finalized one that is not marked bad; 0: none."""
+    def good(self) -> Pair:
+        """*Good*: the newest finalized pair whose version is not marked bad; ``Pair()``: none."""
         if not self.tainted:
-            return self.goods[-1] if self.goods else 0
-        return next((good for good in reversed(self.goods) if good not in self.tainted), 0)
+            return self.goods[-1] if self.goods else NOTHING
+        return next((good for good in reversed(self.goods) if good.release not in self.tainted), NOTHING)
+
+
+NOTHING = Pair()
 
 
 class InstanceState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -364,9 +435,24 @@ class InstanceState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     life: Life = Life()
 
 
-def offer_of(life: Life, release: int) -> Offer | None:
-    """The offer of a release, if it is still kept."""
+def offer_of(life: Life, pair: Pair) -> Offer | None:
+    """The offer of a pair, if it is still kept."""
     for offer in reversed(life.offers):
-        if offer.release == release:
+        if offer.release == pair.release and offer.configured == pair.configured:
             return offer
     return None
+
+
+def version_offer(life: Life, release: int) -> Offer | None:
+    """The offer of a version release in its newest configuration, if any is still kept."""
+    return next((offer for offer in reversed(life.offers) if offer.release == release), None)
+
+
+def offer_for(life: Life, release: int) -> Offer | None:
+    """What a release means here: its version in the newest configuration; of a configuration release, *good* in it."""
+    reconfiguration = next((one for one in life.configurations if one.configuration.release == release), None)
+    if reconfiguration is None:
+        attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
+        pair = next((attempt.pair for attempt in attempts if attempt and attempt.release == release), NOTHING)
+        return offer_of(life, pair) or version_offer(life, release)
+    return offer_of(life, Pair(life.good.release, reconfiguration.configuration.configured))

@@ -9,10 +9,10 @@ from setpoint.core.facts import Retried, TaskLeft, TaskRetried, TaskStatus, Task
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.facts_of import task_definition
 from setpoint.core.instance.gates.task import concerned, pending, run_of, running
-from setpoint.core.instance.state import Attempt, Barrier, Came, Kind, Life
+from setpoint.core.instance.state import Attempt, Barrier, Came, Kind, Life, offer_for
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase, TaskUse
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 from setpoint.model.tasks import TaskStage
 
 _BEGUN = frozenset({TaskStage.RUNNING, TaskStage.RETRYING})
@@ -52,15 +52,19 @@ def _ask(draft: Draft, offer: Offer, attempt: Attempt, use: TaskUse, entity: str
 
 
 def _no_way_back(draft: Draft, entity: str) -> None:
-    barrier, release = draft.life.irreversible, task.release_of(entity)
-    if barrier is None or barrier.release < release:
-        draft.set(irreversible=Barrier(release, task.name_of(entity)))
+    known, number, name = draft.life.irreversible or Barrier(0, ""), task.release_of(entity), task.name_of(entity)
+    configured = next(
+        (one.configuration.configured for one in draft.life.configurations if one.configuration.release == number), 0
+    )
+    raised = Barrier(max(known.release, 0 if configured else number), name, max(known.configured, configured))
+    if (raised.release, raised.configured) != (known.release, known.configured):
+        draft.set(irreversible=raised)
 
 
-def forget_barrier(draft: Draft, release: int) -> None:
-    """A person brought a release here that is older than what cannot be undone: it bars nothing any more."""
+def forget_barrier(draft: Draft, pair: Pair) -> None:
+    """A person brought a pair here that is older than what cannot be undone: it bars nothing any more."""
     barrier = draft.life.irreversible
-    if barrier and release < barrier.release:
+    if barrier and barrier.bars(pair):
         draft.set(irreversible=None)
 
 
@@ -105,7 +109,7 @@ def _afresh(draft: Draft, entity: str) -> None:
     candidate = draft.life.candidate
     if candidate is None or candidate.phase is not Phase.PRE_DEPLOYMENT or not candidate.gates:
         return
-    offer = draft.kept(candidate.release)
+    offer = draft.kept(candidate.pair)
     if any(run == entity for _, run in concerned(draft.rules, draft.life, offer, candidate)):
         draft.set(candidate=replace(candidate, gates={}))
 
@@ -125,15 +129,17 @@ def leave(draft: Draft, attempt: Attempt) -> None:
 
 
 def retried(draft: Draft, fact: Retried, release: int) -> None:
-    """A person lets what failed of a release be tried again, or says that it succeeded. Runs know whether they failed."""
-    life, offer = draft.life, draft.offer(release)
+    """A person lets what failed of a release be tried again, or reports that it succeeded. Runs know whether they failed."""
+    life, offer = draft.life, offer_for(draft.life, release)
     if offer is None or draft.policy is None:
         return
     attempts = [life.candidate, life.rollout.attempt if life.rollout else None]
-    attempt = next((one for one in attempts if one and one.release == release), None)
-    attempt = attempt or Attempt(life.attempts + 1, release, Kind.FORWARD, Phase.PRE_APPROVAL, draft.now, draft.now)
+    attempt = next((one for one in attempts if one and one.pair == offer.pair), None)
+    attempt = attempt or Attempt(
+        life.attempts + 1, offer.release, Kind.FORWARD, Phase.PRE_APPROVAL, draft.now, draft.now, configured=offer.configured
+    )
     runs = {run_of(use, draft.policy, life, offer, attempt) for use in draft.policy.tasks}
-    for entity in sorted(runs):
+    for entity in sorted(run for run in runs if task.release_of(run) == release):
         draft.out.append(Send(entity, TaskRetried(by=fact.by, id=fact.id, succeeded=fact.succeeded)))
 
 

@@ -31,7 +31,7 @@ def applied(draft: Draft, fact: Applied) -> None:
     draft.record(
         "apply-failed",
         f"apply {applying.count} failed: {fact.error}",
-        release=draft.life.target,
+        release=draft.life.target.release,
         outcome="terminal" if fact.terminal else "transient",
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from setpoint.core.admission import ENTITY
-from setpoint.core.facts import WaveVote
+from setpoint.core.facts import Failed, WaveVote
 from setpoint.core.instance import declining, selection
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.facts_of import halves, matches
 from setpoint.core.instance.state import Kind, Life, offer_of
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Policy, Strategy
@@ -19,66 +19,97 @@ KEPT_VOTES = 50
 
 def tell(draft: Draft) -> None:
     """Vote on every release here that goes through waves, and for the last time on those that were forgotten in this turn."""
-    for offer in draft.life.offers:
-        if offer.waves:
-            _vote(draft, offer, stance(draft, offer))
+    now = _releases(draft.life)
+    for release, (group, offers) in now.items():
+        _vote(draft, group, release, stance(draft, group, release, offers))
     if draft.life.offers is not draft.before.life.offers:
-        for offer in draft.before.life.offers:
-            if offer.waves and offer_of(draft.life, offer.release) is None:
-                _vote(draft, offer, OUT)
+        for release, (group, _) in _releases(draft.before.life).items():
+            if release not in now:
+                _vote(draft, group, release, OUT)
+
+
+def _releases(life: Life) -> dict[int, tuple[str, list[Offer]]]:
+    """Releases that go through the waves of a group -> that group, and the pairs that bring them."""
+    found: dict[int, tuple[str, list[Offer]]] = {}
+    for offer in life.offers:
+        configuration = offer.configuration
+        if offer.waves:
+            found.setdefault(offer.release, (offer.waves, []))[1].append(offer)
+        if configuration is not None and configuration.waves:
+            found.setdefault(configuration.release, (configuration.waves, []))[1].append(offer)
+    for one in life.configurations:
+        if one.configuration.waves:
+            found.setdefault(one.configuration.release, (one.configuration.waves, []))
+    return found
 
 
 def decline(draft: Draft, offer: Offer) -> None:
     """A release that came too late to be kept at all."""
-    if offer.waves and _key(offer) not in draft.life.voted:
-        _vote(draft, offer, OUT)
+    if offer.waves and _key(offer.waves, offer.release) not in draft.life.voted:
+        _vote(draft, offer.waves, offer.release, OUT)
 
 
-def _vote(draft: Draft, offer: Offer, state: str) -> None:
-    life, key = draft.life, _key(offer)
+def _vote(draft: Draft, group: str, release: int, state: str) -> None:
+    life, key = draft.life, _key(group, release)
     said = life.voted.get(key, WAITING)
     if said == state or (said == FINALIZED and state != FAILED):
         return
     kept = {known: word for known, word in life.voted.items() if known != key}
-    here = {_key(offer) for offer in life.offers}
+    here = {_key(group, release) for release, (group, _) in _releases(life).items()}
     forgotten = [known for known in (*kept, key) if known not in here][:-KEPT_VOTES]
     draft.set(votes=life.votes + 1, voted={known: word for known, word in {**kept, key: state}.items() if known not in forgotten})
-    vote = WaveVote(instance=draft.instance, group=offer.waves, release=offer.release, number=draft.life.votes, state=state)
+    vote = WaveVote(instance=draft.instance, group=group, release=release, number=draft.life.votes, state=state)
     draft.out.append(Send(ENTITY, vote))
 
 
-def _key(offer: Offer) -> str:
-    return f"{offer.waves}#{offer.release}"
+def _key(group: str, release: int) -> str:
+    return f"{group}#{release}"
 
 
-def stance(draft: Draft, offer: Offer) -> str:
+def stance(draft: Draft, group: str, release: int, offers: list[Offer]) -> str:
     """``waiting``, ``out``, ``begun``, ``finalized`` or ``failed``."""
-    life, release = draft.life, offer.release
-    rollout = life.rollout
-    if rollout and rollout.attempt.release == release and rollout.attempt.kind is not Kind.BACK:
+    life, rollout, pairs = draft.life, draft.life.rollout, {offer.pair for offer in offers}
+    if rollout and rollout.attempt.pair in pairs and rollout.attempt.kind is not Kind.BACK:
         return FAILED if rollout.back else BEGUN
-    went_back = release in life.rolled_back and selection.vetoed(life, offer)
-    if went_back or (life.failure and life.failure.release == release):
+    if any(failed.concerns(release) and _still_vetoed(life, failed) for failed in life.rolled_back):
         return FAILED
-    if release in life.goods or any(done.release == release for done in life.finalized):
+    if life.failure and life.failure.release == release:
+        return FAILED
+    if any(good in pairs or good.release == release for good in life.goods) or _has_finalized(life, release, offers):
         return FINALIZED
-    return OUT if _out(draft, offer) else WAITING
+    return WAITING if any(_takes(draft, offer, group, release) for offer in offers) else OUT
 
 
-def _out(draft: Draft, offer: Offer) -> bool:
-    """Whether it does not take this release, as things stand: who only waits at a gate does."""
+def _has_finalized(life: Life, release: int, offers: list[Offer]) -> bool:
+    versions = {offer.version for offer in offers}
+    return any(done.release == release or done.version in versions for done in life.finalized)
+
+
+def _still_vetoed(life: Life, failed: Failed) -> bool:
+    offer = offer_of(life, failed.pair)
+    return offer is not None and selection.vetoed(life, offer)
+
+
+def _takes(draft: Draft, offer: Offer, group: str, release: int) -> bool:
+    """Whether it takes this release by this pair, as things stand: who only waits at a gate does."""
     policy, life = draft.rules, draft.life
-    wave = policy.wave
-    concerned = wave is not None and wave.group == offer.waves and applies(wave.when, policy, life, offer)
-    if not concerned or draft.removed or policy.strategy is Strategy.MIRROR:
-        return True
-    return bool(declining.why_not(policy, life, offer, draft.now)) or (not life.pin and _left_out(policy, life, offer))
+    if policy.wave is None or policy.wave.group != group or draft.removed or policy.strategy is Strategy.MIRROR:
+        return False
+    half = next((one for one in halves(life, offer) if one.release == release), None)
+    if half is None or not matches(policy.wave.when, policy, life, offer, half):
+        return False
+    if declining.why_not(policy, life, offer, draft.now):
+        return False
+    return bool(life.pin) or not _left_out(policy, life, offer)
 
 
 def _left_out(policy: Policy, life: Life, offer: Offer) -> bool:
     """Whether selection will not come to it, unless something newer is taken back."""
-    if offer.release < selection.floor(life) or not selection.eligible(policy, life, offer):
+    candidate = life.candidate
+    if candidate is not None and candidate.pair == offer.pair:
+        return False
+    if not selection.allowed(policy, life, offer):
         return True
-    if policy.strategy is Strategy.EVERY:
+    if policy.strategy is Strategy.EVERY and offer.release != life.good.release:
         return selection.left_behind(policy, life, offer)
-    return life.candidate is not None and life.candidate.release > offer.release
+    return candidate is not None and candidate.pair > offer.pair

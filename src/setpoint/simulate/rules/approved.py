@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.facts_of import Half, halves, matches
 from setpoint.core.instance.state import Attempt, Kind
 from setpoint.model.people import Person
 from setpoint.model.policy import ApprovalUse
@@ -24,13 +24,16 @@ def approved(step: Step) -> Iterator[Complaint]:
         return
     attempt, offer, policy = step.forward
     for use in policy.approvals:
-        if applies(use.when, policy, step.before.life, offer) and not step.skipped(offer.release, use.name):
-            step.saw("approved")
-            yield from _approved(step, use, offer, attempt)
+        for half in halves(step.before.life, offer):
+            concerned = matches(use.when, policy, step.before.life, offer, half)
+            if concerned and not step.skipped(half.release, use.name):
+                step.saw("approved")
+                yield from _approved(step, use, half, offer, attempt)
 
 
-def _approved(step: Step, use: ApprovalUse, offer: Offer, attempt: Attempt) -> Iterator[Complaint]:
-    topic = f"topic:{use.subject}#{use.topic}#{offer.release}" + (f"~{attempt.change}" if attempt.change else "")
+def _approved(step: Step, use: ApprovalUse, half: Half, offer: Offer, attempt: Attempt) -> Iterator[Complaint]:
+    release, author = half.release, half.author
+    topic = f"topic:{use.subject}#{use.topic}#{release}" + (f"~{attempt.change}" if attempt.change else "")
     counted = step.ledger.votes.get(topic, ())[step.ledger.used.get(topic, 0) :]
     votes = {vote.person.name: vote for vote in counted if _may_vote(use, vote.person)}
     went = went_at(step, offer) if attempt.kind is Kind.FORWARD else None
@@ -38,12 +41,12 @@ def _approved(step: Step, use: ApprovalUse, offer: Offer, attempt: Attempt) -> I
     people = {
         name
         for name, vote in votes.items()
-        if vote.yes and (use.allow_author or name != offer.author) and (not use.expires or wall < vote.at + use.expires)
+        if vote.yes and (use.allow_author or name != author) and (not use.expires or wall < vote.at + use.expires)
     }
     if len(people) < use.min:
-        yield f"{use.topic}: only {sorted(people)} of {use.min} approved release {offer.release}"
+        yield f"{use.topic}: only {sorted(people)} of {use.min} approved release {release}"
     if any(not vote.yes for vote in votes.values()):
-        yield f"{use.topic}: somebody rejected release {offer.release}"
+        yield f"{use.topic}: somebody rejected release {release}"
 
 
 def _may_vote(use: ApprovalUse, person: Person) -> bool:

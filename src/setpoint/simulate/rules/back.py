@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.instance import gates
-from setpoint.core.instance.state import offer_of
+from setpoint.core.instance.state import NOTHING, offer_of
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.beside import below
 from setpoint.simulate.rules.tasks import Undone
@@ -15,10 +15,9 @@ from setpoint.simulate.step import Step
 @rule("safe-back")
 def safe_back(step: Step) -> Iterator[Complaint]:
     """After a failed rollout target is the last good version, or does not move."""
-    kept = {
-        offer.release: offer.version.name for offer in (*step.before.life.offers, *step.after.life.offers)
-    } | step.ledger.names
-    good = next((good for good in reversed(step.ledger.goods) if kept.get(good) not in step.ledger.bad), 0)
+    kept = {offer.pair: offer.version.name for offer in (*step.before.life.offers, *step.after.life.offers)}
+    kept |= {pair: version.name for pair, version in step.ledger.versions.items()}
+    good = next((good for good in reversed(step.ledger.goods) if kept.get(good) not in step.ledger.bad), NOTHING)
     rollout, old = step.went_back(), step.before.life.rollout
     new = step.after.life.rollout
     same = old is not None and new is not None and old.back and new.back and old.attempt.number == new.attempt.number
@@ -33,9 +32,9 @@ def safe_back(step: Step) -> Iterator[Complaint]:
         step.saw("safe-back")
         if old and step.after.life.target != old.to:
             yield f"failed, but target moved from {old.to} to {step.after.life.target}"
-        barred = good < step.ledger.of(Undone).barrier
-        if good and not barred and old and good != old.attempt.release and step.after.policy and step.after.policy.auto_rollback:
-            failed = offer_of(step.before.life, old.attempt.release)
+        barred = step.ledger.of(Undone).bars(good)
+        if good and not barred and old and good != old.attempt.pair and step.after.policy and step.after.policy.auto_rollback:
+            failed = offer_of(step.before.life, old.attempt.pair)
             if failed is None or not below(failed, kept.get(good, "")):
                 yield f"failed and stayed, although {good} is good"
 

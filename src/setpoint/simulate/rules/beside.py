@@ -28,15 +28,32 @@ class Told(Notes):
             if known is None or known.number < fact.number:
                 self.last[fact.instance] = fact
 
-    def declines(self, instance: str, offer: Offer) -> bool:
-        """Whether an instance does not take a release."""
+    def abstains(self, instance: str, release: int) -> bool:
+        """Whether an instance takes no part in a configuration release."""
         known = self.last.get(instance)
-        return known is not None and (offer.release in known.declined or offer.release < known.frontier)
+        return known is not None and release in known.abstains
 
-    def failed(self, instance: str, offer: Offer) -> bool:
-        """Whether an instance went back from a release."""
+    def declines(self, instance: str, offer: Offer, release: int) -> bool:
+        """Whether an instance does not take a release of an attempt."""
         known = self.last.get(instance)
-        return known is not None and (offer.release in known.rolled_back or offer.version in known.revoked)
+        if known is None:
+            return False
+        if offer.configuration is not None and release == offer.configuration.release:
+            return release in known.declined or release in known.abstains or offer.configured < known.begun
+        return release in known.declined or offer.release < known.frontier
+
+    def failed(self, instance: str, offer: Offer, release: int) -> bool:
+        """Whether an instance went back from a release of an attempt, or from that very pair."""
+        known = self.last.get(instance)
+        if known is None:
+            return False
+        revoked = release == offer.release and any(one.covers(offer.version) for one in known.revoked)
+        return revoked or any(one.concerns(release) or one.version == offer.version for one in known.rolled_back)
+
+    def pair_failed(self, instance: str, offer: Offer) -> bool:
+        """Whether that very pair failed there."""
+        known = self.last.get(instance)
+        return known is not None and any(one.version == offer.version for one in known.rolled_back)
 
 
 NOTES.append(Told)
@@ -49,9 +66,21 @@ def after_services(step: Step) -> Iterator[Complaint]:
         return
     _, offer, policy = step.forward
     for ordering in policy.services:
-        if applies(ordering.when, policy, step.before.life, offer) and not step.skipped(offer.release, ordering.name):
+        if not applies(ordering.when, policy, step.before.life, offer):
+            continue
+        for _, _, configures in step.needing(offer, ordering.name):
             step.saw("ordered")
-            yield from _after(step, ordering, offer)
+            yield from (_after_configuration if configures else _after)(step, ordering, offer)
+
+
+def _after_configuration(step: Step, ordering: ServiceOrdering, offer: Offer) -> Iterator[Complaint]:
+    """A configuration waits for services of its own release only (§10.1)."""
+    configuration = offer.configuration
+    revision = configuration.after.get(ordering.instance) if configuration else None
+    if configuration is None or revision is None or step.ledger.of(Told).abstains(ordering.instance, configuration.release):
+        return
+    if not any(version.revision == revision for version in step.ledger.told.get(ordering.instance, {})):
+        yield f"{ordering.name}: {revision} was not finalized there"
 
 
 def _after(step: Step, ordering: ServiceOrdering, offer: Offer) -> Iterator[Complaint]:
@@ -60,8 +89,8 @@ def _after(step: Step, ordering: ServiceOrdering, offer: Offer) -> Iterator[Comp
     if runs is None or not versions.parse_range(ordering.range).contains(runs.name):
         yield f"{ordering.name}: runs {runs}, and {ordering.range} is needed"
     if asked and not asked.together:
-        done = asked.version in step.ledger.told.get(ordering.instance, {})
-        if not done and not (told and told.good > asked.release):
+        done = any(version.same(asked.version) for version in step.ledger.told.get(ordering.instance, {}))
+        if not done and not (told and told.good.release > asked.release):
             yield f"{ordering.name}: {asked.version.name} was not finalized there"
 
 
@@ -71,7 +100,7 @@ def not_below(step: Step) -> Iterator[Complaint]:
     rollout = step.went_back()
     if rollout is None:
         return
-    failed = offer_of(step.before.life, rollout.attempt.release) or offer_of(step.after.life, rollout.attempt.release)
+    failed = offer_of(step.before.life, rollout.attempt.pair) or offer_of(step.after.life, rollout.attempt.pair)
     to = offer_of(step.after.life, rollout.to)
     if failed and to and failed.not_below:
         step.saw("safe-back")

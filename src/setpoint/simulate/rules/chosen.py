@@ -12,51 +12,91 @@ from setpoint.simulate.step import Step
 
 @rule("vetoed")
 def vetoed(step: Step) -> Iterator[Complaint]:
-    """A vetoed version never becomes target by selection."""
+    """A vetoed or bad version, or a cancelled release, never becomes target by selection."""
     if step.forward is None:
         return
-    attempt, offer, _ = step.forward
-    if step.ledger.vetoed or step.ledger.bad:
+    _, offer, _ = step.forward
+    ledger = step.ledger
+    if ledger.vetoed or ledger.bad:
         step.saw("vetoed")
-    if offer.version.name in step.ledger.bad:
+    if offer.version.name in ledger.bad:
         yield f"{offer.version.name} is marked bad"
-    if offer.release in step.ledger.cancelled:
+    if offer.release in ledger.cancelled and not ledger.keeps_version(offer.version):
         yield f"release {offer.release} is cancelled"
-    for release, version in step.ledger.vetoed.items():
-        if release == attempt.release or version == offer.version:
-            yield f"release {attempt.release} ({version.name}) is vetoed"
+    if offer.configuration and offer.configuration.release in ledger.cancelled:
+        yield f"the configuration of release {offer.configuration.release} is cancelled"
+    if veto := ledger.is_vetoed(offer):
+        yield f"{offer.pair} ({offer.version.name}) is vetoed: {veto}"
 
 
 @rule("pinned")
 def pinned(step: Step) -> Iterator[Complaint]:
-    """A pinned instance's target moves only to its pin or to good."""
+    """A pinned instance's target moves only to its pin, in any configuration, or to good."""
     life, before = step.after.life, step.before.life
     if not life.pin or before.target == life.target or step.after.removed:
         return
     step.saw("pinned")
-    if life.target not in {life.pin, before.good, life.good}:
+    if life.target.release != life.pin and life.target not in {before.good, life.good}:
         yield f"pinned to {life.pin}, but target moved to {life.target}"
 
 
 @rule("once")
 def once(step: Step) -> Iterator[Complaint]:
-    """Between two human acts a release's rollout begins at most once (mirrors: once per change). To configure again is an act."""
+    """Between two human acts a pair's rollout begins at most once (mirrors: once per change). To configure again is an act."""
     if step.forward is None or step.forward[2].strategy is Strategy.MIRROR or step.before.removed:
         return
     step.saw("once")
-    release = step.forward[0].release
-    if step.ledger.begun[release]:
-        yield f"the rollout of release {release} began a second time"
+    pair = step.forward[0].pair
+    if step.ledger.begun[pair]:
+        yield f"the rollout of {pair} began a second time"
 
 
 @rule("forward")
 def forward(step: Step) -> Iterator[Complaint]:
-    """Without a human's act no older release follows a newer one (mirrors excepted)."""
+    """Without a human's act no older version release follows a newer one (mirrors excepted)."""
     if step.forward is None or step.forward[0].kind is not Kind.FORWARD:
         return
     step.saw("forward")
-    release = step.forward[0].release
-    if release < step.ledger.highest:
-        yield f"release {release} follows {step.ledger.highest}"
-    if release < step.before.life.frontier:
-        yield f"release {release} is older than the frontier {step.before.life.frontier}"
+    attempt, offer, _ = step.forward
+    if step.ledger.only_configures(offer):
+        return
+    if attempt.release < step.ledger.highest:
+        yield f"release {attempt.release} follows {step.ledger.highest}"
+    if attempt.release < step.before.life.frontier:
+        yield f"release {attempt.release} is older than the frontier {step.before.life.frontier}"
+
+
+@rule("kept")
+def kept(step: Step) -> Iterator[Complaint]:
+    """18: by a configuration release the version of target stays, or becomes that of a newer version release that names the
+    instance and is not vetoed, rejected, bad or cancelled there (a pin may be older; mirrors excepted).
+    """
+    if step.forward is None or step.forward[1].configuration is None or step.forward[0].kind is Kind.MIRROR:
+        return
+    attempt, offer, policy = step.forward
+    ledger = step.ledger
+    step.saw("kept")
+    good = next((pair for pair in reversed(ledger.goods) if ledger.versions[pair].name not in ledger.bad), None)
+    if ledger.keeps_version(offer.version):
+        target = step.before.life.target
+        if attempt.kind is Kind.FORWARD and target.release > attempt.release and not ledger.is_back(step.before):
+            yield f"a configuration brings back {attempt.release}, though {target.release} runs"
+        return
+    if attempt.release not in ledger.offered and attempt.kind is not Kind.PIN:
+        yield f"a configuration brings release {attempt.release}, which does not name this instance"
+    if policy.strategy is Strategy.MANUAL and attempt.kind is Kind.FORWARD and not offer.addressed:
+        yield f"a configuration brings release {attempt.release}, which was not sent to this manual channel"
+    if attempt.kind is Kind.FORWARD and good is not None and attempt.release < good.release:
+        yield f"a configuration brings release {attempt.release}, which is older than {good.release}, which is good"
+
+
+@rule("configured")
+def configured(step: Step) -> Iterator[Complaint]:
+    """20: without a human's act no older configuration follows a newer one (rollbacks and mirrors excepted)."""
+    if step.forward is None or step.forward[0].kind is not Kind.FORWARD:
+        return
+    attempt, _, _ = step.forward
+    if step.ledger.configurations:
+        step.saw("configured")
+    if attempt.configured < step.ledger.newest:
+        yield f"configuration {attempt.configured} follows {step.ledger.newest}"

@@ -22,6 +22,7 @@ def of_instance(state: InstanceState) -> object:
         life.goods,
         life.change,
         life.frontier,
+        life.begun,
         0 if life.pinned_until else life.pin,
         _endless(life.hold),
         life.vetoes,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.calendars import occurrence, opening
-from setpoint.core.instance.facts_of import applies
 from setpoint.model.policy import Cadence, Phase
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.results import passed, uses
@@ -31,20 +30,22 @@ def gated(step: Step) -> Iterator[Complaint]:
     if candidate is not None and same and candidate.committed:
         return
     for calendar in policy.calendars:
-        concerns = applies(calendar.when, policy, step.before.life, offer) and not step.skipped(offer.release, calendar.name)
-        if concerns and not opening(calendar.calendar, calendar.timezone, step.wall).open:
+        if (
+            step.concerns(calendar.when, calendar.name, policy, offer)
+            and not opening(calendar.calendar, calendar.timezone, step.wall).open
+        ):
             yield f"the calendar {calendar.name} is closed"
-    if policy.cadence and not step.skipped(offer.release, "cadence"):
-        yield from _cadence(step, policy.cadence)
+    if policy.cadence and step.concerns(None, "cadence", policy, offer):
+        yield from _cadence(step, policy.cadence, configures=step.ledger.only_configures(offer))
 
 
-def _cadence(step: Step, cadence: Cadence) -> Iterator[Complaint]:
+def _cadence(step: Step, cadence: Cadence, *, configures: bool) -> Iterator[Complaint]:
     slot = occurrence(cadence.calendar, cadence.timezone, step.wall)
     if slot is None:
         yield "outside the cadence's window"
         return
-    if step.world.wall_was_set:
-        return  # a clock that went back may come to a window again that it has left
+    if step.world.wall_was_set or configures:
+        return  # a clock that went back may come to a window again; a configuration uses no slot (§10.1)
     used = sum(slot[0] <= began < slot[1] for began in step.ledger.slots)
     if used >= cadence.max:
         yield f"the cadence's window has admitted {used} already"

@@ -146,7 +146,7 @@ def _judged(state: InstanceState) -> Attempt | None:
 
 def _uses(state: InstanceState, attempt: Attempt) -> Iterator[CheckUse]:
     """The checks that end it."""
-    offer = offer_of(state.life, attempt.release)
+    offer = offer_of(state.life, attempt.pair)
     if state.policy is None or offer is None:
         return
     for use in state.policy.checks:

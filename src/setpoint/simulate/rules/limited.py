@@ -20,7 +20,7 @@ from setpoint.core.facts import (
     WavesResumed,
     WaveVote,
 )
-from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.facts_of import halves, matches
 from setpoint.core.instance.state import Kind, Rollout
 from setpoint.core.instructions import Send
 from setpoint.model.calendars import Window
@@ -187,9 +187,9 @@ def grants(moment: Moment) -> Iterator[Complaint]:
             for need in asked.needs:
                 if need.unit.startswith("wave:"):
                     moment.saw("waves")
-                    why = book.may_begin(need.unit, need.limit, asked.release)
+                    why = book.may_begin(need.unit, need.limit, need.release)
                     if why:
-                        yield f"{given.to} may begin release {asked.release} in wave {need.limit}, but {why}"
+                        yield f"{given.to} may begin release {need.release} in wave {need.limit}, but {why}"
 
 
 # --- instances ---------------------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def leases(step: Step) -> Iterator[Complaint]:
         return
     attempt, offer, policy = step.forward
     for use in policy.limits:
-        if not applies(use.when, policy, step.before.life, offer) or step.skipped(offer.release, use.name):
+        if not step.concerns(use.when, use.name, policy, offer):
             continue
         step.saw("leases")
         holders = book.holding.setdefault(use.unit, {})
@@ -269,14 +269,16 @@ def _commitments(step: Step, book: Book) -> None:
 
 def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[str]:
     for use in policy.limits:
-        if applies(use.when, policy, step.before.life, offer) and not step.skipped(offer.release, use.name):
+        if step.concerns(use.when, use.name, policy, offer):
             yield f"lease:{use.unit}"
     wave = policy.wave
-    concerned = (
-        wave and kind is Kind.FORWARD and offer.waves == wave.group and applies(wave.when, policy, step.before.life, offer)
-    )
-    if wave and concerned and not step.skipped(offer.release, "wave"):
-        yield f"wave:{wave.group}"
+    groups = {offer.release: offer.waves}
+    if offer.configuration:
+        groups[offer.configuration.release] = offer.configuration.waves
+    for half in halves(step.before.life, offer) if wave and kind is Kind.FORWARD else ():
+        concerned = wave and matches(wave.when, policy, step.before.life, offer, half)
+        if wave and concerned and groups.get(half.release) == wave.group and not step.skipped(half.release, "wave"):
+            yield f"wave:{wave.group}"
 
 
 def _none_left(step: Step, policy: Policy, offer: Offer) -> bool:
@@ -296,7 +298,7 @@ def _budgets(step: Step, book: Book, policy: Policy, offer: Offer) -> Iterator[C
 def _windows(step: Step, policy: Policy, offer: Offer) -> Iterator[tuple[str, Window, Instant]]:
     """Windows that are open now and let only so many start."""
     for use in policy.calendars:
-        if not applies(use.when, policy, step.before.life, offer) or step.skipped(offer.release, use.name):
+        if not step.concerns(use.when, use.name, policy, offer):
             continue
         for window in use.calendar.open or ():
             occurrence = covering(window, use.timezone, step.wall)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from setpoint.core.facts import SetVote
 from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.sets import release_of
+from setpoint.core.instance.sets import offer_of_set
 from setpoint.core.instance.state import Attempt, offer_of
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Ordering, Phase, Policy
 from setpoint.model.release import Offer
+from setpoint.model.time import Instant
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.beside import Told
 from setpoint.simulate.rules.results import slack
@@ -24,10 +25,10 @@ def ordered(step: Step) -> Iterator[Complaint]:
     """
     for offer, policy, committed in _moments(step):
         for ordering in policy.orderings:
-            concerns = applies(ordering.when, policy, step.before.life, offer) and not step.skipped(offer.release, ordering.name)
-            if concerns and not (committed and _added(step, ordering)):
-                step.saw("ordered")
-                yield from _ordered(step, ordering, offer, committed=committed)
+            if applies(ordering.when, policy, step.before.life, offer) and not (committed and _added(step, ordering)):
+                for release, _, configures in step.needing(offer, ordering.name):
+                    step.saw("ordered")
+                    yield from _ordered(step, ordering, offer, release, configures=configures, committed=committed)
 
 
 def _added(step: Step, ordering: Ordering) -> bool:
@@ -41,7 +42,7 @@ def _moments(step: Step) -> Iterator[tuple[Offer, Policy, bool]]:
         attempt, offer, policy = step.forward
         yield offer, policy, attempt.committed
     candidate, policy_now = step.after.life.candidate, step.after.policy
-    offer_now = candidate and offer_of(step.after.life, candidate.release)
+    offer_now = candidate and offer_of(step.after.life, candidate.pair)
     if candidate and offer_now and policy_now and not _was_under_way(step, candidate) and _comes_under_way(step, candidate):
         yield offer_now, policy_now, False
 
@@ -52,8 +53,9 @@ def _was_under_way(step: Step, candidate: Attempt) -> bool:
 
 
 def _comes_under_way(step: Step, candidate: Attempt) -> bool:
+    offer = offer_of(step.after.life, candidate.pair)
     locked = any(
-        isinstance(send.fact, SetVote) and send.fact.state == "locked" and release_of(send.to) == candidate.release
+        isinstance(send.fact, SetVote) and send.fact.state == "locked" and offer_of_set(step.after.life, send.to) == offer
         for send in step.turn.decision.instructions
         if isinstance(send, Send)
     )
@@ -66,19 +68,35 @@ def _starts_a_task(step: Step, candidate: Attempt) -> bool:
     return any(entity not in known for entity in candidate.tasks)
 
 
-def _ordered(step: Step, ordering: Ordering, offer: Offer, *, committed: bool) -> Iterator[Complaint]:
-    everybody = {name: step.ledger.told.get(name, {}).get(offer.version) for name in ordering.instances}
+def _ordered(
+    step: Step, ordering: Ordering, offer: Offer, release: int, *, configures: bool, committed: bool
+) -> Iterator[Complaint]:
     notes = step.ledger.of(Told)
-    absent = {
+    everybody = {name: _finalized(step, name, offer, configures=configures) for name in ordering.instances}
+    absent = {name for name in ordering.instances if configures and notes.abstains(name, release)}
+    absent |= {
         name
         for name in ordering.members
-        if everybody[name] is None and not notes.failed(name, offer) and (committed or notes.declines(name, offer))
+        if everybody[name] is None
+        and not notes.failed(name, offer, release)
+        and (committed or notes.declines(name, offer, release))
     }
     told = [at for name, at in everybody.items() if name not in absent]
     need = min(ordering.need, len(told)) or len(told)
-    if not told and not ordering.allow_empty and not committed:
+    if not told and not ordering.allow_empty and not committed and not configures:
         yield f"{ordering.name}: nobody takes {offer.version.name}"
     if sum(at is not None for at in told) < need:
-        yield f"{ordering.name}: was told of {told}, and needs {need} that finalized {offer.version.name}"
+        yield f"{ordering.name}: was told of {told}, and needs {need} that finalized {offer.version.name} (release {release})"
     elif sum(at is not None and min(at, step.now) + ordering.soak <= step.now + slack(step) for at in told) < need:
         yield f"{ordering.name}: {offer.version.name} has not soaked"
+
+
+def _finalized(step: Step, name: str, offer: Offer, *, configures: bool) -> Instant | None:
+    """§10.1 Ordered: that very pair; or, in a newer configuration, version and configuration apart, unless that pair failed."""
+    told = step.ledger.told.get(name, {})
+    exact = told.get(offer.version)
+    if exact is not None or offer.configuration is None or step.ledger.of(Told).pair_failed(name, offer):
+        return exact
+    if configures:
+        return min((at for version, at in told.items() if version.revision == offer.version.revision), default=None)
+    return min((at for version, at in told.items() if version.same(offer.version)), default=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.state import Attempt
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse, Phase, Policy
@@ -22,8 +21,7 @@ LATE = 3 * LONGEST_DELAY
 def uses(step: Step, policy: Policy, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
     """The checks that gate a phase of an attempt at this offer, and that nobody skipped."""
     for use in policy.checks:
-        concerns = use.phase is phase and not use.informational and applies(use.when, policy, step.before.life, offer)
-        if concerns and not step.skipped(offer.release, use.name):
+        if use.phase is phase and not use.informational and step.concerns(use.when, use.name, policy, offer):
             yield use
 
 

@@ -24,8 +24,8 @@ def seen(step: Step) -> Iterator[Complaint]:
     if old is None or old.back:
         return
     judged = "passed" if any(step.events("passed")) else "finalized"
-    finalized = [event for event in step.events(judged) if event.release == old.attempt.release and not old.passed]
-    offer = offer_of(step.before.life, old.attempt.release)
+    finalized = [event for event in step.events(judged) if step.ledger.pair(event) == old.attempt.pair and not old.passed]
+    offer = offer_of(step.before.life, old.attempt.pair)
     if finalized and offer and step.after.policy:
         step.saw("seen")
         yield from _finalized(step, step.after.policy, offer, old)

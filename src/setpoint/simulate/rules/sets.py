@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from setpoint.core.facts import Fact, RolledBack, SetStatus, SetVote
+from setpoint.core.instance.facts_of import set_of
 from setpoint.core.instance.state import InstanceState, Kind, Rollout, offer_of
 from setpoint.core.instructions import Publish, Send
 from setpoint.core.sets import GONE, THERE, SetState
@@ -86,10 +87,11 @@ class Heard:
 
 def went_at(step: Step, offer: Offer) -> Instant | None:
     """When the set of this offer started, as far as this member could judge: what expires later counts still (§10.14)."""
-    told = step.ledger.of(Votes).told.get(offer.set) if offer.set else None
+    entity = set_of(step.before.life, offer)
+    told = step.ledger.of(Votes).told.get(entity) if entity else None
     if told is None or told.stage not in GONE or step.instance not in told.went:
         return None
-    return step.net.shared(Heard).locked.get(offer.set, {}).get(step.instance)
+    return step.net.shared(Heard).locked.get(entity, {}).get(step.instance)
 
 
 def _heard(moment: Moment) -> tuple[Heard, SetState, SetState]:
@@ -148,9 +150,9 @@ def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
 @rule("gated")
 def started_together(step: Step) -> Iterator[Complaint]:
     """A member starts only once every other member was locked in the same epoch."""
-    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not step.forward[1].set:
+    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not set_of(step.before.life, step.forward[1]):
         return
-    entity = step.forward[1].set
+    entity = set_of(step.before.life, step.forward[1])
     state = step.world.states.get(entity)
     if isinstance(state, SetState) and state.stage == "ended":
         return
@@ -166,30 +168,32 @@ def started_together(step: Step) -> Iterator[Complaint]:
 @rule("gated")
 def started_in_order(step: Step) -> Iterator[Complaint]:
     """A member starts only when its set has told it to; what happens to those before it meanwhile, it cannot know."""
-    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not step.forward[1].set:
+    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not set_of(step.before.life, step.forward[1]):
         return
-    told = step.ledger.of(Votes).told.get(step.forward[1].set)
+    entity = set_of(step.before.life, step.forward[1])
+    told = step.ledger.of(Votes).told.get(entity)
     if told is None or (told.stage != "ended" and step.instance not in told.start):
-        yield f"started although {step.forward[1].set} has not told it to: {told and (told.stage, told.start)}"
+        yield f"started although {entity} has not told it to: {told and (told.stage, told.start)}"
 
 
 @rule("safe-back")
 def finalized_together(step: Step) -> Iterator[Complaint]:
     """No member is finalized before all have passed."""
     found = _set_rollout(step)
-    if found is None or not any(event.release == found[0].release for event in step.events("finalized")):
+    if found is None or not any(step.ledger.pair(event) == found[0].pair for event in step.events("finalized")):
         return
     offer, _ = found
-    state = step.world.states.get(offer.set)
+    entity = set_of(step.before.life, offer)
+    state = step.world.states.get(entity)
     if isinstance(state, SetState) and state.stage == "ended":
         return
     step.saw("safe-back")
     if isinstance(state, SetState) and state.stage != "finalizing":
-        yield f"finalized {offer.version.name} while {offer.set} is {state.stage}"
-    for member, votes in _members(step, offer.set):
-        stopped = votes.last.get(offer.set) in {"out", "gone", "vetoed", "failed", "stuck"}
-        if offer.set not in votes.passed and not stopped:
-            yield f"finalized {offer.version.name} before {member} had passed: {votes.last.get(offer.set)}"
+        yield f"finalized {offer.version.name} while {entity} is {state.stage}"
+    for member, votes in _members(step, entity):
+        stopped = votes.last.get(entity) in {"out", "gone", "vetoed", "failed", "stuck"}
+        if entity not in votes.passed and not stopped:
+            yield f"finalized {offer.version.name} before {member} had passed: {votes.last.get(entity)}"
 
 
 @rule("safe-back")
@@ -200,19 +204,20 @@ def goes_back_together(step: Step) -> Iterator[Complaint]:
     if found is None or rollout is None or any(isinstance(fact, RolledBack) for fact in step.turn.facts):
         return
     offer, old = found
-    state = step.world.states.get(offer.set)
-    if not isinstance(state, SetState) or rollout.attempt.release != offer.release:
+    entity = set_of(step.before.life, offer)
+    state = step.world.states.get(entity)
+    if not isinstance(state, SetState) or rollout.attempt.pair != offer.pair:
         return
     step.saw("safe-back")
     if old.passed and state.stage in {"finalizing", "ended"}:
-        yield f"went back from {offer.version.name} although {offer.set} is {state.stage}"
+        yield f"went back from {offer.version.name} although {entity} is {state.stage}"
 
 
 def _set_rollout(step: Step) -> tuple[Offer, Rollout] | None:
     """The rollout with a set that was under way before this turn."""
     old = step.before.life.rollout
-    offer = offer_of(step.before.life, old.attempt.release) if old else None
-    if old is None or old.back or offer is None or not offer.set or old.attempt.kind is not Kind.FORWARD:
+    offer = offer_of(step.before.life, old.attempt.pair) if old else None
+    if old is None or old.back or offer is None or not set_of(step.before.life, offer) or old.attempt.kind is not Kind.FORWARD:
         return None
     return offer, old
 
@@ -228,6 +233,7 @@ def everybody_is_back(moment: Moment) -> Iterator[Complaint]:
     moment.saw("safe-back")
     for member in after.members:
         life = moment.world.states.get(f"instance:{member}", InstanceState()).life
-        under_way = life.rollout is not None and life.rollout.attempt.release == after.release
-        if under_way and not life.rollout.back and life.rollout.attempt.kind is Kind.FORWARD:
+        offer = offer_of(life, life.rollout.attempt.pair) if life.rollout else None
+        under_way = life.rollout is not None and offer is not None and set_of(life, offer) == moment.turn.entity
+        if under_way and life.rollout and not life.rollout.back and life.rollout.attempt.kind is Kind.FORWARD:
             yield f"{member} still rolls release {after.release} out"

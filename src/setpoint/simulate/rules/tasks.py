@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from setpoint.core.calendars import opening
-from setpoint.core.facts import Fact, Removed, RolledBack, TaskFinished, TaskRetried, TaskStatus, TaskWanted
-from setpoint.core.instance.facts_of import applies
+from setpoint.core.facts import Fact, Reconfigured, Removed, RolledBack, TaskFinished, TaskRetried, TaskStatus, TaskWanted
+from setpoint.core.instance.facts_of import set_of, task_fingerprint
 from setpoint.core.instance.gates.task import run_of
 from setpoint.core.instance.state import Attempt, Life, offer_of
 from setpoint.core.instructions import Publish, RunTask, Send
 from setpoint.core.task import TaskState, release_of
-from setpoint.model.policy import Phase, Policy
-from setpoint.model.release import Offer
+from setpoint.model.policy import Phase, Policy, TaskUse
+from setpoint.model.release import Offer, Pair
 from setpoint.model.tasks import TaskEnd, TaskStage
 from setpoint.model.time import Instant
 from setpoint.simulate.rules.base import Complaint, actor_rule, rule
@@ -22,32 +22,46 @@ from setpoint.simulate.step import NOTES, Moment, Notes, Step
 
 
 class Undone(Notes):
-    """The newest release here of which something was started that cannot be undone."""
+    """The newest version release, and the newest configuration, of which something was started that cannot be undone."""
 
     def __init__(self) -> None:
-        self.barrier = 0
+        self.version = 0
+        self.configured = 0
+        self._configurations: dict[int, int] = {}
         self._by_hand = False
         self._heard: set[str] = set()
 
     def take(self, fact: Fact) -> None:
         """Told of one that somebody else started, or to go back: by the same word only once."""
+        if isinstance(fact, Reconfigured):
+            self._configurations[fact.configuration.release] = fact.configuration.configured
         if isinstance(fact, TaskStatus) and fact.irreversible:
-            self.barrier = max(self.barrier, release_of(fact.task))
+            self._raise(release_of(fact.task))
         if isinstance(fact, RolledBack):
             self._by_hand |= fact.id not in self._heard
             self._heard.add(fact.id)
+
+    def _raise(self, release: int) -> None:
+        if release in self._configurations:
+            self.configured = max(self.configured, self._configurations[release])
+        else:
+            self.version = max(self.version, release)
+
+    def bars(self, pair: Pair) -> bool:
+        """Whether going back to this would pass what cannot be undone."""
+        return pair.release < self.version or pair.configured < self.configured
 
     def write_down(self, step: Step) -> None:
         """It began; or a person brought something older here."""
         for entity, wanted in _wanted(step):
             if wanted.definition.irreversible:
-                self.barrier = max(self.barrier, release_of(entity))
+                self._raise(release_of(entity))
         rollout = step.after.life.rollout
-        if self._by_hand and rollout and rollout.back and rollout.to < self.barrier:
-            self.barrier = 0
+        if self._by_hand and rollout and rollout.back and self.bars(rollout.to):
+            self.version = self.configured = 0
         self._by_hand = False
-        if any(event.release < self.barrier for event in step.events("finalized")):
-            self.barrier = 0
+        if any(self.bars(step.ledger.pair(event)) for event in step.events("finalized")):
+            self.version = self.configured = 0
 
 
 NOTES.append(Undone)
@@ -159,7 +173,7 @@ def started(step: Step) -> Iterator[Complaint]:
         begun = life.rollout.attempt if life.rollout else None
         if candidate is None or entity not in candidate.tasks or (begun and entity in begun.tasks):
             continue
-        offer = offer_of(life, candidate.release)
+        offer = offer_of(life, candidate.pair)
         if step.ledger.held:
             yield f"{entity} starts although somebody holds it"
         committed = before is not None and before.number == candidate.number and before.committed
@@ -179,8 +193,11 @@ def _all_else(step: Step, policy: Policy, offer: Offer, candidate: Attempt, *, c
         if not use.after:
             yield from passed(step, use, candidate, since)
     for calendar in policy.calendars:
-        concerns = applies(calendar.when, policy, step.before.life, offer) and not step.skipped(offer.release, calendar.name)
-        if concerns and not committed and not opening(calendar.calendar, calendar.timezone, step.wall).open:
+        if (
+            step.concerns(calendar.when, calendar.name, policy, offer)
+            and not committed
+            and not opening(calendar.calendar, calendar.timezone, step.wall).open
+        ):
             yield f"a task starts although the calendar {calendar.name} is closed"
 
 
@@ -202,8 +219,8 @@ def through(step: Step) -> Iterator[Complaint]:
             yield f"target moves while {running} run"
     rollout = step.before.life.rollout
     if rollout and not rollout.back and step.after.policy and step.after.life.rollout is None:
-        offer_of_it = offer_of(step.before.life, rollout.attempt.release)
-        done = any(event.release == rollout.attempt.release for event in step.events("finalized"))
+        offer_of_it = offer_of(step.before.life, rollout.attempt.pair)
+        done = any(step.ledger.pair(event) == rollout.attempt.pair for event in step.events("finalized"))
         if done and offer_of_it:
             yield from _missing(step, step.after.policy, offer_of_it, rollout.attempt, Phase.POST_DEPLOYMENT)
 
@@ -214,12 +231,19 @@ def _running(step: Step, entity: str) -> bool:
     return step.world.tasks.runs(entity) and not step.ledger.of(Runs).ended_before(entity, number)
 
 
+def _ran(step: Step, use: TaskUse, offer: Offer, attempt: Attempt) -> bool:
+    """§10.1: it succeeded for the version that is kept, with the same program and arguments."""
+    life = step.before.life
+    fingerprint = task_fingerprint(use.task, life, offer, attempt)
+    return step.ledger.only_configures(offer) and life.ran.get(use.name) == fingerprint
+
+
 def _missing(step: Step, policy: Policy, offer: Offer, attempt: Attempt, phase: Phase) -> Iterator[Complaint]:
     """Of the phase that is left; one left behind stays so, whatever the configuration says since."""
     for use in policy.tasks:
-        if use.phase is not phase or step.skipped(offer.release, use.name):
+        if use.phase is not phase or _ran(step, use, offer, attempt):
             continue
-        if applies(use.when, policy, step.before.life, offer):
+        if step.concerns(use.when, use.name, policy, offer):
             step.saw("gated")
             entity = run_of(use, policy, step.before.life, offer, attempt)
             if not step.world.tasks.succeeded(entity):
@@ -234,8 +258,8 @@ def committed(step: Step) -> Iterator[Complaint]:
         return
     if any(isinstance(fact, Removed) for fact in step.turn.facts):
         return
-    offer = offer_of(step.before.life, old.release)
-    if offer is not None and offer.set:
+    offer = offer_of(step.before.life, old.pair)
+    if offer is not None and set_of(step.before.life, offer):
         return  # it goes back with the others, and what runs is waited for before anything new starts
     running = [entity for entity in old.tasks if _running(step, entity)]
     if running:
@@ -244,10 +268,12 @@ def committed(step: Step) -> Iterator[Complaint]:
         old.release in step.ledger.cancelled
         or _bad(step, old)
         or life.pin not in {0, old.release}
-        or any(veto.release == old.release or (offer and veto.version == offer.version) for veto in life.vetoes)
+        or any(veto.release == old.release or (offer and veto.version.same(offer.version)) for veto in life.vetoes)
+        or (offer is not None and offer.configuration is not None and offer.configuration.release in step.ledger.cancelled)
+        or any(offer and offer.configuration and veto.release == offer.configuration.release for veto in life.vetoes)
         or any(offer.urgent and offer.release != old.release for offer in life.offers)
     )
-    finalized = any(event.release == old.release for event in step.events("finalized"))
+    finalized = any(step.ledger.pair(event) == old.pair for event in step.events("finalized"))
     if old.committed and not acted and not finalized:
         yield f"the attempt at release {old.release}, whose task has started, is given up"
 
@@ -258,16 +284,17 @@ def _lives(attempt: Attempt, life: Life) -> bool:
 
 
 def _bad(step: Step, attempt: Attempt) -> bool:
-    offer = offer_of(step.before.life, attempt.release)
+    offer = offer_of(step.before.life, attempt.pair)
     return offer is not None and offer.version.name in step.ledger.bad
 
 
 @rule("safe-back")
 def no_way_back(step: Step) -> Iterator[Complaint]:
     """Nothing goes back by itself past what cannot be undone."""
-    barrier = step.ledger.of(Undone).barrier
+    undone = step.ledger.of(Undone)
     rollout = step.went_back()
-    if barrier and rollout:
+    if (undone.version or undone.configured) and rollout:
         step.saw("safe-back")
-        if rollout.to < barrier:
-            yield f"goes back to release {rollout.to} by itself, past {barrier}, of which a task cannot be undone"
+        if undone.bars(rollout.to):
+            barrier = (undone.version, undone.configured)
+            yield f"goes back to {rollout.to} automatically, past {barrier}, of which a task cannot be undone"

@@ -25,17 +25,17 @@ def remembered(step: Step) -> Iterator[Complaint]:
         if known is None or known.number < status.number:
             yield f"what {status.scope} said is forgotten"
     newest = sorted(ledger.vetoed)[-KEPT_VETOES // 2 :]
-    missing = set(newest) - {veto.release for veto in life.vetoes}
-    if missing and (len(life.vetoes) < KEPT_VETOES or missing & {offer.release for offer in life.offers}):
-        yield f"the vetoes of releases {sorted(missing)} are forgotten"
-    for release in missing:
-        del ledger.vetoed[release]  # so many are kept, and no more
+    missing = set(newest) - {veto.pair for veto in life.vetoes}
+    if missing and (len(life.vetoes) < KEPT_VETOES or missing & {offer.pair for offer in life.offers}):
+        yield f"the vetoes of {sorted(missing)} are forgotten"
+    for pair in missing:
+        del ledger.vetoed[pair]  # so many are kept, and no more
 
 
 def _waited(step: Step) -> bool:
     """Whether the candidate waited for its set, or at admission, before a window closed."""
     life, policy = step.after.life, step.after.policy
-    offer = offer_of(life, life.candidate.release) if life.candidate else None
+    offer = offer_of(life, life.candidate.pair) if life.candidate else None
     if policy is None or offer is None or life.candidate is None:
         return False
     return any(starting.reasons(policy, life, offer, life.candidate, step.now))

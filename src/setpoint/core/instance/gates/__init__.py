@@ -12,12 +12,12 @@ from collections.abc import Container, Iterator
 from itertools import chain
 
 from setpoint.core.instance.gates import member, task
-from setpoint.core.instance.gates.approval import approvals, countable, expiry, topic
+from setpoint.core.instance.gates.approval import approvals, countable, expiry, rejections, topic
 from setpoint.core.instance.gates.calendar import times
 from setpoint.core.instance.gates.check import check, checks, refreshing, uses, window_start
-from setpoint.core.instance.gates.limit import WAVE, granted, limits, needs, waits_for_waves
-from setpoint.core.instance.gates.naming import EVERY_GATE, channel_of, service_of, skipped
-from setpoint.core.instance.gates.ordering import finalized_at, orderings, passed_over
+from setpoint.core.instance.gates.limit import WAVE, granted, limits, needs, waves_of
+from setpoint.core.instance.gates.naming import EVERY_GATE, channel_of, needed_by, service_of, skipped
+from setpoint.core.instance.gates.ordering import finalized_at, hopeless, orderings, passed_over
 from setpoint.core.instance.gates.pausing import pauses, rollout_pauses, stands_still
 from setpoint.core.instance.gates.service import services
 from setpoint.core.instance.gates.task import tasks
@@ -48,13 +48,16 @@ __all__ = [
     "expiry",
     "finalized_at",
     "granted",
+    "hopeless",
     "limits",
     "member",
+    "needed_by",
     "needs",
     "orderings",
     "passed_over",
     "pauses",
     "refreshing",
+    "rejections",
     "rollout_pauses",
     "service_of",
     "services",
@@ -65,6 +68,6 @@ __all__ = [
     "times",
     "topic",
     "uses",
-    "waits_for_waves",
+    "waves_of",
     "window_start",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import Vote
-from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.facts_of import Half, halves
+from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import ApprovalUse, Phase, Policy
 from setpoint.model.reasons import Reason
@@ -19,34 +19,56 @@ def topic(use: ApprovalUse, release: int, change: int) -> str:
     return f"topic:{use.subject}#{use.topic}#{release}" + (f"~{change}" if change else "")
 
 
+def release_of(entity: str) -> int:
+    """The release that a topic is about."""
+    return int(entity.rpartition("#")[2].partition("~")[0])
+
+
+def author_of(life: Life, offer: Offer, entity: str) -> str:
+    """Who made the release that a topic of an attempt is about."""
+    return next((half.author for half in halves(life, offer) if half.release == release_of(entity)), offer.author)
+
+
 def approvals(policy: Policy, life: Life, offer: Offer, change: int, now: Instant, *, went: bool = False) -> Iterator[Reason]:
-    """Topics that lack approvers, and rejections (``failed``). What expires once the set ``went`` counts still (§10.14)."""
-    for use in policy.approvals:
-        if not applies(use.when, policy, life, offer) or skipped(life, offer.release, use.name):
-            continue
-        reason = _approval(use, life, offer, topic(use, offer.release, change), now, went=went)
+    """Topics that lack approvers, and rejections (``failed``), of each release that the attempt needs the approvals of. What
+    expires once the set ``went`` counts still (§10.14).
+    """
+    for use, half in _needed(policy, life, offer):
+        reason = _approval(use, life, half.author, topic(use, half.release, change), now, went=went)
         if reason:
             yield reason
 
 
+def rejections(policy: Policy, life: Life, offer: Offer, change: int, now: Instant) -> Iterator[tuple[Half, Reason]]:
+    """Those of an attempt's releases that a person rejected, each with the reason."""
+    for use, half in _needed(policy, life, offer):
+        reason = _approval(use, life, half.author, topic(use, half.release, change), now, went=False)
+        if reason and reason.failed:
+            yield half, reason
+
+
+def _needed(policy: Policy, life: Life, offer: Offer) -> Iterator[tuple[ApprovalUse, Half]]:
+    """§10.1: an approval is for one release and counts whatever the other half is."""
+    for use in policy.approvals:
+        for half in needed_by(use.when, use.name, policy, life, offer):
+            yield use, half
+
+
 def expiry(policy: Policy, life: Life, offer: Offer, change: int, now: Instant) -> Instant | None:
     """When the first topic that has its approvals lacks one again, by the clock alone."""
-    return min(
-        (at for use in policy.approvals if use.expires for at in _expiry(use, policy, life, offer, change, now)), default=None
-    )
+    needed = ((use, half) for use, half in _needed(policy, life, offer) if use.expires)
+    return min((at for use, half in needed for at in _expiry(use, life, half, change, now)), default=None)
 
 
-def _expiry(use: ApprovalUse, policy: Policy, life: Life, offer: Offer, change: int, now: Instant) -> Iterator[Instant]:
-    if not applies(use.when, policy, life, offer) or skipped(life, offer.release, use.name):
-        return
-    votes = countable(use, life, offer, topic(use, offer.release, change)).values()
+def _expiry(use: ApprovalUse, life: Life, half: Half, change: int, now: Instant) -> Iterator[Instant]:
+    votes = countable(use, life, half.author, topic(use, half.release, change)).values()
     ends = sorted(vote.at + use.expires for vote in votes if vote.yes and life.wall.at(now) < vote.at + use.expires)
     if len(ends) >= use.min > 0:
         yield life.wall.steady(ends[-use.min])
 
 
-def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Instant, *, went: bool) -> Reason | None:
-    votes = countable(use, life, offer, entity)
+def _approval(use: ApprovalUse, life: Life, author: str, entity: str, now: Instant, *, went: bool) -> Reason | None:
+    votes = countable(use, life, author, entity)
     refused = next((vote for vote in votes.values() if not vote.yes), None)
     if refused:
         because = f": {refused.why}" if refused.why else ""
@@ -78,7 +100,7 @@ def _approval(use: ApprovalUse, life: Life, offer: Offer, entity: str, now: Inst
     )
 
 
-def countable(use: ApprovalUse, life: Life, offer: Offer, entity: str) -> dict[str, Vote]:
+def countable(use: ApprovalUse, life: Life, author: str, entity: str) -> dict[str, Vote]:
     """Person -> last vote that counts: of allowed people, and not used up by an attempt that failed."""
     status = life.topics.get(entity)
     if status is None:
@@ -87,6 +109,6 @@ def countable(use: ApprovalUse, life: Life, offer: Offer, entity: str) -> dict[s
     return {
         vote.person.name: vote
         for vote in status.votes[used:]
-        if (use.allow_author or not vote.yes or vote.person.name != offer.author)
+        if (use.allow_author or not vote.yes or vote.person.name != author)
         and (use.approvers is None or any(vote.person.matches(principal) for principal in use.approvers))
     }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core import calendars
-from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.facts_of import only_configures
+from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Life
-from setpoint.model.policy import Phase, Policy
+from setpoint.model.policy import Cadence, Phase, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
@@ -17,7 +17,7 @@ from setpoint.model.time import Instant, approximate_duration
 def times(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
     """Calendars that are closed, and a cadence whose slot is used up."""
     for use in policy.calendars:
-        if not applies(use.when, policy, life, offer) or skipped(life, offer.release, use.name):
+        if not needed_by(use.when, use.name, policy, life, offer):
             continue
         opening = calendars.opening(use.calendar, use.timezone, life.wall.at(now))
         if not opening.open:
@@ -30,15 +30,14 @@ def times(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Re
                 awaits="" if opening.until else f"a change of the calendar {use.name}",
                 unblock=f"skip {use.name}",
             )
-    if policy.cadence and not skipped(life, offer.release, "cadence"):
-        yield from _cadence(policy, life, now)
+    if policy.cadence and needed_by(None, "cadence", policy, life, offer):
+        yield from _cadence(policy.cadence, life, now, configures=only_configures(life, offer))
 
 
-def _cadence(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
-    assert policy.cadence is not None  # noqa: S101 - asked by the caller
-    cadence = policy.cadence
+def _cadence(cadence: Cadence, life: Life, now: Instant, *, configures: bool) -> Iterator[Reason]:
+    """§10.1: a change of configuration waits for the window, whether or not its slots are used."""
     occurrence = calendars.occurrence(cadence.calendar, cadence.timezone, life.wall.at(now))
-    if occurrence and (life.slot[0] != occurrence[0] or life.slot[1] < cadence.max):
+    if occurrence and (configures or life.slot[0] != occurrence[0] or life.slot[1] < cadence.max):
         return
     following = calendars.next_occurrence(cadence.calendar, cadence.timezone, life.wall.at(now))
     until = life.wall.steady(following[0]) if following else None

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.gates.task import waits
 from setpoint.core.instance.state import Attempt, Gate, Life
 from setpoint.model.checks import Outcome
@@ -20,9 +19,9 @@ from setpoint.model.time import Instant, approximate_duration
 def uses(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[CheckUse]:
     """The checks that are asked in the attempt's phase by now, informational ones among them: not those that wait for a task."""
     for use in policy.checks:
-        if use.phase is not attempt.phase or skipped(life, offer.release, use.name):
+        if use.phase is not attempt.phase or not needed_by(use.when, use.name, policy, life, offer):
             continue
-        if applies(use.when, policy, life, offer) and not waits(use, policy, life, offer, attempt):
+        if not waits(use, policy, life, offer, attempt):
             yield use
 
 

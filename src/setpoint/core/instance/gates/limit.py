@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from setpoint.core import calendars
 from setpoint.core.facts import Need
-from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.gates.member import concerns
-from setpoint.core.instance.gates.naming import skipped, still_ahead
+from setpoint.core.instance.gates.naming import needed_by, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.model.policy import CalendarUse, Phase, Policy
 from setpoint.model.reasons import Reason
@@ -58,26 +57,32 @@ def needs(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Insta
     """Everything that this attempt needs of admission before it may begin, in fixed order."""
     if not policy.limits and policy.wave is None and not policy.calendars:
         return ()
-    found = {need.unit: need for need in _needs(policy, life, offer, attempt, now)}
-    return tuple(sorted(found.values(), key=lambda need: need.unit))
+    found = {(need.unit, need.release): need for need in _needs(policy, life, offer, attempt, now)}
+    return tuple(sorted(found.values(), key=lambda need: (need.unit, need.release)))
 
 
 def _needs(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Need]:
     for use in policy.limits:
-        if applies(use.when, policy, life, offer) and not skipped(life, offer.release, use.name):
+        if needed_by(use.when, use.name, policy, life, offer):
             yield Need(f"lease:{use.unit}", use.limit)
-    if policy.wave and attempt.kind is Kind.FORWARD and waits_for_waves(policy, life, offer):
-        yield Need(f"wave:{policy.wave.group}", policy.wave.number)
+    if policy.wave and attempt.kind is Kind.FORWARD:
+        for release in waves_of(policy, life, offer):
+            yield Need(f"wave:{policy.wave.group}", policy.wave.number, release=release)
     for calendar in policy.calendars:
-        if applies(calendar.when, policy, life, offer) and not skipped(life, offer.release, calendar.name):
+        if needed_by(calendar.when, calendar.name, policy, life, offer):
             yield from _budget(calendar, life.wall.at(now))
 
 
-def waits_for_waves(policy: Policy, life: Life, offer: Offer) -> bool:
-    """Whether this release goes through the waves of this instance's group, and counts in them here."""
+def waves_of(policy: Policy, life: Life, offer: Offer) -> tuple[int, ...]:
+    """Releases of the attempt that go through the waves of this instance's group, and count in them here."""
     wave = policy.wave
-    concerned = wave is not None and offer.waves == wave.group and applies(wave.when, policy, life, offer)
-    return concerned and not skipped(life, offer.release, WAVE)
+    if wave is None:
+        return ()
+    groups = {offer.release: offer.waves}
+    if offer.configuration is not None:
+        groups[offer.configuration.release] = offer.configuration.waves
+    found = needed_by(wave.when, WAVE, policy, life, offer)
+    return tuple(half.release for half in found if groups.get(half.release) == wave.group)
 
 
 def _budget(use: CalendarUse, wall: Instant) -> Iterator[Need]:

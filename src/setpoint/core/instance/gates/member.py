@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from setpoint.core.facts import SetStatus
+from setpoint.core.instance.facts_of import set_of
 from setpoint.core.instance.gates.naming import service_of, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
 from setpoint.model.policy import Phase, Policy
@@ -17,9 +18,10 @@ from setpoint.model.time import Instant
 
 def concerns(life: Life, offer: Offer, attempt: Attempt) -> bool:
     """Whether an attempt moves with a set: what a person pins moves by itself, and so does what is retried once the set ended."""
-    if not offer.set or attempt.kind is not Kind.FORWARD:
+    entity = set_of(life, offer)
+    if not entity or attempt.kind is not Kind.FORWARD:
         return False
-    status = life.sets.get(offer.set)
+    status = life.sets.get(entity)
     return status is None or status.stage != "ended"
 
 
@@ -35,11 +37,12 @@ def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Insta
     """What keeps the set from preparing: members that are not ready, what admission has not granted."""
     if not concerns(life, offer, attempt):
         return
-    status = life.sets.get(offer.set)
+    entity = set_of(life, offer)
+    status = life.sets.get(entity)
     if status is None:
-        yield _wait("moves with its set, which has not said anything yet", offer.set, Phase.PRE_DEPLOYMENT)
+        yield _wait("moves with its set, which has not said anything yet", entity, Phase.PRE_DEPLOYMENT)
     elif status.stage == "going-back":
-        yield _wait(f"its set goes back first: {status.reason}", offer.set, Phase.PRE_DEPLOYMENT)
+        yield _wait(f"its set goes back first: {status.reason}", entity, Phase.PRE_DEPLOYMENT)
     elif status.stage == "gathering":
         yield from (replace(still_ahead(reason, life, now), phase=Phase.PRE_DEPLOYMENT) for reason in status.queued)
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "moves together with")
@@ -51,7 +54,8 @@ def go(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant)
     """What keeps a prepared set from starting: members that are not locked, or that start before this one."""
     if not concerns(life, offer, attempt):
         return
-    status = life.sets.get(offer.set)
+    entity = set_of(life, offer)
+    status = life.sets.get(entity)
     if status is None or status.stage in {"gathering", "going-back"}:
         return
     if status.stage == "preparing":
@@ -64,17 +68,18 @@ def end(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant
     """What keeps a member that has passed from being finalized: members that have not."""
     if not concerns(life, offer, attempt):
         return
-    status = life.sets.get(offer.set)
+    entity = set_of(life, offer)
+    status = life.sets.get(entity)
     if status is None:
-        yield _wait("has passed; its set has not said anything yet", offer.set, Phase.POST_DEPLOYMENT)
+        yield _wait("has passed; its set has not said anything yet", entity, Phase.POST_DEPLOYMENT)
     elif status.stage != "finalizing":
         yield from _members(policy, status, Phase.POST_DEPLOYMENT, "has passed, and is finalized together with")
 
 
-def doubt(offer: Offer, rollout: Rollout) -> Iterator[Reason]:
+def doubt(life: Life, offer: Offer, rollout: Rollout) -> Iterator[Reason]:
     """It failed after it had said that it has passed: only its set can tell by now whether that came too late."""
     if rollout.doubt:
-        yield _wait(f"failed after it had passed, its set decides: {rollout.doubt}", offer.set, Phase.POST_DEPLOYMENT)
+        yield _wait(f"failed after it had passed, its set decides: {rollout.doubt}", set_of(life, offer), Phase.POST_DEPLOYMENT)
 
 
 def _members(policy: Policy, status: SetStatus, phase: Phase, how: str) -> Iterator[Reason]:

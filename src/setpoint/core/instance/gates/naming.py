@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from setpoint.core.instance.facts_of import Half, halves, matches
 from setpoint.core.instance.state import Life
+from setpoint.model.policy import Policy
 from setpoint.model.reasons import Reason
+from setpoint.model.release import Offer
+from setpoint.model.selector import Selector
 from setpoint.model.time import Instant
 
 EVERY_GATE = "*"
@@ -14,6 +18,13 @@ EVERY_GATE = "*"
 def skipped(life: Life, release: int, gate: str) -> bool:
     """Whether a person said that this gate of this release does not count here."""
     return bool(life.skips) and any(skip.release == release and skip.gate in {gate, EVERY_GATE} for skip in life.skips)
+
+
+def needed_by(when: Selector | None, gate: str, policy: Policy, life: Life, offer: Offer) -> tuple[Half, ...]:
+    """The releases of an attempt that need this gate: its ``when`` matches them, and a person has not skipped it for them."""
+    return tuple(
+        half for half in halves(life, offer) if matches(when, policy, life, offer, half) and not skipped(life, half.release, gate)
+    )
 
 
 def channel_of(instance: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.gates.naming import channel_of, skipped
+from setpoint.core.facts import Neighbour
+from setpoint.core.instance.facts_of import Half
+from setpoint.core.instance.gates.naming import channel_of, needed_by
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import Ordering, Phase, Policy
 from setpoint.model.reasons import Reason
@@ -17,23 +18,25 @@ _SHOWN = 5
 
 
 def orderings(policy: Policy, life: Life, offer: Offer, now: Instant, *, committed: bool = False) -> Iterator[Reason]:
-    """Earlier channels that have not finalized the version (for the soak), and are not skipped. What is ``committed`` has been
-    through once: a member of a group that takes the version only now does not hold it any more, one that fails at it does.
+    """Earlier channels that have not finalized the version or the configuration (for the soak), and are not skipped. What is
+    ``committed`` has been through once: a member of a group that takes it only now does not hold it any more, one that fails at
+    it does.
     """
     for ordering in policy.orderings:
-        if applies(ordering.when, policy, life, offer) and not skipped(life, offer.release, ordering.name):
-            reason = _ordering(ordering, life, offer, now, committed=committed)
+        for half in needed_by(ordering.when, ordering.name, policy, life, offer):
+            reason = _ordering(ordering, life, offer, half, now, committed=committed)
             if reason:
                 yield reason
 
 
-def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant, *, committed: bool) -> Reason | None:
-    counting = _counting(ordering, life, offer, committed=committed)
+def _ordering(ordering: Ordering, life: Life, offer: Offer, half: Half, now: Instant, *, committed: bool) -> Reason | None:
+    counting = _counting(ordering, life, offer, half, committed=committed)
     if not counting:
-        return None if committed or ordering.allow_empty else _nobody(ordering, life, offer)
+        may_be_empty = committed or ordering.allow_empty or half.configures
+        return None if may_be_empty else _nobody(ordering, life, offer, half)
     met, soaking = 0, list[tuple[Instant, str]]()
     for instance in counting:
-        finalized = finalized_at(life, instance, offer)
+        finalized = finalized_at(life, instance, offer, half)
         if finalized is not None and min(finalized, now) + ordering.soak <= now:
             met += 1
         elif finalized is not None:
@@ -43,59 +46,99 @@ def _ordering(ordering: Ordering, life: Life, offer: Offer, now: Instant, *, com
         return None
     if len(soaking) >= need - met:
         until, last = sorted(soaking)[need - met - 1]
-        text = f"{offer.version.name} soaks in {_names(ordering)} for another {approximate_duration(until - now + 999)}"
-        return _wait(ordering, text, offer, last, until)
-    guilty, text = _upstream_story(ordering, life, offer, counting)
-    return _wait(ordering, text, offer, guilty)
+        what = _what(offer, half)
+        text = f"{what} soaks in {_names(ordering)} for another {approximate_duration(until - now + 999)}"
+        return _wait(ordering, text, offer, half, last, until)
+    guilty, text = _upstream_story(ordering, life, offer, half, counting)
+    return _wait(ordering, text, offer, half, guilty)
 
 
-def _counting(ordering: Ordering, life: Life, offer: Offer, *, committed: bool) -> list[str]:
-    """Members of a group that do not take the version do not count; once it is ``committed``, only who is through or failed."""
+def _what(offer: Offer, half: Half) -> str:
+    return f"the configuration of release {half.release}" if half.configures else offer.version.name
+
+
+def _counting(ordering: Ordering, life: Life, offer: Offer, half: Half, *, committed: bool) -> list[str]:
+    """Who takes no part in a configuration does not count, nor do members of a group that do not take the release. Once it is
+    ``committed``, only members that are through or failed count.
+    """
+    counting = [one for one in ordering.instances if not (half.configures and _abstains(life, one, half))]
     if not ordering.members:
-        return list(ordering.instances)
+        return counting
     return [
         one
-        for one in ordering.instances
+        for one in counting
         if one not in ordering.members
-        or finalized_at(life, one, offer) is not None
-        or _failed(life, one, offer)
-        or not (committed or _declines(life, one, offer))
+        or finalized_at(life, one, offer, half) is not None
+        or _failed(life, one, offer, half)
+        or not (committed or _declines(life, one, offer, half))
     ]
 
 
-def _failed(life: Life, instance: str, offer: Offer) -> bool:
+def _abstains(life: Life, instance: str, half: Half) -> bool:
+    neighbour = life.neighbours.get(instance)
+    return neighbour is not None and half.release in neighbour.abstains
+
+
+def _failed(life: Life, instance: str, offer: Offer, half: Half) -> bool:
     """Whether an earlier instance went back from this release or version."""
     neighbour = life.neighbours.get(instance)
-    return neighbour is not None and (offer.release in neighbour.rolled_back or offer.version in neighbour.revoked)
+    if neighbour is None:
+        return False
+    if any(failed.version == offer.version for failed in neighbour.rolled_back):
+        return True
+    revoked = not half.configures and any(one.covers(offer.version) for one in neighbour.revoked)
+    return revoked or any(failed.concerns(half.release) for failed in neighbour.rolled_back)
 
 
-def _declines(life: Life, instance: str, offer: Offer) -> str:
+def _declines(life: Life, instance: str, offer: Offer, half: Half) -> str:
     """Why a member that has not finalized the release does not take it; empty: it does, or nothing is known of it."""
     neighbour = life.neighbours.get(instance)
     if neighbour is None:
         return ""
-    return neighbour.declined.get(offer.release, "") or ("went on without it" if passed_over(life, instance, offer) else "")
+    return neighbour.declined.get(half.release, "") or ("went on without it" if _went_past(neighbour, life, offer, half) else "")
+
+
+def _went_past(neighbour: Neighbour, life: Life, offer: Offer, half: Half) -> bool:
+    if not half.configures:
+        return passed_over(life, neighbour.instance, offer)
+    unfinished = finalized_at(life, neighbour.instance, offer, half) is None
+    return offer.configured < neighbour.begun and unfinished
 
 
 def passed_over(life: Life, instance: str, offer: Offer) -> bool:
-    """Whether an earlier instance went past this release without ever finalizing it, so that it never will."""
+    """Whether an earlier instance went past this version without ever finalizing it, so that it never will."""
     neighbour = life.neighbours.get(instance)
-    return neighbour is not None and offer.release < neighbour.frontier and finalized_at(life, instance, offer) is None
+    past = neighbour is not None and offer.release < neighbour.frontier
+    return past and neighbour is not None and not any(done.version.same(offer.version) for done in neighbour.finalized)
 
 
-def _nobody(ordering: Ordering, life: Life, offer: Offer) -> Reason:
+def hopeless(life: Life, instance: str, offer: Offer) -> bool:
+    """Whether an earlier instance never lets this very pair go on: it went past the version, or failed at the pair last."""
+    return passed_over(life, instance, offer) or _pair_failed(life, instance, offer)
+
+
+def _pair_failed(life: Life, instance: str, offer: Offer) -> bool:
+    neighbour = life.neighbours.get(instance)
+    if neighbour is None or any(done.version == offer.version for done in neighbour.finalized):
+        return False
+    return any(failed.version == offer.version for failed in neighbour.rolled_back)
+
+
+def _nobody(ordering: Ordering, life: Life, offer: Offer, half: Half) -> Reason:
     if not ordering.instances:  # what matched once and does not any more waits, visibly: §10.5
-        return _wait(ordering, f"{_names(ordering) or ordering.name}: no channel there has this service now", offer, "")
-    whys = ", ".join(f"{channel_of(one)} ({_declines(life, one, offer)})" for one in ordering.instances[:_SHOWN])
+        text = f"{_names(ordering) or ordering.name}: no channel there has this service now"
+        return _wait(ordering, text, offer, half, "")
+    whys = ", ".join(f"{channel_of(one)} ({_declines(life, one, offer, half)})" for one in ordering.instances[:_SHOWN])
     more = f" and {len(ordering.instances) - _SHOWN} more" if len(ordering.instances) > _SHOWN else ""
-    return _wait(ordering, f"nobody in {_names(ordering)} takes {offer.version.name}: {whys}{more}", offer, ordering.instances[0])
+    text = f"nobody in {_names(ordering)} takes {_what(offer, half)}: {whys}{more}"
+    return _wait(ordering, text, offer, half, ordering.instances[0])
 
 
 def _names(ordering: Ordering) -> str:
     return ", ".join(ordering.channels or tuple(channel_of(instance) for instance in ordering.instances))
 
 
-def _wait(ordering: Ordering, text: str, offer: Offer, guilty: str, until: Instant | None = None) -> Reason:
+def _wait(ordering: Ordering, text: str, offer: Offer, half: Half, guilty: str, until: Instant | None = None) -> Reason:
     return Reason(
         "ordering",
         text,
@@ -103,26 +146,38 @@ def _wait(ordering: Ordering, text: str, offer: Offer, guilty: str, until: Insta
         gate=ordering.name,
         subject=guilty,
         until=until,
-        awaits="" if until else f"{offer.version.name} finalized in {_names(ordering)}",
+        awaits="" if until else f"{_what(offer, half)} finalized in {_names(ordering)}",
         unblock=f"skip {ordering.name}",
     )
 
 
-def _upstream_story(ordering: Ordering, life: Life, offer: Offer, counting: list[str]) -> tuple[str, str]:
+def _upstream_story(ordering: Ordering, life: Life, offer: Offer, half: Half, counting: list[str]) -> tuple[str, str]:
     """The earlier instance that it is up to, and what is known of it."""
+    what = _what(offer, half)
     for instance in counting:
         neighbour = life.neighbours.get(instance)
-        if _failed(life, instance, offer):
-            return instance, f"{channel_of(instance)} rolled {offer.version.name} back"
-        if neighbour and (why := neighbour.declined.get(offer.release)):
-            return instance, f"{channel_of(instance)} has not finalized {offer.version.name}: {why}"
-    lacking = next(one for one in counting if finalized_at(life, one, offer) is None)
-    return lacking, f"{_names(ordering)} has not finalized {offer.version.name} yet"
+        if _failed(life, instance, offer, half):
+            return instance, f"{channel_of(instance)} rolled {what} back"
+        if neighbour and (why := neighbour.declined.get(half.release)):
+            return instance, f"{channel_of(instance)} has not finalized {what}: {why}"
+    lacking = next(one for one in counting if finalized_at(life, one, offer, half) is None)
+    return lacking, f"{_names(ordering)} has not finalized {what} yet"
 
 
-def finalized_at(life: Life, instance: str, offer: Offer) -> Instant | None:
-    """When an earlier instance finalized the offer's version, as far as this one was told."""
+def finalized_at(life: Life, instance: str, offer: Offer, half: Half | None = None) -> Instant | None:
+    """When an earlier instance finalized what one release of the attempt brings, as far as this one was informed.
+
+    §10.1: a version in its own configuration needs that very pair; in a newer one its version and its configuration may have been
+    finalized apart, unless that very pair failed there last. ``half`` None: that very pair.
+    """
     neighbour = life.neighbours.get(instance)
     if neighbour is None:
         return None
-    return next((done.at for done in neighbour.finalized if done.version == offer.version), None)
+    exact = next((done.at for done in neighbour.finalized if done.version == offer.version), None)
+    if exact is not None or half is None or offer.configuration is None or _pair_failed(life, instance, offer):
+        return exact
+    if half.configures:
+        found = (done.at for done in neighbour.finalized if done.version.revision == offer.version.revision)
+    else:
+        found = (done.at for done in neighbour.finalized if done.version.same(offer.version))
+    return min(found, default=None)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core import calendars, orders, scope
-from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Life, offer_of
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
@@ -36,10 +35,10 @@ def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[R
                 unblock="start the line",
             )
     for use in policy.calendars:
-        if use.calendar.in_flight != PAUSE or skipped(life, offer.release, use.name):
+        if use.calendar.in_flight != PAUSE:
             continue
         opening = calendars.opening(use.calendar, use.timezone, life.wall.at(now))
-        if not opening.open and applies(use.when, policy, life, offer):
+        if not opening.open and needed_by(use.when, use.name, policy, life, offer):
             awaits = "" if opening.until else f"a change of the calendar {use.name}"
             text = f"paused: {use.name} is {opening.reason}"
             yield Reason(
@@ -63,6 +62,6 @@ def rollout_pauses(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]
     rollout = life.rollout
     if rollout is None or rollout.back:
         return
-    offer = offer_of(life, rollout.attempt.release)
+    offer = offer_of(life, rollout.attempt.pair)
     if offer is not None:
         yield from pauses(policy, life, offer, now)

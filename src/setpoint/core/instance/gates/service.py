@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import Neighbour
-from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.gates.naming import service_of, skipped
+from setpoint.core.instance.facts_of import Half
+from setpoint.core.instance.gates.naming import needed_by, service_of
 from setpoint.core.instance.state import Life
 from setpoint.model import versions
 from setpoint.model.policy import Phase, Policy, ServiceOrdering
@@ -19,10 +19,27 @@ from setpoint.model.time import Instant
 def services(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - asked like every gate
     """Services of ``after`` that are not there yet, and are not skipped."""
     for ordering in policy.services:
-        if applies(ordering.when, policy, life, offer) and not skipped(life, offer.release, ordering.name):
-            text = _missing(ordering, life.neighbours.get(ordering.instance), offer.beside.get(ordering.instance))
+        for half in needed_by(ordering.when, ordering.name, policy, life, offer):
+            other = life.neighbours.get(ordering.instance)
+            if half.configures:
+                text = _unconfigured(ordering, other, offer, half)
+            else:
+                text = _missing(ordering, other, offer.beside.get(ordering.instance))
             if text:
                 yield _wait(ordering, text)
+
+
+def _unconfigured(ordering: ServiceOrdering, other: Neighbour | None, offer: Offer, half: Half) -> str:
+    """§10.1 Sets: a configuration waits only for services of its own release."""
+    revision = offer.configuration.after.get(ordering.instance) if offer.configuration else None
+    if revision is None or (other is not None and half.release in other.abstains):
+        return ""
+    name = service_of(ordering.instance)
+    if other is not None and any(done.version.revision == revision for done in other.finalized):
+        return ""
+    if other is not None and half.release in other.declined:
+        return f"{name} does not take its configuration here: {other.declined[half.release]}"
+    return f"{name} has not finalized the configuration of release {half.release} here yet"
 
 
 def _missing(ordering: ServiceOrdering, other: Neighbour | None, asked: Asked | None) -> str:
@@ -47,14 +64,15 @@ def _has_passed(other: Neighbour | None, asked: Asked) -> bool:
     """It has finalized what is asked and was not rolled back from it by hand, or went on to something newer."""
     if other is None:
         return False
-    done = any(finalization.version == asked.version for finalization in other.finalized)
-    return done or other.good > asked.release
+    done = any(finalization.version.same(asked.version) for finalization in other.finalized)
+    return done or other.good.release > asked.release
 
 
 def _story(name: str, other: Neighbour | None, asked: Asked) -> str:
     version = asked.version.name
     if other is not None:
-        if asked.release in other.rolled_back or asked.version in other.revoked:
+        failed = any(one.concerns(asked.release) for one in other.rolled_back)
+        if failed or any(one.covers(asked.version) for one in other.revoked):
             return f"{name} rolled {version} back here"
         if asked.release in other.declined:
             return f"{name} does not take {version} here: {other.declined[asked.release]}"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from setpoint.core import task
 from setpoint.core.facts import TaskStatus
-from setpoint.core.instance.facts_of import applies, values
-from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.facts_of import applies, halves, matches, only_configures, task_fingerprint, values
+from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Attempt, Came, Life
 from setpoint.model.lookup import LookupMissing, resolve
 from setpoint.model.policy import CheckUse, Policy, TaskUse
@@ -20,7 +20,10 @@ _BEGUN = frozenset({TaskStage.RUNNING, TaskStage.RETRYING})
 
 
 def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> str:
-    """Entity of the run that counts for an attempt at this offer: its own, or the one of everybody with its key."""
+    """Entity of the run that counts for an attempt at this offer: its own, or the one of everybody with its key.
+
+    It belongs to the version release if that needs the task, else to the configuration release (§10.1 Gated).
+    """
     key = use.key
     if "${" in key:
         try:
@@ -28,14 +31,26 @@ def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Atte
         except LookupMissing:
             key = ""  # the definition looks it up in vain as well, and says so
     application = policy.instance.partition("/")[0]
-    return f"task:{application}/{use.name}#{key or f'instance:{policy.instance}'}#{offer.release}"
+    concerned_halves = [half for half in halves(life, offer) if matches(use.when, policy, life, offer, half)]
+    release = (concerned_halves or halves(life, offer))[0].release
+    return f"task:{application}/{use.name}#{key or f'instance:{policy.instance}'}#{release}"
 
 
 def concerned(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[tuple[TaskUse, str]]:
-    """The tasks of an attempt's phase in their order, skipped ones among them, each with the entity of its run."""
+    """The tasks of an attempt's phase in their order, skipped ones among them, each with the entity of its run.
+
+    §10.1: one that succeeded for the version that is kept, with the same program and arguments, is not repeated.
+    """
     for use in policy.tasks:
-        if use.phase is attempt.phase and applies(use.when, policy, life, offer):
-            yield use, run_of(use, policy, life, offer, attempt)
+        if use.phase is not attempt.phase or not applies(use.when, policy, life, offer):
+            continue
+        if only_configures(life, offer) and _ran(life, use, offer, attempt):
+            continue
+        yield use, run_of(use, policy, life, offer, attempt)
+
+
+def _ran(life: Life, use: TaskUse, offer: Offer, attempt: Attempt) -> bool:
+    return use.name in life.ran and life.ran[use.name] == task_fingerprint(use.task, life, offer, attempt)
 
 
 def pending(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[tuple[TaskUse, str]]:
@@ -43,7 +58,7 @@ def pending(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Itera
     for use, entity in concerned(policy, life, offer, attempt):
         if succeeded(life, entity):
             continue
-        if not skipped(life, offer.release, use.name) or running(life, attempt.tasks, entity):
+        if needed_by(use.when, use.name, policy, life, offer) or running(life, attempt.tasks, entity):
             yield use, entity
 
 

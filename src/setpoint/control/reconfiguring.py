@@ -1,0 +1,290 @@
+"""What an applied configuration means for versions that were released before: each in the new configuration (§10.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from setpoint.config.compile import Configuration
+from setpoint.control.act import Act
+from setpoint.control.compiling import Recompiled, recompile
+from setpoint.control.errors import Invalid, Unavailable
+from setpoint.control.instances import line_of, short, state_of
+from setpoint.control.limits import rosters
+from setpoint.control.moving import sets
+from setpoint.control.targets import parts
+from setpoint.core.facts import ConfigurationRequested, Part
+from setpoint.core.instance.state import InstanceState, offer_of, version_offer
+from setpoint.core.line import LineState
+from setpoint.model.policy import Strategy
+from setpoint.model.release import Release, ServiceVersion
+
+_PATIENCE, _TICK = 30.0, 0.005
+"""Seconds that the line may take, and between two looks."""
+_TRIES = 5
+"""So often is compiled again because a version was released meanwhile."""
+_WHY = "the configuration of what runs changed"
+
+
+@dataclass
+class Reconfiguration:
+    """What one application's line is asked for."""
+
+    application: str
+    revisions: dict[str, str]
+    """Service that needs releases -> its configuration revision in force."""
+    seen: int
+    """Newest release that was compiled for."""
+    changed: list[str] = field(default_factory=list)
+    """Services for which what runs changes somewhere, with all that move together with one."""
+    parts: dict[str, dict[int, Part]] = field(default_factory=dict)
+    lacking: dict[str, dict[int, str]] = field(default_factory=dict)
+    extends: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    pairs: dict[int, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Version release -> its sets: they move as one with this configuration as well."""
+    compiled: list[Recompiled] = field(default_factory=list)
+    rides: bool = False
+    differs: bool = False
+    """Whether the line knows other revisions, or none yet."""
+    shown: dict[str, str] = field(default_factory=dict)
+    """Instance -> what it takes, for people."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether the line has to be informed at all."""
+        return bool(self.changed or self.extends or self.differs)
+
+    @property
+    def identity(self) -> list[object]:
+        """Of what is shown."""
+        return [self.application, self.changed, sorted(self.shown.items()), {one: list(n) for one, n in self.extends.items()}]
+
+
+async def reconfigure(
+    act: Act, configuration: Configuration, application: str, new: Iterable[str], starting: Iterable[str]
+) -> Reconfiguration:
+    """Compile every version that may still run somewhere with the new configuration, and offer new instances what names them."""
+    line = await line_of(act, application)
+    services = [one for one in configuration.services(application) if configuration.needs_release(application, one)]
+    revisions = {service: configuration.revision(application, service) for service in services}
+    known = line.configured
+    found = Reconfiguration(
+        application,
+        revisions,
+        line.number,
+        rides=configuration.on_config_change(application) == "with-next",
+        differs=any(service not in known or known[service].revision != revisions[service] for service in services),
+    )
+    added, begins = set(new), set(starting)
+    brought = {one for one in added - begins if parts(one)[0] == application and parts(one)[1] in revisions}
+    here = [one for one in configuration.instances(application) if parts(one)[1] in line.latest and one not in added]
+    await _change(act, configuration, line, found, here)
+    for instance in sorted(brought):
+        numbers = await _numbers_for_new(act, configuration, line, instance) if parts(instance)[1] in line.latest else ()
+        if numbers:
+            found.extends[instance] = numbers
+            await _compile(configuration, found, line, instance, await state_of(act, instance), numbers)
+    for release in line.releases:
+        members = [one for one, mine in found.parts.items() if release.number in mine and one not in found.extends]
+        if together := sets(configuration, release, members) if members and not release.configures else {}:
+            found.pairs[release.number] = together
+    return found
+
+
+async def _change(
+    act: Act, configuration: Configuration, line: LineState, found: Reconfiguration, instances: Iterable[str]
+) -> None:
+    """Compile with the new configuration what may run; only services for which that changes something are named."""
+    known, differing = line.configured, set[str]()
+    suspects = {one for one, revision in found.revisions.items() if one in known and known[one].revision != revision}
+    states = {one: await state_of(act, one) for one in instances if parts(one)[1] in found.revisions}
+    for instance, state in states.items():
+        if parts(instance)[1] in suspects:
+            await _compile(configuration, found, line, instance, state, _known(line, instance, state))
+            differing |= {parts(instance)[1]} if _differs(found, instance, state) else set()
+    found.changed = _with_fellows(configuration, found, known.keys(), differing)
+    for instance, state in states.items():
+        if parts(instance)[1] in found.changed:
+            if instance not in found.parts:
+                await _compile(configuration, found, line, instance, state, _known(line, instance, state))
+            found.shown[short(instance)] = _shown(found, instance, state)
+        else:
+            found.parts.pop(instance, None)
+            found.lacking.pop(instance, None)
+
+
+def _differs(found: Reconfiguration, instance: str, state: InstanceState) -> bool:
+    """Whether anything that the instance may run would change."""
+    if found.lacking.get(instance):
+        return True
+    offers = {offer.release: offer.spec for offer in state.life.offers}
+    return any(offers.get(number) != part.spec for number, part in found.parts[instance].items())
+
+
+def _with_fellows(configuration: Configuration, found: Reconfiguration, known: Iterable[str], changed: set[str]) -> list[str]:
+    """§10.1: of services that move together, all are named."""
+    for members in configuration.together(found.application).values():
+        moving = {parts(member)[1] for member in members}
+        if moving & changed:
+            changed = changed | (moving & found.revisions.keys() & set(known))
+    return sorted(changed)
+
+
+def _known(line: LineState, instance: str, state: InstanceState) -> tuple[int, ...]:
+    """Version releases that the instance knows, or will receive: it was named by them."""
+    kept = {offer.release for offer in state.life.offers}
+    newest = max(kept, default=0)
+    coming = (release.number for release in line.releases if release.number > newest and _names(release, instance))
+    return tuple(sorted({*kept, *coming}))
+
+
+def _names(release: Release, instance: str, group: str = "") -> bool:
+    _, service, channel = parts(instance)
+    if service not in release.services:
+        return False
+    return not release.channels or channel in release.channels or (bool(group) and group in release.groups)
+
+
+async def _numbers_for_new(act: Act, configuration: Configuration, line: LineState, instance: str) -> tuple[int, ...]:
+    """§10.1: a release without ``--to``, or to a group, names instances that come later: the newest untroubled one, and newer."""
+    policy = configuration.policy(instance)
+    source = policy.mirror if policy.strategy is Strategy.MIRROR else instance
+    group = configuration.labels(source).get("group", "")
+    naming = [release for release in line.releases if _names(release, source, group) and not release.adopt]
+    if policy.strategy is Strategy.MIRROR:
+        good = (await state_of(act, source)).life.good.release
+        return tuple(release.number for release in naming if release.number >= good)
+    naming = [release for release in naming if not release.channels or release.groups]
+    service = parts(instance)[1]
+    states = [await state_of(act, one) for one in configuration.instances(line_application(instance)) if parts(one)[1] == service]
+    untroubled = [release.number for release in naming if not _is_troubled(release, service, line, states)]
+    newest = max(untroubled, default=0)
+    return tuple(release.number for release in naming if newest and release.number >= newest)
+
+
+def line_application(instance: str) -> str:
+    """``saas`` of ``saas/web@acme``."""
+    return parts(instance)[0]
+
+
+def _is_troubled(release: Release, service: str, line: LineState, states: Sequence[InstanceState]) -> bool:
+    wanted = release.services[service]
+    if release.number in line.cancelled or f"{service}/{wanted.version.name}" in line.bad:
+        return True
+    vetoes = (veto for state in states for veto in state.life.vetoes)
+    return any(veto.scope == "version" and veto.version.same(wanted.version) for veto in vetoes)
+
+
+async def _compile(
+    configuration: Configuration,
+    found: Reconfiguration,
+    line: LineState,
+    instance: str,
+    state: InstanceState,
+    numbers: Iterable[int],
+) -> None:
+    service = parts(instance)[1]
+    changes = instance not in found.extends or service in found.changed
+    in_force = line.configured.get(service)
+    revision = found.revisions[service] if changes or in_force is None else in_force.identity
+    released = {release.number: release.services.get(service) for release in line.releases}
+    found.parts[instance] = {}
+    for number in numbers:
+        known = released.get(number) or _as_offered(state, number)
+        if known is None:
+            continue
+        try:
+            recompiled = await asyncio.to_thread(recompile, configuration, instance, known, revision)
+        except Invalid as error:
+            found.lacking.setdefault(instance, {})[number] = error.message
+            continue
+        found.compiled.append(recompiled)
+        found.parts[instance][number] = recompiled.part
+
+
+def _as_offered(state: InstanceState, number: int) -> ServiceVersion | None:
+    """Of a release that the line has forgotten."""
+    offer = version_offer(state.life, number)
+    return ServiceVersion(offer.version, offer.parameters, offer.source, offer.images) if offer else None
+
+
+def _shown(found: Reconfiguration, instance: str, state: InstanceState) -> str:
+    """What the instance takes, for people (§10.1 Shown)."""
+    life = state.life
+    mine, lacking = found.parts.get(instance, {}), found.lacking.get(instance, {})
+    good = offer_of(life, life.good)
+    pending = [offer for offer in life.offers if offer.release > life.good.release and offer.release in mine]
+    lines = []
+    if good is not None and good.release in lacking:
+        lines.append(f"takes no part: {lacking[good.release]}")
+    elif good is not None and good.release in mine and mine[good.release].spec != good.spec:
+        lines.append(f"configuration only, stays {good.version.name}")
+    if pending and mine[pending[-1].release].spec != pending[-1].spec:
+        lines.append(f"{pending[-1].version.name} (pending) will come with it")
+    if not lines:
+        reason = "nothing changes here" if good or pending else "nothing is released here yet"
+        return f"takes no part: {reason}"
+    return "; ".join(lines)
+
+
+async def submit_configuration(
+    act: Act, configuration: Configuration, found: Reconfiguration, revision: int, new: Iterable[str], starting: Iterable[str]
+) -> int:
+    """Store what may run, ask the line, and return the number of the configuration release; 0: none was made.
+
+    A version that is released meanwhile is compiled with the new configuration too (§10.1).
+    """
+    request = f"configure:{revision}:{found.application}"
+    for attempt in range(_TRIES):
+        await act.control.content.put([one.spec for one in found.compiled], [])
+        for one in found.compiled:
+            await act.control.content.put([], one.files.values())
+        fact = _fact(act, configuration, found, revision, request)
+        await act.control.engine.post(f"line:{found.application}", fact, dedup=f"{request}:{attempt}:{found.seen}")
+        number = await _numbered(act, found.application, request)
+        if number is not None:
+            return number
+        found = await reconfigure(act, configuration, found.application, new, starting)
+    message = "The configuration is applied, but versions are released faster than it can be compiled for them."
+    raise Unavailable(message, "Run `setpoint apply` again.")
+
+
+def _fact(act: Act, configuration: Configuration, found: Reconfiguration, revision: int, request: str) -> ConfigurationRequested:
+    instances = [one for one in found.parts if one not in found.extends]
+    release = Release(found.application, {}, author=act.person.name, reason=_WHY, automatic=True, revisions=found.revisions)
+    return ConfigurationRequested(
+        request=request,
+        release=release,
+        configured=revision,
+        seen=found.seen,
+        changed=tuple(found.changed),
+        parts=found.parts,
+        lacking=found.lacking,
+        extends=found.extends,
+        after={one: tuple(other.instance for other in configuration.policy(one).services) for one in found.parts},
+        sets=_sets(configuration, found, instances),
+        pairs=found.pairs,
+        waves=rosters(configuration, instances),
+        rides=found.rides,
+    )
+
+
+def _sets(configuration: Configuration, found: Reconfiguration, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    named = [one for one in instances if configuration.policy(one).strategy is not Strategy.MIRROR]
+    return sets(configuration, Release(found.application, {}), named)
+
+
+async def _numbered(act: Act, application: str, request: str) -> int | None:
+    """The number that the line gave; None: what was compiled is stale."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        line = await line_of(act, application)
+        if request in line.requests:
+            return line.requests[request]
+        if request in line.stale:
+            return None
+        await asyncio.sleep(_TICK)
+    message = "The configuration is stored, but the release that brings it has no number yet."
+    raise Unavailable(message, "See `setpoint releases`; the same apply again does nothing twice.")
