@@ -73,7 +73,18 @@ class History(Answer):
 
 _PAGE = 500
 KINDS = frozenset(
-    {"adopted", "attempt-started", "attempt-ended", "drift", "failed", "finalized", "phase-entered", "released", "rolled-back"}
+    {
+        "adopted",
+        "attempt-started",
+        "attempt-ended",
+        "drift",
+        "expired",
+        "failed",
+        "finalized",
+        "phase-entered",
+        "released",
+        "rolled-back",
+    }
     | {"rolling-back", "signal", "target-moved", "violated", "vote"}
 )
 """Kinds that every history may have, whether it has them yet or not; further ones are known once they are there."""
