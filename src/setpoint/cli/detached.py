@@ -74,9 +74,9 @@ def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path, began:
         found = location.find(home)
         if found is not None and found.pid == process.pid:
             return found
-        if process.poll() is not None:
-            if found is not None:
-                return found  # it was killed, and started again meanwhile
+        if process.poll() is not None and found is not None:
+            return found  # the engine that was killed had been started again already
+        if process.poll() is not None and not location.held(home):
             raise Ended(Code.ERROR, "The engine ended before it was ready.", f"Its log is {log}.", _tail(log, began))
         time.sleep(_TICK)
     raise Ended(Code.TIMED_OUT, f"The engine was not ready within {_STARTS:.0f} s.", f"Its log is {log}.", _tail(log, began))
