@@ -12,7 +12,7 @@ FIRST_SEED ?= 0
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
 PYTEST ?=
 
-.PHONY: help demo test e2e simulate explore mutants mutation lint types contracts check format bench docs lock clean
+.PHONY: help demo test e2e simulate explore mutants mutation pairs nightly lint types contracts check format bench docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ mutants: .venv/.dev ## deliberate bugs, each of which the tests of the core must
 
 mutation: .venv/.dev ## small changes to the core, one at a time: does any test notice? (MUTATION="-n 200 selection"; resumable)
 	$(BIN)/python tests/mutation/run.py -j $(WORKERS) $(MUTATION)
+
+pairs: .venv/.dev ## every two features of the configuration language together, or why not: prints the matrix (PAIRS="--most 5")
+	$(BIN)/python -m tests.pairs.run $(PAIRS)
+
+nightly: simulate explore mutants pairs ## what takes hours: worlds, small worlds, deliberate bugs, pairs of features
 
 lint: .venv/.dev ## ruff
 	$(BIN)/ruff check .

@@ -1,0 +1,46 @@
+"""Every pair of features, drawn together or refused: ``python -m tests.pairs.run [--most N] [--matrix]``.
+
+Draws configurations until every pair is covered or refused, takes each through its journey – applied, released, failed once and
+rolled back once – and prints the matrix. Ends with 1 if one of them breaks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.pairs.drawing import Matrix, configured, refusal
+from tests.pairs.features import FEATURES
+from tests.pairs.running import Stuck, rehearse
+
+from setpoint.simulate.invariants import Broken
+
+
+def main() -> int:
+    """Print the matrix and what broke."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--most", type=int, default=1_000, help="configurations at most")
+    parser.add_argument("--no-matrix", action="store_true", help="only configurations and what broke")
+    options = parser.parse_args()
+    refused_alone = {one: why for one in FEATURES if (why := refusal(frozenset((one,))))}
+    for one, why in refused_alone.items():
+        print(f"{one}: refused alone: {why}")
+    matrix = Matrix().draw((one for one in FEATURES if one not in refused_alone), options.most)
+    if not options.no_matrix:
+        print("\n".join(matrix.lines()))
+    broken = 0
+    for number, chosen in enumerate(matrix.drawn, 1):
+        try:
+            journey = rehearse(configured(chosen))
+        except (Stuck, Broken) as error:
+            broken += 1
+            print(f"configuration {number} BREAKS: {error}\n  {', '.join(map(str, chosen))}", flush=True)
+        else:
+            counts = f"{len(journey.failed)} failed, {len(journey.rolled_back)} rolled back"
+            print(f"configuration {number}: {len(chosen)} features, {counts}", flush=True)
+    print(f"{len(matrix.covered)} pairs in {len(matrix.drawn)} configurations, {len(matrix.refused)} refused, {broken} broken")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
