@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import shlex
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+from typer.main import get_command
 
-from setpoint.cli.render import difference, explain, status, words
+from setpoint.cli.main import app
+from setpoint.cli.render import difference, explain, rollup, status, words
 from setpoint.cli.render.console import wrapped
 from setpoint.core.instance.explain import Condition
 
@@ -36,6 +39,7 @@ def reason(text: str, **more: Any) -> dict[str, Any]:
         "failed": False,
         "counts_for": [],
         "approvers": [],
+        "stuck": False,
     } | more
 
 
@@ -200,15 +204,55 @@ def test_without_colour_there_is_no_escape() -> None:
     assert "✗ the engine is degraded: the disk is full" in stream.getvalue()
 
 
-def test_advice_can_be_typed() -> None:
-    assert words.spelled("skip soaked", "saas/web@production") == "setpoint skip web@production soaked --why …"
-    assert words.spelled("approve customer", "saas/web@acme") == "setpoint approve web@acme customer"
-    assert (
-        words.spelled("retry release 7, or release another version", "saas/web@acme")
-        == "setpoint retry web@acme --release 7, or release another version"
+ADVICE = [
+    ("skip soaked", "", ["skip", "web@production", "soaked", "reason"]),
+    ("approve customer", "topic:channel:saas/production#customer#1", ["approve", "web@production", "customer"]),
+    ("retry release 7", "", ["retry", "web@production", 7]),
+    ("retry release 7, or release another version", "", ["retry", "web@production", 7]),
+    ("retry", "", ["retry", "web@production"]),
+    ("resume", "", ["resume", "web@production"]),
+    ("unpin", "", ["unpin", "web@production"]),
+    ("heal", "", ["heal", "web@production"]),
+    ("start the line", "scope:channel:saas/production", ["start-the-line", "saas/production"]),
+    ("start the line", "scope:organization", ["start-the-line"]),
+    ("unpause", "scope:runtime:local", ["unpause", "runtime:local"]),
+    ("unpause", "scope:application:saas", ["unpause", "saas"]),
+]
+
+
+@pytest.mark.parametrize(("advice", "subject", "means"), ADVICE)
+def test_a_printed_command_parses_and_addresses_what_it_was_printed_for(advice: str, subject: str, means: list[Any]) -> None:
+    command, _ = words.spelled(advice, "saas/web@production", subject)
+    program, name, *arguments = shlex.split(command)
+    assert (program, name) == ("setpoint", means[0])
+    with get_command(app).commands[name].make_context(name, arguments) as context:  # type: ignore[attr-defined]
+        given = [value for value in context.params.values() if value]
+    assert set(means[1:]) <= set(given)
+
+
+def test_what_is_no_command_stays_a_sentence() -> None:
+    assert words.spelled("see to the runtime", "saas/web@acme") == ("", "see to the runtime")
+    assert words.spelled("retry release 7, or release another version", "saas/web@acme") == (
+        "setpoint retry web@acme --release 7",
+        "or release another version",
     )
-    assert words.spelled("resume", "saas/web@acme") == "setpoint resume web@acme"
-    assert words.spelled("see to the runtime", "saas/web@acme") == "see to the runtime"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_command_stands_alone_on_its_line_and_is_never_broken(columns: int) -> None:
+    leaves = [f"saas/a-service-with-a-long-name@a-channel-with-a-long-name-{number}" for number in range(3)]
+    page = {
+        "now": NOW,
+        "target": "tenants",
+        "instances": 3,
+        "conditions": {"held": 3},
+        "culprits": [
+            {"reason": reason(LONG, unblock="resume", code="hold"), "leaves": leaves, "behind": [], "through": []},
+        ],
+    }
+    shown = [line.strip() for text in rollup.lines(page, columns) for line in text.plain.split("\n")]
+    for leaf in leaves:
+        assert f"setpoint resume {leaf.partition('/')[2]}" in shown
 
 
 @pytest.mark.parametrize(
@@ -232,7 +276,7 @@ def test_the_page_of_an_instance_tells_reasons_gates_and_vetoes() -> None:
         "now": NOW,
         "instance": row("production", "waiting", pinned="1.4.2", held_by="ann"),
         "reasons": [reason(LONG), reason("it failed", failed=True, until=NOW + 1000, awaits="", unblock="retry release 2")],
-        "stops": [{"code": "calendar", "text": "office is closed"}],
+        "stops": [{"code": "calendar", "text": "office is closed", "unblock": "", "subject": ""}],
         "candidate": {
             "number": 4,
             "release": 3,
@@ -270,6 +314,7 @@ def test_the_page_of_an_instance_tells_reasons_gates_and_vetoes() -> None:
         ],
         "vetoes": [{"release": 2, "version": "1.4.9", "reason": "errors", "at": NOW - 7200_000}],
         "outputs": {"quiet": "checking\nHighErrorRate"},
+        "failed_output": None,
         "links": {"address": "http://127.0.0.1:8080"},
         "usage": [{"replica": "web-1", "cpu": 1.25, "memory": 52_428_800}],
         "origins": {"fake.takes": "app.setpoint.yaml:7"},

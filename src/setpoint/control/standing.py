@@ -39,6 +39,8 @@ class StopView(Answer):
     until: Instant | None = None
     """When the engine looks again by itself."""
     unblock: str = ""
+    subject: str = ""
+    """The scope that is stopped or paused."""
 
 
 def stops(state: InstanceState, now: Instant) -> Iterator[Reason]:
@@ -72,6 +74,7 @@ def stop_view(instances: list[str], reason: Reason) -> StopView:
         since=reason.since,
         until=reason.until,
         unblock=reason.unblock,
+        subject=reason.subject,
     )
 
 

@@ -78,6 +78,14 @@ def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
         note = " · ".join(part for part in notes(reason, page["now"], page["instance"]["instance"]) if part)
         if note:
             yield wrapped(note, first=Text("    "), columns=columns, style="dim")
+        yield from commands(reason, [page["instance"]["instance"]])
+
+
+def commands(reason: dict[str, Any], instances: list[str]) -> Iterator[Text]:
+    """What would unblock it, a command on each line, never broken: it can be pasted unchanged."""
+    for command in dict.fromkeys(spelled(reason["unblock"], one, reason.get("subject", ""))[0] for one in instances):
+        if command:
+            yield Text(f"    {command}", "dim", no_wrap=True, overflow="ignore")
 
 
 def _stops(page: dict[str, Any], columns: int) -> Iterator[Text]:
@@ -87,6 +95,7 @@ def _stops(page: dict[str, Any], columns: int) -> Iterator[Text]:
         yield Text("would hold a release that came now", "bold")
     for stop in page["stops"]:
         yield wrapped(stop["text"], first=Text("  ").append("‖ ", "yellow"), columns=columns)
+        yield from commands(stop, [page["instance"]["instance"]])
 
 
 def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
@@ -104,7 +113,9 @@ def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
         yield f"may approve: {', '.join(reason['approvers'])}"
     if reason["counts_for"]:
         yield f"counts also for {', '.join(map(short, reason['counts_for']))}"
-    yield f"to go on: {spelled(reason['unblock'], instance)}" if reason["unblock"] else ""
+    command, words = spelled(reason["unblock"], instance, reason["subject"])
+    if command or words:
+        yield f"to go on: {words}" if not command else f"to go on, {words}, or:" if words else "to go on:"
 
 
 def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
-from setpoint.cli.render.explain import notes
+from setpoint.cli.render.explain import commands, notes
 from setpoint.cli.render.words import look, plural, short
 
 _NAMED = 3
@@ -63,6 +63,7 @@ def _culprit(culprit: dict[str, Any], now: int, columns: int, most: int) -> Iter
     note = " · ".join(part for part in notes(reason, now, leaves[0]) if part)
     if note:
         yield wrapped(note, first=Text("    "), columns=columns, style="dim")
+    yield from commands(reason, leaves[: most + 1])
 
 
 def _between(instances: list[str], most: int) -> str:

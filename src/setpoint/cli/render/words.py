@@ -69,18 +69,32 @@ def short(instance: str) -> str:
 
 
 _GATE = re.compile(r"(skip|approve) (\S+)")
-_RETRY = re.compile(r"retry release (\d+)(.*)")
+_RETRY = re.compile(r"retry release (\d+)(, or .*)?")
+_ON_SCOPES = {"start the line": "start-the-line", "unpause": "unpause"}
+_ON_INSTANCES = frozenset({"resume", "unpin", "retry", "heal"})
 
 
-def spelled(advice: str, instance: str) -> str:
-    """What a reason advises as it can be typed: ``skip soaked`` is ``setpoint skip web@production soaked``."""
+def spelled(advice: str, instance: str, subject: str = "") -> tuple[str, str]:
+    """What a reason advises, as a command that can be pasted unchanged, and what else can be done; either may be empty.
+
+    ``skip soaked`` is ``setpoint skip web@production soaked --why "reason"``. ``subject``: what the reason is about; a stop or a
+    pause ends at its scope.
+    """
     target = short(instance)
     if match := _GATE.fullmatch(advice):
-        why = " --why …" if match[1] == "skip" else ""
-        return f"setpoint {match[1]} {target} {match[2]}{why}"
+        why = ' --why "reason"' if match[1] == "skip" else ""
+        return f"setpoint {match[1]} {target} {match[2]}{why}", ""
     if match := _RETRY.fullmatch(advice):
-        return f"setpoint retry {target} --release {match[1]}{match[2]}"
-    return f"setpoint {advice} {target}" if advice in {"resume", "unpin", "retry"} else advice
+        return f"setpoint retry {target} --release {match[1]}", (match[2] or "").removeprefix(", ")
+    if advice in _ON_SCOPES and subject.startswith("scope:"):
+        return f"setpoint {_ON_SCOPES[advice]} {_scope(subject)}".rstrip(), ""
+    return (f"setpoint {advice} {target}", "") if advice in _ON_INSTANCES else ("", advice)
+
+
+def _scope(subject: str) -> str:
+    """``saas/production`` of ``scope:channel:saas/production``; empty for the organization."""
+    kind, _, name = subject.removeprefix("scope:").partition(":")
+    return f"runtime:{name}" if kind == "runtime" else name
 
 
 def plural(number: int, one: str, many: str = "") -> str:
