@@ -107,7 +107,7 @@ async def test_a_log_is_read_from_its_newest_line_backwards(database: Database) 
 
 async def test_a_transaction_that_raises_leaves_nothing_behind(database: Database) -> None:
     def work(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO record VALUES ('k', 'a', x'00')")
+        connection.execute("INSERT INTO record VALUES ('k', 'a', x'00', 0)")
         connection.execute("INSERT INTO nowhere VALUES (1)")
 
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):

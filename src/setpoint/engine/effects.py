@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import entry_points
@@ -27,6 +28,7 @@ from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.protection import Protection
 from setpoint.plugins.runtime import Runtime
 from setpoint.store.content import Content
+from setpoint.store.sums import RowDamaged
 
 RUNTIMES = "setpoint.runtimes"
 ADDRESS = "SETPOINT_ADDRESS"
@@ -169,7 +171,10 @@ class Effects:
     async def apply(self, entity: str, instruction: Apply) -> None:
         """See the port."""
         await self._configured.wait()
-        spec = await self._content.spec(instruction.spec)
+        try:
+            spec = await self._content.spec(instruction.spec)
+        except RowDamaged as error:
+            raise TransientError(str(error)) from error
         if spec is None:
             raise TerminalError(f"the spec {instruction.spec} of {entity} is not stored: release the version again")
         runtime = self.runtime(spec.runtime)
@@ -203,7 +208,10 @@ class Effects:
         """See the port."""
         await self._configured.wait()
         instance = _key(entity)
-        spec = await self._content.spec(watch.spec) if watch.spec else None
+        try:
+            spec = await self._content.spec(watch.spec) if watch.spec else None
+        except RowDamaged as error:
+            raise Unreachable(str(error)) from error
         name = spec.runtime if spec is not None else self._runtime_of.get(instance, "")
         if not name:
             raise Unreachable(f"{instance} has no runtime in the configuration")
@@ -298,15 +306,29 @@ class Effects:
 
     async def _materialise(self, sha256: str) -> None:
         path = self._files / sha256
-        if path.exists():
+        if await asyncio.to_thread(_holds, path, sha256):
             return
-        content = await self._content.file(sha256)
+        try:
+            content = await self._content.file(sha256)
+        except RowDamaged as error:
+            raise TransientError(str(error)) from error
         if content is None:
             raise TerminalError(f"a file of the spec ({sha256[:12]}…) is not stored: apply the configuration and release again")
         try:
             await asyncio.to_thread(_write_whole, path, content)
         except OSError as error:
             raise TransientError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    """Whether the file is there and whole; one that is damaged is written again."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise TransientError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -6,12 +6,14 @@ import hashlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from setpoint.model.spec import Spec
 from setpoint.store import bulk
 from setpoint.store.database import Database
+from setpoint.store.sums import RowDamaged, check, seal, select
 
 _CACHED = 16_384
 
@@ -19,6 +21,13 @@ _CACHED = 16_384
 def sha256_of(content: bytes) -> str:
     """The name of a file's content: 64 hexadecimal characters."""
     return hashlib.sha256(content).hexdigest()
+
+
+def whole(sha256: str, content: bytes) -> bytes:
+    """The content, if it is the one of this name. Raises RowDamaged."""
+    if sha256_of(content) != sha256:
+        raise RowDamaged("file", sha256)
+    return content
 
 
 class Content:
@@ -38,7 +47,7 @@ class Content:
     async def put(self, specs: Iterable[Spec] = (), files: Iterable[bytes] = ()) -> None:
         """Store what is not stored yet, in one transaction. Raises ValueError for a spec that is not sealed, sqlite3.Error."""
         specs = list(specs)
-        spec_rows = [(_digest(spec), self._encoder.encode(spec)) for spec in specs]
+        spec_rows = seal("spec", [(_digest(spec), self._encoder.encode(spec)) for spec in specs])
         file_rows = [(sha256_of(content), content) for content in files]
 
         def work(connection: sqlite3.Connection) -> None:
@@ -50,17 +59,21 @@ class Content:
             self._cache(spec)
 
     async def spec(self, digest: str) -> Spec | None:
-        """The spec with this digest."""
+        """The spec with this digest. Raises RowDamaged, sqlite3.Error."""
         found = self._specs.get(digest)
         if found is not None:
             self._specs.move_to_end(digest)
             return found
-        body = await self._one("SELECT body FROM spec WHERE digest = ?", digest)
-        return None if body is None else self._cache(self._decoder.decode(body))
+        row = await self._one(f"{select('spec')} WHERE digest = ?", digest)
+        if row is None:
+            return None
+        check("spec", row)
+        return self._cache(self._decoder.decode(row[1]))
 
     async def file(self, sha256: str) -> bytes | None:
-        """The content with this hash."""
-        return await self._one("SELECT body FROM file WHERE sha256 = ?", sha256)
+        """The content with this hash. Raises RowDamaged, sqlite3.Error."""
+        row = await self._one("SELECT body FROM file WHERE sha256 = ?", sha256)
+        return None if row is None else whole(sha256, bytes(row[0]))
 
     def _cache(self, spec: Spec) -> Spec:
         self._specs[spec.digest] = spec
@@ -68,9 +81,8 @@ class Content:
             self._specs.popitem(last=False)
         return spec
 
-    async def _one(self, statement: str, key: str) -> bytes | None:
-        row = await self._database.read(lambda connection: connection.execute(statement, (key,)).fetchone())
-        return None if row is None else bytes(row[0])
+    async def _one(self, statement: str, key: str) -> Any:
+        return await self._database.read(lambda connection: connection.execute(statement, (key,)).fetchone())
 
 
 def _digest(spec: Spec) -> str:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from setpoint.store import identity
 from setpoint.store.identity import DatabaseLost, Recovery, recovery_of
-from setpoint.store.schema import NewerSchema, migrate
+from setpoint.store.schema import OtherSchema, migrate
 
 T = TypeVar("T")
 _QUICK_CHECK_BELOW = 64 * 1024 * 1024
@@ -67,7 +67,7 @@ class Database:
             self._recovery = Recovery.NONE
             self._read_connection = _connect(self.path)
             self._read_connection.execute("PRAGMA query_only = ON")
-        except (sqlite3.Error, NewerSchema, _Malformed) as error:
+        except (sqlite3.Error, OtherSchema, _Malformed, UnicodeDecodeError) as error:
             self.close()
             if isinstance(error, sqlite3.OperationalError):
                 raise

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
 
 from setpoint.model.time import Instant
 from setpoint.store import bulk
-from setpoint.store.content import sha256_of
+from setpoint.store.content import sha256_of, whole
 from setpoint.store.database import Database
+from setpoint.store.sums import check, seal, select
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -45,9 +47,11 @@ class Documents:
             if newest is not None and newest.digest == digest:
                 return newest
             revision = Revision(newest.number + 1 if newest else 1, digest, at, person)
-            connection.execute("INSERT INTO revision VALUES (?, ?, ?, ?)", msgspec.structs.astuple(revision))
+            connection.execute(
+                "INSERT INTO revision VALUES (?, ?, ?, ?, ?)", seal("revision", [msgspec.structs.astuple(revision)])[0]
+            )
             bulk.insert(connection, "INSERT OR IGNORE INTO file", [(hashes[path], content) for path, content in files.items()])
-            rows = [(revision.number, path, sha, path in programs) for path, sha in hashes.items()]
+            rows = seal("revision_file", [(revision.number, path, sha, int(path in programs)) for path, sha in hashes.items()])
             bulk.insert(connection, "INSERT INTO revision_file", rows)
             return revision
 
@@ -59,24 +63,35 @@ class Documents:
 
     async def revisions(self, *, limit: int = 100) -> list[Revision]:
         """Newest first."""
-        statement = "SELECT number, digest, at, person FROM revision ORDER BY number DESC LIMIT ?"
+        statement = f"{select('revision')} ORDER BY number DESC LIMIT ?"
         rows = await self._database.read(lambda connection: connection.execute(statement, (limit,)).fetchall())
-        return [Revision(*row) for row in rows]
+        return [_revision(row) for row in rows]
 
     async def load(self, number: int) -> dict[str, bytes]:
-        """Path -> content of a revision; empty for one that does not exist."""
-        statement = "SELECT r.path, f.body FROM revision_file r JOIN file f USING (sha256) WHERE r.number = ? ORDER BY r.path"
+        """Path -> content of a revision; empty for one that does not exist. Raises RowDamaged, sqlite3.Error."""
+        statement = (
+            "SELECT r.number, r.path, r.sha256, r.executable, r.sum, f.body FROM revision_file r LEFT JOIN file f USING (sha256) "
+            "WHERE r.number = ? ORDER BY r.path"
+        )
         rows = await self._database.read(lambda connection: connection.execute(statement, (number,)).fetchall())
-        return {path: bytes(body) for path, body in rows}
+        for row in rows:
+            check("revision_file", row[:-1])
+        return {path: whole(sha256, bytes(body or b"")) for _, path, sha256, _, _, body in rows}
 
     async def executables(self, number: int) -> list[str]:
-        """Paths of a revision's programs."""
-        statement = "SELECT path FROM revision_file WHERE number = ? AND executable ORDER BY path"
-        return [
-            path for (path,) in await self._database.read(lambda connection: connection.execute(statement, (number,)).fetchall())
-        ]
+        """Paths of a revision's programs. Raises RowDamaged, sqlite3.Error."""
+        statement = f"{select('revision_file')} WHERE number = ? ORDER BY path"
+        rows = await self._database.read(lambda connection: connection.execute(statement, (number,)).fetchall())
+        for row in rows:
+            check("revision_file", row)
+        return [path for _, path, _, executable, _ in rows if executable]
 
 
 def _newest(connection: sqlite3.Connection) -> Revision | None:
-    row = connection.execute("SELECT number, digest, at, person FROM revision ORDER BY number DESC LIMIT 1").fetchone()
-    return None if row is None else Revision(*row)
+    row = connection.execute(f"{select('revision')} ORDER BY number DESC LIMIT 1").fetchone()
+    return None if row is None else _revision(row)
+
+
+def _revision(row: Any) -> Revision:
+    check("revision", row)
+    return Revision(*row[:-1])

@@ -12,6 +12,7 @@ import msgspec
 from setpoint.core.instructions import Event
 from setpoint.model.time import Instant
 from setpoint.store.database import Database
+from setpoint.store.sums import RowDamaged, any_text, is_whole
 
 _CHUNK = 500
 
@@ -56,7 +57,7 @@ class History:
         where, values = _conditions(application, since, until, before, after)
         where, values = _among(entities, prefixes, where, values)
         order = "ASC" if after else "DESC"
-        statement = f"SELECT seq, at, entity, application, event FROM history {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - fixed texts
+        statement = f"SELECT seq, at, entity, application, event, sum FROM history {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608 - fixed texts
         return await self._database.read(lambda connection: self._select(connection, statement, (*values, limit)))
 
     async def kinds(self) -> set[str]:
@@ -103,12 +104,20 @@ class History:
         self.notify()
 
     async def _after(self, position: int) -> list[Line]:
-        statement = "SELECT seq, at, entity, application, event FROM history WHERE seq > ? ORDER BY seq LIMIT ?"
+        statement = "SELECT seq, at, entity, application, event, sum FROM history WHERE seq > ? ORDER BY seq LIMIT ?"
         return await self._database.read(lambda connection: self._select(connection, statement, (position, _CHUNK)))
 
     def _select(self, connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> list[Line]:
-        rows = connection.execute(statement, values)
-        return [Line(seq, at, entity, application, self._decoder.decode(event)) for seq, at, entity, application, event in rows]
+        with any_text(connection):
+            return [self._line(row) for row in connection.execute(statement, values)]
+
+    def _line(self, row: tuple[Any, ...]) -> Line:
+        """One that is damaged stays in its place, and says so."""
+        if not is_whole("history", row):
+            seq = row[0] if isinstance(row[0], int) else 0
+            return Line(seq, 0, "", "", Event("damaged", str(RowDamaged("history", seq))))
+        seq, at, entity, application, event, _ = row
+        return Line(seq, at, entity, application, self._decoder.decode(event))
 
 
 def _among(entities: Sequence[str], prefixes: Sequence[str], where: str, values: list[Any]) -> tuple[str, list[Any]]:

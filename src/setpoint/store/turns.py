@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from setpoint.model.time import Instant
+from setpoint.store.sums import check
 
 CHAPTER = 250
 """Turns. Between one and two times as many are kept of an entity."""
@@ -28,7 +29,7 @@ WITH RECURSIVE story(seq, previous) AS (
     UNION ALL
     SELECT turn.seq, turn.previous FROM turn JOIN story ON turn.seq = story.previous
 )
-SELECT number, at, digest, facts, fixed, changing FROM story JOIN turn USING (seq) ORDER BY seq
+SELECT turn.seq, turn.previous, number, at, digest, facts, fixed, changing, sum FROM story JOIN turn USING (seq) ORDER BY turn.seq
 """
 _DROP = """
 WITH RECURSIVE story(seq, previous, starts, chapters) AS (
@@ -71,8 +72,15 @@ def digest_of(state: bytes) -> int:
 
 
 def turns_of(connection: sqlite3.Connection, entity: str) -> list[Turn]:
-    """What is kept of an entity, oldest first; it begins with the start of a chapter, or with the very first turn."""
-    return [Turn(*row) for row in connection.execute(_STORY, (entity,))]
+    """What is kept of an entity, oldest first; it begins with the start of a chapter, or with the very first turn.
+
+    Raises:
+        RowDamaged, sqlite3.Error.
+    """
+    rows = connection.execute(_STORY, (entity,)).fetchall()
+    for row in rows:
+        check("turn", row)
+    return [Turn(*row[2:-1]) for row in rows]
 
 
 def drop_old_chapters(connection: sqlite3.Connection, last: int) -> None:

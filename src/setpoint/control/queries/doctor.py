@@ -23,6 +23,7 @@ from setpoint.engine.embedded.turns import CLOCK
 from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError
 from setpoint.store.identity import DatabaseLost
+from setpoint.store.verify import damaged_files, damaged_rows
 
 GOOD, WARNING, BAD = "ok", "warning", "bad"
 _SHOWN = 5
@@ -30,6 +31,8 @@ _ENDLESS = "Withdraw it, or repeat it with an end: --until or --for."
 _CLOCK_KEPT = 7 * DAY
 _SPACE_WARNING, _SPACE_BAD = 1024**3, 128 * 1024**2
 _PATIENCE = 5.0
+_NAMED = 20
+_RESTORE = "Nothing is decided by what is damaged. Stop the engine, restore the newest backup, `setpoint up --accept-restored`."
 
 
 class Finding(Answer):
@@ -60,7 +63,7 @@ class Diagnosis(Answer):
 async def doctor(act: Act, _: NoRequest) -> Diagnosis:
     """Looks at everything, changes nothing."""
     findings = [finding async for finding in _stuck(act)]
-    findings += [_versions(), await _clock(act), _home(act), _space(act), await _journal(act), _engine(act)]
+    findings += [_versions(), await _clock(act), _home(act), _space(act), await _journal(act), await _rows(act), _engine(act)]
     findings += [finding async for finding in _runtimes(act)]
     findings += _problems(act)
     findings += [await _configuration(act), *_unmatched(act), *await _stops(act)]
@@ -136,6 +139,18 @@ async def _journal(act: Act) -> Finding:
     return Finding(name="journal", state=GOOD, text=f"{database.path.name}, {size:.1f} MiB, is sound")
 
 
+async def _rows(act: Act) -> Finding:
+    try:
+        found = await damaged_rows(act.control.engine.database)
+        found += await asyncio.to_thread(damaged_files, act.control.home)
+    except (DatabaseLost, sqlite3.Error, OSError) as error:
+        return Finding(name="contents", state=BAD, text=str(error), hint=_RESTORE)
+    if not found:
+        return Finding(name="contents", state=GOOD, text="every row and file has the checksum that it was written with")
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return Finding(name="contents", state=BAD, text=f"damaged: {'; '.join(found[:_NAMED])}{more}", hint=_RESTORE)
+
+
 def _engine(act: Act) -> Finding:
     health = act.control.engine.health()
     waiting = f"{health.queued} facts waiting, {health.operations} operations open"
@@ -180,7 +195,7 @@ def _problems(act: Act) -> list[Finding]:
             name=entity,
             state=BAD,
             text=f"its turns do not succeed: {text}",
-            hint="Please report it; other entities are not concerned.",
+            hint=_RESTORE if "damaged" in text else "Please report it; other entities are not concerned.",
         )
         for entity, text in sorted(act.control.engine.problems().items())
     ]

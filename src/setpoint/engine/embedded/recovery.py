@@ -44,7 +44,7 @@ async def open_and_load(database: Database, codec: Codec) -> tuple[int, World]:
         return await database.write(next_boot), await database.write(lambda connection: load(connection, codec))
     except (sqlite3.OperationalError, OSError) as error:
         raise EngineDegraded(unwritable(database.path, error)) from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # a message of SQLite may quote what is damaged
         raise JournalDamaged(database.path, error) from error
 
 
