@@ -21,7 +21,7 @@ from setpoint.store.schema import MIGRATIONS
 
 SHAPES = {"instance": InstanceRecord, "task": Record, "applied": Applied, "marker": Marker}
 KNOWN = {
-    ("database", 1): "e23d28d1e5a22b93",
+    ("database", 1): "76a96249e5fc14d0",
     ("database", 2): "3ff4fa446b791e7b",
     ("database", 3): "35f239cb1029bdeb",
     ("instance", 1): "84b1b73808fa40c3",
