@@ -24,7 +24,7 @@ KNOWN = {
     ("database", 1): "76a96249e5fc14d0",
     ("database", 2): "3ff4fa446b791e7b",
     ("database", 3): "35f239cb1029bdeb",
-    ("instance", 1): "84b1b73808fa40c3",
+    ("instance", 1): "89b6ee54b1fb94a5",
     ("task", 1): "0d6347a4a12bbd0e",
     ("applied", 1): "0945bc33af656419",
     ("marker", 1): "92e23bf8e83b7835",
