@@ -228,7 +228,7 @@ async def test_everything_that_a_turn_brings_about_has_its_clocks(tmp_path: Path
         await eventually(lambda: len(taken.of("toy:r", happened.CheckStatus)))
         stamps = {(fact.at, fact.wall) for _, fact in taken.facts}
         assert stamps == {(START, START - DAY)}
-        line = (await engine.history.lines(entity="toy:q"))[0]
+        line = (await engine.history.lines(entities=["toy:q"]))[0]
         assert line.at == START - DAY, "people read the wall clock"
 
 
@@ -240,7 +240,7 @@ async def test_a_difference_of_more_than_five_seconds_is_a_line_of_history(
         machine.set_by(by)
         await eventually(lambda: engine.clock.offset == by)
         await engine.post("toy:a", tell("hello"))
-        lines = await engine.history.lines(entity=CLOCK)
+        lines = await engine.history.lines(entities=[CLOCK])
         assert [line.event.text for line in lines] == ([str(Jump(by, down=False))] if told else [])
 
 
@@ -250,7 +250,7 @@ async def test_a_rest_of_days_is_a_line_of_history(tmp_path: Path, machine: Mach
     machine.pass_by(3 * DAY)
     async with engine_on(machine, tmp_path) as engine:
         await engine.post("toy:a", tell("hello again"))
-        assert [line.event.text for line in await engine.history.lines(entity=CLOCK)] == [str(Jump(2 * DAY, down=True))]
+        assert [line.event.text for line in await engine.history.lines(entities=[CLOCK])] == [str(Jump(2 * DAY, down=True))]
         assert engine.clock.wall_at(engine.clock()) == machine.wall
 
 
@@ -276,7 +276,7 @@ async def test_an_idle_engine_keeps_a_stamp_now_and_then(
     machine.pass_by(HOUR)
     async with engine_on(machine, tmp_path) as engine:
         assert engine.clock() == START + 2 * DAY + HOUR, "it is known how long it was idle"
-        assert await engine.history.lines(entity=CLOCK) == []
+        assert await engine.history.lines(entities=[CLOCK]) == []
 
 
 def wall_keeper(entity: str, state: Any, facts: Sequence[happened.AnyFact], now: int) -> Decision:
