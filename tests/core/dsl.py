@@ -21,7 +21,9 @@ from setpoint.core.facts import (
     Neighbour,
     Observed,
     Offered,
+    Part,
     Pinned,
+    Reconfigured,
     Removed,
     Resumed,
     Retried,
@@ -43,8 +45,8 @@ from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.observation import Object, Observation
 from setpoint.model.people import By, Person
 from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, Policy
-from setpoint.model.release import Offer, Pair
-from setpoint.model.spec import Version
+from setpoint.model.release import Configuration, Offer, Pair
+from setpoint.model.spec import Scalar, Version
 from setpoint.model.time import MINUTE, SECOND
 
 START = 1_767_225_600_000
@@ -76,7 +78,20 @@ def hours(start: int, end: int) -> CalendarUse:
 
 
 def version(name: str) -> Version:
-    return Version(name)
+    """``1.0``, or with the revision of a newer configuration: ``1.0/R1``."""
+    name, _, revision = name.partition("/")
+    return Version(name, revision=revision)
+
+
+def spec_of(name: str, revision: str = "") -> str:
+    """Digest of the spec that runs a version in a configuration."""
+    return f"spec-{name}/{revision}" if revision else f"spec-{name}"
+
+
+def with_revision(offer: Offer | None) -> str:
+    """``1.0/R1`` of what runs 1.0 in the configuration R1; ``1.0`` in the one before the first change."""
+    version = offer.version if offer else Version("")
+    return f"{version.name}/{version.revision}" if version.revision else version.name
 
 
 def short(status: dict[str, Any]) -> dict[str, Any]:
@@ -87,9 +102,9 @@ def short(status: dict[str, Any]) -> dict[str, Any]:
     return {**status, **found} | ({"good": Pair(good)} if isinstance(good, int) else {})
 
 
-def failed(release: int, name: str = "") -> Failed:
-    """A version release that failed in its own configuration."""
-    return Failed(Pair(release), version(name))
+def failed(release: int, name: str = "", configured: int = 0, **more: Any) -> Failed:
+    """A version release that failed, in its own configuration or in a newer one."""
+    return Failed(Pair(release, configured), version(name), **more)
 
 
 class Instance:
@@ -161,7 +176,39 @@ class Instance:
         return self.tell(Offered(offer=self.make(release, name, **more)))
 
     def make(self, release: int, name: str, *, spec: str = "", author: str = "zoe", **more: Any) -> Offer:
+        """``name`` may carry a revision: ``make(4, "6.0/R1", configured=1)`` is a version released after R1 came into force."""
         return Offer(release, version(name), spec or f"spec-{name}", author=author, **more)
+
+    def reconfigure(
+        self,
+        release: int,
+        configured: int,
+        *,
+        revision: str = "",
+        unchanged: tuple[int, ...] = (),
+        parts: dict[int, str] | None = None,
+        parameters: dict[str, Scalar] | None = None,
+        lacking: dict[int, str] | None = None,
+        author: str = "cora",
+        **more: Any,
+    ) -> Instance:
+        """A configuration release: every version release that is known here is compiled with it, or those in ``parts``. Nothing
+        would change for the ``unchanged`` ones.
+        """
+        revision = revision or f"R{configured}"
+        known = {offer.release: offer for offer in reversed(self.life.offers)}
+        found = parts if parts is not None else {number: offer.version.name for number, offer in known.items()}
+        compiled = {
+            number: Part(
+                replace(known[number].version, revision=revision) if number in known else Version(name, revision=revision),
+                known[number].spec if number in unchanged else spec_of(name, revision),
+                parameters or {},
+            )
+            for number, name in found.items()
+            if number not in (lacking or {})
+        }
+        configuration = Configuration(release, configured, revision, author=author, at=self.now, **more)
+        return self.tell(Reconfigured(configuration=configuration, parts=compiled, lacking=lacking or {}))
 
     # --- the runtime ------------------------------------------------------------------------------------------------------
 
@@ -172,7 +219,7 @@ class Instance:
         """A look that shows one version (empty: nothing runs)."""
         self.looks += 1
         gap, self.looked = self.now - self.looked if self.looked else 0, self.now
-        things = tuple(Object("1", f"spec-{each}", each, healthy=healthy) for each in name.split("+") if each)
+        things = tuple(Object("1", f"spec-{each}", each.partition("/")[0], healthy=healthy) for each in name.split("+") if each)
         observation = Observation(things, complete=bool(healthy and name) if complete is None else complete, **more)
         return Observed(watch=self.life.applying.watch, look=self.looks, observation=observation, gap=gap)
 
@@ -199,6 +246,11 @@ class Instance:
             self.comes_up(name)
         assert self.good == name, self.reasons
         return self
+
+    def fails(self, back_to: str = "") -> Instance:
+        """The runtime refuses what is rolled out, and what ran before comes up again."""
+        self.applied("refused", terminal=True)
+        return self.comes_up(back_to) if back_to else self
 
     # --- checks, people, other instances ----------------------------------------------------------------------------------
 
@@ -302,6 +354,21 @@ class Instance:
     def wanted(self) -> str:
         """The candidate's version."""
         return self._name(self.life.candidate.pair) if self.life.candidate else ""
+
+    @property
+    def target_in(self) -> str:
+        """Target with its configuration: ``1.0/R1``."""
+        return with_revision(offer_of(self.life, self.life.target))
+
+    @property
+    def good_in(self) -> str:
+        """*Good* with its configuration."""
+        return with_revision(offer_of(self.life, self.life.good))
+
+    @property
+    def wanted_in(self) -> str:
+        """The candidate with its configuration."""
+        return with_revision(offer_of(self.life, self.life.candidate.pair)) if self.life.candidate else ""
 
     @property
     def desired(self) -> str:

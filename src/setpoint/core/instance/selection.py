@@ -190,11 +190,10 @@ def next_in_train(policy: Policy, life: Life) -> Offer | None:
 
 
 def _aboard(life: Life, offer: Offer) -> bool:
-    """Newer than all that was begun here, or begun last and never finalized: the train does not leave it behind, unless a pin
-    has finalized something newer.
+    """Newer than all that was begun here, or begun last and not good: the train does not leave it behind, unless a pin has
+    finalized something newer (§10.11).
     """
-    begun_last = offer.release == life.frontier > life.good.release
-    return offer.release > floor(life) or (begun_last and all(offer.release != good.release for good in life.goods))
+    return offer.release > floor(life) or offer.release == life.frontier > life.good.release
 
 
 def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
