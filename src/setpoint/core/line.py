@@ -188,10 +188,10 @@ def _without(stale: tuple[str, ...], request: str) -> tuple[str, ...]:
 
 def _in_force(state: LineState, fact: ConfigurationRequested, service: str, revision: str, release: int) -> InForce:
     known = state.configured.get(service)
-    if known is None:
-        return InForce(0, revision, revision)
     if service in fact.changed:
         return InForce(fact.configured, revision, revision, release)
+    if known is None:
+        return InForce(0, revision, revision)
     return replace(known, revision=revision, identity=known.identity if service in state.latest else revision)
 
 
@@ -210,7 +210,12 @@ def _reconfigure(release: Release, fact: ConfigurationRequested, out: list[AnyIn
 
 def _configuration(release: Release, instance: str, fact: ConfigurationRequested) -> Configuration:
     set_name = next((name for name, members in sorted(fact.sets.items()) if instance in members), "")
-    others = (one for one in fact.after.get(instance, ()) if _service_of(one) in release.revisions and one in fact.parts)
+    fellows = fact.sets.get(set_name, ())  # their set starts them in order: neither waits for the other to be finalized
+    others = (
+        one
+        for one in fact.after.get(instance, ())
+        if _service_of(one) in release.revisions and one in fact.parts and one not in fellows
+    )
     return Configuration(
         release=release.number,
         configured=fact.configured,

@@ -19,6 +19,7 @@ from setpoint.core.line import LineState
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.time import HOUR, MINUTE, SECOND, Instant
 from setpoint.simulate.acts import WHEN_FAIR, Act
+from setpoint.simulate.acts.applying import ChangeConfiguration
 from setpoint.simulate.acts.releasing import Release
 from setpoint.simulate.acts.steering import Heal, PassOver, Resume, Unpin
 from setpoint.simulate.acts.voting import Vote
@@ -105,6 +106,7 @@ class Scenario(Stage):
             self.turn_fair()
             for number in range(FIXES):
                 self._released(number)
+            self._reconfigured()
             self._rests()
         self.net.sweep(self.world, self.world.turns)
         return Outcomes(self.plan, self.world, self.net)
@@ -193,6 +195,18 @@ class Scenario(Stage):
             raise Broken("settled", missing, self.world.story[-1])
         self.net.preconditions["settled"] += len(self.instances)
 
+    def _reconfigured(self) -> None:
+        """20: where nothing is vetoed each instance finalizes the configuration in force."""
+        for application in sorted({self.parts(instance)[0] for instance in self.instances}):
+            self._arrange(ChangeConfiguration(by="ann", application=application), self.world.now + MINUTE)
+        until = self.world.now + self.plan.fair
+        self._voted_on_for_an_hour()
+        while self.world.now < until and any(self._missing()):
+            self._voted_on_for_an_hour()
+        for missing in self._missing():
+            raise Broken("configured", missing, self.world.story[-1])
+        self.net.preconditions["configured"] += len(self.instances)
+
     def _voted_on_for_an_hour(self) -> None:
         """Everybody approves whatever is asked of people, again and again."""
         for minute in range(1, 60, 19):
@@ -232,5 +246,7 @@ class Scenario(Stage):
     def _converged(self, instance: str, state: InstanceState) -> bool:
         application, service, _ = self.parts(instance)
         good, line = offer_of(state.life, state.life.good), self.world.states.get(f"line:{application}")
-        wanted = line.latest[service].version if isinstance(line, LineState) else None
-        return good is not None and good.version == wanted
+        if good is None or not isinstance(line, LineState):
+            return False
+        in_force = self.revisions.get(f"{application}/{service}", "")
+        return good.version.same(line.latest[service].version) and good.version.revision == in_force

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -33,6 +34,12 @@ class Stage:
         self.revision = 1
         """Of the configuration."""
         self._signals = 0
+        self.revisions: dict[str, str] = {}
+        """``application/service`` -> the revision of what runs that is in force; absent: the first one."""
+        self.variants: dict[str, str] = {}
+        """Instance -> revision that changed anything there last."""
+        self.asked: dict[str, Callable[[], AnyFact]] = {}
+        """Request to a line -> how it is made again."""
 
     @property
     def runtimes(self) -> Runtimes:
@@ -82,6 +89,15 @@ class Stage:
         self._signals += 1
         fact: AnyFact = replace(signal, id=str(self._signals))  # type: ignore[assignment]
         self.world.post(entity, fact)
+
+    def spec(self, version: str, instance: str) -> str:
+        """Digest of a version compiled for an instance with the configuration in force."""
+        variant = self.variants.get(instance, "")
+        return f"{version}/{instance}" + (f"/{variant}" if variant else "")
+
+    def mirrors(self, instance: str) -> bool:
+        """Whether it takes what another channel finalized."""
+        return bool(self.policies[instance].mirror)
 
     def later(self, delay: Duration, act: Act) -> None:
         """Let something else happen after a while."""

@@ -30,7 +30,7 @@ from setpoint.core.facts import (
     Unpinned,
     Vote,
 )
-from setpoint.core.instance.facts_of import halves, matches
+from setpoint.core.instance.facts_of import Half, halves, matches
 from setpoint.core.instance.state import Attempt, InstanceState, Rollout, offer_of
 from setpoint.core.instructions import Event, Record
 from setpoint.model.policy import Phase, Policy
@@ -391,14 +391,16 @@ class Step(Moment):
 
     def concerns(self, when: Selector | None, gate: str, policy: Policy, offer: Offer) -> bool:
         """Whether a gate concerns a release of an attempt for which nobody has skipped it."""
-        life = self.before.life
-        return any(
-            matches(when, policy, life, offer, half) and not self.skipped(half.release, gate) for half in halves(life, offer)
-        )
+        return bool(self.needing(when, gate, policy, offer))
 
-    def needing(self, offer: Offer, gate: str) -> list[tuple[int, str, bool]]:
-        """The releases of an attempt for which nobody has skipped this gate."""
-        return [half for half in self.ledger.needs(offer) if not self.skipped(half[0], gate)]
+    def needing(self, when: Selector | None, gate: str, policy: Policy, offer: Offer) -> list[Half]:
+        """The releases of an attempt that need this gate: its ``when`` matches them, and nobody has skipped it for them."""
+        life = self.before.life
+        return [
+            half
+            for half in halves(life, offer)
+            if matches(when, policy, life, offer, half) and not self.skipped(half.release, gate)
+        ]
 
     def skipped(self, release: int, gate: str) -> bool:
         """Whether a person skipped this gate; skips are forgotten with their release, so those of before count as well."""

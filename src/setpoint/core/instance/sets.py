@@ -129,7 +129,8 @@ def standing(draft: Draft, entity: str, status: SetStatus | None) -> SetVote:
         back=status.epoch if status and status.stage == "going-back" else 0,
     )
     rollout = draft.life.rollout
-    if rollout and offer and rollout.attempt.pair == offer.pair:
+    elsewhere = offer is not None and set_of(draft.life, offer) != entity
+    if rollout and offer and not elsewhere and rollout.attempt.pair == offer.pair:
         return _moved(said, rollout)
     if draft.removed:
         return replace(said, state="left", reason="left the configuration")
@@ -137,6 +138,8 @@ def standing(draft: Draft, entity: str, status: SetStatus | None) -> SetVote:
         return replace(said, state="ended", reason="has nothing that could take the configuration")
     if offer is None:
         return replace(said, state="out", reason=f"went on to release {draft.life.frontier}")
+    if elsewhere:
+        return replace(said, state="ended", reason="takes the configuration with what is good here")
     if offer.release == draft.life.good.release and not selection.changes_what_runs(draft.life, offer):
         return replace(said, state="ended", reason="nothing changes here")
     return _at_rest(draft, said, entity, offer, status)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
-from setpoint.core.facts import ReleaseRequested
+from setpoint.core.facts import AnyFact, ReleaseRequested
 from setpoint.model.release import Release as Asked
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration
 from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.acts.requesting import request_of_line
 from setpoint.simulate.runtimes import Behaviour
 from setpoint.simulate.stage import Stage
 
@@ -35,40 +36,37 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, stage: Stage) -> None:
         """Ask the line for it."""
+        stage.requests += 1
+        request = str(stage.requests)
+        request_of_line(stage, self.application, request, lambda: self._request(stage, request))
+
+    def _request(self, stage: Stage, request: str) -> AnyFact:
         specs = {}
         for instance in stage.instances:
             application, service, _ = stage.parts(instance)
             if application == self.application and service in self.services:
-                specs[instance] = digest = f"{self.services[service]}/{instance}"
+                specs[instance] = digest = stage.spec(self.services[service], instance)
                 stage.runtimes.behaviours.setdefault(digest, self.behaves.get(instance, Behaviour()))
-        wanted = {service: ServiceVersion(Version(name)) for service, name in self.services.items()}
+        wanted = {
+            service: ServiceVersion(Version(name, revision=stage.revisions.get(f"{self.application}/{service}", "")))
+            for service, name in self.services.items()
+        }
         asked = Asked(self.application, wanted, channels=self.channels, author=self.by, urgent=self.urgent)
-        stage.requests += 1
-        fact = ReleaseRequested(
-            request=str(stage.requests),
+        named = {one for one in stage.instances if stage.parts(one)[1] in self.services}
+        return ReleaseRequested(
+            request=request,
             release=asked,
             specs=specs,
             after={one: tuple(other.instance for other in stage.policies[one].services) for one in specs},
-            sets=self._sets(stage),
+            sets=sets_of(stage, self.application, named),
             floors={one: floor for one in specs if (floor := self.floors.get(stage.parts(one)[1], ""))},
-            waves=_waves(stage, specs),
+            waves=rosters(stage, specs),
         )
-        stage.world.post(f"line:{self.application}", fact)
 
     def again(self, by: Duration, time: int) -> Release:
         """Of newer versions: 1.4.0 becomes 2.4.0, then 3.4.0."""
         services = {service: f"{time + 1}.{name.partition('.')[2]}" for service, name in self.services.items()}
         return msgspec.structs.replace(self, at=self.at + by, services=services)
-
-    def _sets(self, stage: Stage) -> dict[str, tuple[str, ...]]:
-        """Those that move as one; of a set that is named only in part, each moves by itself."""
-        found: dict[str, list[str]] = {}
-        for instance in stage.instances:
-            name = stage.policies[instance].labels.get(TOGETHER, "")
-            if name and stage.parts(instance)[0] == self.application:
-                found.setdefault(f"{self.application}/{name}", []).append(instance)
-        named = {name: tuple(members) for name, members in found.items() if len(members) > 1}
-        return {name: one for name, one in named.items() if all(stage.parts(member)[1] in self.services for member in one)}
 
     def words(self) -> str:
         """What is done."""
@@ -77,7 +75,18 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.by} releases {what}{where}{', urgently' if self.urgent else ''}"
 
 
-def _waves(stage: Stage, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def sets_of(stage: Stage, application: str, named: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Those that move as one; of a set that is named only in part, each moves independently."""
+    found: dict[str, list[str]] = {}
+    for instance in stage.instances:
+        name = stage.policies[instance].labels.get(TOGETHER, "")
+        if name and stage.parts(instance)[0] == application:
+            found.setdefault(f"{application}/{name}", []).append(instance)
+    whole = {name: tuple(members) for name, members in found.items() if len(members) > 1}
+    return {name: members for name, members in whole.items() if all(member in named for member in members)}
+
+
+def rosters(stage: Stage, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Group -> those that begin with its waves."""
     found: dict[str, list[str]] = {}
     for instance in instances:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from setpoint.core.facts import Healing, Held, Observing, Pinned, Resumed, Retried, RolledBack, Skipped, Unpinned
+from setpoint.core.instance.facts_of import halves
 from setpoint.core.instance.selection import RELEASE
+from setpoint.core.instance.state import offer_of
 from setpoint.model.people import By
 from setpoint.model.policy import Strategy
 from setpoint.model.time import Duration
@@ -25,9 +27,10 @@ class Skip(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, stage: Stage) -> None:
         """Skip it for the release that gathers its gates there, if one does."""
-        candidate = stage.state(self.instance).life.candidate
-        if candidate:
-            stage.send(self.instance, Skipped(by=self.signed(), release=candidate.release, gate=self.gate))
+        life = stage.state(self.instance).life
+        offer = offer_of(life, life.candidate.pair) if life.candidate else None
+        for half in halves(life, offer) if offer else ():
+            stage.send(self.instance, Skipped(by=self.signed(), release=half.release, gate=self.gate))
 
     def words(self) -> str:
         """What is done."""

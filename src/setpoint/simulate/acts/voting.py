@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from setpoint.core.facts import Voted
 from setpoint.core.instance import gates
+from setpoint.core.instance.facts_of import halves
+from setpoint.core.instance.state import offer_of
 from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.stage import Stage
 
@@ -19,11 +21,14 @@ class Vote(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     def perform(self, stage: Stage) -> None:
         """Vote on what each instance works on now."""
         for instance in (self.instance,) if self.instance else stage.instances:
-            candidate = stage.state(instance).life.candidate
-            for use in stage.policies[instance].approvals if candidate else ():
-                assert candidate is not None  # noqa: S101 - for the type checker: nothing is looped over without one
-                topic = gates.topic(use, candidate.release, candidate.change)
-                stage.world.post(topic, Voted(person=stage.person(self.by), yes=self.yes))
+            life = stage.state(instance).life
+            candidate, offer = life.candidate, offer_of(life, life.candidate.pair) if life.candidate else None
+            if candidate is None or offer is None:
+                continue
+            for use in stage.policies[instance].approvals:
+                for half in halves(life, offer):
+                    topic = gates.topic(use, half.release, candidate.change)
+                    stage.world.post(topic, Voted(person=stage.person(self.by), yes=self.yes))
 
     def words(self) -> str:
         """What is done."""

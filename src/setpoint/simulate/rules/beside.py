@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from setpoint.core.facts import Fact, Neighbour
-from setpoint.core.instance.facts_of import applies
 from setpoint.core.instance.state import offer_of
 from setpoint.model import versions
 from setpoint.model.policy import ServiceOrdering
@@ -66,18 +65,22 @@ def after_services(step: Step) -> Iterator[Complaint]:
         return
     _, offer, policy = step.forward
     for ordering in policy.services:
-        if not applies(ordering.when, policy, step.before.life, offer):
-            continue
-        for _, _, configures in step.needing(offer, ordering.name):
+        for half in step.needing(ordering.when, ordering.name, policy, offer):
             step.saw("ordered")
-            yield from (_after_configuration if configures else _after)(step, ordering, offer)
+            yield from (_after_configuration if half.configures else _after)(step, ordering, offer)
 
 
 def _after_configuration(step: Step, ordering: ServiceOrdering, offer: Offer) -> Iterator[Complaint]:
     """A configuration waits for services of its own release only (§10.1)."""
     configuration = offer.configuration
     revision = configuration.after.get(ordering.instance) if configuration else None
-    if configuration is None or revision is None or step.ledger.of(Told).abstains(ordering.instance, configuration.release):
+    asked = offer.beside.get(ordering.instance)
+    if (
+        configuration is None
+        or revision is None
+        or (asked and asked.together)
+        or step.ledger.of(Told).abstains(ordering.instance, configuration.release)
+    ):
         return
     if not any(version.revision == revision for version in step.ledger.told.get(ordering.instance, {})):
         yield f"{ordering.name}: {revision} was not finalized there"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import SetVote
-from setpoint.core.instance.facts_of import applies
+from setpoint.core.instance.facts_of import Half
 from setpoint.core.instance.sets import offer_of_set
 from setpoint.core.instance.state import Attempt, offer_of
 from setpoint.core.instructions import Send
@@ -25,10 +25,11 @@ def ordered(step: Step) -> Iterator[Complaint]:
     """
     for offer, policy, committed in _moments(step):
         for ordering in policy.orderings:
-            if applies(ordering.when, policy, step.before.life, offer) and not (committed and _added(step, ordering)):
-                for release, _, configures in step.needing(offer, ordering.name):
-                    step.saw("ordered")
-                    yield from _ordered(step, ordering, offer, release, configures=configures, committed=committed)
+            if committed and _added(step, ordering):
+                continue
+            for half in step.needing(ordering.when, ordering.name, policy, offer):
+                step.saw("ordered")
+                yield from _ordered(step, ordering, offer, half, committed=committed)
 
 
 def _added(step: Step, ordering: Ordering) -> bool:
@@ -68,9 +69,8 @@ def _starts_a_task(step: Step, candidate: Attempt) -> bool:
     return any(entity not in known for entity in candidate.tasks)
 
 
-def _ordered(
-    step: Step, ordering: Ordering, offer: Offer, release: int, *, configures: bool, committed: bool
-) -> Iterator[Complaint]:
+def _ordered(step: Step, ordering: Ordering, offer: Offer, half: Half, *, committed: bool) -> Iterator[Complaint]:
+    release, configures = half.release, half.configures
     notes = step.ledger.of(Told)
     everybody = {name: _finalized(step, name, offer, configures=configures) for name in ordering.instances}
     absent = {name for name in ordering.instances if configures and notes.abstains(name, release)}

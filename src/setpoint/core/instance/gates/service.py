@@ -32,7 +32,9 @@ def services(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator
 def _unconfigured(ordering: ServiceOrdering, other: Neighbour | None, offer: Offer, half: Half) -> str:
     """§10.1 Sets: a configuration waits only for services of its own release."""
     revision = offer.configuration.after.get(ordering.instance) if offer.configuration else None
-    if revision is None or (other is not None and half.release in other.abstains):
+    asked = offer.beside.get(ordering.instance)
+    fellow = asked is not None and asked.together
+    if revision is None or fellow or (other is not None and half.release in other.abstains):
         return ""
     name = service_of(ordering.instance)
     if other is not None and any(done.version.revision == revision for done in other.finalized):

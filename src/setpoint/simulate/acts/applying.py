@@ -1,0 +1,90 @@
+"""Applies that change what runs: a configuration release, compiled for every version that may still run somewhere (§10.1)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from setpoint.core.facts import AnyFact, ConfigurationRequested, Part
+from setpoint.core.line import LineState
+from setpoint.model.release import Release as Asked
+from setpoint.model.spec import Version
+from setpoint.model.time import Duration
+from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.acts.releasing import rosters, sets_of
+from setpoint.simulate.acts.requesting import request_of_line
+from setpoint.simulate.runtimes import Behaviour
+from setpoint.simulate.stage import Stage
+
+
+@act
+class ChangeConfiguration(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody applies a configuration in which what runs is different."""
+
+    application: str
+    channels: tuple[str, ...] = ()
+    """Where anything changes; empty: everywhere."""
+    behaves: dict[str, Behaviour] = msgspec.field(default_factory=dict)
+    """Instance -> what every version does there with it; nothing said: it comes up."""
+    rides: bool = False
+
+    def perform(self, stage: Stage) -> None:
+        """Put it into force, and ask the line for it."""
+        stage.revision += 1
+        revision = stage.revision
+        changed = []
+        for instance in stage.instances:
+            application, service, channel = stage.parts(instance)
+            if application == self.application:
+                changed.append(service)
+                if not self.channels or channel in self.channels:
+                    stage.variants[instance] = f"R{revision}"
+        for service in dict.fromkeys(changed):
+            stage.revisions[f"{self.application}/{service}"] = f"R{revision}"
+        request = f"configure:{revision}"
+        request_of_line(stage, self.application, request, lambda: self._request(stage, request, revision))
+
+    def _request(self, stage: Stage, request: str, revision: int) -> AnyFact:
+        line = stage.world.states.get(f"line:{self.application}")
+        line = line if isinstance(line, LineState) else LineState()
+        mine = [one for one in stage.instances if stage.parts(one)[0] == self.application]
+        parts = {instance: self._parts(stage, line, instance, revision) for instance in mine}
+        services = tuple(dict.fromkeys(stage.parts(one)[1] for one in mine))
+        revisions = dict.fromkeys(services, f"R{revision}")
+        pairs = {}
+        for release in line.releases:
+            named = {one for one, known in parts.items() if release.number in known}
+            if not release.configures and (found := sets_of(stage, self.application, named)):
+                pairs[release.number] = found
+        return ConfigurationRequested(
+            request=request,
+            release=Asked(self.application, {}, author=self.by, revisions=revisions, automatic=True),
+            configured=revision,
+            seen=line.number,
+            changed=services,
+            parts=parts,
+            after={one: tuple(other.instance for other in stage.policies[one].services) for one in mine},
+            sets=sets_of(stage, self.application, set(mine)),
+            pairs=pairs,
+            waves=rosters(stage, mine),
+            rides=self.rides,
+        )
+
+    def _parts(self, stage: Stage, line: LineState, instance: str, revision: int) -> dict[int, Part]:
+        _, service, channel = stage.parts(instance)
+        found: dict[int, Part] = {}
+        for release in line.releases:
+            if service in release.services and (not release.channels or channel in release.channels or stage.mirrors(instance)):
+                name = release.services[service].version.name
+                spec = stage.spec(name, instance)
+                stage.runtimes.behaviours.setdefault(spec, self.behaves.get(instance, Behaviour()))
+                found[release.number] = Part(Version(name, revision=f"R{revision}"), spec)
+        return found
+
+    def again(self, by: Duration, time: int) -> ChangeConfiguration:  # noqa: ARG002 - as every act
+        """Another configuration."""
+        return msgspec.structs.replace(self, at=self.at + by)
+
+    def words(self) -> str:
+        """What is done."""
+        where = f" in {', '.join(self.channels)}" if self.channels else ""
+        return f"{self.by} applies a configuration that changes what runs{where}"
