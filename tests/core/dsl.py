@@ -110,8 +110,9 @@ def failed(release: int, name: str = "", configured: int = 0, **more: Any) -> Fa
 class Instance:
     """The instance, its clock, and stand-ins for the attachments that it asks."""
 
-    def __init__(self, *, configured: bool = True, **policy: Any) -> None:
-        self.entity = f"instance:{NAME}"
+    def __init__(self, *, configured: bool = True, name: str = NAME, **policy: Any) -> None:
+        self.name = name
+        self.entity = f"instance:{name}"
         self.now = START
         self.state = InstanceState()
         self.out: list[AnyInstruction] = []
@@ -170,7 +171,7 @@ class Instance:
 
     def configure(self, **policy: Any) -> Instance:
         policy = {"progress_deadline": 2 * MINUTE, "grace": 10 * SECOND, "poll_settled": 5 * MINUTE, **policy}
-        return self.tell(Configured(policy=Policy(NAME, {"channel": "production"}, **policy)))
+        return self.tell(Configured(policy=Policy(self.name, {"channel": "production"}, **policy)))
 
     def offer(self, release: int, name: str, **more: Any) -> Instance:
         return self.tell(Offered(offer=self.make(release, name, **more)))

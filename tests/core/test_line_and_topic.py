@@ -6,7 +6,18 @@ import pytest
 from tests.core.dsl import START
 
 from setpoint.core.decide import decide
-from setpoint.core.facts import Cancelled, Marked, Offered, ReleaseRequested, TopicStatus, Voted, Woken
+from setpoint.core.facts import (
+    Cancelled,
+    ConfigurationRequested,
+    Marked,
+    Offered,
+    Part,
+    Reconfigured,
+    ReleaseRequested,
+    TopicStatus,
+    Voted,
+    Woken,
+)
 from setpoint.core.instructions import Publish, Record, Send
 from setpoint.core.line import KEPT_RELEASES
 from setpoint.model.people import By, Person
@@ -55,6 +66,120 @@ def test_a_line_does_not_grow_without_bound():
     assert len(state.releases) == KEPT_RELEASES
     assert len(state.requests) == 200
     assert state.number == KEPT_RELEASES + 150
+
+
+# --- configurations (§10.1) ----------------------------------------------------------------------------------------------
+
+
+class Line:
+    """The application ``saas``: web in staging and in acme."""
+
+    def __init__(self) -> None:
+        self.state = None
+        self.sent: list[Send] = []
+        """By the last turn."""
+
+    def tell(self, *facts) -> Line:
+        decision = decide("line:saas", self.state, list(facts), START)
+        self.state, self.sent = decision.state, [given for given in decision.instructions if isinstance(given, Send)]
+        return self
+
+    def release(self, identity: str, name: str, revision: str, **more) -> Line:
+        wanted = ServiceVersion(Version(name, revision=revision), {"size": 1})
+        release = Release("saas", {"web": wanted}, author="ann", **more)
+        return self.tell(ReleaseRequested(request=identity, release=release, specs=SPECS, at=START))
+
+    def apply(self, configured: int, revision: str, *, seen: int = 0, extends=None, **more) -> Line:
+        parts = {one: {1: Part(Version("1.0", revision=revision), f"{spec}/{revision}")} for one, spec in SPECS.items()}
+        changed = ("web",) if configured > 1 else ()
+        return self.tell(
+            ConfigurationRequested(
+                request=f"configure:{configured}:saas",
+                release=Release("saas", {}, author="cora", automatic=True, revisions={"web": revision}),
+                configured=configured,
+                seen=seen,
+                changed=changed,
+                parts=parts if configured > 1 else {},
+                extends=extends or {},
+                at=START,
+                **more,
+            )
+        )
+
+    @property
+    def given(self) -> list[tuple[str, int, int]]:
+        """(instance, release, applied revision) of the configurations that the last turn sent."""
+        found = ((one.to, one.fact) for one in self.sent)
+        return [(to, f.configuration.release, f.configuration.configured) for to, f in found if isinstance(f, Reconfigured)]
+
+    @property
+    def offered(self) -> list[tuple[int, str, int]]:
+        """(release, revision, applied revision) of what the last turn offered acme."""
+        found = (one.fact.offer for one in self.sent if isinstance(one.fact, Offered) and one.to.endswith("@acme"))
+        return [(offer.release, offer.version.revision, offer.configured) for offer in found]
+
+
+def released() -> Line:
+    """Release 1 is web 1.0, in the configuration of the first apply."""
+    return Line().apply(1, "r1").release("a", "1.0", "r1")
+
+
+def test_a_release_compiled_before_an_apply_and_numbered_after_it_is_compiled_again():
+    line = released().apply(2, "r2", seen=1).release("b", "1.1", "r1")
+    assert (line.state.number, line.state.stale, line.sent) == (2, ("b",), [])
+    line.release("b", "1.1", "r2")
+    assert (line.state.number, line.state.stale, line.offered) == (3, (), [(3, "r2", 2)])
+
+
+def test_a_release_numbered_during_an_apply_is_kept():
+    line = released().release("b", "1.1", "r1")
+    assert line.offered == [(2, "r1", 0)]
+    line.apply(2, "r2", seen=1)
+    assert (line.state.number, line.sent) == (2, []), "what was compiled lacks release 2"
+    line.apply(2, "r2", seen=2)
+    assert line.given == [("instance:saas/web@acme", 3, 2), ("instance:saas/web@staging", 3, 2)]
+    assert (line.state.latest["web"].version.name, line.state.stale) == ("1.1", ())
+
+
+def test_two_applies_in_the_same_moment_make_two_configuration_releases_in_their_order():
+    line = released().apply(2, "r2", seen=1).apply(3, "r3", seen=1)
+    assert [(one.number, one.revisions) for one in line.state.releases[1:]] == [(2, {"web": "r2"}), (3, {"web": "r3"})]
+    assert line.state.configured["web"].identity == "r3"
+    assert line.release("b", "1.1", "r2").state.stale == ("b",), "the newer configuration is in force"
+    assert line.release("b", "1.1", "r3").offered == [(4, "r3", 3)]
+
+
+def test_an_apply_that_was_killed_between_storing_and_numbering_makes_one_configuration_release():
+    line = released().apply(2, "r2", seen=1)
+    state = line.state
+    assert line.apply(2, "r2", seen=2).state == state
+    assert (line.sent, [one.number for one in state.releases]) == ([], [1, 2])
+
+
+def test_a_configuration_release_names_no_version_and_nothing_is_carried_over_from_it():
+    line = released().apply(2, "r2", seen=1)
+    made = line.state.releases[-1]
+    assert (made.services, made.configures, made.revisions) == ({}, True, {"web": "r2"})
+    assert line.state.latest["web"] == ServiceVersion(Version("1.0", revision="r1"), {"size": 1})
+
+
+def test_an_instance_that_comes_later_is_offered_what_was_released_everywhere_in_the_configuration_in_force():
+    line = released().apply(2, "r2", seen=1, extends={"saas/web@acme": (1,)})
+    assert line.offered == [(1, "r2", 2)]
+
+
+def test_a_configuration_before_the_first_release_makes_none():
+    line = Line().apply(1, "r1").apply(2, "r2")
+    assert (line.state.number, line.state.releases, line.given) == (0, (), [])
+    assert line.release("a", "1.0", "r1").state.stale == ("a",)
+    assert line.release("a", "1.0", "r2").offered == [(1, "r2", 2)]
+
+
+def test_a_configuration_that_rides_is_in_force_and_not_released():
+    line = released().apply(2, "r2", seen=1, rides=True)
+    assert (line.state.number, line.given) == (1, [])
+    assert line.release("b", "1.1", "r1").state.stale == ("b",)
+    assert line.release("b", "1.1", "r2").offered == [(2, "r2", 2)]
 
 
 TOPIC = "topic:channel:saas/acme#release-manager#7"
