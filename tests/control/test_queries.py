@@ -5,23 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.control.house import ADMIN, ANN, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, files, house
+from tests.control.house import ADMIN, ANN, BOB, EVE, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, files, house
 from tests.support.eventually import eventually
 
 
-async def test_status_counts_what_failed_and_what_waits_for_a_person(tmp_path: Path) -> None:
+async def test_status_counts_what_failed_and_what_waits_for_whoever_looks(tmp_path: Path) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         await found.release("1.0")
         row = await found.waits_for("web@production", "approval")
         await found.good("web@staging", "1.0")
-        application = (await found.ask("status")).applications[0]
-        assert (application.name, application.release, application.failed, application.you, application.settled) == (
-            "saas",
-            1,
-            0,
-            1,
-            1,
-        )
+        application = (await found.ask("status", ANN)).applications[0]
+        assert (application.name, application.release, application.failed, application.settled) == ("saas", 1, 0, 1)
+        assert application.you == 1
+        assert [(await found.ask("status", other)).applications[0].you for other in (BOB, EVE)] == [1, 0]
         assert application.channels == ["staging", "production", "globex"]
         assert (row.desired.version, row.target, row.good) == ("1.0", None, None)
         assert row.reason.awaits

@@ -13,6 +13,7 @@ from tests.control.house import BOB, STANDARD, WITH_APPROVALS, House, house
 from setpoint.control.errors import NotFound, Unavailable
 from setpoint.core import story
 from setpoint.core.essence import essence
+from setpoint.store.sums import select, sum_of
 
 
 def read(answer: Any) -> story.Story:
@@ -87,7 +88,11 @@ async def test_a_story_that_this_version_cannot_read_says_so(tmp_path: Path) -> 
 
 
 async def _rewrite(found: House, statement: str) -> None:
+    """Turns as another version would have written them: whole, with a checksum that fits."""
+
     def work(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
+        for row in connection.execute(select("turn")).fetchall():
+            connection.execute("UPDATE turn SET sum = ? WHERE seq = ?", (sum_of("turn", row[:-1]), row[0]))
 
     await found.control.engine.database.write(work)
