@@ -13,7 +13,7 @@ from rich.text import Text
 from typer.main import get_command
 
 from setpoint.cli.main import app
-from setpoint.cli.render import difference, explain, rollup, status, words
+from setpoint.cli.render import difference, explain, rollup, status, timeline, words
 from setpoint.cli.render.console import wrapped
 from setpoint.core.instance.explain import Condition
 
@@ -21,8 +21,8 @@ NOW = 1_800_000_000_000
 LONG = "waits for release-manager: approval by group:release-managers or group:leads of the whole organization"
 
 
-def version(name: str, release: int = 1) -> dict[str, Any]:
-    return {"version": name, "release": release}
+def version(name: str, release: int = 1, configuration: int = 0) -> dict[str, Any]:
+    return {"version": name, "release": release, "configuration": configuration}
 
 
 def reason(text: str, **more: Any) -> dict[str, Any]:
@@ -37,9 +37,10 @@ def reason(text: str, **more: Any) -> dict[str, Any]:
         "awaits": "an approval",
         "unblock": "approve release-manager",
         "failed": False,
+        "stuck": False,
+        "release": 0,
         "counts_for": [],
         "approvers": [],
-        "stuck": False,
     } | more
 
 
@@ -281,6 +282,9 @@ def test_the_page_of_an_instance_tells_reasons_gates_and_vetoes() -> None:
             "number": 4,
             "release": 3,
             "version": "1.5.0",
+            "configuration": 0,
+            "keeps_version": False,
+            "configured_by": "",
             "kind": "forward",
             "phase": "approval",
             "began": NOW,
@@ -339,7 +343,7 @@ def test_the_page_of_an_instance_tells_reasons_gates_and_vetoes() -> None:
         assert told in text, told
 
 
-def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() -> None:
+def test_a_difference_shows_equal_changes_once_and_what_is_released() -> None:
     def change(instance: str, what: str, **more: str) -> dict[str, str]:
         return {"instance": instance, "what": what, "path": "", "old": "", "new": "", "origin": ""} | more
 
@@ -357,6 +361,7 @@ def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() 
         "kept": {"saas/web@z": "1.4.1"},
         "down": {"saas/api@z": "2.0"},
         "shrinking": {"saas/tenants": (2, 3)},
+        "configurations": [],
         "releases": [{"application": "saas", "services": {"web": "1.4.2"}, "channels": [], "instances": ["a", "b"]}],
     }
     lines = [line.plain for line in difference.preview(shown, 100)]
@@ -364,7 +369,7 @@ def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() 
         "  ~ saas/web@x, saas/web@y",
         "      what runs  process.replicas: 2 → 4  a.yaml:3",
         "  - saas/web@z",
-        "  ▶ saas: releases web 1.4.2 to 2 instances by itself, through the same gates",
+        "  ▶ saas: release of web 1.4.2 to 2 instances, through the same gates",
         "  ◷ saas/api: nothing was released yet; release a version",
         "  ○ web@z: 1.4.1 runs on, as an orphan",
         "  ✗ api@z: 2.0 is TAKEN DOWN",
@@ -372,6 +377,107 @@ def test_a_difference_tells_equal_changes_once_and_what_is_released_by_itself() 
         "  · declared, but this version does not act on it: sources (1)",
         "  ✗ apply will refuse it: no secret store",
     ]
+
+
+def made(instances: dict[str, str], groups: dict[str, str] | None = None, services: tuple[str, ...] = ("web",)) -> list[str]:
+    """The lines of a configuration release."""
+    shown = {key: [] for key in ("changes", "waiting", "notices", "refusals", "releases")}
+    shown |= {"old": "a", "new": "a", "kept": {}, "down": {}, "shrinking": {}}
+    shown["configurations"] = [
+        {"application": "saas", "services": list(services), "instances": instances, "groups": groups or {}}
+    ]
+    return [line for text in difference.preview(shown, 80) for line in text.plain.split("\n")][1:]
+
+
+def test_a_configuration_release_shows_what_each_instance_takes() -> None:
+    lines = made(
+        {
+            "web@staging": "takes no part: nothing is released here yet",
+            "web@production": "configuration only, stays 4.0.0; 5.0.0 (pending) will come with it",
+        }
+    )
+    assert lines == [
+        "  ▶ saas: configuration release of web, through the same gates",
+        "      web@staging     takes no part: nothing is released here yet",
+        "      web@production  configuration only, stays 4.0.0; 5.0.0 (pending) will come",
+        "                      with it",
+    ]
+
+
+def test_equal_lines_of_a_group_are_folded_and_its_exceptions_are_named() -> None:
+    tenants = [f"web@tenants-{number}" for number in range(190)]
+    takes = dict.fromkeys(tenants, "configuration only, stays 2.3")
+    takes |= dict.fromkeys(tenants[-3:], "takes no part: no parameter `size`")
+    lines = made(takes, dict.fromkeys(tenants, "tenants"))
+    assert lines[1:] == [
+        "      187 of tenants   configuration only, stays 2.3",
+        *(f"      web@tenants-{number}  takes no part: no parameter `size`" for number in (187, 188, 189)),
+    ]
+    assert made(takes, dict.fromkeys(tenants, "tenants"), ("api", "web"))[1].startswith("      web 187 of tenants")
+
+
+def test_many_equal_lines_outside_of_groups_are_folded_too() -> None:
+    lines = made(dict.fromkeys((f"web@c{number}" for number in range(40)), "configuration only, stays 2.3"))
+    assert lines[1:] == ["      web@c0, web@c1, web@c2 and 37 more  configuration only, stays 2.3"]
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_a_configuration_release_under_way_is_shown_where_all_versions_are_equal(columns: int) -> None:
+    waits = row("production", "waiting", desired=version("1.4.2", 1, 7), reason=reason("staging soaks"), reasons=1)
+    shown = " ".join(" ".join(screen([waits], columns)).split())
+    assert "configuration of release 7" in shown
+    assert "staging soaks" in shown
+    there = version("1.4.2", 1, 7)
+    assert "configuration" not in "".join(screen([row("production", desired=there, target=there, good=there)], columns))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "text"),
+    [
+        ({"keeps_version": True, "author": "ann"}, "attempt 4: configuration of release 7 by ann, stays 1.5.0, in approval"),
+        ({"author": "bob"}, "attempt 4: 1.5.0 (release 3) by bob, with the configuration of release 7 by ann, in approval"),
+    ],
+)
+def test_an_attempt_names_what_it_changes_and_who_released_it(attempt: dict[str, Any], text: str) -> None:
+    page = {
+        "candidate": {
+            "number": 4,
+            "release": 3,
+            "version": "1.5.0",
+            "configuration": 7,
+            "keeps_version": False,
+            "phase": "approval",
+        }
+        | {"entered": NOW, "going_back": False, "configured_by": "ann"}
+        | attempt,
+        "rollout": None,
+        "now": NOW,
+    }
+    assert text in " ".join(" ".join(line.plain for line in explain._attempts(page, 80)).split())
+
+
+def test_what_a_configuration_needs_is_a_command() -> None:
+    """A version that cannot be compiled with it, and one that failed with it."""
+    advice = "retry release 7, or apply another configuration"
+    assert words.spelled("release a version", "saas/web@production") == ("setpoint release web=<version>", "")
+    assert words.spelled(advice, "saas/web@production") == (
+        "setpoint retry web@production --release 7",
+        "or apply another configuration",
+    )
+
+
+def test_the_timeline_names_the_configuration_release_of_what_runs() -> None:
+    span = {"kind": "running", "version": "4.0.0", "release": 1, "attempt": 1, "outcome": "", "text": ""}
+    spans = [
+        span | {"configuration": 0, "begins": NOW, "ends": NOW + 50_000},
+        span | {"configuration": 7, "begins": NOW + 50_000, "ends": None},
+    ]
+    answer = {"begins": NOW, "ends": NOW + 100_000, "lanes": [{"instance": "saas/web@production", "spans": spans}]}
+    lines = [line.plain for line in timeline.lines(answer, 80)]
+    assert "4.0.0+c7" in lines[2]
+    assert lines[-1] == "+c7: in the configuration of release 7"
+    answer["lanes"][0]["spans"] = spans[:1]
+    assert "+c" not in "".join(line.plain for line in timeline.lines(answer, 80))
 
 
 def test_a_stop_is_shown_although_nothing_waits() -> None:

@@ -83,6 +83,55 @@ async def test_a_change_of_what_runs_is_released_and_each_version_keeps_its_para
         assert [offer.parameters for offer in life.offers if offer.pair == life.good] == [{"size": "large"}]
 
 
+MANUAL = """
+kind: Application
+name: saas
+channels:
+  - {name: staging, runtime: pretend}
+  - {name: production, runtime: pretend, after: staging, approvals: [{topic: go, from: "group:release-managers"}]}
+  - {name: lab, runtime: pretend, strategy: manual}
+  - {name: new, runtime: pretend, strategy: manual}
+"""
+
+
+async def test_a_configuration_release_is_shown_wherever_it_comes(tmp_path: Path) -> None:
+    """Before it is applied with what each instance takes; then in releases, and in the history of its instances."""
+    text = documents(RUNTIME, SERVICE, MANUAL)
+    async with house(tmp_path, text) as found:
+        for number, channel in enumerate(("staging", "lab"), 1):
+            await found.release("4.0.0", channels=[channel])
+            await found._until(f"web@{channel}", lambda row, number=number: row.good and row.good.release == number, "4.0.0")
+        await found.release("5.0.0")
+        await found.good("web@staging", "5.0.0")
+        await found.waits_for("web@production", "approval")
+        changed = text.replace("env: {", "env: {MORE: yes, ")
+        shown = (await found.ask("preview", **files(changed))).configurations[0]
+        assert shown.instances == {
+            "web@staging": "configuration only, stays 5.0.0",
+            "web@production": "5.0.0 (pending) will come with it",
+            "web@lab": "configuration only, stays 4.0.0",
+            "web@new": "takes no part: nothing is released here yet",
+        }
+        answer = await found.apply(changed)
+        assert (answer.releases, answer.configurations) == ({"saas": 4}, {"saas": 4})
+        listed = (await found.ask("releases")).releases
+        assert [(one.number, one.kind) for one in listed[:2]] == [(4, "configuration"), (3, "version")]
+        await found._until("web@lab", lambda row: row.good.configuration == 4, "release 4")
+        events = (await found.ask("history", release=4)).events
+        assert {"released", "attempt-started", "finalized"} <= {one.kind for one in events}
+        assert {one.configuration for one in events if one.kind == "finalized"} == {4}
+        lane = (await found.ask("timeline", target="web@lab")).lanes[0]
+        assert [(one.version, one.configuration) for one in lane.spans if one.kind == "running"] == [("4.0.0", 0), ("4.0.0", 4)]
+        await found._until("web@production", lambda row: row.desired.configuration == 4, "release 4")
+        page = await found.ask("explain", target="web@production", runtime=False)
+        assert (page.candidate.version, page.candidate.configuration, page.candidate.keeps_version) == ("5.0.0", 4, False)
+        assert {one.release for one in page.reasons if one.code == "approval"} == {3, 4}
+        given = await found.do("approve", Person("ann", ("release-managers",)), target="web@production")
+        assert (given.releases, given.topics) == ([3, 4], ["go"])
+        votes = (await found.ask("history", target="web@production", kinds=["vote"])).events
+        assert {one.release: one.counts_for for one in votes} == {key: ["saas/web@production"] for key in (3, 4)}
+
+
 async def test_a_change_of_policy_counts_at_once_and_releases_nothing(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await found.release("1.0")

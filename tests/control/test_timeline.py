@@ -61,6 +61,7 @@ async def test_a_failure_ends_in_its_outcome_and_later_ones_are_left_out(tmp_pat
 def picture(*spans: tuple[str, str, int, int | None, str]) -> list[str]:
     told = [
         {"kind": kind, "version": version, "release": 1, "attempt": 1, "begins": begins, "ends": ends, "outcome": outcome}
+        | {"configuration": 0}
         for kind, version, begins, ends, outcome in spans
     ]
     answer = {"begins": 0, "ends": 60_000, "lanes": [{"instance": "saas/web@eu", "spans": told}]}

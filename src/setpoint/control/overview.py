@@ -61,6 +61,8 @@ class ReasonView(Answer):
     phase: str = ""
     gate: str = ""
     subject: str = ""
+    release: int = 0
+    """Of an approval that is waited for: the release that it is for, the version's or the configuration's."""
     since: Instant = 0
     until: Instant | None = None
     awaits: str = ""

@@ -16,10 +16,11 @@ from setpoint.control.limits import rosters
 from setpoint.control.moving import sets
 from setpoint.control.targets import parts
 from setpoint.core.facts import ConfigurationRequested, Part
-from setpoint.core.instance.state import InstanceState, offer_of, version_offer
+from setpoint.core.instance.selection import dropped, is_ahead, vetoed
+from setpoint.core.instance.state import InstanceState, Life, offer_of, version_offer
 from setpoint.core.line import LineState
-from setpoint.model.policy import Strategy
-from setpoint.model.release import Release, ServiceVersion
+from setpoint.model.policy import Policy, Strategy
+from setpoint.model.release import Offer, Release, ServiceVersion
 
 _PATIENCE, _TICK = 30.0, 0.005
 """Seconds that the line may take, and between two looks."""
@@ -109,7 +110,7 @@ async def _change(
         if parts(instance)[1] in found.changed:
             if instance not in found.parts:
                 await _compile(configuration, found, line, instance, state, _known(line, instance, state))
-            found.shown[short(instance)] = _shown(found, instance, state)
+            found.shown[short(instance)] = _shown(found, instance, state, configuration.policy(instance))
         else:
             found.parts.pop(instance, None)
             found.lacking.pop(instance, None)
@@ -210,12 +211,12 @@ def _as_offered(state: InstanceState, number: int) -> ServiceVersion | None:
     return ServiceVersion(offer.version, offer.parameters, offer.source, offer.images) if offer else None
 
 
-def _shown(found: Reconfiguration, instance: str, state: InstanceState) -> str:
+def _shown(found: Reconfiguration, instance: str, state: InstanceState, policy: Policy) -> str:
     """What the instance takes, for people (§10.1 Shown)."""
     life = state.life
     mine, lacking = found.parts.get(instance, {}), found.lacking.get(instance, {})
     good = offer_of(life, life.good)
-    pending = [offer for offer in life.offers if offer.release > life.good.release and offer.release in mine]
+    pending = [offer for offer in life.offers if offer.release in mine and _may_come(policy, life, offer)]
     lines = []
     if good is not None and good.release in lacking:
         lines.append(f"takes no part: {lacking[good.release]}")
@@ -227,6 +228,15 @@ def _shown(found: Reconfiguration, instance: str, state: InstanceState) -> str:
         reason = "nothing changes here" if good or pending else "nothing is released here yet"
         return f"takes no part: {reason}"
     return "; ".join(lines)
+
+
+def _may_come(policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether selection considers a version other than *good* here: the pin, else what would come anyway (§10.1)."""
+    if offer.release == life.good.release or (policy.strategy is Strategy.MIRROR and not life.pin):
+        return False
+    if life.pin:
+        return offer.release == life.pin
+    return is_ahead(life, offer) and not dropped(policy, life, offer) and not vetoed(life, offer)
 
 
 async def submit_configuration(

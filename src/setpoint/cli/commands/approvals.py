@@ -59,7 +59,9 @@ def _vote(name: str, target: str, topic: str, release: int, why: str, home: Home
     def table() -> None:
         verb = "Approved" if answer["yes"] else "Rejected"
         places = ", ".join(one.partition("/")[2] for one in answer["instances"] if one not in answer["also"])
-        typer.echo(f"{verb} release {answer['release']} for {', '.join(answer['topics'])} at {places}.")
+        releases = " and ".join(str(number) for number in answer["releases"])
+        what = f"release{'s' if len(answer['releases']) > 1 else ''} {releases}"
+        typer.echo(f"{verb} {what} for {', '.join(answer['topics'])} at {places}.")
         if answer["also"]:
             typer.echo(f"It counts also for {', '.join(one.partition('/')[2] for one in answer['also'])}.")
         for sentence in answer["decided"].values():

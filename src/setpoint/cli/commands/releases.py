@@ -110,7 +110,7 @@ def releases(
     token: Token = "",
     output: Format = Output.TABLE,
 ) -> None:
-    """List the newest releases of an application, and where they are good.
+    """List the newest releases of an application, of versions and of configurations, and where they are good.
 
     Example: setpoint releases
     """
@@ -123,16 +123,23 @@ def releases(
         rows = [
             [
                 str(one["number"]),
-                ", ".join(f"{name} {version}" for name, version in one["services"].items()),
+                _what(one),
                 one["author"],
                 clock(one["at"]),
                 _where(one),
             ]
             for one in answer["releases"]
         ]
-        columns(["no.", "versions", "by", "at", "good in"], rows)
+        columns(["no.", "what", "by", "at", "good in"], rows)
 
     show(answer, output, table)
+
+
+def _what(release: Answer) -> str:
+    """``web 1.4.2, api 2.0``; of a configuration release ``configuration of web``."""
+    if release["kind"] == "configuration":
+        return f"configuration of {', '.join(release['revisions'])}"
+    return ", ".join(f"{name} {version}" for name, version in release["services"].items())
 
 
 def _where(release: Answer) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
@@ -12,11 +13,15 @@ from setpoint.cli.render.words import plural, short
 
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "runs": ("~", "yellow"), "policy": ("~", "cyan")}
 _MEANS = {"runs": "what runs", "policy": "policy"}
+_NAME = 36
+"""Widest column of names."""
+_NAMED, _FOLD = 3, 12
+"""So many instances of a group that take the same are named one by one, and so many that are in no group."""
 
 
 def anything(shown: dict[str, Any]) -> bool:
     """Whether applying it would do anything at all."""
-    return bool(shown["old"] != shown["new"] or shown["releases"])
+    return bool(shown["old"] != shown["new"] or shown["releases"] or shown["configurations"])
 
 
 def preview(shown: dict[str, Any], columns: int) -> Iterator[Text]:
@@ -32,6 +37,8 @@ def preview(shown: dict[str, Any], columns: int) -> Iterator[Text]:
         grouped.setdefault(key, []).append(change["instance"])
     for (what, path, old, new, origin), instances in grouped.items():
         yield from _change(what, path, old, new, origin, instances, columns)
+    for configuration in shown["configurations"]:
+        yield from _configuration(configuration, columns)
     for release in shown["releases"]:
         yield _release(release, columns)
     for waiting in shown["waiting"]:
@@ -64,20 +71,51 @@ def _change(what: str, path: str, old: str, new: str, origin: str, instances: li
     yield wrapped(text, first=Text("      "), columns=columns)
 
 
+def _configuration(made: dict[str, Any], columns: int) -> Iterator[Text]:
+    """One line for each instance; equal lines of a group, or of many instances, are folded."""
+    title = f"{made['application']}: configuration release of {', '.join(made['services'])}, through the same gates"
+    yield wrapped(title, first=Text("  ▶ ", "cyan"), columns=columns)
+    rows = list(_takers(made))
+    name = min(max((cell_len(who) for who, _ in rows), default=0), _NAME)
+    for who, takes in rows:
+        if cell_len(who) > name:
+            yield wrapped(who, first=Text("      "), columns=columns)
+            yield wrapped(takes, first=Text("        "), columns=columns)
+        else:
+            yield wrapped(takes, first=Text("      ").append(set_cell_size(who, name)).append("  "), columns=columns)
+
+
+def _takers(made: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """``web@production`` or ``187 of tenants`` -> what it takes, in the order of the configuration."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for instance, takes in made["instances"].items():
+        found.setdefault((instance.partition("@")[0], made["groups"].get(instance, ""), takes), []).append(instance)
+    for (service, group, takes), instances in found.items():
+        if len(instances) <= (_NAMED if group else _FOLD):
+            yield from ((instance, takes) for instance in instances)
+        elif group:
+            yield f"{service if len(made['services']) > 1 else ''} {len(instances)} of {group}".strip(), takes
+        else:
+            yield f"{', '.join(instances[:_NAMED])} and {len(instances) - _NAMED} more", takes
+
+
 def _release(release: dict[str, Any], columns: int) -> Text:
     versions = ", ".join(f"{name} {version}" for name, version in release["services"].items())
     where = (
         f"to {', '.join(release['channels'])}" if release["channels"] else f"to {plural(len(release['instances']), 'instance')}"
     )
-    text = f"{release['application']}: releases {versions} {where} by itself, through the same gates"
+    text = f"{release['application']}: release of {versions} {where}, through the same gates"
     return wrapped(text, first=Text("  ▶ ", "cyan"), columns=columns)
 
 
 def applied(answer: dict[str, Any]) -> Iterator[Text]:
     """What was done."""
     yield Text(f"Applied as revision {answer['revision']}: {plural(answer['changes'], 'change')}.", "green")
+    for application, number in answer["configurations"].items():
+        yield Text(f"  {application}: configuration release {number} is on its way; see `setpoint status`.")
     for application, number in answer["releases"].items():
-        yield Text(f"  {application}: release {number} is on its way; see `setpoint status`.")
+        if number != answer["configurations"].get(application):
+            yield Text(f"  {application}: release {number} is on its way; see `setpoint status`.")
     if not answer["releases"] and answer["waiting"]:
         yield Text("  Release something with: setpoint release SERVICE=VERSION")
 

@@ -55,7 +55,10 @@ def _head(page: dict[str, Any], columns: int) -> Iterator[Text]:
 
 
 def _version(found: dict[str, Any] | None) -> str:
-    return f"{found['version']} (release {found['release']})" if found else "–"
+    if not found:
+        return "–"
+    configured = f", configuration of release {found['configuration']}" if found["configuration"] else ""
+    return f"{found['version']} (release {found['release']}{configured})"
 
 
 def _current(current: dict[str, Any], now: int) -> str:
@@ -101,6 +104,7 @@ def _stops(page: dict[str, Any], columns: int) -> Iterator[Text]:
 def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
     """Since when, until when or for what, and what would unblock it; empty where that is not known."""
     yield reason["phase"]
+    yield f"for release {reason['release']}" if reason["release"] else ""
     yield f"since {since}" if (since := ago(reason["since"], now)) else ""
     yield (
         f"looks again {clock(reason['until'])}"
@@ -124,10 +128,19 @@ def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:
         if attempt is None:
             continue
         back = ", going back" if attempt["going_back"] else ""
-        text = f"attempt {attempt['number']}: {attempt['version']} (release {attempt['release']}) by {attempt['author']}"
+        text = f"attempt {attempt['number']}: {_brought(attempt)}"
         since = f", in {attempt['phase']}{back} for {ago(attempt['entered'], page['now'])}"
         yield Text()
         yield wrapped(text + since, first=Text(f"{name}  ", "bold"), columns=columns)
+
+
+def _brought(attempt: dict[str, Any]) -> str:
+    """What the attempt changes, and who released that."""
+    configuration = f"configuration of release {attempt['configuration']}"
+    if attempt["keeps_version"]:
+        return f"{configuration} by {attempt['author']}, stays {attempt['version']}"
+    version = f"{attempt['version']} (release {attempt['release']}) by {attempt['author']}"
+    return f"{version}, with the {configuration} by {attempt['configured_by']}" if attempt["configuration"] else version
 
 
 def _gates(page: dict[str, Any], columns: int) -> Iterator[Text]:

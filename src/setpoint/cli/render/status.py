@@ -155,8 +155,19 @@ def _row(row: Row, name: int, cell: int, columns: int) -> Iterator[Text]:
 
 
 def _marks(row: Row) -> str:
-    marks = [f"pinned {row['pinned']}" if row["pinned"] else "", "held" if row["held_by"] and row["condition"] != "held" else ""]
+    marks = [
+        f"pinned {row['pinned']}" if row["pinned"] else "",
+        "held" if row["held_by"] and row["condition"] != "held" else "",
+        _configured(row),
+    ]
     return ", ".join(mark for mark in marks if mark)
+
+
+def _configured(row: Row) -> str:
+    """The configuration release under way: where only that changes, all versions of the row are equal."""
+    wanted, good = row["desired"], row["good"]
+    number = wanted["configuration"] if wanted else 0
+    return f"configuration of release {number}" if number and number != (good["configuration"] if good else 0) else ""
 
 
 def _sentence(row: Row) -> str:

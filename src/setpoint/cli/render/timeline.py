@@ -13,6 +13,7 @@ from setpoint.cli.render.words import short
 FILLS = {"waiting": ("·", "blue"), "deploying": ("▒", "cyan"), "verifying": ("░", "cyan"), "rolling-back": ("↺", "yellow")}
 RUNNING = ("─", "green")
 _LEGEND = "· waits   ▒ deploys   ░ is verified   ─ runs, finalized   ↺ goes back   ✗ failed"
+_CONFIGURED = "+c7: in the configuration of release 7"
 _LABEL, _NARROWEST = 28, 20
 _FAILED = {"failed", "rolled-back", "rejected"}
 
@@ -29,6 +30,8 @@ def lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
         yield Text(shown.ljust(label), "bold").append_text(_under_way(lane["spans"], scale))
         yield Text(" " * label).append_text(_runs(lane["spans"], scale))
     yield Text(_LEGEND, "dim")
+    if any(span["configuration"] for lane in lanes for span in lane["spans"]):
+        yield Text(_CONFIGURED, "dim")
 
 
 class _Scale:
@@ -74,14 +77,17 @@ def _under_way(spans: list[dict[str, Any]], scale: _Scale) -> Text:
 def _runs(spans: list[dict[str, Any]], scale: _Scale) -> Text:
     """What was finalized, by name."""
     row = _Row(scale.cells)
-    running = [
-        (scale.cell(span["begins"]), scale.cell(span["ends"]), span["version"]) for span in spans if span["kind"] == "running"
-    ]
+    running = [(scale.cell(span["begins"]), scale.cell(span["ends"]), _name(span)) for span in spans if span["kind"] == "running"]
     for first, last, _ in running:
         row.fill(first, last, *RUNNING)
     for first, last, version in running:
         row.write(first, version, last - first + (last == scale.cells - 1), RUNNING[1])
     return row.text()
+
+
+def _name(span: dict[str, Any]) -> str:
+    """``4.0.0``; in the configuration of release 7 ``4.0.0+c7``, as the legend explains."""
+    return f"{span['version']}+c{span['configuration']}" if span["configuration"] else str(span["version"])
 
 
 class _Row:

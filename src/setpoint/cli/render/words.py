@@ -70,6 +70,7 @@ def short(instance: str) -> str:
 
 _GATE = re.compile(r"(skip|approve) (\S+)")
 _RETRY = re.compile(r"retry release (\d+)(, or .*)?")
+_RELEASE = "release a version"
 _ON_SCOPES = {"start the line": "start-the-line", "unpause": "unpause"}
 _ON_INSTANCES = frozenset({"resume", "unpin", "retry", "heal"})
 
@@ -86,6 +87,8 @@ def spelled(advice: str, instance: str, subject: str = "") -> tuple[str, str]:
         return f"setpoint {match[1]} {target} {match[2]}{why}", ""
     if match := _RETRY.fullmatch(advice):
         return f"setpoint retry {target} --release {match[1]}", (match[2] or "").removeprefix(", ")
+    if advice == _RELEASE:
+        return f"setpoint release {target.partition('@')[0]}=<version>", ""
     if advice in _ON_SCOPES and subject.startswith("scope:"):
         return f"setpoint {_ON_SCOPES[advice]} {_scope(subject)}".rstrip(), ""
     return (f"setpoint {advice} {target}", "") if advice in _ON_INSTANCES else ("", advice)

@@ -1,6 +1,6 @@
 """Apply: a configuration becomes the one in force.
 
-What was shown is what is applied; what it changes of what runs is released by itself.
+What was shown is what is applied. A change of what runs makes a configuration release, which keeps versions (§10.1).
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ class Applied(Answer):
     digest: str
     changes: int
     releases: dict[str, int]
-    """Application -> number of the release that the apply made."""
+    """Application -> number of the newest release that the apply made, of either kind."""
+    configurations: dict[str, int]
+    """Application -> number of the configuration release that the apply made."""
     waiting: list[str]
     """Services that changed and yet are not released by themselves, and why."""
     notices: list[str]
@@ -98,7 +100,7 @@ class Progress(msgspec.Struct, frozen=True):
     Permission.CONFIGURE,
     ApplyRequest,
     Applied,
-    "Put a configuration into force; changes of what runs are released by themselves.",
+    "Put a configuration into force; a change of what runs makes a configuration release, which keeps versions.",
     subject=lambda request: request.root,
     instead="Ask for `preview`: `setpoint apply DIRECTORY --dry-run` shows it.",
 )
@@ -123,12 +125,13 @@ async def apply(act: Act, request: ApplyRequest) -> Applied:
         revision = await control.documents.save(files, request.executable, at=act.now, person=act.person.name)
         progress = Progress(revision.number, plan.new, list(plan.departures.down), act.person.name)
         await control.records.put(KIND, PENDING, progress)
-        releases = await _carry_out(act, configuration, plan, progress)
+        releases, configurations = await _carry_out(act, configuration, plan, progress)
     return Applied(
         revision=revision.number,
         digest=configuration.digest,
         changes=len(plan.changes),
         releases=releases,
+        configurations=configurations,
         waiting=plan.waiting,
         notices=[*configuration.notices, *meanings],
     )
@@ -224,7 +227,10 @@ def content_digest(files: Mapping[str, bytes]) -> str:
     return digest({path: sha256_of(content) for path, content in sorted(files.items())})
 
 
-async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progress: Progress) -> dict[str, int]:
+async def _carry_out(
+    act: Act, configuration: Configuration, plan: Plan, progress: Progress
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Application -> its newest release, and -> its configuration release."""
     control = act.control
     await control.adopt(configuration)
     number = progress.revision
@@ -235,15 +241,16 @@ async def _carry_out(act: Act, configuration: Configuration, plan: Plan, progres
         *await _invariants(control, configuration, number),
     ]
     await control.engine.post_all(told)
-    releases: dict[str, int] = {}
+    configurations: dict[str, int] = {}
     for changed in plan.configurations:
         made = await submit_configuration(act, configuration, changed, progress.revision, plan.new, plan.starting)
-        releases |= {changed.application: made} if made else {}
+        configurations |= {changed.application: made} if made else {}
+    releases = dict(configurations)
     for wanted in plan.releases:
         number = await _release(act, wanted, f"apply:{progress.revision}:{wanted.application}:{wanted.digest}")
         releases[wanted.application] = max(number, releases.get(wanted.application, 0))
     await control.records.put(KIND, FINISHED, progress.revision)
-    return releases
+    return releases, configurations
 
 
 async def _policies(control: Control, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:

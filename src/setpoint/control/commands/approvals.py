@@ -44,6 +44,9 @@ class VotesGiven(Answer):
 
     yes: bool
     release: int
+    """The newest of ``releases``."""
+    releases: list[int]
+    """Two where an attempt brings a version and a configuration: each needs its own approval."""
     topics: list[str]
     """Their names."""
     instances: list[str]
@@ -114,6 +117,7 @@ async def _vote(act: Act, request: VoteRequest, *, yes: bool) -> VotesGiven:
     return VotesGiven(
         yes=yes,
         release=max(releases),
+        releases=sorted(releases),
         topics=sorted({one.use.topic for one in allowed.values()}),
         instances=sorted(counting),
         also=sorted(counting.difference(instances(act.control.configuration, request.target))),

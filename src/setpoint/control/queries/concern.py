@@ -78,7 +78,7 @@ async def concern(act: Act, instances: Iterable[str]) -> Concern:
     for owner in configuration.applications if configuration else ():
         assert configuration is not None  # noqa: S101 - else there are no applications
         for release in (await line_of(act, owner)).releases:
-            these = named(configuration, owner, release.services, release.channels)
+            these = named(configuration, owner, {*release.services, *release.revisions}, release.channels)
             reached[f"line:{owner}", release.number] = {*these, *followers(configuration, owner, these)}
     return Concern(act, instances, reached)
 

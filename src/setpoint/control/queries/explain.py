@@ -22,6 +22,7 @@ from setpoint.control.standing import StopView, stop_view, stops
 from setpoint.control.targets import instance as find_instance
 from setpoint.core.instance.explain import desired
 from setpoint.core.instance.explain import explain as explain_reasons
+from setpoint.core.instance.facts_of import only_configures
 from setpoint.core.instance.gates.approval import author_of
 from setpoint.core.instance.gates.approval import release_of as topic_release
 from setpoint.core.instance.state import InstanceState, offer_of
@@ -54,9 +55,14 @@ class AttemptView(Answer):
     began: Instant
     entered: Instant
     """When it came into this phase."""
+    keeps_version: bool
+    """Only the configuration changes."""
     going_back: bool
     author: str
+    """Of the version release; of the configuration release where the version stays."""
     why: str
+    configured_by: str
+    """Author of the configuration release; empty: it comes with none."""
 
 
 class VetoView(Answer):
@@ -142,7 +148,8 @@ async def _reason(act: Act, instance: str, state: InstanceState, reason: Reason)
     others = [one for one in await sharing(act, reason.subject, use, topic_release(reason.subject)) if one != instance]
     author = author_of(state.life, offer, reason.subject)
     names = with_token(act, [use.approvers], without=() if use.allow_author else {author})
-    return found.model_copy(update={"counts_for": others, "approvers": names})
+    release = topic_release(reason.subject)
+    return found.model_copy(update={"counts_for": others, "approvers": names, "release": release})
 
 
 def _stops(instance: str, state: InstanceState, act: Act) -> list[StopView]:
@@ -167,18 +174,22 @@ def _attempt(state: InstanceState, *, rollout: bool) -> AttemptView | None:
     offer = offer_of(state.life, attempt.pair) if attempt else None
     if attempt is None or offer is None:
         return None
+    configuration, keeps = offer.configuration, only_configures(state.life, offer)
+    cause = configuration if configuration and keeps else offer
     return AttemptView(
         number=attempt.number,
         release=attempt.release,
         version=offer.version.name,
-        configuration=offer.configuration.release if offer.configuration else 0,
+        configuration=configuration.release if configuration else 0,
         kind=str(attempt.kind),
         phase=str(attempt.phase),
         began=attempt.began,
         entered=attempt.entered,
+        keeps_version=keeps,
         going_back=bool(rollout and under_way and under_way.back),
-        author=offer.author,
-        why=offer.reason,
+        author=cause.author,
+        why=cause.reason,
+        configured_by=configuration.author if configuration else "",
     )
 
 

@@ -33,6 +33,7 @@ class HistoryRequest(Filter):
     kinds: list[str] = Field(default_factory=list)
     """``released``, ``finalized``, ``failed`` …; empty: all."""
     release: int = Field(0, ge=0)
+    """Of a configuration release: also the attempts that it came with. 0: all."""
     limit: int = Field(50, ge=1, le=1000)
 
 
@@ -53,6 +54,8 @@ class EventView(Answer):
     kind: str
     text: str
     release: int
+    configuration: int
+    """The configuration release that the attempt comes with; 0: none."""
     version: str
     attempt: int
     phase: str
@@ -141,7 +144,7 @@ def _fits(line: Line, wanted: Concern, request: HistoryRequest) -> bool:
     return (
         wanted.fits(line)
         and (not request.kinds or event.kind in request.kinds)
-        and (not request.release or event.release == request.release)
+        and (not request.release or request.release in {event.release, event.configuration})
     )
 
 
@@ -155,6 +158,7 @@ def _view(line: Line, wanted: Concern) -> EventView:
         kind=event.kind,
         text=event.text,
         release=event.release,
+        configuration=event.configuration,
         version=event.version,
         attempt=event.attempt,
         phase=event.phase,

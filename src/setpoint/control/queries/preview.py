@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
+from setpoint.config.compile import Configuration
 from setpoint.config.difference import lines
 from setpoint.control.act import Act
 from setpoint.control.commands.apply import Files, parse
 from setpoint.control.exit_codes import changed_meanings
 from setpoint.control.permissions import Permission
 from setpoint.control.planning import AutomaticRelease, make_plan
+from setpoint.control.reconfiguring import Reconfiguration
 from setpoint.control.registry import Answer, query
 
 
 class AutomaticView(Answer):
-    """A release that the apply would make by itself."""
+    """A release of versions that the apply would make: a service that needs no releases changed, or a channel is new."""
 
     application: str
     services: dict[str, str]
@@ -31,6 +33,8 @@ class ConfigurationView(Answer):
     services: list[str]
     instances: dict[str, str]
     """Instance -> what it takes: the configuration only, with which pending version, or no part, and why."""
+    groups: dict[str, str]
+    """Instance -> group of its channel; without those whose channel has none."""
 
 
 class ChangeView(Answer):
@@ -85,17 +89,23 @@ async def preview(act: Act, request: Files) -> Preview:
         changes=[ChangeView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in plan.changes],
         lines=lines(plan.changes),
         releases=[_view(one) for one in plan.releases],
-        configurations=[
-            ConfigurationView(application=one.application, services=one.changed, instances=one.shown)
-            for one in plan.configurations
-            if one.changed and not one.rides
-        ],
+        configurations=[_configuration(configuration, one) for one in plan.configurations if one.changed and not one.rides],
         waiting=plan.waiting,
         kept=plan.departures.kept,
         down=plan.departures.down,
         shrinking=plan.departures.shrinking,
         notices=[*configuration.notices, *await changed_meanings(act.control, configuration)],
         refusals=configuration.refusals,
+    )
+
+
+def _configuration(configuration: Configuration, made: Reconfiguration) -> ConfigurationView:
+    groups = {one: configuration.labels(f"{made.application}/{one}").get("group", "") for one in made.shown}
+    return ConfigurationView(
+        application=made.application,
+        services=made.changed,
+        instances=made.shown,
+        groups={one: group for one, group in groups.items() if group},
     )
 
 

@@ -28,6 +28,8 @@ class ReleaseView(Answer):
     """One release."""
 
     number: int
+    kind: str
+    """``version``, or ``configuration``: made by `apply`, it changes what runs and keeps versions."""
     services: dict[str, str]
     parameters: dict[str, dict[str, Scalar]]
     images: dict[str, dict[str, str]]
@@ -79,6 +81,7 @@ def _is_good(state: InstanceState, number: int) -> bool:
 def _view(release: Release, states: dict[str, InstanceState]) -> ReleaseView:
     return ReleaseView(
         number=release.number,
+        kind="configuration" if release.configures else "version",
         services={name: wanted.version.name for name, wanted in release.services.items()},
         parameters={name: wanted.parameters for name, wanted in release.services.items() if wanted.parameters},
         images={name: wanted.images for name, wanted in release.services.items() if wanted.images},

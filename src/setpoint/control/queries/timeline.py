@@ -39,6 +39,8 @@ class SpanView(Answer):
     """``waiting`` (gathers its gates), ``deploying``, ``verifying``, ``rolling-back``, or ``running``: finalized."""
     version: str
     release: int
+    configuration: int
+    """The configuration release that it comes with; 0: in the version release's own configuration."""
     attempt: int
     begins: Instant
     ends: Instant | None
@@ -118,7 +120,13 @@ class _Lane:
         event = line.event
         self.end(slot, line)
         self.open[slot] = SpanView(
-            kind=kind, version=event.version, release=event.release, attempt=event.attempt, begins=line.at, ends=None
+            kind=kind,
+            version=event.version,
+            release=event.release,
+            configuration=event.configuration,
+            attempt=event.attempt,
+            begins=line.at,
+            ends=None,
         )
 
     def end(self, slot: str, line: Line, outcome: str = "") -> None:
