@@ -196,8 +196,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "constants": _CONSTANTS,
         "env": _ENV,
         "timezone": "of its channels",
-        "onConfigChange": "a change of what runs makes a release at once, or rides on the next release. Of a service that needs "
-        "no releases each change is one",
+        "onConfigChange": "`release`: a change of what runs makes a configuration release, which keeps versions. `with-next`: "
+        "the change waits for the next release of the service. Each change of a service that needs no releases is a version",
         "notifications": "who is told of what; declared only",
         "together": "lists of services that move as one: in each channel they start when the gates of all hold, and if one fails "
         "all go back",
@@ -214,7 +214,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "mirror": "take what this channel finalized, back as well as forth; instead of `strategy`",
         "startFrom": "a channel that is new starts with what this one has finalized, not with the newest release",
         "accepts": "which versions are taken at all; a text is a range",
-        "cadence": "a window that admits `max` (1 if it is not given) finalized releases per occurrence",
+        "cadence": "a window that admits `max` (1 if it is not given) finalized versions per occurrence; a configuration release "
+        "waits for the window and is not counted",
         "timezone": "of calendars and cadence here",
         "constants": _CONSTANTS,
         "env": _ENV,

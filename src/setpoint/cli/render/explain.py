@@ -184,11 +184,14 @@ def _failed_output(page: dict[str, Any], columns: int) -> Iterator[Text]:
 
 
 def _vetoes(page: dict[str, Any], columns: int) -> Iterator[Text]:
-    found = [
-        f"release {one['release']} ({one['version']}), {ago(one['at'], page['now'])} ago: {one['reason']}"
-        for one in page["vetoes"][:5]
-    ]
+    found = [f"{_vetoed(one)}, {ago(one['at'], page['now'])} ago: {one['reason']}" for one in page["vetoes"][:5]]
     yield from _section("vetoed here", found, columns)
+
+
+def _vetoed(veto: dict[str, Any]) -> str:
+    if veto["configuration"]:
+        return f"configuration of release {veto['configuration']} (with {veto['version']})"
+    return f"release {veto['release']} ({veto['version']})"
 
 
 def _facts(page: dict[str, Any], columns: int) -> Iterator[Text]:

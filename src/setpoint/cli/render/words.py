@@ -86,7 +86,7 @@ def spelled(advice: str, instance: str, subject: str = "") -> tuple[str, str]:
         why = ' --why "reason"' if match[1] == "skip" else ""
         return f"setpoint {match[1]} {target} {match[2]}{why}", ""
     if match := _RETRY.fullmatch(advice):
-        return f"setpoint retry {target} --release {match[1]}", (match[2] or "").removeprefix(", ")
+        return f"setpoint retry {target} --release {match[1]}", (match[2] or "").removeprefix(", or ")
     if advice == _RELEASE:
         return f"setpoint release {target.partition('@')[0]}=<version>", ""
     if advice in _ON_SCOPES and subject.startswith("scope:"):

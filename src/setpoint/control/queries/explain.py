@@ -25,7 +25,8 @@ from setpoint.core.instance.explain import explain as explain_reasons
 from setpoint.core.instance.facts_of import only_configures
 from setpoint.core.instance.gates.approval import author_of
 from setpoint.core.instance.gates.approval import release_of as topic_release
-from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.core.instance.selection import release_of
+from setpoint.core.instance.state import InstanceState, Life, Veto, Vetoed, offer_of
 from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
 from setpoint.plugins.errors import AdapterError
@@ -66,10 +67,12 @@ class AttemptView(Answer):
 
 
 class VetoView(Answer):
-    """A release that is not picked again by itself."""
+    """What is not retried here."""
 
     release: int
     version: str
+    configuration: int
+    """The configuration release that failed with this version, which was good; 0: the version itself failed."""
     reason: str
     at: Instant
 
@@ -124,10 +127,7 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
         candidate=_attempt(state, rollout=False),
         rollout=_attempt(state, rollout=True),
         gates=gates,
-        vetoes=[
-            VetoView(release=veto.release, version=veto.version.name, reason=veto.reason, at=veto.at)
-            for veto in reversed(state.life.vetoes)
-        ],
+        vetoes=[_veto(state.life, veto) for veto in reversed(state.life.vetoes)],
         outputs=_outputs(act, gates),
         failed_output=await failed_output(act, instance, request.target, state) if request.runtime else None,
         links=links,
@@ -191,6 +191,12 @@ def _attempt(state: InstanceState, *, rollout: bool) -> AttemptView | None:
         why=cause.reason,
         configured_by=configuration.author if configuration else "",
     )
+
+
+def _veto(life: Life, veto: Veto) -> VetoView:
+    number = release_of(life, veto)
+    configuration = number if veto.scope is Vetoed.CONFIGURATION or number != veto.release else 0
+    return VetoView(release=veto.release, version=veto.version.name, configuration=configuration, reason=veto.reason, at=veto.at)
 
 
 def _outputs(act: Act, gates: list[GateView]) -> dict[str, str]:
