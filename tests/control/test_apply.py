@@ -293,6 +293,85 @@ async def test_a_change_of_what_runs_may_ride_on_the_next_release(tmp_path: Path
         assert (again.releases, again.waiting) == ([], [])
 
 
+# --- configuration releases (§10.1) ---------------------------------------------------------------------------------------
+
+
+async def _configured(found: House, instance: str, configuration: int, version: str) -> None:
+    """Wait until a version is good in a configuration."""
+    row = await found._until(
+        instance, lambda row: row.good and row.good.configuration == configuration and row.settled, f"release {configuration}"
+    )
+    assert row.good.version == version
+
+
+async def test_a_new_channel_that_starts_from_another_and_a_change_of_what_runs_in_one_apply(tmp_path: Path) -> None:
+    starting = OTHER_CHANNELS.replace("after: production}", "after: production, startFrom: production}")
+    changed = SERVICE.replace("becomes: healthy", "becomes: healthy, takes: 1ms")
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        await found.release("1.1", channels=["staging"])
+        await found.good("web@staging", "1.1")
+        await found.apply(documents(RUNTIME, changed, starting))
+        await found.good("web@acme", "1.0")
+        row = await found._until("web@production", lambda row: row.good.configuration and row.settled, "the configuration")
+        assert row.good.version == "1.0", "1.1 was sent to staging only"
+        assert (await found.row("web@staging")).good.version == "1.1"
+
+
+async def test_a_new_service_takes_no_part_in_a_configuration_release(tmp_path: Path) -> None:
+    changed = SERVICE.replace("becomes: healthy", "becomes: healthy, takes: 1ms")
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        answer = await found.apply(documents(RUNTIME, changed, SERVICE.replace("name: web", "name: api"), PLAIN))
+        made = (await found.ask("releases")).releases[0]
+        assert (answer.releases, list(made.revisions), made.services) == ({"saas": 2}, ["web"], {})
+        await _configured(found, "web@production", 2, "1.0")
+        assert (await found.row("api@production")).condition == "empty"
+
+
+async def test_a_service_that_needs_no_releases_starts_and_starts_in_a_new_channel(tmp_path: Path) -> None:
+    async with house(tmp_path, documents(RUNTIME, NO_RELEASES_NEEDED, ONLY_STAGING)) as found:
+        first = (await found.ask("releases")).releases[0].services["web"]
+        await found.good("web@staging", first)
+        await found.apply(documents(RUNTIME, NO_RELEASES_NEEDED, OTHER_CHANNELS))
+        for channel in ("production", "acme"):
+            row = await found._until(f"web@{channel}", lambda row: row.good and row.settled, "something good")
+            assert row.good.version
+
+
+async def test_what_lacks_a_parameter_that_is_required_now_takes_no_part_and_shows_why(tmp_path: Path) -> None:
+    required = SERVICE.replace("env: {", 'parameters: {size: {required: true}}\nenv: {SIZE: "${params.size}", ')
+    async with house(tmp_path, STANDARD) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        shown = await found.ask("preview", **files(documents(RUNTIME, required, PLAIN)))
+        assert "takes no part" in shown.configurations[0].instances["web@production"]
+        await found.apply(documents(RUNTIME, required, PLAIN))
+        row = await found.waits_for("web@production", "configuration")
+        assert "size" in row.reason.text
+        await found.release("1.1", web={"parameters": {"size": "large"}})
+        await found.good("web@production", "1.1")
+
+
+async def test_a_release_older_than_what_is_good_is_not_retried(tmp_path: Path) -> None:
+    failing = STANDARD.replace(
+        "fake: {becomes: healthy}",
+        'fake: {becomes: "${params.becomes}"}\nparameters: {becomes: {carry: false, default: healthy}}\nprogressDeadline: 200ms',
+    )
+    async with house(tmp_path, failing) as found:
+        await found.release("1.0")
+        await found.good("web@staging", "1.0")
+        await found.release("1.1", web={"parameters": {"becomes": "failing"}})
+        await found.comes_to("web@staging", "vetoed")
+        await found.release("1.2")
+        await found.good("web@staging", "1.2")
+        with pytest.raises(Refused, match="older than"):
+            await found.do("retry", target="web@staging", release=2)
+        assert (await found.row("web@staging")).good.version == "1.2"
+
+
 async def _last_code(found: House) -> int | None:
     attachments = await found.control.engine.scan("attachment")
     return next((state.last.code for _, state in attachments if state.last), None)

@@ -14,7 +14,7 @@ from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances
 from setpoint.core.facts import Retried
 from setpoint.core.instance.selection import vetoed_releases
-from setpoint.core.instance.state import InstanceState
+from setpoint.core.instance.state import InstanceState, Life, offer_of
 from setpoint.core.instance.tasks import stuck
 from setpoint.core.task import release_of
 
@@ -58,6 +58,7 @@ async def retry(act: Act, request: RetryRequest) -> RetriedAnswer:
     if not chosen:
         if request.succeeded:
             raise Refused(f"No task waits for a person at {request.target}.", "See `setpoint explain`.")
+        await _check_age(act, request)
         await _check_decided(act, request)
         what = f"Release {request.release} has" if request.release else "Nothing has"
         raise Refused(
@@ -78,7 +79,24 @@ async def retry(act: Act, request: RetryRequest) -> RetriedAnswer:
 def _failed(state: InstanceState) -> set[int]:
     """Releases that a retry would mean something to."""
     failure = {state.life.failure.release} if state.life.failure else set()
-    return vetoed_releases(state.life) | failure | _tasks_failed(state)
+    vetoed = {number for number in vetoed_releases(state.life) if not _is_older(state.life, number)}
+    return vetoed | failure | _tasks_failed(state)
+
+
+def _is_older(life: Life, number: int) -> bool:
+    """Whether a version release is older than what is good (§10.11): nothing goes back by a retry."""
+    return number < life.good.release and all(one.configuration.release != number for one in life.configurations)
+
+
+async def _check_age(act: Act, request: RetryRequest) -> None:
+    """Raises Refused where the release failed, and something newer is good by now."""
+    for instance in instances(act.control.configuration, request.target):
+        life = (await state_of(act, instance)).life
+        good = offer_of(life, life.good)
+        if good and request.release in vetoed_releases(life) and _is_older(life, request.release):
+            text = f"Release {request.release} is older than release {good.release} ({good.version.name})"
+            remedy = "Release that version again, or pin it with `setpoint pin`."
+            raise Refused(f"{text}, which is good at {short(instance)}.", remedy)
 
 
 def _tasks_failed(state: InstanceState) -> set[int]:
