@@ -132,6 +132,18 @@ async def test_a_configuration_release_is_shown_wherever_it_comes(tmp_path: Path
         assert {one.release: one.counts_for for one in votes} == {key: ["saas/web@production"] for key in (3, 4)}
 
 
+async def test_a_configuration_that_failed_is_named_as_what_is_not_retried(tmp_path: Path) -> None:
+    text = documents(RUNTIME, SERVICE + "progressDeadline: 200ms\n", PLAIN)
+    async with house(tmp_path, text) as found:
+        await found.release("1.0", channels=["staging"])
+        await found.good("web@staging", "1.0")
+        await found.apply(text.replace("becomes: healthy", "becomes: failing"))
+        await found.comes_to("web@staging", "vetoed")
+        page = await found.ask("explain", target="web@staging", runtime=False)
+        assert [(one.version, one.configuration) for one in page.vetoes] == [("1.0", 2)]
+        assert page.reasons[0].unblock == "retry release 2, or apply another configuration"
+
+
 async def test_a_change_of_policy_counts_at_once_and_releases_nothing(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await found.release("1.0")
