@@ -65,7 +65,7 @@ def test_no_command_has_only_the_right_to_look(name: str) -> None:
 
 def test_what_changes_the_house_is_for_administrators() -> None:
     only = {name for name, one in ALL.items() if one.permission in ADMINISTRATORS_ONLY}
-    assert only == {"apply", "remove", "token-create", "token-revoke", "tokens", "audit"}
+    assert only == {"apply", "remove", "check", "token-create", "token-revoke", "tokens", "audit"}
 
 
 @pytest.mark.parametrize("name", sorted(ALL))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,8 @@ def value(annotation: Any, number: int) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return sample(annotation, number).model_dump()
     kind = typing.get_origin(annotation) or annotation
+    if kind is types.UnionType:
+        return value(typing.get_args(annotation)[0], number)
     if kind is dict and typing.get_args(annotation)[1] is not str:
         return {f"x{number}": value(typing.get_args(annotation)[1], number)}
     return f"x{number}" if kind is str else VALUES[kind]
