@@ -64,7 +64,7 @@ def test_after_kill_9_the_next_start_just_works(terminal: Terminal, configuratio
     assert "Start one with `setpoint up`" in dead.stderr.replace("\n  ", " ")
     terminal.ok("up", "--detach")
     row = terminal.json("status", "web@staging")["applications"][0]["instances"][0]
-    assert row["good"] == {"version": "1.0", "release": 1}
+    assert row["good"] == {"version": "1.0", "release": 1, "configuration": 0}
 
 
 def test_an_engine_that_cannot_start_says_why(tmp_path: Path, mark: dict[str, str]) -> None:
