@@ -39,6 +39,8 @@ OFTEN = {
     "seen": 5,
     "judged": 30,
     "undecided": 30,
+    "kept": 2,
+    "configured": 6,
 }
 """How often each invariant has to be asked per world on average: about half of what the worlds bring today."""
 
@@ -114,6 +116,14 @@ def test_judged(runs: Runs):
 
 def test_undecided(runs: Runs):
     holds(runs, "undecided")
+
+
+def test_kept(runs: Runs):
+    holds(runs, "kept")
+
+
+def test_configured(runs: Runs):
+    holds(runs, "configured")
 
 
 # --- remembered ---------------------------------------------------------------------------------------------------------
