@@ -142,7 +142,7 @@ def test_events_are_followed_until_the_engine_stops(terminal: Terminal, configur
     listener = terminal.start("events", "--follow", "--after", "0")
     terminal.ok("release", "web=1.0", "--to", "staging", "--wait")
     terminal.ok("down")
-    out, _ = listener.communicate(timeout=20)
+    out, _ = listener.communicate(timeout=60)
     assert "release 1: web 1.0" in out
     assert "1.0 is finalized" in out
 

@@ -30,15 +30,15 @@ def test_up_in_the_background_is_ready_when_it_returns_and_down_ends_it(tmp_path
 def test_up_in_the_foreground_ends_well_on_sigterm_while_somebody_listens(tmp_path: Path, mark: dict[str, str]) -> None:
     terminal = Terminal(tmp_path / "home", mark)
     engine = terminal.start("up")
-    wait_until(lambda: location.find(terminal.home), 20)
+    wait_until(lambda: location.find(terminal.home), 60)
     listener = terminal.start("events", "--follow")
-    wait_until(lambda: _listens(terminal), 20)
+    wait_until(lambda: _listens(terminal), 60)
     engine.send_signal(signal.SIGTERM)
-    out, err = engine.communicate(timeout=20)
+    out, err = engine.communicate(timeout=60)
     assert engine.returncode == 0, err
     assert "Setpoint answers at" in out
     assert "stopped" in out
-    listener.communicate(timeout=20)
+    listener.communicate(timeout=60)
 
 
 def _listens(terminal: Terminal) -> bool:
@@ -108,7 +108,7 @@ def test_a_database_that_is_deleted_stops_the_engine_and_is_recovered_from(
 ) -> None:
     terminal = Terminal(tmp_path / "home", mark)
     engine = terminal.start("up")
-    wait_until(lambda: location.find(terminal.home), 20)
+    wait_until(lambda: location.find(terminal.home), 60)
     terminal.ok("apply", str(configuration), "--yes")
     terminal.ok("release", "web=1.0", "--to", "staging", "--wait")
     for path in terminal.home.glob("setpoint.db*"):
@@ -116,7 +116,7 @@ def test_a_database_that_is_deleted_stops_the_engine_and_is_recovered_from(
     doctor = terminal.run("doctor")
     assert doctor.returncode == 1
     assert "Traceback" not in doctor.stderr
-    _, err = engine.communicate(timeout=20)
+    _, err = engine.communicate(timeout=60)
     assert engine.returncode == 1
     assert "was deleted while the engine ran" in _joined(err)
     for words in (("up",), ("up", "--detach"), ("doctor",)):

@@ -51,6 +51,6 @@ def descendants(pid: int | None = None) -> list[psutil.Process]:
     return [process for process in psutil.Process(pid or os.getpid()).children(recursive=True) if is_alive(process)]
 
 
-def assert_none_left(mark: dict[str, str], within: float = 5) -> None:
+def assert_none_left(mark: dict[str, str], within: float = 15) -> None:
     """Fails naming what still runs with the mark after ``within`` seconds."""
     wait_until(lambda: not marked(mark), within, lambda: f"still running: {[words_of(process) for process in marked(mark)]}")
