@@ -76,14 +76,17 @@ def _with_good(policy: Policy, life: Life, found: list[Offer], version: int | No
 
 
 def _pinned(policy: Policy, life: Life, now: Instant) -> Offer | None:
-    """The pinned version in the configuration that is most ready, never in an older one than it is good in."""
-    oldest = life.good.configured if life.good.release == life.pin else 0
+    """The pinned version in the configuration that is most ready, never in an older one than it is good or target in.
+
+    What a person pins moves independently of its set.
+    """
+    oldest = max((pair.configured for pair in (life.good, life.target) if pair.release == life.pin), default=0)
     found = [offer for offer in life.offers if offer.release == life.pin and offer.configured >= oldest]
     may_start = [offer for offer in found if not vetoed(life, offer) and not _cancelled_configuration(life, offer)]
-    newer = [offer for offer in may_start if offer.pair != life.good]
-    if newer and oldest and life.target == life.good:
-        return _readiest(policy, life, newer, now)
-    return _readiest(policy, life, may_start or found, now) if found else None
+    at_rest = life.good.release == life.pin and life.target == life.good
+    newer = [offer for offer in may_start if offer.pair != life.good and changes_what_runs(life, offer)] if at_rest else []
+    choice = newer or may_start or found
+    return max(choice, key=lambda offer: (level(policy, life, offer, now), offer.configured), default=None)
 
 
 def considered(policy: Policy, life: Life) -> list[Offer]:
