@@ -22,6 +22,7 @@ from setpoint.model.policy import (
 )
 from setpoint.model.tasks import TaskDefinition
 from setpoint.model.time import MINUTE, SECOND
+from setpoint.simulate.acts.applying import ChangeConfiguration
 from setpoint.simulate.acts.limiting import LetGoOn
 from setpoint.simulate.acts.marking import Cancel, Mark
 from setpoint.simulate.acts.releasing import Release
@@ -100,6 +101,28 @@ WORLDS = (
         (release("1.0"), release("1.1", behaves=FAILS), release("1.2")),
         (RollBack(by="ann", instance=PRODUCTION), Retry(by="bob", instance=PRODUCTION), Resume(by="ann", instance=PRODUCTION)),
         faults=("crash-in-turn",),
+    ),
+    Small(
+        "a configuration, a version that fails, cancel",
+        (policy(STAGING), policy(PRODUCTION, orderings=after())),
+        (release("1.0"), release("2.0", behaves={PRODUCTION: Behaviour(becomes="failing")})),
+        (
+            ChangeConfiguration(by="ann", application="app"),
+            ChangeConfiguration(by="bob", application="app", behaves={PRODUCTION: Behaviour(becomes="failing")}),
+            Cancel(by="bob", application="app", release=2),
+        ),
+        faults=("crash",),
+    ),
+    Small(
+        "a configuration, pin, rollback by hand",
+        (policy(STAGING), policy(PRODUCTION, orderings=after())),
+        (release("1.0"), release("2.0")),
+        (
+            ChangeConfiguration(by="ann", application="app"),
+            Pin(by="ann", instance=PRODUCTION, which=1),
+            Unpin(by="ann", instance=PRODUCTION),
+            RollBack(by="bob", instance=PRODUCTION),
+        ),
     ),
     Small(
         "pin, hold, resume",

@@ -425,6 +425,9 @@ class Step(Moment):
         ledger = self.ledger
         for notes in ledger.notes.values():
             notes.write_down(self)
+        for event in self.events("attempt-ended"):
+            if event.outcome == "replaced" and event.configuration:
+                ledger.begun.pop(ledger.pair(event), None)  # a configuration that gave way and never failed comes again
         if self.forward:
             attempt, _, _ = self.forward
             ledger.begun[attempt.pair] += 1
