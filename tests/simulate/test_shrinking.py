@@ -8,6 +8,7 @@ import pytest
 
 from setpoint.core.instance import candidate
 from setpoint.simulate import cases
+from setpoint.simulate.acts.applying import ChangeConfiguration
 from setpoint.simulate.drawing import draw
 from setpoint.simulate.scenario import Scenario, failure
 from setpoint.simulate.shrinking import fewer, shrink, written_down
@@ -23,11 +24,13 @@ def test_what_does_not_matter_is_left_out():
 
 
 def test_a_run_that_was_written_down_depends_on_chance_no_more():
-    first = Scenario(draw(5))
+    first = Scenario(draw(1))
     first.run()
     again = Scenario(written_down(first))
     again.run()
-    assert sorted(map(str, again.arranged)) == sorted(map(str, first.arranged))
+    came = [act for act in first.arranged if act.at <= again.plan.unfair]
+    assert sorted(map(str, again.arranged)) == sorted(map(str, came))
+    assert any(isinstance(act, ChangeConfiguration) for act in came)
     assert [event for _, _, event in again.world.events] == [event for _, _, event in first.world.events]
     assert again.world.misfortunes.counted == first.world.misfortunes.counted
 
