@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 WORKERS ?= 2
 # Worlds that are simulated at once; 0: one for each core.
 JOBS ?= 0
-SEEDS ?= 1500
+SEEDS ?= 400
 FIRST_SEED ?= 0
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
 PYTEST ?=
@@ -26,7 +26,7 @@ test: .venv/.dev ## the quick tests, real processes included
 e2e: .venv/.dev ## the slow tests: whole deployments, crashes, real components
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/e2e $(PYTEST)
 
-simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=1500 FIRST_SEED=0 SIMULATE=--keep-going)
+simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=400 FIRST_SEED=0 SIMULATE=--keep-going)
 	$(BIN)/setpoint simulate --seeds $(FIRST_SEED)..$$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(JOBS) $(SIMULATE)
 
 explore: .venv/.dev ## explore small worlds exhaustively, as far as ten minutes on two cores allow
@@ -41,6 +41,7 @@ mutation: .venv/.dev ## small changes to the core, one at a time: does any test 
 pairs: .venv/.dev ## every two features of the configuration language together, or why not: prints the matrix (PAIRS="--most 5")
 	$(BIN)/python -m tests.pairs.run $(PAIRS)
 
+nightly: SEEDS = 5000
 nightly: simulate explore mutants pairs ## what takes hours: worlds, small worlds, deliberate bugs, pairs of features
 
 lint: .venv/.dev ## ruff
