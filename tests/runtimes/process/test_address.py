@@ -521,4 +521,4 @@ async def test_no_request_fails_while_versions_change_under_load(home: Path, pro
     took = [one for client in await asyncio.gather(*clients) for one in client]
     record_property("requests", len(took))
     record_property("requests_per_second", round(len(took) / (time.monotonic() - began)))
-    assert len(took) >= 2_000
+    assert len(took) >= 500, "a load that is none proves nothing; how much it is depends on the machine, and is recorded"
