@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from setpoint.model.spec import Spec
 from setpoint.plugins.errors import TransientError
 from setpoint.runtimes.process import ProcessRuntime, adapter, client, instance, replica, supervisor, survivors
+from setpoint.runtimes.process.guardian import Inheritance
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.procfs import RUN, Identity, Stat
 from setpoint.runtimes.process.records import Reply, Request
@@ -78,6 +80,21 @@ class Processes:
         return True
 
 
+class Guarded:
+    """A guardian that keeps nothing: what is inherited is not the disk's."""
+
+    pid = 0
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def keep(self, name: str, descriptor: int) -> None:
+        pass
+
+    def drop(self, name: str) -> None:
+        pass
+
+
 class Supervised(ProcessRuntime):
     """The runtime with its supervisor in this process: started when it is needed, killed and started again by the test.
 
@@ -89,6 +106,8 @@ class Supervised(ProcessRuntime):
         self.processes = processes
         self.place = Home(home)
         self.supervisor: Supervisor | None = None
+        self._channel = socket.socket()
+        self._channel.close()
 
     async def answer(self, request: Request) -> Reply:
         if self.supervisor is None:
@@ -99,7 +118,7 @@ class Supervised(ProcessRuntime):
 
     def _start(self) -> None:
         self.place.prepare()
-        found = Supervisor(self.place)
+        found = Supervisor(self.place, Inheritance(self._channel, -1, {}))
         found._take_over(halted=False)
         self.supervisor = found
 
@@ -108,6 +127,7 @@ class Supervised(ProcessRuntime):
         if self.supervisor is not None:
             for one in self.supervisor._instances.values():
                 await one.detach()
+                await one.let_go(finish=False)  # as the kernel does
             self.supervisor = None
 
     async def restart(self) -> None:
@@ -141,6 +161,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Processes:
         for name in ("read_stat", "is_alive", "run_of", "members", "runs_with", "send_all", "send"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, getattr(table, name))
+    monkeypatch.setattr(supervisor, "Guarded", Guarded)
     monkeypatch.setattr(supervisor, "children_of", lambda _: [])
     for module, name in ((instance, "_RETRY"), (replica, "SETTLED"), (replica, "_POLL"), (replica, "FIRST_DELAY")):
         monkeypatch.setattr(module, name, 0.001)
