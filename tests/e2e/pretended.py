@@ -6,19 +6,21 @@ Workloads and runtimes become pretended ones, secrets and the steps of a rollout
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from ruamel.yaml import YAML
 from tests.control.house import ADMIN, House
 from tests.support.eventually import eventually
 
-from setpoint.config.files import collect
+from setpoint.config.files import collect, executables
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.time import MINUTE, Duration, Instant
 from setpoint.protections.registry import load as load_protections
@@ -128,13 +130,20 @@ async def pretended(home: Path, name: str, start: Instant, *outside: str, more: 
     def fake(options: dict[str, Any], place: Path) -> FakeRuntime:
         return FakeRuntime(options, place, clock=days.clock)
 
+    example = EXAMPLES / name
     protections = {**load_protections(), **dict.fromkeys(outside, days.outside)}
     async with running(
         home, clock=days.clock, clock_step=10, speed=SPEED, runtimes={"fake": fake}, protections=protections
     ) as days.control:
-        files = {**_replaced(EXAMPLES / name), "more.setpoint.yaml": more.encode()}
-        await days.do("apply", ADMIN, files=_encoded(files), root=str(EXAMPLES / name))
-        yield days
+        files = {**_replaced(example), "more.setpoint.yaml": more.encode()}
+        with patch("setpoint.control.commands.release.resolve_tags", _resolve_tags):
+            await days.do("apply", ADMIN, files=_encoded(files), executable=executables(example, files), root=str(example))
+            yield days
+
+
+async def _resolve_tags(what: str, named: Mapping[str, bool]) -> dict[str, str]:
+    """Stands in for the registries: each has every image."""
+    return {image: f"sha256:{hashlib.sha256(image.encode()).hexdigest()}" for image in named}
 
 
 # --- replacing
