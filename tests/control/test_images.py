@@ -117,6 +117,22 @@ async def test_a_release_that_names_the_version_anew_resolves_again_and_is_anoth
         assert before.digest != after.digest
 
 
+@pytest.mark.parametrize("checked", ["staging", "production"])
+async def test_a_version_is_the_same_in_each_channel_it_is_released_to_wherever_its_image_is_checked(
+    tmp_path: Path, fake: PretendedRegistry, checked: str
+) -> None:
+    fake.push("team/web", "1.0")
+    check = WEB.replace("AT", fake.address).splitlines()[-1].replace("protections", "perChannel: {CHECKED: {protections") + "}}"
+    web = "\n".join([*WEB.splitlines()[:-2], check.replace("CHECKED", checked)])
+    application = GATED.replace('\n    approvals: [{topic: go, from: "group:release-managers"}]', "")
+    async with house(tmp_path, documents(RUNTIME, web, application)) as found:
+        for channel in ("staging", "production"):
+            await found.release("1.0", channels=[channel])
+            await found.good(f"web@{channel}", "1.0")
+        assert (await version(found, "web@staging")).digest
+        assert await version(found, "web@staging") == await version(found, "web@production")
+
+
 async def test_what_was_resolved_stays_with_the_version_while_the_registry_is_down(
     tmp_path: Path, fake: PretendedRegistry
 ) -> None:

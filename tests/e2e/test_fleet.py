@@ -21,7 +21,7 @@ from setpoint.config.files import collect
 from setpoint.control.overview import InstanceView
 from setpoint.control.queries.timeline import SpanView
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fleet"
 SERVICES = ("accounts", "billing", "catalog", "search", "web")
@@ -46,7 +46,7 @@ async def test_a_release_goes_through_the_fleet_in_waves_and_stops_after_three_f
 
 async def _first_release(fleet: House) -> None:
     await _release(fleet, "1.0.0")
-    await eventually(lambda: _all_at(fleet, "1.0.0", but=FROZEN), 150, "release 1 did not reach everybody", every=0.2)
+    await eventually(lambda: _all_at(fleet, "1.0.0", but=FROZEN), 300, "release 1 did not reach everybody", every=0.2)
     for row in await _rows(fleet):
         if row.channel in FROZEN:
             assert row.good is None
@@ -58,7 +58,7 @@ async def _three_failures_stop_it(fleet: House) -> None:
     """Those under way finish; nothing new of it begins."""
     await _release(fleet, "2.0.0", onLegacy="failing")
     seen: Counter[str] = Counter()
-    await eventually(lambda: _at_rest(fleet, seen), 150, lambda: f"release 2 did not come to rest: {seen}", every=0.2)
+    await eventually(lambda: _at_rest(fleet, seen), 300, lambda: f"release 2 did not come to rest: {seen}", every=0.2)
     rows = await _rows(fleet)
     failed = {row.channel for row in rows if row.service == "billing" and row.condition == "vetoed"}
     assert failed >= LEGACY
@@ -75,7 +75,7 @@ async def _three_failures_stop_it(fleet: House) -> None:
 async def _the_fix_reaches_everybody_who_takes_it(fleet: House) -> None:
     await _release(fleet, "2.0.1")
     arrived = lambda: _all_at(fleet, "2.0.1", but=FROZEN, pinned=PINNED)  # noqa: E731 - asked again and again
-    await eventually(arrived, 180, "the fix did not reach everybody", every=0.2)
+    await eventually(arrived, 300, "the fix did not reach everybody", every=0.2)
     (pinned,) = [row for row in await _rows(fleet) if row.channel == PINNED and row.service == "web"]
     assert (pinned.good.version, pinned.pinned) == ("1.0.0", "1.0.0")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bench.kills import Kill, Order, Site, orders, run
@@ -20,9 +19,9 @@ TERM = Kill("supervisor", signal.SIGTERM)
 CHOSEN: list[Order] = [(G,), (S,), (TERM,), (E,), (G, S), (TERM, G), (S, E), (G, E), (S, G, E)]
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("kills"))
     yield made
     made.close()
 

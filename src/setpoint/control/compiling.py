@@ -159,12 +159,27 @@ class _Service:
     line: LineState
 
     def images(self) -> dict[str, bool]:
-        """Images that are named by a tag -> whether their registry speaks plain HTTP. Raises Invalid."""
+        """Images that are named by a tag -> whether their registry speaks plain HTTP. Raises Invalid.
+
+        Those of every instance of the service, whichever the release names: a version that is released to one channel and to the
+        next one later is the same version for orderings and invariants, also where only the latter checks the image (§10.7).
+        """
         found: dict[str, bool] = {}
         with self._invalid():
             for instance, parameters in self._resolved().items():
                 found |= self.configuration.images(instance, self.wish.version, parameters, self.wish.source)
+        for instance in self.configuration.instances(self.application):
+            if parts(instance)[1] == self.service and instance not in self.instances:
+                found = self._images_elsewhere(instance) | found
         return found
+
+    def _images_elsewhere(self, instance: str) -> dict[str, bool]:
+        """None where the version cannot come as it is released, such as without a parameter: that is no error of this release."""
+        try:
+            (parameters,) = self._resolved([instance]).values()
+            return self.configuration.images(instance, self.wish.version, parameters, self.wish.source)
+        except (ParameterError, CompileError):
+            return {}
 
     def compile(self, images: Mapping[str, str], into: Compiled) -> None:
         """Add it to ``into``.
@@ -197,12 +212,12 @@ class _Service:
         before = self.line.latest.get(self.service)
         return before.parameters if before else {}
 
-    def _resolved(self) -> dict[str, dict[str, Scalar]]:
-        """Instance -> values of all parameters."""
+    def _resolved(self, instances: Sequence[str] = ()) -> dict[str, dict[str, Scalar]]:
+        """Instance -> values of all parameters, of those named by the release or given."""
         resolve = self.configuration.resolve_parameters
         return {
             one: resolve(self.application, self.service, parts(one)[2], self.wish.parameters, self._carried)
-            for one in self.instances
+            for one in instances or self.instances
         }
 
     @contextmanager
