@@ -5,8 +5,9 @@ from __future__ import annotations
 from tests.core.office import GROUP, START, Office
 from tests.core.test_waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
+from setpoint.core import orders
 from setpoint.core.admission.state import passage_key
-from setpoint.core.admission.waves import KEPT_ENDED, KEPT_SIGNALS, KEPT_THROUGH, amount
+from setpoint.core.admission.waves import KEPT_ENDED, KEPT_THROUGH, amount
 from setpoint.core.facts import LimitsConfigured, Rostered
 from setpoint.core.instructions import Event
 from setpoint.model.people import By
@@ -129,9 +130,9 @@ def test_an_act_that_is_told_again_after_the_next_failure_lets_nothing_go_on():
     office = tenants().votes_that("a", "failed").resumes(identity="1").votes_that("b", "failed")
     assert not begins(office.resumes(identity="1"), 1, number=1)
     assert begins(office.resumes(identity="2"), 1, number=1)
-    for number in range(KEPT_SIGNALS + 9):
+    for number in range(orders.KEPT + 9):
         office.resumes(identity=f"later-{number}")
-    assert office.remembered.signals == tuple(f"later-{number}" for number in range(9, KEPT_SIGNALS + 9))
+    assert office.remembered.signals == tuple(f"later-{number}" for number in range(9, orders.KEPT + 9))
 
 
 def test_acts_without_an_identity_are_each_their_own():

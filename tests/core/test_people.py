@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.core.dsl import Instance, after, approval, check, hours
 
-from setpoint.core.facts import Held, Resumed, RolledBack, Woken
-from setpoint.core.instance.absorb import KEPT_SIGNALS
+from setpoint.core import orders
+from setpoint.core.facts import Healing, Held, Observing, Resumed, RolledBack, Woken
 from setpoint.model.people import By, Person
 from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
@@ -200,10 +200,18 @@ def test_only_a_release_that_is_addressed_here_tells_that_it_ends_a_hold():
 
 def test_so_many_acts_are_remembered_and_no_more():
     prod = Instance()
-    for number in range(1, 60):
+    for number in range(1, orders.KEPT):
         prod.tell(Held(by=By("ann"), id=str(number))).tell(Resumed(by=By("ann"), id=f"r{number}"))
-    assert len(prod.life.signals) == KEPT_SIGNALS
-    assert prod.life.signals[-1] == "r59"
+    assert len(prod.life.signals) == orders.KEPT
+    assert prod.life.signals[-1] == f"r{orders.KEPT - 1}"
+
+
+def test_an_order_that_is_told_again_after_many_others_changes_nothing():
+    first = Observing(by=By("bob"), id="first", until=100 * MINUTE)
+    prod = Instance().tell(first).tell(Healing(by=By("bob"), id="healed"))
+    for number in range(orders.KEPT // 2 - 1):
+        prod.tell(Held(by=By("ann"), id=str(number))).tell(Resumed(by=By("ann"), id=f"r{number}"))
+    assert prod.tell(first).life.observing is None
 
 
 def test_resume_of_what_is_not_held_is_nothing():

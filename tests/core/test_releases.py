@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START
 
+from setpoint.core import orders
 from setpoint.core.admission import ENTITY as ADMISSION
 from setpoint.core.decide import decide
 from setpoint.core.facts import Cancelled, LineStatus, Marked, Offered, ReleaseRequested, Rostered, SetFormed, Standing
 from setpoint.core.instructions import Event, Publish, Record, Send
-from setpoint.core.line import KEPT_ABSOLVED, KEPT_CANCELLED, KEPT_SIGNALS, LineState
+from setpoint.core.line import KEPT_ABSOLVED, KEPT_CANCELLED, LineState
 from setpoint.model.people import By
 from setpoint.model.release import Asked, Offer, Release, ServiceVersion
 from setpoint.model.spec import Version
@@ -177,6 +178,6 @@ def test_an_act_that_is_told_twice_is_one_if_it_has_an_identity(identity: str):
 
 def test_only_so_many_acts_are_remembered():
     line = Line()
-    for number in range(KEPT_SIGNALS + 3):
+    for number in range(orders.KEPT + 3):
         line.tell(Marked(by=ANN, service="web", version="1.0", bad=bool(number % 2), id=str(number)))
-    assert line.state.signals == tuple(str(number) for number in range(3, KEPT_SIGNALS + 3))
+    assert line.state.signals == tuple(str(number) for number in range(3, orders.KEPT + 3))

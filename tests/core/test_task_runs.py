@@ -6,10 +6,11 @@ from msgspec.structs import replace
 from tests.core.dsl import NAME, START
 from tests.core.test_tasks import RUN, Run, lines
 
+from setpoint.core import orders
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import TaskFinished, TaskLeft, TaskRetried, TaskStatus, Woken
 from setpoint.core.instructions import Event, Publish, RunTask
-from setpoint.core.task import FIRST_RETRY, KEPT_SIGNALS, operation
+from setpoint.core.task import FIRST_RETRY, operation
 from setpoint.model.people import By
 from setpoint.model.tasks import TaskEnd, TaskResult, TaskStage
 from setpoint.model.time import SECOND
@@ -120,10 +121,10 @@ def test_who_comes_back_at_the_end_of_the_back_off_starts_it_at_once():
 
 def test_acts_are_told_apart_by_their_identities_of_which_the_last_few_are_remembered():
     run = Run().wanted(retries=0)
-    for number in range(KEPT_SIGNALS + 5):
+    for number in range(orders.KEPT + 5):
         run.ends(TaskEnd.FAILED).tell(TaskRetried(by=ANN, id=str(number))).wanted(seen=run.state.number, retries=0)
         assert run.started
-    assert run.state.signals == tuple(str(number) for number in range(5, KEPT_SIGNALS + 5))
+    assert run.state.signals == tuple(str(number) for number in range(5, orders.KEPT + 5))
     for _ in range(2):
         run.ends(TaskEnd.FAILED).tell(TaskRetried(by=ANN)).wanted(seen=run.state.number, retries=0)
         assert run.started, "acts without an identity are each their own"

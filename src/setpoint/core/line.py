@@ -31,7 +31,6 @@ from setpoint.model.time import Instant
 
 KEPT_REQUESTS = 200
 KEPT_RELEASES = 100
-KEPT_SIGNALS = 50
 KEPT_CANCELLED = 200
 KEPT_ABSOLVED = 100
 KEPT_STALE = 20
@@ -97,7 +96,7 @@ def status(entity: str, state: LineState) -> LineStatus:
 
 
 def _remember(state: LineState, fact: Signal) -> LineState:
-    return replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:]) if fact.id else state
+    return replace(state, signals=orders.remember(state.signals, fact.id))
 
 
 def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineState:

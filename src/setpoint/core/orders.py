@@ -8,6 +8,14 @@ from setpoint.core.facts import Order
 from setpoint.model.people import By
 from setpoint.model.time import Instant, format_instant
 
+KEPT = 100
+"""So many acts of people an entity remembers: one that is delivered again after so many others still changes nothing."""
+
+
+def remember(known: tuple[str, ...], act: str) -> tuple[str, ...]:
+    """The ids of the acts that are remembered once ``act`` was taken; an act without an id is not remembered."""
+    return (*known, act)[-KEPT:] if act else known
+
 
 def restates(order: Order, by: By, until: Instant) -> bool:
     """Whether an order that stands already (``by``, ``until``) gets a new reason, a new link or another end."""

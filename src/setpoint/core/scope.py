@@ -16,7 +16,6 @@ from setpoint.core.instructions import Decision, Event, Publish, Record
 from setpoint.core.wall import Wall
 from setpoint.model.time import Instant
 
-KEPT_SIGNALS = 20
 _TEXTS: dict[type, str] = {
     Stopped: "stops the line",
     Started: "lets the line go on",
@@ -71,7 +70,7 @@ def _expire(state: ScopeState, wall: Instant) -> tuple[ScopeState, list[Record]]
 
 
 def _take(state: ScopeState, fact: Signal) -> ScopeState:
-    state = replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:] if fact.id else state.signals)
+    state = replace(state, signals=orders.remember(state.signals, fact.id))
     match fact:
         case Stopped(in_flight=in_flight):
             known = state.stop

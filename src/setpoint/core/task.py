@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
+from setpoint.core import orders
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import AnyFact, TaskFinished, TaskLeft, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, RunTask
@@ -19,7 +20,6 @@ from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult, TaskStage
 from setpoint.model.time import SECOND, Duration, Instant, approximate_duration
 
 FIRST_RETRY: Duration = 5 * SECOND
-KEPT_SIGNALS = 20
 _OPEN_TO_PEOPLE = frozenset({TaskStage.FAILED, TaskStage.UNKNOWN, TaskStage.RETRYING})
 
 
@@ -130,8 +130,7 @@ def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstr
 def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out: list[AnyInstruction]) -> TaskState:
     if fact.id in state.signals:
         return state
-    if fact.id:
-        state = replace(state, signals=(*state.signals, fact.id)[-KEPT_SIGNALS:])
+    state = replace(state, signals=orders.remember(state.signals, fact.id))
     if state.stage not in _OPEN_TO_PEOPLE:
         return state
     says = "says that it succeeded" if fact.succeeded else "lets it be tried again"

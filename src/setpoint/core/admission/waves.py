@@ -9,6 +9,7 @@ import math
 
 from msgspec.structs import replace
 
+from setpoint.core import orders
 from setpoint.core.admission.draft import Draft
 from setpoint.core.admission.state import WAVE, Passage, Place, Stance, View, passage_key
 from setpoint.core.facts import AskAdmission, LimitsConfigured, Rostered, WavesResumed, WaveVote
@@ -17,7 +18,6 @@ from setpoint.model.policy import GroupWaves, Wave
 KEPT_THROUGH = 200
 KEPT_ENDED = 10
 """Of so many releases that came to their end in a group with failures, who failed is remembered; of older ones only that."""
-KEPT_SIGNALS = 50
 FINALIZED, FAILED, OUT, WAITING = "finalized", "failed", "out", "waiting"
 _ENDS = {FINALIZED, FAILED, OUT}
 
@@ -130,7 +130,7 @@ def resumed(draft: Draft, fact: WavesResumed) -> None:
     """A person has taken note of the failures."""
     if fact.id in draft.signals:
         return
-    draft.signals = (*draft.signals, fact.id)[-KEPT_SIGNALS:] if fact.id else draft.signals
+    draft.signals = orders.remember(draft.signals, fact.id)
     passage = draft.passages.get(passage_key(fact.group, fact.release))
     if passage is not None and passage.stopped:
         draft.keep(replace(passage, stopped=0, forgiven=(*passage.forgiven, *failed(passage))))

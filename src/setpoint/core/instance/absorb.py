@@ -51,7 +51,6 @@ from setpoint.model.policy import CheckUse, Policy, Strategy
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 
-KEPT_SIGNALS = 20
 KEPT_CONFIGURATIONS = 16
 """So many configuration releases are remembered that were not begun."""
 
@@ -67,7 +66,7 @@ def absorb(draft: Draft, fact: object) -> None:
 def _repeated(draft: Draft, fact: Signal) -> bool:
     known = draft.life.signals
     if fact.id and fact.id not in known:
-        draft.set(signals=(*known, fact.id)[-KEPT_SIGNALS:])
+        draft.set(signals=orders.remember(known, fact.id))
         return False
     return bool(fact.id)
 

@@ -17,7 +17,7 @@ from setpoint.model.time import Instant
 
 KEPT_VETOES = 50
 """So many are remembered of releases that cannot be wanted any more: naming their versions again lifts them."""
-KEPT_SIGNALS = 100
+KEPT_SKIPS = 100
 
 
 def end_candidate(draft: Draft, outcome: str, why: str) -> None:
@@ -157,7 +157,7 @@ def forget(draft: Draft) -> None:
     draft.set(
         offers=offers,
         configurations=configurations,
-        skips=tuple(skip for skip in life.skips if skip.release in kept)[-KEPT_SIGNALS:],
+        skips=tuple(skip for skip in life.skips if skip.release in kept)[-KEPT_SKIPS:],
         topics={entity: status for entity, status in life.topics.items() if _release_of(entity) in kept},
         used={entity: number for entity, number in life.used.items() if _release_of(entity) in kept},
         neighbours={
