@@ -305,6 +305,18 @@ async def test_a_change_of_what_runs_may_ride_on_the_next_release(tmp_path: Path
         assert (again.releases, again.waiting) == ([], [])
 
 
+async def test_after_a_change_that_rides_the_next_one_is_compared_with_what_each_instance_runs(tmp_path: Path) -> None:
+    with_next = PLAIN + "onConfigChange: with-next\n"
+    changed = SERVICE.replace("becomes: healthy", "becomes: healthy, takes: 1ms")
+    async with house(tmp_path, documents(RUNTIME, SERVICE, with_next)) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        assert (await found.apply(documents(RUNTIME, changed, with_next))).waiting
+        assert (await found.apply(documents(RUNTIME, SERVICE, PLAIN))).releases == {}, "it runs that already"
+        assert (await found.apply(documents(RUNTIME, changed, PLAIN))).releases == {"saas": 2}
+        await _configured(found, "web@production", 2, "1.0")
+
+
 # --- configuration releases (§10.1) ---------------------------------------------------------------------------------------
 
 
