@@ -24,7 +24,8 @@ test: .venv/.dev ## the quick tests, real processes included
 	$(BIN)/python -m pytest -n $(WORKERS) -q --ignore=tests/e2e $(PYTEST)
 
 e2e: .venv/.dev ## the slow tests: whole deployments, crashes, real components
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/e2e $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not alone" tests/e2e $(PYTEST)
+	$(BIN)/python -m pytest -q -m alone tests/e2e $(PYTEST)
 
 simulate: .venv/.dev ## search many simulated worlds for a broken invariant (SEEDS=250 FIRST_SEED=0 SIMULATE=--keep-going)
 	$(BIN)/setpoint simulate --seeds $(FIRST_SEED)..$$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(JOBS) $(SIMULATE)

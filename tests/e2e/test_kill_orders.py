@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from bench.kills import Kill, Order, Site, orders, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 G, S, E = Kill("guardian"), Kill("supervisor"), Kill("engine")
 TERM = Kill("supervisor", signal.SIGTERM)
