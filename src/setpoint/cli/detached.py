@@ -69,6 +69,8 @@ def _answers(url: str) -> bool:
 
 
 def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path, began: int) -> location.Location:
+    from setpoint.runtimes.process.reaper import describe_exit  # noqa: PLC0415 - only here
+
     deadline = time.monotonic() + _STARTS
     while time.monotonic() < deadline:
         found = location.find(home)
@@ -77,7 +79,8 @@ def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path, began:
         if process.poll() is not None and found is not None:
             return found  # the engine that was killed had been started again already
         if process.poll() is not None and not location.held(home):
-            raise Ended(Code.ERROR, "The engine ended before it was ready.", f"Its log is {log}.", _tail(log, began))
+            message = f"The engine {describe_exit(process.returncode)} before it was ready."
+            raise Ended(Code.ERROR, message, f"Its log is {log}.", _tail(log, began))
         time.sleep(_TICK)
     raise Ended(Code.TIMED_OUT, f"The engine was not ready within {_STARTS:.0f} s.", f"Its log is {log}.", _tail(log, began))
 

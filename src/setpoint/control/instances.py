@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from setpoint.control.act import Act
-from setpoint.control.errors import NotFound, Refused
+from setpoint.control.errors import NotFound, Refused, Unavailable
 from setpoint.core.instance.facts_of import halves
 from setpoint.core.instance.state import Attempt, InstanceState, offer_for, offer_of
 from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Offer
+
+_PATIENCE, _TICK = 30.0, 0.005
 
 
 async def state_of(act: Act, instance: str) -> InstanceState:
@@ -21,6 +26,22 @@ async def line_of(act: Act, application: str) -> LineState:
     """The application's releases."""
     found = await act.control.engine.read(f"line:{application}")
     return found if isinstance(found, LineState) else LineState()
+
+
+async def number_of(act: Act, application: str, request: str, late: Unavailable) -> int | None:
+    """The number that the line gave: a request is durable before the line has had its turn. None: it must be compiled again.
+
+    Raises ``late`` where there is none after half a minute.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        line = await line_of(act, application)
+        if request in line.requests:
+            return line.requests[request]
+        if request in line.stale:
+            return None
+        await asyncio.sleep(_TICK)
+    raise late
 
 
 def short(instance: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +10,7 @@ from setpoint.config.compile import Configuration
 from setpoint.control.act import Act
 from setpoint.control.compiling import Recompiled, recompile
 from setpoint.control.errors import Invalid, Unavailable
-from setpoint.control.instances import line_of, short, state_of
+from setpoint.control.instances import line_of, number_of, short, state_of
 from setpoint.control.limits import rosters
 from setpoint.control.moving import sets
 from setpoint.control.targets import parts
@@ -22,7 +21,8 @@ from setpoint.core.line import LineState
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.release import Offer, Release, ServiceVersion
 
-_PATIENCE, _TICK = 30.0, 0.005
+_LATE = "The configuration is stored, but the release that brings it has no number yet."
+_LATE_HINT = "See `setpoint releases`; the same apply again does nothing twice."
 """Seconds that the line may take, and between two looks."""
 _TRIES = 5
 """So often is compiled again because a version was released meanwhile."""
@@ -253,7 +253,7 @@ async def submit_configuration(
             await act.control.content.put([], one.files.values())
         fact = _fact(act, configuration, found, revision, request)
         await act.control.engine.post(f"line:{found.application}", fact, dedup=f"{request}:{attempt}:{found.seen}")
-        number = await _numbered(act, found.application, request)
+        number = await number_of(act, found.application, request, Unavailable(_LATE, _LATE_HINT))
         if number is not None:
             return number
         found = await reconfigure(act, configuration, found.application, new, starting)
@@ -284,17 +284,3 @@ def _fact(act: Act, configuration: Configuration, found: Reconfiguration, revisi
 def _sets(configuration: Configuration, found: Reconfiguration, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
     named = [one for one in instances if configuration.policy(one).strategy is not Strategy.MIRROR]
     return sets(configuration, Release(found.application, {}), named)
-
-
-async def _numbered(act: Act, application: str, request: str) -> int | None:
-    """The number that the line gave; None: what was compiled is stale."""
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        line = await line_of(act, application)
-        if request in line.requests:
-            return line.requests[request]
-        if request in line.stale:
-            return None
-        await asyncio.sleep(_TICK)
-    message = "The configuration is stored, but the release that brings it has no number yet."
-    raise Unavailable(message, "See `setpoint releases`; the same apply again does nothing twice.")

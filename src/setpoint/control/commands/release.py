@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
@@ -15,7 +13,7 @@ from setpoint.control.compiling import Compiled, UnresolvedTags, Wish, compile_a
 from setpoint.control.errors import Malformed, Refused, Unavailable
 from setpoint.control.gates import EVERY, skippable
 from setpoint.control.images import resolve_tags
-from setpoint.control.instances import line_of
+from setpoint.control.instances import line_of, number_of
 from setpoint.control.limits import rosters
 from setpoint.control.moving import check_size, check_whole, sets
 from setpoint.control.permissions import Permission, require
@@ -28,7 +26,9 @@ from setpoint.core.facts import ReleaseRequested
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Source
 
-_PATIENCE, _TICK, _TRIES = 30.0, 0.005, 5
+_TRIES = 5
+_LATE = "The request is stored, but its release has no number yet, or it was made too long ago."
+_LATE_HINT = "See `setpoint releases`; the same --request again does nothing twice."
 """Seconds that the line may take, and between two looks; so often is compiled again."""
 VersionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
 Text = Annotated[str, Field(max_length=2000)]
@@ -211,24 +211,10 @@ async def _submit(act: Act, wanted: Release, compiled: Compiled, request: str, a
     )
     dedup = f"release:{wanted.application}:{request}" + (f":{attempt}" if attempt else "")
     await act.control.engine.post(f"line:{wanted.application}", fact, dedup=dedup)
-    number = await _numbered(act, wanted.application, request)
+    number = await number_of(act, wanted.application, request, Unavailable(_LATE, _LATE_HINT))
     if number is not None:
         await act.control.records.put("release", f"{wanted.application}/{number}", specs)
     return number
-
-
-async def _numbered(act: Act, application: str, request: str) -> int | None:
-    """The number that the line gave: a request is durable before the line has had its turn. None: it must be compiled again."""
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        line = await line_of(act, application)
-        if request in line.requests:
-            return line.requests[request]
-        if request in line.stale:
-            return None
-        await asyncio.sleep(_TICK)
-    message = "The request is stored, but its release has no number yet, or it was made too long ago."
-    raise Unavailable(message, "See `setpoint releases`; the same --request again does nothing twice.")
 
 
 def _to_channels(act: Act, owner: str, request: ReleaseRequest) -> ReleaseRequest:
