@@ -206,35 +206,49 @@ def test_without_colour_there_is_no_escape() -> None:
 
 
 ADVICE = [
-    ("skip soaked", "", ["skip", "web@production", "soaked", "reason"]),
-    ("approve customer", "topic:channel:saas/production#customer#1", ["approve", "web@production", "customer"]),
-    ("retry release 7", "", ["retry", "web@production", 7]),
-    ("retry release 7, or release another version", "", ["retry", "web@production", 7]),
-    ("retry", "", ["retry", "web@production"]),
-    ("resume", "", ["resume", "web@production"]),
-    ("unpin", "", ["unpin", "web@production"]),
-    ("heal", "", ["heal", "web@production"]),
-    ("start the line", "scope:channel:saas/production", ["start-the-line", "saas/production"]),
-    ("start the line", "scope:organization", ["start-the-line"]),
-    ("unpause", "scope:runtime:local", ["unpause", "runtime:local"]),
-    ("unpause", "scope:application:saas", ["unpause", "saas"]),
+    ("skip soaked", "", [["skip", "web@production", "soaked", "reason"]]),
+    ("approve customer", "topic:channel:saas/production#customer#1", [["approve", "web@production", "customer"]]),
+    ("retry release 7", "", [["retry", "web@production", 7]]),
+    ("retry release 7, or release another version", "", [["retry", "web@production", 7]]),
+    ("retry", "", [["retry", "web@production"]]),
+    ("retry, or skip migrate", "", [["retry", "web@production"], ["skip", "web@production", "migrate", "reason"]]),
+    (
+        "retry --succeeded if it did, or retry if not, or skip migrate",
+        "",
+        [["retry", "web@production", True], ["retry", "web@production"], ["skip", "web@production", "migrate", "reason"]],
+    ),
+    ("unpin, or retry", "", [["unpin", "web@production"], ["retry", "web@production"]]),
+    ("resume", "", [["resume", "web@production"]]),
+    ("resume tenants --release 7", "wave:saas/tenants", [["resume", "tenants", 7]]),
+    ("unpin", "", [["unpin", "web@production"]]),
+    ("heal", "", [["heal", "web@production"]]),
+    ("start the line", "scope:channel:saas/production", [["start-the-line", "saas/production"]]),
+    ("start the line", "scope:organization", [["start-the-line"]]),
+    ("unpause", "scope:runtime:local", [["unpause", "runtime:local"]]),
+    ("unpause", "scope:application:saas", [["unpause", "saas"]]),
 ]
 
 
 @pytest.mark.parametrize(("advice", "subject", "means"), ADVICE)
-def test_a_printed_command_parses_and_addresses_what_it_was_printed_for(advice: str, subject: str, means: list[Any]) -> None:
-    command, _ = words.spelled(advice, "saas/web@production", subject)
-    program, name, *arguments = shlex.split(command)
-    assert (program, name) == ("setpoint", means[0])
-    with get_command(app).commands[name].make_context(name, arguments) as context:  # type: ignore[attr-defined]
-        given = [value for value in context.params.values() if value]
-    assert set(means[1:]) <= set(given)
+def test_a_printed_command_parses_and_addresses_what_it_was_printed_for(
+    advice: str, subject: str, means: list[list[Any]]
+) -> None:
+    commands, _ = words.spelled(advice, "saas/web@production", subject)
+    assert len(commands) == len(means)
+    for command, expected in zip(commands, means, strict=True):
+        program, name, *arguments = shlex.split(command)
+        assert (program, name) == ("setpoint", expected[0])
+        with get_command(app).commands[name].make_context(name, arguments) as context:  # type: ignore[attr-defined]
+            given = [value for value in context.params.values() if value]
+        assert set(expected[1:]) <= set(given)
 
 
-def test_what_is_no_command_stays_a_sentence() -> None:
-    assert words.spelled("see to the runtime", "saas/web@acme") == ("", "see to the runtime")
+def test_advice_without_a_command_stays_a_sentence() -> None:
+    assert words.spelled("", "saas/web@acme") == ([], "")
+    assert words.spelled("see to the runtime", "saas/web@acme") == ([], "see to the runtime")
+    assert words.spelled("roll back, or mark it good", "saas/web@acme") == ([], "roll back, or mark it good")
     assert words.spelled("retry release 7, or release another version", "saas/web@acme") == (
-        "setpoint retry web@acme --release 7",
+        ["setpoint retry web@acme --release 7"],
         "release another version",
     )
 
@@ -459,9 +473,9 @@ def test_an_attempt_names_what_it_changes_and_who_released_it(attempt: dict[str,
 def test_what_a_configuration_needs_is_a_command() -> None:
     """A version that cannot be compiled with it, and one that failed with it."""
     advice = "retry release 7, or apply another configuration"
-    assert words.spelled("release a version", "saas/web@production") == ("setpoint release web=<version>", "")
+    assert words.spelled("release a version", "saas/web@production") == (["setpoint release web=<version>"], "")
     assert words.spelled(advice, "saas/web@production") == (
-        "setpoint retry web@production --release 7",
+        ["setpoint retry web@production --release 7"],
         "apply another configuration",
     )
 

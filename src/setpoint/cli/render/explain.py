@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from rich.cells import set_cell_size
@@ -86,9 +87,9 @@ def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
 
 def commands(reason: dict[str, Any], instances: list[str]) -> Iterator[Text]:
     """What would unblock it, a command on each line, never broken: it can be pasted unchanged."""
-    for command in dict.fromkeys(spelled(reason["unblock"], one, reason.get("subject", ""))[0] for one in instances):
-        if command:
-            yield Text(f"    {command}", "dim", no_wrap=True, overflow="ignore")
+    found = [spelled(reason["unblock"], one, reason.get("subject", ""))[0] for one in instances]
+    for command in dict.fromkeys(chain.from_iterable(found)):
+        yield Text(f"    {command}", "dim", no_wrap=True, overflow="ignore")
 
 
 def _stops(page: dict[str, Any], columns: int) -> Iterator[Text]:
@@ -117,9 +118,9 @@ def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
         yield f"may approve: {', '.join(reason['approvers'])}"
     if reason["counts_for"]:
         yield f"counts also for {', '.join(map(short, reason['counts_for']))}"
-    command, words = spelled(reason["unblock"], instance, reason["subject"])
-    if command or words:
-        yield f"to go on: {words}" if not command else f"to go on, {words}, or:" if words else "to go on:"
+    possible, words = spelled(reason["unblock"], instance, reason["subject"])
+    if possible or words:
+        yield f"to go on: {words}" if not possible else f"to go on, {words}, or:" if words else "to go on:"
 
 
 def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:

@@ -68,30 +68,43 @@ def short(instance: str) -> str:
     return instance.partition("/")[2] or instance
 
 
-_GATE = re.compile(r"(skip|approve) (\S+)")
-_RETRY = re.compile(r"retry release (\d+)(, or .*)?")
-_RELEASE = "release a version"
+_ADVICE = (
+    (re.compile(r"skip (\S+)"), 'skip {target} {0} --why "reason"'),
+    (re.compile(r"approve (\S+)"), "approve {target} {0}"),
+    (re.compile(r"retry release (\d+)"), "retry {target} --release {0}"),
+    (re.compile(r"(retry|retry --succeeded) if .+"), "{0} {target}"),
+    (re.compile(r"resume (\S+) --release (\d+)"), "resume {0} --release {1}"),
+    (re.compile(r"(resume|unpin|retry|heal)"), "{0} {target}"),
+    (re.compile(r"release a version"), "release {service}=<version>"),
+)
+"""What reasons advise -> the command that does it."""
 _ON_SCOPES = {"start the line": "start-the-line", "unpause": "unpause"}
-_ON_INSTANCES = frozenset({"resume", "unpin", "retry", "heal"})
 
 
-def spelled(advice: str, instance: str, subject: str = "") -> tuple[str, str]:
-    """What a reason advises, as a command that can be pasted unchanged, and what else can be done; either may be empty.
+def spelled(advice: str, instance: str, subject: str = "") -> tuple[list[str], str]:
+    """Return what a reason advises as commands that can be pasted unchanged, and what else can be done; either may be empty.
 
-    ``skip soaked`` is ``setpoint skip web@production soaked --why "reason"``. ``subject``: what the reason is about; a stop or a
-    pause ends at its scope.
+    ``retry, or skip soaked`` is ``setpoint retry web@production`` and ``setpoint skip web@production soaked --why "reason"``.
+    ``subject``: what the reason is about; a stop or a pause ends at its scope.
     """
-    target = short(instance)
-    if match := _GATE.fullmatch(advice):
-        why = ' --why "reason"' if match[1] == "skip" else ""
-        return f"setpoint {match[1]} {target} {match[2]}{why}", ""
-    if match := _RETRY.fullmatch(advice):
-        return f"setpoint retry {target} --release {match[1]}", (match[2] or "").removeprefix(", or ")
-    if advice == _RELEASE:
-        return f"setpoint release {target.partition('@')[0]}=<version>", ""
+    commands: list[str] = []
+    others: list[str] = []
+    for one in advice.split(", or ") if advice else []:
+        command = _command(one, short(instance), subject)
+        if command:
+            commands.append(f"setpoint {command}".rstrip())
+        else:
+            others.append(one)
+    return commands, ", or ".join(others)
+
+
+def _command(advice: str, target: str, subject: str) -> str:
     if advice in _ON_SCOPES and subject.startswith("scope:"):
-        return f"setpoint {_ON_SCOPES[advice]} {_scope(subject)}".rstrip(), ""
-    return (f"setpoint {advice} {target}", "") if advice in _ON_INSTANCES else ("", advice)
+        return f"{_ON_SCOPES[advice]} {_scope(subject)}"
+    for pattern, command in _ADVICE:
+        if match := pattern.fullmatch(advice):
+            return command.format(*match.groups(), target=target, service=target.partition("@")[0])
+    return ""
 
 
 def _scope(subject: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from msgspec.structs import replace
 from pydantic import Field
 
 from setpoint.control.act import Act
+from setpoint.control.acts import until
 from setpoint.control.commands.approvals import sharing
 from setpoint.control.failed_output import FailedOutput, failed_output
 from setpoint.control.gates import GateView, views
@@ -40,7 +42,7 @@ class ExplainRequest(Request):
 
     target: str
     runtime: bool = Field(default=True)
-    """Ask the runtime for links and resource use."""
+    """Look at what runs, and read its links and resource use."""
 
 
 class AttemptView(Answer):
@@ -113,9 +115,11 @@ class Explanation(Answer):
     "explain", Permission.VIEW, ExplainRequest, Explanation, "Every reason of one instance, with its gates, attempts and vetoes."
 )
 async def explain(act: Act, request: ExplainRequest) -> Explanation:
-    """Pure, but for a look at the runtime for links."""
+    """Pure, but for a look at the runtime: what changed since the last one is a reason too, and does not wait for the next (§5)."""
     configuration = act.control.configuration
     instance = find_instance(configuration, request.target)
+    if request.runtime:
+        await _look(act, instance)
     state = await as_of_now(act, instance, await state_of(act, instance))
     gates = _gates(state, act.steady)
     links, usage = await _runtime(act, instance) if request.runtime else ({}, [])
@@ -135,6 +139,16 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
         origins=configuration.origins(instance),
     )
     return by_wall(found, act)
+
+
+async def _look(act: Act, instance: str) -> None:
+    """Let the engine look at what runs, and take up what it finds. A runtime that does not return in time is left to it."""
+    entity = f"instance:{instance}"
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            look = await act.control.engine.look_now(entity)
+            if look:
+                await until(act, entity, lambda state: state.life.current is not None and state.life.current.look >= look)
 
 
 async def _reason(act: Act, instance: str, state: InstanceState, reason: Reason) -> ReasonView:

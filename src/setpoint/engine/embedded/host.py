@@ -250,6 +250,10 @@ class EmbeddedEngine:
         """A hint that what runs may have changed: look at once."""
         self._watches.hint(entity)
 
+    async def look_now(self, entity: str) -> int:
+        """Look, and return when that has ended: the number of the look if it found a change, which is posted; else 0."""
+        return await self._watches.look(entity) if self._status == "serving" else 0
+
     def problem(self, entity: str) -> str:
         """Why the turns of an entity do not succeed; empty: they do."""
         return self._world.problems.get(entity, "")

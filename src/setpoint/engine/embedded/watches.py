@@ -13,7 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -55,6 +55,8 @@ class _Watched:
     paused: set[str] | None = None
     """Applies that must be taken on first."""
     due: float = 0.0
+    callers: list[asyncio.Future[int]] = field(default_factory=list)
+    """They wait for a look that has not started yet."""
 
 
 class Watches:
@@ -104,13 +106,16 @@ class Watches:
 
     def unset(self, entity: str) -> None:
         """Stop looking."""
-        self._watched.pop(entity, None)
+        watched = self._watched.pop(entity, None)
+        if watched is not None:
+            _return(watched.callers, 0)
 
     def pause(self, entity: str, operation: str) -> None:
         """Stop looking until the next ``set``, or until this operation was cancelled; observed time goes on where it was."""
         watched = self._watched.get(entity)
         if watched is not None:
             watched.paused = {operation, *(watched.paused or ())}
+            _return(watched.callers, 0)
 
     def unpause(self, entity: str, operation: str) -> None:
         """The operation was cancelled: if no other holds it up, look on as before."""
@@ -133,6 +138,19 @@ class Watches:
             self._now.append(entity)
         self._ring(0)
 
+    async def look(self, entity: str) -> int:
+        """Look now; return when a look that started after the call has ended: its number if it posted something new, else 0.
+
+        Returns 0 immediately where nothing is watched, or an apply has to be taken on first.
+        """
+        watched = self._watched.get(entity)
+        if watched is None or watched.paused or self._stopped:
+            return 0
+        caller: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        watched.callers.append(caller)
+        self.hint(entity)
+        return await caller
+
     def run(self) -> None:
         """Start the looks that are due, as many as may run."""
         now = self._monotonic()
@@ -148,6 +166,8 @@ class Watches:
 
     async def stop(self) -> None:
         """End every look; post nothing any more."""
+        for watched in self._watched.values():
+            _return(watched.callers, 0)
         self._watched.clear()
         self._heap.clear()
         self._now.clear()
@@ -184,10 +204,20 @@ class Watches:
         return None
 
     async def _look_at(self, entity: str, watched: _Watched) -> None:
+        callers, watched.callers = watched.callers, []
+        posted = 0
+        try:
+            posted = await self._look_once(entity, watched)
+        finally:
+            _return(callers, posted)
+
+    async def _look_once(self, entity: str, watched: _Watched) -> int:
+        """Return the number of the look if it posted something new, else 0."""
         watch = watched.watch
         self._look += 1
         number = self._look
         self.looks += 1
+        posted = False
         seen: Observation | str
         try:
             seen = await self._performer.look(entity, watch)
@@ -203,29 +233,34 @@ class Watches:
             watched.looking = False
         if self._watched.get(entity) is watched:
             if watched.watch is watch and not watched.paused:
-                self._saw(entity, watched, number, seen if seen == watched.seen else _writable(seen))
+                posted = self._saw(entity, watched, number, seen if seen == watched.seen else _writable(seen))
             self._schedule(entity, watched)
+        return number if posted else 0
 
-    def _saw(self, entity: str, watched: _Watched, number: int, seen: Observation | str) -> None:
+    def _saw(self, entity: str, watched: _Watched, number: int, seen: Observation | str) -> bool:
+        """Post what is new; whether anything was."""
         now = self._clock()
         watch = watched.watch
         if isinstance(seen, str):
-            if not watched.unreachable:
-                watched.unreachable = True
-                watched.seen = None
-                unseen = Unobserved(watch=watch.number, look=number, message=seen, gap=watched.gap)
-                self._post(entity, self._clock.stamped(unseen))
-                watched.gap = 0
-            return
+            if watched.unreachable:
+                return False
+            watched.unreachable = True
+            watched.seen = None
+            unseen = Unobserved(watch=watch.number, look=number, message=seen, gap=watched.gap)
+            self._post(entity, self._clock.stamped(unseen))
+            watched.gap = 0
+            return True
         if watched.succeeded is not None:
             watched.gap += max(0, min(now - watched.succeeded, 2 * watch.every))
         watched.succeeded = now
         watched.unreachable = False
-        if seen != watched.seen:
-            watched.seen = seen
-            looked = Observed(watch=watch.number, look=number, observation=seen, gap=watched.gap)
-            self._post(entity, self._clock.stamped(looked))
-            watched.gap = 0
+        if seen == watched.seen:
+            return False
+        watched.seen = seen
+        looked = Observed(watch=watch.number, look=number, observation=seen, gap=watched.gap)
+        self._post(entity, self._clock.stamped(looked))
+        watched.gap = 0
+        return True
 
     def _schedule(self, entity: str, watched: _Watched) -> None:
         if watched.paused:
@@ -248,6 +283,13 @@ class Watches:
             log.error("%s: what was seen could not be told", task.get_name(), exc_info=error)
         if self._now or self._heap:
             self._ring(0 if self._now else max(0.0, self._heap[0][0] - self._monotonic()))
+
+
+def _return(callers: list[asyncio.Future[int]], number: int) -> None:
+    for caller in callers:
+        if not caller.done():
+            caller.set_result(number)
+    callers.clear()
 
 
 def _printable(text: str) -> str:

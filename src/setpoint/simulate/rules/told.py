@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from setpoint.core.instance import starting
 from setpoint.core.instance.endings import KEPT_VETOES
 from setpoint.core.instance.explain import Condition, condition, explain
-from setpoint.core.instance.state import offer_of
+from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.model.reasons import Reason
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.step import Step
 
@@ -41,6 +42,21 @@ def _waited(step: Step) -> bool:
     return any(starting.reasons(policy, life, offer, life.candidate, step.now))
 
 
+def _runs(reason: Reason) -> bool:
+    """Whether it is a task under way, whose end is awaited although it is skipped."""
+    return reason.code == "task" and reason.awaits == f"the end of {reason.gate}"
+
+
+def _unfinished(state: InstanceState) -> Iterator[str]:
+    """Checks that were requested for a gate of an open attempt and of which no result counts: a reason from its first moment."""
+    rollout = state.life.rollout
+    for attempt in (state.life.candidate, rollout.attempt if rollout and not rollout.back else None):
+        for use in state.policy.checks if state.policy and attempt else ():
+            requested = attempt.gates.get(use.name) if attempt and use.phase is attempt.phase else None
+            if requested and not requested.counts and not use.informational:
+                yield use.name
+
+
 @rule("explained")
 def explained(step: Step) -> Iterator[Complaint]:
     """Not converged: at least one reason, each with a time or an event; the engine wakes by the earliest time.
@@ -57,6 +73,12 @@ def explained(step: Step) -> Iterator[Complaint]:
     for reason in reasons:
         if reason.until is None and not reason.awaits:
             yield f'"{reason.text}" names neither a time nor an event'
+        if reason.gate and not reason.failed and reason.gate not in reason.unblock and not _runs(reason):
+            yield f'"{reason.text}" does not offer to skip or approve {reason.gate}'
+    shown = {reason.gate for reason in reasons}
+    for name in _unfinished(step.after):
+        if name not in shown:
+            yield f"the check {name} has no result yet, and no reason names it"
     life, wake = step.after.life, step.turn.decision.wake_at
     if life.candidate and not life.rollout and not life.hold:
         times = [reason.until for reason in reasons if reason.until is not None and reason.phase == life.candidate.phase]

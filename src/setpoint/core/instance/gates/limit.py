@@ -37,7 +37,7 @@ def limits(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Inst
 def _named(reason: Reason, names: dict[str, str], life: Life, now: Instant) -> Reason:
     """A reason of admission, by the name under which a person may skip it."""
     name = names.get(reason.subject, "")
-    unblock = reason.unblock or f"skip {name}"
+    unblock = f"{reason.unblock}, or skip {name}" if reason.unblock else f"skip {name}"
     return replace(still_ahead(reason, life, now), phase=Phase.PRE_DEPLOYMENT, gate=name, unblock=unblock)
 
 

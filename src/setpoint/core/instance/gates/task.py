@@ -121,17 +121,18 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | N
     if status is None or not (told or status.state in _BEGUN):
         return _not_begun(use, entity, came, ahead)
     name, tries = use.name, f"try {status.tries} of {status.most}"
-    text, awaits, unblock = "", f"the end of {name}", ""
+    text, awaits, unblock = "", f"the end of {name}", f"skip {name}"
     match status.state:
         case TaskStage.RUNNING:
             before = f"; the one before: {status.reason}" if status.tries > 1 else ""
             text = f"{name} runs, {tries}, for at most {approximate_duration(use.task.timeout)}{before}"
+            unblock = ""  # it is waited for although it is skipped
         case TaskStage.RETRYING:
             soon = approximate_duration(status.retry_at - now + 999)
             text, awaits = f"{name} failed at {tries}: {status.reason}; it is tried again in {soon}", "the next try"
         case TaskStage.UNKNOWN:
             text = f"nobody saw {tries} of {name} end ({status.reason}), and it must not run twice"
-            awaits, unblock = "a person", f"retry --succeeded if it did, retry if not, or skip {name}"
+            awaits, unblock = "a person", f"retry --succeeded if it did, or retry if not, or skip {name}"
         case TaskStage.FAILED:
             text = f"{name} failed at {tries}: {status.reason}"
             awaits, unblock = "a person", f"retry, or skip {name}"
