@@ -317,6 +317,32 @@ async def test_after_a_change_that_rides_the_next_one_is_compared_with_what_each
         await _configured(found, "web@production", 2, "1.0")
 
 
+async def test_onconfigchange_release_brings_a_change_that_rode_and_has_not_arrived(tmp_path: Path) -> None:
+    """§10.1: the configuration in force reaches each instance, however the change was made."""
+    with_next = PLAIN + "onConfigChange: with-next\n"
+    changed = SERVICE.replace("becomes: healthy", "becomes: healthy, takes: 1ms")
+    async with house(tmp_path, documents(RUNTIME, SERVICE, with_next)) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        assert (await found.apply(documents(RUNTIME, changed, with_next))).waiting
+        plan = await found.ask("preview", **files(documents(RUNTIME, changed, PLAIN)))
+        assert plan.configurations[0].instances["web@production"] == "configuration only, stays 1.0"
+        assert (await found.apply(documents(RUNTIME, changed, PLAIN))).releases == {"saas": 2}
+        await _configured(found, "web@production", 2, "1.0")
+
+
+async def test_onconfigchange_release_brings_nothing_where_the_change_arrived_with_a_version(tmp_path: Path) -> None:
+    with_next = PLAIN + "onConfigChange: with-next\n"
+    changed = SERVICE.replace("becomes: healthy", "becomes: healthy, takes: 1ms")
+    async with house(tmp_path, documents(RUNTIME, SERVICE, with_next)) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        assert (await found.apply(documents(RUNTIME, changed, with_next))).waiting
+        await found.release("1.1")
+        await found.good("web@production", "1.1")
+        assert (await found.apply(documents(RUNTIME, changed, PLAIN))).releases == {}
+
+
 # --- configuration releases (§10.1) ---------------------------------------------------------------------------------------
 
 

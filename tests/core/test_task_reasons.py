@@ -91,9 +91,7 @@ def test_one_that_waits_for_a_person_says_what_he_can_do():
 def test_one_that_a_person_lets_be_tried_again_goes_on_once_everything_else_holds():
     prod = listening().resume().tell(status(1, TaskStage.FAILED)).hold().tell(status(2, TaskStage.WAITING))
     assert said(prod) == [
-        about(
-            "migrate goes on once everything else holds", awaits="everything else in its phase", unblock="skip migrate"
-        ),
+        about("migrate goes on once everything else holds", awaits="everything else in its phase", unblock="skip migrate"),
     ]
 
 

@@ -99,12 +99,15 @@ async def _change(
 ) -> None:
     """Compile with the new configuration what may run; only services for which that changes something are named."""
     known, differing = line.configured, set[str]()
-    suspects = {one for one, revision in found.revisions.items() if one in known and known[one].revision != revision}
+    edited = {one for one, revision in found.revisions.items() if one in known and known[one].revision != revision}
+    rode = set() if found.rides else {one for one in found.revisions if one in known and known[one].rode} - edited
     states = {one: await state_of(act, one) for one in instances if parts(one)[1] in found.revisions}
     for instance, state in states.items():
-        if parts(instance)[1] in suspects:
+        service = parts(instance)[1]
+        if service in edited | rode:
             await _compile(configuration, found, line, instance, state, _known(line, instance, state))
-            differing |= {parts(instance)[1]} if _differs(found, instance, state) else set()
+            takes = _takes(found, instance, state, configuration.policy(instance))
+            differing |= {service} if takes or (service in edited and _differs(found, instance, state)) else set()
     found.changed = _with_fellows(configuration, found, known.keys(), differing)
     for instance, state in states.items():
         if parts(instance)[1] in found.changed:
@@ -213,6 +216,17 @@ def _as_offered(state: InstanceState, number: int) -> ServiceVersion | None:
 
 def _shown(found: Reconfiguration, instance: str, state: InstanceState, policy: Policy) -> str:
     """What the instance takes, for people (§10.1 Shown)."""
+    takes = _takes(found, instance, state, policy)
+    if takes:
+        return "; ".join(takes)
+    life, mine = state.life, found.parts.get(instance, {})
+    known = offer_of(life, life.good) or any(offer.release in mine and _may_come(policy, life, offer) for offer in life.offers)
+    reason = "nothing changes here" if known else "nothing is released here yet"
+    return f"takes no part: {reason}"
+
+
+def _takes(found: Reconfiguration, instance: str, state: InstanceState, policy: Policy) -> list[str]:
+    """What changes for *good* and for the version that may come."""
     life = state.life
     mine, lacking = found.parts.get(instance, {}), found.lacking.get(instance, {})
     good = offer_of(life, life.good)
@@ -224,10 +238,7 @@ def _shown(found: Reconfiguration, instance: str, state: InstanceState, policy: 
         lines.append(f"configuration only, stays {good.version.name}")
     if pending and mine[pending[-1].release].spec != pending[-1].spec:
         lines.append(f"{pending[-1].version.name} (pending) will come with it")
-    if not lines:
-        reason = "nothing changes here" if good or pending else "nothing is released here yet"
-        return f"takes no part: {reason}"
-    return "; ".join(lines)
+    return lines
 
 
 def _may_come(policy: Policy, life: Life, offer: Offer) -> bool:

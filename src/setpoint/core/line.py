@@ -47,6 +47,11 @@ class InForce(msgspec.Struct, frozen=True, gc=False, array_like=True):
     release: int = 0
     """The configuration release; 0: none was made, since nothing was released yet or the change rides on the next version."""
 
+    @property
+    def rode(self) -> bool:
+        """Whether a change was put into force without a release of its own."""
+        return self.configured > 0 and not self.release
+
 
 class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The last number given, recent releases oldest first, and which requests made them."""

@@ -115,7 +115,7 @@ class Explanation(Answer):
     "explain", Permission.VIEW, ExplainRequest, Explanation, "Every reason of one instance, with its gates, attempts and vetoes."
 )
 async def explain(act: Act, request: ExplainRequest) -> Explanation:
-    """Pure, but for a look at the runtime: what changed since the last one is a reason too, and does not wait for the next (§5)."""
+    """Pure, but for a look at the runtime: what changed since the last one is a reason now, not only after the next (§5)."""
     configuration = act.control.configuration
     instance = find_instance(configuration, request.target)
     if request.runtime:
