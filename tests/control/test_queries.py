@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from tests.control.house import ADMIN, ANN, BOB, EVE, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, files, house
 from tests.support.eventually import eventually
 
@@ -44,6 +45,21 @@ async def test_explain_shows_every_gate_of_the_attempt_with_what_it_says(tmp_pat
         later = {gate.name: gate for gate in (await found.ask("explain", target="web@production")).gates}
         assert later["release-manager"].state == "skipped"
         assert (later["never"].state, later["never"].outcome) == ("says-no", "blocking")
+
+
+async def test_explain_names_what_changed_since_the_last_look(tmp_path: Path) -> None:
+    """A reason that is younger than one polling interval is a reason (§5 Observing)."""
+    seldom = STANDARD.replace("settled: 200ms", "settled: 1h")
+    async with house(tmp_path, seldom) as found:
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        assert (await found.ask("explain", target="web@production")).reasons == []
+        runtime: Any = found.control.effects.runtime("pretend")
+        runtime._world["saas/web@production"] = replace(runtime._world["saas/web@production"], becomes="failing")
+        unseen = await found.ask("explain", target="web@production", runtime=False)
+        assert unseen.reasons == [], "the next poll is an hour away"
+        page = await found.ask("explain", target="web@production")
+        assert ([reason.code for reason in page.reasons], page.instance.condition) == (["unhealthy"], "unhealthy")
 
 
 async def test_everything_that_is_not_converged_is_explained(tmp_path: Path) -> None:

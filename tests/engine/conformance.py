@@ -338,6 +338,35 @@ class EngineConformance:
         engine.look("toy:a")
         await self.told(engine, "toy:a", "observed:1:changed")
 
+    async def test_a_look_that_is_awaited_started_after_the_call_and_returns_its_number_where_it_found_a_change(
+        self, engine: Any, outside: Outside
+    ) -> None:
+        assert await engine.look_now("toy:a") == 0, "not watched"
+        await engine.post("toy:a", tell("look", ("watch", 1, HOUR)))
+        await self.told(engine, "toy:a", "observed:1:")
+        assert await engine.look_now("toy:a") == 0, "nothing changed"
+        outside.shown["toy:a"] = "changed"
+        both = await asyncio.gather(engine.look_now("toy:a"), engine.look_now("toy:a"))
+        assert both[0] == both[1] > 0, "one look serves all who wait for it"
+        await self.told(engine, "toy:a", "observed:1:changed")
+
+    async def test_a_look_that_is_awaited_ends_when_its_watch_does(self, engine: Any, outside: Outside) -> None:
+        hanging = asyncio.Event()
+
+        async def hang(_entity: str, _watch: Any) -> None:
+            await hanging.wait()
+
+        await engine.post("toy:a", tell("look", ("watch", 1, HOUR)))
+        await self.told(engine, "toy:a", "observed:1:")
+        outside.on_look = hang
+        first = asyncio.create_task(engine.look_now("toy:a"))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(engine.look_now("toy:a"))
+        await engine.post("toy:a", tell("no more", ("unwatch",)))
+        assert await asyncio.wait_for(second, 5) == 0
+        hanging.set()
+        assert await asyncio.wait_for(first, 5) == 0
+
     async def test_an_outage_is_posted_once_and_so_is_its_end(self, engine: Any, outside: Outside) -> None:
         await engine.post("toy:a", tell("look", ("watch", 1, 10)))
         await self.told(engine, "toy:a", "observed:1:")
