@@ -54,6 +54,7 @@ def up(
 
 def _serve(place: Path, port: int | None, recovery: str) -> None:
     import asyncio  # noqa: PLC0415 - only here
+    import faulthandler  # noqa: PLC0415 - as above
 
     from setpoint.engine.errors import EngineError  # noqa: PLC0415 - the engine is only loaded to run it
     from setpoint.server.logs import configure  # noqa: PLC0415 - as above
@@ -62,6 +63,7 @@ def _serve(place: Path, port: int | None, recovery: str) -> None:
     from setpoint.store.identity import DatabaseLost, Recovery  # noqa: PLC0415 - as above
 
     configure()
+    faulthandler.enable()  # a crash in native code leaves its stack in the log
     try:
         asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url), Recovery(recovery)))
     except (EngineError, PortTakenError, JournalDamaged, DatabaseLost, OSError) as error:

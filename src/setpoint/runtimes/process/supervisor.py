@@ -9,6 +9,7 @@ what runs goes on. A guardian that is killed is started again from here, and so 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
@@ -331,6 +332,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(home: Home, inheritance: Inheritance, *, halted: bool) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    faulthandler.enable()  # a crash in native code leaves its stack in the log
     become_subreaper()
     asyncio.run(_serve(home, inheritance, halted=halted))
     return 0
