@@ -153,7 +153,6 @@ def _supervisors(machine: Machine) -> tuple[int, int]:
     return found[supervisor].ppid(), supervisor
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("engine", [False, True], ids=["", "and engine"])
 @pytest.mark.parametrize("guardian", [False, True], ids=["supervisor", "supervisor and guardian"])
 def test_a_rolling_replacement_goes_on_when_its_supervisor_is_killed(quiet_life: Life, guardian: bool, engine: bool) -> None:
