@@ -423,6 +423,18 @@ def test_a_pinned_instance_gets_the_configuration_with_its_pin():
     assert (web.good_in, web.wanted_in) == ("4.0.0/R1", "")
 
 
+def test_a_pin_begins_no_attempt_at_what_a_rollback_that_fails_goes_back_to():
+    """§5: a rollback that fails is loud, and tried again; an attempt at the same pair would only hide it."""
+    web = pinned_back().reconfigure(3, 1).applied("no room", terminal=True)
+    assert (web.target_in, web.wanted_in) == ("4.0.0", ""), "it goes back, and nothing else is wanted"
+    assert web.life.candidate is None
+    web.applied("no room", terminal=True)
+    assert web.condition == "rollback-failed"
+    assert web.wait(HOUR).life.candidate is None
+    assert web.condition == "rollback-failed"
+    assert web.comes_up("4.0.0").condition == "converged"
+
+
 @FORWARD
 def test_unpin_after_a_configuration_goes_to_the_frontier_in_the_newest_one(strategy: Strategy):
     web = pinned_back().configure(strategy=strategy).reconfigure(3, 1).comes_up("4.0.0/R1").unpin()

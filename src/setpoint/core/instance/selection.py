@@ -39,9 +39,10 @@ def wanted(policy: Policy, life: Life, now: Instant) -> Want | None:
 
 
 def _here(life: Life, offer: Offer) -> bool:
+    """Whether it is finalized here, or on its way: what a rollback goes back to needs no attempt of its own (§5)."""
     rollout = life.rollout
     if rollout:
-        return not rollout.back and rollout.attempt.pair == offer.pair
+        return (rollout.to if rollout.back else rollout.attempt.pair) == offer.pair
     return life.target == life.good == offer.pair
 
 
