@@ -628,3 +628,12 @@ def test_a_configuration_keeps_the_digests_of_the_version():
     web.tell(Offered(offer=offer)).comes_up("4.0.0").reconfigure(2, 1)
     kept = next(one for one in web.life.offers if one.pair == web.life.target)
     assert (web.target_in, kept.images, kept.version.same(offer.version)) == ("4.0.0/R1", {"web:4": "sha256:aa"}, True)
+
+
+def test_a_configuration_that_was_rejected_before_a_pin_would_bring_it_is_not_taken_with_the_pin():
+    """The rejection counts in the turn of the pin: nothing else would wake the instance."""
+    web = Instance(strategy=Strategy.MANUAL, approvals=(approval(),)).offer(1, "4.0.0", addressed=True).offer(2, "5.0.0")
+    web.reconfigure(3, 1).reject("ann", release=1).reject("ann", release=3)
+    assert web.wanted_in == ""
+    assert web.pin(2, "5.0.0").wanted_in == "5.0.0"
+    assert "5.0.0 in the configuration of release 3 is rejected: ann rejected it for release-manager" in web.history

@@ -31,7 +31,7 @@ from setpoint.core.facts import (
     Vote,
 )
 from setpoint.core.instance.facts_of import Half, halves, matches
-from setpoint.core.instance.state import Attempt, InstanceState, Rollout, offer_of
+from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.core.instructions import Event, Record
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Configuration, Offer, Pair
@@ -369,6 +369,9 @@ class Step(Moment):
         """Whether nothing changed at all."""
         self.moved = self._moved()
         self.forward = self._forward()
+        self.finalized = [self.ledger.pair(event) for event in self.events("finalized")]
+        self.judged = self.after.life if self.forward and self.finalized else self.before.life
+        """What the attempt that started was judged against: the turn may have finalized a rollout first (§10.1 Gated)."""
 
     def _moved(self) -> bool:
         """Whether target moved, or a rollout to the same release began anew."""
@@ -389,13 +392,26 @@ class Step(Moment):
         """What the wall clock shows, as the instance was told."""
         return self.now + self.ledger.offset
 
-    def concerns(self, when: Selector | None, gate: str, policy: Policy, offer: Offer) -> bool:
-        """Whether a gate concerns a release of an attempt for which nobody has skipped it."""
-        return bool(self.needing(when, gate, policy, offer))
+    def keeps_version(self, offer: Offer) -> bool:
+        """Whether the attempt that started leaves the version as it is."""
+        last = self._offer(self.finalized[-1]) if self.forward and self.finalized else None
+        return last.version.same(offer.version) if last else self.ledger.keeps_version(offer.version)
 
-    def needing(self, when: Selector | None, gate: str, policy: Policy, offer: Offer) -> list[Half]:
-        """The releases of an attempt that need this gate: its ``when`` matches them, and nobody has skipped it for them."""
-        life = self.before.life
+    def only_configures(self, offer: Offer) -> bool:
+        """Whether the attempt that started changes the configuration and nothing else."""
+        configuration = offer.configuration
+        return configuration is not None and configuration.release > 0 and self.keeps_version(offer)
+
+    def concerns(self, when: Selector | None, gate: str, policy: Policy, offer: Offer, life: Life | None = None) -> bool:
+        """Whether a gate concerns a release of an attempt for which nobody has skipped it."""
+        return bool(self.needing(when, gate, policy, offer, life))
+
+    def needing(self, when: Selector | None, gate: str, policy: Policy, offer: Offer, life: Life | None = None) -> list[Half]:
+        """The releases of an attempt that need this gate: its ``when`` matches them, and nobody has skipped it for them.
+
+        ``life``: what it is judged against, if that is not what one that starts now is.
+        """
+        life = life or self.judged
         return [
             half
             for half in halves(life, offer)

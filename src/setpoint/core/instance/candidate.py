@@ -28,7 +28,7 @@ def advance(draft: Draft) -> None:
         return
     _veto_rejected(draft)
     again = _step(draft, goes_on=True)
-    while again:
+    while again or _veto_rejected(draft):  # what was rejected before it became the candidate ends like any other
         again = _step(draft, goes_on=False)
     draft.wake(selection.soonest(draft.rules, draft.life, draft.now))
     candidate = draft.life.candidate
@@ -48,10 +48,11 @@ def _step(draft: Draft, *, goes_on: bool) -> bool:
     return spared or draft.life.candidate is None
 
 
-def _veto_rejected(draft: Draft) -> None:
-    life = draft.life
+def _veto_rejected(draft: Draft) -> bool:
+    """Veto what a person rejected; whether the candidate ended by it."""
+    life, ended = draft.life, False
     if not any(not vote.yes for status in life.topics.values() for vote in status.votes):
-        return
+        return False
     for offer in life.offers:
         concerned = life.candidate is not None and life.candidate.pair == offer.pair
         begun = offer.release <= life.frontier and offer.configured <= life.begun
@@ -64,6 +65,8 @@ def _veto_rejected(draft: Draft) -> None:
             endings.veto_release(draft, offer, half, refused.text)
             if draft.life.candidate and draft.life.candidate.pair == offer.pair:
                 endings.end_candidate(draft, "rejected", refused.text)
+                ended = True
+    return ended
 
 
 def _at_work(life: Life, pair: Pair) -> bool:

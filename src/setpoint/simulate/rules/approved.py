@@ -24,8 +24,8 @@ def approved(step: Step) -> Iterator[Complaint]:
         return
     attempt, offer, policy = step.forward
     for use in policy.approvals:
-        for half in halves(step.before.life, offer):
-            concerned = matches(use.when, policy, step.before.life, offer, half)
+        for half in halves(step.judged, offer):
+            concerned = matches(use.when, policy, step.judged, offer, half)
             if concerned and not step.skipped(half.release, use.name):
                 step.saw("approved")
                 yield from _approved(step, use, half, offer, attempt)

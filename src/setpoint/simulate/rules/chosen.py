@@ -21,7 +21,7 @@ def vetoed(step: Step) -> Iterator[Complaint]:
         step.saw("vetoed")
     if offer.version.name in ledger.bad:
         yield f"{offer.version.name} is marked bad"
-    if offer.release in ledger.cancelled and not ledger.keeps_version(offer.version):
+    if offer.release in ledger.cancelled and not step.keeps_version(offer):
         yield f"release {offer.release} is cancelled"
     if offer.configuration and offer.configuration.release in ledger.cancelled:
         yield f"the configuration of release {offer.configuration.release} is cancelled"
@@ -58,7 +58,7 @@ def forward(step: Step) -> Iterator[Complaint]:
         return
     step.saw("forward")
     attempt, offer, _ = step.forward
-    if step.ledger.only_configures(offer):
+    if step.only_configures(offer):
         return
     if attempt.release < step.ledger.highest:
         yield f"release {attempt.release} follows {step.ledger.highest}"
@@ -77,7 +77,7 @@ def kept(step: Step) -> Iterator[Complaint]:
     ledger = step.ledger
     step.saw("kept")
     good = next((pair for pair in reversed(ledger.goods) if ledger.versions[pair].name not in ledger.bad), None)
-    if ledger.keeps_version(offer.version):
+    if step.keeps_version(offer):
         target = step.before.life.target
         if attempt.kind is Kind.FORWARD and target.release > attempt.release and not ledger.is_back(step.before):
             yield f"a configuration brings back {attempt.release}, though {target.release} runs"

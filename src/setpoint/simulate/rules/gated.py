@@ -36,7 +36,7 @@ def gated(step: Step) -> Iterator[Complaint]:
         ):
             yield f"the calendar {calendar.name} is closed"
     if policy.cadence and step.concerns(None, "cadence", policy, offer):
-        yield from _cadence(step, policy.cadence, configures=step.ledger.only_configures(offer))
+        yield from _cadence(step, policy.cadence, configures=step.only_configures(offer))
 
 
 def _cadence(step: Step, cadence: Cadence, *, configures: bool) -> Iterator[Complaint]:

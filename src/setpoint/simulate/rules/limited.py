@@ -275,8 +275,8 @@ def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[st
     groups = {offer.release: offer.waves}
     if offer.configuration:
         groups[offer.configuration.release] = offer.configuration.waves
-    for half in halves(step.before.life, offer) if wave and kind is Kind.FORWARD else ():
-        concerned = wave and matches(wave.when, policy, step.before.life, offer, half)
+    for half in halves(step.judged, offer) if wave and kind is Kind.FORWARD else ():
+        concerned = wave and matches(wave.when, policy, step.judged, offer, half)
         if wave and concerned and groups.get(half.release) == wave.group and not step.skipped(half.release, "wave"):
             yield f"wave:{wave.group}"
 

@@ -87,7 +87,7 @@ class Heard:
 
 def went_at(step: Step, offer: Offer) -> Instant | None:
     """When the set of this offer started, as far as this member could judge: what expires later counts still (§10.14)."""
-    entity = set_of(step.before.life, offer)
+    entity = set_of(step.judged, offer)
     told = step.ledger.of(Votes).told.get(entity) if entity else None
     if told is None or told.stage not in GONE or step.instance not in told.went:
         return None
@@ -150,9 +150,9 @@ def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
 @rule("gated")
 def started_together(step: Step) -> Iterator[Complaint]:
     """A member starts only once every other member was locked in the same epoch."""
-    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not set_of(step.before.life, step.forward[1]):
+    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not set_of(step.judged, step.forward[1]):
         return
-    entity = set_of(step.before.life, step.forward[1])
+    entity = set_of(step.judged, step.forward[1])
     state = step.world.states.get(entity)
     if isinstance(state, SetState) and state.stage == "ended":
         return
@@ -168,9 +168,9 @@ def started_together(step: Step) -> Iterator[Complaint]:
 @rule("gated")
 def started_in_order(step: Step) -> Iterator[Complaint]:
     """A member starts only when its set has told it to; what happens to those before it meanwhile, it cannot know."""
-    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not set_of(step.before.life, step.forward[1]):
+    if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not set_of(step.judged, step.forward[1]):
         return
-    entity = set_of(step.before.life, step.forward[1])
+    entity = set_of(step.judged, step.forward[1])
     told = step.ledger.of(Votes).told.get(entity)
     if told is None or (told.stage != "ended" and step.instance not in told.start):
         yield f"started although {entity} has not told it to: {told and (told.stage, told.start)}"

@@ -231,21 +231,22 @@ def _running(step: Step, entity: str) -> bool:
     return step.world.tasks.runs(entity) and not step.ledger.of(Runs).ended_before(entity, number)
 
 
-def _ran(step: Step, use: TaskUse, offer: Offer, attempt: Attempt) -> bool:
+def _ran(step: Step, use: TaskUse, offer: Offer, attempt: Attempt, life: Life) -> bool:
     """§10.1: it succeeded for the version that is kept, with the same program and arguments."""
-    life = step.before.life
     fingerprint = task_fingerprint(use.task, life, offer, attempt)
-    return step.ledger.only_configures(offer) and life.ran.get(use.name) == fingerprint
+    kept = step.only_configures(offer) if life is step.judged else step.ledger.only_configures(offer)
+    return kept and life.ran.get(use.name) == fingerprint
 
 
 def _missing(step: Step, policy: Policy, offer: Offer, attempt: Attempt, phase: Phase) -> Iterator[Complaint]:
     """Of the phase that is left; one left behind stays so, whatever the configuration says since."""
+    life = step.judged if phase is Phase.PRE_DEPLOYMENT else step.before.life
     for use in policy.tasks:
-        if use.phase is not phase or _ran(step, use, offer, attempt):
+        if use.phase is not phase or _ran(step, use, offer, attempt, life):
             continue
-        if step.concerns(use.when, use.name, policy, offer):
+        if step.concerns(use.when, use.name, policy, offer, life):
             step.saw("gated")
-            entity = run_of(use, policy, step.before.life, offer, attempt)
+            entity = run_of(use, policy, life, offer, attempt)
             if not step.world.tasks.succeeded(entity):
                 yield f"{use.name} has not succeeded"
 
