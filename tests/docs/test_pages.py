@@ -12,7 +12,7 @@ from setpoint.config.compile import check
 from setpoint.engine.embedded import failpoints
 
 ROOT = Path(__file__).parents[2]
-PAGES = [path for pattern in ("*.md", "docs/*.md", "examples/*/*.md") for path in sorted(ROOT.glob(pattern))]
+PAGES = [path for pattern in ("*.md", "docs/*.md", "docs/design/*.md", "examples/*/*.md") for path in sorted(ROOT.glob(pattern))]
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 SNIPPETS = [
