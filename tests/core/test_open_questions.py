@@ -10,7 +10,7 @@ from tests.core.test_scopes import ANN
 from tests.core.test_sets import B, Member
 from tests.core.test_tasks import WithTasks, a_task
 
-from setpoint.core.facts import LineStatus
+from setpoint.core.facts import LineStatus, SetStatus
 from setpoint.model.policy import Ordering, Phase, ServiceOrdering
 from setpoint.model.time import HOUR
 
@@ -39,6 +39,19 @@ def test_an_approval_expires_while_its_set_is_going_invariant_8():
     assert (web.vote_given, web.target, web.life.candidate.phase) == ("locked", "", Phase.PRE_DEPLOYMENT)
     assert not web.waits_for("waits for release-manager")
     assert web.says("going", start=(B, NAME)).target == "1.1"
+
+
+def test_an_approval_of_a_configuration_expires_while_its_set_is_going():
+    """A configuration release has a set of its own, beside those of the versions that it comes with (§10.1 Sets)."""
+    entity = "set:app/production#3"
+    web = Member(approvals=EXPIRES).offer(1, "1.0").vote("ann", release=1).comes_up("1.0")
+    web.reconfigure(3, 1, set=entity).vote("ann", release=3)
+    web.tell(SetStatus(set=entity, number=1, epoch=1, stage="preparing"))
+    web.tell(SetStatus(set=entity, number=2, epoch=1, stage="going", start=(B,), went=(NAME, B)))
+    web.wait(2 * HOUR)
+    assert not web.waits_for("waits for release-manager")
+    web.tell(SetStatus(set=entity, number=3, epoch=1, stage="going", start=(B, NAME), went=(NAME, B)))
+    assert web.target_in == "1.0/R1"
 
 
 def test_an_approval_that_expires_before_its_set_starts_counts_no_more():

@@ -29,7 +29,7 @@ def went(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> bool:
     """Whether the set of an attempt has started, and this member with it."""
     if not concerns(life, offer, attempt):
         return False
-    status = life.sets.get(offer.set)
+    status = life.sets.get(set_of(life, offer))
     return status is not None and status.stage in {"going", "finalizing"} and policy.instance in status.went
 
 
