@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.core.dsl import START, Instance, check
+from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.facts import Healing, Observing, ScopeStatus, Woken
 from setpoint.core.instance.explain import explain
@@ -134,6 +135,18 @@ def test_informational_and_skipped_checks_end_nothing():
 def test_the_reason_shows_when_it_fails():
     prod = waiting().result("alerts", Outcome.UNAVAILABLE, reason="timed out").wait(4 * MINUTE)
     assert prod.waits_for("alerts could not run (unavailable): timed out; without a result it fails in 6m")
+
+
+def test_a_deadline_that_is_over_wakes_nobody_while_the_attempt_cannot_end_yet():
+    """An informational check ends nothing, and a task under way ends first: the instance woke itself every millisecond."""
+    quiet = waiting(use={"informational": True}, fail_after=10 * MINUTE).result("alerts", Outcome.UNAVAILABLE).wait(11 * MINUTE)
+    assert quiet.wake_at is None
+    use = check("alerts", fail_after=10 * MINUTE)
+    migrating = WithTasks(checks=(use,), tasks=(a_task(),)).offer(1, "1.0").passing("alerts")
+    assert migrating.life.candidate.tasks
+    migrating.result("alerts", Outcome.UNAVAILABLE).wait(11 * MINUTE)
+    assert (migrating.wake_at, migrating.vetoed) == (None, set())
+    assert migrating.succeeds().waits_for("without a result it fails in 10m"), "after a task checks must pass again"
 
 
 def stuck(prod: Instance) -> list[str]:

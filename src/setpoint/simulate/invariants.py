@@ -26,6 +26,8 @@ from setpoint.simulate.world import Turn, World
 Kept = TypeVar("Kept")
 SWEEP = 1_000
 """Turns after which all entities are asked about."""
+RESTLESS = 20
+"""Turns in a row in which an actor may wake itself without doing anything."""
 
 
 class Broken(AssertionError):  # noqa: N818 - it reads "raise Broken", and tests fail by it
@@ -53,6 +55,8 @@ class Invariants:
         """Entity -> its policy, and what was read for it."""
         self._recent: dict[str, tuple[AnyFact, ...]] = {}
         self._shared: dict[type, Any] = {}
+        self._restless: Counter[str] = Counter()
+        """Entity -> how often in a row it woke itself for next to nothing."""
 
     def shared(self, kind: type[Kept]) -> Kept:
         """What a family of rules remembers of the whole world; made when it is first asked for."""
@@ -151,6 +155,10 @@ class Invariants:
         wake, state = turn.decision.wake_at, turn.decision.state
         if wake is not None and wake <= now and state is turn.before and not turn.decision.instructions:
             raise Broken("settled", f"asks to be woken at {wake}, which is over, and has nothing to do", turn)
+        alone = all(isinstance(fact, Woken) for fact in turn.facts) and not turn.decision.instructions
+        self._restless[turn.entity] = self._restless[turn.entity] + 1 if alone and wake is not None and wake <= now + 1 else 0
+        if self._restless[turn.entity] > RESTLESS:
+            raise Broken("settled", f"woke itself {RESTLESS} times, each a millisecond after the last, and did nothing", turn)
 
     def _remembered(self, turn: Turn, before: msgspec.Struct | None) -> None:
         """What is written when a state changes, and read after a crash, is the state."""

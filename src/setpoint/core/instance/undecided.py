@@ -40,9 +40,10 @@ def look_again(draft: Draft) -> None:
     forward = rollout.attempt if rollout and not rollout.back and not rollout.doubt else None
     for attempt in (draft.life.candidate, forward):
         for use, gate in _with_deadline(draft.policy, attempt) if attempt else ():
-            if not gate.decisive:
+            left = use.fail_after - gate.undecided
+            if left > 0 and not gate.decisive:  # at 0 it fails, or the end of its task is an event
                 since = min(gate.counted or gate.asked, draft.now)
-                draft.wake(max(since + min(_most(use), use.fail_after - gate.undecided), draft.now + 1))
+                draft.wake(max(since + min(_most(use), left), draft.now + 1))
 
 
 def _counted(draft: Draft, attempt: Attempt) -> Attempt:
@@ -69,8 +70,10 @@ def _most(use: CheckUse) -> Duration:
 
 
 def _with_deadline(policy: Policy, attempt: Attempt) -> Iterator[tuple[CheckUse, Gate]]:
+    """What is informational gates nothing, so it fails nothing."""
     for use in policy.checks:
-        gate = attempt.gates.get(use.name) if use.fail_after and use.phase is attempt.phase else None
+        concerned = use.fail_after and use.phase is attempt.phase and not use.informational
+        gate = attempt.gates.get(use.name) if concerned else None
         if gate is not None:
             yield use, gate
 
