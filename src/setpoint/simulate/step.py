@@ -500,7 +500,7 @@ class Step(Moment):
         offer = self._offer(pair)
         if offer is None:
             return
-        for release, _, _ in ledger.needs(offer):
+        for release, _, _ in () if from_rest else ledger.needs(offer):
             self._use_up(release)
         to = self._offer(self.after.life.target)
         whole = not (to and to.version.same(offer.version)) if from_rest else not ledger.only_configures(offer)

@@ -378,6 +378,7 @@ def _skipped(draft: Draft, fact: Skipped) -> None:
 
 
 def _pinned(draft: Draft, fact: Pinned) -> None:
+    """A person asks for the version: that lifts its veto (§3), and not the one of a configuration that failed with it (§10.1)."""
     by = draft.life.pinned_by
     if draft.life.pin == fact.offer.release and by:
         if orders.restates(fact, by, draft.life.pinned_until):
@@ -390,7 +391,9 @@ def _pinned(draft: Draft, fact: Pinned) -> None:
     else:
         _ask_upstream(draft, fact.offer)
     draft.set(pinned_by=fact.by, pinned_at=fact.at, pinned_until=fact.until)
-    draft.set(pin=fact.offer.release, hold=None, vetoes=_without(draft.life, fact.offer.release))
+    release, vetoes = fact.offer.release, draft.life.vetoes
+    vetoes = tuple(veto for veto in vetoes if veto.scope is not Vetoed.VERSION or veto.release != release)
+    draft.set(pin=release, hold=None, vetoes=vetoes)
     _told(draft, fact, f"pins {fact.offer.version.name}", fact.offer.release)
 
 

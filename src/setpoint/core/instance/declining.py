@@ -28,19 +28,21 @@ def advance(draft: Draft) -> None:
             draft.wake(_turns(rules, life, draft.now))
     if found != life.declined:
         draft.set(declined=found)
-    abstains = tuple(one.configuration.release for one in life.configurations if not takes_part(rules, life, one.configuration))
+    abstains = tuple(one.configuration.release for one in life.configurations if _abstains(rules, life, one.configuration))
     if abstains != life.abstains:
         draft.set(abstains=abstains)
 
 
-def takes_part(policy: Policy, life: Life, configuration: Configuration) -> bool:
-    """Whether anything that may run here would change by this configuration (§10.1 Made)."""
+def _abstains(policy: Policy, life: Life, configuration: Configuration) -> bool:
+    """Whether nothing that may run here would change by this configuration (§10.1 Made). What newer ones went past stays as it
+    was: the offers that it would have changed may be forgotten.
+    """
     attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
     if any(attempt and attempt.configured == configuration.configured for attempt in attempts) or life.failure:
-        return True
-    if configuration.configured <= life.good.configured:
-        return True
-    return any(
+        return False
+    if configuration.configured <= selection.newest_configuration(life):
+        return configuration.release in life.abstains
+    return not any(
         _may_run(policy, life, offer) and _changes(life, offer)
         for offer in life.offers
         if offer.configured == configuration.configured

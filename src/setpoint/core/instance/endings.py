@@ -89,13 +89,13 @@ def _slot(draft: Draft, began: Instant) -> tuple[int, int]:
     return (occurrence[0], slot[1] + 1 if slot[0] == occurrence[0] else 1)
 
 
-def veto(draft: Draft, offer: Offer, reason: str, *, whole: bool) -> None:
+def veto(draft: Draft, offer: Offer, reason: str, *, whole: bool, failed: bool) -> None:
     """Automation does not pick again here what the attempt changed (§10.1): ``whole``, the version in every configuration, else
-    this pair. The approvals that it used are used up.
+    this pair. The approvals of an attempt that ``failed`` are used up (§4 Approvals); one that had been finalized did not fail.
     """
     scope = Vetoed.VERSION if whole else Vetoed.PAIR
     _add_veto(draft, Veto(offer.release, offer.version, reason, draft.now, offer.configured, scope))
-    for half in halves(draft.life, offer):
+    for half in halves(draft.life, offer) if failed else ():
         _use_up(draft, half.release)
 
 

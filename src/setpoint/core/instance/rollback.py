@@ -94,11 +94,11 @@ def _head_back(draft: Draft, rollout: Rollout) -> None:
 def remember_failure(draft: Draft, pair: Pair, reason: str) -> None:
     """What the attempt changed is vetoed here, and those ordered after learn why it does not come."""
     offer = draft.kept(pair)
-    _remember(draft, offer, reason, kept=only_configures(draft.life, offer))
+    _remember(draft, offer, reason, kept=only_configures(draft.life, offer), failed=True)
 
 
-def _remember(draft: Draft, offer: Offer, reason: str, *, kept: bool) -> None:
-    endings.veto(draft, offer, reason, whole=not kept)
+def _remember(draft: Draft, offer: Offer, reason: str, *, kept: bool, failed: bool) -> None:
+    endings.veto(draft, offer, reason, whole=not kept, failed=failed)
     configuration = offer.configuration.release if offer.configuration else 0
     others = (old for old in draft.life.rolled_back if old.pair != offer.pair)
     draft.set(rolled_back=(*others, Failed(offer.pair, offer.version, configuration, kept))[-KEPT_NEWS:])
@@ -171,9 +171,8 @@ def _from_rest(draft: Draft, to: Pair, reason: str) -> None:
     left = draft.offer(life.target)
     if left:
         revoked = Revoked(left.version, whole=not left.version.same(found.version))
-        _remember(
-            draft, left, reason, kept=not revoked.whole
-        )  # judged against what is gone back to: *good* is still what is left
+        # judged against what is gone back to: *good* is still what is left
+        _remember(draft, left, reason, kept=not revoked.whole, failed=False)
         others = (one for one in life.revoked if one != revoked)
         finalized = tuple(done for done in draft.life.finalized if not revoked.covers(done.version))
         draft.archive = tuple(done for done in draft.archive if not revoked.covers(done.version))

@@ -65,10 +65,10 @@ def _go_back(draft: Draft, offer: Offer, reason: str) -> None:
         if not rollout.back:
             rollback.fail(draft, rollout, why, sure=True)
     elif life.candidate and life.candidate.pair == offer.pair and life.candidate.kind is Kind.FORWARD:
-        endings.veto(draft, offer, why, whole=whole)
+        endings.veto(draft, offer, why, whole=whole, failed=True)
         endings.end_candidate(draft, "failed", why)
     elif life.pin != offer.release and _is_ahead(life, offer) and not selection.vetoed(life, offer):
-        endings.veto(draft, offer, why, whole=whole)
+        endings.veto(draft, offer, why, whole=whole, failed=True)
 
 
 def _is_ahead(life: Life, offer: Offer) -> bool:

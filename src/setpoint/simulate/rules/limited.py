@@ -20,7 +20,7 @@ from setpoint.core.facts import (
     WavesResumed,
     WaveVote,
 )
-from setpoint.core.instance.facts_of import halves, matches
+from setpoint.core.instance.facts_of import halves, matches, set_of
 from setpoint.core.instance.state import Kind, Rollout
 from setpoint.core.instructions import Send
 from setpoint.model.calendars import Window
@@ -203,15 +203,16 @@ def leases(step: Step) -> Iterator[Complaint]:
     if step.forward is None:
         return
     attempt, offer, policy = step.forward
+    together = set_of(step.judged, offer)
     for use in policy.limits:
         if not step.concerns(use.when, use.name, policy, offer):
             continue
         step.saw("leases")
         holders = book.holding.setdefault(use.unit, {})
-        others = [one for one, (_, fellows) in holders.items() if one != step.instance and not (fellows and fellows == offer.set)]
+        others = [one for one, (_, fellows) in holders.items() if one != step.instance and not (fellows and fellows == together)]
         if len(others) >= use.limit and not attempt.committed:
             yield f"{use.unit} lets {use.limit} deploy at once, and {sorted(others)} do"
-        holders[step.instance] = (attempt.number, offer.set)
+        holders[step.instance] = (attempt.number, together)
 
 
 def _free(step: Step, book: Book) -> None:
@@ -244,12 +245,13 @@ def admitted(step: Step) -> Iterator[Complaint]:
     asking = candidate.admission if candidate and candidate.number == attempt.number else None
     units = {need.unit for need in asking.needs} if asking else set()
     missing = set(_needed(step, policy, offer, attempt.kind)) - units
-    if missing and not offer.set and not (asking and attempt.committed):
+    alone = not set_of(step.judged, offer)  # a set asks for its members, and uses up its part when it starts
+    if missing and alone and not (asking and attempt.committed):
         yield f"began without {sorted(missing)}"
     if units and asking and asking.ask not in book.granted.get(step.instance, set()) and not _none_left(step, policy, offer):
         yield f"began without a yes to {sorted(units)}"
-    if not offer.set and not attempt.committed:
-        yield from _budgets(step, book, policy, offer)  # a set uses up its part at once, whenever its members start
+    if alone and not attempt.committed:
+        yield from _budgets(step, book, policy, offer)
 
 
 def _commitments(step: Step, book: Book) -> None:

@@ -58,10 +58,14 @@ def _what(offer: Offer, half: Half) -> str:
 
 
 def _counting(ordering: Ordering, life: Life, offer: Offer, half: Half, *, committed: bool) -> list[str]:
-    """Who takes no part in a configuration does not count, nor do members of a group that do not take the release. Once it is
-    ``committed``, only members that are through or failed count.
+    """Who takes no part in a configuration does not count, unless this very pair failed there; nor do members of a group that do
+    not take the release. Once it is ``committed``, only members that are through or failed count.
     """
-    counting = [one for one in ordering.instances if not (half.configures and _abstains(life, one, half))]
+    counting = [
+        one
+        for one in ordering.instances
+        if not (half.configures and _abstains(life, one, half) and not _pair_failed(life, one, offer))
+    ]
     if not ordering.members:
         return counting
     return [
