@@ -33,7 +33,7 @@ def sentence(text: str) -> str:
 
 
 def _vetoed(life: Life, where: str, release: int) -> str:
-    veto = next((veto for veto in life.vetoes if release_of(life, veto) == release), None)
+    veto = next((veto for veto in life.vetoes if release_of(veto) == release), None)
     if veto is None:
         return ""
     return f"release {release} {'was rejected' if veto.rejected else 'is not retried'} at {where}: {veto.reason}"

@@ -14,7 +14,7 @@ import msgspec
 from setpoint.core.facts import Configured
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
-from setpoint.core.instructions import Decision
+from setpoint.core.instructions import Decision, Record
 from setpoint.core.line import LineState
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.time import HOUR, MINUTE, SECOND, Instant
@@ -235,12 +235,13 @@ class Scenario(Stage):
             yield f"{instance} did not converge on the fix: {reasons}"
 
     def _rests(self) -> None:
-        """Once everything has converged nothing is written any more."""
+        """Once everything has converged nothing is written any more, but that an order has ended (§10.8)."""
         self.world.run(self.world.now + HOUR)
         turns = self.world.turns
         self.world.run(self.world.now + QUIET)
-        if self.world.turns > turns:
-            raise Broken("settled", f"{self.world.turns - turns} turns although nothing changed", self.world.story[-1])
+        busy = [turn for turn in self.world.story if turn.number > turns and not _expires(turn)]
+        if busy:
+            raise Broken("settled", f"{len(busy)} turns although nothing changed", busy[-1])
         self.net.at_the_end(self.world)
 
     def _converged(self, instance: str, state: InstanceState) -> bool:
@@ -250,3 +251,9 @@ class Scenario(Stage):
             return False
         in_force = self.revisions.get(f"{application}/{service}", "")
         return good.version.same(line.latest[service].version) and good.version.revision == in_force
+
+
+def _expires(turn: Turn) -> bool:
+    """Whether an order of a person ended in this turn."""
+    records = (given.event for given in turn.decision.instructions if isinstance(given, Record))
+    return any(event.kind == "expired" for event in records)

@@ -369,9 +369,9 @@ class Step(Moment):
         """Whether nothing changed at all."""
         self.moved = self._moved()
         self.forward = self._forward()
-        self.finalized = [self.ledger.pair(event) for event in self.events("finalized")]
-        self.judged = self.after.life if self.forward and self.finalized else self.before.life
-        """What the attempt that started was judged against: the turn may have finalized a rollout first (§10.1 Gated)."""
+        self.became_good = self._became_good()
+        self.judged = self.after.life if self.forward and self.became_good else self.before.life
+        """What the attempt that started was judged against: the turn may have changed what is *good* first (§10.1 Gated)."""
 
     def _moved(self) -> bool:
         """Whether target moved, or a rollout to the same release began anew."""
@@ -387,6 +387,12 @@ class Step(Moment):
         offer = offer_of(self.after.life, rollout.attempt.pair)
         return (rollout.attempt, offer, self.after.policy) if offer else None
 
+    def _became_good(self) -> list[Pair]:
+        """What this turn finalized, or went back to for a person."""
+        old = self.before.life.rollout
+        back = [old.to] if old and old.by_hand and self.events("rolled-back") else []
+        return back + [self.ledger.pair(event) for event in self.events("finalized")]
+
     @property
     def wall(self) -> Instant:
         """What the wall clock shows, as the instance was told."""
@@ -394,7 +400,7 @@ class Step(Moment):
 
     def keeps_version(self, offer: Offer) -> bool:
         """Whether the attempt that started leaves the version as it is."""
-        last = self._offer(self.finalized[-1]) if self.forward and self.finalized else None
+        last = self._offer(self.became_good[-1]) if self.forward and self.became_good else None
         return last.version.same(offer.version) if last else self.ledger.keeps_version(offer.version)
 
     def only_configures(self, offer: Offer) -> bool:

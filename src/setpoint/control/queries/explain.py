@@ -28,7 +28,7 @@ from setpoint.core.instance.facts_of import only_configures
 from setpoint.core.instance.gates.approval import author_of
 from setpoint.core.instance.gates.approval import release_of as topic_release
 from setpoint.core.instance.selection import release_of
-from setpoint.core.instance.state import InstanceState, Life, Veto, Vetoed, offer_of
+from setpoint.core.instance.state import InstanceState, Veto, Vetoed, offer_of
 from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
 from setpoint.plugins.errors import AdapterError
@@ -131,7 +131,7 @@ async def explain(act: Act, request: ExplainRequest) -> Explanation:
         candidate=_attempt(state, rollout=False),
         rollout=_attempt(state, rollout=True),
         gates=gates,
-        vetoes=[_veto(state.life, veto) for veto in reversed(state.life.vetoes)],
+        vetoes=[_veto(veto) for veto in reversed(state.life.vetoes)],
         outputs=_outputs(act, gates),
         failed_output=await failed_output(act, instance, request.target, state) if request.runtime else None,
         links=links,
@@ -207,8 +207,8 @@ def _attempt(state: InstanceState, *, rollout: bool) -> AttemptView | None:
     )
 
 
-def _veto(life: Life, veto: Veto) -> VetoView:
-    number = release_of(life, veto)
+def _veto(veto: Veto) -> VetoView:
+    number = release_of(veto)
     configuration = number if veto.scope is Vetoed.CONFIGURATION or number != veto.release else 0
     return VetoView(release=veto.release, version=veto.version.name, configuration=configuration, reason=veto.reason, at=veto.at)
 

@@ -474,7 +474,7 @@ def _newest_failed(life: Life) -> int:
 
 def _without(life: Life, release: int) -> tuple[Veto, ...]:
     """§10.14: ``retry`` lifts every veto of that release here, whatever made it."""
-    return tuple(veto for veto in life.vetoes if release not in {veto.release, selection.release_of(life, veto)})
+    return tuple(veto for veto in life.vetoes if release not in {veto.release, selection.release_of(veto)})
 
 
 _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {

@@ -94,7 +94,8 @@ def veto(draft: Draft, offer: Offer, reason: str, *, whole: bool, failed: bool) 
     this pair. The approvals of an attempt that ``failed`` are used up (§4 Approvals); one that had been finalized did not fail.
     """
     scope = Vetoed.VERSION if whole else Vetoed.PAIR
-    _add_veto(draft, Veto(offer.release, offer.version, reason, draft.now, offer.configured, scope))
+    configures = offer.configuration.release if offer.configuration and not whole else 0
+    _add_veto(draft, Veto(offer.release, offer.version, reason, draft.now, offer.configured, scope, configures=configures))
     for half in halves(draft.life, offer) if failed else ():
         _use_up(draft, half.release)
 

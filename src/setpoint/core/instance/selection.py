@@ -311,17 +311,14 @@ def covers(life: Life, veto: Veto, offer: Offer) -> bool:
             return own or (whole and not keeps_version(life, offer))
 
 
-def release_of(life: Life, veto: Veto) -> int:
+def release_of(veto: Veto) -> int:
     """The release that a person retries: of a pair whose version stayed, the one that brought the configuration."""
-    if veto.scope is Vetoed.PAIR:
-        known = (one.configuration for one in life.configurations)
-        return next((one.release for one in known if one.configured == veto.configured), veto.release)
-    return veto.release
+    return veto.configures or veto.release
 
 
 def vetoed_releases(life: Life) -> set[int]:
     """Releases that a person may retry here."""
-    return {release_of(life, veto) for veto in life.vetoes}
+    return {release_of(veto) for veto in life.vetoes}
 
 
 def refusal(policy: Policy, life: Life, offer: Offer) -> str | None:

@@ -276,6 +276,8 @@ class Veto(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     scope: Vetoed = Vetoed.VERSION
     rejected: bool = False
     """A person rejected it before it started here."""
+    configures: int = 0
+    """Of a pair: the configuration release that brought the configuration; a person retries that."""
 
     @property
     def pair(self) -> Pair:
