@@ -216,10 +216,12 @@ def left_behind(policy: Policy, life: Life, offer: Offer) -> bool:
 
 def _passed_over(policy: Policy, life: Life, offer: Offer) -> bool:
     """§10.1: an earlier channel went past this version, and no allowed configuration can bring it."""
-    pairs = [one for one in life.offers if one.release == offer.release and one.configured >= newest_configuration(life)]
-    return any(
-        all(_lost(life, ordering, pair) for pair in pairs or (offer,)) for ordering in policy.orderings if ordering.instances
-    )
+    past = [ordering for ordering in policy.orderings if any(_is_beyond(life, one, offer) for one in ordering.instances)]
+    if not past:
+        return False
+    oldest = newest_configuration(life)
+    pairs = [one for one in life.offers if one.release == offer.release and one.configured >= oldest]
+    return any(all(_lost(life, ordering, pair) for pair in pairs or (offer,)) for ordering in past)
 
 
 def _lost(life: Life, ordering: Ordering, offer: Offer) -> bool:
@@ -230,8 +232,11 @@ def _lost(life: Life, ordering: Ordering, offer: Offer) -> bool:
 
 
 def _went_past(life: Life, instance: str, offer: Offer) -> bool:
-    beyond = instance in life.neighbours and offer.release < life.neighbours[instance].frontier
-    return beyond and gates.hopeless(life, instance, offer)
+    return _is_beyond(life, instance, offer) and gates.hopeless(life, instance, offer)
+
+
+def _is_beyond(life: Life, instance: str, offer: Offer) -> bool:
+    return instance in life.neighbours and offer.release < life.neighbours[instance].frontier
 
 
 def _readiest(policy: Policy, life: Life, offers: list[Offer], now: Instant) -> Offer:

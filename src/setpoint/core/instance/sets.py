@@ -10,7 +10,7 @@ from setpoint.core.facts import Need, SetStatus, SetVote
 from setpoint.core.instance import candidate, declining, endings, gates, rollback, selection
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.facts_of import only_configures, set_of
-from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of
+from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of, own_offer
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.reasons import Reason
@@ -50,7 +50,7 @@ def offer_of_set(life: Life, entity: str) -> Offer | None:
         return offer_of(life, Pair(release, int(configured)))
     reconfiguration = next((one.configuration for one in life.configurations if one.configuration.release == release), None)
     if reconfiguration is None:
-        return next((offer for offer in life.offers if offer.release == release and offer.configuration is None), None)
+        return own_offer(life, release)
     attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
     pairs = (attempt.pair for attempt in attempts if attempt and attempt.configured == reconfiguration.configured)
     moving = next((offer for pair in pairs if (offer := offer_of(life, pair)) and set_of(life, offer) == entity), None)
@@ -89,12 +89,18 @@ def _commit(draft: Draft, offer: Offer) -> None:
 
 def vote(draft: Draft) -> None:
     """Tell the sets of this instance's releases how it stands, where that changed."""
+    open_ones = [entity for entity in sorted(draft.life.joined) if not _has_ended(draft.life, entity)]
+    chosen = selection.chosen(draft.rules, draft.life) if open_ones else None
     for entity in sorted(draft.life.joined):
-        status = draft.life.sets.get(entity)
-        if status is None or status.stage != "ended":
-            _tell(draft, entity, standing(draft, entity, status))
+        if entity in open_ones:
+            _tell(draft, entity, standing(draft, entity, draft.life.sets.get(entity), chosen))
         if offer_of_set(draft.life, entity) is None and not _is_pending(draft.life, entity):
             _leave(draft, entity)
+
+
+def _has_ended(life: Life, entity: str) -> bool:
+    status = life.sets.get(entity)
+    return status is not None and status.stage == "ended"
 
 
 def _tell(draft: Draft, entity: str, said: SetVote) -> None:
@@ -118,14 +124,14 @@ def _is_pending(life: Life, entity: str) -> bool:
     return any(one.configuration.set == entity for one in life.configurations)
 
 
-def standing(draft: Draft, entity: str, status: SetStatus | None) -> SetVote:
-    """How this member stands to one of its sets now."""
+def standing(draft: Draft, entity: str, status: SetStatus | None, chosen: int | None) -> SetVote:
+    """How this member stands to one of its sets now; ``chosen``: the version release that its strategy chooses."""
     offer = offer_of_set(draft.life, entity)
     said = SetVote(
         member=draft.instance,
         number=0,
         state="waiting",
-        level=_level(draft.rules, draft.life, offer, draft.now) if offer else 0,
+        level=_level(draft.rules, draft.life, offer, draft.now, chosen) if offer else 0,
         back=status.epoch if status and status.stage == "going-back" else 0,
     )
     rollout = draft.life.rollout
@@ -252,12 +258,12 @@ def _needs(draft: Draft, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
     return found
 
 
-def _level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int:
+def _level(policy: Policy, life: Life, offer: Offer, now: Instant, chosen: int | None) -> int:
     """How ready this is here; 0 as well for what this member would not choose, so that others do not wait for it in vain."""
     under_way = life.rollout is not None and life.rollout.attempt.pair == offer.pair
     if life.pin or under_way or not selection.allowed(policy, life, offer, alone=True):
         return 0
-    if policy.strategy is Strategy.NEWEST_READY or offer.release in {life.good.release, selection.chosen(policy, life)}:
+    if policy.strategy is Strategy.NEWEST_READY or offer.release in {life.good.release, chosen}:
         return selection.level(policy, life, offer, now)
     return 0
 

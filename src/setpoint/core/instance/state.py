@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from enum import StrEnum
 
 import msgspec
@@ -439,10 +440,20 @@ class InstanceState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 def offer_of(life: Life, pair: Pair) -> Offer | None:
     """The offer of a pair, if it is still kept."""
-    for offer in reversed(life.offers):
-        if offer.release == pair.release and offer.configured == pair.configured:
-            return offer
-    return None
+    at = bisect_left(life.offers, (pair.release, pair.configured), key=_place)
+    found = life.offers[at] if at < len(life.offers) else None
+    return found if found and found.release == pair.release and found.configured == pair.configured else None
+
+
+def own_offer(life: Life, release: int) -> Offer | None:
+    """The offer of a version release in its own configuration: the oldest that it may come in."""
+    at = bisect_left(life.offers, (release, 0), key=_place)
+    found = life.offers[at] if at < len(life.offers) else None
+    return found if found and found.release == release and found.configuration is None else None
+
+
+def _place(offer: Offer) -> tuple[int, int]:
+    return offer.release, offer.configured
 
 
 def version_offer(life: Life, release: int) -> Offer | None:
