@@ -149,6 +149,15 @@ def test_two_applies_in_the_same_moment_make_two_configuration_releases_in_their
     assert line.release("b", "1.1", "r3").offered == [(4, "r3", 3)]
 
 
+def test_an_older_apply_that_comes_after_a_newer_one_takes_nobody_back():
+    line = released().apply(3, "r3", seen=1)
+    state = line.state
+    line.apply(2, "r2", seen=1)
+    assert (line.sent, line.state.number, line.state.configured) == ([], state.number, state.configured)
+    assert line.state.requests["configure:2:saas"] == 0, "it is done, and made no release"
+    assert line.release("b", "1.1", "r3").offered == [(3, "r3", 3)]
+
+
 def test_an_apply_that_was_killed_between_storing_and_numbering_makes_one_configuration_release():
     line = released().apply(2, "r2", seen=1)
     state = line.state

@@ -83,7 +83,7 @@ def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], _now:
         if isinstance(fact, ReleaseRequested) and fact.request not in state.requests:
             state = _stale(state, fact.request) if _outdated(state, fact.release) else _number(state, fact, out)
         elif isinstance(fact, ConfigurationRequested) and fact.request not in state.requests:
-            state = _stale(state, fact.request) if _newer_releases(state, fact.seen) else _configure(state, fact, out)
+            state = _configured(state, fact, out)
         elif isinstance(fact, Marked | Cancelled) and fact.id not in state.signals:
             state = _remember(_mark(state, fact, out) if isinstance(fact, Marked) else _cancel(state, fact, out), fact)
     if (state.bad, state.absolved, state.cancelled) != (before.bad, before.absolved, before.cancelled):
@@ -157,6 +157,17 @@ def _newer_releases(state: LineState, seen: int) -> bool:
     return any(release.number > seen and not release.configures for release in state.releases)
 
 
+def _configured(state: LineState, fact: ConfigurationRequested, out: list[AnyInstruction]) -> LineState:
+    """What comes after a newer configuration is in force makes no release: it would take everybody back (§10.1 Chosen)."""
+    if any(known.configured > fact.configured for known in state.configured.values()):
+        return replace(state, requests=_requested(state, fact.request, 0), stale=_without(state.stale, fact.request))
+    return _stale(state, fact.request) if _newer_releases(state, fact.seen) else _configure(state, fact, out)
+
+
+def _requested(state: LineState, request: str, number: int) -> dict[str, int]:
+    return dict(list({**state.requests, request: number}.items())[-KEPT_REQUESTS:])
+
+
 def _configure(state: LineState, fact: ConfigurationRequested, out: list[AnyInstruction]) -> LineState:
     """Put a configuration into force. What changes for services that were released becomes a release of its own (§10.1)."""
     released = () if fact.rides else tuple(service for service in fact.changed if service in state.latest)
@@ -170,7 +181,7 @@ def _configure(state: LineState, fact: ConfigurationRequested, out: list[AnyInst
         number=number,
         configured={**state.configured, **in_force},
         stale=_without(state.stale, fact.request),
-        requests=dict(list({**state.requests, fact.request: number * bool(released)}.items())[-KEPT_REQUESTS:]),
+        requests=_requested(state, fact.request, number * bool(released)),
     )
     if released:
         revisions = {service: fact.release.revisions[service] for service in released}
@@ -281,7 +292,7 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
         stale=_without(state.stale, fact.request),
         number=release.number,
         releases=(*state.releases, release)[-KEPT_RELEASES:],
-        requests=dict(list({**state.requests, fact.request: release.number}.items())[-KEPT_REQUESTS:]),
+        requests=_requested(state, fact.request, release.number),
         latest={**release.services, **state.latest} if extends else {**state.latest, **release.services},
     )
 
