@@ -79,7 +79,7 @@ KNOWN = {
             *(_act("unpin", at="E"), _act("fail", at="E")),
         ),
         {"E": [[2, 1], [1, 0], True]},
-        "The core is right. A vetoed version stops a train when it is the next one (§3 Strategy); release 4 failed as a pin, "
+        "The core is right. A vetoed version stops a train when it is the next one (§3 Strategies); release 4 failed as a pin, "
         "and release 2 is next. In the model a veto of any newer version stops the train.",
     ),
     "train-after-a-pin": Difference(
@@ -93,39 +93,6 @@ KNOWN = {
         "newer than the frontier.",
         exact=False,
     ),
-    "left-behind": Difference(
-        "rollback by hand",
-        (FIRST, R1, THIRD, R2, *_finalize("S", "S"), _act("roll-back", at="S", pair=[1, 0]), *_finalize("P")),
-        {"P": [[1, 1], [1, 0], True]},
-        "The model is right. R1 would change what S runs, so S takes part in it, and never finalized it (§10.1 Made, "
-        "Ordered). The core has dropped release 1 in R1 when S finalized R2, concludes that S takes no part, and lets P "
-        "have R1.",
-    ),
-    "left-behind-without-good": Difference(
-        "skip (hot fix)",
-        (FIRST, _act("fail", at="S"), _act("skip", at="P", pair=[1, 0]), *_finalize("P"), R1, R2, FOURTH),
-        {"P": [[1, 1], [1, 0], True]},
-        "The law is silent. S has nothing good and rolls out release 4 in R2. For the model S takes part in R1; for the "
-        "core it does not, since R1 cannot come there any more. So P gets R1, which no earlier channel ever ran.",
-    ),
-    "failed-where-no-part-is-taken": Difference(
-        "bad and rollback by hand",
-        (
-            *(FIRST, SECOND, *_finalize("S", "P"), R1, *_finalize("S", "S"), _act("roll-back", at="S", pair=[1, 0])),
-            *(*_finalize("S"), _act("mark-bad", 1), *_finalize("P")),
-        ),
-        {"P": [[2, 1], [2, 0], True]},
-        "The model is right. An ordering is not met while that very pair last failed there (§10.1 Ordered): release 2 in R1 "
-        "was rolled back in S. The core leaves out an earlier channel that takes no part before it looks at what failed there.",
-    ),
-    "pin-lifts-vetoes": Difference(
-        "pin, fail",
-        (FIRST, *_finalize("S"), R1, _act("fail", at="S"), THIRD, *_finalize("S"), _act("pin", 1, "S")),
-        {"S": [[1, 1], [3, 1], True, 1]},
-        "The law is silent. A veto stands until a retry, a mark or a newer release of that version (§3 Veto); a pin is "
-        "not in that list. The core lifts all vetoes of release 1, and rolls out the very pair that failed, where the "
-        "model takes the one that was good.",
-    ),
     "pin-in-an-older-configuration": Difference(
         "pin, fail",
         (
@@ -136,16 +103,5 @@ KNOWN = {
         "The law is silent. No configuration is older than that of good (§10.1 Chosen); whether that binds a pin is left "
         "open. The model takes the newest older one that is ready, R1; the core takes R0, since it has dropped release 1 "
         "in R1.",
-    ),
-    "roll-back-uses-approvals": Difference(
-        "rollback by hand, approval",
-        (
-            *(FIRST, SECOND, _act("approve", 1, "U"), R1, _act("approve", 3, "U"), *_finalize("S", "U"), _act("approve", 2, "U")),
-            *(*_finalize("S", "U"), _act("roll-back", at="U", pair=[1, 0])),
-        ),
-        {"U": [[1, 0], [1, 0]]},
-        "The law is silent. An approval is used up when the attempt using it fails (§4 Approvals); this attempt was "
-        "finalized, and rolled back by hand later. The core uses up the approval of R1, too, so that release 1 does not "
-        "get R1.",
     ),
 }

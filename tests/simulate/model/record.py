@@ -215,12 +215,6 @@ class Walker:
 def differs(walker: Walker, before: Any, act: Act, after: Any) -> str:
     """Return the known difference that this act may lead to; empty: none. Walks avoid it; ``known.py`` has a path to it."""
     machine = walker.machine
-    if "at" in act:
-        instance = before.inst[walker.names.index(act["at"])]
-        if act["act"] == "pin" and any(tag[0] in "pnr" and tag[1] == act["release"] for tag in instance.vets):
-            return "pin-lifts-vetoes"
-        if act["act"] == "roll-back" and instance.cur[0] != instance.cur[1] and instance.cur[0] in instance.ap:
-            return "roll-back-uses-approvals"
     if act["act"] == "mark-bad" and any(
         one.roll and one.goods and one.cur[1] == act["release"] and channel.noback
         for one, channel in zip(before.inst, machine.ch, strict=True)
@@ -229,8 +223,7 @@ def differs(walker: Walker, before: Any, act: Act, after: Any) -> str:
     for name, hits in _IN_A_CHANNEL.items():
         if any(hits(machine, after, index) for index in range(len(machine.ch))):
             return name
-    above = {channel.after for channel in machine.ch if channel.after is not None}
-    return "takes-no-part" if any(_takes_no_part(machine, after, after.inst[index]) for index in above) else ""
+    return ""
 
 
 def _stopped_by_what_cannot_come(machine: Any, state: Any, index: int) -> bool:
@@ -269,19 +262,6 @@ _IN_A_CHANNEL = {
     "stopped-further-on": _stopped_further_on,
     "pin-in-an-older-configuration": _pinned_between,
 }
-
-
-def _takes_no_part(machine: Any, state: Any, instance: Any) -> bool:
-    """Whether an earlier channel has no good version, or went back from the newest one started there, and left a
-    configuration behind that it never finalized or failed at.
-    """
-    good = machine.good(instance)
-    revisions = {release[1] for _, release in machine.configs(state)}
-    if not good and any(tag[0] == "p" and tag[2] in revisions for tag in instance.vets):
-        return True
-    back = not good or ("n", instance.fbase) in instance.vets or -instance.fbase in state.out
-    left = revisions - {done[1] for done in instance.fin}
-    return back and any((good[2] if good else -1) < revision < instance.fconf for revision in left)
 
 
 @dataclass
