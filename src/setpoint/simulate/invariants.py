@@ -17,6 +17,7 @@ from setpoint.core.decide import decide, kind_of
 from setpoint.core.facts import AnyFact, TaskStatus, Woken
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision
+from setpoint.core.line import LineState
 from setpoint.model.policy import Policy
 from setpoint.model.time import Instant
 from setpoint.simulate.rules import ACTOR_RULES, END_RULES, ESSENCES, RULES
@@ -148,7 +149,7 @@ class Invariants:
         if again is not state and essence(again) != (known := essence(state)):
             complaint = f"{[type(fact).__name__ for fact in facts]} again gave {essence(again)} instead of {known}"
             raise Broken("idempotent", complaint, turn)
-        self._recent[turn.entity] = tuple(fact for fact in turn.facts if not _true_for_ever(fact))
+        self._recent[turn.entity] = tuple(fact for fact in turn.facts if not (_true_for_ever(fact) or _comes_again(fact, state)))
 
     def _quiet(self, turn: Turn, now: Instant) -> None:
         """An actor that is woken and finds nothing to do does not ask to be woken at once again, and again."""
@@ -188,6 +189,11 @@ class Invariants:
 def _true_for_ever(fact: AnyFact) -> bool:
     """A task's success counts for its release and key whenever it is told, to later attempts too: it is never too late."""
     return isinstance(fact, TaskStatus) and fact.state == "succeeded"
+
+
+def _comes_again(fact: AnyFact, state: Any) -> bool:
+    """A stale request is made again under the same name: its configuration may have come into force since (§10.1 Made)."""
+    return isinstance(state, LineState) and getattr(fact, "request", "") in state.stale
 
 
 def _aware_of_the_time(world: World, still: Turn) -> Turn:
