@@ -93,6 +93,15 @@ KNOWN = {
         "newer than the frontier.",
         exact=False,
     ),
+    "pin-lifts-a-veto": Difference(
+        "written acts: pin, unpin, fail, hand",
+        (
+            *(FIRST, *_finalize("S"), SECOND, *_finalize("S"), _act("pin", 1, "S"), *_finalize("P"), _act("unpin", at="S")),
+            *(_act("fail", at="S"), _act("pin", 1, "S")),
+        ),
+        {"S": [[1, 0], [2, 0], True, 1]},
+        "The core is right. A pin ends the veto of its version (§3 Veto). The model keeps it.",
+    ),
     "pin-in-an-older-configuration": Difference(
         "pin, fail",
         (

@@ -215,6 +215,10 @@ class Walker:
 def differs(walker: Walker, before: Any, act: Act, after: Any) -> str:
     """Return the known difference that this act may lead to; empty: none. Walks avoid it; ``known.py`` has a path to it."""
     machine = walker.machine
+    if act["act"] == "pin":
+        instance = before.inst[walker.names.index(act["at"])]
+        if any(tag[0] in "nr" and tag[1] == act["release"] for tag in instance.vets):
+            return "pin-lifts-a-veto"
     if act["act"] == "mark-bad" and any(
         one.roll and one.goods and one.cur[1] == act["release"] and channel.noback
         for one, channel in zip(before.inst, machine.ch, strict=True)

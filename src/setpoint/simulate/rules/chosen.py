@@ -62,7 +62,7 @@ def forward(step: Step) -> Iterator[Complaint]:
         return
     if attempt.release < step.ledger.highest:
         yield f"release {attempt.release} follows {step.ledger.highest}"
-    if attempt.release < step.before.life.frontier:
+    if attempt.release < step.before.life.frontier and not step.keeps_version(offer):  # *good* comes back where nothing is left
         yield f"release {attempt.release} is older than the frontier {step.before.life.frontier}"
 
 
