@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from setpoint.core.facts import CheckStatus
 from setpoint.core.instance import tasks
+from setpoint.core.instance.leaving import DOWN
 from setpoint.core.instance.state import Rollout, offer_of
 from setpoint.core.instructions import Apply
 from setpoint.model.checks import Outcome
@@ -56,8 +57,9 @@ def _did_badly(step: Step, rollout: Rollout) -> bool:
 def _applied_again(step: Step) -> Iterator[Complaint]:
     """An apply that was taken on is made again only after a look that began after it."""
     place, taken = step.world.runtimes.place(step.instance), step.before.life.applying.taken
-    anew = not step.before.life.applying.spec
-    again = not anew and any(isinstance(given, Apply) for given in step.turn.decision.instructions) and not step.moved
+    last = step.before.life.applying.spec
+    applied = [DOWN if given.down else given.spec for given in step.turn.decision.instructions if isinstance(given, Apply)]
+    again = bool(last) and last in applied and not step.moved  # to take it down is another apply
     if again and taken and place.applies and step.world.effects.looked.get(step.turn.entity, 0) < place.applies[-1][0]:
         yield "applied again although nobody has looked since the last apply"
 
