@@ -211,7 +211,7 @@ class Scenario(Stage):
         """Everybody approves whatever is asked of people, again and again."""
         for minute in range(1, 60, 19):
             for person in self.people:
-                self._arrange(Vote(by=person.name), self.world.now + minute * MINUTE)
+                self._arrange(Vote(by=person.name, ahead=True), self.world.now + minute * MINUTE)
         self.world.run(self.world.now + HOUR)
 
     def _fix(self, application: str, version: str) -> Release:

@@ -17,17 +17,21 @@ class Vote(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     yes: bool = True
     instance: str = ""
     """Empty: wherever."""
+    ahead: bool = False
+    """Vote on the newest release as well, although the instance works on another (§3 Strategies)."""
 
     def perform(self, stage: Stage) -> None:
         """Vote on what each instance works on now."""
         for instance in (self.instance,) if self.instance else stage.instances:
             life = stage.state(instance).life
-            candidate, offer = life.candidate, offer_of(life, life.candidate.pair) if life.candidate else None
-            if candidate is None or offer is None:
+            candidate = life.candidate
+            if candidate is None:
                 continue
+            pairs = dict.fromkeys([candidate.pair, *([life.offers[-1].pair] if self.ahead else [])])
+            offers = [offer for pair in pairs if (offer := offer_of(life, pair))]
             for use in stage.policies[instance].approvals:
-                for half in halves(life, offer):
-                    topic = gates.topic(use, half.release, candidate.change)
+                for release in dict.fromkeys(half.release for offer in offers for half in halves(life, offer)):
+                    topic = gates.topic(use, release, candidate.change)
                     stage.world.post(topic, Voted(person=stage.person(self.by), yes=self.yes))
 
     def words(self) -> str:
