@@ -175,6 +175,8 @@ class Scenario(Stage):
         for turn in WHEN_FAIR:
             turn(self)
         self.world.run(self.world.now + LONGEST_DELAY)
+        for turn in WHEN_FAIR:  # an act of a person that was late came only now
+            turn(self)
         trains = [instance for instance in self.instances if self.policies[instance].strategy is Strategy.EVERY]
         for instance in trains:
             for place, offer in enumerate(self.state(instance).life.offers):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.calendars import occurrence, opening
+from setpoint.core.instance.state import Kind
 from setpoint.model.policy import Cadence, Phase
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.results import passed, uses
+from setpoint.simulate.rules.sets import went_at
 from setpoint.simulate.rules.tasks import last_success
 from setpoint.simulate.step import Step
 
@@ -29,10 +31,12 @@ def gated(step: Step) -> Iterator[Complaint]:
             yield from passed(step, use, candidate, since)
     if candidate is not None and same and candidate.committed:
         return
+    locked = went_at(step, offer) if attempt.kind is Kind.FORWARD else None
+    wall = step.wall if locked is None else min(locked, step.wall)  # a member of a set is committed with it (§10.13)
     for calendar in policy.calendars:
         if (
             step.concerns(calendar.when, calendar.name, policy, offer)
-            and not opening(calendar.calendar, calendar.timezone, step.wall).open
+            and not opening(calendar.calendar, calendar.timezone, wall).open
         ):
             yield f"the calendar {calendar.name} is closed"
     if policy.cadence and step.concerns(None, "cadence", policy, offer):
