@@ -323,7 +323,7 @@ class Ledger:
     def number(self, pair: Pair) -> int:
         """The release that a person retries of what is vetoed: that of the version, or of the configuration where it stayed."""
         veto = self.vetoed[pair]
-        if veto.whole or veto.configures:
+        if veto.whole or veto.configures or self.own.get(pair.release) == pair.configured:
             return veto.configures or pair.release
         return next((one.release for one in self.configurations.values() if one.configured == pair.configured), pair.release)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance.state import offer_of
+from setpoint.core.instance.state import Kind, offer_of
 from setpoint.core.instance.steering import QUIET
 from setpoint.core.instructions import Apply
 from setpoint.simulate.rules.base import Complaint, rule
+from setpoint.simulate.rules.sets import went_at
 from setpoint.simulate.step import Step
 
 
@@ -22,8 +23,8 @@ def hands_off(step: Step) -> Iterator[Complaint]:
     if step.ledger.stopped or step.ledger.paused:
         step.saw("hands-off")
         candidate = step.before.life.candidate
-        under_way = candidate is not None and candidate.committed and not step.ledger.paused
-        if step.forward and not under_way:
+        committed = (candidate is not None and candidate.committed) or _starts_with_its_set(step)
+        if step.forward and (step.ledger.paused or not committed):
             yield "stopped or paused, but a rollout began"
     current, tripped = life.current, policy is not None and step.ledger.heals[1] >= policy.drift.breaker
     if tripped and current and not current.unreachable and current.difference != step.ledger.heals[0]:
@@ -31,6 +32,12 @@ def hands_off(step: Step) -> Iterator[Complaint]:
     applied = next((given for given in step.turn.decision.instructions if isinstance(given, Apply)), None)
     if applied is not None:
         yield from _applied(step, applied)
+
+
+def _starts_with_its_set(step: Step) -> bool:
+    """§10.13: a set that started before it heard of the stop takes its locked members along."""
+    forward = step.forward is not None and step.forward[0].kind is Kind.FORWARD
+    return step.forward is not None and forward and went_at(step, step.forward[1]) is not None
 
 
 def _applied(step: Step, applied: Apply) -> Iterator[Complaint]:
