@@ -461,13 +461,13 @@ class Step(Moment):
             ledger.observed, ledger.heals, ledger.moved = 0, ("", 0, 0), self.turn.now
         self._enter()
         self._commit()
+        old = self.before.life.rollout
+        if old and old.by_hand and self.events("rolled-back"):
+            self._back(old.to)  # what is finalized in this turn came after that
         for event in self.events("finalized"):
             self._finalized(self.ledger.pair(event))
         for event in self.events("rolling-back", "failed"):
             self._failed(event)
-        old = self.before.life.rollout
-        if old and old.by_hand and self.events("rolled-back"):
-            self._back(old.to)
         self._rejected()
 
     def _enter(self) -> None:
