@@ -89,7 +89,7 @@ def _commit(draft: Draft, offer: Offer) -> None:
 
 def vote(draft: Draft) -> None:
     """Tell the sets of this instance's releases how it stands, where that changed."""
-    open_ones = [entity for entity in sorted(draft.life.joined) if not _has_ended(draft.life, entity)]
+    open_ones = {entity for entity in draft.life.joined if not _has_ended(draft.life, entity)}
     chosen = selection.chosen(draft.rules, draft.life) if open_ones else None
     for entity in sorted(draft.life.joined):
         if entity in open_ones:
