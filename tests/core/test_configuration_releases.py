@@ -637,3 +637,19 @@ def test_a_configuration_that_was_rejected_before_a_pin_would_bring_it_is_not_ta
     assert web.wanted_in == ""
     assert web.pin(2, "5.0.0").wanted_in == "5.0.0"
     assert "5.0.0 in the configuration of release 3 is rejected: ann rejected it for release-manager" in web.history
+
+
+@pytest.mark.parametrize(
+    ("rolled_back", "target"), [((), "4.0.0/R1"), ((failed(1, "4.0.0/R1", 1),), "4.0.0")], ids=["nothing failed", "it failed"]
+)
+def test_a_channel_that_takes_no_part_holds_back_the_very_pair_that_failed_there(rolled_back: Any, target: str):
+    """§10.1 Ordered: such a channel may have gone back from it, and have nothing left that it would change."""
+    web = Instance(orderings=(after(),)).offer(1, "4.0.0").neighbour("staging", "4.0.0").comes_up("4.0.0")
+    web.neighbour("staging", "4.0.0", rolled_back=rolled_back, abstains=(3,)).reconfigure(3, 1)
+    assert web.target_in == target
+
+
+def test_a_rollback_by_hand_of_what_was_finalized_uses_up_no_approval():
+    web = Instance(approvals=(approval(),)).offer(1, "4.0.0").approve("ann").comes_up("4.0.0")
+    web.offer(2, "5.0.0").approve("ann").comes_up("5.0.0").roll_back().comes_up("4.0.0")
+    assert web.retry(2).resume().target_in == "5.0.0"
