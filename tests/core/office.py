@@ -15,6 +15,7 @@ from setpoint.core.facts import (
     Fact,
     Granted,
     LimitsConfigured,
+    MemberResult,
     Need,
     Queued,
     Returned,
@@ -147,7 +148,9 @@ class Office:
     ) -> Office:
         self.votes += 1
         instance = f"saas/{service}@{channel}"
-        return self.tell(WaveVote(instance=instance, group=group, release=release, number=number or self.votes, state=state))
+        return self.tell(
+            WaveVote(instance=instance, group=group, release=release, number=number or self.votes, state=MemberResult(state))
+        )
 
     def wave(self, number: int, group: str = GROUP) -> Need:
         return Need(f"wave:{group}", number)

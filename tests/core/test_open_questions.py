@@ -10,7 +10,7 @@ from tests.core.test_scopes import ANN
 from tests.core.test_sets import B, Member
 from tests.core.test_tasks import WithTasks, a_task
 
-from setpoint.core.facts import LineStatus, SetStatus
+from setpoint.core.facts import LineStatus, SetStage, SetStatus
 from setpoint.model.policy import Ordering, Phase, ServiceOrdering
 from setpoint.model.time import HOUR
 
@@ -46,11 +46,11 @@ def test_an_approval_of_a_configuration_expires_while_its_set_is_going():
     entity = "set:app/production#3"
     web = Member(approvals=EXPIRES).offer(1, "1.0").vote("ann", release=1).comes_up("1.0")
     web.reconfigure(3, 1, set=entity).vote("ann", release=3)
-    web.tell(SetStatus(set=entity, number=1, epoch=1, stage="preparing"))
-    web.tell(SetStatus(set=entity, number=2, epoch=1, stage="going", start=(B,), went=(NAME, B)))
+    web.tell(SetStatus(set=entity, number=1, epoch=1, stage=SetStage.PREPARING))
+    web.tell(SetStatus(set=entity, number=2, epoch=1, stage=SetStage.GOING, start=(B,), went=(NAME, B)))
     web.wait(2 * HOUR)
     assert not web.waits_for("waits for release-manager")
-    web.tell(SetStatus(set=entity, number=3, epoch=1, stage="going", start=(B, NAME), went=(NAME, B)))
+    web.tell(SetStatus(set=entity, number=3, epoch=1, stage=SetStage.GOING, start=(B, NAME), went=(NAME, B)))
     assert web.target_in == "1.0/R1"
 
 

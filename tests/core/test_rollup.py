@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from setpoint.core import rollup
-from setpoint.core.admission.state import AdmissionState, Passage, Place, Stance
-from setpoint.core.facts import Need
+from setpoint.core.admission.state import AdmissionState, Passage, Place, RequestStage, Stance
+from setpoint.core.facts import MemberResult, Need
 from setpoint.core.rollup import Culprit, First, Takers, takers_of
 from setpoint.model.policy import GroupWaves, Wave
 from setpoint.model.reasons import Reason
@@ -134,7 +134,7 @@ def test_a_member_of_a_set_waits_for_what_another_member_waits_for() -> None:
 
 def test_who_waits_for_a_lease_waits_for_what_its_holder_waits_for() -> None:
     need = Need("lease:runtime:k8s", 1)
-    place = Place(f"instance:{EU}", 1, 1, 3, (need,), stage="begun")
+    place = Place(f"instance:{EU}", 1, 1, 3, (need,), stage=RequestStage.BEGUN)
     takers = takers_of(AdmissionState(places={"p": place}, holders={need.unit: ("p",)}))
     lease = Reason("lease", "runtime k8s has 1 deploying at most", subject=need.unit, since=9, awaits="a free place")
     starting = Reason("runtime", "1.1 is starting", since=4, awaits="the next look at the runtime")
@@ -146,7 +146,7 @@ def test_who_waits_for_a_lease_waits_for_what_its_holder_waits_for() -> None:
 def waves(*channels: tuple[str, str], stopped: int = 0) -> AdmissionState:
     rules = GroupWaves("app/tenants", (Wave(tuple(name for name, _ in channels)), Wave(("tenants-009",))), "3")
     members = {name: (f"app/web@{name}",) for name, _ in channels}
-    stances = {f"app/web@{name}": Stance(1, state) for name, state in channels}
+    stances = {f"app/web@{name}": Stance(1, MemberResult(state)) for name, state in channels}
     ended = {name: state for name, state in channels if state in {"finalized", "failed", "out"}}
     passage = Passage("app/tenants", 3, members, stances, ended, stopped=stopped)
     return AdmissionState(groups={"app/tenants": rules}, passages={"app/tenants#3": passage})

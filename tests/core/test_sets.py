@@ -16,10 +16,12 @@ from setpoint.core.facts import (
     Ended,
     Granted,
     LineStatus,
+    MemberState,
     Need,
     Queued,
     Returned,
     SetFormed,
+    SetStage,
     SetStatus,
     SetVote,
     Standing,
@@ -59,7 +61,7 @@ class Set:
             self.numbers[member] = number or self.numbers.get(member, 0) + 1
             reason = more.get("reason", f"is {state}")
             told = {**epoch, **more, "reason": reason}
-            self.tell(SetVote(member=member, number=self.numbers[member], state=state, **told))
+            self.tell(SetVote(member=member, number=self.numbers[member], state=MemberState(state), **told))
         return self
 
     def gone(self) -> Set:
@@ -157,7 +159,7 @@ def test_a_vote_that_comes_late_changes_nothing():
 
 
 def test_votes_may_come_before_it_is_formed():
-    early = decide(SET, None, [SetVote(member=A, number=1, state="ready", epoch=1)], START)
+    early = decide(SET, None, [SetVote(member=A, number=1, state=MemberState.READY, epoch=1)], START)
     assert early.instructions == ()
     formed = decide(SET, early.state, [SetFormed(release=2, members=(A, B))], START).state
     assert formed.status.waiting == {B: ""}
@@ -298,7 +300,7 @@ class Member(Instance):
         self.told = number or self.told + 1
         if stage in {"going", "finalizing"}:
             more.setdefault("went", (NAME, B))
-        self.tell(SetStatus(set=SET, number=self.told, epoch=epoch, stage=stage, start=start, **more))
+        self.tell(SetStatus(set=SET, number=self.told, epoch=epoch, stage=SetStage(stage), start=start, **more))
         return self
 
     @property

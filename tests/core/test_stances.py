@@ -6,7 +6,7 @@ from tests.core.dsl import Instance, approval, check
 from tests.core.test_limits import GROUP, Member
 
 from setpoint.core.admission import ENTITY
-from setpoint.core.facts import Configured, LineStatus, Removed, Standing, WaveVote, Woken
+from setpoint.core.facts import Configured, LineStatus, MemberResult, Removed, Standing, WaveVote, Woken
 from setpoint.core.instance.waves import KEPT_VOTES
 from setpoint.core.instructions import Send
 from setpoint.model.people import By
@@ -28,7 +28,7 @@ def through(prod: Member, release: int) -> Member:
 def test_a_vote_says_who_stands_how_to_what_and_is_numbered():
     prod = Member().offer(3, "1.0")
     prod.grant()
-    vote = WaveVote(instance="app/web@production", group=GROUP, release=3, number=1, state="begun")
+    vote = WaveVote(instance="app/web@production", group=GROUP, release=3, number=1, state=MemberResult.BEGUN)
     assert Send(ENTITY, vote) in prod.out
     prod.comes_up("1.0")
     assert [vote.number for vote in prod.sent(WaveVote)] == [2]

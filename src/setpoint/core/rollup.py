@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from setpoint.core.admission.state import LEASE, WAVE, AdmissionState, Passage
-from setpoint.core.admission.waves import FAILED, FINALIZED, OUT
+from setpoint.core.facts import MemberResult
 from setpoint.model.policy import GroupWaves
 from setpoint.model.reasons import Reason
 
@@ -95,7 +95,7 @@ def _behindhand(passage: Passage, rules: GroupWaves | None) -> Iterator[str]:
     """Instances that the last open wave waits for: those that failed, then those still to come."""
     wave = rules.waves[passage.open - 1] if rules and passage.open <= len(rules.waves) else None
     channels = [channel for channel in wave.channels if channel in passage.members] if wave else []
-    for wanted in (FAILED, None):
+    for wanted in (MemberResult.FAILED, None):
         for channel in channels:
             if passage.channels.get(channel) == wanted:
                 yield from (one for one in passage.members[channel] if not _is_through(passage, one))
@@ -103,7 +103,7 @@ def _behindhand(passage: Passage, rules: GroupWaves | None) -> Iterator[str]:
 
 def _is_through(passage: Passage, instance: str) -> bool:
     stance = passage.stances.get(instance)
-    return stance is not None and stance.state in {FINALIZED, OUT}
+    return stance is not None and stance.state in {MemberResult.FINALIZED, MemberResult.OUT}
 
 
 def _names(asker: str, members: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,10 +22,12 @@ from setpoint.core.facts import (
     Began,
     Ended,
     Granted,
+    MemberState,
     Need,
     Queued,
     Returned,
     SetFormed,
+    SetStage,
     SetStatus,
     SetVote,
 )
@@ -35,13 +37,15 @@ from setpoint.model.time import Instant
 
 SHOWN = 5
 """So many members are named as those that are waited for."""
-THERE = frozenset({"ended", "left"})
+_READY = frozenset({MemberState.READY, MemberState.LOCKED})
+_LOCKED = frozenset({MemberState.LOCKED})
+THERE = frozenset({MemberState.ENDED, MemberState.LEFT})
 """Nothing is waited for from these."""
-NEVER = THERE | {"out"}
-MOVED = frozenset({"begun", "passed", "failed", "stuck"})
-UNDER_WAY = frozenset({"ready", "locked", "begun", "passed", *THERE})
+NEVER = THERE | {MemberState.OUT}
+MOVED = frozenset({MemberState.BEGUN, MemberState.PASSED, MemberState.FAILED, MemberState.STUCK})
+UNDER_WAY = frozenset({MemberState.READY, MemberState.LOCKED, MemberState.BEGUN, MemberState.PASSED, *THERE})
 """Whoever says anything else while the set goes has failed."""
-GONE = frozenset({"going", "finalizing"})
+GONE = frozenset({SetStage.GOING, SetStage.FINALIZING})
 """Stages in which only those that went count."""
 
 
@@ -53,7 +57,7 @@ class SetState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Empty: not formed yet; votes may come before."""
     after: dict[str, tuple[str, ...]] = {}
     votes: dict[str, SetVote] = {}
-    stage: str = "gathering"
+    stage: SetStage = SetStage.GATHERING
     epoch: int = 1
     reason: str = ""
     began: bool = False
@@ -90,12 +94,12 @@ class _Turn:
     def record(self, text: str) -> None:
         self.out.append(Record(Event("set", text, release=self.state.release)))
 
-    def say(self, member: str) -> str:
+    def say(self, member: str) -> MemberState | None:
         """What a member said last."""
         vote = self.state.votes.get(member)
-        return vote.state if vote else ""
+        return vote.state if vote else None
 
-    def states(self) -> set[str]:
+    def states(self) -> set[MemberState | None]:
         return {self.say(member) for member in self.state.members}
 
 
@@ -135,15 +139,15 @@ def _gathering(turn: _Turn) -> bool:
         return True
     if turn.states() <= THERE:
         return _end(turn)
-    if not all(_stands(turn, member, {"ready", "locked"}) for member in turn.state.members):
-        if "out" in turn.states():
+    if not all(_stands(turn, member, _READY) for member in turn.state.members):
+        if MemberState.OUT in turn.states():
             _free(turn)
         else:
             _give_back(turn)
         return False
     if not _admitted(turn):
         return False
-    turn.change(stage="preparing")
+    turn.change(stage=SetStage.PREPARING)
     return True
 
 
@@ -153,16 +157,16 @@ def _preparing(turn: _Turn) -> bool:
         return True
     if turn.states() <= THERE:
         return _end(turn)
-    if all(_stands(turn, member, {"locked"}) for member in members):
+    if all(_stands(turn, member, _LOCKED) for member in members):
         if turn.state.needs:
             turn.out.append(Send(admission.ENTITY, Began(asker=turn.entity, ask=turn.state.asks)))
-        turn.change(stage="going", began=True, went=tuple(member for member in members if turn.say(member) not in THERE))
+        turn.change(stage=SetStage.GOING, began=True, went=tuple(member for member in members if turn.say(member) not in THERE))
         turn.record(f"{_names(turn.state.went)} start together")
         return True
-    if all(_stands(turn, member, {"ready", "locked"}) for member in members):
+    if all(_stands(turn, member, _READY) for member in members):
         return False
     _give_back(turn)
-    turn.change(stage="gathering", epoch=turn.state.epoch + 1)
+    turn.change(stage=SetStage.GATHERING, epoch=turn.state.epoch + 1)
     return True
 
 
@@ -173,8 +177,8 @@ def _going(turn: _Turn) -> bool:
     turn.change(went=went)
     if _failed(turn, next((member for member in went if turn.say(member) not in UNDER_WAY), "")):
         return True
-    if all(turn.say(member) == "passed" for member in went):
-        turn.change(stage="finalizing")
+    if all(turn.say(member) is MemberState.PASSED for member in went):
+        turn.change(stage=SetStage.FINALIZING)
         turn.record(f"{_names(went)} have passed")
         return True
     return False
@@ -188,13 +192,13 @@ def _going_back(turn: _Turn) -> bool:
     """Until everybody heard of it, and who had moved is back. Who fails to go back waits for a fix, which may need the leases."""
     epoch = turn.state.epoch
     late = [member for member in turn.state.members if not _back(turn.state.votes.get(member), epoch)]
-    if all(turn.say(member) == "stuck" for member in late):
+    if all(turn.say(member) is MemberState.STUCK for member in late):
         _free(turn)
     if late:
         return False
-    failed = tuple(member for member in turn.state.members if turn.say(member) == "vetoed")
+    failed = tuple(member for member in turn.state.members if turn.say(member) is MemberState.VETOED)
     rounds = turn.state.rounds + 1
-    turn.change(stage="gathering", epoch=epoch + 1, reason="", failed=failed, began=False, went=(), rounds=rounds)
+    turn.change(stage=SetStage.GATHERING, epoch=epoch + 1, reason="", failed=failed, began=False, went=(), rounds=rounds)
     return True
 
 
@@ -208,27 +212,27 @@ def _ended(_turn: _Turn) -> bool:
     return False
 
 
-_STAGES: dict[str, Callable[[_Turn], bool]] = {
-    "gathering": _gathering,
-    "preparing": _preparing,
-    "going": _going,
-    "finalizing": _finalizing,
-    "going-back": _going_back,
-    "ended": _ended,
+_STAGES: dict[SetStage, Callable[[_Turn], bool]] = {
+    SetStage.GATHERING: _gathering,
+    SetStage.PREPARING: _preparing,
+    SetStage.GOING: _going,
+    SetStage.FINALIZING: _finalizing,
+    SetStage.GOING_BACK: _going_back,
+    SetStage.ENDED: _ended,
 }
 
 
-def _stands(turn: _Turn, member: str, states: set[str]) -> bool:
+def _stands(turn: _Turn, member: str, states: frozenset[MemberState]) -> bool:
     vote = turn.state.votes.get(member)
     return vote is not None and (vote.state in THERE or (vote.state in states and vote.epoch == turn.state.epoch))
 
 
 def _vetoed_since(turn: _Turn) -> str:
     """A member that failed, or was rejected, since the gathering began; those that had failed before are waited for."""
-    still = tuple(member for member in turn.state.failed if turn.say(member) == "vetoed")
+    still = tuple(member for member in turn.state.failed if turn.say(member) is MemberState.VETOED)
     if still != turn.state.failed:
         turn.change(failed=still)
-    return next((member for member in turn.state.members if turn.say(member) == "vetoed" and member not in still), "")
+    return next((member for member in turn.state.members if turn.say(member) is MemberState.VETOED and member not in still), "")
 
 
 def _failed(turn: _Turn, member: str) -> bool:
@@ -237,14 +241,14 @@ def _failed(turn: _Turn, member: str) -> bool:
     if not turn.state.began:
         _free(turn)
     reason = f"{_name(member, turn.state.members)}: {turn.state.votes[member].reason}"
-    turn.change(stage="going-back", reason=reason)
+    turn.change(stage=SetStage.GOING_BACK, reason=reason)
     turn.record(f"{_names(turn.state.members)} go back: {reason}")
     return True
 
 
 def _end(turn: _Turn) -> bool:
     _free(turn)
-    turn.change(stage="ended")
+    turn.change(stage=SetStage.ENDED)
     return True
 
 
@@ -317,14 +321,14 @@ def _publish(turn: _Turn) -> None:
 
 def _status(turn: _Turn) -> SetStatus:
     state = turn.state
-    open_still = state.stage in {"gathering", "preparing"}
+    open_still = state.stage in {SetStage.GATHERING, SetStage.PREPARING}
     votes = state.votes
     return SetStatus(
         set=turn.entity,
         number=state.status.number + 1 if state.status else 1,
         epoch=state.epoch,
         stage=state.stage,
-        start=_may_start(turn) if state.stage == "going" else (),
+        start=_may_start(turn) if state.stage is SetStage.GOING else (),
         went=state.went if state.stage in GONE else (),
         level=min(_level(votes.get(member)) for member in state.members) if open_still else 2,
         reason=state.reason,
@@ -336,14 +340,14 @@ def _status(turn: _Turn) -> SetStatus:
 
 def _out(turn: _Turn) -> str:
     state = turn.state
-    member = next((member for member in state.members if turn.say(member) == "out"), "")
+    member = next((member for member in state.members if turn.say(member) is MemberState.OUT), "")
     return f"{_name(member, state.members)}: {state.votes[member].reason}" if member else ""
 
 
 def _may_start(turn: _Turn) -> tuple[str, ...]:
     """Of those that go, members all of whose predecessors have passed."""
     state = turn.state
-    late = {member for member in state.went if turn.say(member) != "passed"}
+    late = {member for member in state.went if turn.say(member) is not MemberState.PASSED}
     return tuple(member for member in state.went if late.isdisjoint(state.after.get(member, ())))
 
 
@@ -353,20 +357,20 @@ def _level(vote: SetVote | None) -> int:
     return 2 if vote.state in THERE else vote.level
 
 
-_DONE: dict[str, frozenset[str]] = {
-    "gathering": frozenset({"ready", "locked"}),
-    "preparing": frozenset({"locked"}),
-    "going": frozenset({"passed"}),
-    "finalizing": frozenset(),
-    "going-back": frozenset({"vetoed", "gone", "out", "waiting"}),
-    "ended": frozenset(),
+_DONE: dict[SetStage, frozenset[MemberState]] = {
+    SetStage.GATHERING: _READY,
+    SetStage.PREPARING: _LOCKED,
+    SetStage.GOING: frozenset({MemberState.PASSED}),
+    SetStage.FINALIZING: frozenset(),
+    SetStage.GOING_BACK: frozenset({MemberState.VETOED, MemberState.GONE, MemberState.OUT, MemberState.WAITING}),
+    SetStage.ENDED: frozenset(),
 }
 
 
 def _waiting(turn: _Turn) -> dict[str, str]:
     """The first of those that are not where the stage wants them."""
     state = turn.state
-    if state.stage == "ended":
+    if state.stage is SetStage.ENDED:
         return {}
     done = _DONE[state.stage] | THERE
     late = [member for member in (state.went if state.stage in GONE else state.members) if turn.say(member) not in done]

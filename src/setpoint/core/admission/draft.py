@@ -9,16 +9,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from setpoint.core.admission.state import (
-    BEGUN,
     FIRST,
-    GRANTED,
-    RETURNED,
-    WAITING,
     WAVE,
     AdmissionState,
     Asker,
     Passage,
     Place,
+    RequestStage,
     key_of,
     passage_key,
     unit_key,
@@ -87,11 +84,17 @@ class Draft:
 
     def overtaken(self, asker: str, attempt: int) -> list[Place]:
         """Places of other attempts of somebody that cannot have begun; one that was granted may have, and say so late."""
-        return [place for place in self._of(asker) if place.attempt != attempt and place.stage in {WAITING, RETURNED}]
+        return [
+            place
+            for place in self._of(asker)
+            if place.attempt != attempt and place.stage in {RequestStage.WAITING, RequestStage.RETURNED}
+        ]
 
     def asking(self, asker: str, attempt: int) -> Place | None:
         """The place of an attempt that has not begun."""
-        return next((place for place in self._of(asker) if place.attempt == attempt and place.stage != BEGUN), None)
+        return next(
+            (place for place in self._of(asker) if place.attempt == attempt and place.stage is not RequestStage.BEGUN), None
+        )
 
     def _of(self, asker: str) -> list[Place]:
         known = self.askers.get(asker)
@@ -99,7 +102,7 @@ class Draft:
 
     def holds(self, asker: str) -> bool:
         """Whether somebody holds leases already, of a rollout that will give way (or was granted them, and may have begun)."""
-        return any(place.stage in {GRANTED, BEGUN} for place in self._of(asker))
+        return any(place.stage in {RequestStage.GRANTED, RequestStage.BEGUN} for place in self._of(asker))
 
     # --- places ------------------------------------------------------------------------------------------------------------
 
@@ -116,25 +119,25 @@ class Draft:
     def enqueue(self, place: Place, number: int) -> Place:
         """Wait, in order, with those that need the same, unless it was given back before it came. ``number``: of its wave."""
         if place.ask <= self.askers[place.asker].returned:
-            return self.change(place, stage=RETURNED)
+            return self.change(place, stage=RequestStage.RETURNED)
         queue = queue_of(place, number)
         insort(self._line(queue), (place.order, key_of(place.asker, place.attempt)))
         self.joined.append(key_of(place.asker, place.attempt))
-        return self.change(place, stage=WAITING, queue=queue, since=0)
+        return self.change(place, stage=RequestStage.WAITING, queue=queue, since=0)
 
     def change(self, place: Place, **changes: Any) -> Place:
         """Replace parts of a place."""
         changed = self.places[key_of(place.asker, place.attempt)] = replace(place, **changes)
         return changed
 
-    def withdraw(self, place: Place, *, stage: str = RETURNED) -> Place:
+    def withdraw(self, place: Place, *, stage: str = RequestStage.RETURNED) -> Place:
         """It neither waits nor holds anything any more."""
         key = key_of(place.asker, place.attempt)
-        if place.stage == WAITING:
+        if place.stage is RequestStage.WAITING:
             line = self._line(place.queue)
             del line[bisect_left(line, (place.order, key))]
             self.stirred.update(need.unit for need in place.needs)
-        elif place.stage in {GRANTED, BEGUN}:
+        elif place.stage in {RequestStage.GRANTED, RequestStage.BEGUN}:
             self._let_go(place.needs, key)
         return self.change(place, stage=stage, queue="", since=0)
 
@@ -154,12 +157,12 @@ class Draft:
         for unit in dict.fromkeys(unit_key(need) for need in place.needs if not need.unit.startswith(WAVE)):
             self.holders[unit] = (*self.holders.get(unit, ()), key)
         self.stirred.update(need.unit for need in place.needs)
-        self.change(place, stage=GRANTED, queue="", since=self.wall)
+        self.change(place, stage=RequestStage.GRANTED, queue="", since=self.wall)
 
     def begun(self, place: Place, spent: Sequence[Need]) -> Place:
         """Its leases are held until it ends; what it had reserved of budgets is spent."""
         self._let_go(spent, key_of(place.asker, place.attempt))
-        return self.change(place, stage=BEGUN)
+        return self.change(place, stage=RequestStage.BEGUN)
 
     def _let_go(self, needs: Sequence[Need], key: str) -> None:
         for need in needs:

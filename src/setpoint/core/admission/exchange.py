@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from setpoint.core.admission import waves
 from setpoint.core.admission.draft import Draft
-from setpoint.core.admission.state import BEGUN, BUDGET, GRANTED, RETURNED, Place, Spent, occurrence_key
+from setpoint.core.admission.state import BUDGET, Place, RequestStage, Spent, occurrence_key
 from setpoint.core.facts import AskAdmission, Began, Ended, Returned
 from setpoint.model.time import DAY
 
@@ -42,18 +42,18 @@ def give_back(draft: Draft, fact: Returned) -> None:
         draft.hear(fact.asker, fact.ask)
     draft.hear_returned(fact.asker, fact.ask)
     place = draft.place(fact.asker, fact.ask)
-    if place is None or place.stage == BEGUN:
+    if place is None or place.stage is RequestStage.BEGUN:
         return
     if fact.gone:
         draft.drop(place)
-    elif place.stage != RETURNED:
+    elif place.stage is not RequestStage.RETURNED:
         draft.withdraw(place)
 
 
 def begin(draft: Draft, fact: Began) -> None:
     """Target moved: leases are held from now on, a deployment of the budget is spent."""
     place = draft.place(fact.asker, fact.ask)
-    if place is not None and place.stage == GRANTED:
+    if place is not None and place.stage is RequestStage.GRANTED:
         _spend(draft, place)
 
 
@@ -61,9 +61,9 @@ def end(draft: Draft, fact: Ended) -> None:
     """Leases are free. An end that overtakes the beginning stands for both."""
     draft.hear(fact.asker, fact.ask)
     place = draft.place(fact.asker, fact.ask)
-    if place is None or place.stage not in {GRANTED, BEGUN}:
+    if place is None or place.stage not in {RequestStage.GRANTED, RequestStage.BEGUN}:
         return
-    if place.stage == GRANTED:
+    if place.stage is RequestStage.GRANTED:
         place = _spend(draft, place)
     draft.drop(place)
 

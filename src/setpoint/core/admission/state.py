@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from setpoint.core.facts import Need
+from setpoint.core.facts import MemberResult, Need
 from setpoint.model.policy import GroupWaves
 from setpoint.model.time import Instant
 
 FIRST = 1 << 40
 """Taken off the order of who goes before everybody else."""
-WAITING, RETURNED, GRANTED, BEGUN = "waiting", "returned", "granted", "begun"
 LEASE, WAVE, BUDGET = "lease:", "wave:", "budget:"
+
+
+class RequestStage(StrEnum):
+    """How far a request for admission has come."""
+
+    WAITING = "waiting"
+    RETURNED = "returned"
+    """Other gates hold the attempt; the request keeps its order."""
+    GRANTED = "granted"
+    BEGUN = "begun"
+    """The attempt has begun with what was granted."""
+
 
 Line = tuple[tuple[int, str], ...]
 """(order, key of a place), ascending."""
@@ -33,8 +45,7 @@ class Place(msgspec.Struct, frozen=True, gc=False, array_like=True):
     order: int = 0
     """Of its first asking: who asked earlier comes first."""
     asked: Instant = 0
-    stage: str = WAITING
-    """``waiting``, ``returned`` (it waits for other gates, its order is kept), ``granted`` or ``begun``."""
+    stage: RequestStage = RequestStage.WAITING
     since: Instant = 0
     """When it was granted, by the wall clock: it is only shown."""
     queue: str = ""
@@ -67,7 +78,7 @@ class Stance(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one instance said last about one release."""
 
     number: int
-    state: str
+    state: MemberResult
 
 
 class Passage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -79,7 +90,7 @@ class Passage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Channel -> the instances that the release names there; empty: the line has not said so yet."""
     stances: dict[str, Stance] = {}
     """Instance -> what it said; who said nothing waits."""
-    channels: dict[str, str] = {}
+    channels: dict[str, MemberResult] = {}
     """Channel -> ``out``, ``finalized`` or ``failed``; one that is not here is still to come."""
     pending: int = 0
     """Instances that are neither finalized nor failed nor out."""

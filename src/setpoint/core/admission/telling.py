@@ -17,15 +17,15 @@ from setpoint.core.admission.granting import spent, used, weight
 from setpoint.core.admission.state import (
     BUDGET,
     LEASE,
-    WAITING,
     WAVE,
     Passage,
     Place,
+    RequestStage,
     View,
     key_of,
     passage_key,
 )
-from setpoint.core.facts import Need, Queued
+from setpoint.core.facts import MemberResult, Need, Queued
 from setpoint.model.policy import GroupWaves
 from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant, approximate_duration, format_instant
@@ -45,7 +45,7 @@ def advance(draft: Draft) -> None:
             continue
         told.update((key, None) for _, key in (line if _loud(draft, first) else islice(line, FIRST_FEW)))
     for key in told:
-        if draft.places[key].stage == WAITING:
+        if draft.places[key].stage is RequestStage.WAITING:
             _tell(draft, draft.places[key])
 
 
@@ -64,7 +64,7 @@ def _tell(draft: Draft, place: Place) -> None:
 
 def why(view: View, place: Place, now: Instant) -> Iterator[Reason]:
     """Everything that a place waits for; its units are the reasons' subjects."""
-    if place.stage != WAITING:
+    if place.stage is not RequestStage.WAITING:
         return
     found = [reason for need in dict.fromkeys(place.needs) if (reason := _why(view, place, need, now))]
     yield from found or [_kept(view, place)]
@@ -149,7 +149,7 @@ def _progress(passage: Passage, rules: GroupWaves, place: Place, number: int) ->
     wave, name = rules.waves[passage.open - 1], waves.name_of(passage.group)
     counted, finalized = waves.tally(passage, wave)
     need = waves.need_of(wave, counted)
-    bad = [channel for channel in wave.channels if passage.channels.get(channel) == waves.FAILED]
+    bad = [channel for channel in wave.channels if passage.channels.get(channel) is MemberResult.FAILED]
     text = f"wave {number} of {name} waits for wave {passage.open}: {finalized} of {need} finalized"
     text += f"; {', '.join(bad)} failed" if bad else ""
     return Reason("wave", text, subject=WAVE + passage.group, since=place.asked, awaits=f"wave {passage.open} of {name}")

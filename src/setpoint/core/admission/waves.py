@@ -12,14 +12,13 @@ from msgspec.structs import replace
 from setpoint.core import orders
 from setpoint.core.admission.draft import Draft
 from setpoint.core.admission.state import WAVE, Passage, Place, Stance, View, passage_key
-from setpoint.core.facts import AskAdmission, LimitsConfigured, Rostered, WavesResumed, WaveVote
+from setpoint.core.facts import AskAdmission, LimitsConfigured, MemberResult, Rostered, WavesResumed, WaveVote
 from setpoint.model.policy import GroupWaves, Wave
 
 KEPT_THROUGH = 200
 KEPT_ENDED = 10
 """Of so many releases that came to their end in a group with failures, who failed is remembered; of older ones only that."""
-FINALIZED, FAILED, OUT, WAITING = "finalized", "failed", "out", "waiting"
-_ENDS = {FINALIZED, FAILED, OUT}
+_ENDS = {MemberResult.FINALIZED, MemberResult.FAILED, MemberResult.OUT}
 
 
 def amount(text: str, of: int) -> int:
@@ -45,12 +44,14 @@ def need_of(wave: Wave, counted: int) -> int:
 def tally(passage: Passage, wave: Wave) -> tuple[int, int]:
     """Of one wave: how many channels count, and how many of them are finalized."""
     states = [passage.channels.get(channel) for channel in wave.channels if channel in passage.members]
-    return sum(state != OUT for state in states), states.count(FINALIZED)
+    return sum(state is not MemberResult.OUT for state in states), states.count(MemberResult.FINALIZED)
 
 
 def failed(passage: Passage) -> list[str]:
     """Channels that failed and that nobody has taken note of."""
-    return [channel for channel, state in passage.channels.items() if state == FAILED and channel not in passage.forgiven]
+    return [
+        channel for channel, state in passage.channels.items() if state is MemberResult.FAILED and channel not in passage.forgiven
+    ]
 
 
 def permits(view: View, group: str, release: int, number: int) -> bool:
@@ -121,8 +122,8 @@ def voted(draft: Draft, fact: WaveVote) -> None:
     channel = fact.instance.rpartition("@")[2]
     if fact.instance in passage.members.get(channel, ()):
         pending = passage.pending + (before in _ENDS) - (fact.state in _ENDS)
-        channels = {**passage.channels, channel: _standing(passage, channel)}
-        passage = replace(passage, pending=pending, channels={name: state for name, state in channels.items() if state})
+        states = {**passage.channels, channel: _standing(passage, channel)}
+        passage = replace(passage, pending=pending, channels={name: state for name, state in states.items() if state is not None})
     draft.keep(passage)
 
 
@@ -144,19 +145,19 @@ def resumed(draft: Draft, fact: WavesResumed) -> None:
     draft.record("signal", text, release=fact.release, by=fact.by)
 
 
-def _state(passage: Passage, instance: str) -> str:
+def _state(passage: Passage, instance: str) -> MemberResult:
     stance = passage.stances.get(instance)
-    return stance.state if stance else WAITING
+    return stance.state if stance else MemberResult.WAITING
 
 
-def _standing(passage: Passage, channel: str) -> str:
+def _standing(passage: Passage, channel: str) -> MemberResult | None:
     """A channel has failed with its first instance, and is finalized with its last."""
     states = {_state(passage, instance) for instance in passage.members[channel]}
-    if FAILED in states:
-        return FAILED
-    if states == {OUT}:
-        return OUT
-    return FINALIZED if states <= {OUT, FINALIZED} else ""
+    if MemberResult.FAILED in states:
+        return MemberResult.FAILED
+    if states == {MemberResult.OUT}:
+        return MemberResult.OUT
+    return MemberResult.FINALIZED if states <= {MemberResult.OUT, MemberResult.FINALIZED} else None
 
 
 # --- what follows ----------------------------------------------------------------------------------------------------------
@@ -177,7 +178,7 @@ def advance(draft: Draft) -> None:
 
 
 def _stopped(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
-    forgiven = tuple(channel for channel in passage.forgiven if passage.channels.get(channel) == FAILED)
+    forgiven = tuple(channel for channel in passage.forgiven if passage.channels.get(channel) is MemberResult.FAILED)
     passage = replace(passage, forgiven=forgiven)
     found = failed(passage)
     if passage.stopped or len(found) < max(amount(rules.max_failures, len(passage.members)), 1):
@@ -212,7 +213,7 @@ def _forget_those_through(draft: Draft) -> None:
     for group in sorted({passage.group for passage in draft.passages.values()}):
         mine = sorted((one for one in draft.passages.values() if one.group == group), key=lambda one: one.release)
         ended = [one for one in mine if one.members and not one.pending]
-        through = [one for one in ended if _went_through(draft, one) and FAILED not in one.channels.values()]
+        through = [one for one in ended if _went_through(draft, one) and MemberResult.FAILED not in one.channels.values()]
         others = [one for one in ended if one not in through]
         for passage in (*through, *others[:-KEPT_ENDED]):
             _forget(draft, passage)

@@ -26,6 +26,7 @@ from setpoint.core.facts.admission import (
     Ended,
     Granted,
     LimitsConfigured,
+    MemberResult,
     Need,
     Queued,
     Returned,
@@ -64,7 +65,7 @@ from setpoint.core.facts.people import (
 )
 from setpoint.core.facts.runtimes import Applied, Observed, Unobserved
 from setpoint.core.facts.scopes import Paused, ScopeStatus, Started, Stopped, Unpaused
-from setpoint.core.facts.sets import SetFormed, SetStatus, SetVote
+from setpoint.core.facts.sets import MemberState, SetFormed, SetStage, SetStatus, SetVote
 from setpoint.core.facts.tasks import TaskFinished, TaskLeft, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.facts.votes import TopicStatus, Vote, Voted
 
@@ -106,6 +107,8 @@ __all__ = [
     "LimitsConfigured",
     "LineStatus",
     "Marked",
+    "MemberResult",
+    "MemberState",
     "Move",
     "Need",
     "Neighbour",
@@ -128,6 +131,7 @@ __all__ = [
     "Rostered",
     "ScopeStatus",
     "SetFormed",
+    "SetStage",
     "SetStatus",
     "SetVote",
     "Signal",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from setpoint.core.facts.base import Fact, Signal
@@ -91,6 +93,17 @@ class Rostered(Fact, frozen=True, gc=False):
     instances: tuple[str, ...]
 
 
+class MemberResult(StrEnum):
+    """How an instance, or a channel, of a group stands to a release that goes through the group's waves."""
+
+    WAITING = "waiting"
+    OUT = "out"
+    """It does not take the release."""
+    BEGUN = "begun"
+    FINALIZED = "finalized"
+    FAILED = "failed"
+
+
 class WaveVote(Fact, frozen=True, gc=False):
     """How one member instance of a group stands to one release. A lower number than the last one seen is dropped."""
 
@@ -98,8 +111,8 @@ class WaveVote(Fact, frozen=True, gc=False):
     group: str
     release: int
     number: int
-    state: str
-    """``waiting``, ``out`` (does not take it), ``begun``, ``finalized`` or ``failed``. Who says nothing is waiting."""
+    state: MemberResult
+    """An instance that has not voted is waiting."""
 
 
 class WavesResumed(Signal, frozen=True, gc=False, kw_only=True):

@@ -2,9 +2,52 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from setpoint.core.facts.admission import Need
 from setpoint.core.facts.base import Fact
 from setpoint.model.reasons import Reason
+
+
+class SetStage(StrEnum):
+    """What a set is doing."""
+
+    GATHERING = "gathering"
+    """Until the gates of every member pass."""
+    PREPARING = "preparing"
+    """The members run their tasks, then evaluate everything once more."""
+    GOING = "going"
+    """The members start and roll out."""
+    FINALIZING = "finalizing"
+    """All members have passed."""
+    GOING_BACK = "going-back"
+    """One member failed."""
+    ENDED = "ended"
+
+
+class MemberState(StrEnum):
+    """What a member of a set reports."""
+
+    WAITING = "waiting"
+    """A gate holds it."""
+    READY = "ready"
+    LOCKED = "locked"
+    """Its tasks have succeeded as well."""
+    BEGUN = "begun"
+    PASSED = "passed"
+    FAILED = "failed"
+    """It goes back."""
+    STUCK = "stuck"
+    """It fails to go back."""
+    ENDED = "ended"
+    """The release is finalized here, and target."""
+    VETOED = "vetoed"
+    GONE = "gone"
+    """It does not take the release now."""
+    OUT = "out"
+    """It never will."""
+    LEFT = "left"
+    """It is not configured any more."""
 
 
 class SetFormed(Fact, frozen=True, gc=False):
@@ -21,10 +64,7 @@ class SetVote(Fact, frozen=True, gc=False):
 
     member: str
     number: int
-    state: str
-    """``waiting`` (at a gate), ``ready``, ``locked`` (its tasks are done as well), ``begun``, ``passed``, ``failed`` (goes back),
-    ``stuck`` (fails to go back), ``ended`` (finalized, and target), ``vetoed``, ``gone`` (does not take the release now), ``out``
-    (never will), or ``left`` (is not configured any more)."""
+    state: MemberState
     epoch: int = 0
     """In which it is ready or locked."""
     reason: str = ""
@@ -45,9 +85,7 @@ class SetStatus(Fact, frozen=True, gc=False):
     number: int
     epoch: int = 0
     """Rises when the gathering begins anew; who was ready or locked in an earlier one is not any more."""
-    stage: str = "gathering"
-    """``gathering`` (until every member's gates hold), ``preparing`` (tasks, then everything once more), ``going`` (they start),
-    ``finalizing`` (all have passed), ``going-back`` (one failed) or ``ended``."""
+    stage: SetStage = SetStage.GATHERING
     start: tuple[str, ...] = ()
     """Members that may start by now, in stage ``going``."""
     went: tuple[str, ...] = ()

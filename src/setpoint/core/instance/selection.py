@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from setpoint.core.facts import Neighbour
+from setpoint.core.facts import Neighbour, SetStage
 from setpoint.core.instance import gates
 from setpoint.core.instance.facts_of import applies, keeps_version, set_of
 from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
@@ -250,7 +250,7 @@ def _common_level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int
     """A set is selected as a whole: what counts is how ready the release is at every member."""
     entity = set_of(life, offer)
     status = life.sets.get(entity) if entity else None
-    common = 2 if not entity or (status and status.stage == "ended") else status.level if status else 0
+    common = 2 if not entity or (status and status.stage is SetStage.ENDED) else status.level if status else 0
     return min(common, level(policy, life, offer, now)) if common else 0
 
 

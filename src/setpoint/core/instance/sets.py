@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core.facts import Need, SetStatus, SetVote
+from setpoint.core.facts import MemberState, Need, SetStage, SetStatus, SetVote
 from setpoint.core.instance import candidate, declining, endings, gates, rollback, selection
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.facts_of import only_configures, set_of
@@ -21,7 +21,7 @@ from setpoint.model.time import Instant
 def join(draft: Draft, entity: str) -> None:
     """A release names this instance as a member: from now on its set receives its votes, and is listened to."""
     if entity and entity not in draft.life.joined:
-        draft.set(joined={**draft.life.joined, entity: ""})
+        draft.set(joined={**draft.life.joined, entity: None})
 
 
 def told(draft: Draft, fact: SetStatus) -> None:
@@ -34,9 +34,9 @@ def told(draft: Draft, fact: SetStatus) -> None:
     if offer is None or draft.policy is None:
         return
     heard = known is not None and known.stage == fact.stage and known.epoch == fact.epoch
-    if fact.stage == "going-back" and not heard:
+    if fact.stage is SetStage.GOING_BACK and not heard:
         _go_back(draft, offer, fact.reason)
-    elif fact.stage == "going" and draft.instance in fact.went:
+    elif fact.stage is SetStage.GOING and draft.instance in fact.went:
         _commit(draft, offer)
 
 
@@ -100,13 +100,12 @@ def vote(draft: Draft) -> None:
 
 def _has_ended(life: Life, entity: str) -> bool:
     status = life.sets.get(entity)
-    return status is not None and status.stage == "ended"
+    return status is not None and status.stage is SetStage.ENDED
 
 
 def _tell(draft: Draft, entity: str, said: SetVote) -> None:
-    text = repr((said.state, said.epoch, said.reason, said.level, said.needs, said.committed, said.back))
-    if draft.life.joined[entity] != text:
-        draft.set(votes=draft.life.votes + 1, joined={**draft.life.joined, entity: text})
+    if draft.life.joined[entity] != said:
+        draft.set(votes=draft.life.votes + 1, joined={**draft.life.joined, entity: said})
         draft.out.append(Send(entity, replace(said, number=draft.life.votes)))
 
 
@@ -114,7 +113,7 @@ def _leave(draft: Draft, entity: str) -> None:
     """Its offer is forgotten: it is done with this set."""
     life = draft.life
     draft.set(
-        joined={key: text for key, text in life.joined.items() if key != entity},
+        joined={key: vote for key, vote in life.joined.items() if key != entity},
         sets={key: status for key, status in life.sets.items() if key != entity},
     )
 
@@ -130,35 +129,37 @@ def standing(draft: Draft, entity: str, status: SetStatus | None, chosen: int | 
     said = SetVote(
         member=draft.instance,
         number=0,
-        state="waiting",
+        state=MemberState.WAITING,
         level=_level(draft.rules, draft.life, offer, draft.now, chosen) if offer else 0,
-        back=status.epoch if status and status.stage == "going-back" else 0,
+        back=status.epoch if status and status.stage is SetStage.GOING_BACK else 0,
     )
     rollout = draft.life.rollout
     elsewhere = offer is not None and set_of(draft.life, offer) != entity
     if rollout and offer and not elsewhere and rollout.attempt.pair == offer.pair:
         return _moved(said, rollout)
     if draft.removed:
-        return replace(said, state="left", reason="left the configuration")
+        return replace(said, state=MemberState.LEFT, reason="left the configuration")
     if offer is None and _is_pending(draft.life, entity):
-        return replace(said, state="ended", reason="has nothing that could take the configuration")
+        return replace(said, state=MemberState.ENDED, reason="has nothing that could take the configuration")
     if offer is None:
-        return replace(said, state="out", reason=f"went on to release {draft.life.frontier}")
+        return replace(said, state=MemberState.OUT, reason=f"went on to release {draft.life.frontier}")
     if elsewhere:
-        return replace(said, state="ended", reason="takes the configuration with what is good here")
+        return replace(said, state=MemberState.ENDED, reason="takes the configuration with what is good here")
     if offer.release == draft.life.good.release and not selection.changes_what_runs(draft.life, offer):
-        return replace(said, state="ended", reason="nothing changes here")
+        return replace(said, state=MemberState.ENDED, reason="nothing changes here")
     return _at_rest(draft, said, entity, offer, status)
 
 
 def _moved(said: SetVote, rollout: Rollout) -> SetVote:
     if rollout.attempt.kind is not Kind.FORWARD:
-        return replace(said, state="gone", reason="a person moves it")
+        return replace(said, state=MemberState.GONE, reason="a person moves it")
     if rollout.back or rollout.doubt:
-        return replace(said, state="stuck" if rollout.stuck else "failed", reason=rollout.failure or rollout.doubt)
+        return replace(
+            said, state=MemberState.STUCK if rollout.stuck else MemberState.FAILED, reason=rollout.failure or rollout.doubt
+        )
     if rollout.passed:
-        return replace(said, state="passed", reason="has passed")
-    return replace(said, state="begun", reason="is being verified" if _verifies(rollout) else "is being rolled out")
+        return replace(said, state=MemberState.PASSED, reason="has passed")
+    return replace(said, state=MemberState.BEGUN, reason="is being verified" if _verifies(rollout) else "is being rolled out")
 
 
 def _verifies(rollout: Rollout) -> bool:
@@ -168,13 +169,13 @@ def _verifies(rollout: Rollout) -> bool:
 def _at_rest(draft: Draft, said: SetVote, entity: str, offer: Offer, status: SetStatus | None) -> SetVote:
     life, pair = draft.life, offer.pair
     if life.target == pair and pair in life.goods and not life.rollout:
-        return replace(said, state="ended", reason="is finalized")
+        return replace(said, state=MemberState.ENDED, reason="is finalized")
     never = _never(draft.rules, life, offer)
     if never:
-        return replace(said, state="out", reason=never)
+        return replace(said, state=MemberState.OUT, reason=never)
     veto = next((veto for veto in life.vetoes if selection.covers(life, veto, offer)), None)
     if veto:
-        return replace(said, state="vetoed", reason=veto.reason)
+        return replace(said, state=MemberState.VETOED, reason=veto.reason)
     attempt = life.candidate
     if attempt and attempt.pair == pair and attempt.kind is Kind.FORWARD:
         return _gathering(draft, said, entity, offer, attempt, status)
@@ -204,7 +205,7 @@ def _not_wanted(draft: Draft, said: SetVote, offer: Offer) -> SetVote:
         why = f"{offer.version.name} failed there before"
     if not why and life.candidate:
         why = f"wants {draft.name(life.candidate.pair)}"
-    return replace(said, state="gone", reason=why or "has not chosen it")
+    return replace(said, state=MemberState.GONE, reason=why or "has not chosen it")
 
 
 def _gathering(draft: Draft, said: SetVote, entity: str, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
@@ -217,12 +218,13 @@ def _gathering(draft: Draft, said: SetVote, entity: str, offer: Offer, attempt: 
         return replace(said, reason=_short(hard))
     epoch = status.epoch if status else 0
     said = replace(said, epoch=epoch, needs=_needs(draft, offer, attempt))
-    preparing = status is not None and status.stage in {"preparing", "going"}
+    preparing = status is not None and status.stage in {SetStage.PREPARING, SetStage.GOING}
     todo = next(gates.tasks(rules, life, offer, attempt, now), None)
-    was = life.joined[entity].startswith(f"('locked', {epoch},")
+    last = life.joined[entity]
+    was = last is not None and last.state is MemberState.LOCKED and last.epoch == epoch
     if preparing and not todo and (not reasons or was):
-        return replace(said, state="locked", reason="is locked")
-    return replace(said, state="ready", reason=_short(todo) if todo else "is ready")
+        return replace(said, state=MemberState.LOCKED, reason="is locked")
+    return replace(said, state=MemberState.READY, reason=_short(todo) if todo else "is ready")
 
 
 _STILL = {"pause", "observe", "rollout", "calendar", "stop"}

@@ -11,6 +11,7 @@ from setpoint.core.facts import (
     Failed,
     Finalization,
     LineStatus,
+    MemberResult,
     Move,
     Need,
     Neighbour,
@@ -18,6 +19,7 @@ from setpoint.core.facts import (
     Revoked,
     ScopeStatus,
     SetStatus,
+    SetVote,
     TaskStatus,
     TopicStatus,
 )
@@ -403,8 +405,8 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Cadence: start of the last occurrence used, and how many releases it admitted."""
     signals: tuple[str, ...] = ()
     """Identities of the most recent acts of people: one delivered again is dropped."""
-    joined: dict[str, str] = {}
-    """Sets that this instance is a member of -> what it told them last."""
+    joined: dict[str, SetVote | None] = {}
+    """Sets that this instance is a member of -> its last vote, without its number; None: it has not voted yet."""
     sets: dict[str, SetStatus] = {}
     """What the sets of the offers kept here published last."""
     tasks: dict[str, TaskStatus] = {}
@@ -414,7 +416,7 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     irreversible: Barrier | None = None
     votes: int = 0
     """Number of the last vote given to a set or to admission."""
-    voted: dict[str, str] = {}
+    voted: dict[str, MemberResult] = {}
     """Group and release -> what was told last."""
 
     @property

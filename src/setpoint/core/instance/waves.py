@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from setpoint.core.admission import ENTITY
-from setpoint.core.facts import Failed, WaveVote
+from setpoint.core.facts import Failed, MemberResult, WaveVote
 from setpoint.core.instance import declining, selection
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.facts_of import halves, matches
@@ -12,7 +12,6 @@ from setpoint.core.instructions import Send
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.release import Offer
 
-WAITING, OUT, BEGUN, FINALIZED, FAILED = "waiting", "out", "begun", "finalized", "failed"
 KEPT_VOTES = 50
 """What was said about so many releases that are not kept any more is remembered: one offered once more is not answered anew."""
 
@@ -25,7 +24,7 @@ def tell(draft: Draft) -> None:
     if draft.life.offers is not draft.before.life.offers:
         for release, (group, _) in _releases(draft.before.life).items():
             if release not in now:
-                _vote(draft, group, release, OUT)
+                _vote(draft, group, release, MemberResult.OUT)
 
 
 def _releases(life: Life) -> dict[int, tuple[str, list[Offer]]]:
@@ -46,13 +45,13 @@ def _releases(life: Life) -> dict[int, tuple[str, list[Offer]]]:
 def decline(draft: Draft, offer: Offer) -> None:
     """A release that came too late to be kept at all."""
     if offer.waves and _key(offer.waves, offer.release) not in draft.life.voted:
-        _vote(draft, offer.waves, offer.release, OUT)
+        _vote(draft, offer.waves, offer.release, MemberResult.OUT)
 
 
-def _vote(draft: Draft, group: str, release: int, state: str) -> None:
+def _vote(draft: Draft, group: str, release: int, state: MemberResult) -> None:
     life, key = draft.life, _key(group, release)
-    said = life.voted.get(key, WAITING)
-    if said == state or (said == FINALIZED and state != FAILED):
+    said = life.voted.get(key, MemberResult.WAITING)
+    if said is state or (said is MemberResult.FINALIZED and state is not MemberResult.FAILED):
         return
     kept = {known: word for known, word in life.voted.items() if known != key}
     here = {_key(group, release) for release, (group, _) in _releases(life).items()}
@@ -66,18 +65,18 @@ def _key(group: str, release: int) -> str:
     return f"{group}#{release}"
 
 
-def stance(draft: Draft, group: str, release: int, offers: list[Offer]) -> str:
-    """``waiting``, ``out``, ``begun``, ``finalized`` or ``failed``."""
+def stance(draft: Draft, group: str, release: int, offers: list[Offer]) -> MemberResult:
+    """What this instance reports of the release."""
     life, rollout, pairs = draft.life, draft.life.rollout, {offer.pair for offer in offers}
     if rollout and rollout.attempt.pair in pairs and rollout.attempt.kind is not Kind.BACK:
-        return FAILED if rollout.back else BEGUN
+        return MemberResult.FAILED if rollout.back else MemberResult.BEGUN
     if any(failed.concerns(release) and _still_vetoed(life, failed) for failed in life.rolled_back):
-        return FAILED
+        return MemberResult.FAILED
     if life.failure and life.failure.release == release:
-        return FAILED
+        return MemberResult.FAILED
     if any(good in pairs or good.release == release for good in life.goods) or _has_finalized(life, release, offers):
-        return FINALIZED
-    return WAITING if any(_takes(draft, offer, group, release) for offer in offers) else OUT
+        return MemberResult.FINALIZED
+    return MemberResult.WAITING if any(_takes(draft, offer, group, release) for offer in offers) else MemberResult.OUT
 
 
 def _has_finalized(life: Life, release: int, offers: list[Offer]) -> bool:

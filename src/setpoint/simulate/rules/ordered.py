@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.facts import SetVote
+from setpoint.core.facts import MemberState, SetVote
 from setpoint.core.instance.facts_of import Half
 from setpoint.core.instance.sets import offer_of_set
 from setpoint.core.instance.state import Attempt, offer_of
@@ -56,7 +56,9 @@ def _was_under_way(step: Step, candidate: Attempt) -> bool:
 def _comes_under_way(step: Step, candidate: Attempt) -> bool:
     offer = offer_of(step.after.life, candidate.pair)
     locked = any(
-        isinstance(send.fact, SetVote) and send.fact.state == "locked" and offer_of_set(step.after.life, send.to) == offer
+        isinstance(send.fact, SetVote)
+        and send.fact.state is MemberState.LOCKED
+        and offer_of_set(step.after.life, send.to) == offer
         for send in step.turn.decision.instructions
         if isinstance(send, Send)
     )

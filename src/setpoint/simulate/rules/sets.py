@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from setpoint.core.facts import Fact, RolledBack, SetStatus, SetVote
+from setpoint.core.facts import Fact, MemberState, RolledBack, SetStage, SetStatus, SetVote
 from setpoint.core.instance.facts_of import set_of
 from setpoint.core.instance.state import InstanceState, Kind, Rollout, offer_of
 from setpoint.core.instructions import Publish, Send
@@ -42,11 +42,11 @@ class Votes(Notes):
 
     def _voted(self, entity: str, vote: SetVote) -> None:
         self.last[entity] = vote.state
-        if vote.state == "locked":
+        if vote.state is MemberState.LOCKED:
             self.locked[entity] = vote.epoch
-        if vote.state == "passed":
+        if vote.state is MemberState.PASSED:
             self.passed.add(entity)
-        elif vote.state not in {"begun", *THERE}:
+        elif vote.state not in {MemberState.BEGUN, *THERE}:
             self.passed.discard(entity)
 
 
@@ -72,7 +72,7 @@ class Heard:
         if after.stage in GONE and before.stage not in GONE:
             self.locked[entity] = {member: vote.wall for member, vote in self.votes.get(entity, {}).items()}
             self.away[entity] = self.elsewhere(entity)
-        elif before.stage == "going":
+        elif before.stage is SetStage.GOING:
             self.away[entity] |= self.elsewhere(entity)
 
     def _take(self, entity: str, vote: SetVote) -> None:
@@ -115,7 +115,7 @@ def goes(moment: Moment) -> Iterator[Complaint]:
         moment.saw("gated")
         for member in after.members:
             vote = heard.votes.get(entity, {}).get(member)
-            if member not in away and not (vote and vote.state == "locked" and vote.epoch == after.epoch):
+            if member not in away and not (vote and vote.state is MemberState.LOCKED and vote.epoch == after.epoch):
                 yield f"goes in epoch {after.epoch} although {member} is not locked: {vote and (vote.state, vote.epoch)}"
     if set(after.went) != set(after.members) - away:
         yield f"goes with {after.went}, where {sorted(away)} take no part"
@@ -133,7 +133,7 @@ def lets_start_in_order(moment: Moment) -> Iterator[Complaint]:
             moment.saw("gated")
             for first in set(after.after.get(member, ())) - heard.away[entity]:
                 vote = heard.votes[entity].get(first)
-                if vote is None or vote.state != "passed":
+                if vote is None or vote.state is not MemberState.PASSED:
                     yield f"lets {member} start, which comes after {first}, and that has not passed: {vote and vote.state}"
 
 
@@ -154,7 +154,7 @@ def started_together(step: Step) -> Iterator[Complaint]:
         return
     entity = set_of(step.judged, step.forward[1])
     state = step.world.states.get(entity)
-    if isinstance(state, SetState) and state.stage == "ended":
+    if isinstance(state, SetState) and state.stage is SetStage.ENDED:
         return
     step.saw("gated")
     mine = step.ledger.of(Votes).locked.get(entity, 0)
@@ -172,7 +172,7 @@ def started_in_order(step: Step) -> Iterator[Complaint]:
         return
     entity = set_of(step.judged, step.forward[1])
     told = step.ledger.of(Votes).told.get(entity)
-    if told is None or (told.stage != "ended" and step.instance not in told.start):
+    if told is None or (told.stage is not SetStage.ENDED and step.instance not in told.start):
         yield f"started although {entity} has not told it to: {told and (told.stage, told.start)}"
 
 
@@ -185,13 +185,19 @@ def finalized_together(step: Step) -> Iterator[Complaint]:
     offer, _ = found
     entity = set_of(step.before.life, offer)
     state = step.world.states.get(entity)
-    if isinstance(state, SetState) and state.stage == "ended":
+    if isinstance(state, SetState) and state.stage is SetStage.ENDED:
         return
     step.saw("safe-back")
-    if isinstance(state, SetState) and state.stage != "finalizing":
+    if isinstance(state, SetState) and state.stage is not SetStage.FINALIZING:
         yield f"finalized {offer.version.name} while {entity} is {state.stage}"
     for member, votes in _members(step, entity):
-        stopped = votes.last.get(entity) in {"out", "gone", "vetoed", "failed", "stuck"}
+        stopped = votes.last.get(entity) in {
+            MemberState.OUT,
+            MemberState.GONE,
+            MemberState.VETOED,
+            MemberState.FAILED,
+            MemberState.STUCK,
+        }
         if entity not in votes.passed and not stopped:
             yield f"finalized {offer.version.name} before {member} had passed: {votes.last.get(entity)}"
 
@@ -209,7 +215,7 @@ def goes_back_together(step: Step) -> Iterator[Complaint]:
     if not isinstance(state, SetState) or rollout.attempt.pair != offer.pair:
         return
     step.saw("safe-back")
-    if old.passed and state.stage in {"finalizing", "ended"}:
+    if old.passed and state.stage in {SetStage.FINALIZING, SetStage.ENDED}:
         yield f"went back from {offer.version.name} although {entity} is {state.stage}"
 
 
@@ -228,7 +234,7 @@ def everybody_is_back(moment: Moment) -> Iterator[Complaint]:
     before, after = moment.turn.before, moment.turn.decision.state
     if not isinstance(before, SetState) or not isinstance(after, SetState):
         return
-    if before.stage not in {"going", "going-back"} or after.stage != "gathering":
+    if before.stage not in {SetStage.GOING, SetStage.GOING_BACK} or after.stage is not SetStage.GATHERING:
         return
     moment.saw("safe-back")
     for member in after.members:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core.facts import SetStatus
+from setpoint.core.facts import SetStage, SetStatus
 from setpoint.core.instance.facts_of import set_of
 from setpoint.core.instance.gates.naming import service_of, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
@@ -22,7 +22,7 @@ def concerns(life: Life, offer: Offer, attempt: Attempt) -> bool:
     if not entity or attempt.kind is not Kind.FORWARD:
         return False
     status = life.sets.get(entity)
-    return status is None or status.stage != "ended"
+    return status is None or status.stage is not SetStage.ENDED
 
 
 def went(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> bool:
@@ -30,7 +30,7 @@ def went(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> bool:
     if not concerns(life, offer, attempt):
         return False
     status = life.sets.get(set_of(life, offer))
-    return status is not None and status.stage in {"going", "finalizing"} and policy.instance in status.went
+    return status is not None and status.stage in {SetStage.GOING, SetStage.FINALIZING} and policy.instance in status.went
 
 
 def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
@@ -41,12 +41,12 @@ def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Insta
     status = life.sets.get(entity)
     if status is None:
         yield _wait("moves with its set, which has not said anything yet", entity, Phase.PRE_DEPLOYMENT)
-    elif status.stage == "going-back":
+    elif status.stage is SetStage.GOING_BACK:
         yield _wait(f"its set goes back first: {status.reason}", entity, Phase.PRE_DEPLOYMENT)
-    elif status.stage == "gathering":
+    elif status.stage is SetStage.GATHERING:
         yield from (replace(still_ahead(reason, life, now), phase=Phase.PRE_DEPLOYMENT) for reason in status.queued)
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "moves together with")
-    elif status.stage != "preparing" and policy.instance not in status.went:
+    elif status.stage is not SetStage.PREPARING and policy.instance not in status.went:
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "its set went without it, and it starts after")
 
 
@@ -56,9 +56,9 @@ def go(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant)
         return
     entity = set_of(life, offer)
     status = life.sets.get(entity)
-    if status is None or status.stage in {"gathering", "going-back"}:
+    if status is None or status.stage in {SetStage.GATHERING, SetStage.GOING_BACK}:
         return
-    if status.stage == "preparing":
+    if status.stage is SetStage.PREPARING:
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "starts together with")
     elif policy.instance not in status.start:
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "starts after others of its set:")
@@ -72,7 +72,7 @@ def end(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant
     status = life.sets.get(entity)
     if status is None:
         yield _wait("has passed; its set has not said anything yet", entity, Phase.POST_DEPLOYMENT)
-    elif status.stage != "finalizing":
+    elif status.stage is not SetStage.FINALIZING:
         yield from _members(policy, status, Phase.POST_DEPLOYMENT, "has passed, and is finalized together with")
 
 
