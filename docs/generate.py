@@ -1,8 +1,9 @@
-"""Writes what the code knows: the tables of configuration.md (meanings from meanings.py), and the whole of commands.md."""
+"""Write what the code knows: the tables of configuration.md (meanings from meanings.py), commands.md and reason.schema.json."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 import types
@@ -18,6 +19,7 @@ from setpoint.config.documents.base import Document, Labelled
 from setpoint.config.documents.channel import Cadence
 from setpoint.config.documents.gates import Gated
 from setpoint.control.documentation import commands_page
+from setpoint.control.reasons import ReasonView
 from setpoint.model.time import format_duration
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,6 +27,7 @@ from meanings import KIND_ORDER, MEANINGS
 
 PAGE = Path(__file__).parent / "configuration.md"
 COMMANDS = PAGE.with_name("commands.md")
+REASON = PAGE.with_name("reason.schema.json")
 MARK = re.compile(r"(?<=<!-- generated: begin -->\n).*?(?=<!-- generated: end -->)", re.DOTALL)
 WORDS = {
     "read_duration": "duration",
@@ -187,10 +190,15 @@ def _default(field: Any, kind: str) -> str:
     return format_duration(value) if kind == "duration" and value else str(value)
 
 
+def reason_schema() -> str:
+    """The schema of ``Reason`` on the wire. UI, notifications and metrics build on it: a change of it is a change of the API."""
+    return json.dumps(ReasonView.model_json_schema(), indent=2) + "\n"
+
+
 def main() -> None:
     """Write the pages, or say with ``--check`` which are stale."""
-    for path, text in ((PAGE, page(PAGE.read_text("utf-8"))), (COMMANDS, commands_page())):
-        if path.read_text("utf-8") == text:
+    for path, text in ((PAGE, page(PAGE.read_text("utf-8"))), (COMMANDS, commands_page()), (REASON, reason_schema())):
+        if path.exists() and path.read_text("utf-8") == text:
             continue
         if "--check" in sys.argv:
             sys.exit(f"{path.name} does not say what the code says: run `make docs`")

@@ -25,17 +25,21 @@ def version(name: str, release: int = 1, configuration: int = 0) -> dict[str, An
     return {"version": name, "release": release, "configuration": configuration}
 
 
+def clears(command: str, what: str = "") -> dict[str, Any]:
+    return {"who": "", "what": what, "when": None, "command": command}
+
+
 def reason(text: str, **more: Any) -> dict[str, Any]:
     return {
-        "code": "approval",
+        "code": "approval-missing",
         "text": text,
         "phase": "approval",
         "gate": "release-manager",
         "subject": "",
         "since": NOW - 60_000,
-        "until": None,
-        "awaits": "an approval",
-        "unblock": "approve release-manager",
+        "recheck_at": None,
+        "cause": {"kind": "approval", "id": "topic:channel:production#release-manager#5", "label": "release-manager"},
+        "clears": clears("approve release-manager", "an approval"),
         "failed": False,
         "stuck": False,
         "release": 0,
@@ -262,7 +266,7 @@ def test_a_command_stands_alone_on_its_line_and_is_never_broken(columns: int) ->
         "instances": 3,
         "conditions": {"held": 3},
         "culprits": [
-            {"reason": reason(LONG, unblock="resume", code="hold"), "leaves": leaves, "behind": [], "through": []},
+            {"reason": reason(LONG, clears=clears("resume"), code="held"), "leaves": leaves, "behind": [], "through": []},
         ],
     }
     shown = [line.strip() for text in rollup.lines(page, columns) for line in text.plain.split("\n")]
@@ -290,8 +294,8 @@ def test_the_page_of_an_instance_tells_reasons_gates_and_vetoes() -> None:
     page = {
         "now": NOW,
         "instance": row("production", "waiting", pinned="1.4.2", held_by="ann"),
-        "reasons": [reason(LONG), reason("it failed", failed=True, until=NOW + 1000, awaits="", unblock="retry release 2")],
-        "stops": [{"code": "calendar", "text": "office is closed", "unblock": "", "subject": ""}],
+        "reasons": [reason(LONG), reason("it failed", failed=True, recheck_at=NOW + 1000, clears=clears("retry release 2"))],
+        "stops": [reason("office is closed", code="calendar-closed", clears=clears(""))],
         "candidate": {
             "number": 4,
             "release": 3,
@@ -496,8 +500,8 @@ def test_the_timeline_names_the_configuration_release_of_what_runs() -> None:
 
 def test_a_stop_is_shown_although_nothing_waits() -> None:
     stops = [
-        {"code": "stop", "text": "ann stopped the line of channel production: drill", "instances": ["saas/web@production"]},
-        {"code": "hold", "text": "held by ann", "instances": ["saas/web@staging"]},
+        {"code": "frozen", "text": "ann stopped the line of channel production: drill", "instances": ["saas/web@production"]},
+        {"code": "held", "text": "held by ann", "instances": ["saas/web@staging"]},
     ]
     shown = screen([row("production"), row("staging")], 100, stops=stops)
     assert shown[1] == "‖ ann stopped the line of channel production: drill (1 instance)"

@@ -103,7 +103,7 @@ async def test_a_configuration_release_is_shown_wherever_it_comes(tmp_path: Path
             await found._until(f"web@{channel}", lambda row, number=number: row.good and row.good.release == number, "4.0.0")
         await found.release("5.0.0")
         await found.good("web@staging", "5.0.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         changed = text.replace("env: {", "env: {MORE: yes, ")
         shown = (await found.ask("preview", **files(changed))).configurations[0]
         assert shown.instances == {
@@ -125,7 +125,7 @@ async def test_a_configuration_release_is_shown_wherever_it_comes(tmp_path: Path
         await found._until("web@production", lambda row: row.desired.configuration == 4, "release 4")
         page = await found.ask("explain", target="web@production", runtime=False)
         assert (page.candidate.version, page.candidate.configuration, page.candidate.keeps_version) == ("5.0.0", 4, False)
-        assert {one.release for one in page.reasons if one.code == "approval"} == {3, 4}
+        assert {one.release for one in page.reasons if one.code == "approval-missing"} == {3, 4}
         given = await found.do("approve", Person("ann", ("release-managers",)), target="web@production")
         assert (given.releases, given.topics) == ([3, 4], ["go"])
         votes = (await found.ask("history", target="web@production", kinds=["vote"])).events
@@ -141,7 +141,7 @@ async def test_a_configuration_that_failed_is_named_as_what_is_not_retried(tmp_p
         await found.comes_to("web@staging", "vetoed")
         page = await found.ask("explain", target="web@staging", runtime=False)
         assert [(one.version, one.configuration) for one in page.vetoes] == [("1.0", 2)]
-        assert page.reasons[0].unblock == "retry release 2, or apply another configuration"
+        assert page.reasons[0].clears.command == "retry release 2, or apply another configuration"
 
 
 async def test_a_change_of_policy_counts_at_once_and_releases_nothing(tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ async def test_a_change_of_policy_counts_at_once_and_releases_nothing(tmp_path: 
         answer = await found.apply(STANDARD.replace("after: staging}", "after: [{channels: [staging], soak: 1h}]}"))
         assert answer.releases == {}
         await found.release("1.1")
-        assert "soaks in staging" in (await found.waits_for("web@production", "ordering")).reason.text or await found.good(
-            "web@staging", "1.1"
-        )
+        assert "soaks in staging" in (
+            await found.waits_for("web@production", "ordering-not-met")
+        ).reason.text or await found.good("web@staging", "1.1")
 
 
 async def test_a_version_that_is_vetoed_does_not_come_by_a_configuration(tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ async def test_what_lacks_a_parameter_that_is_required_now_takes_no_part_and_sho
         shown = await found.ask("preview", **files(documents(RUNTIME, required, PLAIN)))
         assert "takes no part" in shown.configurations[0].instances["web@production"]
         await found.apply(documents(RUNTIME, required, PLAIN))
-        row = await found.waits_for("web@production", "configuration")
+        row = await found.waits_for("web@production", "configuration-not-taken")
         assert "size" in row.reason.text
         await found.release("1.1", web={"parameters": {"size": "large"}})
         await found.good("web@production", "1.1")

@@ -36,9 +36,9 @@ async def on(machine: Machine, home: Path) -> AsyncIterator[House]:
 
 async def soaks_for(found: House, rest: int) -> None:
     """What is told of the soak, and when it ends by the clock on the wall."""
-    row = await found.waits_for("web@production", "ordering")
+    row = await found.waits_for("web@production", "ordering-not-met")
     ends = found.control.clock() + rest
-    assert (row.reason.until, row.next_look) == (ends, ends)
+    assert (row.reason.recheck_at, row.next_look) == (ends, ends)
     assert f"for another {rest // HOUR}h" in row.reason.text
 
 

@@ -58,7 +58,7 @@ async def test_the_line_of_a_group_is_stopped_as_a_whole(tmp_path: Path) -> None
         assert (answer.scope, answer.instances) == ("group tenants", 3)
         await found.release("1.0")
         await found.good("web@staging", "1.0")
-        row = await found.waits_for("web@tenants-globex", "stop")
+        row = await found.waits_for("web@tenants-globex", "frozen")
         assert row.reason.text == "eve stopped the line of group tenants: a storm"
         await found.do("start-the-line", EVE, scope="saas/tenants")
         await found.good("web@tenants-globex", "1.0")

@@ -83,7 +83,7 @@ async def test_a_tag_that_moves_after_it_was_verified_changes_nothing_that_runs(
     async with house(tmp_path / "home", configuration(images, GATED)) as found:
         await found.release("1.0")
         await found.good("web@staging", "1.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         assert images.push("team/web", "1.0", note="moved") != verified
         await found.do("approve", ANN, target="web@production")
         await found.good("web@production", "1.0")

@@ -32,7 +32,7 @@ async def test_a_violation_is_shown_and_stops_the_line(tmp_path: Path) -> None:
         text = "web@production was brought to 2.0.0, which is not in ^1"
         assert [(one.what, one.text) for one in broken.violations] == [("runs", text)]
         await found.release("2.0.1")
-        row = await found.waits_for("web@staging", "stop")
+        row = await found.waits_for("web@staging", "frozen")
         assert row.reason.text == f"invariant staged stopped the line of application saas: {text}"
 
 

@@ -50,7 +50,7 @@ async def test_a_release_that_stopped_in_a_group_goes_on_when_a_person_says_so(t
         for tenant in "abc":
             await found.good(f"web@tenants-{tenant}", "1.0")
         await found.release("2.0", web={"parameters": {"becomes": "failing"}})
-        row = await found.waits_for("web@tenants-b", "wave")
+        row = await found.waits_for("web@tenants-b", "wave-stopped")
         assert row.reason.text in {
             "wave 2 of tenants waits for wave 1: 0 of 1 finalized",
             "release 2 stopped in tenants: tenants-a failed",
@@ -79,7 +79,7 @@ async def test_a_wave_and_a_lease_may_be_skipped_by_who_may(tmp_path: Path) -> N
     text = WAVES.replace("maxConcurrent: 1", "maxConcurrent: 1\n      override: []")
     async with house(tmp_path, text) as found:
         await found.release("1.0", web={"parameters": {"becomes": "failing"}})
-        await found.waits_for("web@tenants-c", "wave")
+        await found.waits_for("web@tenants-c", "wave-stopped")
         with pytest.raises(Forbidden, match="nobody may"):
             await found.do("skip", EVE, target="web@tenants-c", gate="limit-group", why="hurry")
         await found.do("skip", ADMIN, target="web@tenants-c", gate="wave", why="hurry")
@@ -90,6 +90,6 @@ async def test_waves_that_leave_the_configuration_hold_nobody_back(tmp_path: Pat
     async with house(tmp_path, WAVES.replace("{size: 1}", "{size: 1, soak: 1d}")) as found:
         await found.release("1.0")
         await found.good("web@tenants-a", "1.0")
-        await found.waits_for("web@tenants-b", "wave")
+        await found.waits_for("web@tenants-b", "wave-not-open")
         await found.apply(documents(RUNTIME, SERVICE, TENANTS.partition("    limits:")[0]))
         await found.good("web@tenants-c", "1.0")

@@ -18,7 +18,7 @@ async def test_a_version_marked_bad_is_selected_nowhere_until_it_is_good_again(t
             await found.release(version)
             await found.good("web@production", version)
         await found.do("mark-bad", EVE, service="web", version="1.1", why="loses orders")
-        row = await found.waits_for("web@production", "bad")
+        row = await found.waits_for("web@production", "version-bad")
         assert "1.1 was marked bad by eve: loses orders" in row.reason.text
         assert row.target.version == "1.1", "what is finalized stays until a person acts"
         await found.do("rollback", EVE, target="production", why="it loses orders")
@@ -34,9 +34,9 @@ async def test_a_version_marked_bad_is_selected_nowhere_until_it_is_good_again(t
 async def test_a_cancelled_release_waits_for_nobody_any_more(tmp_path: Path) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         await found.release("1.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         await found.do("cancel", EVE, release=1, why="wrong branch")
-        row = await found.waits_for("web@production", "bad")
+        row = await found.waits_for("web@production", "version-bad")
         assert "cancelled by eve" in row.reason.text
         with pytest.raises(Refused, match="cancelled by eve"):
             await found.do("cancel", release=1)

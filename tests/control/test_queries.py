@@ -13,7 +13,7 @@ from tests.support.eventually import eventually
 async def test_status_counts_what_failed_and_what_waits_for_whoever_looks(tmp_path: Path) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         await found.release("1.0")
-        row = await found.waits_for("web@production", "approval")
+        row = await found.waits_for("web@production", "approval-missing")
         await found.good("web@staging", "1.0")
         application = (await found.ask("status", ANN)).applications[0]
         assert (application.name, application.release, application.failed, application.settled) == ("saas", 1, 0, 1)
@@ -21,7 +21,7 @@ async def test_status_counts_what_failed_and_what_waits_for_whoever_looks(tmp_pa
         assert [(await found.ask("status", other)).applications[0].you for other in (BOB, EVE)] == [1, 0]
         assert application.channels == ["staging", "production", "globex"]
         assert (row.desired.version, row.target, row.good) == ("1.0", None, None)
-        assert row.reason.awaits
+        assert row.reason.clears.what
         mirror = await found.row("web@globex")
         assert (mirror.mirrors, mirror.condition) == ("saas/web@production", "empty")
 
@@ -32,7 +32,7 @@ async def test_explain_shows_every_gate_of_the_attempt_with_what_it_says(tmp_pat
     )
     async with house(tmp_path, checked) as found:
         await found.release("1.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         page = await found.ask("explain", target="web@production")
         assert {gate.name: (gate.kind, gate.state) for gate in page.gates} == {
             "after-staging": ("ordering", "holds"),
@@ -65,7 +65,7 @@ async def test_explain_names_what_changed_since_the_last_look(tmp_path: Path) ->
 async def test_everything_that_is_not_converged_is_explained(tmp_path: Path) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         await found.release("1.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         for row in (await found.ask("status")).applications[0].instances:
             assert row.settled or row.reason is not None, row.instance
 

@@ -72,7 +72,7 @@ async def test_a_rollback_tells_what_is_gone_back_to(tmp_path: Path) -> None:
 async def test_an_approval_tells_that_it_lets_the_version_go(tmp_path: Path) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         await found.release("1.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         await found.do("approve", ANN, target="web@production")
         answer = await rehearse(found, "approve", target="web@production")
         assert "1.0 is applied" in texts(answer)

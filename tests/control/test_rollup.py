@@ -44,19 +44,19 @@ def drawn(answer: Any, columns: int = 80, **more: Any) -> str:
 async def test_all_who_wait_for_production_wait_for_its_approval(tmp_path: Path) -> None:
     async with house(tmp_path, HOUSE) as found:
         await found.release("1.0")
-        await found.waits_for("web@production", "approval")
-        await found.waits_for("web@archive", "ordering")
+        await found.waits_for("web@production", "approval-missing")
+        await found.waits_for("web@archive", "ordering-not-met")
         for target in ("", "saas", "tenants"):
             answer = await found.ask("rollup", EVE, target=target)
             (culprit,) = answer.culprits
-            assert culprit.reason.code == "approval"
+            assert culprit.reason.code == "approval-missing"
             assert culprit.leaves == ["saas/web@production"]
             assert [one for one in culprit.behind if one in TENANTS] == TENANTS
         whole = await found.ask("rollup")
         assert whole.conditions == {"waiting": 7, "converged": 1}
         assert (whole.instances, whole.settled) == (8, 1)
         alone = await found.ask("explain", target="web@production", runtime=False)
-        assert all(reason.subject and reason.since and (reason.awaits or reason.until) for reason in alone.reasons)
+        assert all(reason.subject and reason.since and (reason.clears.what or reason.clears.when) for reason in alone.reasons)
         assert whole.culprits[0].behind[0] == "saas/web@archive"
         assert whole.culprits[0].through == [TENANTS[0]]
         shown = drawn(whole)
@@ -72,7 +72,7 @@ async def test_all_who_wait_for_production_wait_for_its_approval(tmp_path: Path)
 async def test_what_failed_comes_first_and_what_has_converged_is_no_culprit(tmp_path: Path) -> None:
     async with house(tmp_path, HOUSE) as found:
         await found.release("1.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         await found.do("approve", ANN, target="web@production", topic="release-manager")
         await found.good("web@archive", "1.0")
         answer = await found.ask("rollup")
@@ -80,7 +80,7 @@ async def test_what_failed_comes_first_and_what_has_converged_is_no_culprit(tmp_
         assert "nothing is waited for" in drawn(answer)
         await found.do("hold", BOB, target="web@tenants-hooli", why="moving")
         await found.release("1.1")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         await found.do("reject", BOB, target="web@production", topic="release-manager", why="not today")
         await found.comes_to("web@production", "vetoed")
 
@@ -89,7 +89,7 @@ async def test_what_failed_comes_first_and_what_has_converged_is_no_culprit(tmp_
             return answer if len(answer.culprits) == 2 else None
 
         answer = await eventually(told)
-        assert [one.reason.code for one in answer.culprits] == ["veto", "hold"]
+        assert [one.reason.code for one in answer.culprits] == ["vetoed", "held"]
         assert answer.culprits[0].leaves == ["saas/web@production"]
         assert answer.culprits[1].leaves == ["saas/web@tenants-hooli"]
         assert (await found.ask("rollup", target="staging")).culprits == []

@@ -25,7 +25,7 @@ async def test_a_stopped_line_holds_everything_below_it(tmp_path: Path, scope: s
         answer = await found.do("stop-the-line", EVE, scope=scope, why="a storm")
         assert (answer.scope, answer.instances) == (name, instances)
         await found.release("1.0")
-        row = await found.waits_for("web@staging" if instances == 2 else "web@production", "stop")
+        row = await found.waits_for("web@staging" if instances == 2 else "web@production", "frozen")
         assert row.reason.text == f"eve stopped the line of {name}: a storm"
         assert row.target is None
         await found.do("start-the-line", EVE, scope=scope)
@@ -49,7 +49,7 @@ async def test_an_instance_that_is_only_observed_takes_nothing_new(tmp_path: Pat
     async with house(tmp_path, STANDARD) as found:
         await found.do("observe", EVE, target="web@staging", why="debugging")
         await found.release("1.0")
-        await found.waits_for("web@staging", "observe")
+        await found.waits_for("web@staging", "observed-only")
         await found.do("heal", EVE, target="web@staging")
         await found.good("web@staging", "1.0")
 
@@ -68,7 +68,7 @@ async def test_a_stop_outlives_the_engine(tmp_path: Path) -> None:
         await found.do("stop-the-line", why="a storm")
     async with house(tmp_path) as found:
         await found.release("1.0")
-        await found.waits_for("web@staging", "stop")
+        await found.waits_for("web@staging", "frozen")
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ async def shown(found: House, target: str = "web@production") -> list[list[str]]
 @pytest.mark.parametrize(
     ("order", "code", "text"),
     [
-        ("stop-the-line", "stop", "ann stopped the line of channel production: drill"),
-        ("pause", "pause", "ann paused channel production: drill"),
+        ("stop-the-line", "frozen", "ann stopped the line of channel production: drill"),
+        ("pause", "paused", "ann paused channel production: drill"),
     ],
 )
 async def test_a_stop_is_in_every_screen_although_nothing_waits(tmp_path: Path, order: str, code: str, text: str) -> None:
@@ -47,7 +47,7 @@ async def test_a_stop_is_in_every_screen_although_nothing_waits(tmp_path: Path, 
 async def test_a_closed_calendar_is_in_every_screen_although_nothing_waits(tmp_path: Path) -> None:
     async with house(tmp_path, CLOSED) as found:
         status, explained, [state, text] = await shown(found)
-        assert (status, explained, state) == (["calendar"], ["calendar"], "ok")
+        assert (status, explained, state) == (["calendar-closed"], ["calendar-closed"], "ok")
         assert "never" in text
 
 
@@ -55,16 +55,16 @@ async def test_what_holds_a_release_that_waits_is_a_reason_and_not_told_twice(tm
     async with house(tmp_path, STANDARD) as found:
         await found.do("stop-the-line", ANN, scope="staging", why="drill")
         await found.release("1.0")
-        await found.waits_for("web@staging", "stop")
+        await found.waits_for("web@staging", "frozen")
         explained = await found.ask("explain", target="web@staging")
-        assert [one.code for one in explained.reasons] == ["stop"]
+        assert [one.code for one in explained.reasons] == ["frozen"]
         assert explained.stops == []
 
 
 async def test_only_who_may_approve_is_counted_as_needed(tmp_path: Path) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         await found.release("1.0", ANN)
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
 
         async def needed(person: Any) -> tuple[int, str]:
             [view] = (await found.ask("status", person)).applications
@@ -91,7 +91,7 @@ ORDERS: dict[str, dict[str, Any]] = {
 async def test_every_order_takes_an_end_and_a_link_and_ends(tmp_path: Path, order: str) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         await found.release("1.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         link = "https://tickets/7"
         given = await found.do(order, ANN, **ORDERS[order], **{"for": "400ms", "link": link})
         assert given.until > found.control.clock()

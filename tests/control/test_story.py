@@ -37,7 +37,7 @@ async def test_the_story_of_an_instance_is_decided_again_as_it_was(tmp_path: Pat
 async def test_every_entity_of_a_house_has_a_story(tmp_path: Path) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         await found.release("1.0")
-        await found.waits_for("web@production", "approval")
+        await found.waits_for("web@production", "approval-missing")
         await found.do("approve", BOB, target="web@production", topic="release-manager")
         for kind in ("instance", "line", "topic", "scope"):
             entities = [entity for entity, _ in await found.control.engine.scan(kind)]

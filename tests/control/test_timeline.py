@@ -49,7 +49,7 @@ async def test_a_failure_ends_in_its_outcome_and_later_ones_are_left_out(tmp_pat
         await found.release("1.0")
         await found.good("web@staging", "1.0")
         await found.release("2.0", web={"parameters": {"becomes": "failing"}})
-        await found.waits_for("web@staging", "veto")
+        await found.waits_for("web@staging", "vetoed")
         shown = await found.ask("timeline", target="staging")
         back = next(span for span in shown.lanes[0].spans if span.kind == "rolling-back")
         assert (back.version, back.outcome) == ("2.0", "rolled-back")

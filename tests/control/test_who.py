@@ -43,7 +43,7 @@ async def told(found: House, target: str) -> list[str]:
 async def test_what_people_decide_is_in_the_history_of_all_that_it_counts_for_and_of_no_other(tmp_path: Path) -> None:
     async with house(tmp_path, SHARED) as found:
         await found.release("1.0", ANN)
-        await found.waits_for("web@prod-us", "approval")
+        await found.waits_for("web@prod-us", "approval-missing")
         await found.do("stop-the-line", ANN, why="drill")
         await found.do("start-the-line", ANN)
         await found.do("stop-the-line", ANN, scope="prod-eu", why="cables")
@@ -74,8 +74,8 @@ async def test_what_people_decide_is_in_the_history_of_all_that_it_counts_for_an
 async def test_a_shared_approval_shows_for_whom_else_it_counts_before_and_after(tmp_path: Path) -> None:
     async with house(tmp_path, SHARED) as found:
         await found.release("1.0", ANN)
-        await found.waits_for("web@prod-us", "approval")
-        await found.waits_for("web@prod-eu", "approval")
+        await found.waits_for("web@prod-us", "approval-missing")
+        await found.waits_for("web@prod-eu", "approval-missing")
         [reason] = (await found.ask("explain", target="web@prod-us")).reasons
         assert reason.counts_for == ["saas/web@prod-eu"]
         would = await found.control.rehearse("approve", {"target": "web@prod-us"}, BOB)
@@ -91,7 +91,7 @@ async def test_a_shared_approval_shows_for_whom_else_it_counts_before_and_after(
 async def test_who_may_not_approve_is_told_who_may(tmp_path: Path) -> None:
     async with house(tmp_path, SHARED) as found:
         await found.release("1.0", ANN)
-        await found.waits_for("web@prod-us", "approval")
+        await found.waits_for("web@prod-us", "approval-missing")
         with pytest.raises(Forbidden) as caught:
             await found.do("approve", EVE, target="web@prod-us")
         assert caught.value.hint.startswith("No one with a token is group:release-managers")
@@ -117,7 +117,7 @@ async def test_of_an_approval_and_a_rejection_in_the_same_moment_the_one_that_su
     async with house(tmp_path, text) as found:
         for number in range(1, ROUNDS + 1):
             await found.release(f"{number}.0")
-            await found.waits_for("web@prod", "approval")
+            await found.waits_for("web@prod", "approval-missing")
             votes = [("approve", ANN), ("reject", BOB)] if number % 2 else [("reject", BOB), ("approve", ANN)]
             done = await asyncio.gather(
                 *(found.do(name, person, target="web@prod", release=number) for name, person in votes), return_exceptions=True
@@ -139,7 +139,7 @@ async def test_of_an_approval_and_a_rejection_in_the_same_moment_the_one_that_su
 async def undecided(found: House) -> None:
     """Release 1 waits for an approval at prod-us."""
     await found.release("1.0")
-    await found.waits_for("web@prod-us", "approval")
+    await found.waits_for("web@prod-us", "approval-missing")
 
 
 @pytest.mark.parametrize(

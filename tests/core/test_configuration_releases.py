@@ -154,9 +154,9 @@ def test_the_newest_failed_and_an_older_version_that_never_ran_is_not_revived():
 
 def test_staging_took_a_newer_release_to_itself_and_production_still_gets_the_configuration():
     web = behind().reconfigure(3, 1)
-    assert (web.wanted_in, web.codes) == ("4.0.0/R1", ["ordering"])
+    assert (web.wanted_in, web.codes) == ("4.0.0/R1", ["ordering-not-met"])
     web.neighbour("staging", "4.0.0", "5.0.0", good=2, frontier=2)
-    assert (web.target_in, web.codes) == ("4.0.0", ["ordering"])
+    assert (web.target_in, web.codes) == ("4.0.0", ["ordering-not-met"])
     assert web.neighbour("staging", "4.0.0", "5.0.0", "5.0.0/R1", good=2, frontier=2, begun=1).target_in == "4.0.0/R1"
 
 
@@ -175,7 +175,7 @@ def test_an_instance_that_has_nothing_takes_no_part():
 
 def test_a_hot_fix_that_staging_never_had_gets_the_configuration():
     web = behind().offer(2, "4.0.1", urgent=True).skip(2, "after").comes_up("4.0.1").reconfigure(3, 1)
-    assert (web.target_in, web.wanted_in, web.codes) == ("4.0.1", "4.0.1/R1", ["ordering"])
+    assert (web.target_in, web.wanted_in, web.codes) == ("4.0.1", "4.0.1/R1", ["ordering-not-met"])
     assert web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1).target_in == "4.0.1/R1"
 
 
@@ -193,7 +193,7 @@ def test_a_pending_version_that_cannot_come_does_not_hold_the_configuration_of_g
     web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1)
     assert (web.target_in, web.wanted_in) == ("4.0.0/R1", "5.0.0/R1")
     web.comes_up("4.0.0/R1")
-    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["ordering"])
+    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["ordering-not-met"])
     web.neighbour("staging", "4.0.0", "4.0.0/R1", "5.0.0/R1", good=2, begun=1, frontier=2)
     assert web.target_in == "5.0.0/R1"
 
@@ -201,7 +201,7 @@ def test_a_pending_version_that_cannot_come_does_not_hold_the_configuration_of_g
 def test_a_configuration_soaks_from_when_its_revision_was_finalized_first():
     web = Instance(orderings=(after("staging", soak=HOUR),)).offer(1, "4.0.0").skip(1, "after").comes_up("4.0.0")
     web.reconfigure(2, 1).neighbour("staging", "5.0.0/R1", good=1, begun=1)
-    assert (web.target_in, web.codes) == ("4.0.0", ["ordering"])
+    assert (web.target_in, web.codes) == ("4.0.0", ["ordering-not-met"])
     web.wait(30 * MINUTE).neighbour("staging", "5.1.0/R1", good=2, begun=1)
     assert web.target_in == "4.0.0"
     assert web.wait(30 * MINUTE).target_in == "4.0.0/R1"
@@ -212,7 +212,7 @@ def test_a_pair_that_failed_upstream_does_not_go_downstream():
     web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1).comes_up("4.0.0/R1")
     pair = failed(2, "5.0.0/R1", 1, configuration=3)
     web.neighbour("staging", "4.0.0", "4.0.0/R1", "5.0.0", good=1, begun=1, frontier=2, rolled_back=(pair,))
-    assert (web.target_in, web.wanted_in, set(web.codes)) == ("4.0.0/R1", "5.0.0/R1", {"ordering"})
+    assert (web.target_in, web.wanted_in, set(web.codes)) == ("4.0.0/R1", "5.0.0/R1", {"ordering-not-met"})
     web.neighbour("staging", "4.0.0", "4.0.0/R1", "5.0.0", "5.0.0/R1", good=2, begun=1, frontier=2)
     assert web.target_in == "5.0.0/R1", "it was tried again there, and finalized"
 
@@ -234,7 +234,7 @@ def test_good_gets_the_configuration_while_a_version_waits_for_its_approval(stra
     web.offer(2, "5.0.0").reconfigure(3, 1)
     assert (web.target_in, web.wanted_in) == ("4.0.0/R1", "5.0.0/R1")
     web.comes_up("4.0.0/R1")
-    assert (web.wanted_in, web.codes) == ("5.0.0/R1", ["approval"])
+    assert (web.wanted_in, web.codes) == ("5.0.0/R1", ["approval-missing"])
     assert web.approve("ann", release=2).target_in == "5.0.0/R1"
 
 
@@ -248,7 +248,7 @@ def test_an_approval_of_a_pending_version_counts_after_a_change_of_configuration
 def test_an_approval_for_releases_by_a_person_is_asked_for_a_pending_version_in_a_new_configuration():
     web = Instance(approvals=(approval(when=parse_selector("by=person")),)).offer(1, "4.0.0").approve("ann").comes_up("4.0.0")
     web.offer(2, "5.0.0").reconfigure(3, 1).comes_up("4.0.0/R1")
-    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["approval"])
+    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["approval-missing"])
     assert web.approve("ann", release=2).target_in == "5.0.0/R1"
 
 
@@ -269,7 +269,7 @@ def test_urgent_and_labels_stay_with_the_version():
     assert web.comes_up("4.0.0").reconfigure(2, 1).target_in == "4.0.0/R1", "the configuration has no labels"
     web.comes_up("4.0.0/R1").offer(3, "5.0.0/R1", configured=1, labels={"regulated": "yes"}).reconfigure(4, 2)
     web.comes_up("4.0.0/R2")
-    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R2", "5.0.0/R2", ["approval"])
+    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R2", "5.0.0/R2", ["approval-missing"])
 
 
 def test_a_configuration_of_an_urgent_version_takes_over_from_no_healthy_rollout():
@@ -324,14 +324,14 @@ def test_a_stopped_train_takes_configuration():
     assert web.waits_for("the train stops at 5.0.0")
     assert web.reconfigure(4, 1).target_in == "4.0.0/R1"
     web.comes_up("4.0.0/R1")
-    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "", ["train"])
+    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "", ["train-stopped"])
     assert web.retry(2).target_in == "5.0.0/R1"
 
 
 @FORWARD
 def test_the_fix_of_a_failed_configuration_passes_it(strategy: Strategy):
     web = prod(strategy=strategy).reconfigure(2, 1).fails("4.0.0")
-    assert (web.good_in, web.target_in, web.wanted_in, web.codes) == ("4.0.0", "4.0.0", "", ["veto"])
+    assert (web.good_in, web.target_in, web.wanted_in, web.codes) == ("4.0.0", "4.0.0", "", ["vetoed"])
     assert web.reconfigure(3, 2).target_in == "4.0.0/R2"
     assert web.comes_up("4.0.0/R2").good_in == "4.0.0/R2"
 
@@ -341,7 +341,9 @@ def test_a_train_goes_on_past_a_version_that_failed_upstream_in_the_configuratio
     web.comes_up("4.0.0/R1").offer(3, "5.0.0/R1", configured=1).offer(4, "6.0.0/R1", configured=1)
     pair = failed(3, "5.0.0/R1", 1)
     web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1, frontier=3, rolled_back=(pair,))
-    assert (web.target_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["ordering"]), "it may be tried again there"
+    assert (web.target_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["ordering-not-met"]), (
+        "it may be tried again there"
+    )
     web.neighbour("staging", "4.0.0/R1", "6.0.0/R1", good=4, begun=1, frontier=4, rolled_back=(pair,))
     assert web.target_in == "6.0.0/R1"
 
@@ -484,7 +486,7 @@ def test_after_a_rollback_by_hand_a_change_of_configuration_keeps_what_was_gone_
     web = prod().offer(2, "5.0.0").comes_up("5.0.0").roll_back().comes_up("4.0.0")
     assert web.good_in == "4.0.0"
     web.reconfigure(3, 1)
-    assert (web.target_in, web.codes) == ("4.0.0", ["hold"])
+    assert (web.target_in, web.codes) == ("4.0.0", ["held"])
     web.resume()
     assert web.target_in == "4.0.0/R1"
     web.comes_up("4.0.0/R1")
@@ -502,7 +504,7 @@ def test_a_rollback_by_hand_upstream_revokes_every_configuration_of_the_version(
     web.neighbour("staging", "4.0.0", "4.0.0/R1", "5.0.0", "5.0.0/R1", good=1, begun=1, frontier=2, revoked=(revoked,))
     web.comes_up("4.0.0/R1")
     assert (web.good_in, web.wanted_in) == ("4.0.0/R1", "5.0.0/R1")
-    assert set(web.codes) == {"ordering"}
+    assert set(web.codes) == {"ordering-not-met"}
 
 
 def test_a_rollback_by_hand_to_the_same_version_revokes_only_the_configuration():
@@ -515,7 +517,7 @@ def test_a_rollback_by_hand_to_the_same_version_revokes_only_the_configuration()
     web.neighbour("staging", "4.0.0", "5.0.0", "5.0.0/R1", good=2, frontier=2, revoked=(revoked,))
     assert web.target_in == "5.0.0"
     web.comes_up("5.0.0")
-    assert (web.good_in, web.wanted_in, set(web.codes)) == ("5.0.0", "5.0.0/R1", {"ordering"})
+    assert (web.good_in, web.wanted_in, set(web.codes)) == ("5.0.0", "5.0.0/R1", {"ordering-not-met"})
     staging.comes_up("5.0.0").resume()
     assert (staging.target_in, staging.wanted_in) == ("5.0.0", ""), "the configuration is vetoed there"
     assert staging.reconfigure(4, 2).target_in == "5.0.0/R2"
@@ -538,7 +540,7 @@ def test_a_version_that_failed_with_a_configuration_is_vetoed_in_every_configura
     web.fails("4.0.0/R1").approve("bob", release=2).reconfigure(4, 2)
     assert web.target_in == "4.0.0/R2"
     web.comes_up("4.0.0/R2")
-    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R2", "", ["veto"])
+    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R2", "", ["vetoed"])
 
 
 def test_a_configuration_that_failed_with_good_does_not_veto_good_or_another_version():
@@ -617,7 +619,7 @@ def test_a_mirror_with_its_own_constants_gets_its_configuration():
 
 def test_an_instance_takes_no_part_in_what_lacks_a_required_parameter_and_shows_why():
     web = prod().reconfigure(2, 1, lacking={1: "parameter size has no value"})
-    assert (web.target_in, web.wanted_in, web.codes) == ("4.0.0", "", ["configuration"])
+    assert (web.target_in, web.wanted_in, web.codes) == ("4.0.0", "", ["configuration-not-taken"])
     assert web.waits_for("parameter size has no value")
     assert web.life.abstains == (2,)
 

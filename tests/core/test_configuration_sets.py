@@ -201,16 +201,16 @@ def ledger(instance: Instance, *names: str, **more: Any) -> Instance:
 
 def test_a_configuration_does_not_wait_for_the_pending_version_of_a_service_before_it():
     web = portal()
-    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0", "5.0.0", ["service"])
+    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0", "5.0.0", ["dependency-not-ready"])
     assert web.reconfigure(3, 1).target_in == "4.0.0/R1"
     web.comes_up("4.0.0/R1")
-    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["service"])
+    assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["dependency-not-ready"])
     assert ledger(web, "1.0", "2.0", good=2).target_in == "5.0.0/R1"
 
 
 def test_a_configuration_waits_for_that_of_a_service_in_the_same_release():
     web = portal().reconfigure(3, 1, after={LEDGER: "R1"})
-    assert (web.target_in, set(web.codes)) == ("4.0.0", {"service"})
+    assert (web.target_in, set(web.codes)) == ("4.0.0", {"dependency-not-ready"})
     assert web.waits_for("ledger has not finalized")
     assert ledger(web, "1.0", "1.0/R1").target_in == "4.0.0/R1"
     other = portal().reconfigure(3, 1, after={LEDGER: "R1"})

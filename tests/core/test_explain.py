@@ -21,7 +21,7 @@ from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
 from setpoint.model.policy import Accepts, Cadence, CalendarUse, Drift, Phase, Strategy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
 
 STAGING = "app/web@staging"
@@ -74,13 +74,13 @@ def before(phase: Phase, code: str, gate: str, since: int = LATER, **more) -> Re
     return Reason(code, "", phase=phase, gate=gate, since=since, unblock=f"skip {gate}", **more)
 
 
-RUNNING = Reason("apply", "", phase=Phase.DEPLOYMENT, since=LATER, awaits="the end of the apply")
-HELD = Reason("hold", "", since=LATER, awaits="resume", unblock="resume")
-GOING_BACK = Reason("rolled-back", "", since=LATER, awaits="1.0 observed")
+RUNNING = Reason(Code.APPLY_IN_PROGRESS, "", phase=Phase.DEPLOYMENT, since=LATER, awaits="the end of the apply")
+HELD = Reason(Code.HELD, "", since=LATER, awaits="resume", unblock="resume")
+GOING_BACK = Reason(Code.ROLLING_BACK, "", since=LATER, awaits="1.0 observed")
 LOOK = "the next look at the runtime"
 
 # gates
-ORDERED = before(Phase.PRE_APPROVAL, "ordering", "after", subject=STAGING, awaits="1.0 finalized in staging")
+ORDERED = before(Phase.PRE_APPROVAL, Code.ORDERING_NOT_MET, "after", subject=STAGING, awaits="1.0 finalized in staging")
 case("an earlier channel", lambda: later(orderings=(after(),)).offer(1, "1.0").wait(SECOND), ORDERED)
 case(
     "what an earlier channel rolled back",
@@ -90,13 +90,13 @@ case(
 case(
     "a soak",
     lambda: later(orderings=(after(soak=HOUR),)).offer(1, "1.0").neighbour("staging", "1.0").wait(MINUTE),
-    before(Phase.PRE_APPROVAL, "ordering", "after", subject=STAGING, until=LATER + HOUR),
+    before(Phase.PRE_APPROVAL, Code.ORDERING_NOT_MET, "after", subject=STAGING, until=LATER + HOUR),
 )
 case(
     "an approval",
     lambda: later(approvals=(approval(),)).offer(1, "1.0").wait(SECOND),
     Reason(
-        "approval",
+        Code.APPROVAL_MISSING,
         "",
         phase=Phase.APPROVAL,
         gate="release-manager",
@@ -109,49 +109,53 @@ case(
 case(
     "a calendar that opens",
     lambda: later(calendars=(hours(9, 17),)).offer(1, "1.0").wait(SECOND),
-    before(Phase.PRE_DEPLOYMENT, "calendar", "hours", until=START + 9 * HOUR),
+    before(Phase.PRE_DEPLOYMENT, Code.CALENDAR_CLOSED, "hours", until=START + 9 * HOUR),
 )
 case(
     "a calendar that never opens",
     lambda: later(calendars=(CLOSED,)).offer(1, "1.0").wait(SECOND),
-    before(Phase.PRE_DEPLOYMENT, "calendar", "freeze", awaits="a change of the calendar freeze"),
+    before(Phase.PRE_DEPLOYMENT, Code.CALENDAR_CLOSED, "freeze", awaits="a change of the calendar freeze"),
 )
 case(
     "a cadence",
     lambda: good(cadence=DAILY).with_good(2, "1.1").offer(3, "1.2").wait(SECOND),
-    before(Phase.PRE_DEPLOYMENT, "cadence", "cadence", until=START + DAY),
+    before(Phase.PRE_DEPLOYMENT, Code.CADENCE_CLOSED, "cadence", until=START + DAY),
 )
 case(
     "a cadence without another window",
     lambda: good(cadence=ONCE).with_good(2, "1.1").offer(3, "1.2").wait(SECOND),
-    before(Phase.PRE_DEPLOYMENT, "cadence", "cadence", awaits="a change of the cadence"),
+    before(Phase.PRE_DEPLOYMENT, Code.CADENCE_CLOSED, "cadence", awaits="a change of the cadence"),
 )
 case(
     "the delay of a check",
     lambda: asked(delay=30 * SECOND),
-    before(Phase.PRE_DEPLOYMENT, "check", "alerts", until=LATER + 30 * SECOND),
+    before(Phase.PRE_DEPLOYMENT, Code.CHECK_PENDING, "alerts", until=LATER + 30 * SECOND),
 )
-case("a first result", asked, before(Phase.PRE_DEPLOYMENT, "check", "alerts", subject=ALERTS, awaits="a finished run of alerts"))
+case(
+    "a first result",
+    asked,
+    before(Phase.PRE_DEPLOYMENT, Code.CHECK_PENDING, "alerts", subject=ALERTS, awaits="a finished run of alerts"),
+)
 case(
     "a check that says no",
     lambda: asked().blocking("alerts").wait(SECOND),
-    before(Phase.PRE_DEPLOYMENT, "check", "alerts", LATER + SECOND, subject=ALERTS, awaits="alerts passing"),
+    before(Phase.PRE_DEPLOYMENT, Code.CHECK_FAILING, "alerts", LATER + SECOND, subject=ALERTS, awaits="alerts passing"),
 )
 case(
     "a check that cannot run",
     lambda: asked().result("alerts", Outcome.UNAVAILABLE).wait(SECOND),
-    before(Phase.PRE_DEPLOYMENT, "check", "alerts", LATER + SECOND, subject=ALERTS, awaits="a finished run of alerts"),
+    before(Phase.PRE_DEPLOYMENT, Code.CHECK_PENDING, "alerts", LATER + SECOND, subject=ALERTS, awaits="a finished run of alerts"),
 )
 case(
     "a pass that grew old",
     lambda: later(checks=(check("alerts"),), calendars=(CLOSED,)).offer(1, "1.0").passing("alerts").wait(MINUTE),
-    before(Phase.PRE_DEPLOYMENT, "calendar", "freeze", awaits="a change of the calendar freeze"),
-    before(Phase.PRE_DEPLOYMENT, "stale", "alerts", subject=ALERTS, awaits="a finished run of alerts"),
+    before(Phase.PRE_DEPLOYMENT, Code.CALENDAR_CLOSED, "freeze", awaits="a change of the calendar freeze"),
+    before(Phase.PRE_DEPLOYMENT, Code.CHECK_STALE, "alerts", subject=ALERTS, awaits="a finished run of alerts"),
 )
 case(
     "a window",
     lambda: asked(phase=Phase.POST_DEPLOYMENT, window=MINUTE).comes_up("1.0").passing("alerts").wait(10 * SECOND),
-    before(Phase.POST_DEPLOYMENT, "check", "alerts", LATER + SECOND, subject=ALERTS, until=LATER + SECOND + MINUTE),
+    before(Phase.POST_DEPLOYMENT, Code.CHECK_WINDOW, "alerts", LATER + SECOND, subject=ALERTS, until=LATER + SECOND + MINUTE),
 )
 
 # people
@@ -160,37 +164,37 @@ case("a hold at rest", lambda: good().hold().wait(SECOND), HELD)
 case(
     "a stopped line",
     lambda: stopped(good()).offer(2, "1.1"),
-    Reason("stop", "", subject=CHANNEL, since=START, awaits="start-the-line", unblock="start the line"),
+    Reason(Code.FROZEN, "", subject=CHANNEL, since=START, awaits="start-the-line", unblock="start the line"),
 )
 case(
     "a pause",
     lambda: paused(good()).offer(2, "1.1"),
-    Reason("pause", "", subject="scope:organization", since=START, awaits="unpause", unblock="unpause"),
+    Reason(Code.PAUSED, "", subject="scope:organization", since=START, awaits="unpause", unblock="unpause"),
 )
 case(
     "observing",
     lambda: observing(good()).wait(SECOND).offer(2, "1.1"),
-    Reason("observe", "", since=LATER, awaits="heal", unblock="heal"),
+    Reason(Code.OBSERVED_ONLY, "", since=LATER, awaits="heal", unblock="heal"),
 )
 case(
     "the drift mode observe",
     lambda: later(drift=Drift("observe")).offer(1, "1.0").wait(SECOND),
-    Reason("observe", "", since=LATER, awaits="a change of its drift mode", unblock="set drift.mode to heal or report"),
+    Reason(Code.OBSERVED_ONLY, "", since=LATER, awaits="a change of its drift mode", unblock="set drift.mode to heal or report"),
 )
 case(
     "a pin that failed",
     lambda: failed().comes_up("1.0").pin(2, "1.1").applied("broken", terminal=True).comes_up("1.0"),
-    Reason("pin", "", since=LATER, awaits="unpin or retry", unblock="unpin, or retry"),
+    Reason(Code.PINNED, "", since=LATER, awaits="unpin or retry", unblock="unpin, or retry"),
 )
 case(
     "a newer release than the pin that runs",
     lambda: good().pin(1, "1.0").wait(SECOND).offer(2, "1.1").wait(SECOND),
-    Reason("pin", "", since=LATER + 2 * SECOND, awaits="unpin", unblock="unpin"),
+    Reason(Code.PINNED, "", since=LATER + 2 * SECOND, awaits="unpin", unblock="unpin"),
 )
 case(
     "a pin of a bad version",
     lambda: told(good(), bad=("2.0",)).pin(2, "2.0"),
-    Reason("pin", "", since=LATER, awaits="unpin", unblock="unpin, or mark it good"),
+    Reason(Code.PINNED, "", since=LATER, awaits="unpin", unblock="unpin, or mark it good"),
 )
 
 # the runtime
@@ -198,7 +202,7 @@ case("an apply", lambda: good().offer(2, "1.1").wait(SECOND), RUNNING)
 case(
     "an apply that failed",
     lambda: good().offer(2, "1.1").applied("no"),
-    Reason("apply", "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="see to the runtime"),
+    Reason(Code.APPLY_FAILED, "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="see to the runtime"),
 )
 case(
     "an apply that is tried again",
@@ -208,57 +212,57 @@ case(
 case(
     "a start",
     lambda: good().offer(2, "1.1").applied().observed("1.1", healthy=None).wait(SECOND),
-    Reason("runtime", "", phase=Phase.DEPLOYMENT, since=LATER, awaits=LOOK),
+    Reason(Code.NOT_HEALTHY_YET, "", phase=Phase.DEPLOYMENT, since=LATER, awaits=LOOK),
 )
 case(
     "a rollout that goes first",
     lambda: good().offer(2, "1.1").wait(SECOND).offer(3, "1.2"),
     RUNNING,
-    Reason("rollout", "", since=LATER, awaits="the end of the rollout of 1.1"),
+    Reason(Code.ROLLOUT_IN_PROGRESS, "", since=LATER, awaits="the end of the rollout of 1.1"),
 )
 case("a rollback", lambda: failed().wait(SECOND), GOING_BACK, RUNNING)
 case(
     "a rollback that fails",
     lambda: failed().applied("no such image", terminal=True),
     GOING_BACK,
-    Reason("rollback-failed", "", since=LATER, awaits="the next try", unblock="release a fix", failed=True),
-    Reason("apply", "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="see to the runtime"),
+    Reason(Code.ROLLBACK_FAILED, "", since=LATER, awaits="the next try", unblock="release a fix", failed=True),
+    Reason(Code.APPLY_FAILED, "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="see to the runtime"),
 )
 case(
     "a rollback while everything is paused",
     lambda: paused(good().offer(2, "1.1").applied()).roll_back().wait(SECOND),
-    Reason("pause", "", subject="scope:organization", since=START, awaits="unpause", unblock="unpause"),
+    Reason(Code.PAUSED, "", subject="scope:organization", since=START, awaits="unpause", unblock="unpause"),
     GOING_BACK,
     HELD,
 )
 case(
     "a rollback of what is only observed",
     lambda: observing(good().offer(2, "1.1").applied()).roll_back().wait(SECOND),
-    Reason("observe", "", since=LATER, awaits="heal", unblock="heal"),
+    Reason(Code.OBSERVED_ONLY, "", since=LATER, awaits="heal", unblock="heal"),
     GOING_BACK,
     HELD,
 )
 case(
     "a failure",
     lambda: later().offer(1, "1.0").applied("broken", terminal=True).wait(SECOND),
-    Reason("failed", "", since=LATER, awaits="a newer release", unblock="retry release 1", failed=True),
+    Reason(Code.ROLLOUT_FAILED, "", since=LATER, awaits="a newer release", unblock="retry release 1", failed=True),
 )
 case(
     "a runtime that cannot be reached",
     lambda: good().unobserved().wait(SECOND),
-    Reason("unreachable", "", since=LATER, awaits="the runtime to answer again"),
+    Reason(Code.RUNTIME_UNREACHABLE, "", since=LATER, awaits="the runtime to answer again"),
 )
 case(
     "drift that is only reported",
     lambda: settled(drift=Drift("report")).observed("1.0", difference="a").wait(SECOND),
-    Reason("drift", "", since=START + MINUTE, awaits=LOOK),
+    Reason(Code.DRIFTED, "", since=START + MINUTE, awaits=LOOK),
 )
 case(
     "a tripped breaker",
     lambda: stubborn(settled(drift=Drift(breaker=2)), 6).wait(SECOND),
-    Reason("breaker", "", since=START + MINUTE, awaits="a change of the difference", unblock="resume"),
+    Reason(Code.BREAKER_OPEN, "", since=START + MINUTE, awaits="a change of the difference", unblock="resume", person=True),
 )
-UNWELL = Reason("unhealthy", "", since=START + MINUTE, awaits=LOOK, unblock="see to the service, or roll back")
+UNWELL = Reason(Code.UNHEALTHY, "", since=START + MINUTE, awaits=LOOK, unblock="see to the service, or roll back")
 case("ill health", lambda: settled().observed("1.0", healthy=False).wait(SECOND), UNWELL)
 case("an apply of what is put right", lambda: settled().observed("").wait(SECOND), UNWELL)
 case("a heal that was not taken", lambda: settled().observed("").applied("no"), UNWELL)
@@ -267,65 +271,73 @@ case("a heal that was not taken", lambda: settled().observed("").applied("no"), 
 case(
     "no policy",
     lambda: Instance(configured=False),
-    Reason("unconfigured", "", awaits="apply", unblock="apply a configuration that has it"),
+    Reason(Code.NOT_CONFIGURED, "", awaits="apply", unblock="apply a configuration that has it"),
 )
-case("no release", later, Reason("release", "", since=LATER, awaits="a release", unblock="release a version"))
+case("no release", later, Reason(Code.NOTHING_RELEASED, "", since=LATER, awaits="a release", unblock="release a version"))
 case(
     "no release for a train",
     lambda: train().wait(SECOND),
-    Reason("release", "", since=LATER, awaits="a release", unblock="release a version"),
+    Reason(Code.NOTHING_RELEASED, "", since=LATER, awaits="a release", unblock="release a version"),
 )
 case(
     "what left",
     lambda: good().remove(),
-    Reason("removed", "", since=LATER, awaits="apply, or remove", unblock="add it again, or remove"),
+    Reason(Code.REMOVED, "", since=LATER, awaits="apply, or remove", unblock="add it again, or remove"),
 )
 case(
     "a veto",
     lambda: failed().comes_up("1.0").wait(SECOND),
-    Reason("veto", "", since=LATER, awaits="a newer release", unblock="retry release 2, or release another version"),
+    Reason(Code.VETOED, "", since=LATER, awaits="a newer release", unblock="retry release 2, or release another version"),
 )
 case(
     "a bad release",
     lambda: told(good(), bad=("2.0",)).offer(2, "2.0", at=START),
-    Reason("bad", "", since=START, awaits="a newer release"),
+    Reason(Code.RELEASE_NOT_TAKEN, "", since=START, awaits="a newer release"),
 )
 case(
     "a bad version that runs",
     lambda: told(good(), bad=("1.0",)),
-    Reason("bad", "", since=LATER, awaits="a newer release", unblock="roll back, or mark it good"),
+    Reason(Code.VERSION_BAD, "", since=LATER, awaits="a newer release", unblock="roll back, or mark it good"),
 )
 case(
     "a manual channel",
     lambda: later(strategy=Strategy.MANUAL).offer(1, "1.0"),
-    Reason("manual", "", since=LATER, awaits="a release sent here", unblock="promote, or release --to"),
+    Reason(Code.NOT_SENT_HERE, "", since=LATER, awaits="a release sent here", unblock="promote, or release --to"),
 )
 case(
     "what is not accepted",
     lambda: later(accepts=Accepts(range=">=2")).offer(1, "1.0.0", at=START),
-    Reason("accepts", "", since=START, awaits="a release that is accepted", unblock="release another version, or pin it"),
+    Reason(Code.NOT_ACCEPTED, "", since=START, awaits="a release that is accepted", unblock="release another version, or pin it"),
 )
 case(
     "a train that stops",
     lambda: (
         train().wait(SECOND).with_good(1, "1.0").offer(2, "2.0").applied("refused", terminal=True).comes_up("1.0").wait(SECOND)
     ),
-    Reason("train", "", since=LATER, awaits="a person", unblock="retry, skip or cancel release 2", failed=True),
+    Reason(
+        Code.TRAIN_STOPPED,
+        "",
+        since=LATER,
+        awaits="a person",
+        unblock="retry, skip or cancel release 2",
+        failed=True,
+        person=True,
+    ),
 )
 case(
     "a train that was passed over",
     lambda: train(orderings=(after(),)).wait(SECOND).offer(1, "1.0").neighbour("staging", "2.0", frontier=2),
-    Reason("train", "", since=LATER, awaits="a release"),
+    Reason(Code.NOTHING_RELEASED, "", since=LATER, awaits="a release"),
 )
 case(
     "a mirror of nothing",
     lambda: mirror().wait(SECOND).offer(1, "1.0"),
-    Reason("mirror", "", subject=PRODUCTION, since=LATER, awaits="a finalized version in production"),
+    Reason(Code.MIRROR_NOT_READY, "", subject=PRODUCTION, since=LATER, awaits="a finalized version in production"),
 )
 case(
     "a mirror of something unknown",
     lambda: mirror().wait(SECOND).neighbour("production", good=7, version=version("1.7"), change=1),
-    Reason("mirror", "", subject=PRODUCTION, since=LATER, awaits="a release in production"),
+    Reason(Code.MIRROR_NOT_READY, "", subject=PRODUCTION, since=LATER, awaits="a release in production"),
 )
 
 
@@ -336,12 +348,12 @@ def mirroring() -> Instance:
 case(
     "a mirror of a bad version",
     lambda: told(mirroring(), bad=("1.1",)).neighbour("production", good=2, change=2),
-    Reason("mirror", "", since=LATER, awaits="a change in production"),
+    Reason(Code.MIRROR_NOT_READY, "", since=LATER, awaits="a change in production"),
 )
 case(
     "a mirror of what failed here",
     lambda: mirroring().neighbour("production", good=2, change=2).applied("broken", terminal=True).comes_up("1.0"),
-    Reason("veto", "", subject=PRODUCTION, since=LATER, awaits="a change in production", unblock="retry release 2"),
+    Reason(Code.VETOED, "", subject=PRODUCTION, since=LATER, awaits="a change in production", unblock="retry release 2"),
 )
 
 

@@ -26,12 +26,12 @@ def test_a_deployment_waits_for_its_check_and_goes_on_by_itself():
 
 def test_the_list_of_reasons_is_complete():
     prod = Instance(checks=(check("alerts"), check("load")), calendars=(hours(9, 17),)).offer(1, "1.0")
-    assert prod.codes == ["calendar", "check", "check"]
+    assert prod.codes == ["calendar-closed", "check-pending", "check-pending"]
 
 
 def test_what_later_phases_wait_for_is_told_ahead():
     prod = Instance(orderings=(after(),), approvals=(approval(),), calendars=(hours(9, 17),)).offer(1, "1.0")
-    assert prod.codes == ["ordering", "approval", "calendar"]
+    assert prod.codes == ["ordering-not-met", "approval-missing", "calendar-closed"]
 
 
 def test_a_result_of_a_run_before_the_gate_does_not_count():

@@ -11,7 +11,7 @@ from setpoint.core.facts import Observing, Offered, Removed, TakenDown
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import Applying, Life
 from setpoint.core.instructions import Apply, Event, Unwatch, Watch
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Pair
 from setpoint.model.time import MINUTE, SECOND
 
@@ -88,10 +88,10 @@ def test_where_a_goodbye_stands_is_told_whole():
     )
     assert said(rolling)[0] == ending
     text = "it left the configuration; 1.0, which runs, is left alone"
-    alone = Reason("removed", text, since=START, awaits="apply, or remove", unblock="add it again, or remove")
+    alone = Reason(Code.REMOVED, text, since=START, awaits="apply, or remove", unblock="add it again, or remove")
     assert said(gone()) == [alone]
     prod = gone().wait(MINUTE).tell(TakenDown(by=ANN))
-    going = Reason("removed", "1.0 is being taken down, says ann", since=prod.now, awaits="a look that shows nothing")
+    going = Reason(Code.REMOVED, "1.0 is being taken down, says ann", since=prod.now, awaits="a look that shows nothing")
     assert said(prod) == [going]
     prod.wait(SECOND).applied("no route")
     text = f"{going.text}; the runtime did not: no route"
@@ -99,7 +99,7 @@ def test_where_a_goodbye_stands_is_told_whole():
     prod.wait(MINUTE).applied()
     prod.tell(prod.look(""))
     text = "it left the configuration, and nothing of it is left"
-    assert said(prod) == [Reason("removed", text, since=prod.now, awaits="apply", unblock="add it again")]
+    assert said(prod) == [Reason(Code.REMOVED, text, since=prod.now, awaits="apply", unblock="add it again")]
 
 
 def test_what_never_ran_is_not_taken_down_and_not_looked_at_any_more():
@@ -120,7 +120,12 @@ def test_what_is_said_to_run_is_looked_at_often_and_compared_with():
     number = prod.life.applying.watch
     assert prod.gave(Watch) == [Watch(number, 2 * SECOND, "spec-1.0")]
     assert prod.life.applying == Applying(watch=number, every=2 * SECOND, asked=True)
-    told = Reason("adopt", "1.0 is said to run here already; it is looked at", since=START, awaits="a look at the runtime")
+    told = Reason(
+        Code.ADOPTION_PENDING,
+        "1.0 is said to run here already; it is looked at",
+        since=START,
+        awaits="a look at the runtime",
+    )
     assert said(prod.wait(MINUTE)) == [told]
 
 
@@ -138,7 +143,7 @@ def test_what_is_adopted_is_as_if_it_had_been_deployed_here():
 def test_what_runs_instead_is_told_whole():
     prod = adopting().wait(MINUTE).observed("0.9+0.8")
     text = "what runs is not 1.0: 0.8, 0.9 runs"
-    told = Reason("adopt", text, since=START, awaits="a release", unblock="adopt or release another version")
+    told = Reason(Code.ADOPTION_FAILED, text, since=START, awaits="a release", unblock="adopt or release another version")
     assert said(prod) == [told]
     assert prod.events == [Event("adopt-failed", "1.0 is not adopted: 0.8, 0.9 runs", release=1, version="1.0")]
     assert adopting().observed("").reasons == ["what runs is not 1.0: nothing runs"]

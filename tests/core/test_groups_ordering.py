@@ -113,7 +113,7 @@ def test_an_ordering_that_means_nobody_any_more_waits_and_says_so():
     prod = Instance(orderings=(Ordering("tenants", (), ("tenants",)),)).offer(1, "1.0")
     assert (prod.target, prod.waits_for("tenants: no channel there has this service now")) == ("", True)
     (reason,) = explain(prod.state, prod.now)
-    assert (reason.code, reason.gate, reason.unblock) == ("ordering", "tenants", "skip tenants")
+    assert (reason.code, reason.gate, reason.unblock) == ("ordering-not-met", "tenants", "skip tenants")
     assert prod.skip(1, "tenants").target == "1.0"
 
 

@@ -14,12 +14,12 @@ from setpoint.core.instance.explain import explain
 from setpoint.core.instructions import Send
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.policy import CalendarUse, Drift, Phase, WaveUse
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.selector import parse_selector
 from setpoint.model.time import DAY, HOUR, MINUTE
 
 NEED = Need("lease:runtime:k8s", 2)
-BUSY = Reason("lease", "runtime k8s is busy", subject=NEED.unit, since=START, awaits="a free place")
+BUSY = Reason(Code.LEASE_TAKEN, "runtime k8s is busy", subject=NEED.unit, since=START, awaits="a free place")
 
 
 def said(prod: Instance) -> list[Reason]:
@@ -46,7 +46,7 @@ def to_admission(prod: Instance) -> list[object]:
 def test_a_lease_that_admission_has_not_spoken_of_is_told_whole():
     prod = Limited().wait(MINUTE).offer(1, "1.0")
     asking = Reason(
-        "limit",
+        Code.ADMISSION_PENDING,
         "limit-runtime is being asked for",
         phase=Phase.PRE_DEPLOYMENT,
         gate="limit-runtime",
@@ -71,18 +71,34 @@ def test_a_reason_of_admission_is_told_with_what_a_person_can_do():
     prod = queued(Limited().offer(1, "1.0"), BUSY)
     told = replace(BUSY, phase=Phase.PRE_DEPLOYMENT, gate="limit-runtime", unblock="skip limit-runtime")
     assert said(prod) == [told]
-    wave = Reason("wave", "it stopped", subject=f"wave:{GROUP}", since=START, awaits="resume", unblock="resume tenants")
+    wave = Reason(
+        Code.WAVE_STOPPED,
+        "it stopped",
+        subject=f"wave:{GROUP}",
+        since=START,
+        awaits="resume",
+        unblock="resume tenants",
+    )
     member = queued(Member().offer(1, "1.0"), wave)
     both = "resume tenants, or skip wave"
     assert said(member) == [replace(wave, phase=Phase.PRE_DEPLOYMENT, gate="wave", unblock=both)]
-    spent = Reason("budget", "it is spent", subject="budget:application:app/hours", since=START, until=START + HOUR)
+    spent = Reason(Code.BUDGET_USED, "it is spent", subject="budget:application:app/hours", since=START, until=START + HOUR)
     prod = queued(budgeted().offer(1, "1.0"), spent)
     told = replace(spent, phase=Phase.PRE_DEPLOYMENT, gate="hours", unblock="skip hours")
     assert said(prod) == [told]
 
 
 def test_a_time_that_admission_named_and_that_is_over_is_not_waited_for():
-    prod = queued(Member().offer(1, "1.0"), Reason("wave", "it soaks", subject=f"wave:{GROUP}", since=START, until=START + HOUR))
+    prod = queued(
+        Member().offer(1, "1.0"),
+        Reason(
+            Code.WAVE_NOT_OPEN,
+            "it soaks",
+            subject=f"wave:{GROUP}",
+            since=START,
+            until=START + HOUR,
+        ),
+    )
     prod.now = START + HOUR - 1
     assert (said(prod)[0].until, said(prod)[0].awaits) == (START + HOUR, "")
     prod.now = START + HOUR

@@ -9,7 +9,7 @@ from tests.core.with_tasks import WithTasks, a_task
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned, WaveVote
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.policy import CalendarUse, LimitUse, Phase, Strategy, WaveUse
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.selector import parse_selector
 from setpoint.model.time import DAY, HOUR
 
@@ -222,8 +222,8 @@ def test_a_changed_limit_is_asked_for_anew():
 
 def test_the_reasons_of_admission_are_its_own():
     prod = Limited().offer(1, "1.0")
-    assert prod.codes == ["limit"]
-    why = Reason("lease", "runtime k8s is busy", subject="lease:runtime:k8s", since=prod.now, awaits="a free place")
+    assert prod.codes == ["admission-pending"]
+    why = Reason(Code.LEASE_TAKEN, "runtime k8s is busy", subject="lease:runtime:k8s", since=prod.now, awaits="a free place")
     prod.tell(Queued(ask=prod.life.candidate.admission.ask, number=1, reasons=(why,)))
     assert prod.reasons == ["runtime k8s is busy"]
 
@@ -231,8 +231,8 @@ def test_the_reasons_of_admission_are_its_own():
 def test_an_older_word_of_admission_is_dropped():
     prod = Limited().offer(1, "1.0")
     ask = prod.life.candidate.admission.ask
-    prod.tell(Queued(ask=ask, number=2, reasons=(Reason("lease", "new", awaits="x"),)))
-    prod.tell(Queued(ask=ask, number=1, reasons=(Reason("lease", "old", awaits="x"),)))
+    prod.tell(Queued(ask=ask, number=2, reasons=(Reason(Code.LEASE_TAKEN, "new", awaits="x"),)))
+    prod.tell(Queued(ask=ask, number=1, reasons=(Reason(Code.LEASE_TAKEN, "old", awaits="x"),)))
     assert prod.reasons == ["new"]
 
 

@@ -176,4 +176,4 @@ def test_bad_versions_of_other_services_are_none_of_ours():
 
 def test_a_pinned_version_that_is_marked_bad_while_it_runs_is_told_once():
     prod = told(Instance().with_good(1, "1.0").pin(1, "1.0"), bad=("1.0",))
-    assert prod.codes == ["bad"]
+    assert prod.codes == ["version-bad"]

@@ -115,7 +115,7 @@ def test_a_lower_status_of_a_topic_is_dropped():
 def test_an_approval_shared_by_topics_is_asked_once():
     prod = asking()
     assert len(prod.life.candidate.gates) == 0
-    assert prod.codes == ["approval"]
+    assert prod.codes == ["approval-missing"]
 
 
 # --- pins ---------------------------------------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ def test_what_is_said_about_one_release_is_void_for_any_other():
     prod = Instance(approvals=(approval(),), checks=(check("alerts"),)).offer(2, "1.1")
     prod.approve("ann", release=1).skip(1, "alerts").reject("bob", release=1).retry(1)
     assert (prod.wanted, prod.target, prod.vetoed) == ("1.1", "", set())
-    assert prod.codes == ["approval"]
+    assert prod.codes == ["approval-missing"]
 
 
 def test_what_was_approved_failed_and_is_tried_again_may_still_be_rejected():

@@ -11,7 +11,7 @@ from tests.core.test_waves import FIRST, REST, SECOND, failing_again_and_again, 
 from setpoint.core.admission.telling import FIRST_FEW
 from setpoint.core.facts import AskAdmission, Granted, LimitsConfigured, Need, Queued, Returned
 from setpoint.model.policy import Wave
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import DAY, HOUR, MINUTE
 from setpoint.model.time import SECOND as ONE_SECOND
 
@@ -27,7 +27,7 @@ def test_a_lease_that_is_held_is_told_whole():
     office = Office().ask("ann", K8S).wait(MINUTE).begins("ann").ask("bob", K8S)
     text = "runtime k8s has 1 deploying at most: web@ann since 2026-01-01T00:00:00Z; nobody waits before it"
     awaits = "a free place at runtime k8s"
-    assert office.told["bob"] == (Reason("lease", text, subject=f"lease:{K8S}", since=START + MINUTE, awaits=awaits),), (
+    assert office.told["bob"] == (Reason(Code.LEASE_TAKEN, text, subject=f"lease:{K8S}", since=START + MINUTE, awaits=awaits),), (
         "since it was granted; and since it asked"
     )
 
@@ -71,7 +71,7 @@ def test_what_is_free_but_kept_for_another_is_told_whole():
     where = "the x and the y"
     text = f"the free place at {where} is kept for one that has waited longer; 1 waits before it"
     assert office.told["cleo"] == (
-        Reason("lease", text, subject="lease:x", since=START + MINUTE, awaits=f"a free place at {where}"),
+        Reason(Code.LEASE_TAKEN, text, subject="lease:x", since=START + MINUTE, awaits=f"a free place at {where}"),
     )
 
 
@@ -83,7 +83,7 @@ def test_a_budget_that_is_spent_is_told_whole_with_those_who_are_about_to_spend_
     need = replace(budget(week), unit="budget:application:saas/weekly")
     office = Office().ask("ann", need).begins("ann").ends("ann").ask("bob", need).wait(MINUTE).ask("cleo", need)
     text = "weekly lets 2 start in each window, and 1 have, 1 more are about to"
-    told = Reason("budget", text, subject=need.unit, since=START + MINUTE, until=week)
+    told = Reason(Code.BUDGET_USED, text, subject=need.unit, since=START + MINUTE, until=week)
     assert office.told["cleo"] == (told,)
     office.begins("bob").ask("dan", need)
     spent = "weekly lets 2 start in each window, and 2 have"
@@ -93,7 +93,7 @@ def test_a_budget_that_is_spent_is_told_whole_with_those_who_are_about_to_spend_
 def test_a_budget_of_which_enough_is_left_is_no_reason():
     need = budget(START + 7 * DAY)
     office = Office().ask("ann", need).begins("ann").ask("bob", "x").ask("cleo", need, "x")
-    assert [reason.code for reason in office.told["cleo"]] == ["lease"]
+    assert [reason.code for reason in office.told["cleo"]] == ["lease-taken"]
 
 
 # --- waves -------------------------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def test_a_budget_of_which_enough_is_left_is_no_reason():
 def test_a_wave_that_is_not_open_is_told_whole():
     office = tenants(need="50%", max_failures="9").wait(MINUTE).votes_that("a", "failed").ask("c", wave(2))
     text = "wave 2 of tenants waits for wave 1: 0 of 1 finalized; a failed"
-    told = Reason("wave", text, subject=WAVES, since=START + MINUTE, awaits="wave 1 of tenants")
+    told = Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, awaits="wave 1 of tenants")
     assert office.told["c"] == (told,)
     office.votes_that("b", "finalized").ask("e", wave(3))
     assert office.granted == ["c"]
@@ -122,21 +122,37 @@ def test_a_wave_that_soaks_is_told_whole_and_for_how_long_rounded_up(left: int, 
     office.wait(HOUR - left).ask("e", wave(3))
     text = f"wave 3 of tenants waits for wave 2, which soaks for another {soon}"
     over = START + MINUTE + HOUR
-    assert office.told["e"] == (Reason("wave", text, subject=WAVES, since=START + MINUTE, until=over),)
+    assert office.told["e"] == (Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, until=over),)
     assert office.wake_at == over
 
 
 def test_a_release_that_stopped_is_told_whole():
     office = tenants().wait(MINUTE).votes_that("a", "failed").wait(MINUTE).ask("b", wave(1))
     text = "release 1 stopped in tenants: a failed"
-    told = Reason("wave", text, subject=WAVES, since=START + MINUTE, awaits="resume", unblock="resume tenants --release 1")
+    told = Reason(
+        Code.WAVE_STOPPED,
+        text,
+        subject=WAVES,
+        since=START + MINUTE,
+        awaits="resume",
+        unblock="resume tenants --release 1",
+        person=True,
+    )
     assert office.told["b"] == (told,)
 
 
 def test_a_release_that_failed_long_ago_is_told_whole():
     office = failing_again_and_again(tenants().votes_that("a", "failed")).wait(MINUTE).ask("b", wave(1))
     text = "release 1 did not get through tenants: some of it failed long ago"
-    told = Reason("wave", text, subject=WAVES, since=START + MINUTE, awaits="resume", unblock="resume tenants --release 1")
+    told = Reason(
+        Code.WAVE_STOPPED,
+        text,
+        subject=WAVES,
+        since=START + MINUTE,
+        awaits="resume",
+        unblock="resume tenants --release 1",
+        person=True,
+    )
     assert office.told["b"] == (told,)
 
 
@@ -144,7 +160,7 @@ def test_a_release_of_which_the_line_has_not_spoken_is_told_whole_though_some_ha
     office = Office().group(Wave(FIRST), Wave(SECOND)).votes_that("b", "begun").wait(MINUTE).ask("a", wave(1))
     text = "which channels of tenants release 1 names is not known yet"
     assert office.granted == []
-    assert office.told["a"] == (Reason("wave", text, subject=WAVES, since=START + MINUTE, awaits="the line's word"),)
+    assert office.told["a"] == (Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, awaits="the line's word"),)
 
 
 # --- who is told, and when ---------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from setpoint.core.sets import SetState
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.people import By
 from setpoint.model.policy import CalendarUse, Ordering, Phase, Strategy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import DAY, HOUR, MINUTE
 
 SET = "set:app/production#2"
@@ -220,7 +220,7 @@ def test_admission_is_asked_for_all_members_at_once():
     (asked,) = both.out
     assert isinstance(asked, AskAdmission)
     assert (asked.needs, asked.members) == ((LEASE, LEASE), (A, B))
-    both.tell(Queued(ask=asked.ask, number=1, reasons=(Reason("limit", "waits for a lease"),)))
+    both.tell(Queued(ask=asked.ask, number=1, reasons=(Reason(Code.ADMISSION_PENDING, "waits for a lease"),)))
     assert (both.stage, both.status.queued[0].text) == ("gathering", "waits for a lease")
     assert both.tell(Granted(ask=asked.ask)).stage == "preparing"
 
@@ -327,7 +327,7 @@ def test_it_starts_by_itself_after_its_set_that_went_without_it():
 
 
 def test_a_time_that_its_set_waited_for_is_not_waited_for_once_it_is_over():
-    soaks = Reason("wave", "wave 2 waits for wave 1, which soaks", subject="wave:app/all", until=START + HOUR)
+    soaks = Reason(Code.WAVE_NOT_OPEN, "wave 2 waits for wave 1, which soaks", subject="wave:app/all", until=START + HOUR)
     web = Member().member().says("gathering", queued=(soaks,))
     assert web.waits_for("wave 2 waits for wave 1, which soaks")
     assert web.wake_at == START + HOUR

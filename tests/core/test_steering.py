@@ -130,7 +130,7 @@ def test_a_breaker_that_trips_is_written_down_once_and_keeps_hands_off():
         "the same difference came back 2 times: hands off until it changes or somebody resumes"
     ]
     (reason,) = explain(prod.state, prod.now)
-    assert (reason.code, reason.since, reason.unblock) == ("breaker", START + MINUTE, "resume")
+    assert (reason.code, reason.since, reason.unblock) == ("breaker-open", START + MINUTE, "resume")
     prod.observed("1.0", difference="a", healthy=False).wait(2 * QUIET).observed("1.0", difference="a")
     assert prod.life.breaker.tripped
 

@@ -10,7 +10,7 @@ from tests.core.with_tasks import a_task
 from setpoint.core.facts import LineStatus, TaskLeft, TaskStatus, TaskWanted
 from setpoint.core.instance.explain import explain
 from setpoint.model.policy import Phase
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.tasks import TaskStage
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
@@ -19,13 +19,16 @@ AT = START + HOUR
 
 def said(prod: Instance) -> list[Reason]:
     """Its reasons that are about tasks."""
-    return [reason for reason in explain(prod.state, prod.now) if reason.code == "task"]
+    return [reason for reason in explain(prod.state, prod.now) if reason.code in TASKS]
 
 
-def about(text: str, **more) -> Reason:
+TASKS = {Code.TASK_PENDING, Code.TASK_QUEUED, Code.TASK_RUNNING, Code.TASK_RETRYING, Code.TASK_FAILED, Code.TASK_UNKNOWN}
+
+
+def about(text: str, code: Code, **more) -> Reason:
     """A reason about ``migrate`` of release 2 before its deployment."""
     common = {"phase": Phase.PRE_DEPLOYMENT, "gate": "migrate", "subject": RUN, "since": AT}
-    return Reason("task", text, **{**common, **more})
+    return Reason(code, text, **{**common, **more})
 
 
 def listening(*tasks, **policy) -> Instance:
@@ -47,6 +50,7 @@ def test_before_it_starts_a_task_says_what_it_waits_for():
     first, second, third = said(prod)
     assert first == about(
         "migrate runs once everything else holds",
+        Code.TASK_PENDING,
         since=START,
         awaits="everything else in its phase",
         unblock="skip migrate",
@@ -58,12 +62,12 @@ def test_before_it_starts_a_task_says_what_it_waits_for():
 def test_one_that_was_asked_for_and_not_heard_of_is_about_to_start():
     prod = listening().resume()
     (reason,) = said(prod.wait(MINUTE))
-    assert reason == about("migrate is about to start", awaits="the start of migrate", unblock="skip migrate")
+    assert reason == about("migrate is about to start", Code.TASK_QUEUED, awaits="the start of migrate", unblock="skip migrate")
 
 
 def test_one_that_runs_says_which_try_it_is_how_long_it_may_take_and_how_the_one_before_ended():
     prod = listening().resume().tell(status(1, TaskStage.RUNNING, reason=""))
-    assert said(prod) == [about("migrate runs, try 1 of 4, for at most 10m", awaits="the end of migrate")]
+    assert said(prod) == [about("migrate runs, try 1 of 4, for at most 10m", Code.TASK_RUNNING, awaits="the end of migrate")]
     prod.tell(status(2, TaskStage.RUNNING, tries=2))
     assert [reason.text for reason in said(prod)] == [
         "migrate runs, try 2 of 4, for at most 10m; the one before: the table is locked"
@@ -75,23 +79,28 @@ def test_one_that_is_tried_again_says_how_soon_rounded_up(left: int, soon: str):
     prod = listening().resume().tell(status(1, TaskStage.RETRYING, retry_at=AT + MINUTE))
     prod.now = AT + MINUTE - left
     text = f"migrate failed at try 1 of 4: the table is locked; it is tried again in {soon}"
-    assert said(prod) == [about(text, awaits="the next try", unblock="skip migrate")]
+    assert said(prod) == [about(text, Code.TASK_RETRYING, awaits="the next try", unblock="skip migrate")]
 
 
 def test_one_that_waits_for_a_person_says_what_he_can_do():
     prod = listening().resume().tell(status(1, TaskStage.RUNNING)).tell(status(2, TaskStage.FAILED))
     text = "migrate failed at try 1 of 4: the table is locked"
-    assert said(prod) == [about(text, awaits="a person", unblock="retry, or skip migrate")]
+    assert said(prod) == [about(text, Code.TASK_FAILED, awaits="a person", unblock="retry, or skip migrate", person=True)]
     prod.tell(status(3, TaskStage.UNKNOWN))
     text = "nobody saw try 1 of 4 of migrate end (the table is locked), and it must not run twice"
     unblock = "retry --succeeded if it did, or retry if not, or skip migrate"
-    assert said(prod) == [about(text, awaits="a person", unblock=unblock)]
+    assert said(prod) == [about(text, Code.TASK_UNKNOWN, awaits="a person", unblock=unblock, person=True)]
 
 
 def test_one_that_a_person_lets_be_tried_again_goes_on_once_everything_else_holds():
     prod = listening().resume().tell(status(1, TaskStage.FAILED)).hold().tell(status(2, TaskStage.WAITING))
     assert said(prod) == [
-        about("migrate goes on once everything else holds", awaits="everything else in its phase", unblock="skip migrate"),
+        about(
+            "migrate goes on once everything else holds",
+            Code.TASK_PENDING,
+            awaits="everything else in its phase",
+            unblock="skip migrate",
+        ),
     ]
 
 
@@ -102,7 +111,7 @@ def test_what_a_run_told_is_never_since_a_moment_that_lies_ahead():
 
 def test_a_run_that_others_have_begun_is_told_of_before_one_comes_to_it():
     prod = listening().tell(status(3, TaskStage.RUNNING, reason=""))
-    assert said(prod) == [about("migrate runs, try 1 of 4, for at most 10m", awaits="the end of migrate")]
+    assert said(prod) == [about("migrate runs, try 1 of 4, for at most 10m", Code.TASK_RUNNING, awaits="the end of migrate")]
     prod.resume()
     assert prod.sent(TaskWanted) == [], "it runs already"
     assert prod.tell(status(4, TaskStage.SUCCEEDED)).target == "1.1"
@@ -150,7 +159,7 @@ def test_a_run_of_an_attempt_that_ended_is_waited_for_under_its_own_name():
     which = "migrate of release 2"
     text = f"waits for the end of {which}, which is under way still"
     (waiting,) = said(prod)
-    assert waiting == Reason("task", text, subject=RUN, since=AT, awaits=f"the end of {which}")
+    assert waiting == Reason(Code.TASK_RUNNING, text, subject=RUN, since=AT, awaits=f"the end of {which}")
     prod.now = AT - HOUR
     assert said(prod)[0].since == AT - HOUR, "the clock was set back"
     assert prod.tell(status(2, TaskStage.FAILED)).target == "1.2"

@@ -231,7 +231,7 @@ def test_other_waves_count_at_once():
 
 def test_a_wave_and_a_lease_are_granted_together():
     office = tenants().ask("x", "k8s").ask("a", Office().wave(1), "k8s").ask("c", Office().wave(2), "k8s")
-    assert [reason.code for reason in office.told["c"]] == ["wave", "lease"]
+    assert [reason.code for reason in office.told["c"]] == ["wave-not-open", "lease-taken"]
     office.ends("x")
     assert office.granted == ["x", "a"]
 

@@ -30,6 +30,11 @@ def test_the_tables_are_those_of_the_models():
     assert loaded("generate").page(text) == text, "run `make docs`"
 
 
+def test_the_schema_of_a_reason_is_committed():
+    """It is API: whoever changes it changes this file, and says so in the changelog."""
+    assert (DOCS / "reason.schema.json").read_text("utf-8") == loaded("generate").reason_schema(), "run `make docs`"
+
+
 def test_every_meaning_belongs_to_a_key_that_there_is():
     generate = loaded("generate")
     known = {model.__name__: model for model in every_model(generate)}

@@ -122,7 +122,7 @@ async def test_tenants_take_it_in_waves_unless_they_opted_out_and_when_they_said
         await days.begins(globex)
         await days.finalizes(globex, "1.0")
 
-        await days.waits(hooli, {"manual": "takes only what a person sends to it"})
+        await days.waits(hooli, {"not-sent-here": "takes only what a person sends to it"})
         assert (await days.row(hooli)).target is None
         await days.do("promote", DEV, target="tenants-hooli")
         await days.finalizes(hooli, "1.0")
@@ -155,7 +155,7 @@ async def test_a_schema_that_what_runs_cannot_use_is_refused_and_half_a_failure_
         await _ledger(days, "4.0.0", oldest="3.9.0")
         refused = {"version-policy": "says no: 3.2.0 is older than 3.9.0", "migrate": "runs once everything else holds"}
         await days.waits("ledger@staging", refused)
-        await days.waits("ledger-worker@staging", {"set": "moves together with ledger: waits at version-policy"})
+        await days.waits("ledger-worker@staging", {"set-not-ready": "moves together with ledger: waits at version-policy"})
         await _ledger(days, "3.3.0", oldest="3.2.0", worker="failing")
         await days.becomes("ledger-worker@staging", "vetoed")
         row = await days.becomes("ledger@staging", "vetoed")
@@ -244,9 +244,9 @@ async def test_what_nothing_keeps_behind_staging_breaks_the_invariant_and_stops_
         broken = (
             "invariant staged-first stopped the line of application shop: web@lab was brought to 1.0.0, which staging has not"
         )
-        await days.waits("web@production", {"after-staging": "staging has not finalized 1.0.0 yet", "stop": broken})
+        await days.waits("web@production", {"after-staging": "staging has not finalized 1.0.0 yet", "frozen": broken})
         await days.finalizes("web@staging", "1.0.0")
-        await days.waits("web@production", {"stop": broken})
+        await days.waits("web@production", {"frozen": broken})
         await days.do("start-the-line", ADMIN, scope="shop", why="it is a lab")
         await days.finalizes("web@production", "1.0.0")
 
@@ -270,7 +270,7 @@ async def test_both_clusters_move_or_neither_and_go_back_as_one(tmp_path: Path) 
         await _release(days, web="1.1")
         await days.finalizes("web@staging-us", "1.1")
         await days.waits(EAST, {"cluster-ok": "says no: readyz answers 503"})
-        await days.waits(WEST, {"set": f"moves together with {EAST}: waits at cluster-ok"})
+        await days.waits(WEST, {"set-not-ready": f"moves together with {EAST}: waits at cluster-ok"})
         days.outside.no.clear()
         days.jump(over=2 * MINUTE)
         for instance in (EAST, WEST):

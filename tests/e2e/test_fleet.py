@@ -69,7 +69,7 @@ async def _three_failures_stop_it(fleet: House) -> None:
     assert not taken & set(waves[3]), "the last wave never opened"
     stopped = next(row for row in rows if row.channel == waves[3][0])
     assert "failed" in stopped.reason.text
-    assert stopped.reason.awaits
+    assert stopped.reason.clears.what
 
 
 async def _the_fix_reaches_everybody_who_takes_it(fleet: House) -> None:

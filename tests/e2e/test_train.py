@@ -92,7 +92,7 @@ async def _everywhere(rail: House, number: int) -> bool:
 
 async def _stage_stops(rail: House) -> None:
     """Loudly, while the channels before it go on."""
-    row = await rail.waits_for("web@stage", "train")
+    row = await rail.waits_for("web@stage", "train-stopped")
     assert "the train stops at 4.0" in row.reason.text
     assert row.good.version == "3.0"
     assert row.attention == "failed"

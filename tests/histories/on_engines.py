@@ -157,7 +157,7 @@ async def held_and_observed(found: House) -> tuple[str, ...]:
     await found.do("observe", ANN, target="web@production", why="a storm")
     await found.release("1.2")
     await found.good("web@staging", "1.2")
-    await found.waits_for("web@production", "observe")
+    await found.waits_for("web@production", "observed-only")
     await found.do("heal", ANN, target="web@production")
     await found.good("web@production", "1.2")
     return ("web@production",)
@@ -170,7 +170,7 @@ async def stopped_and_paused(found: House) -> tuple[str, ...]:
     await found.do("stop-the-line", ANN, scope="production", why="an incident")
     await found.release("1.1")
     await found.good("web@staging", "1.1")
-    await found.waits_for("web@production", "stop")
+    await found.waits_for("web@production", "frozen")
     await found.do("start-the-line", ANN, scope="production")
     await found.comes_to("web@production", "deploying")
     await found.do("pause", ANN, scope="production", why="the network is rebuilt")
@@ -213,16 +213,16 @@ channels:
 @scene("One release is rejected, the next one approved by two; a channel mirrors that, and goes back with it.", SERVICE, APPROVED)
 async def approved_and_mirrored(found: House) -> tuple[str, ...]:
     await found.release("1.0")
-    await found.waits_for("web@production", "approval")
+    await found.waits_for("web@production", "approval-missing")
     await found.do("approve", ANN, target="web@production", topic="release-manager", why="looks good")
     await found.do("approve", BOB, target="web@production", topic="release-manager")
     await found.good("web@globex", "1.0")
     await found.release("1.1")
-    await found.waits_for("web@production", "approval")
+    await found.waits_for("web@production", "approval-missing")
     await found.do("reject", BOB, target="web@production", topic="release-manager", why="not before the holiday")
     await found.comes_to("web@production", "vetoed")
     await found.release("1.2")
-    await found.waits_for("web@production", "approval")
+    await found.waits_for("web@production", "approval-missing")
     for person in (ANN, BOB):
         await found.do("approve", person, target="web@production", topic="release-manager")
     await found.good("web@globex", "1.2")
@@ -255,7 +255,7 @@ async def checked(found: House) -> tuple[str, ...]:
     incident = ROOT / "incident"
     incident.touch()
     await found.release("1.0")
-    await found.waits_for("web@production", "check")
+    await found.waits_for("web@production", "check-failing")
     incident.unlink()
     await found.good("web@production", "1.0")
     await found.release("1.1")
@@ -313,7 +313,7 @@ channels:
 @scene("A migration fails, is tried again, waits for a person, and succeeds; the next release runs its own.", SERVICE, MIGRATED)
 async def migrated(found: House) -> tuple[str, ...]:
     await found.release("1.0")
-    await found.waits_for("web@production", "task")
+    await found.waits_for("web@production", "task-retrying")
     await eventually(lambda: _asks(found), 20)
     (ROOT / "ready").touch()
     engine = found.control.engine
@@ -327,4 +327,4 @@ async def migrated(found: House) -> tuple[str, ...]:
 
 async def _asks(found: House) -> bool:
     row = await found.row("web@production")
-    return bool(row.reason and row.reason.awaits == "a person")
+    return bool(row.reason and row.reason.clears.who == "person")

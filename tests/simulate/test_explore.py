@@ -40,7 +40,7 @@ def test_a_copy_goes_its_own_way():
 def test_a_bug_is_found_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch):
     standing = candidate.standing
     monkeypatch.setattr(
-        candidate, "standing", lambda *about, **more: (one for one in standing(*about, **more) if one.code != "hold")
+        candidate, "standing", lambda *about, **more: (one for one in standing(*about, **more) if one.code != "held")
     )
     small = Small("held", (policy(PRODUCTION),), (release("1.0"),), (Hold(by="ann", instance=PRODUCTION),), most=1)
     found = explore(small, 30)

@@ -40,7 +40,7 @@ def holds_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deliberate bug: a hold keeps nothing from starting."""
     standing = candidate.standing
     monkeypatch.setattr(
-        candidate, "standing", lambda *about, **more: (reason for reason in standing(*about, **more) if reason.code != "hold")
+        candidate, "standing", lambda *about, **more: (reason for reason in standing(*about, **more) if reason.code != "held")
     )
 
 

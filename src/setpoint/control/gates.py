@@ -21,6 +21,7 @@ from setpoint.model.policy import (
     ServiceOrdering,
     TaskUse,
 )
+from setpoint.model.reasons import Code
 from setpoint.model.time import Instant
 
 if TYPE_CHECKING:
@@ -95,13 +96,13 @@ def _standing(policy: Policy, life: Life, attempt: Attempt, offer: Offer, now: I
             "ordering",
             Phase.PRE_APPROVAL,
             _names(policy.orderings, policy, life, offer),
-            [one for one in earlier if one.code == "ordering"],
+            [one for one in earlier if one.code is Code.ORDERING_NOT_MET],
         ),
         (
             "ordering",
             Phase.PRE_APPROVAL,
             _names(policy.services, policy, life, offer),
-            [one for one in earlier if one.code == "service"],
+            [one for one in earlier if one.code is Code.DEPENDENCY_NOT_READY],
         ),
         (
             "approval",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import Field
-
 from setpoint.control.people_allowed import matches
+from setpoint.control.reasons import ReasonView, reason_view
 from setpoint.control.registry import Answer
 from setpoint.control.targets import parts
 from setpoint.core.instance.explain import Condition, condition, desired, explain
@@ -14,7 +13,7 @@ from setpoint.core.instance.gates.approval import author_of, countable
 from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of, version_offer
 from setpoint.model.people import Person
 from setpoint.model.policy import ApprovalUse, Phase
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
@@ -27,10 +26,9 @@ TROUBLED = FAILED | {
     Condition.UNREACHABLE,
     Condition.ROLLING_BACK,
 }
-_AHEAD = {"approval": 1, "calendar": 2, "cadence": 2}
+_APPROVALS = frozenset({Code.APPROVAL_MISSING, Code.APPROVAL_REJECTED})
+_AHEAD = {Code.APPROVAL_MISSING: 1, Code.APPROVAL_REJECTED: 1, Code.CALENDAR_CLOSED: 2, Code.CADENCE_CLOSED: 2}
 """Reasons of later phases come after those of the present one."""
-_LAST = "everything else in its phase"
-"""What a task waits for that starts when all other gates hold: they are what is to be seen to."""
 
 
 class VersionView(Answer):
@@ -51,29 +49,6 @@ class CurrentView(Answer):
     at: Instant
     message: str = ""
     unreachable: str = ""
-
-
-class ReasonView(Answer):
-    """One thing that is waited for, or that went wrong."""
-
-    code: str
-    text: str
-    phase: str = ""
-    gate: str = ""
-    subject: str = ""
-    release: int = 0
-    """Of an approval that is waited for: the release that it is for, the version's or the configuration's."""
-    since: Instant = 0
-    until: Instant | None = None
-    awaits: str = ""
-    unblock: str = ""
-    failed: bool = False
-    stuck: bool = False
-    """A check has had no decisive result for twice its `maxAge`, and has no `failAfter`."""
-    counts_for: list[str] = Field(default_factory=list)
-    """Of an approval that is waited for: the other instances that it counts for, too."""
-    approvers: list[str] = Field(default_factory=list)
-    """Of an approval that is waited for: people with a token who may give it."""
 
 
 class InstanceView(Answer):
@@ -136,7 +111,7 @@ def view(instance: str, state: InstanceState, now: Instant, *, viewer: Person, p
         attempt=attempt.number if attempt else 0,
         settled=word is Condition.CONVERGED,
         attention="failed" if problem else _attention(word, state, reasons, now, viewer),
-        reason=reason_view(first) if first else None,
+        reason=reason_view(first, instance) if first else None,
         reasons=len(reasons),
         next_look=min((reason.until for reason in reasons if reason.until), default=None),
         pinned=pinned.version.name if pinned else "",
@@ -187,7 +162,7 @@ def _rank(life: Life, reason: Reason) -> tuple[int, int]:
     phase = life.candidate.phase if life.candidate else (life.rollout.attempt.phase if life.rollout else "")
     if reason.failed or reason.stuck:
         return (0, reason.stuck)
-    if reason.code == "task" and reason.awaits == _LAST:
+    if reason.code is Code.TASK_PENDING:
         return (2, 0)
     if phase and reason.phase not in {"", phase} and reason.code in _AHEAD:
         return (2, _AHEAD[reason.code])
@@ -201,7 +176,7 @@ def _attention(word: Condition, state: InstanceState, reasons: Iterable[Reason],
     asked = candidate is not None and candidate.phase is Phase.APPROVAL
     found = ""
     for reason in reasons:
-        approval = reason.code == "approval" and asked and not reason.failed
+        approval = reason.code is Code.APPROVAL_MISSING and asked
         if _asks_a_person(reason) or (approval and _may_approve(state, reason, now, viewer)):
             return "you"
         found = "others" if approval else found
@@ -222,21 +197,11 @@ def _may_approve(state: InstanceState, reason: Reason, now: Instant, viewer: Per
 
 def _asks_a_person(reason: Reason) -> bool:
     """Nothing but a person's act helps, and nobody has done this on purpose."""
-    return (
-        reason.stuck
-        or reason.code == "breaker"
-        or reason.awaits == "a person"
-        or (reason.code == "wave" and reason.awaits == "resume")
-    )
+    return reason.stuck or reason.person
 
 
 def approval_of(state: InstanceState, reason: Reason) -> ApprovalUse | None:
     """The approval that a reason is about."""
-    if reason.code != "approval" or state.policy is None:
+    if reason.code not in _APPROVALS or state.policy is None:
         return None
     return next((use for use in state.policy.approvals if use.name == reason.gate), None)
-
-
-def reason_view(reason: Reason) -> ReasonView:
-    """A reason as data."""
-    return ReasonView(**{name: getattr(reason, name) for name in reason.__struct_fields__})

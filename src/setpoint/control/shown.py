@@ -11,7 +11,7 @@ from setpoint.model.time import Instant
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
-STEADY = frozenset({"since", "until", "next_look", "at", "ended", "began", "entered", "seen"})
+STEADY = frozenset({"since", "until", "recheck_at", "when", "next_look", "at", "ended", "began", "entered", "seen"})
 """Fields that are taken from states as they are."""
 
 

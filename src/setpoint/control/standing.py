@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 from setpoint.control.act import Act
 from setpoint.control.instances import short, state_of
-from setpoint.control.registry import Answer
+from setpoint.control.reasons import ReasonView, reason_view
 from setpoint.core import orders
 from setpoint.core.instance import candidate, gates
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.scope import ScopeState, name_of
 from setpoint.model.people import By
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import DAY, Instant
@@ -24,23 +24,14 @@ _ROWS = 100
 """So many instances, then the engine has its turn."""
 _NOTHING = Offer(0, Version(""), "")
 """Stands for a release that comes now."""
-_CODES = frozenset({"hold", "observe", "stop", "pause", "calendar", "cadence"})
+_CODES = frozenset({Code.HELD, Code.OBSERVED_ONLY, Code.FROZEN, Code.PAUSED, Code.CALENDAR_CLOSED, Code.CADENCE_CLOSED})
 
 
-class StopView(Answer):
-    """Something that would hold a release that came now."""
+class StopView(ReasonView):
+    """A reason that would hold a release that came now."""
 
-    code: str
-    """``stop``, ``pause``, ``hold``, ``observe``, ``calendar`` or ``cadence``."""
-    text: str
     instances: list[str]
     """Those that it holds."""
-    since: Instant = 0
-    until: Instant | None = None
-    """When the engine looks again by itself."""
-    unblock: str = ""
-    subject: str = ""
-    """The scope that is stopped or paused."""
 
 
 def stops(state: InstanceState, now: Instant) -> Iterator[Reason]:
@@ -67,15 +58,7 @@ async def standing_stops(act: Act, instances: Iterable[str]) -> list[StopView]:
 
 def stop_view(instances: list[str], reason: Reason) -> StopView:
     """One stop as data."""
-    return StopView(
-        code=reason.code,
-        text=reason.text,
-        instances=instances,
-        since=reason.since,
-        until=reason.until,
-        unblock=reason.unblock,
-        subject=reason.subject,
-    )
+    return StopView(**dict(reason_view(reason, instances[0])), instances=instances)
 
 
 async def endless(act: Act) -> list[str]:

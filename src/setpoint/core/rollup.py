@@ -13,10 +13,13 @@ import msgspec
 from setpoint.core.admission.state import LEASE, WAVE, AdmissionState, Passage
 from setpoint.core.facts import MemberResult
 from setpoint.model.policy import GroupWaves
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 
-_MOVING = frozenset({"runtime", "apply"})
+_MOVING = frozenset({Code.NOT_HEALTHY_YET, Code.APPLY_IN_PROGRESS, Code.APPLY_FAILED})
 """Reasons whose sentences tell how far each one is: they are one whatever their words."""
+
+
+_ENDED_BY_A_PERSON = frozenset({Code.HELD, Code.WAVE_STOPPED})
 
 
 class Culprit(msgspec.Struct, frozen=True, gc=False):
@@ -68,7 +71,7 @@ def culprits(asked: Mapping[str, Iterable[Reason]], first: First, takers: Takers
 def leads_to(reason: Reason, takers: Takers) -> Sequence[str]:
     """Instances that a reason is about, the likeliest first. What ends by itself, or by a person's word, leads to nobody."""
     subject = reason.subject
-    if reason.until is not None or reason.awaits == "resume":
+    if reason.until is not None or reason.code in _ENDED_BY_A_PERSON:
         return ()
     if subject.startswith((LEASE, WAVE)):
         return takers.get(subject, ())

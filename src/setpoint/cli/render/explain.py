@@ -87,7 +87,7 @@ def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
 
 def commands(reason: dict[str, Any], instances: list[str]) -> Iterator[Text]:
     """What would unblock it, a command on each line, never broken: it can be pasted unchanged."""
-    found = [spelled(reason["unblock"], one, reason.get("subject", ""))[0] for one in instances]
+    found = [spelled(reason["clears"]["command"], one, reason["subject"])[0] for one in instances]
     for command in dict.fromkeys(chain.from_iterable(found)):
         yield Text(f"    {command}", "dim", no_wrap=True, overflow="ignore")
 
@@ -108,17 +108,17 @@ def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
     yield f"for release {reason['release']}" if reason["release"] else ""
     yield f"since {since}" if (since := ago(reason["since"], now)) else ""
     yield (
-        f"looks again {clock(reason['until'])}"
-        if reason["until"]
-        else f"waits for {reason['awaits']}"
-        if reason["awaits"]
+        f"looks again {clock(reason['recheck_at'])}"
+        if reason["recheck_at"]
+        else f"waits for {reason['clears']['what']}"
+        if reason["clears"]["what"]
         else ""
     )
     if reason["approvers"]:
         yield f"may approve: {', '.join(reason['approvers'])}"
     if reason["counts_for"]:
         yield f"counts also for {', '.join(map(short, reason['counts_for']))}"
-    possible, words = spelled(reason["unblock"], instance, reason["subject"])
+    possible, words = spelled(reason["clears"]["command"], instance, reason["subject"])
     if possible or words:
         yield f"to go on: {words}" if not possible else f"to go on, {words}, or:" if words else "to go on:"
 

@@ -48,7 +48,7 @@ def _application(application: dict[str, Any], columns: int, *, everything: bool)
     rows = application["instances"]
     yield _header(application, columns)
     for stop in application["stops"]:
-        if stop["code"] not in {"hold", "observe"}:
+        if stop["code"] not in {"held", "observed-only"}:
             yield wrapped(_stop(stop, len(rows)), first=Text("‖ ", "yellow"), columns=columns, style="yellow")
     name, cell = _widths(rows, columns)
     for service, members in groupby(rows, key=lambda row: row["service"]):
@@ -174,7 +174,7 @@ def _sentence(row: Row) -> str:
     if row["problem"]:
         return f"its turns do not succeed: {row['problem']}"
     reason = row["reason"]
-    if reason is None or reason["code"] == "release" or (row["settled"] and reason["code"] == "accepts"):
+    if reason is None or reason["code"] == "nothing-released" or (row["settled"] and reason["code"] == "not-accepted"):
         return ""
     more = f" (and {row['reasons'] - 1} more)" if row["reasons"] > 1 else ""
     return f"{reason['text']}{more}"

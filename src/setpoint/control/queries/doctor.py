@@ -20,6 +20,7 @@ from setpoint.control.standing import endless, standing_stops
 from setpoint.core.codec import SCHEMA
 from setpoint.core.instance.explain import explain
 from setpoint.engine.embedded.turns import CLOCK
+from setpoint.model.reasons import Code
 from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError
 from setpoint.store.identity import DatabaseLost
@@ -83,8 +84,8 @@ async def _stuck(act: Act) -> AsyncIterator[Finding]:
 async def _stops(act: Act) -> list[Finding]:
     """What holds every release that comes, and what was forgotten."""
     instances = act.control.configuration.all_instances if act.control.applied else ()
-    found = [stop for stop in await standing_stops(act, instances) if stop.code not in {"hold", "observe"}]
-    by_people = any(stop.code in {"stop", "pause"} for stop in found)
+    found = [stop for stop in await standing_stops(act, instances) if stop.code not in {Code.HELD, Code.OBSERVED_ONLY}]
+    by_people = any(stop.code in {Code.FROZEN, Code.PAUSED} for stop in found)
     text = "; ".join(f"{stop.text} ({len(stop.instances)} instances)" for stop in found[:_SHOWN])
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     hint = "See `setpoint status`; `setpoint start-the-line` and `setpoint unpause` end what people ordered." if by_people else ""

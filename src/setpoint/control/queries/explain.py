@@ -15,9 +15,10 @@ from setpoint.control.failed_output import FailedOutput, failed_output
 from setpoint.control.gates import GateView, views
 from setpoint.control.instances import open_attempt, state_of
 from setpoint.control.limits import as_of_now
-from setpoint.control.overview import InstanceView, ReasonView, approval_of, reason_view, view
+from setpoint.control.overview import InstanceView, approval_of, view
 from setpoint.control.people_allowed import with_token
 from setpoint.control.permissions import Permission
+from setpoint.control.reasons import ReasonView, reason_view
 from setpoint.control.registry import Answer, Request, query
 from setpoint.control.shown import by_wall
 from setpoint.control.standing import StopView, stop_view, stops
@@ -153,7 +154,7 @@ async def _look(act: Act, instance: str) -> None:
 
 async def _reason(act: Act, instance: str, state: InstanceState, reason: Reason) -> ReasonView:
     """With whom else an approval is for, and who may give it."""
-    found = reason_view(_about(reason, instance))
+    found = reason_view(_about(reason, instance), instance)
     use = approval_of(state, reason)
     attempt = open_attempt(state)
     offer = offer_of(state.life, attempt.pair) if attempt else None

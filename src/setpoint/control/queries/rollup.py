@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from setpoint.control.act import Act
 from setpoint.control.instances import state_of
-from setpoint.control.overview import ReasonView, headline, present, reason_view
+from setpoint.control.overview import headline, present
 from setpoint.control.permissions import Permission
+from setpoint.control.reasons import ReasonView, reason_view
 from setpoint.control.registry import Answer, Request, query
 from setpoint.control.shown import by_wall
 from setpoint.control.targets import instances
@@ -18,7 +19,7 @@ from setpoint.core.admission.state import AdmissionState
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.rollup import Culprit, Takers, culprits, leads_to, takers_of
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import Instant
 
 _AT_ONCE = 100
@@ -112,7 +113,7 @@ def _reasons(act: Act, instance: str, state: InstanceState) -> list[Reason]:
     """What keeps it from going on now; nothing for one that has converged."""
     problem = act.control.engine.problem(f"instance:{instance}")
     if problem:
-        return [Reason("problem", f"its turns do not succeed: {problem}", unblock="see setpoint doctor", failed=True)]
+        return [Reason(Code.ENGINE_PROBLEM, f"its turns do not succeed: {problem}", unblock="see setpoint doctor", failed=True)]
     if condition(state, act.steady) is Condition.CONVERGED:
         return []
     return present(state.life, explain(state, act.steady))
@@ -130,5 +131,5 @@ def _counted(words: Iterable[str]) -> dict[str, int]:
 
 def _view(one: Culprit) -> CulpritView:
     return CulpritView(
-        reason=reason_view(one.reason), leaves=list(one.leaves), behind=list(one.behind), through=list(one.through)
+        reason=reason_view(one.reason, one.leaves[0]), leaves=list(one.leaves), behind=list(one.behind), through=list(one.through)
     )

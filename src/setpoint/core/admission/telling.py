@@ -27,7 +27,7 @@ from setpoint.core.admission.state import (
 )
 from setpoint.core.facts import MemberResult, Need, Queued
 from setpoint.model.policy import GroupWaves
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import Instant, approximate_duration, format_instant
 
 FIRST_FEW = 5
@@ -86,7 +86,7 @@ def _lease(view: View, place: Place, need: Need) -> Reason:
     more = f" and {len(holders) - NAMED} more" if len(holders) > NAMED else ""
     before = _before(view, place, need.unit)
     text = f"{unit_name(need.unit)} has {need.limit} deploying at most: {', '.join(named)}{more}; {before} before it"
-    return Reason("lease", text, subject=need.unit, since=place.asked, awaits=f"a free place at {unit_name(need.unit)}")
+    return Reason(Code.LEASE_TAKEN, text, subject=need.unit, since=place.asked, awaits=f"a free place at {unit_name(need.unit)}")
 
 
 def _before(view: View, place: Place, unit: str) -> str:
@@ -104,7 +104,7 @@ def _kept(view: View, place: Place) -> Reason:
     units = [need.unit for need in place.needs if not need.unit.startswith(WAVE)] or [place.needs[0].unit]
     where = " and ".join(unit_name(unit) for unit in units)
     text = f"the free place at {where} is kept for one that has waited longer; {_before(view, place, units[0])} before it"
-    return Reason("lease", text, subject=units[0], since=place.asked, awaits=f"a free place at {where}")
+    return Reason(Code.LEASE_TAKEN, text, subject=units[0], since=place.asked, awaits=f"a free place at {where}")
 
 
 def _budget(view: View, place: Place, need: Need) -> Reason | None:
@@ -115,7 +115,7 @@ def _budget(view: View, place: Place, need: Need) -> Reason | None:
     text = f"{name} lets {need.limit} start in each window, and {begun} have" + (
         f", {taken - begun} more are about to" * (taken > begun)
     )
-    return Reason("budget", text, subject=need.unit, since=place.asked, until=need.until)
+    return Reason(Code.BUDGET_USED, text, subject=need.unit, since=place.asked, until=need.until)
 
 
 def _wave(view: View, place: Place, need: Need, now: Instant) -> Reason | None:
@@ -127,21 +127,25 @@ def _wave(view: View, place: Place, need: Need, now: Instant) -> Reason | None:
     if waves.is_halted(view, group, release):
         text = f"release {release} did not get through {name}: some of it failed long ago"
         unblock = f"resume {name} --release {release}"
-        return Reason("wave", text, subject=WAVE + group, since=place.asked, awaits="resume", unblock=unblock)
+        return Reason(
+            Code.WAVE_STOPPED, text, subject=WAVE + group, since=place.asked, awaits="resume", unblock=unblock, person=True
+        )
     if passage is None or rules is None or not passage.members:
         text = f"which channels of {name} release {release} names is not known yet"
-        return Reason("wave", text, subject=WAVE + group, since=place.asked, awaits="the line's word")
+        return Reason(Code.WAVE_NOT_OPEN, text, subject=WAVE + group, since=place.asked, awaits="the line's word")
     if passage.stopped:
         names = ", ".join(waves.failed(passage))
         text = f"release {release} stopped in {name}" + (f": {names} failed" if names else " after a failure")
         unblock = f"resume {name} --release {release}"
-        return Reason("wave", text, subject=WAVE + group, since=passage.stopped, awaits="resume", unblock=unblock)
+        return Reason(
+            Code.WAVE_STOPPED, text, subject=WAVE + group, since=passage.stopped, awaits="resume", unblock=unblock, person=True
+        )
     wave = rules.waves[passage.open - 1]
     if passage.met:
         until = passage.met + wave.soak
         text = f"wave {number} of {name} waits for wave {passage.open}, which soaks for another "
         text += approximate_duration(until - now + 999)
-        return Reason("wave", text, subject=WAVE + group, since=passage.met, until=until)
+        return Reason(Code.WAVE_NOT_OPEN, text, subject=WAVE + group, since=passage.met, until=until)
     return _progress(passage, rules, place, number)
 
 
@@ -152,7 +156,9 @@ def _progress(passage: Passage, rules: GroupWaves, place: Place, number: int) ->
     bad = [channel for channel in wave.channels if passage.channels.get(channel) is MemberResult.FAILED]
     text = f"wave {number} of {name} waits for wave {passage.open}: {finalized} of {need} finalized"
     text += f"; {', '.join(bad)} failed" if bad else ""
-    return Reason("wave", text, subject=WAVE + passage.group, since=place.asked, awaits=f"wave {passage.open} of {name}")
+    return Reason(
+        Code.WAVE_NOT_OPEN, text, subject=WAVE + passage.group, since=place.asked, awaits=f"wave {passage.open} of {name}"
+    )
 
 
 def unit_name(unit: str) -> str:

@@ -11,7 +11,7 @@ from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Adopting, Attempt, Kind, Life, offer_of
 from setpoint.core.instructions import Watch
 from setpoint.model.policy import Phase
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 
 
@@ -68,7 +68,13 @@ def reasons(life: Life) -> Iterator[Reason]:
     if adopting is None or offer is None:
         return
     if adopting.failed:
-        yield Reason("adopt", adopting.failed, since=adopting.at, awaits="a release", unblock="adopt or release another version")
+        yield Reason(
+            Code.ADOPTION_FAILED,
+            adopting.failed,
+            since=adopting.at,
+            awaits="a release",
+            unblock="adopt or release another version",
+        )
         return
     text = f"{offer.version.name} is said to run here already; it is looked at"
-    yield Reason("adopt", text, since=adopting.at, awaits="a look at the runtime")
+    yield Reason(Code.ADOPTION_PENDING, text, since=adopting.at, awaits="a look at the runtime")

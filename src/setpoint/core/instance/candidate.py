@@ -14,7 +14,7 @@ from setpoint.core.instance.facts_of import only_configures
 from setpoint.core.instance.selection import Want
 from setpoint.core.instance.state import Attempt, Hold, Kind, Life, Rollout, offer_of
 from setpoint.model.policy import Phase, Policy, Strategy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
@@ -254,7 +254,7 @@ def _wait(draft: Draft, offer: Offer, candidate: Attempt, reasons: list[Reason])
         draft.wake(reason.until)
     if (
         reasons
-        and all(reason.code == "stale" for reason in reasons)
+        and all(reason.code is Code.CHECK_STALE for reason in reasons)
         and not any(standing(draft.rules, draft.life, offer, draft.now, committed=candidate.committed))
     ):
         candidate = asking.ask_stale(draft, offer, candidate, reasons)
@@ -327,19 +327,19 @@ def kept_off(policy: Policy, life: Life, *, committed: bool) -> Iterator[Reason]
     """What people said; a line that is stopped lets finish what is ``committed``."""
     if life.hold:
         yield Reason(
-            "hold",
+            Code.HELD,
             f"held by {life.hold.by.person}{orders.ending(life.hold.until)}{orders.because(life.hold.by)}",
             since=life.hold.at,
             until=life.wall.until(life.hold.until or None),
             awaits="resume",
             unblock="resume",
         )
-    yield from (reason for reason in stops(life) if reason.code == "pause" or not committed)
+    yield from (reason for reason in stops(life) if reason.code is Code.PAUSED or not committed)
     if life.observing:
         yield observed(life, life.observing)
     if policy.drift.mode == "observe":
         yield Reason(
-            "observe",
+            Code.OBSERVED_ONLY,
             "this instance is only observed",
             awaits="a change of its drift mode",
             unblock="set drift.mode to heal or report",
@@ -350,7 +350,7 @@ def observed(life: Life, order: Hold) -> Reason:
     """A person wants it only looked at."""
     text = f"only observed, says {order.by.person}{orders.ending(order.until)}{orders.because(order.by)}"
     until = life.wall.until(order.until or None)
-    return Reason("observe", text, since=order.at, until=until, awaits="heal", unblock="heal")
+    return Reason(Code.OBSERVED_ONLY, text, since=order.at, until=until, awaits="heal", unblock="heal")
 
 
 def _goes_first(policy: Policy, life: Life, under_way: Rollout, offer: Offer, now: Instant) -> bool:
@@ -372,7 +372,7 @@ def stops(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
             told = f"{orders.ending(status.stop.until)}{orders.because(status.stop.by)}"
             text = f"{status.stop.by.person} stopped the line of {name}{told}"
             yield Reason(
-                "stop", text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line"
+                Code.FROZEN, text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line"
             )
         if status.pause:
             yield paused(status)
@@ -383,7 +383,7 @@ def paused(status: ScopeStatus) -> Reason:
     assert status.pause is not None  # noqa: S101 - asked by the caller
     told = f"{orders.ending(status.pause.until)}{orders.because(status.pause.by)}"
     text = f"{status.pause.by.person} paused {scope.name_of(status.scope)}{told}"
-    return Reason("pause", text, subject=status.scope, since=status.pause.at, awaits="unpause", unblock="unpause")
+    return Reason(Code.PAUSED, text, subject=status.scope, since=status.pause.at, awaits="unpause", unblock="unpause")
 
 
 def _busy(life: Life, under_way: Rollout) -> Reason:
@@ -391,7 +391,7 @@ def _busy(life: Life, under_way: Rollout) -> Reason:
     other = offer.version.name if offer else "another version"
     does = "is being rolled back" if under_way.back else "is being rolled out"
     return Reason(
-        "rollout",
+        Code.ROLLOUT_IN_PROGRESS,
         f"waits until {other}, which {does}, is through",
         since=under_way.began,
         awaits=f"the end of the rollout of {other}",

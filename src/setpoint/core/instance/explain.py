@@ -11,7 +11,7 @@ from setpoint.core import orders
 from setpoint.core.instance import adoption, candidate, gates, leaving, selection, starting, steering, watching
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
 from setpoint.model.policy import Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer, Pair
 from setpoint.model.spec import Version
 from setpoint.model.time import Instant, approximate_duration
@@ -79,7 +79,7 @@ def _at_rest(policy: Policy, life: Life) -> Condition:
     if life.target.release in life.tainted:
         return Condition.BAD
     nothing = selection.nothing_wanted(policy, life)
-    if nothing and nothing.code in {"veto", "pin", "train"}:
+    if nothing and nothing.code in {Code.VETOED, Code.PINNED, Code.TRAIN_STOPPED}:
         return Condition.VETOED
     return Condition.HELD if life.hold else Condition.CONVERGED
 
@@ -87,7 +87,9 @@ def _at_rest(policy: Policy, life: Life) -> Condition:
 def explain(state: InstanceState, now: Instant) -> tuple[Reason, ...]:
     """Every reason; empty only for an instance that is converged on what it wants."""
     if state.policy is None:
-        return (Reason("unconfigured", "it is not configured yet", awaits="apply", unblock="apply a configuration that has it"),)
+        return (
+            Reason(Code.NOT_CONFIGURED, "it is not configured yet", awaits="apply", unblock="apply a configuration that has it"),
+        )
     reasons = sorted(_all(state.policy, state, now), key=lambda reason: not reason.stuck)
     return tuple(_settle(state.life, reason, now) for reason in reasons)
 
@@ -111,7 +113,7 @@ def _all(policy: Policy, state: InstanceState, now: Instant) -> Iterator[Reason]
     if life.failure:
         text = f"{life.failure.reason}; not rolled back: {life.failure.why_not}"
         yield Reason(
-            "failed",
+            Code.ROLLOUT_FAILED,
             text,
             since=life.failure.at,
             awaits="a newer release",
@@ -131,7 +133,7 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
         elif life.pin and not life.rollout:
             yield from _pinned(policy, life, now)
         if life.hold:
-            yield from (reason for reason in candidate.standing(policy, life, _NOTHING, now) if reason.code == "hold")
+            yield from (reason for reason in candidate.standing(policy, life, _NOTHING, now) if reason.code is Code.HELD)
         yield from _marked_bad(life)
         return
     offer = _kept(life, attempt.pair)
@@ -141,7 +143,7 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
     ]
     yield from gathering
     if attempt.phase is Phase.PRE_DEPLOYMENT and not gathering:
-        yield from (one for one in starting.reasons(policy, life, offer, attempt, now) if one.code != "task")
+        yield from (one for one in starting.reasons(policy, life, offer, attempt, now) if one.code not in _OF_TASKS)
     yield from gates.tasks(policy, life, offer, attempt, now)
     yield from _ahead(policy, life, offer, attempt, now)
 
@@ -154,7 +156,7 @@ def _pinned(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
         return
     told = f"{orders.ending(life.pinned_until)}{orders.because(by)}"
     text = f"pinned to {pinned.version.name} by {by.person}{told}; {freed.offer.version.name} would be next"
-    yield Reason("pin", text, since=freed.offer.at, awaits="unpin", unblock="unpin")
+    yield Reason(Code.PINNED, text, since=freed.offer.at, awaits="unpin", unblock="unpin")
 
 
 def _marked_bad(life: Life) -> Iterator[Reason]:
@@ -162,7 +164,9 @@ def _marked_bad(life: Life) -> Iterator[Reason]:
     offer = offer_of(life, life.target)
     if offer and life.target.release in life.tainted and not life.rollout:
         reason = selection.ruled_out(life, offer)
-        yield Reason("bad", f"runs on although {reason}", awaits="a newer release", unblock="roll back, or mark it good")
+        yield Reason(
+            Code.VERSION_BAD, f"runs on although {reason}", awaits="a newer release", unblock="roll back, or mark it good"
+        )
 
 
 def _kept(life: Life, pair: Pair) -> Offer:
@@ -171,6 +175,7 @@ def _kept(life: Life, pair: Pair) -> Offer:
     return offer
 
 
+_OF_TASKS = {Code.TASK_PENDING, Code.TASK_QUEUED, Code.TASK_RUNNING, Code.TASK_RETRYING, Code.TASK_FAILED, Code.TASK_UNKNOWN}
 _NOTHING = Offer(0, Version(""), "")
 """Stands for a candidate where there is none."""
 
@@ -190,10 +195,12 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
         yield from _hands_off(life, under_way)
     yield from (replace(reason, phase=under_way.attempt.phase) for reason in gates.rollout_pauses(policy, life, now))
     if under_way.back:
-        yield Reason("rolled-back", f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed")
+        yield Reason(
+            Code.ROLLING_BACK, f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed"
+        )
     if under_way.stuck:
         yield Reason(
-            "rollback-failed",
+            Code.ROLLBACK_FAILED,
             f"going back to {name} fails: {under_way.stuck}",
             awaits="the next try",
             unblock="release a fix",
@@ -226,15 +233,15 @@ def _runtime_wait(policy: Policy, life: Life, under_way: Rollout, name: str) -> 
     phase = under_way.attempt.phase
     if applying.operation:
         again = f" once more; the last try failed: {applying.error}" if applying.error else ""
-        return Reason("apply", f"{name} is being applied{again}", phase=phase, awaits="the end of the apply")
+        return Reason(Code.APPLY_IN_PROGRESS, f"{name} is being applied{again}", phase=phase, awaits="the end of the apply")
     if applying.error:
         text = f"the runtime did not take {name}: {applying.error}"
-        return Reason("apply", text, phase=phase, until=applying.retry_at, unblock="see to the runtime")
+        return Reason(Code.APPLY_FAILED, text, phase=phase, until=applying.retry_at, unblock="see to the runtime")
     done = f"{seen.fresh} healthy at {name}" if seen else "nothing seen yet"
     message = f" – {seen.message}" if seen and seen.message else ""
     left = approximate_duration(max(policy.progress_deadline - under_way.idle, 0))
     return Reason(
-        "runtime",
+        Code.NOT_HEALTHY_YET,
         f"{name} is starting: {done}{message}; fails without progress in {left}",
         phase=phase,
         awaits="the next look at the runtime",
@@ -245,7 +252,10 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
     seen, target = life.current, offer_of(life, life.target)
     if seen and seen.unreachable:
         yield Reason(
-            "unreachable", f"the runtime cannot be asked: {seen.unreachable}", since=seen.at, awaits="the runtime to answer again"
+            Code.RUNTIME_UNREACHABLE,
+            f"the runtime cannot be asked: {seen.unreachable}",
+            since=seen.at,
+            awaits="the runtime to answer again",
         )
         return
     if target is None or life.rollout or life.failure:
@@ -253,12 +263,14 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
     drift = steering.drifted(policy, life, target)
     if life.breaker and life.breaker.tripped and drift:
         text = f"hands off: the same difference came back {life.breaker.count} times: {drift}"
-        yield Reason("breaker", text, since=life.breaker.since, awaits="a change of the difference", unblock="resume")
+        yield Reason(
+            Code.BREAKER_OPEN, text, since=life.breaker.since, awaits="a change of the difference", unblock="resume", person=True
+        )
     elif drift:
-        yield Reason("drift", f"drift: {drift}", since=_seen_at(life), awaits="the next look at the runtime")
+        yield Reason(Code.DRIFTED, f"drift: {drift}", since=_seen_at(life), awaits="the next look at the runtime")
     elif not watching.shows(seen, target.spec):
         yield Reason(
-            "unhealthy",
+            Code.UNHEALTHY,
             _unwell(life, target),
             since=_seen_at(life),
             awaits="the next look at the runtime",

@@ -8,7 +8,7 @@ from setpoint.core.instance import steering, watching
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import NOTHING, Applying, Life, Seen, offer_of
 from setpoint.core.instructions import Apply, Unwatch, Watch
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 
 DOWN = "down"
 """Stands for a spec while what runs is taken down."""
@@ -77,12 +77,12 @@ def reasons(life: Life) -> Iterator[Reason]:
     """Where the goodbye stands; nothing where nothing is left."""
     target = offer_of(life, life.target)
     if life.rollout:
-        yield Reason("removed", "it left the configuration once its rollout has ended", awaits="the end of the rollout")
+        yield Reason(Code.REMOVED, "it left the configuration once its rollout has ended", awaits="the end of the rollout")
     elif target is None:
-        yield Reason("removed", "it left the configuration, and nothing of it is left", awaits="apply", unblock="add it again")
+        yield Reason(Code.REMOVED, "it left the configuration, and nothing of it is left", awaits="apply", unblock="add it again")
     elif life.down is None:
         text = f"it left the configuration; {target.version.name}, which runs, is left alone"
-        yield Reason("removed", text, awaits="apply, or remove", unblock="add it again, or remove")
+        yield Reason(Code.REMOVED, text, awaits="apply, or remove", unblock="add it again, or remove")
     else:
         yield _going(life, target.version.name)
 
@@ -92,4 +92,4 @@ def _going(life: Life, name: str) -> Reason:
     text, until = f"{name} is being taken down, says {life.down.by.person}", None
     if life.applying.error:
         text, until = f"{text}; the runtime did not: {life.applying.error}", life.applying.retry_at
-    return Reason("removed", text, since=life.down.at, until=until, awaits="" if until else "a look that shows nothing")
+    return Reason(Code.REMOVED, text, since=life.down.at, until=until, awaits="" if until else "a look that shows nothing")

@@ -9,7 +9,7 @@ from setpoint.core.instance import asking, endings, gates, rollback, steering, t
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Life, Rollout, offer_of
 from setpoint.model.policy import Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
@@ -104,7 +104,7 @@ def _failed(draft: Draft, rollout: Rollout, offer: Offer, reasons: list[Reason])
 def _freshen(draft: Draft, rollout: Rollout, offer: Offer, reasons: list[Reason]) -> None:
     for reason in reasons:
         draft.wake(reason.until)
-    if all(reason.code == "stale" for reason in reasons):
+    if all(reason.code is Code.CHECK_STALE for reason in reasons):
         draft.set_rollout(rollout, attempt=asking.ask_stale(draft, offer, rollout.attempt, reasons))
 
 

@@ -10,13 +10,15 @@ from setpoint.core.instance.facts_of import applies, keeps_version, set_of
 from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
 from setpoint.model import versions
 from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
 RELEASE = "release"
 """Skipping this gate of a release takes the release out of a train here."""
-_NOTHING_RELEASED = Reason("release", "nothing has been released here yet", awaits="a release", unblock="release a version")
+_NOTHING_RELEASED = Reason(
+    Code.NOTHING_RELEASED, "nothing has been released here yet", awaits="a release", unblock="release a version"
+)
 _RANKS = {"none": 0, "back": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
 
 
@@ -367,7 +369,7 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
     veto = next((veto for veto in reversed(life.vetoes) if covers(life, veto, newest)), None)
     if veto and not (life.target and newest.release == life.good.release):
         return Reason(
-            "veto",
+            Code.VETOED,
             f"{newest.version.name} is vetoed here: {veto.reason}",
             since=veto.at,
             awaits="a newer release",
@@ -386,14 +388,14 @@ def _configuration_reason(life: Life) -> Reason | None:
     why = newest.lacking.get(life.good.release)
     if why:
         text = f"takes no part in {what}: {why}"
-        return Reason("configuration", text, since=configuration.at, awaits="a release", unblock="release a version")
+        return Reason(Code.CONFIGURATION_NOT_TAKEN, text, since=configuration.at, awaits="a release", unblock="release a version")
     offer = offer_of(life, Pair(life.good.release, configuration.configured))
     veto = next((veto for veto in reversed(life.vetoes) if offer and covers(life, veto, offer)), None)
     if veto is None:
         return None
     text = f"{what} is vetoed here: {veto.reason}"
     unblock = f"retry release {configuration.release}, or apply another configuration"
-    return Reason("veto", text, since=veto.at, awaits="a newer configuration", unblock=unblock)
+    return Reason(Code.VETOED, text, since=veto.at, awaits="a newer configuration", unblock=unblock)
 
 
 def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None:
@@ -404,32 +406,37 @@ def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None
     if not out and gates.skipped(life, newest.release, RELEASE):
         out = f"{newest.version.name} was skipped here"
     if out:
-        return Reason("bad", f"release {newest.release}: {out}", since=newest.at, awaits="a newer release")
+        return Reason(Code.RELEASE_NOT_TAKEN, f"release {newest.release}: {out}", since=newest.at, awaits="a newer release")
     if policy.strategy is Strategy.MANUAL and not newest.addressed:
         text = "takes only what a person sends to it"
-        return None if life.target else Reason("manual", text, awaits="a release sent here", unblock="promote, or release --to")
+        return (
+            None
+            if life.target
+            else Reason(Code.NOT_SENT_HERE, text, awaits="a release sent here", unblock="promote, or release --to")
+        )
     refused = refusal(policy, life, newest)
     if refused is None:
         return None
     unblock = "release another version, or pin it"
-    return Reason("accepts", refused, since=newest.at, awaits="a release that is accepted", unblock=unblock)
+    return Reason(Code.NOT_ACCEPTED, refused, since=newest.at, awaits="a release that is accepted", unblock=unblock)
 
 
 def _stopped_train(policy: Policy, life: Life) -> Reason | None:
     following = next_in_train(policy, life)
     veto = next((veto for veto in reversed(life.vetoes) if following and covers(life, veto, following)), None)
     if following is None and life.offers:
-        passed = Reason("train", "every release so far was passed over by an earlier channel", awaits="a release")
+        passed = Reason(Code.NOTHING_RELEASED, "every release so far was passed over by an earlier channel", awaits="a release")
         return _out_of_question(policy, life, life.offers[-1]) or (None if life.target else passed)
     if following is None or veto is None:
         return None if life.good else _NOTHING_RELEASED
     return Reason(
-        "train",
+        Code.TRAIN_STOPPED,
         f"the train stops at {following.version.name}: {veto.reason}",
         since=veto.at,
         awaits="a person",
         unblock=f"retry, skip or cancel release {following.release}",
         failed=True,
+        person=True,
     )
 
 
@@ -439,11 +446,13 @@ def _pin_reason(life: Life) -> Reason | None:
         return None
     out = ruled_out(life, pinned)
     if out and life.pin != life.target.release:
-        return Reason("pin", f"pinned to {pinned.version.name}, but {out}", awaits="unpin", unblock="unpin, or mark it good")
+        return Reason(
+            Code.PINNED, f"pinned to {pinned.version.name}, but {out}", awaits="unpin", unblock="unpin, or mark it good"
+        )
     if life.pin == life.good.release or not vetoed(life, pinned):
         return None
     return Reason(
-        "pin", f"pinned to {pinned.version.name}, which failed here", awaits="unpin or retry", unblock="unpin, or retry"
+        Code.PINNED, f"pinned to {pinned.version.name}, which failed here", awaits="unpin or retry", unblock="unpin, or retry"
     )
 
 
@@ -452,7 +461,7 @@ def _mirror_reason(policy: Policy, life: Life) -> Reason | None:
     neighbour = life.neighbours.get(policy.mirror)
     if neighbour is None or not neighbour.good:
         return Reason(
-            "mirror",
+            Code.MIRROR_NOT_READY,
             f"mirrors {source}, which has finalized nothing yet",
             subject=policy.mirror,
             awaits=f"a finalized version in {source}",
@@ -460,14 +469,23 @@ def _mirror_reason(policy: Policy, life: Life) -> Reason | None:
     want = _mirrored(policy, life)
     if want is None:
         return Reason(
-            "mirror", f"the version that {source} runs is not known here", subject=policy.mirror, awaits=f"a release in {source}"
+            Code.MIRROR_NOT_READY,
+            f"the version that {source} runs is not known here",
+            subject=policy.mirror,
+            awaits=f"a release in {source}",
         )
     out = ruled_out(life, want.offer)
     if out and life.target != want.offer.pair:
-        return Reason("mirror", f"{source} runs {want.offer.version.name}, but {out}", awaits=f"a change in {source}")
+        return Reason(
+            Code.MIRROR_NOT_READY, f"{source} runs {want.offer.version.name}, but {out}", awaits=f"a change in {source}"
+        )
     if vetoed(life, want.offer):
         text = f"{want.offer.version.name}, which {source} runs, failed here"
         return Reason(
-            "veto", text, subject=policy.mirror, awaits=f"a change in {source}", unblock=f"retry release {want.offer.release}"
+            Code.VETOED,
+            text,
+            subject=policy.mirror,
+            awaits=f"a change in {source}",
+            unblock=f"retry release {want.offer.release}",
         )
     return None

@@ -13,7 +13,7 @@ from setpoint.core.instance.facts_of import only_configures, set_of
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of, own_offer
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase, Policy, Strategy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
@@ -227,7 +227,7 @@ def _gathering(draft: Draft, said: SetVote, entity: str, offer: Offer, attempt: 
     return replace(said, state=MemberState.READY, reason=_short(todo) if todo else "is ready")
 
 
-_STILL = {"pause", "observe", "rollout", "calendar", "stop"}
+_STILL = {Code.PAUSED, Code.OBSERVED_ONLY, Code.ROLLOUT_IN_PROGRESS, Code.CALENDAR_CLOSED, Code.FROZEN}
 
 
 def _patient(attempt: Attempt, reason: Reason) -> bool:
@@ -237,7 +237,7 @@ def _patient(attempt: Attempt, reason: Reason) -> bool:
     gate = attempt.gates.get(reason.gate)
     if gate is not None and not gate.counts:
         return bool(gate.first) or attempt.committed
-    return reason.code == "stale" or (attempt.committed and reason.code in _STILL)
+    return reason.code is Code.CHECK_STALE or (attempt.committed and reason.code in _STILL)
 
 
 def _holding(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:

@@ -12,7 +12,7 @@ from setpoint.core.instance import admission, gates, tasks
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, Life
 from setpoint.model.policy import Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
@@ -43,7 +43,7 @@ def quiet(policy: Policy, life: Life, offer: Offer, candidate: Attempt, now: Ins
         which = f"release {life.rollout.attempt.release}"
         does = "is being rolled back" if life.rollout.back else "is being rolled out"
         yield Reason(
-            "rollout",
+            Code.ROLLOUT_IN_PROGRESS,
             f"{use.name} runs once {which}, which {does}, is through",
             phase=use.phase,
             since=life.rollout.began,

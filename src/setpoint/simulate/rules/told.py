@@ -8,7 +8,7 @@ from setpoint.core.instance import starting
 from setpoint.core.instance.endings import KEPT_VETOES
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.step import Step
 
@@ -44,7 +44,7 @@ def _waited(step: Step) -> bool:
 
 def _runs(reason: Reason) -> bool:
     """Whether it is a task under way, whose end is awaited although it is skipped."""
-    return reason.code == "task" and reason.awaits == f"the end of {reason.gate}"
+    return reason.code is Code.TASK_RUNNING
 
 
 def _unfinished(state: InstanceState) -> Iterator[str]:

@@ -9,7 +9,7 @@ from setpoint.core.instance.facts_of import Half, halves
 from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import ApprovalUse, Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
@@ -74,7 +74,7 @@ def _approval(use: ApprovalUse, life: Life, author: str, entity: str, now: Insta
         because = f": {refused.why}" if refused.why else ""
         text = f"{refused.person.name} rejected it for {use.topic}{because}"
         return Reason(
-            "approval",
+            Code.APPROVAL_REJECTED,
             text,
             phase=Phase.APPROVAL,
             gate=use.name,
@@ -90,7 +90,7 @@ def _approval(use: ApprovalUse, life: Life, author: str, entity: str, now: Insta
     given = f" ({len(standing)} of {use.min} given)" if use.min > 1 else ""
     expired = " – an earlier yes has expired" if len(standing) < len(votes) else ""
     return Reason(
-        "approval",
+        Code.APPROVAL_MISSING,
         f"waits for {use.topic}: approval by {asked}{given}{expired}",
         phase=Phase.APPROVAL,
         gate=use.name,

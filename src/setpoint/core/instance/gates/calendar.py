@@ -9,7 +9,7 @@ from setpoint.core.instance.facts_of import only_configures
 from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import Cadence, Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
@@ -22,7 +22,7 @@ def times(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Re
         opening = calendars.opening(use.calendar, use.timezone, life.wall.at(now))
         if not opening.open:
             yield Reason(
-                "calendar",
+                Code.CALENDAR_CLOSED,
                 f"{use.name} is {opening.reason}",
                 phase=Phase.PRE_DEPLOYMENT,
                 gate=use.name,
@@ -47,7 +47,7 @@ def _cadence(cadence: Cadence, life: Life, now: Instant, *, configures: bool) ->
         else "outside the cadence's window"
     )
     yield Reason(
-        "cadence",
+        Code.CADENCE_CLOSED,
         f"{text}{f'; the next begins in {approximate_duration(until - now)}' if until else ''}",
         phase=Phase.PRE_DEPLOYMENT,
         gate="cadence",

@@ -11,7 +11,7 @@ from setpoint.core.instance.gates.task import waits
 from setpoint.core.instance.state import Attempt, Gate, Life
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse, Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
@@ -73,11 +73,13 @@ def _failed(use: CheckUse, gate: Gate) -> Reason:
         text = f"{use.name} says no: {gate.reason}"
     else:
         text = f"{use.name} failed {gate.failures} times, where {use.tolerate} are tolerated; last result: {gate.reason}"
-    return _wait(use, text, gate.since, gate, awaits=f"{use.name} passing", failed=True)
+    return _wait(use, text, gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing", failed=True)
 
 
 def _no(use: CheckUse, gate: Gate) -> Reason:
-    return _wait(use, f"{use.name} says no: {gate.reason}", gate.since, gate, awaits=f"{use.name} passing")
+    return _wait(
+        use, f"{use.name} says no: {gate.reason}", gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing"
+    )
 
 
 def _window(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
@@ -85,7 +87,7 @@ def _window(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
     if gate.ended - start >= use.window:
         return _fresh(use, gate, now)
     text = f"{use.name} must pass for another {approximate_duration(max(start + use.window - now, 0) + 999)}"
-    return _wait(use, text, start, gate, until=start + use.window)
+    return _wait(use, text, start, gate, code=Code.CHECK_WINDOW, until=start + use.window)
 
 
 def refreshing(attempt: Attempt, reason: Reason) -> bool:
@@ -107,7 +109,7 @@ def _fresh(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
         f"the last pass of {use.name} is too old: it is asked again once everything else holds",
         gate.ended,
         gate,
-        code="stale",
+        code=Code.CHECK_STALE,
         awaits=f"a finished run of {use.name}",
     )
 
@@ -118,7 +120,7 @@ def _wait(
     since: Instant,
     gate: Gate | None = None,
     *,
-    code: str = "check",
+    code: Code = Code.CHECK_PENDING,
     until: Instant | None = None,
     awaits: str = "",
     failed: bool = False,

@@ -12,7 +12,7 @@ from setpoint.core.instance.gates.member import concerns
 from setpoint.core.instance.gates.naming import needed_by, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.model.policy import CalendarUse, Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
@@ -45,7 +45,7 @@ def _unanswered(name: str, attempt: Attempt) -> Reason:
     asked = attempt.admission is not None and not attempt.admission.returned
     text = f"{name} is being asked for" if asked else f"{name} is asked for when everything else holds"
     awaits = "admission's word" if asked else "every other gate"
-    return Reason("limit", text, phase=Phase.PRE_DEPLOYMENT, gate=name, awaits=awaits, unblock=f"skip {name}")
+    return Reason(Code.ADMISSION_PENDING, text, phase=Phase.PRE_DEPLOYMENT, gate=name, awaits=awaits, unblock=f"skip {name}")
 
 
 def granted(attempt: Attempt) -> bool:

@@ -11,7 +11,7 @@ from setpoint.core.instance.facts_of import set_of
 from setpoint.core.instance.gates.naming import service_of, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
 from setpoint.model.policy import Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
@@ -97,4 +97,4 @@ def _name(policy: Policy, member: str) -> str:
 
 
 def _wait(text: str, subject: str, phase: Phase) -> Reason:
-    return Reason("set", text, phase=phase, subject=subject, awaits="the other members of its set")
+    return Reason(Code.SET_NOT_READY, text, phase=phase, subject=subject, awaits="the other members of its set")

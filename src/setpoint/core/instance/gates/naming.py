@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from setpoint.core.instance.facts_of import Half, halves, matches
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.selector import Selector
 from setpoint.model.time import Instant
@@ -42,6 +42,6 @@ def still_ahead(reason: Reason, life: Life, now: Instant) -> Reason:
 
     A budget's window ends by the wall clock.
     """
-    until = life.wall.until(reason.until) if reason.code == "budget" else reason.until
+    until = life.wall.until(reason.until) if reason.code is Code.BUDGET_USED else reason.until
     until = until if until is not None and until > now else None
     return replace(reason, until=until, awaits=reason.awaits or ("" if until else "admission's word"))

@@ -9,7 +9,7 @@ from setpoint.core.instance.facts_of import Half
 from setpoint.core.instance.gates.naming import channel_of, needed_by
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import Ordering, Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
@@ -144,7 +144,7 @@ def _names(ordering: Ordering) -> str:
 
 def _wait(ordering: Ordering, text: str, offer: Offer, half: Half, guilty: str, until: Instant | None = None) -> Reason:
     return Reason(
-        "ordering",
+        Code.ORDERING_NOT_MET,
         text,
         phase=Phase.PRE_APPROVAL,
         gate=ordering.name,

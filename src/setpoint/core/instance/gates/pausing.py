@@ -12,7 +12,7 @@ from setpoint.core import calendars, orders, scope
 from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Life, offer_of
 from setpoint.model.policy import Phase, Policy
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
@@ -26,7 +26,7 @@ def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[R
             because = f"{orders.ending(status.stop.until)}{orders.because(status.stop.by)}"
             text = f"paused: {status.stop.by.person} stopped the line of {scope.name_of(status.scope)}{because}"
             yield Reason(
-                "stop",
+                Code.FROZEN,
                 text,
                 phase=Phase.PRE_DEPLOYMENT,
                 subject=status.scope,
@@ -42,7 +42,7 @@ def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[R
             awaits = "" if opening.until else f"a change of the calendar {use.name}"
             text = f"paused: {use.name} is {opening.reason}"
             yield Reason(
-                "calendar",
+                Code.CALENDAR_CLOSED,
                 text,
                 phase=Phase.PRE_DEPLOYMENT,
                 gate=use.name,

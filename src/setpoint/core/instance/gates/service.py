@@ -10,7 +10,7 @@ from setpoint.core.instance.gates.naming import needed_by, service_of
 from setpoint.core.instance.state import Life
 from setpoint.model import versions
 from setpoint.model.policy import Phase, Policy, ServiceOrdering
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Asked, Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import Instant
@@ -83,7 +83,7 @@ def _story(name: str, other: Neighbour | None, asked: Asked) -> str:
 
 def _wait(ordering: ServiceOrdering, text: str) -> Reason:
     return Reason(
-        "service",
+        Code.DEPENDENCY_NOT_READY,
         text,
         phase=Phase.PRE_APPROVAL,
         gate=ordering.name,

@@ -11,7 +11,7 @@ from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Attempt, Came, Life
 from setpoint.model.lookup import LookupMissing, resolve
 from setpoint.model.policy import CheckUse, Policy, TaskUse
-from setpoint.model.reasons import Reason
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.tasks import TaskStage
 from setpoint.model.time import Instant, approximate_duration
@@ -108,7 +108,7 @@ def _still(life: Life, entity: str, now: Instant) -> Reason:
     status = life.tasks.get(entity)
     which = f"{task.name_of(entity)} of release {task.release_of(entity)}"
     return Reason(
-        "task",
+        Code.TASK_RUNNING,
         f"waits for the end of {which}, which is under way still",
         subject=entity,
         since=min(status.since, now) if status else 0,
@@ -121,26 +121,30 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | N
     if status is None or not (told or status.state in _BEGUN):
         return _not_begun(use, entity, came, ahead)
     name, tries = use.name, f"try {status.tries} of {status.most}"
-    text, awaits, unblock = "", f"the end of {name}", f"skip {name}"
+    code, text, awaits, unblock = Code.TASK_PENDING, "", f"the end of {name}", f"skip {name}"
     match status.state:
         case TaskStage.RUNNING:
+            code = Code.TASK_RUNNING
             before = f"; the one before: {status.reason}" if status.tries > 1 else ""
             text = f"{name} runs, {tries}, for at most {approximate_duration(use.task.timeout)}{before}"
             unblock = ""  # it is waited for although it is skipped
         case TaskStage.RETRYING:
+            code = Code.TASK_RETRYING
             soon = approximate_duration(status.retry_at - now + 999)
             text, awaits = f"{name} failed at {tries}: {status.reason}; it is tried again in {soon}", "the next try"
         case TaskStage.UNKNOWN:
+            code = Code.TASK_UNKNOWN
             text = f"nobody saw {tries} of {name} end ({status.reason}), and it must not run twice"
             awaits, unblock = "a person", f"retry --succeeded if it did, or retry if not, or skip {name}"
         case TaskStage.FAILED:
+            code = Code.TASK_FAILED
             text = f"{name} failed at {tries}: {status.reason}"
             awaits, unblock = "a person", f"retry, or skip {name}"
         case _:
             text, awaits = f"{name} goes on once everything else holds", "everything else in its phase"
     final = came is not None and not came.blind and status.state is TaskStage.FAILED and use.on_fail == "fail"
     return Reason(
-        "task",
+        code,
         text,
         phase=use.phase,
         gate=name,
@@ -149,18 +153,20 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | N
         awaits=awaits,
         unblock=unblock,
         failed=final,
+        person=code in {Code.TASK_UNKNOWN, Code.TASK_FAILED},
     )
 
 
 def _not_begun(use: TaskUse, entity: str, came: Came | None, ahead: str) -> Reason:
     if came:
-        text, awaits = f"{use.name} is about to start", f"the start of {use.name}"
+        code, text, awaits = Code.TASK_QUEUED, f"{use.name} is about to start", f"the start of {use.name}"
     elif ahead:
-        text, awaits = f"{use.name} runs after {ahead}", f"{ahead} succeeding"
+        code, text, awaits = Code.TASK_QUEUED, f"{use.name} runs after {ahead}", f"{ahead} succeeding"
     else:
-        text, awaits = f"{use.name} runs once everything else holds", "everything else in its phase"
+        code, awaits = Code.TASK_PENDING, "everything else in its phase"
+        text = f"{use.name} runs once everything else holds"
     return Reason(
-        "task",
+        code,
         text,
         phase=use.phase,
         gate=use.name,
