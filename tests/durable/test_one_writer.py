@@ -36,7 +36,6 @@ METHODS = {
 }
 FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"}
 ALLOWED = {
-    ("runtimes/process/procfs.py", "link"),
     ("runtimes/process/probes.py", "open"),  # /dev/null
     ("runtimes/process/daemon.py", "open"),  # /dev/null
     ("cli/main.py", "open"),  # /dev/null

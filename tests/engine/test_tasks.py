@@ -17,7 +17,7 @@ from setpoint.engine.tasks import Tasks
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.tasks import TaskDefinition, TaskEnd
 from setpoint.model.time import SECOND
-from setpoint.runtimes.process.procfs import RUN, members
+from setpoint.programs.procfs import RUN, members
 
 ENTITY = "task:shop/migrate#instance:shop/web@production#7"
 

@@ -19,7 +19,7 @@ from tests.support.processes import assert_none_left, descendants, is_alive, mar
 from tests.support.stalls import measured_stalls
 
 from setpoint.model.checks import Outcome
-from setpoint.protections import runner
+from setpoint.programs import runner
 from setpoint.protections.program import ProgramProtection
 
 MEGABYTE = 1024 * 1024
@@ -202,7 +202,7 @@ async def test_an_engine_that_can_start_no_process_says_so(monkeypatch: pytest.M
 ENGINE = """
 import asyncio, sys
 from setpoint.model.checks import CheckDefinition
-from setpoint.protections import runner
+from setpoint.programs import runner
 from setpoint.protections.program import ProgramProtection
 options = {"command": [sys.executable, "-c", sys.argv[1]]}
 check = CheckDefinition("p", "program", "s", options, env={"SETPOINT_TEST_MARK": sys.argv[2]})

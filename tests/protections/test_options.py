@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from setpoint.programs.text import last_line, printable
 from setpoint.protections.options import Options
-from setpoint.protections.text import last_line, printable
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,11 @@ from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
 from setpoint.model.time import SECOND, format_duration
 from setpoint.plugins.protection import Protection
+from setpoint.programs.environment import check_environment
+from setpoint.programs.procfs import RUN, Identity, members, send_all
+from setpoint.programs.runner import Ended, Program, run_program
+from setpoint.programs.text import last_line
 from setpoint.protections.program import ProgramProtection, judge
-from setpoint.protections.runner import Ended, Program, clean_environment, run_program
-from setpoint.protections.text import last_line
-from setpoint.runtimes.process.procfs import RUN, Identity, members, send_all
 
 OPERATION = "SETPOINT_OPERATION_ID"
 """The same at every try, so that a program can tell what it has done already."""
@@ -116,7 +117,7 @@ class Tasks:
         mark = {RUN: self._mark(entity)}
         program = Program(
             command=[str(argument) for argument in definition.options["command"]],
-            env=clean_environment(definition.env | mark),
+            env=check_environment(definition.env | mark),
             stdin=json.dumps(definition.facts, default=str),
             directory=str(definition.options.get("directory") or ""),
             mark=mark,

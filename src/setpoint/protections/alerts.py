@@ -16,9 +16,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.programs.text import printable
 from setpoint.protections.monitoring import ask, base_url, refused
 from setpoint.protections.options import Options
-from setpoint.protections.text import printable
 from setpoint.protections.web import Answer, shown
 
 SHOWN_ALERTS = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.programs.text import printable
 from setpoint.protections.options import Options
-from setpoint.protections.text import printable
 
 
 class AlwaysProtection:

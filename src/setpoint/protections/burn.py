@@ -13,9 +13,9 @@ from typing import Any
 from setpoint.model.burn import DEFAULT_WINDOWS, Windows, parse_objective, parse_series, parse_windows
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.time import Duration, format_duration
+from setpoint.programs.text import printable
 from setpoint.protections.options import Options, unresolved
 from setpoint.protections.prometheus import Sample, instant, number, server_mistakes, without_data
-from setpoint.protections.text import printable
 
 _LABEL = "setpoint_window"
 _Burns = Mapping[Duration, float]

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.commits import may_be_same, parse_commit
+from setpoint.programs.text import printable
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.text import printable
 from setpoint.protections.verdict import run_module
 
 SHOWN_CHARACTERS = 12

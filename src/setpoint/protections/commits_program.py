@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from setpoint.model.checks import Outcome
-from setpoint.protections.text import last_line
+from setpoint.programs.text import last_line
 from setpoint.protections.verdict import CheckError, answer, read_job
 
 _SHOWN = 12

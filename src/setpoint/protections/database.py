@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from setpoint.model.checks import Outcome
 from setpoint.model.time import SECOND, Duration
-from setpoint.protections.text import printable
+from setpoint.programs.text import printable
 from setpoint.protections.verdict import CheckError
 
 _DRIVERS = {

@@ -9,8 +9,8 @@ import re
 from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.programs.text import last_line, printable
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.text import last_line, printable
 from setpoint.protections.web import Answer, Request, exchange, shown
 
 _RANGE = re.compile(r"\s*([1-5]\d\d)(?:\s*-\s*([1-5]\d\d))?\s*", re.ASCII)

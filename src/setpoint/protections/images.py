@@ -6,9 +6,9 @@ from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.images import Image, parse_image
+from setpoint.programs.text import printable
 from setpoint.protections.oci import Registry, absent, in_all, refused
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.text import printable
 from setpoint.protections.web import Answer
 
 

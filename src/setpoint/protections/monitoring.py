@@ -7,8 +7,8 @@ import re
 import msgspec
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.programs.text import last_line, printable
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.text import last_line, printable
 from setpoint.protections.web import Answer, Request, exchange, shown
 
 ANSWER_SIZE = 4 * 1024 * 1024

@@ -16,7 +16,7 @@ import msgspec
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.images import Image
 from setpoint.model.time import SECOND, Duration, format_duration
-from setpoint.protections.text import printable
+from setpoint.programs.text import printable
 from setpoint.protections.web import Answer, Request, exchange, shown
 
 MANIFEST_TYPES = (

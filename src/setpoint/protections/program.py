@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import signal
 from typing import Any
 
@@ -16,22 +15,10 @@ import msgspec
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.exits import SIGNALLED, SIGNALS, ExitCodes, outcome_of, wrong_with
 from setpoint.model.time import format_duration
+from setpoint.programs.environment import check_environment
+from setpoint.programs.runner import Ended, Program, run_program
+from setpoint.programs.text import REASON_LENGTH, last_line, printable
 from setpoint.protections.options import Options, as_text
-from setpoint.protections.runner import Ended, Program, clean_environment, run_program
-from setpoint.protections.text import REASON_LENGTH, last_line, printable
-
-_FOR_THE_AUTHOR = {
-    errno.ENOENT,
-    errno.EACCES,
-    errno.ENOTDIR,
-    errno.ENOEXEC,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-    errno.E2BIG,
-    errno.EISDIR,
-    0,
-}
-"""Errors at starting that stay until somebody changes something; others (no memory, too many processes) may pass."""
 
 
 class ProgramProtection:
@@ -43,7 +30,7 @@ class ProgramProtection:
             return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
         program = Program(
             command=[as_text(argument) for argument in check.options["command"]],
-            env=clean_environment(check.env),
+            env=check_environment(check.env),
             stdin=json.dumps(check.facts, default=str),
             directory=str(check.options.get("directory") or ""),
         )
@@ -116,19 +103,18 @@ def _shown_directory(directory: str, tree: str) -> str:
 
 
 def _not_started(ended: Ended, program: Program, directory: str) -> CheckResult:
-    number = ended.errno or 0
-    why = os.strerror(number) if number else ended.error
+    why = ended.start_error
     name = printable(program.command[0], REASON_LENGTH // 3)
     directory = printable(directory, REASON_LENGTH // 3)
-    if ended.stage not in {"directory", "program"} or number not in _FOR_THE_AUTHOR:
+    if not ended.permanent:
         return CheckResult(Outcome.UNAVAILABLE, printable(f"{name} could not be started: {why}"))
     if ended.stage == "directory":
         return CheckResult(Outcome.MISCONFIGURED, printable(f"the directory {directory} cannot be entered: {why}"))
     where = f"{name} in {directory}" if directory and not name.startswith("/") else name
-    return CheckResult(Outcome.MISCONFIGURED, printable(_start_advice(number, where, why)))
+    return CheckResult(Outcome.MISCONFIGURED, printable(_start_advice(ended.errno, where, why)))
 
 
-def _start_advice(number: int, name: str, why: str) -> str:
+def _start_advice(number: int | None, name: str, why: str) -> str:
     if number == errno.ENOENT:
         return f"{name} not found: look for it on PATH and in the directory, and for the interpreter its first line names"
     if number == errno.EACCES:

@@ -8,7 +8,7 @@ from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.plugins.protection import Protection
-from setpoint.protections.text import printable
+from setpoint.programs.text import printable
 
 GROUP = "setpoint.protections"
 _log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from setpoint.model.checks import Outcome
+from setpoint.programs.text import printable
 from setpoint.protections.database import parse_url, reading, without_secrets
 from setpoint.protections.options import as_text
-from setpoint.protections.text import printable
 from setpoint.protections.verdict import CheckError, answer, read_job
 
 _MANY = 10_000

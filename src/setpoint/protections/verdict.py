@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 import msgspec
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.programs.environment import check_environment
+from setpoint.programs.runner import Program, run_program
+from setpoint.programs.text import printable
 from setpoint.protections.program import judge
-from setpoint.protections.runner import Program, clean_environment, run_program
-from setpoint.protections.text import printable
 
 
 class _Verdict(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,7 +36,7 @@ class CheckError(Exception):
 async def run_module(module: str, job: dict[str, Any], check: CheckDefinition) -> CheckResult:
     """Run ``module`` with ``job`` and give back its verdict."""
     command = [sys.executable, "-I", "-m", module]
-    program = Program(command, clean_environment(check.env), stdin=json.dumps(job | {"timeout": check.timeout}, default=str))
+    program = Program(command, check_environment(check.env), stdin=json.dumps(job | {"timeout": check.timeout}, default=str))
     ended = await run_program(program, check.timeout)
     rest, _, line = ended.output.rstrip("\n").rpartition("\n")
     try:

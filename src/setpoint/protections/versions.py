@@ -6,8 +6,8 @@ from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.versions import is_version_name, parse, parse_range
+from setpoint.programs.text import printable
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.text import printable
 
 
 class VersionPolicy:

@@ -16,12 +16,12 @@ import msgspec
 
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.time import SECOND, Duration, format_duration
-from setpoint.protections.text import printable
-from setpoint.protections.turns import Turns
+from setpoint.programs.text import printable
+from setpoint.programs.throttle import Throttle
 
 BODY_SIZE = 64 * 1024
 MAX_REDIRECTS = 5
-_opening = Turns()
+_opening = Throttle()
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def _require_usable(url: str) -> None:
 
 
 async def _send(request: Request, timeout: Duration) -> Answer:  # noqa: ASYNC109 - of each step; the caller bounds the whole
-    async with _opening.one():
+    async with _opening.slot():
         context = _trust() if _trust.cache_info().currsize else await asyncio.to_thread(_trust)
         client = httpx.AsyncClient(verify=context, trust_env=False, timeout=timeout / SECOND, max_redirects=MAX_REDIRECTS)
     content = request.body.encode() or None

@@ -25,11 +25,13 @@ from setpoint.model.spec import Spec, digest
 from setpoint.model.time import Duration, parse_duration
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.runtime import LogLine
-from setpoint.runtimes.environment import base_env
+from setpoint.programs.environment import deployment_environment
+from setpoint.programs.runner import Ended, Program, run_program
 from setpoint.runtimes.memory import Applied, Memory
-from setpoint.runtimes.programs import Ended, run
 
 DRIFTED, TRY_AGAIN = 2, 75
+_KEPT = 1_048_576
+"""Bytes of what a command writes: what a structured ``fetch`` prints must be whole."""
 _Kind = TypeVar("_Kind")
 
 
@@ -54,8 +56,8 @@ class CustomRuntime:
     def __init__(self, options: dict[str, Any], home: Path) -> None:
         self.options = options
         self._memory = Memory(home / "runtimes" / "custom")
-        self._apply_seconds = _seconds(options.get("timeout", "10m"))
-        self._fetch_seconds = _seconds(options.get("fetchTimeout", "30s"))
+        self._apply_timeout = _duration(options.get("timeout", "10m"))
+        self._fetch_timeout = _duration(options.get("fetchTimeout", "30s"))
         self._facts: dict[tuple[str, str], dict[str, Any]] = {}
 
     async def observe(self, instance: str, expected: Spec | None) -> Observation:
@@ -81,8 +83,8 @@ class CustomRuntime:
         if same and applied is not None and (operation in applied.operations or not self.options.get("fetch")):
             return
         self._facts.pop((spec.instance, spec.digest), None)
-        ended = await self._run("apply", spec, operation, self._apply_seconds)
-        await _written(self._memory.write_log, spec.instance, ended.complaint + ended.output)
+        ended = await self._run("apply", spec, operation, self._apply_timeout)
+        await _written(self._memory.write_log, spec.instance, ended.stderr + ended.stdout)
         _judge("apply", ended)
         await _written(self._memory.remember, operation, spec)
 
@@ -93,7 +95,7 @@ class CustomRuntime:
             return
         if not self.options.get("remove"):
             raise TerminalError("this custom runtime has no `remove` command: take the instance down by hand")
-        _judge("remove", await self._run("remove", applied.spec, operation, self._apply_seconds))
+        _judge("remove", await self._run("remove", applied.spec, operation, self._apply_timeout))
         await _written(self._memory.forget, instance)
 
     async def info(self, spec: Spec) -> dict[str, Any]:
@@ -105,12 +107,12 @@ class CustomRuntime:
         if not self.options.get("info"):
             return {}
         try:
-            ended = await self._run("info", spec, "", self._fetch_seconds)
+            ended = await self._run("info", spec, "", self._fetch_timeout)
         except TerminalError as error:
             raise Unreachable(str(error)) from error
-        if ended.code != 0:
+        if not _succeeded(ended):
             raise Unreachable(f"info {_how(ended)}")
-        return _decoded(ended.output, dict[str, Any], "info")
+        return _decoded(ended.stdout, dict[str, Any], "info")
 
     async def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
         """What the last ``apply`` wrote; a custom runtime has no other logs, and ``follow`` ends at once."""
@@ -134,10 +136,10 @@ class CustomRuntime:
     async def _fetch(self, asked: Spec) -> Ended:
         """Raises Unreachable when it cannot say."""
         try:
-            ended = await self._run("fetch", asked, "", self._fetch_seconds)
+            ended = await self._run("fetch", asked, "", self._fetch_timeout)
         except (TerminalError, TransientError) as error:
             raise Unreachable(str(error)) from error
-        if ended.code is None or ended.code < 0 or ended.code == TRY_AGAIN:
+        if _may_pass(ended):
             raise Unreachable(f"fetch {_how(ended)}")
         return ended
 
@@ -152,22 +154,27 @@ class CustomRuntime:
         links = self._facts[key].get("links", {})
         return {str(name): str(url) for name, url in links.items()} if isinstance(links, dict) else {}
 
-    async def _run(self, name: str, spec: Spec, operation: str, seconds: float) -> Ended:
+    async def _run(self, name: str, spec: Spec, operation: str, timeout: Duration) -> Ended:  # noqa: ASYNC109 - the runner keeps it
         """Raises TerminalError when the command is wrong, TransientError when the machine cannot run it now."""
-        command = _command(name, self.options.get(name), spec)
-        directory = str(self.options.get("directory") or "")
-        env = {**base_env(os.environ), **spec.env, **_names(spec), "SETPOINT_OPERATION_ID": operation}
-        try:
-            return await run(command, directory=directory, env=env, stdin=msgspec.json.encode(spec), seconds=seconds)
-        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-            raise TerminalError(f"the command `{name}` cannot be started: {error.strerror}: {error.filename}") from error
-        except OSError as error:
-            raise TransientError(f"the command `{name}` cannot be started: {error}") from error
+        program = Program(
+            command=_command(name, self.options.get(name), spec),
+            env={**deployment_environment(os.environ), **spec.env, **_names(spec), "SETPOINT_OPERATION_ID": operation},
+            stdin=msgspec.json.encode(spec).decode(),
+            directory=str(self.options.get("directory") or ""),
+            keep=_KEPT,
+            separate=True,
+            daemons=True,
+        )
+        ended = await run_program(program, timeout)
+        if ended.how == "not-started":
+            what = program.directory if ended.stage == "directory" else program.command[0]
+            error = f"the command `{name}` cannot be started: {ended.start_error}: {what}"
+            raise TerminalError(error) if ended.permanent else TransientError(error)
+        return ended
 
 
-def _seconds(value: object) -> float:
-    duration: Duration = parse_duration(value) if isinstance(value, str) else int(str(value))
-    return duration / 1000
+def _duration(value: object) -> Duration:
+    return parse_duration(value) if isinstance(value, str) else int(str(value))
 
 
 def _names(spec: Spec) -> dict[str, str]:
@@ -211,9 +218,20 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _succeeded(ended: Ended) -> bool:
+    return ended.how == "ended" and ended.code == 0
+
+
+def _may_pass(ended: Ended) -> bool:
+    """Whether another try may go better: it did not come to its end, or exited with the code for that."""
+    return ended.how != "ended" or ended.code < 0 or ended.code == TRY_AGAIN
+
+
 def _how(ended: Ended) -> str:
     reason = f": {ended.last_line}" if ended.last_line else ""
-    if ended.code is None:
+    if ended.how == "lost":
+        return f"was lost: the process supervising it is gone ({ended.error})"
+    if ended.how == "timeout":
         return f"took too long and was killed{reason}"
     if ended.code < 0:
         return f"was killed by signal {-ended.code}{reason}"
@@ -222,10 +240,8 @@ def _how(ended: Ended) -> str:
 
 def _judge(name: str, ended: Ended) -> None:
     """Raises TransientError or TerminalError unless the command did what it should."""
-    if ended.code == 0:
-        return
-    again = ended.code is None or ended.code < 0 or ended.code == TRY_AGAIN
-    raise (TransientError if again else TerminalError)(f"{name} {_how(ended)}")
+    if not _succeeded(ended):
+        raise (TransientError if _may_pass(ended) else TerminalError)(f"{name} {_how(ended)}")
 
 
 def _remembered(asked: Spec, applied: Applied | None) -> Observation:
@@ -259,7 +275,7 @@ def _whole(spec: Spec, *, healthy: bool | None, message: str = "") -> Object:
 def _structured(ended: Ended, asked: Spec, applied: Applied | None) -> Observation:
     if ended.code not in {0, DRIFTED}:
         raise Unreachable(f"fetch {_how(ended)}")
-    report = _decoded(ended.output, _Report, "fetch")
+    report = _decoded(ended.stdout, _Report, "fetch")
     # Versions are all that the command knows of specs: the one asked for comes first, then what each name was applied as.
     known = {**(applied.digests if applied is not None else {}), asked.version.name: _digest_of(asked, applied)}
     objects = tuple(_object(reported, known) for reported in report.objects)

@@ -19,8 +19,8 @@ from tests.support.eventually import eventually
 from tests.support.faults import ERRORS, faults
 
 from setpoint.model.spec import Spec
+from setpoint.programs.procfs import Identity
 from setpoint.runtimes.process.ports import free_port
-from setpoint.runtimes.process.procfs import Identity
 from setpoint.runtimes.process.records import InstanceRecord, Request
 
 Scenario = Callable[[Supervised], Awaitable[None]]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from tests.runtimes.helpers import eventually
 
+from setpoint.programs.procfs import read_stat
 from setpoint.runtimes.process import keeping
 from setpoint.runtimes.process.keeping import AGAIN, EngineKeeper, Mark, start_of_this_engine
-from setpoint.runtimes.process.procfs import read_stat
 from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import EngineStart
 

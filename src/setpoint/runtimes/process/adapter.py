@@ -22,11 +22,11 @@ from setpoint.model.observation import Object, Observation
 from setpoint.model.spec import Spec, digest
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.runtime import LoggedReplica, LogLine
+from setpoint.programs.procfs import boot_id, runs_with
 from setpoint.runtimes.process import client, hearing, logs
 from setpoint.runtimes.process import options as workload
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.ports import LOOPBACK
-from setpoint.runtimes.process.procfs import boot_id, runs_with
 from setpoint.runtimes.process.records import InstanceRecord, InstanceView, ReplicaView, Request
 from setpoint.runtimes.process.survivors import survivors_of
 from setpoint.runtimes.process.trees import lay_out

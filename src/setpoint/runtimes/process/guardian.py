@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from setpoint.durable import files
-from setpoint.runtimes.process.procfs import become_subreaper
+from setpoint.programs.kernel import become_subreaper
 from setpoint.runtimes.process.reaper import more_files
 
 HELD = 3

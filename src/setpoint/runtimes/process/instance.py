@@ -15,9 +15,9 @@ from typing import Any
 from msgspec import structs
 
 from setpoint.durable import files
+from setpoint.programs.procfs import Identity
 from setpoint.runtimes.process.home import file_name
 from setpoint.runtimes.process.logs import prune
-from setpoint.runtimes.process.procfs import Identity
 from setpoint.runtimes.process.proxy.address import Address
 from setpoint.runtimes.process.proxy.balancer import Balancer
 from setpoint.runtimes.process.records import Desired, GoneRecord, InstanceRecord, InstanceView, ReplicaRecord

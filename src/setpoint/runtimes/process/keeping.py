@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from setpoint.durable import files
-from setpoint.runtimes.process.procfs import Identity, read_stat
+from setpoint.programs.procfs import Identity, read_stat
 from setpoint.runtimes.process.reaper import Reaper, describe_exit
 from setpoint.runtimes.process.records import EngineStart
 

@@ -7,8 +7,8 @@ import contextlib
 import os
 import signal
 
+from setpoint.programs.procfs import RUN, members, send_all
 from setpoint.runtimes.process.ports import LOOPBACK
-from setpoint.runtimes.process.procfs import RUN, members, send_all
 from setpoint.runtimes.process.reaper import Reaper, describe_exit
 from setpoint.runtimes.process.records import Health
 

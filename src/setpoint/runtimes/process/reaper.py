@@ -12,7 +12,7 @@ import resource
 import signal
 import subprocess
 
-from setpoint.runtimes.process.procfs import Identity, is_alive
+from setpoint.programs.procfs import Identity, is_alive
 
 _FILES = 65_536
 """Descriptors that a supervisor allows itself, where the system lets it."""

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from msgspec import structs
 
 from setpoint.durable import files
+from setpoint.programs.procfs import RUN, Identity, members, read_stat, send_all, usage
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.listeners import Listeners
 from setpoint.runtimes.process.logs import last_lines, log_file
 from setpoint.runtimes.process.ports import LOOPBACK, free_port
 from setpoint.runtimes.process.probes import ask
-from setpoint.runtimes.process.procfs import RUN, Identity, members, read_stat, send_all, usage
 from setpoint.runtimes.process.proxy.balancer import Target
 from setpoint.runtimes.process.reaper import Reaper, describe_exit
 from setpoint.runtimes.process.records import Launch, ReplicaRecord, ReplicaView

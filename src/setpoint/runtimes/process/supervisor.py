@@ -22,7 +22,9 @@ import msgspec
 
 from setpoint.durable import files
 from setpoint.durable.records import Damaged, OtherFormat
-from setpoint.runtimes.environment import base_env
+from setpoint.programs.environment import deployment_environment
+from setpoint.programs.kernel import become_subreaper
+from setpoint.programs.procfs import boot_id, children_of, read_stat, runs_with, send, send_all
 from setpoint.runtimes.process.daemon import detach, hold_lock, in_background
 from setpoint.runtimes.process.guarded import GUARD, Guarded
 from setpoint.runtimes.process.guardian import FAILED, HELD, Guardian, Inheritance
@@ -31,7 +33,6 @@ from setpoint.runtimes.process.instance import Instance
 from setpoint.runtimes.process.keeping import EngineKeeper
 from setpoint.runtimes.process.listeners import Listeners
 from setpoint.runtimes.process.logs import rotate
-from setpoint.runtimes.process.procfs import become_subreaper, boot_id, children_of, read_stat, runs_with, send, send_all
 from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import InstanceRecord, InstanceView, Reply, Request
 from setpoint.runtimes.process.replica import Host
@@ -59,7 +60,7 @@ class Supervisor:
         reaper = Reaper()
         self._guarded = Guarded(home, inheritance, reaper, self._end)
         self._listeners = Listeners(inheritance.kept, self._guarded.keep, self._guarded.drop)
-        self._host = Host(home, home.identity(), boot_id(), reaper, base_env(os.environ), set(), self._listeners)
+        self._host = Host(home, home.identity(), boot_id(), reaper, deployment_environment(os.environ), set(), self._listeners)
         self._engine = EngineKeeper(home.base, reaper, self._guarded.keep)
         self._inherited = inheritance.kept
         self._instances: dict[str, Instance] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from setpoint.runtimes.process.procfs import Identity, Stat, is_alive, run_of
+from setpoint.programs.procfs import Identity, Stat, is_alive, run_of
 from setpoint.runtimes.process.records import InstanceRecord, ReplicaRecord
 
 Found = Mapping[str, Sequence[Stat]]

@@ -1,4 +1,4 @@
-"""A thousand checks that begin at one moment take turns, or what each does without waiting would stop the event loop."""
+"""Bounds how many things start at one moment: what each start does without waiting would stop the event loop for long."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
 
-class Turns:
-    """Few holders at a time per event loop (``width``), and everybody else's work between two of them."""
+class Throttle:
+    """At most ``width`` holders at a time per event loop, with other work of the loop between two of them."""
 
     def __init__(self, width: int = 1) -> None:
         self._width = width
         self._free: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Hold the turn for the body, which should be short."""
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot for the body, which should be short."""
         async with self._free.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._width)):
             yield
             await asyncio.sleep(0)
