@@ -10,6 +10,7 @@ import pytest
 
 from setpoint.cli.detached import stop
 from setpoint.cli.ending import Ended
+from setpoint.durable.home import LOCK_FILE
 from setpoint.engine.embedded.lock import HomeLock
 from setpoint.server import location
 from setpoint.server.client import Client, ClientError
@@ -21,7 +22,7 @@ PLACE = location.Location("http://127.0.0.1:1", os.getpid(), "0")
 def test_a_file_left_behind_is_not_believed(tmp_path: Path) -> None:
     HomeLock(tmp_path)
     location.write(tmp_path, PLACE)
-    (tmp_path / location.LOCK_FILE).touch()
+    (tmp_path / LOCK_FILE).touch()
     assert location.find(tmp_path) is None
     with pytest.raises(ClientError, match="No engine runs") as caught:
         Client.at(tmp_path)

@@ -25,8 +25,8 @@ def _short(instance: str) -> str:
 
 
 def _applications() -> list[dict[str, Any]]:
+    from setpoint.durable.home import default_home  # noqa: PLC0415 - as above
     from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - only when somebody presses Tab
-    from setpoint.server.location import default_home  # noqa: PLC0415 - as above
 
     try:
         with Client.at(default_home()) as client:

@@ -13,6 +13,7 @@ import typer
 
 from setpoint.cli.ending import Code, Ended
 from setpoint.durable import files
+from setpoint.durable.home import HOME_VARIABLE, default_home
 from setpoint.server import location
 
 _STARTS = 60.0
@@ -55,7 +56,7 @@ def _open_log(log: Path) -> int:
         return files.open_append(log)
     except OSError as error:
         message = f"The data directory {log.parent} cannot be used: {error.strerror}."
-        raise Ended(Code.ERROR, message, f"Name another one with --home or {location.HOME_VARIABLE}.") from error
+        raise Ended(Code.ERROR, message, f"Name another one with --home or {HOME_VARIABLE}.") from error
 
 
 def _answers(url: str) -> bool:
@@ -96,7 +97,7 @@ def greet(home: Path, url: str) -> None:
     typer.echo(f"Setpoint answers at {url}")
     typer.echo(f"  data directory   {home}")
     typer.echo(f"  your token       {home / 'admin.token'} (the command line finds it)")
-    elsewhere = "" if home == location.default_home().absolute() else f"{location.HOME_VARIABLE}={home} "
+    elsewhere = "" if home == default_home().absolute() else f"{HOME_VARIABLE}={home} "
     typer.echo(f"  try              {elsewhere}setpoint status")
     sys.stdout.flush()
 

@@ -13,7 +13,7 @@ import typer
 from setpoint.cli import rehearsal
 from setpoint.cli.ending import REFUSALS, Code, Ended
 from setpoint.cli.options import Output
-from setpoint.server.location import default_home
+from setpoint.durable.home import default_home
 
 if TYPE_CHECKING:
     from setpoint.server.client import Client, ClientError

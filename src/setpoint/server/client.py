@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from setpoint.durable.home import HOME_VARIABLE
 from setpoint.server import location
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
@@ -56,14 +57,10 @@ class Client:
             raise ClientError(
                 "unauthenticated",
                 why,
-                f"Run this as that user, or name your own data directory: --home or {location.HOME_VARIABLE}.",
+                f"Run this as that user, or name your own data directory: --home or {HOME_VARIABLE}.",
             )
         if place is None:
-            more = (
-                ""
-                if os.environ.get(location.HOME_VARIABLE)
-                else f", or name another data directory with --home or {location.HOME_VARIABLE}"
-            )
+            more = "" if os.environ.get(HOME_VARIABLE) else f", or name another data directory with --home or {HOME_VARIABLE}"
             raise ClientError("unreachable", f"No engine runs in {home}.", f"Start one with `setpoint up`{more}.")
         chosen = (token or os.environ.get(location.TOKEN_VARIABLE, "")).strip() or _admin_token(home)
         if not chosen.isascii() or not chosen.isprintable():

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from setpoint.durable import files
+from setpoint.durable import files, locks
+from setpoint.durable.home import LOCK_FILE
 
-HOME_VARIABLE = "SETPOINT_HOME"
 TOKEN_VARIABLE = "SETPOINT_TOKEN"  # noqa: S105 - the variable's name
 SERVER_FILE = "server.json"
-LOCK_FILE = "engine.lock"
 LOG_FILE = "engine.log"
 DEFAULT_PORT = 7350
-
-
-def default_home() -> Path:
-    """``SETPOINT_HOME``, or ``~/.local/share/setpoint``."""
-    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".local/share/setpoint")
 
 
 @dataclass(frozen=True)
@@ -59,16 +52,9 @@ def find(home: Path) -> Location | None:
 def held(home: Path) -> bool:
     """Whether an engine holds the data directory now."""
     try:
-        descriptor = os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        return locks.is_held(home / LOCK_FILE)
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def closed(home: Path) -> str:

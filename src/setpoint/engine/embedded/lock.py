@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
 from pathlib import Path
 
-from setpoint.durable import files
+from setpoint.durable import files, locks
+from setpoint.durable.home import HOME_VARIABLE, LOCK_FILE
 from setpoint.engine.errors import AlreadyRunning
 
-HOME_VARIABLE = "SETPOINT_HOME"
-_GLANCES = 0.2
-"""Seconds for which a lock that is taken is tried again: whoever asks whether an engine runs holds it for a moment."""
-_AGAIN = 0.01
-
-
-def default_home() -> Path:
-    """``SETPOINT_HOME``, or ``~/.local/share/setpoint``."""
-    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".local/share/setpoint")
+_PATIENCE = 0.2
+"""Seconds for which a lock that is taken is tried again: a look at whether an engine runs takes it for a moment."""
 
 
 class HomeLock:
@@ -27,7 +20,7 @@ class HomeLock:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._path = home / "engine.lock"
+        self._path = home / LOCK_FILE
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -38,10 +31,9 @@ class HomeLock:
         """
         files.make_directory(self._home)
         files.restrict(self._home, 0o700)
-        descriptor = files.open_lock(self._path)
-        if not _taken(descriptor):
-            holder = _holder(descriptor)
-            os.close(descriptor)
+        descriptor = locks.take(self._path, patience=_PATIENCE)
+        if descriptor is None:
+            holder = _holder(self._path)
             raise AlreadyRunning(
                 f"the data directory {self._home} is held by {holder}: stop that engine, or use another {HOME_VARIABLE}"
             )
@@ -56,22 +48,9 @@ class HomeLock:
             self._descriptor = None
 
 
-def _taken(descriptor: int) -> bool:
-    deadline = time.monotonic() + _GLANCES
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_AGAIN)
-        else:
-            return True
-
-
-def _holder(descriptor: int) -> str:
+def _holder(path: Path) -> str:
     try:
-        story = json.loads(os.pread(descriptor, 4096, 0))
+        story = json.loads(path.read_bytes())
         return f"process {story['pid']} since {story['since']}"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "a process that has just begun"

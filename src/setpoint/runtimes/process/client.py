@@ -8,8 +8,8 @@ import sys
 
 import msgspec
 
+from setpoint.durable.locks import is_held
 from setpoint.plugins.errors import TransientError, Unreachable
-from setpoint.runtimes.process.daemon import is_locked
 from setpoint.runtimes.process.guardian import HELD
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.records import PROTOCOL, Reply, Request
@@ -36,7 +36,7 @@ async def ask(home: Home, request: Request, *, patience: float | None = None) ->
                 try:
                     return await _exchange(home, request)
                 except (ConnectionError, FileNotFoundError):
-                    if not is_locked(home.lock):
+                    if not is_held(home.lock):
                         raise NotRunningError from None
                     await asyncio.sleep(_POLL)  # it is about to listen, or to end
     except TimeoutError:
@@ -93,7 +93,7 @@ async def start(home: Home, *arguments: str) -> None:
 
 async def wait_until_ended(home: Home) -> None:
     """Until nobody holds the lock of this home."""
-    while is_locked(home.lock):  # noqa: ASYNC110 - another process ends: there is no event
+    while is_held(home.lock):  # noqa: ASYNC110 - another process ends: there is no event
         await asyncio.sleep(_POLL)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 from pathlib import Path
 
-from setpoint.durable import files
+from setpoint.durable import files, locks
 from setpoint.runtimes.process.guardian import HELD, READY, Guardian, Work, guarded
 
 _JOURNAL = 1_048_576
@@ -16,30 +15,12 @@ _JOURNAL = 1_048_576
 
 def hold_lock(path: Path) -> int | None:
     """A descriptor that holds the lock until this process ends; None when somebody else holds it."""
-    descriptor = files.open_lock(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
+    descriptor = locks.take(path)
+    if descriptor is None:
         return None
     with contextlib.suppress(OSError):  # the number is for people, and a full disk must not keep a supervisor from starting
         files.rewrite(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a supervisor lives, asked without getting in the way of one that starts."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def detach(journal: Path, lock: Path, work: Work) -> int:

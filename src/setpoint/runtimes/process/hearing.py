@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from setpoint.durable.locks import is_held
 from setpoint.durable.records import OtherFormat
 from setpoint.plugins.errors import TransientError
 from setpoint.runtimes.process import client
-from setpoint.runtimes.process.daemon import is_locked
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.keeping import start_of_this_engine
 from setpoint.runtimes.process.records import Request
@@ -64,7 +64,7 @@ async def _listen(home: Home, grace: float) -> Connection | None:
         try:
             return await _greet(home)
         except (ConnectionError, FileNotFoundError):
-            if is_locked(home.lock):
+            if is_held(home.lock):
                 deadline = loop.time() + grace  # it is about to listen, or to end
             elif await _started(home):
                 continue
