@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from setpoint.config.arguments import ArgumentError, read_argument
-from setpoint.config.problems import suggest
 from setpoint.model.policy import Phase
+from setpoint.model.similar import suggest
 from setpoint.model.time import MINUTE, Duration
 
 SECONDARY_PHASES: Mapping[Phase, Duration] = {Phase.PRE_DEPLOYMENT: 0, Phase.POST_DEPLOYMENT: 10 * MINUTE}

@@ -22,10 +22,11 @@ from setpoint.config.documents import (
     Service,
     Task,
 )
-from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.problems import Position, Problems
 from setpoint.config.validate import Path, locate, places_in, read_model, where
 from setpoint.config.values import NAME
 from setpoint.config.yaml import Mapping, Node, Scalar, place_of, read_documents
+from setpoint.model.similar import suggest
 
 M = TypeVar("M", bound=Labelled)
 API_VERSION = "setpoint/v1"

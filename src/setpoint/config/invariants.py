@@ -10,11 +10,12 @@ from setpoint.config.catalog import Catalog, Entry
 from setpoint.config.conditions import NEVER, decide
 from setpoint.config.documents import Invariant as Document
 from setpoint.config.policies import calendar_value
-from setpoint.config.problems import Problems, suggest
+from setpoint.config.problems import Problems
 from setpoint.config.scope import Instance
 from setpoint.config.yaml import place_of
 from setpoint.model.calendars import Calendar
 from setpoint.model.invariants import Invariant, Member, Require
+from setpoint.model.similar import suggest
 
 
 @dataclass(frozen=True)

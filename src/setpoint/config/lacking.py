@@ -10,10 +10,11 @@ from setpoint.config.conditions import NEVER, decide
 from setpoint.config.documents.channel import After
 from setpoint.config.labels import data_of
 from setpoint.config.orderings import Neighbours
-from setpoint.config.problems import Position, Problems, listing
+from setpoint.config.problems import Position, Problems
 from setpoint.config.scope import Instance
 from setpoint.config.selectors import find_selector
 from setpoint.config.yaml import place_of
+from setpoint.model.similar import listing
 
 
 @dataclass

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from typing import Any
 
-from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.problems import Position, Problems
 from setpoint.config.yaml import Mapping, Sequence, place_of
 from setpoint.model import lookup
+from setpoint.model.similar import suggest
 
 Report = Callable[[str, Any, str], None]
 """Told of a mistake: code, the node, and the path or sentence."""

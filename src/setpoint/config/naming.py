@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from setpoint.config.catalog import Catalog
-from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.problems import Position, Problems
 from setpoint.config.yaml import place_of
+from setpoint.model.similar import suggest
 
 
 class Naming:

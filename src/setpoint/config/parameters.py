@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from setpoint.config.documents.parameters import Parameter
-from setpoint.config.problems import listing, suggest
 from setpoint.config.values import as_text, compile_pattern, plain
+from setpoint.model.similar import listing, suggest
 from setpoint.model.spec import Scalar
 
 

@@ -21,7 +21,7 @@ from setpoint.config.lacking import Lacking
 from setpoint.config.limits import LimitCompiler, Waves
 from setpoint.config.lookups import LookupReport, resolve_tree
 from setpoint.config.orderings import Neighbours, entry_orderings, orderings, unique
-from setpoint.config.problems import Position, Problems, suggest
+from setpoint.config.problems import Position, Problems
 from setpoint.config.scope import Instance
 from setpoint.config.stable import Stable
 from setpoint.config.tasks import TaskCompiler, waited_for
@@ -42,6 +42,7 @@ from setpoint.model.policy import (
     TaskUse,
 )
 from setpoint.model.selector import Selector
+from setpoint.model.similar import suggest
 
 NODES = (("runtime", "runtime"), ("application", "application"), ("channel", "channel"), ("service", "instance"))
 """Node, and the subject that its gates have where they do not say: in the order of asking."""

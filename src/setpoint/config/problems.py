@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from setpoint.model.similar import closest
-
 
 class Position(NamedTuple):
     """A place in a file; line and column count from 1."""
@@ -118,23 +116,6 @@ def render(problems: Iterable[Problem]) -> str:
     return "\n".join(str(problem) for problem in problems)
 
 
-def suggest(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
-    """``Did you mean "staging"?``, or the known words, or ``otherwise``."""
-    names = sorted(set(known))
-    if close := closest(word, names):
-        return f'Did you mean "{close}"?'
-    if otherwise:
-        return otherwise
-    return f"There is: {listing(names)}." if names else "There is none yet."
-
-
 def sentence(text: str) -> str:
     """Text that ends like one."""
     return text if text.endswith((".", "?", "!")) else f"{text}."
-
-
-def listing(names: Iterable[str], *, most: int = 12) -> str:
-    """Names in a row, cut where there are too many."""
-    all_names = list(names)
-    shown = ", ".join(all_names[:most])
-    return shown + (f" and {len(all_names) - most} more" if len(all_names) > most else "")

@@ -19,13 +19,14 @@ from setpoint.config.merging import is_null
 from setpoint.config.naming import Naming
 from setpoint.config.orderings import Neighbours, neighbours_of
 from setpoint.config.parameters import ParameterError, typed
-from setpoint.config.problems import Position, Problems, listing
+from setpoint.config.problems import Position, Problems
 from setpoint.config.roles import check_roles
 from setpoint.config.runnables import check_runnables
 from setpoint.config.selectors import check_selectors
 from setpoint.config.validate import locate
 from setpoint.config.yaml import Mapping as Tree
 from setpoint.config.yaml import place_of
+from setpoint.model.similar import listing
 
 
 def check_references(catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> list[str]:

@@ -10,9 +10,10 @@ from pydantic import BaseModel
 
 from setpoint.config.catalog import Catalog
 from setpoint.config.documents.declared import Role
-from setpoint.config.problems import Problems, suggest
+from setpoint.config.problems import Problems
 from setpoint.config.yaml import Scalar
 from setpoint.model.policy import Policy
+from setpoint.model.similar import suggest
 
 GATES = ("orderings", "services", "checks", "tasks", "approvals", "calendars", "limits")
 

@@ -13,10 +13,10 @@ from setpoint.config.conditions import FACTS, is_fact
 from setpoint.config.documents import ChannelFields, Service
 from setpoint.config.documents.base import RESERVED_LABELS
 from setpoint.config.labels import Labels, data_of, labels_of
-from setpoint.config.problems import Position, Problems, listing, suggest
+from setpoint.config.problems import Position, Problems
 from setpoint.config.yaml import Mapping, Scalar
 from setpoint.model.selector import Selector, Term, parse_selector
-from setpoint.model.similar import closest
+from setpoint.model.similar import closest, listing, suggest
 
 FACT_VALUES = {
     "change": ("version", "config"),

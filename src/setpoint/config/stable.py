@@ -14,8 +14,9 @@ from setpoint.config.checks import CheckCompiler
 from setpoint.config.documents.channel import After
 from setpoint.config.documents.gates import ProtectionEntry
 from setpoint.config.documents.service import ServiceAfter
-from setpoint.config.problems import Problems, suggest
+from setpoint.config.problems import Problems
 from setpoint.config.yaml import place_of
+from setpoint.model.similar import suggest
 
 Entry = TypeVar("Entry", bound=BaseModel)
 

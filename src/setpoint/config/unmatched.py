@@ -11,12 +11,13 @@ from setpoint.config.documents import ChannelFields, Service
 from setpoint.config.documents.channel import After
 from setpoint.config.labels import data_of
 from setpoint.config.orderings import Neighbours, neighbours_of
-from setpoint.config.problems import Position, listing
+from setpoint.config.problems import Position
 from setpoint.config.scope import Instance
 from setpoint.config.selectors import find_selector
 from setpoint.config.validate import locate
 from setpoint.config.yaml import place_of
 from setpoint.model.selector import Selector
+from setpoint.model.similar import listing
 
 GATES = ("protections", "tasks", "approvals", "calendars")
 

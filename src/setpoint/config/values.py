@@ -16,10 +16,11 @@ import re2  # type: ignore[import-untyped]  # has no stubs
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from setpoint.config.problems import Position, suggest
+from setpoint.config.problems import Position
 from setpoint.config.yaml import Mapping, Scalar, Sequence, place_of
 from setpoint.config.zones import zones
 from setpoint.model.selector import Selector, parse_selector
+from setpoint.model.similar import suggest
 from setpoint.model.time import parse_duration
 
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")

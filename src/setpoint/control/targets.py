@@ -9,18 +9,12 @@ from collections.abc import Iterable, Sequence
 
 from setpoint.config.compile import Configuration
 from setpoint.control.errors import NotFound
-from setpoint.model.similar import closest
+from setpoint.model.similar import suggest
 
 
 def suggestion(word: str, known: Iterable[str], what: str) -> str:
     """``Did you mean …?``, or what there is."""
-    names = sorted(set(known))
-    if close := closest(word, names):
-        return f'Did you mean "{close}"?'
-    if not names:
-        return f"There is no {what} yet: apply a configuration with `setpoint apply DIRECTORY`."
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return f"There is: {', '.join(names[:10])}{more}."
+    return suggest(word, known, none=f"There is no {what} yet: apply a configuration with `setpoint apply DIRECTORY`.")
 
 
 def application(configuration: Configuration, name: str, *, having: str = "") -> str:

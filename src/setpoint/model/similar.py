@@ -1,4 +1,7 @@
-"""What was probably meant by a misspelt name: few edits away, or a name of which it is the start or the last part."""
+"""What was probably meant by a misspelt name, and the sentence that suggests it.
+
+A name is near when it is few edits away, or when what was written is its start or its last part.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,21 @@ from collections.abc import Iterable
 
 _ABBREVIATION = 4
 """So many characters must be written before a longer name that starts with them, or has them as its last part, is suggested."""
+
+
+def suggest(word: str, known: Iterable[str], *, otherwise: str = "", none: str = "There is none yet.") -> str:
+    """Return ``Did you mean "staging"?``; where nothing is near ``otherwise``, or the known names, or ``none``."""
+    names = sorted(set(known))
+    if near := closest(word, names):
+        return f'Did you mean "{near}"?'
+    return otherwise or (f"There is: {listing(names)}." if names else none)
+
+
+def listing(names: Iterable[str], *, most: int = 12) -> str:
+    """Return names in a row, cut where there are too many: ``web, api and 3 more``."""
+    every = list(names)
+    shown = ", ".join(every[:most])
+    return shown + (f" and {len(every) - most} more" if len(every) > most else "")
 
 
 def closest(word: str, known: Iterable[str]) -> str:

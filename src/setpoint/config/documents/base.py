@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
-from setpoint.config.problems import suggest
 from setpoint.config.values import (
     Constant,
     Label,
@@ -27,6 +26,7 @@ from setpoint.config.values import (
     read_text,
 )
 from setpoint.config.yaml import Mapping, Scalar, Sequence, place_of
+from setpoint.model.similar import suggest
 
 RESERVED_LABELS = ("application", "channel", "group", "service", "runtime")
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Node
-from setpoint.config.problems import suggest
 from setpoint.config.values import Integer, Prose, Reads, choice, describe, fault, read_duration, scalar
 from setpoint.config.yaml import Scalar
 from setpoint.model.calendars import Window as WindowValue
 from setpoint.model.recurrence import parse_rule
+from setpoint.model.similar import suggest
 from setpoint.model.time import DAY, format_duration
 from setpoint.model.windows import problems
 
