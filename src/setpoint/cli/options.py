@@ -1,10 +1,17 @@
-"""Options that many commands share."""
+"""Options that many commands share, and groups of them that a command takes as one parameter.
+
+A group is a dataclass of options: ``def pin(target: Instance, *, ends: Ending, session: Acting)``.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -33,6 +40,7 @@ Token = Annotated[
         "--token", help="Act as the person of this token (SETPOINT_TOKEN, else the administrator's file).", rich_help_panel=_WHERE
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Do nothing; show what would come of it at once.")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the answer.", rich_help_panel=_WHERE)]
 Why = Annotated[str, typer.Option("--why", help="The reason, for those who read the history.")]
 Until = Annotated[
@@ -58,3 +66,29 @@ Target = Annotated[
 Instance = Annotated[
     str, typer.Argument(help="service@channel or application/service@channel.", autocompletion=completions.instances)
 ]
+
+
+def grouped(function: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with the options of each group in place of the group, as typer reads them."""
+    signature = inspect.signature(function, eval_str=True)
+    groups: dict[str, Any] = {
+        name: one.annotation for name, one in signature.parameters.items() if dataclasses.is_dataclass(one.annotation)
+    }
+    parameters = [
+        option for name, one in signature.parameters.items() for option in (_options(groups[name]) if name in groups else [one])
+    ]
+
+    @functools.wraps(function)
+    def run(**options: Any) -> None:
+        made = {name: group(**{each.name: options.pop(each.name) for each in _options(group)}) for name, group in groups.items()}
+        function(**options, **made)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
+
+
+def _options(group: Any) -> Iterator[inspect.Parameter]:
+    kinds = get_type_hints(group, include_extras=True)
+    for field in dataclasses.fields(group):
+        yield inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[field.name])

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from setpoint.cli.ending import Code, Ended
+from setpoint.cli.options import For, Link, Until
 
 
-def ending(until: str, lasts: str, link: str) -> dict[str, str]:
-    """What a request says of an order's end. A date or a time without an offset is of this machine's time zone."""
-    return {"until": _moment(until) if until else "", "for": lasts, "link": link}
+@dataclass(frozen=True)
+class Ending:
+    """When an order ends, and a link to why it was given."""
+
+    until: Until = ""
+    lasts: For = ""
+    link: Link = ""
+
+    def fields(self) -> dict[str, str]:
+        """Return what a request has of it. A date or a time without an offset is of this machine's time zone."""
+        return {"until": _moment(self.until) if self.until else "", "for": self.lasts, "link": self.link}
 
 
 def _moment(text: str) -> str:

@@ -1,18 +1,18 @@
-"""One command's session: the client it asks, the answer it prints, the end it comes to."""
+"""One command's session: the engine it uses, the result it prints, and how it ends."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from setpoint.cli import rehearsal
 from setpoint.cli.ending import REFUSALS, Code, Ended
-from setpoint.cli.options import Output
+from setpoint.cli.options import DryRun, Format, Home, Output, Token
 from setpoint.durable.home import default_home
 
 if TYPE_CHECKING:
@@ -26,50 +26,70 @@ def home_of(home: Path | None) -> Path:
     return (home or default_home()).expanduser().absolute()
 
 
-@contextmanager
-def connected(home: Path | None, token: str) -> Iterator[Client]:
-    """A client of the engine; whatever it raises becomes an exit status and a sentence."""
-    from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - httpx is only loaded by commands that ask
+@dataclass(frozen=True)
+class Session:
+    """Which engine a command talks to, as whom, and how it prints the result: options of every command that needs an engine."""
 
-    try:
-        with Client.at(home_of(home), token) as client:
-            yield client
-    except ClientError as error:
-        raise ended(error) from error
+    home: Home = None
+    token: Token = ""
+    output: Format = Output.TABLE
+
+    @contextmanager
+    def connected(self) -> Iterator[Client]:
+        """Yield a client of the engine; whatever it raises becomes an exit code and a sentence."""
+        from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - httpx is only loaded by commands that ask
+
+        try:
+            with Client.at(home_of(self.home), self.token) as client:
+                yield client
+        except ClientError as error:
+            raise ended(error) from error
+
+    def query(self, name: str, payload: Mapping[str, Any] | None = None) -> Answer:
+        """Return the result of one query."""
+        with self.connected() as client:
+            return client.query(name, payload)
+
+    def command(self, name: str, payload: Mapping[str, Any]) -> Answer:
+        """Carry out one command, and return its result."""
+        with self.connected() as client:
+            return self.carry_out(client, name, payload)
+
+    def carry_out(self, client: Client, name: str, payload: Mapping[str, Any], *, request: str = "") -> Answer:
+        """As ``command``, by a client that is connected."""
+        return client.command(name, payload, request=request)
+
+    def show(self, answer: Any, table: Callable[[], None]) -> None:
+        """Print a result as ``output`` wants it."""
+        show(answer, self.output, table)
+
+
+@dataclass(frozen=True)
+class Acting(Session):
+    """The session of a command that changes something: with ``--dry-run`` it ends with what would come of it."""
+
+    dry_run: DryRun = False
+
+    def carry_out(self, client: Client, name: str, payload: Mapping[str, Any], *, request: str = "") -> Answer:
+        """As ``command``, by a client that is connected."""
+        if not self.dry_run:
+            return super().carry_out(client, name, payload, request=request)
+        answer = client.rehearse(name, payload)
+
+        def table() -> None:
+            from setpoint.cli.render import dry_run  # noqa: PLC0415 - loads rich
+            from setpoint.cli.render.console import say, width  # noqa: PLC0415 - as above
+
+            say(*dry_run.lines(answer, width()))
+
+        self.show(answer, table)
+        raise typer.Exit
 
 
 def ended(error: ClientError) -> Ended:
     """How a refusal or a mistake ends."""
     code = Code.REFUSED if error.code in REFUSALS else Code.ERROR
     return Ended(code, error.message, error.hint, error.details)
-
-
-def command(home: Path | None, token: str, name: str, payload: Mapping[str, Any]) -> Answer:
-    """One command, and its answer. With ``--dry-run`` it ends here, with what would come of it."""
-    with connected(home, token) as client:
-        return carried_out(client, name, payload)
-
-
-def carried_out(client: Client, name: str, payload: Mapping[str, Any], *, request: str = "") -> Answer:
-    """As ``command``, by a client that is connected."""
-    output = rehearsal.rehearsed_as()
-    if output is None:
-        return client.command(name, payload, request=request)
-    answer = client.rehearse(name, payload)
-
-    def table() -> None:
-        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
-
-        say(*rehearsal.lines(answer, width()))
-
-    show(answer, output, table)
-    raise typer.Exit
-
-
-def query(home: Path | None, token: str, name: str, payload: Mapping[str, Any] | None = None) -> Answer:
-    """One query, and its answer."""
-    with connected(home, token) as client:
-        return client.query(name, payload)
 
 
 def show(answer: Any, output: Output, table: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from setpoint.cli.ending import Code, Ended
 from setpoint.cli.options import Output
 from setpoint.cli.render import status as screen
 from setpoint.cli.render.live import follow
-from setpoint.cli.session import show
+from setpoint.cli.session import Session
 from setpoint.model.time import parse_duration
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Progress:
         return bool(self.failed or self.replaced) and not self.moving
 
 
-def until_settled(client: Client, released: dict[str, Any], seconds: float, output: Output) -> None:
+def until_settled(client: Client, released: dict[str, Any], seconds: float, session: Session) -> None:
     """Show it live until it is over. Raises Ended with the status that tells how."""
     deadline = time.monotonic() + seconds
     last: list[Progress] = []
@@ -68,12 +68,12 @@ def until_settled(client: Client, released: dict[str, Any], seconds: float, outp
         last[:] = [progress]
         return screen.lines(status, columns, everything=True), progress.over or time.monotonic() > deadline
 
-    if output is Output.TABLE:
+    if session.output is Output.TABLE:
         follow(look)
     else:
         while not look(80)[1]:
             time.sleep(0.5)
-    _end(last[0], released, output)
+    _end(last[0], released, session)
 
 
 def _progress(client: Client, released: dict[str, Any]) -> tuple[Progress, dict[str, Any]]:
@@ -91,7 +91,7 @@ def _vetoed(client: Client, released: dict[str, Any]) -> set[str]:
     return {one for release in found if release["number"] == released["release"] for one in release["vetoed_in"]}
 
 
-def _end(progress: Progress, released: dict[str, Any], output: Output) -> None:
+def _end(progress: Progress, released: dict[str, Any], session: Session) -> None:
     names = {
         kind: [row["instance"].partition("/")[2] for row in getattr(progress, kind)] for kind in ("arrived", "failed", "replaced")
     }
@@ -100,7 +100,7 @@ def _end(progress: Progress, released: dict[str, Any], output: Output) -> None:
         for row in progress.rows
         if row not in (*progress.arrived, *progress.failed, *progress.replaced)
     }
-    show({**released, **names, "waiting": waiting}, output, lambda: None)
+    session.show({**released, **names, "waiting": waiting}, lambda: None)
     number = progress.number
     if progress.failed:
         raise Ended(

@@ -6,19 +6,18 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.options import For, Format, Home, Link, Output, ReleaseNumber, Target, Token, Until, Why
-from setpoint.cli.orders import ending, until_words
-from setpoint.cli.rehearsal import acting
-from setpoint.cli.session import command, show
+from setpoint.cli.options import ReleaseNumber, Target, Why, grouped
+from setpoint.cli.orders import Ending, until_words
+from setpoint.cli.session import Acting
 
 Topic = Annotated[str, typer.Argument(help="The topic; without it every one that you may answer.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(acting(approve))
-    app.command()(acting(reject))
-    app.command()(acting(skip))
+    app.command()(grouped(approve))
+    app.command()(grouped(reject))
+    app.command()(grouped(skip))
 
 
 def approve(
@@ -26,15 +25,14 @@ def approve(
     topic: Topic = "",
     release: ReleaseNumber = 0,
     why: Why = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Acting,
 ) -> None:
     """Say yes to a release that waits for an approval.
 
     Example: setpoint approve web@production
     """
-    _vote("approve", target, topic, release, why, home, token, output)
+    _vote("approve", target, topic, release, why, session)
 
 
 def reject(
@@ -42,19 +40,18 @@ def reject(
     topic: Topic = "",
     release: ReleaseNumber = 0,
     why: Why = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Acting,
 ) -> None:
     """Say no to a release: it is not brought there.
 
     Example: setpoint reject production --why "not before the audit"
     """
-    _vote("reject", target, topic, release, why, home, token, output)
+    _vote("reject", target, topic, release, why, session)
 
 
-def _vote(name: str, target: str, topic: str, release: int, why: str, home: Home, token: str, output: Output) -> None:
-    answer = command(home, token, name, {"target": target, "topic": topic, "release": release, "why": why})
+def _vote(name: str, target: str, topic: str, release: int, why: str, session: Acting) -> None:
+    answer = session.command(name, {"target": target, "topic": topic, "release": release, "why": why})
 
     def table() -> None:
         verb = "Approved" if answer["yes"] else "Rejected"
@@ -67,7 +64,7 @@ def _vote(name: str, target: str, topic: str, release: int, why: str, home: Home
         for sentence in answer["decided"].values():
             typer.echo(f"Nothing to change: {sentence}.")
 
-    show(answer, output, table)
+    session.show(answer, table)
 
 
 def skip(
@@ -75,19 +72,16 @@ def skip(
     gate: Annotated[str, typer.Argument(help="Name of the gate as `setpoint explain` shows it, or * for all before deployment.")],
     why: Annotated[str, typer.Option("--why", help="The reason; required, for it stays in the history.")],
     release: ReleaseNumber = 0,
-    until: Until = "",
-    lasts: For = "",
-    link: Link = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    ending: Ending,
+    session: Acting,
 ) -> None:
     """Let one gate of one release not count.
 
     Example: setpoint skip web@production alerts-not-firing --why "false alarm, see INC-42"
     """
-    payload = {"target": target, "gate": gate, "why": why, "release": release, **ending(until, lasts, link)}
-    answer = command(home, token, "skip", payload)
+    payload = {"target": target, "gate": gate, "why": why, "release": release, **ending.fields()}
+    answer = session.command("skip", payload)
 
     def table() -> None:
         for instance, number in answer["instances"].items():
@@ -96,4 +90,4 @@ def skip(
         for sentence in answer["decided"].values():
             typer.echo(f"Nothing to change: {sentence}.")
 
-    show(answer, output, table)
+    session.show(answer, table)

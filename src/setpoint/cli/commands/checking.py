@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.options import Format, Home, Output, ReleaseNumber, Token
-from setpoint.cli.session import command, show
+from setpoint.cli.options import ReleaseNumber, grouped
+from setpoint.cli.session import Session
 
 Check = Annotated[str, typer.Argument(help="Name of the gate as `setpoint explain` shows it, or of its protection.")]
 For = Annotated[str, typer.Option("--for", help="The instance: service@channel or application/service@channel.")]
@@ -15,22 +15,21 @@ For = Annotated[str, typer.Option("--for", help="The instance: service@channel o
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    app.command()(check)
+    app.command()(grouped(check))
 
 
 def check(
     name: Check,
     target: For,
     release: ReleaseNumber = 0,
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """Run one check by hand, as the engine would, and show how its result would count; no gate receives it.
 
     Example: setpoint check smoke-test --for web@staging
     """
-    answer = command(home, token, "check", {"gate": name, "target": target, "release": release})
+    answer = session.command("check", {"gate": name, "target": target, "release": release})
 
     def table() -> None:
         from setpoint.cli.render.checks import lines  # noqa: PLC0415 - loads rich
@@ -38,4 +37,4 @@ def check(
 
         say(*lines(answer, width()))
 
-    show(answer, output, table)
+    session.show(answer, table)

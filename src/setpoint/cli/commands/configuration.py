@@ -8,15 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from setpoint.cli.ending import Code, Ended
-from setpoint.cli.options import Format, Home, Output, Token, Why
-from setpoint.cli.session import connected, show
+from setpoint.cli.options import Format, Output, Why, grouped
+from setpoint.cli.session import Session, show
 
 Directory = Annotated[Path, typer.Argument(help="Directory with your *.setpoint.yaml files.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(apply)
+    app.command()(grouped(apply))
     app.command()(validate)
     app.command()(schema)
 
@@ -29,9 +29,8 @@ def apply(
         list[str] | None, typer.Option("--confirm", help="A group that may lose more than half of its channels; may be repeated.")
     ] = None,
     why: Why = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """Put a configuration into force: shows what changes, and asks.
 
@@ -41,22 +40,22 @@ def apply(
     from setpoint.cli.render.console import interactive, say, width  # noqa: PLC0415 - as above
 
     payload = _collected(directory)
-    with connected(home, token) as client:
+    with session.connected() as client:
         shown = client.query("preview", payload)
-        if output is Output.TABLE or not (yes or dry_run):
+        if session.output is Output.TABLE or not (yes or dry_run):
             say(*difference.preview(shown, width()))
         if dry_run:
-            show(shown, output, lambda: None)
+            session.show(shown, lambda: None)
             return
         if not difference.anything(shown):
-            show(shown, output, lambda: None)
+            session.show(shown, lambda: None)
             return
         if not yes and not interactive():
             raise Ended(Code.ERROR, "Nothing was applied: there is nobody to ask.", "Say --yes to apply without being asked.")
         if not yes and not typer.confirm("Apply this?"):
             raise Ended(Code.ERROR, "Nothing was applied.")
         answer = client.command("apply", {**payload, "expect": shown["plan"], "confirm": confirm or [], "why": why})
-    show(answer, output, lambda: say(*difference.applied(answer)))
+    session.show(answer, lambda: say(*difference.applied(answer)))
 
 
 def validate(directory: Directory = Path(), output: Format = Output.TABLE) -> None:

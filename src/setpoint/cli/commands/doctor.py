@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 
 from setpoint.cli.ending import Code, Ended
-from setpoint.cli.options import Format, Home, Output, Token
-from setpoint.cli.session import home_of, query, show
+from setpoint.cli.options import grouped
+from setpoint.cli.session import Session, home_of
 
 _SIGNS = {"ok": "✓", "warning": "!", "bad": "✗"}
 _STYLES = {"ok": "green", "warning": "yellow", "bad": "bold red"}
@@ -16,16 +16,16 @@ _STYLES = {"ok": "green", "warning": "yellow", "bad": "bold red"}
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(doctor)
+    app.command()(grouped(doctor))
 
 
-def doctor(home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+def doctor(*, session: Session) -> None:
     """Look at the data directory, the journal, the runtimes and the engine; exit 1 if something is bad.
 
     Example: setpoint doctor
     """
-    _look_from_outside(home_of(home))
-    answer = query(home, token, "doctor")
+    _look_from_outside(home_of(session.home))
+    answer = session.query("doctor")
 
     def table() -> None:
         from rich.text import Text  # noqa: PLC0415 - loads rich
@@ -39,9 +39,9 @@ def doctor(home: Home = None, token: Token = "", output: Format = Output.TABLE) 
             if one["hint"]:
                 say(wrapped(one["hint"], first=Text(" " * (name + 4)), columns=width()))
 
-    show(answer, output, table)
+    session.show(answer, table)
     if not answer["healthy"]:
-        raise Ended(Code.ERROR, f"Something is wrong in {home_of(home)}.")
+        raise Ended(Code.ERROR, f"Something is wrong in {home_of(session.home)}.")
 
 
 def _look_from_outside(place: Path) -> None:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from setpoint.cli.options import Format, Home, Output, Token
-from setpoint.cli.session import query, show
+from setpoint.cli.options import grouped
+from setpoint.cli.session import Session
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(invariants)
+    app.command()(grouped(invariants))
 
 
-def invariants(home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+def invariants(*, session: Session) -> None:
     """Show the Invariant documents: which of them hold, and what violates the others.
 
     Example: setpoint invariants
     """
-    answer = query(home, token, "invariants")
+    answer = session.query("invariants")
 
     def table() -> None:
         from rich.text import Text  # noqa: PLC0415 - loads rich
@@ -36,4 +36,4 @@ def invariants(home: Home = None, token: Token = "", output: Format = Output.TAB
                 said = f"{violation['text']}, since {clock(violation['since'])}"
                 say(wrapped(said, first=Text("    "), columns=width()))
 
-    show(answer, output, table)
+    session.show(answer, table)

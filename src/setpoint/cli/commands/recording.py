@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from setpoint.cli.ending import Code, Ended
-from setpoint.cli.options import Format, Home, Output, Token
-from setpoint.cli.session import as_yaml, query
+from setpoint.cli.options import Format, Output, grouped
+from setpoint.cli.session import Session, as_yaml
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(story)
+    app.command()(grouped(story))
     app.command()(replay)
+
+
+@dataclass(frozen=True)
+class StorySession(Session):
+    """The session of a command whose result is a file."""
+
+    output: Format = Output.JSON
 
 
 def story(
@@ -24,18 +32,17 @@ def story(
         str, typer.Argument(help="service@channel, or any entity by its id, such as line:saas.", show_default=False)
     ],
     about: Annotated[str, typer.Option("--about", help="A sentence to keep with it.")] = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.JSON,
+    *,
+    session: StorySession,
 ) -> None:
     """Print what an entity was told, turn by turn, and what it decided; `setpoint replay` takes that.
 
     Example: setpoint story web@production > story.json
     """
-    answer = query(home, token, "story", {"entity": entity, "about": about})
+    answer = session.query("story", {"entity": entity, "about": about})
     if answer["decided_otherwise"]:
         _warn(answer)
-    if output is Output.YAML:
+    if session.output is Output.YAML:
         print(as_yaml(answer["story"]), end="")  # noqa: T201 - the command line prints
         return
     from setpoint.core.story import laid_out  # noqa: PLC0415 - loads the core

@@ -7,15 +7,14 @@ from typing import Annotated
 import typer
 
 from setpoint.cli.ending import Code, Ended
-from setpoint.cli.options import Alone, App, Format, Home, Output, Token, Why
-from setpoint.cli.rehearsal import acting
-from setpoint.cli.session import Answer, carried_out, connected, query, show
+from setpoint.cli.options import Alone, App, Output, Why, grouped
+from setpoint.cli.session import Acting, Answer, Session
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(acting(release))
-    app.command("releases")(releases)
+    app.command()(grouped(release))
+    app.command("releases")(grouped(releases))
 
 
 def release(
@@ -38,9 +37,8 @@ def release(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is finalized everywhere, or failed.")] = False,
     timeout: Annotated[str, typer.Option("--timeout", help="How long --wait waits, such as 10m.")] = "30m",
     app: App = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Acting,
 ) -> None:
     """Release versions of one or several services.
 
@@ -63,14 +61,14 @@ def release(
         "together": together,
         "skip": skip or [],
     }
-    with connected(home, token) as client:
-        answer = carried_out(client, "release", payload, request=request)
+    with session.connected() as client:
+        answer = session.carry_out(client, "release", payload, request=request)
         if not wait:
-            show(answer, output, lambda: _print(answer))
+            session.show(answer, lambda: _print(answer))
             return
-        if output is Output.TABLE:
+        if session.output is Output.TABLE:
             _print(answer)
-        waiting.until_settled(client, answer, patience, output)
+        waiting.until_settled(client, answer, patience, session)
 
 
 def _print(answer: Answer) -> None:
@@ -106,15 +104,14 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
 def releases(
     app: App = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="So many, the newest.")] = 20,
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """List the newest releases of an application, of versions and of configurations, and where they are good.
 
     Example: setpoint releases
     """
-    answer = query(home, token, "releases", {"application": app, "limit": limit})
+    answer = session.query("releases", {"application": app, "limit": limit})
 
     def table() -> None:
         from setpoint.cli.render.tables import columns  # noqa: PLC0415 - loads rich
@@ -132,7 +129,7 @@ def releases(
         ]
         columns(["no.", "what", "by", "at", "good in"], rows)
 
-    show(answer, output, table)
+    session.show(answer, table)
 
 
 def _what(release: Answer) -> str:

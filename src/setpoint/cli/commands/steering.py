@@ -6,16 +6,15 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.options import For, Format, Home, Instance, Link, Output, ReleaseNumber, Target, Token, Until, Why
-from setpoint.cli.orders import done, ending, until_words
-from setpoint.cli.rehearsal import acting
-from setpoint.cli.session import command, show
+from setpoint.cli.options import Instance, ReleaseNumber, Target, Why, grouped
+from setpoint.cli.orders import Ending, done, until_words
+from setpoint.cli.session import Acting
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     for function in (pin, unpin, hold, resume, rollback, retry):
-        app.command()(acting(function))
+        app.command()(grouped(function))
 
 
 def pin(
@@ -23,19 +22,16 @@ def pin(
     version: Annotated[str, typer.Argument(help="A version that was released to it.")],
     release: ReleaseNumber = 0,
     why: Why = "",
-    until: Until = "",
-    lasts: For = "",
-    link: Link = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    ending: Ending,
+    session: Acting,
 ) -> None:
     """Keep an instance at exactly one version; its gates are still asked.
 
     Example: setpoint pin web@production 1.4.1 --why "customer demo"
     """
-    payload = {"target": target, "version": version, "release": release, "why": why, **ending(until, lasts, link)}
-    answer = command(home, token, "pin", payload)
+    payload = {"target": target, "version": version, "release": release, "why": why, **ending.fields()}
+    answer = session.command("pin", payload)
 
     def table() -> None:
         what = f"{target} to {answer['version']} (release {answer['release']})"
@@ -45,33 +41,30 @@ def pin(
         else:
             typer.echo(f"Pinned {what}{ends}.")
 
-    show(answer, output, table)
+    session.show(answer, table)
 
 
-def unpin(target: Target, why: Why = "", home: Home = None, token: Token = "", output: Format = Output.TABLE) -> None:
+def unpin(target: Target, why: Why = "", *, session: Acting) -> None:
     """Let selection decide again.
 
     Example: setpoint unpin web@production
     """
-    _act("unpin", "Unpinned", target, why, home, token, output)
+    _act("unpin", "Unpinned", target, why, session)
 
 
 def hold(
     target: Target,
     why: Why = "",
-    until: Until = "",
-    lasts: For = "",
-    link: Link = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    ending: Ending,
+    session: Acting,
 ) -> None:
     """Keep automation off: nothing new starts, what runs is still healed.
 
     Example: setpoint hold production --why "investigating" --for 2h
     """
-    answer = command(home, token, "hold", {"target": target, "why": why, **ending(until, lasts, link)})
-    show(answer, output, lambda: typer.echo("\n".join(done(answer, "Held"))))
+    answer = session.command("hold", {"target": target, "why": why, **ending.fields()})
+    session.show(answer, lambda: typer.echo("\n".join(done(answer, "Held"))))
 
 
 def resume(
@@ -80,15 +73,14 @@ def resume(
         int, typer.Option("--release", min=0, help="Of a group: the release that stopped; without it the newest that did.")
     ] = 0,
     why: Why = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Acting,
 ) -> None:
     """End a hold, reset a tripped breaker, or let a release go on that stopped in a group.
 
     Example: setpoint resume production
     """
-    answer = command(home, token, "resume", {"target": target, "release": release, "why": why})
+    answer = session.command("resume", {"target": target, "release": release, "why": why})
 
     def table() -> None:
         if answer["release"]:
@@ -96,27 +88,26 @@ def resume(
         else:
             typer.echo(f"Resumed {', '.join(one.partition('/')[2] for one in answer['instances'])}.")
 
-    show(answer, output, table)
+    session.show(answer, table)
 
 
-def _act(name: str, done: str, target: str, why: str, home: Home, token: str, output: Output) -> None:
-    answer = command(home, token, name, {"target": target, "why": why})
-    show(answer, output, lambda: typer.echo(f"{done} {', '.join(one.partition('/')[2] for one in answer['instances'])}."))
+def _act(name: str, done: str, target: str, why: str, session: Acting) -> None:
+    answer = session.command(name, {"target": target, "why": why})
+    session.show(answer, lambda: typer.echo(f"{done} {', '.join(one.partition('/')[2] for one in answer['instances'])}."))
 
 
 def rollback(
     target: Target,
     version: Annotated[str, typer.Argument(help="A version that was good there; without it the last good one.")] = "",
     why: Why = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Acting,
 ) -> None:
     """Go back at once, past every gate; it stays held until `setpoint resume`.
 
     Example: setpoint rollback web@production --why "errors at checkout"
     """
-    answer = command(home, token, "rollback", {"target": target, "version": version, "why": why})
+    answer = session.command("rollback", {"target": target, "version": version, "why": why})
 
     def table() -> None:
         for instance, name in answer["instances"].items():
@@ -125,7 +116,7 @@ def rollback(
         for sentence in answer["refused"].values():
             typer.echo(sentence)
 
-    show(answer, output, table)
+    session.show(answer, table)
 
 
 def retry(
@@ -137,19 +128,18 @@ def retry(
         bool, typer.Option("--succeeded", help="A task that failed, or whose end nobody saw, did succeed: it is not run again.")
     ] = False,
     why: Why = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Acting,
 ) -> None:
     """Try a release again that failed, was rejected or was rolled back, or a task that failed.
 
     Example: setpoint retry web@staging
     """
-    answer = command(home, token, "retry", {"target": target, "release": release, "succeeded": succeeded, "why": why})
+    answer = session.command("retry", {"target": target, "release": release, "succeeded": succeeded, "why": why})
 
     def table() -> None:
         for instance, number in answer["instances"].items():
             does = "goes on, for its task succeeded," if succeeded else "is tried again"
             typer.echo(f"Release {number} {does} at {instance.partition('/')[2]}.")
 
-    show(answer, output, table)
+    session.show(answer, table)

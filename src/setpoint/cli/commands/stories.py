@@ -9,8 +9,8 @@ import typer
 
 from setpoint.cli import completions
 from setpoint.cli.ending import Code, Ended
-from setpoint.cli.options import App, Format, Home, Instance, Output, Token
-from setpoint.cli.session import as_yaml, connected, query, show
+from setpoint.cli.options import App, Instance, Output, grouped
+from setpoint.cli.session import Session, as_yaml
 from setpoint.model.time import parse_duration
 
 Where = Annotated[
@@ -22,7 +22,7 @@ _KEEP = 10
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     for function in (history, timeline, events, logs):
-        app.command()(function)
+        app.command()(grouped(function))
 
 
 def history(
@@ -32,16 +32,15 @@ def history(
     kind: Annotated[list[str] | None, typer.Option("--kind", help="Only this kind of event; may be repeated.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="So many, the newest.")] = 50,
     before: Annotated[int, typer.Option("--before", min=0, help="Only lines before this number.")] = 0,
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """Show what was decided, oldest first, the newest last.
 
     Example: setpoint history web@production
     """
     payload = {"target": target, "application": app, "release": release, "kinds": kind or [], "limit": limit, "before": before}
-    answer = query(home, token, "history", payload)
+    answer = session.query("history", payload)
 
     def table() -> None:
         from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
@@ -49,16 +48,15 @@ def history(
 
         say(*(event_line(event, width()) for event in reversed(answer["events"])))
 
-    show(answer, output, table)
+    session.show(answer, table)
 
 
 def timeline(
     target: Where = "",
     app: App = "",
     last: Annotated[str, typer.Option("--last", help="Only so much time until now, such as 2h; without it everything.")] = "",
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """Draw what each instance waited for, deployed, verified and ran.
 
@@ -67,10 +65,10 @@ def timeline(
     since = 0
     if last:
         try:
-            since = query(home, token, "status", {"target": target, "application": app})["now"] - parse_duration(last)
+            since = session.query("status", {"target": target, "application": app})["now"] - parse_duration(last)
         except ValueError as error:
             raise Ended(Code.ERROR, f"--last: {error}.", "Write a duration such as 2h or 1d.") from error
-    answer = query(home, token, "timeline", {"target": target, "application": app, "since": max(since, 0)})
+    answer = session.query("timeline", {"target": target, "application": app, "since": max(since, 0)})
 
     def table() -> None:
         from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
@@ -78,7 +76,7 @@ def timeline(
 
         say(*lines(answer, width()))
 
-    show(answer, output, table)
+    session.show(answer, table)
 
 
 def events(
@@ -86,25 +84,24 @@ def events(
     app: App = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     after: Annotated[int | None, typer.Option("--after", min=0, help="Begin after the line of this number.")] = None,
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """Show what is decided as it happens; without --follow the last few lines.
 
     Example: setpoint events --follow
     """
-    with connected(home, token) as client:
+    with session.connected() as client:
         if after is None or not follow:
             payload = {"target": target, "application": app, "limit": _KEEP if after is None else 1000}
             recent = list(reversed(client.query("history", payload)["events"]))
             recent = [event for event in recent if after is None or event["number"] > after]
             for event in recent:
-                _print_event(event, output)
+                _print_event(event, session.output)
             after = recent[-1]["number"] if recent else after
         if follow:
             for event in client.stream("events", {"target": target, "application": app, "after": after}):
-                _print_event(event, output)
+                _print_event(event, session.output)
 
 
 def _print_event(event: dict[str, Any], output: Output) -> None:
@@ -114,7 +111,11 @@ def _print_event(event: dict[str, Any], output: Output) -> None:
     if output is Output.TABLE:
         say(event_line(event, width()))
     else:
-        print(json.dumps(event, ensure_ascii=False) if output is Output.JSON else f"---\n{as_yaml(event)}", flush=True)  # noqa: T201 - the command line prints
+        _print_data(event, output)
+
+
+def _print_data(line: dict[str, Any], output: Output) -> None:
+    print(json.dumps(line, ensure_ascii=False) if output is Output.JSON else f"---\n{as_yaml(line)}", flush=True)  # noqa: T201 - the command line prints
 
 
 def logs(
@@ -128,23 +129,22 @@ def logs(
         int, typer.Option("--lines", "-n", min=0, max=10000, help="So many of the last lines of each replica.")
     ] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """Show what the replicas of an instance wrote, those of versions that are gone included; list which there are.
 
     Example: setpoint logs web@production --version 2.0.0
     """
     request = {"target": target, "replica": replica, "version": version, "kind": kind, "lines": lines, "follow": follow}
-    with connected(home, token) as client:
-        if output is Output.TABLE and not (replica or version or kind):
+    with session.connected() as client:
+        if session.output is Output.TABLE and not (replica or version or kind):
             _list_replicas(client.query("replicas", {"target": target})["replicas"])
         for line in client.stream("logs", request):
-            if output is Output.TABLE:
+            if session.output is Output.TABLE:
                 print(f"{line['replica']} | {line['text']}", flush=True)  # noqa: T201 - the command line prints
             else:
-                print(json.dumps(line, ensure_ascii=False) if output is Output.JSON else f"---\n{as_yaml(line)}", flush=True)  # noqa: T201 - as above
+                _print_data(line, session.output)
 
 
 def _list_replicas(found: list[dict[str, Any]]) -> None:

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from setpoint.cli import completions
-from setpoint.cli.options import App, Format, Home, Output, Token
-from setpoint.cli.session import connected, query, show
+from setpoint.cli.options import App, grouped
+from setpoint.cli.session import Session
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(status)
-    app.command()(explain)
+    app.command()(grouped(status))
+    app.command()(grouped(explain))
 
 
 def status(
@@ -22,9 +22,8 @@ def status(
     app: App = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until Ctrl-C.")] = False,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Show every converged channel, however many.")] = False,
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """Show what runs where, what is wanted, and what is waited for.
 
@@ -32,10 +31,10 @@ def status(
     """
     payload = {"target": target, "application": app}
     if watch:
-        _watch(payload, home, token, everything=everything)
+        _watch(payload, session, everything=everything)
         return
-    answer = query(home, token, "status", payload)
-    show(answer, output, lambda: _print(answer, everything=everything))
+    answer = session.query("status", payload)
+    session.show(answer, lambda: _print(answer, everything=everything))
 
 
 def _print(answer: dict[str, Any], *, everything: bool) -> None:
@@ -45,11 +44,11 @@ def _print(answer: dict[str, Any], *, everything: bool) -> None:
     say(*screen.lines(answer, width(), everything=everything))
 
 
-def _watch(payload: dict[str, Any], home: Home, token: str, *, everything: bool) -> None:
+def _watch(payload: dict[str, Any], session: Session, *, everything: bool) -> None:
     from setpoint.cli.render import status as screen  # noqa: PLC0415 - loads rich
     from setpoint.cli.render.live import follow  # noqa: PLC0415 - as above
 
-    with connected(home, token) as client:
+    with session.connected() as client:
         follow(
             lambda columns: (screen.lines(client.query("status", payload), columns, everything=everything), False), screen=True
         )
@@ -66,18 +65,17 @@ def explain(
     ] = "",
     everyone: Annotated[bool, typer.Option("--all", "-a", help="Name everybody who is held up, however many.")] = False,
     origins: Annotated[bool, typer.Option("--origins", help="Show the file and line that each value came from.")] = False,
-    home: Home = None,
-    token: Token = "",
-    output: Format = Output.TABLE,
+    *,
+    session: Session,
 ) -> None:
     """Show every reason why an instance is not where it should be; of many, what holds them up, and what would unblock it.
 
     Example: setpoint explain web@production
     """
     if "@" not in target:
-        _roll_up(target, home, token, output, everyone=everyone)
+        _roll_up(target, session, everyone=everyone)
         return
-    answer = query(home, token, "explain", {"target": target})
+    answer = session.query("explain", {"target": target})
 
     def table() -> None:
         from setpoint.cli.render import explain as page  # noqa: PLC0415 - loads rich
@@ -85,11 +83,11 @@ def explain(
 
         say(*page.lines(answer, width(), origins=origins))
 
-    show(answer, output, table)
+    session.show(answer, table)
 
 
-def _roll_up(target: str, home: Home, token: str, output: Output, *, everyone: bool) -> None:
-    answer = query(home, token, "rollup", {"target": target})
+def _roll_up(target: str, session: Session, *, everyone: bool) -> None:
+    answer = session.query("rollup", {"target": target})
 
     def table() -> None:
         from setpoint.cli.render import rollup as page  # noqa: PLC0415 - loads rich
@@ -97,4 +95,4 @@ def _roll_up(target: str, home: Home, token: str, output: Output, *, everyone: b
 
         say(*page.lines(answer, width(), everyone=everyone))
 
-    show(answer, output, table)
+    session.show(answer, table)
