@@ -6,6 +6,7 @@ The ledger is written from facts that were delivered and history lines that were
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,14 +31,16 @@ from setpoint.core.facts import (
     Unpinned,
     Vote,
 )
-from setpoint.core.instance.facts_of import Half, halves, matches
+from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.core.instructions import Event, Record
 from setpoint.model.policy import Phase, Policy
+from setpoint.model.reasons import Reason
 from setpoint.model.release import Configuration, Offer, Pair
 from setpoint.model.selector import Selector
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration, Instant
+from setpoint.simulate.reading import Half, halves, matches
 from setpoint.simulate.world import Turn, World
 
 if TYPE_CHECKING:
@@ -429,6 +432,11 @@ class Step(Moment):
         wall = self.after.life.wall.at(self.now)
         skips = (skip for skip in (*self.before.life.skips, *self.after.life.skips) if not 0 < skip.until <= wall)
         return any(skip.release == release and skip.gate in {gate, "*"} for skip in skips)
+
+    def explained(self) -> tuple[str, Sequence[Reason]]:
+        """What the core shows of the instance now, and its reasons; it is converged without any."""
+        word = condition(self.after, self.now)
+        return word, () if word is Condition.CONVERGED else explain(self.after, self.now)
 
     def went_back(self) -> Rollout | None:
         """The rollout that the engine began to take back in this turn."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from setpoint.core.facts import Healing, Held, Observing, Pinned, Resumed, Retried, RolledBack, Skipped, Unpinned
-from setpoint.core.instance.facts_of import halves
 from setpoint.core.instance.selection import RELEASE
 from setpoint.core.instance.state import offer_of
 from setpoint.model.people import By
 from setpoint.model.policy import Strategy
 from setpoint.model.time import Duration
 from setpoint.simulate.acts.base import HumanAct, act, when_fair
+from setpoint.simulate.reading import halves
 from setpoint.simulate.stage import Stage
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from setpoint.core.facts import Voted
 from setpoint.core.instance import gates
-from setpoint.core.instance.facts_of import halves
 from setpoint.core.instance.state import offer_of
 from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.reading import halves
 from setpoint.simulate.stage import Stage
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance.facts_of import Half, halves, matches
 from setpoint.core.instance.state import Attempt, Kind
 from setpoint.model.people import Person
 from setpoint.model.policy import ApprovalUse
 from setpoint.model.release import Offer
+from setpoint.simulate.reading import Half, halves, matches
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.sets import went_at
 from setpoint.simulate.step import Step

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance import gates
 from setpoint.core.instance.state import NOTHING, offer_of
+from setpoint.simulate.reading import failed_checks
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.beside import below
 from setpoint.simulate.rules.tasks import Undone
@@ -51,6 +51,5 @@ def unhindered(step: Step) -> Iterator[Complaint]:
         if not applying.operation and not applying.spec and applying.retry_at <= step.now and not step.ledger.paused:
             yield "a rollback waits although nothing is in flight"
     elif step.after.policy and not rollout.passed and (offer := offer_of(life, rollout.to)):
-        reasons = gates.checks(step.after.policy, life, offer, rollout.attempt, step.now)
-        if failed := next((reason for reason in reasons if reason.failed), None):
-            yield f"did not go back although {failed.text}"
+        for use in failed_checks(step.after.policy, life, offer, rollout.attempt):
+            yield f"did not go back although the check {use.name} has failed it"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.instance.state import Kind, offer_of
-from setpoint.core.instance.steering import QUIET
 from setpoint.core.instructions import Apply
+from setpoint.model.time import MINUTE
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.sets import went_at
 from setpoint.simulate.step import Step
+
+QUIET = 10 * MINUTE
+"""A difference that stayed away for so long is forgotten."""
 
 
 @rule("hands-off")

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 
 from setpoint.core.attachment import AttachmentState
 from setpoint.core.facts import CheckFinished, CheckStatus, Fact
-from setpoint.core.instance.facts_of import applies
-from setpoint.core.instance.gates import skipped
 from setpoint.core.instance.state import Attempt, InstanceState, offer_of
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse, Phase
 from setpoint.model.time import Instant
 from setpoint.simulate.checks import Run
+from setpoint.simulate.reading import applies, skipped
 from setpoint.simulate.rules.base import Complaint, actor_rule, rule
 from setpoint.simulate.rules.results import LATE
 from setpoint.simulate.step import NOTES, Moment, Notes, Step

@@ -20,7 +20,6 @@ from setpoint.core.facts import (
     WavesResumed,
     WaveVote,
 )
-from setpoint.core.instance.facts_of import halves, matches, set_of
 from setpoint.core.instance.state import Kind, Rollout
 from setpoint.core.instructions import Send
 from setpoint.model.calendars import Window
@@ -28,6 +27,7 @@ from setpoint.model.policy import GroupWaves, Phase, Policy, Wave
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 from setpoint.model.windows import covering
+from setpoint.simulate.reading import halves, matches, set_of
 from setpoint.simulate.rules.base import Complaint, actor_rule, end_rule, rule
 from setpoint.simulate.step import Moment, Step
 from setpoint.simulate.world import World

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import MemberState, SetVote
-from setpoint.core.instance.facts_of import Half
-from setpoint.core.instance.sets import offer_of_set
 from setpoint.core.instance.state import Attempt, offer_of
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Ordering, Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
+from setpoint.simulate.reading import Half, offer_of_set
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.beside import Told
 from setpoint.simulate.rules.results import slack

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import CheckStatus
-from setpoint.core.instance import tasks
-from setpoint.core.instance.leaving import DOWN
 from setpoint.core.instance.state import Rollout, offer_of
 from setpoint.core.instructions import Apply
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
+from setpoint.simulate.reading import stuck
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.results import passed, uses
 from setpoint.simulate.step import Step
+
+DOWN = "down"
+"""What the state has in place of a spec while what runs is taken down."""
 
 
 @rule("seen")
@@ -51,7 +53,7 @@ def _did_badly(step: Step, rollout: Rollout) -> bool:
     bad = any(gate.counts and gate.outcome is not Outcome.PASSING for gate in gates) or any(
         (gate.attachment, outcome) in told for gate in gates for outcome in Outcome if outcome is not Outcome.PASSING
     )
-    return bad or any(tasks.stuck(step.after.life, entity) for entity in rollout.attempt.tasks)
+    return bad or any(stuck(step.after.life, entity) for entity in rollout.attempt.tasks)
 
 
 def _applied_again(step: Step) -> Iterator[Complaint]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from setpoint.core.facts import Fact, MemberState, RolledBack, SetStage, SetStatus, SetVote
-from setpoint.core.instance.facts_of import set_of
 from setpoint.core.instance.state import InstanceState, Kind, Rollout, offer_of
 from setpoint.core.instructions import Publish, Send
 from setpoint.core.sets import GONE, THERE, SetState
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
+from setpoint.simulate.reading import set_of
 from setpoint.simulate.rules.base import Complaint, actor_rule, rule
 from setpoint.simulate.step import NOTES, Moment, Notes, Step
 from setpoint.simulate.world import Turn

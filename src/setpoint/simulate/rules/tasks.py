@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from setpoint.core.calendars import opening
 from setpoint.core.facts import Fact, Reconfigured, Removed, RolledBack, TaskFinished, TaskRetried, TaskStatus, TaskWanted
-from setpoint.core.instance.facts_of import set_of, task_fingerprint
-from setpoint.core.instance.gates.task import run_of
 from setpoint.core.instance.state import Attempt, Life, offer_of
 from setpoint.core.instructions import Publish, RunTask, Send
 from setpoint.core.task import TaskState, release_of
@@ -16,6 +14,7 @@ from setpoint.model.policy import Phase, Policy, TaskUse
 from setpoint.model.release import Offer, Pair
 from setpoint.model.tasks import TaskEnd, TaskStage
 from setpoint.model.time import Instant
+from setpoint.simulate.reading import run_of, set_of, task_fingerprint
 from setpoint.simulate.rules.base import Complaint, actor_rule, rule
 from setpoint.simulate.rules.results import passed, uses
 from setpoint.simulate.step import NOTES, Moment, Notes, Step

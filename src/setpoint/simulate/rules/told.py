@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance import starting
-from setpoint.core.instance.endings import KEPT_VETOES
-from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.reasons import Code, Reason
+from setpoint.simulate.reading import waits_to_start
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.step import Step
+
+KEPT_VETOES = 50
+"""So many are kept for certain."""
 
 
 @rule("remembered")
@@ -39,7 +40,7 @@ def _waited(step: Step) -> bool:
     offer = offer_of(life, life.candidate.pair) if life.candidate else None
     if policy is None or offer is None or life.candidate is None:
         return False
-    return any(starting.reasons(policy, life, offer, life.candidate, step.now))
+    return waits_to_start(policy, life, offer, life.candidate)
 
 
 def _runs(reason: Reason) -> bool:
@@ -63,11 +64,10 @@ def explained(step: Step) -> Iterator[Complaint]:
 
     Between turns a window may have closed: whatever was waited for before, an event or a later time, its turn will see to that.
     """
-    word = condition(step.after, step.now)
-    if word is Condition.CONVERGED:
+    word, reasons = step.explained()
+    if word == "converged":
         return
     step.saw("explained")
-    reasons = explain(step.after, step.now)
     if not reasons:
         yield f"{word}, and no reason"
     for reason in reasons:

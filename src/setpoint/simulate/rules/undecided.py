@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from setpoint.core.facts import CheckStatus
-from setpoint.core.instance import gates
 from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse
 from setpoint.model.time import Duration, Instant
+from setpoint.simulate.reading import stands_still, under_way
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.results import slack
 from setpoint.simulate.step import NOTES, Notes, Step
@@ -78,7 +78,7 @@ def undecided(step: Step) -> Iterator[Complaint]:
                 yield f"it failed after {waited} ms of {use.fail_after}: {event.text}"
     for attempt, use, gate in _undecided(step.after):
         wait = notes.waits.get((attempt.number, use.name))
-        if wait is None or _another(step.before.life, attempt, use, gate) or gates.task.under_way(step.after.life, attempt):
+        if wait is None or _another(step.before.life, attempt, use, gate) or under_way(step.after.life, attempt):
             continue
         step.saw("undecided")
         waited = wait.least + min(passed, 2 * use.check.interval)
@@ -114,7 +114,7 @@ def _another(life: Life, attempt: Attempt, use: CheckUse, gate: Gate) -> bool:
 
 
 def _still(step: Step) -> bool:
-    """As the ledger has it; a calendar that pauses what is under way is asked for as the core does."""
+    """As the ledger has it; a calendar that pauses what is under way is read from the state."""
     policy, life = step.after.policy, step.after.life
     ordered = step.ledger.observing or step.ledger.stopped or (policy is not None and policy.drift.mode == "observe")
-    return ordered or (policy is not None and gates.stands_still(policy, life, step.now))
+    return ordered or (policy is not None and stands_still(policy, life, step.now))
