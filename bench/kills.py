@@ -35,7 +35,7 @@ import psutil
 from setpoint.plugins.errors import Unreachable
 from setpoint.runtimes.process import client as supervisor_client
 from setpoint.runtimes.process.home import Home
-from setpoint.runtimes.process.records import Request
+from setpoint.runtimes.process.records import SupervisorRequest
 from setpoint.server import location
 from setpoint.server.client import Client, ClientError
 
@@ -224,7 +224,7 @@ class Site:
         return pid
 
     async def _ping(self) -> int:
-        return (await supervisor_client.ask(self.place, Request("ping"), patience=0.2)).pid
+        return (await supervisor_client.ask(self.place, SupervisorRequest("ping"), patience=0.2)).pid
 
     def engine_responds(self) -> bool:
         """Whether it responds to a query."""

@@ -13,13 +13,13 @@ import msgspec
 import pytest
 
 from setpoint.durable import formats, records
-from setpoint.engine.tasks import Record
-from setpoint.runtimes.memory import Applied
+from setpoint.engine.tasks import TaskRecord
+from setpoint.runtimes.memory import LastApply
 from setpoint.runtimes.process.records import InstanceRecord
 from setpoint.store.identity import Marker
 from setpoint.store.schema import MIGRATIONS
 
-SHAPES = {"instance": InstanceRecord, "task": Record, "applied": Applied, "marker": Marker}
+SHAPES = {"instance": InstanceRecord, "task": TaskRecord, "applied": LastApply, "marker": Marker}
 KNOWN = {
     ("database", 1): "76a96249e5fc14d0",
     ("database", 2): "3ff4fa446b791e7b",

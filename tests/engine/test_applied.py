@@ -13,7 +13,7 @@ import pytest
 from tests.support.faults import faults
 
 from setpoint.engine import applied
-from setpoint.engine.applied import Applied
+from setpoint.engine.applied import AppliedTrees
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.trees import Stored, Tree
 from setpoint.plugins.errors import TerminalError, TransientError
@@ -44,8 +44,8 @@ def stock() -> Stock:
     return Stock()
 
 
-def made(home: Path, stock: Stock) -> Applied:
-    return Applied(home, cast("Content", stock))
+def made(home: Path, stock: Stock) -> AppliedTrees:
+    return AppliedTrees(home, cast("Content", stock))
 
 
 def check(tree: str, **options: Any) -> CheckDefinition:

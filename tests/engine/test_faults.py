@@ -18,7 +18,7 @@ from tests.support.faults import ERRORS, faults
 from setpoint.core.instructions import RunTask
 from setpoint.engine.embedded import EmbeddedEngine, host
 from setpoint.engine.errors import EngineError
-from setpoint.engine.tasks import Tasks
+from setpoint.engine.tasks import TaskRunner
 from setpoint.model.spec import Spec, Version, Workload
 from setpoint.model.tasks import TaskDefinition, TaskEnd
 from setpoint.runtimes.memory import Memory
@@ -132,14 +132,14 @@ async def test_a_task_whose_record_cannot_be_written_is_tried_again_and_ends(tmp
             result = None
             for _ in range(3):
                 try:
-                    result = await Tasks(home, {}).run("task:shop/migrate#k#1", RunTask("op/1", definition))
+                    result = await TaskRunner(home, {}).run("task:shop/migrate#k#1", RunTask("op/1", definition))
                     break
                 except OSError:
                     continue
         calls, first = disk.calls, first + 1
         assert result is not None
         assert result.end is TaskEnd.SUCCEEDED
-        assert Tasks(home, {}).last("task:shop/migrate#k#1") == result
+        assert TaskRunner(home, {}).last("task:shop/migrate#k#1") == result
         assert (tmp_path / "ran").read_text() in {"x\n", "x\nx\n"}, "an end that was not written down is unseen: it runs again"
 
 

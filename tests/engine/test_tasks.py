@@ -13,7 +13,7 @@ import pytest
 from tests.support.eventually import eventually
 
 from setpoint.core.instructions import RunTask
-from setpoint.engine.tasks import Tasks
+from setpoint.engine.tasks import TaskRunner
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.tasks import TaskDefinition, TaskEnd
 from setpoint.model.time import SECOND
@@ -26,22 +26,22 @@ def shell(script: str, **more: Any) -> TaskDefinition:
     return TaskDefinition("migrate", "program", "attempt:shop/web@production", {"command": ["/bin/sh", "-c", script]}, **more)
 
 
-def run(tasks: Tasks, definition: TaskDefinition, number: int = 1, entity: str = ENTITY):
+def run(tasks: TaskRunner, definition: TaskDefinition, number: int = 1, entity: str = ENTITY):
     return tasks.run(entity, RunTask(f"{entity}/try/{number}", definition))
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> Tasks:
-    return Tasks(tmp_path, {})
+def tasks(tmp_path: Path) -> TaskRunner:
+    return TaskRunner(tmp_path, {})
 
 
-def survivor(tasks: Tasks, script: str = "trap '' TERM; while :; do sleep 0.05; done") -> subprocess.Popen[bytes]:
+def survivor(tasks: TaskRunner, script: str = "trap '' TERM; while :; do sleep 0.05; done") -> subprocess.Popen[bytes]:
     """A try whose engine was killed, with the process that supervised it."""
     mark = {RUN: tasks._mark(ENTITY), "PATH": os.defpath}
     return subprocess.Popen(["/bin/sh", "-c", script], env=mark, start_new_session=True)
 
 
-def supervisors(tasks: Tasks) -> list[int]:
+def supervisors(tasks: TaskRunner) -> list[int]:
     pids = [identity.pid for identity in members(tasks._mark(ENTITY), None)]
     return [pid for pid in pids if b"subreaper" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
@@ -80,7 +80,7 @@ async def test_the_operation_id_is_the_same_at_every_try(tasks):
 async def test_a_try_that_ended_before_anybody_was_told_is_not_run_again(tasks, tmp_path):
     definition = shell(f"echo x >> {tmp_path}/ran")
     await run(tasks, definition)
-    again = await run(Tasks(tmp_path, {}), definition)
+    again = await run(TaskRunner(tmp_path, {}), definition)
     assert again.end is TaskEnd.SUCCEEDED
     assert (tmp_path / "ran").read_text() == "x\n"
 
@@ -127,7 +127,7 @@ async def test_what_a_lost_try_of_another_release_left_is_ended_as_well(tasks):
 
 
 async def test_what_another_engine_runs_is_left_alone(tasks, tmp_path):
-    other = Tasks(tmp_path / "other", {})
+    other = TaskRunner(tmp_path / "other", {})
     old = survivor(other, "exec sleep 60")
     try:
         await run(tasks, shell("true"))
@@ -148,7 +148,7 @@ async def test_one_whose_supervisor_is_killed_has_an_unknown_end(tasks, tmp_path
 async def test_the_output_of_the_last_try_can_be_had_over_restarts(tasks, tmp_path):
     await run(tasks, shell("echo one; exit 1"))
     await run(tasks, shell("echo two; exit 1"), 2)
-    assert Tasks(tmp_path, {}).last(ENTITY).output == "two\n"
+    assert TaskRunner(tmp_path, {}).last(ENTITY).output == "two\n"
     assert tasks.last("task:shop/other#x#1") is None
 
 
@@ -188,7 +188,7 @@ class Adapter:
 )
 async def test_other_adapters_of_protections_perform_tasks_too(tmp_path, outcome, end):
     adapter = Adapter(outcome)
-    tasks = Tasks(tmp_path, {"http": adapter})
+    tasks = TaskRunner(tmp_path, {"http": adapter})
     result = await run(tasks, TaskDefinition("notify", "http", "organization", {"url": "http://x"}))
     assert (result.end, result.reason) == (end, "said so")
     assert adapter.given[1].options == {"url": "http://x"}

@@ -17,17 +17,17 @@ from tests.support.eventually import eventually
 from tests.support.processes import assert_none_left, marked, new_mark
 
 from setpoint.programs import runner
-from setpoint.programs.runner import Ended, Program, run_program
+from setpoint.programs.runner import Program, ProgramResult, run_program
 
 SECOND = 1000
 
 
-async def run(*command: str, timeout: int = 30 * SECOND, **more: Any) -> Ended:  # noqa: ASYNC109 - the runner keeps it
+async def run(*command: str, timeout: int = 30 * SECOND, **more: Any) -> ProgramResult:  # noqa: ASYNC109 - the runner keeps it
     more.setdefault("env", {"PATH": os.defpath})
     return await run_program(Program(list(command), **more), timeout)
 
 
-async def python(code: str, **more: Any) -> Ended:
+async def python(code: str, **more: Any) -> ProgramResult:
     return await run(sys.executable, "-I", "-c", code, **more)
 
 

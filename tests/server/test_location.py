@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from setpoint.cli.detached import stop
-from setpoint.cli.ending import Ended
+from setpoint.cli.ending import Quit
 from setpoint.durable.home import LOCK_FILE
 from setpoint.engine.embedded.lock import HomeLock
 from setpoint.server import location
@@ -82,5 +82,5 @@ def test_a_home_that_is_another_users_is_told_as_that_and_not_as_empty(tmp_path:
     with pytest.raises(ClientError, match="is not open to you: it belongs to the user with the id") as caught:
         Client.at(tmp_path)
     assert "--home" in caught.value.hint
-    with pytest.raises(Ended, match="is not open to you"):
+    with pytest.raises(Quit, match="is not open to you"):
         stop(tmp_path)

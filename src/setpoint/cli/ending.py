@@ -20,7 +20,7 @@ REFUSALS = frozenset({"refused", "decided", "in-flight", "forbidden", "unauthent
 """Codes of the API that mean a no rather than a mistake."""
 
 
-class Ended(Exception):  # noqa: N818 - no error: also how a good end with a status is said
+class Quit(Exception):  # noqa: N818 - no error: also how a good end with a status is said
     """Stop here with this status; ``message`` and ``hint`` are shown on standard error."""
 
     def __init__(self, code: Code, message: str = "", hint: str = "", details: list[str] | None = None) -> None:

@@ -26,7 +26,7 @@ from setpoint.cli.commands import (
     stories,
     watching,
 )
-from setpoint.cli.ending import Code, Ended
+from setpoint.cli.ending import Code, Quit
 
 app = typer.Typer(
     name="setpoint",
@@ -79,7 +79,7 @@ def main() -> NoReturn:
 def _run() -> int:
     try:
         app(prog_name="setpoint")
-    except Ended as end:
+    except Quit as end:
         if end.message:
             from setpoint.cli.render.console import complain  # noqa: PLC0415 - only when something is wrong
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from setpoint.cli.ending import Code, Ended
+from setpoint.cli.ending import Code, Quit
 from setpoint.cli.options import For, Link, Until
 
 
@@ -27,7 +27,7 @@ def _moment(text: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Ended(
+        raise Quit(
             Code.ERROR,
             f'--until: "{text}" is not a valid date or time.',
             "Write a date such as 2026-12-24, or a time such as 2026-12-24T18:00.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from setpoint.cli.ending import REFUSALS, Code, Ended
+from setpoint.cli.ending import REFUSALS, Code, Quit
 from setpoint.cli.options import DryRun, Format, Home, Output, Token
 from setpoint.durable.home import default_home
 
@@ -86,10 +86,10 @@ class Acting(Session):
         raise typer.Exit
 
 
-def ended(error: ClientError) -> Ended:
+def ended(error: ClientError) -> Quit:
     """How a refusal or a mistake ends."""
     code = Code.REFUSED if error.code in REFUSALS else Code.ERROR
-    return Ended(code, error.message, error.hint, error.details)
+    return Quit(code, error.message, error.hint, error.details)
 
 
 def show(answer: Any, output: Output, table: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from setpoint.cli.ending import Code, Ended
+from setpoint.cli.ending import Code, Quit
 from setpoint.cli.options import Output
 from setpoint.cli.render import status as screen
 from setpoint.cli.render.live import follow
@@ -26,10 +26,10 @@ def patience(text: str) -> float:
     try:
         return parse_duration(text) / 1000
     except ValueError as error:
-        raise Ended(Code.ERROR, f"--timeout: {error}.", "Write a duration such as 10m or 90s.") from error
+        raise Quit(Code.ERROR, f"--timeout: {error}.", "Write a duration such as 10m or 90s.") from error
 
 
-class Progress:
+class ReleaseProgress:
     """How far one release got."""
 
     def __init__(self, number: int, rows: list[dict[str, Any]], vetoed: set[str]) -> None:
@@ -61,7 +61,7 @@ class Progress:
 def until_settled(client: Client, released: dict[str, Any], seconds: float, session: Session) -> None:
     """Show it live until it is over. Raises Ended with the status that tells how."""
     deadline = time.monotonic() + seconds
-    last: list[Progress] = []
+    last: list[ReleaseProgress] = []
 
     def look(columns: int) -> tuple[Iterator[Text], bool]:
         progress, status = _progress(client, released)
@@ -76,14 +76,14 @@ def until_settled(client: Client, released: dict[str, Any], seconds: float, sess
     _end(last[0], released, session)
 
 
-def _progress(client: Client, released: dict[str, Any]) -> tuple[Progress, dict[str, Any]]:
+def _progress(client: Client, released: dict[str, Any]) -> tuple[ReleaseProgress, dict[str, Any]]:
     status = client.query("status", {"application": released["application"]})
     named = set(released["instances"])
     for application in status["applications"]:
         application["instances"] = [row for row in application["instances"] if row["instance"] in named]
     rows = [row for application in status["applications"] for row in application["instances"]]
     vetoed = _vetoed(client, released) if len(rows) != sum(bool(row["settled"]) for row in rows) else set()
-    return Progress(released["release"], rows, vetoed), status
+    return ReleaseProgress(released["release"], rows, vetoed), status
 
 
 def _vetoed(client: Client, released: dict[str, Any]) -> set[str]:
@@ -91,7 +91,7 @@ def _vetoed(client: Client, released: dict[str, Any]) -> set[str]:
     return {one for release in found if release["number"] == released["release"] for one in release["vetoed_in"]}
 
 
-def _end(progress: Progress, released: dict[str, Any], session: Session) -> None:
+def _end(progress: ReleaseProgress, released: dict[str, Any], session: Session) -> None:
     names = {
         kind: [row["instance"].partition("/")[2] for row in getattr(progress, kind)] for kind in ("arrived", "failed", "replaced")
     }
@@ -103,20 +103,20 @@ def _end(progress: Progress, released: dict[str, Any], session: Session) -> None
     session.show({**released, **names, "waiting": waiting}, lambda: None)
     number = progress.number
     if progress.failed:
-        raise Ended(
+        raise Quit(
             Code.FAILED,
             f"Release {number} failed at {', '.join(names['failed'])}.",
             f"See `setpoint explain {names['failed'][0]}`.",
         )
     if progress.replaced:
-        raise Ended(
+        raise Quit(
             Code.FAILED,
             f"Release {number} was replaced by a newer one at {', '.join(names['replaced'])}.",
             "See `setpoint releases`.",
         )
     if waiting:
         sentences = [f"{name}: {text}" for name, text in waiting.items()]
-        raise Ended(
+        raise Quit(
             Code.TIMED_OUT,
             f"Release {number} is not everywhere yet; it goes on without you.",
             "See `setpoint status`.",

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.circles import circle
 from setpoint.config.conditions import NEVER, decide
 from setpoint.config.documents import Application
@@ -78,7 +78,7 @@ def beside(instance: Instance, service: str) -> str:
     return f"{instance.application.name}/{service}@{instance.channel.name}"
 
 
-def check_together(application: Entry[Application], problems: Problems) -> None:
+def check_together(application: CatalogEntry[Application], problems: Problems) -> None:
     """Sets that move as one: of at least two services each, and no service in two of them."""
     first: dict[str, Scalar] = {}
     for services in application.model.together if application.model else ():

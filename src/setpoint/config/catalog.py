@@ -33,7 +33,7 @@ API_VERSION = "setpoint/v1"
 
 
 @dataclass(frozen=True)
-class Entry(Generic[M]):
+class CatalogEntry(Generic[M]):
     """One document (or channel in place): its tree, what could be read of it, and how messages call it."""
 
     name: str
@@ -52,7 +52,7 @@ class Entry(Generic[M]):
 class Group:
     """A channel with ``each``: the group as it was written, and the channels that came of it, in their order."""
 
-    entry: Entry[ChannelFields]
+    entry: CatalogEntry[ChannelFields]
     members: tuple[str, ...] = ()
 
 
@@ -60,35 +60,35 @@ class Group:
 class ApplicationEntries:
     """What belongs to one application."""
 
-    channels: dict[str, Entry[ChannelFields]] = field(default_factory=dict)
+    channels: dict[str, CatalogEntry[ChannelFields]] = field(default_factory=dict)
     """Those of groups among them; groups themselves are not."""
     groups: dict[str, Group] = field(default_factory=dict)
     group_of: dict[str, str] = field(default_factory=dict)
     """Channel -> its group."""
-    services: dict[str, Entry[Service]] = field(default_factory=dict)
+    services: dict[str, CatalogEntry[Service]] = field(default_factory=dict)
 
 
 @dataclass
 class Catalog:
     """All documents. ``complete`` is False where a file could not be read, so that names may be missing."""
 
-    organization: Entry[Organization] | None = None
-    applications: dict[str, Entry[Application]] = field(default_factory=dict)
-    runtimes: dict[str, Entry[Runtime]] = field(default_factory=dict)
-    protections: dict[str, Entry[Protection]] = field(default_factory=dict)
-    tasks: dict[str, Entry[Task]] = field(default_factory=dict)
-    calendars: dict[str, Entry[Calendar]] = field(default_factory=dict)
-    policies: dict[str, Entry[Policy]] = field(default_factory=dict)
-    invariants: dict[str, Entry[Invariant]] = field(default_factory=dict)
+    organization: CatalogEntry[Organization] | None = None
+    applications: dict[str, CatalogEntry[Application]] = field(default_factory=dict)
+    runtimes: dict[str, CatalogEntry[Runtime]] = field(default_factory=dict)
+    protections: dict[str, CatalogEntry[Protection]] = field(default_factory=dict)
+    tasks: dict[str, CatalogEntry[Task]] = field(default_factory=dict)
+    calendars: dict[str, CatalogEntry[Calendar]] = field(default_factory=dict)
+    policies: dict[str, CatalogEntry[Policy]] = field(default_factory=dict)
+    invariants: dict[str, CatalogEntry[Invariant]] = field(default_factory=dict)
     below: dict[str, ApplicationEntries] = field(default_factory=dict)
     complete: bool = True
     documents: int = 0
     overrides_in_use: set[Position] = field(default_factory=set)
     """Where overrides of groups stand that some entry matches."""
-    _index: dict[Position, tuple[Entry[Any], Path]] = field(default_factory=dict)
+    _index: dict[Position, tuple[CatalogEntry[Any], Path]] = field(default_factory=dict)
     _indexed: int = -1
 
-    def channels(self, application: str) -> dict[str, Entry[ChannelFields]]:
+    def channels(self, application: str) -> dict[str, CatalogEntry[ChannelFields]]:
         """By name, in the order written: those in place first."""
         return self.below[application].channels if application in self.below else {}
 
@@ -104,11 +104,11 @@ class Catalog:
         """Names of channels and groups: what stands for one or many channels."""
         return [*self.channels(application), *self.groups(application)]
 
-    def services(self, application: str) -> dict[str, Entry[Service]]:
+    def services(self, application: str) -> dict[str, CatalogEntry[Service]]:
         """By name."""
         return self.below[application].services if application in self.below else {}
 
-    def application_of(self, entry: Entry[Any]) -> str:
+    def application_of(self, entry: CatalogEntry[Any]) -> str:
         """The application that a document, or a channel in place, belongs to; an application's own name."""
         if "application" in entry.tree:
             return str(entry.tree["application"])
@@ -123,7 +123,7 @@ class Catalog:
         models = (entry.model for _, entry in sorted(self.policies.items()) if entry.model)
         return [policy for policy in models if policy.select.matches(labels)]
 
-    def entries(self) -> Iterator[Entry[Any]]:
+    def entries(self) -> Iterator[CatalogEntry[Any]]:
         """Every document and channel."""
         if self.organization:
             yield self.organization
@@ -143,10 +143,10 @@ class Catalog:
         found = self._index.get(place)
         return where(found[0].tree, found[1], found[0].label) if found else ""
 
-    def _places(self, entries: list[Entry[Any]]) -> dict[Position, tuple[Entry[Any], Path]]:
+    def _places(self, entries: list[CatalogEntry[Any]]) -> dict[Position, tuple[CatalogEntry[Any], Path]]:
         """Every place of every document, and how to get there: read once, since many are asked for (and entries are many)."""
         members = {id(below.channels[name]) for below in self.below.values() for name in below.group_of}
-        found: dict[Position, tuple[Entry[Any], Path]] = {}
+        found: dict[Position, tuple[CatalogEntry[Any], Path]] = {}
         for entry in sorted(entries, key=lambda entry: not entry.label.startswith("channels[")):
             for place, path in places_in(entry.tree):
                 if entry.file == place.file or id(entry) in members:
@@ -192,7 +192,7 @@ def _add_document(catalog: Catalog, tree: Node, problems: Problems) -> None:
     if not known:
         catalog.complete = False
         return
-    _file_away(catalog, Entry(str(name), tree, document, sound, label), model, problems)
+    _file_away(catalog, CatalogEntry(str(name), tree, document, sound, label), model, problems)
 
 
 def _kind(tree: Mapping, problems: Problems) -> type[Labelled] | None:
@@ -229,7 +229,7 @@ def _kind(tree: Mapping, problems: Problems) -> type[Labelled] | None:
     return None
 
 
-def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], problems: Problems) -> None:
+def _file_away(catalog: Catalog, entry: CatalogEntry[Any], model: type[Labelled], problems: Problems) -> None:
     if model is Organization:
         if catalog.organization:
             first = catalog.organization.tree.position
@@ -250,10 +250,10 @@ def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], probl
         application = entry.tree.get("application")
         if isinstance(application, Scalar):
             below = catalog.below.setdefault(str(application), ApplicationEntries())
-            group: dict[str, Entry[Any]] = below.channels if model is Channel else below.services
+            group: dict[str, CatalogEntry[Any]] = below.channels if model is Channel else below.services
             _put(group, entry, f'{model.__name__.lower()}s of application "{application}"', problems)
     else:
-        groups: dict[type[Labelled], dict[str, Entry[Any]]] = {
+        groups: dict[type[Labelled], dict[str, CatalogEntry[Any]]] = {
             Runtime: catalog.runtimes,
             Protection: catalog.protections,
             Task: catalog.tasks,
@@ -265,7 +265,7 @@ def _file_away(catalog: Catalog, entry: Entry[Any], model: type[Labelled], probl
         _put(groups[model], entry, plural, problems)
 
 
-def _put(group: dict[str, Entry[Any]], entry: Entry[Any], of_what: str, problems: Problems) -> None:
+def _put(group: dict[str, CatalogEntry[Any]], entry: CatalogEntry[Any], of_what: str, problems: Problems) -> None:
     if entry.name not in group:
         group[entry.name] = entry
         return
@@ -274,11 +274,11 @@ def _put(group: dict[str, Entry[Any]], entry: Entry[Any], of_what: str, problems
     problems.add("duplicate-name", locate(entry.tree, ("name",)), entry.label, message, "Rename one of the two, or merge them.")
 
 
-def _channels_in_place(application: Entry[Application]) -> Iterator[Entry[ChannelFields]]:
+def _channels_in_place(application: CatalogEntry[Application]) -> Iterator[CatalogEntry[ChannelFields]]:
     trees = application.tree.get("channels")
     models = {channel.name: channel for channel in reversed(application.model.channels)} if application.model else {}
     items = trees if isinstance(trees, list) else [trees]
     for number, tree in enumerate(items):
         name = tree.get("name") if isinstance(tree, Mapping) else None
         if isinstance(name, Scalar) and NAME.fullmatch(name):
-            yield Entry(str(name), tree, models.get(name), application.sound, f'channels[{number}] "{name}"')
+            yield CatalogEntry(str(name), tree, models.get(name), application.sound, f'channels[{number}] "{name}"')

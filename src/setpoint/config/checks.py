@@ -8,7 +8,7 @@ from typing import Any
 from setpoint.config.builtins import BUILTINS
 from setpoint.config.documents import Protection
 from setpoint.config.documents.gates import Deploys, Holds, Phases, ProtectionEntry, Verifies
-from setpoint.config.programs import Resolver, Use
+from setpoint.config.programs import Resolver, RunnableUse
 from setpoint.config.scope import Instance
 from setpoint.config.yaml import place_of
 from setpoint.model.checks import CheckDefinition
@@ -49,8 +49,8 @@ class CheckCompiler:
         found = self.resolver.catalog.protections.get(str(entry.use))
         return found.model if found else None
 
-    def _use(self, entry: ProtectionEntry) -> Use:
-        return Use(entry, self._document(entry), self.builtin(entry))
+    def _use(self, entry: ProtectionEntry) -> RunnableUse:
+        return RunnableUse(entry, self._document(entry), self.builtin(entry))
 
     def _definition(self, instance: Instance, entry: ProtectionEntry, level: str) -> CheckDefinition | None:
         use = self._use(entry)

@@ -130,7 +130,7 @@ def _executable(path: Path) -> bool:
 
 def _add_named(root: Path, trees: list[Any], uses: AnyMapping[str, str], files: dict[str, bytes], problems: Problems) -> None:
     """What one document's trees name. What cannot be found is left out: loading says so, with its place."""
-    reader = _Named(root, files, problems)
+    reader = _NamedFiles(root, files, problems)
     for tree in trees:
         for kind, block in _blocks(tree):
             if kind in PATHS:
@@ -193,7 +193,7 @@ def _blocks(tree: Any) -> Iterator[tuple[str, Mapping]]:
                 yield kind, block
 
 
-class _Named:
+class _NamedFiles:
     """Reads what documents name into ``files``."""
 
     def __init__(self, root: Path, files: dict[str, bytes], problems: Problems) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from setpoint.config.builtins import BUILTINS, ORDERINGS, SERVICE_STABLE, argument_mistakes
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.documents import Service
 from setpoint.config.documents.gates import Gated, ProtectionEntry
 from setpoint.config.merging import NAMED_LISTS
@@ -27,7 +27,7 @@ def check_gates(catalog: Catalog, problems: Problems) -> None:
 class Gates(Naming):
     """Those of one document, or of a service as it is in one channel."""
 
-    def check(self, entry: Entry[Any], model: Gated) -> None:
+    def check(self, entry: CatalogEntry[Any], model: Gated) -> None:
         """Its protections, tasks, calendars and limits."""
         self._limits(entry, model)
         for kind, key in NAMED_LISTS.items():
@@ -53,7 +53,7 @@ class Gates(Naming):
                     "Add one of them, or name a Calendar.",
                 )
 
-    def _stable(self, entry: Entry[Any], protection: ProtectionEntry) -> None:
+    def _stable(self, entry: CatalogEntry[Any], protection: ProtectionEntry) -> None:
         if protection.use not in ORDERINGS:
             return
         at = protection.at
@@ -67,7 +67,7 @@ class Gates(Naming):
             self.add("bad-argument", place, entry.label, message, hint)
         self._stable_names(entry, protection)
 
-    def _stable_names(self, entry: Entry[Any], protection: ProtectionEntry) -> None:
+    def _stable_names(self, entry: CatalogEntry[Any], protection: ProtectionEntry) -> None:
         application = self._catalog.application_of(entry)
         if application not in self._catalog.applications:
             return
@@ -79,7 +79,7 @@ class Gates(Naming):
             if isinstance(name, Scalar):
                 self.known(name, known, what, entry.label, "with", of=f'application "{application}"')
 
-    def _limits(self, entry: Entry[Any], model: Gated) -> None:
+    def _limits(self, entry: CatalogEntry[Any], model: Gated) -> None:
         """Waves and failures are those of a group."""
         if model.limits is None or getattr(model, "each", None):
             return
@@ -89,7 +89,7 @@ class Gates(Naming):
                 hint = "Write it on the Channel that has `each`, or leave it out."
                 self.add("not-a-group", place, entry.label, f"`{key}` is for groups of channels.", hint)
 
-    def _unique(self, entry: Entry[Any], kind: str, names: list[tuple[str, Any]], key: str) -> None:
+    def _unique(self, entry: CatalogEntry[Any], kind: str, names: list[tuple[str, Any]], key: str) -> None:
         seen: set[str] = set()
         for number, (name, gate) in enumerate(names):
             if name and name in seen:

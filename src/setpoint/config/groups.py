@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from setpoint.config import paths
-from setpoint.config.catalog import ApplicationEntries, Catalog, Entry, Group
+from setpoint.config.catalog import ApplicationEntries, Catalog, CatalogEntry, Group
 from setpoint.config.documents import ChannelFields
 from setpoint.config.labels import data_of
 from setpoint.config.merging import merge_trees
@@ -56,7 +56,7 @@ class _Expansion:
             else:
                 self._below.channels[name] = entry
 
-    def _members(self, group: Entry[ChannelFields], taken: AnyMapping[str, Entry[ChannelFields]]) -> Iterator[str]:
+    def _members(self, group: CatalogEntry[ChannelFields], taken: AnyMapping[str, CatalogEntry[ChannelFields]]) -> Iterator[str]:
         """Makes the channels of a group."""
         names: dict[str, Mapping] = {}
         for item in self._items(group):
@@ -78,13 +78,13 @@ class _Expansion:
                 "Correct what it is made of, or say `allowEmpty: true` in `each`.",
             )
 
-    def _may_be_empty(self, group: Entry[ChannelFields]) -> bool:
+    def _may_be_empty(self, group: CatalogEntry[ChannelFields]) -> bool:
         each = group.tree["each"]
         return not group.sound or (isinstance(each, Mapping) and each.get("allowEmpty") == "true")
 
     # --- where entries come from ---------------------------------------------------------------------------------------
 
-    def _items(self, group: Entry[ChannelFields]) -> list[Mapping]:
+    def _items(self, group: CatalogEntry[ChannelFields]) -> list[Mapping]:
         each = group.tree["each"]
         used = [name for name in SOURCES if isinstance(each, Mapping) and name in each]
         if len(used) != 1 and isinstance(each, Mapping | Scalar):
@@ -115,7 +115,7 @@ class _Expansion:
                 text = Scalar.of(name, place)
                 yield Mapping({Scalar.of("name", place): text, Scalar.of("runtime", place): text}, position=place)
 
-    def _file(self, group: Entry[ChannelFields], written: str) -> list[Mapping]:
+    def _file(self, group: CatalogEntry[ChannelFields], written: str) -> list[Mapping]:
         try:
             path = paths.beside(place_of(written).file, written)
         except paths.PathError as error:
@@ -136,12 +136,12 @@ class _Expansion:
             return []
         return [item for number, item in enumerate(found) if self._is_entry(item, group, number)]
 
-    def _no_file(self, group: Entry[ChannelFields], written: str, code: str, message: str, hint: str) -> list[Mapping]:
+    def _no_file(self, group: CatalogEntry[ChannelFields], written: str, code: str, message: str, hint: str) -> list[Mapping]:
         self._catalog.complete = False
         self._add(code, place_of(written), group, message, hint)
         return []
 
-    def _no_list(self, group: Entry[ChannelFields], place: Position) -> None:
+    def _no_list(self, group: CatalogEntry[ChannelFields], place: Position) -> None:
         self._catalog.complete = False
         self._add(
             "expected-list",
@@ -151,7 +151,7 @@ class _Expansion:
             "Write `- {name: …, runtime: …}`, one line for each channel.",
         )
 
-    def _is_entry(self, item: Any, group: Entry[ChannelFields], number: int) -> bool:
+    def _is_entry(self, item: Any, group: CatalogEntry[ChannelFields], number: int) -> bool:
         if isinstance(item, Mapping):
             return True
         self._catalog.complete = False
@@ -162,7 +162,7 @@ class _Expansion:
     # --- one entry -----------------------------------------------------------------------------------------------------
 
     def _name(
-        self, group: Entry[ChannelFields], item: Mapping, before: dict[str, Mapping], taken: AnyMapping[str, Any]
+        self, group: CatalogEntry[ChannelFields], item: Mapping, before: dict[str, Mapping], taken: AnyMapping[str, Any]
     ) -> str | None:
         """The channel's name; None where it cannot have one."""
         own = item.get("name")
@@ -194,16 +194,16 @@ class _Expansion:
             return None
         return name
 
-    def _member(self, group: Entry[ChannelFields], item: Mapping, name: str) -> Entry[ChannelFields]:
+    def _member(self, group: CatalogEntry[ChannelFields], item: Mapping, name: str) -> CatalogEntry[ChannelFields]:
         own = self._fields(group, item, "an entry")
         tree = merge_trees(self._overridden(group, own, name), own, self._report(group))
         tree[Scalar.of("name", item.position)] = Scalar.of(name, locate(item, ("name",)))
         tree.position = item.position
         label = f'{group.label} entry "{item["name"]}"'
         model, sound = read_model(ChannelFields, tree, label, self._problems)
-        return Entry(name, tree, model, sound and group.sound, label)
+        return CatalogEntry(name, tree, model, sound and group.sound, label)
 
-    def _overridden(self, group: Entry[ChannelFields], own: Mapping, name: str) -> Mapping:
+    def _overridden(self, group: CatalogEntry[ChannelFields], own: Mapping, name: str) -> Mapping:
         """The group's fields with those of the overrides that match over them, from top to bottom."""
         result = _inherited(group.tree)
         for override in group.model.overrides if group.model else ():
@@ -213,7 +213,7 @@ class _Expansion:
                 result = merge_trees(result, self._fields(group, override, "an override"), self._report(group))
         return result
 
-    def _labels(self, group: Entry[ChannelFields], tree: Mapping, name: str) -> dict[str, str]:
+    def _labels(self, group: CatalogEntry[ChannelFields], tree: Mapping, name: str) -> dict[str, str]:
         """What an override's ``select`` sees of an entry."""
         runtime = str(tree.get("runtime", "local"))
         entry = self._catalog.runtimes.get(runtime)
@@ -223,7 +223,7 @@ class _Expansion:
         nodes.append({str(key): str(value) for key, value in own.items()} if isinstance(own, Mapping) else {})
         return place_labels(nodes, self._application, name, group.name, runtime)
 
-    def _fields(self, group: Entry[ChannelFields], written: Mapping, what: str) -> Mapping:
+    def _fields(self, group: CatalogEntry[ChannelFields], written: Mapping, what: str) -> Mapping:
         """What an entry or override says of a channel, without what it cannot say."""
         fields = Mapping(position=written.position)
         for key, value in written.items():
@@ -239,10 +239,10 @@ class _Expansion:
                 fields[key] = value
         return fields
 
-    def _by_runtime(self, group: Entry[ChannelFields]) -> bool:
+    def _by_runtime(self, group: CatalogEntry[ChannelFields]) -> bool:
         return bool(group.model and group.model.each and group.model.each.runtimes)
 
-    def _check_unused(self, group: Entry[ChannelFields]) -> None:
+    def _check_unused(self, group: CatalogEntry[ChannelFields]) -> None:
         """The group's own fields and each override are read even if no entry has them."""
         base = _inherited(group.tree)
         name = Mapping({"name": Scalar.of(group.name, locate(group.tree, ("name",)))}, position=group.tree.position)
@@ -250,14 +250,14 @@ class _Expansion:
             fields = Mapping({**self._fields(group, override, "an override"), **name}, position=override.position)
             read_model(ChannelFields, merge_trees(base, fields, _nothing), group.label, self._problems)
 
-    def _report(self, group: Entry[ChannelFields]) -> Any:
+    def _report(self, group: CatalogEntry[ChannelFields]) -> Any:
         def report(place: Position, kind: str, name: str) -> None:
             message = f'`remove` names "{name}", which is not among the `{kind}` of the group.'
             self._add("nothing-to-remove", place, group, message, "Remove this entry, or correct its name.")
 
         return report
 
-    def _add(self, code: str, place: Position, group: Entry[ChannelFields], message: str, hint: str) -> None:
+    def _add(self, code: str, place: Position, group: CatalogEntry[ChannelFields], message: str, hint: str) -> None:
         self._problems.add(code, place, group.label, message, hint)
 
 

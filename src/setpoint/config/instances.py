@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.documents import Application, ChannelFields, Runtime, Service
 from setpoint.config.documents.runtime import Local
 from setpoint.config.merging import merge_trees
@@ -39,7 +39,7 @@ class _Effective:
         self._catalog, self._problems = catalog, problems
         self._read: dict[tuple[int, tuple[str, ...]], tuple[Service | None, bool]] = {}
 
-    def of(self, application: str, service: Entry[Service], channel: str) -> tuple[Service | None, bool]:
+    def of(self, application: str, service: CatalogEntry[Service], channel: str) -> tuple[Service | None, bool]:
         group = self._catalog.group_of(application, channel)
         names = tuple(name for name in (group, channel) if name in _fragments(service))
         key = (id(service), names)
@@ -50,9 +50,9 @@ class _Effective:
 
 def _instance(
     catalog: Catalog,
-    application: Entry[Application],
-    service: Entry[Service],
-    channel: Entry[ChannelFields],
+    application: CatalogEntry[Application],
+    service: CatalogEntry[Service],
+    channel: CatalogEntry[ChannelFields],
     services: _Effective,
 ) -> Instance | None:
     effective, sound = services.of(application.name, service, channel.name)
@@ -60,7 +60,7 @@ def _instance(
     if not (application.model and channel.model and effective and runtime):
         return None
     group = catalog.groups(application.name).get(catalog.group_of(application.name, channel.name))
-    contributing: list[Entry[Any] | None] = [
+    contributing: list[CatalogEntry[Any] | None] = [
         application,
         channel,
         service,
@@ -75,7 +75,7 @@ def _instance(
     return instance if _exists(instance, service) else None
 
 
-def _exists(instance: Instance, service: Entry[Service]) -> bool:
+def _exists(instance: Instance, service: CatalogEntry[Service]) -> bool:
     wanted = instance.channel.services
     if wanted is not None and instance.service.name not in wanted:
         return False
@@ -93,7 +93,7 @@ def find_runtime(catalog: Catalog, channel: ChannelFields | None, service: Servi
     return LOCAL if name == "local" else None
 
 
-def effective_tree(service: Entry[Service], places: Sequence[str], problems: Problems | None = None) -> Mapping:
+def effective_tree(service: CatalogEntry[Service], places: Sequence[str], problems: Problems | None = None) -> Mapping:
     """The service's fields with those for a channel over them; ``places`` are its group and itself."""
     result = Mapping({key: value for key, value in service.tree.items() if key != "perChannel"}, position=service.tree.position)
 
@@ -110,7 +110,7 @@ def effective_tree(service: Entry[Service], places: Sequence[str], problems: Pro
     return result
 
 
-def effective_service(service: Entry[Service], places: Sequence[str], problems: Problems) -> tuple[Service | None, bool]:
+def effective_service(service: CatalogEntry[Service], places: Sequence[str], problems: Problems) -> tuple[Service | None, bool]:
     """The service as it is in one channel, and whether it is sound; without anything of its own there, as it is."""
     if not any(place in _fragments(service) for place in places):
         return service.model, service.sound
@@ -118,6 +118,6 @@ def effective_service(service: Entry[Service], places: Sequence[str], problems: 
     return model, sound and service.sound
 
 
-def _fragments(service: Entry[Service]) -> Mapping:
+def _fragments(service: CatalogEntry[Service]) -> Mapping:
     found = service.tree.get("perChannel")
     return found if isinstance(found, Mapping) else Mapping(position=service.tree.position)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from setpoint.config.beside import beside
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.conditions import NEVER, decide
 from setpoint.config.documents import Invariant as Document
 from setpoint.config.policies import calendar_value
@@ -92,7 +92,7 @@ class InvariantCompiler:
 
     # --- names that lead nowhere
 
-    def _check(self, entry: Entry[Document], document: Document) -> None:
+    def _check(self, entry: CatalogEntry[Document], document: Document) -> None:
         asked = document.require
         applications = self.catalog.below
         places = {name for application in applications for name in self.catalog.places(application)}
@@ -104,7 +104,7 @@ class InvariantCompiler:
         self._known(entry, asked.skew.service if asked.skew else None, services, "service", "skew")
         self._known(entry, asked.open, set(self.catalog.calendars), "calendar", "open")
 
-    def _known(self, entry: Entry[Document], name: str | None, known: set[str], what: str, field: str) -> None:
+    def _known(self, entry: CatalogEntry[Document], name: str | None, known: set[str], what: str, field: str) -> None:
         if name is None or name in known or not self.catalog.complete:
             return
         message = f'`{field}` names "{name}", which is no {what}.'

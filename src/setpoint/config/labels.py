@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.yaml import Mapping
 from setpoint.model.selector import Term
 from setpoint.model.similar import closest
@@ -80,7 +80,7 @@ def data_of(group: Mapping) -> str:
 
 
 def _labelled(catalog: Catalog) -> Iterator[Any]:
-    entries: list[Entry[Any]] = [*catalog.applications.values(), *catalog.runtimes.values()]
+    entries: list[CatalogEntry[Any]] = [*catalog.applications.values(), *catalog.runtimes.values()]
     for below in catalog.below.values():
         groups = [group.entry for group in below.groups.values()]
         entries += [*groups, *below.channels.values(), *below.services.values()]

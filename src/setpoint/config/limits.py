@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from setpoint.config.catalog import Catalog, Entry, Group
+from setpoint.config.catalog import Catalog, CatalogEntry, Group
 from setpoint.config.conditions import NEVER, decide
 from setpoint.config.documents import ChannelFields
 from setpoint.config.documents.limits import Limits
@@ -20,7 +20,7 @@ from setpoint.config.yaml import Mapping
 from setpoint.model.policy import GroupWaves, LimitUse, Wave, WaveUse
 
 
-class _Limited(NamedTuple):
+class _LimitedNode(NamedTuple):
     """One node with limits, above one instance."""
 
     name: str
@@ -45,18 +45,18 @@ class LimitCompiler:
                 found.append(LimitUse(node.name, node.unit, limit, when, _principals(node.limits)))
         return tuple(found)
 
-    def _nodes(self, instance: Instance) -> Iterator[_Limited]:
+    def _nodes(self, instance: Instance) -> Iterator[_LimitedNode]:
         application = str(instance.application.name)
         for policy in self._catalog.policies_of(instance.labels):
             if policy.limits:
-                yield _Limited(f"limit-policy-{policy.name}", f"policy:{policy.name}", policy.limits)
+                yield _LimitedNode(f"limit-policy-{policy.name}", f"policy:{policy.name}", policy.limits)
         for node in ("runtime", "application", "group", "channel"):
             bearer = getattr(instance, node)
             if bearer is not None and bearer.limits:
-                yield _Limited(f"limit-{node}", instance.subject(node), bearer.limits)
+                yield _LimitedNode(f"limit-{node}", instance.subject(node), bearer.limits)
         if instance.service.limits:
             place = self._place(application, instance)
-            yield _Limited("limit-service", f"service:{application}/{instance.service.name}{place}", instance.service.limits)
+            yield _LimitedNode("limit-service", f"service:{application}/{instance.service.name}{place}", instance.service.limits)
 
     def _place(self, application: str, instance: Instance) -> str:
         """``@channel`` or ``@group`` where ``perChannel`` limits it: those are the instances below."""
@@ -142,14 +142,16 @@ def _pick(group: Group, limits: Limits, neighbours: Neighbours, problems: Proble
         yield _Picked(None, tuple(left))
 
 
-def _check_need(group: Entry[ChannelFields], wave: Written, number: int, channels: tuple[str, ...], problems: Problems) -> None:
+def _check_need(
+    group: CatalogEntry[ChannelFields], wave: Written, number: int, channels: tuple[str, ...], problems: Problems
+) -> None:
     if group.sound and isinstance(wave.need, int) and channels and wave.need > len(channels):
         message = f"`need: {wave.need}` can never be met: the wave has {len(channels)} channel{'s' if len(channels) > 1 else ''}."
         hint = f"Write at most {len(channels)}, or a percentage."
         problems.add("unsatisfiable-need", _place(group, number, "need"), group.label, message, hint)
 
 
-def _place(group: Entry[ChannelFields], number: int, key: str) -> Position:
+def _place(group: CatalogEntry[ChannelFields], number: int, key: str) -> Position:
     limits = group.tree.get("limits")
     written = limits.get("waves") if isinstance(limits, Mapping) else None
     path = ("limits", "waves", number, key) if isinstance(written, list) else ("limits", "waves", key)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from setpoint.config.beside import sets_of
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.merging import is_null
 from setpoint.config.problems import Position, Problems
 from setpoint.config.scope import Instance
@@ -41,7 +41,7 @@ def _place(catalog: Catalog, instance: Instance, unit: str) -> Position:
     kind, _, name = unit.partition(":")
     application = str(instance.application.name)
     group = catalog.groups(application).get(instance.group_name)
-    bearers: dict[str, Entry[Any] | None] = {
+    bearers: dict[str, CatalogEntry[Any] | None] = {
         "policy": catalog.policies.get(name),
         "runtime": catalog.runtimes.get(str(instance.runtime.name)),
         "application": catalog.applications.get(application),

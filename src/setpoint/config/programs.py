@@ -27,7 +27,7 @@ from setpoint.model.spec import Source
 
 
 @dataclass(frozen=True)
-class Use:
+class RunnableUse:
     """One entry of ``protections`` or ``tasks``, and the document or built-in that it comes to."""
 
     entry: ProtectionEntry | TaskEntry
@@ -89,14 +89,14 @@ class Resolver:
         """Note a mistake."""
         self.problems.add(code, place, self.catalog.where_at(place), message, hint)
 
-    def arguments(self, use: Use) -> dict[str, Any]:
+    def arguments(self, use: RunnableUse) -> dict[str, Any]:
         """``with``: the built-in's defaults, the organization's, the document's, the entry's own; the later win."""
         organization = self.catalog.organization.model if self.catalog.organization else None
         defaults = organization.defaults.get(use.builtin, {}) if organization else {}
         own = BUILTINS[use.builtin].defaults if use.builtin in BUILTINS else {}
         return merge_maps(own, defaults, use.document.with_ if use.document else {}, use.entry.with_)
 
-    def resolve(self, instance: Instance, use: Use, level: str) -> Resolved | None:
+    def resolve(self, instance: Instance, use: RunnableUse, level: str) -> Resolved | None:
         """None where something is wrong. What looks up an attempt is of the attempt, whatever was asked for."""
         arguments = self.arguments(use)
         if _is_of_attempt(use.builtin, arguments, use.template):
@@ -120,7 +120,7 @@ class Resolver:
         where_at = self.catalog.where_at
         return LookupReport(self.problems, where_at, level, sound=instance.sound, known=known, place=place)
 
-    def _resolve(self, instance: Instance, use: Use, arguments: dict[str, Any], level: str) -> _Options | None:
+    def _resolve(self, instance: Instance, use: RunnableUse, arguments: dict[str, Any], level: str) -> _Options | None:
         known: dict[str, Any] = {}
         report = self._report(instance, level, known, place_of(use.entry.use))
         known |= (values := instance.values(level, report))
@@ -143,7 +143,7 @@ class Resolver:
             return None
         return self._own_options(use.document, resolved)
 
-    def _declared(self, use: Use, given: dict[str, Any]) -> dict[str, Any] | None:
+    def _declared(self, use: RunnableUse, given: dict[str, Any]) -> dict[str, Any] | None:
         if use.document is None or not use.document.parameters:
             return given
         try:
@@ -154,7 +154,7 @@ class Resolver:
             self.add("bad-argument", place_of(name), f'"{name}": {error}', hint)
             return None
 
-    def _builtin_options(self, use: Use, written: dict[str, Any], given: dict[str, Any]) -> _Options | None:
+    def _builtin_options(self, use: RunnableUse, written: dict[str, Any], given: dict[str, Any]) -> _Options | None:
         mistakes = argument_mistakes(use.builtin, given)
         for key, message, hint in mistakes:
             place = getattr(written.get(key), "position", None) or next(

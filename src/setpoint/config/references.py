@@ -7,7 +7,7 @@ from typing import Any
 
 from setpoint.config.beside import check_together
 from setpoint.config.builtins import BUILTINS, argument_mistakes
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.circles import check_circles
 from setpoint.config.documents import Application, ChannelFields, Service
 from setpoint.config.documents.channel import After
@@ -72,14 +72,14 @@ class _References(Naming):
             for key, message, hint in argument_mistakes(str(builtin), arguments, partial=True):
                 self.add("bad-argument", locate(arguments, (key,)), entry.label, message, hint)
 
-    def _application(self, name: str, entry: Entry[Application]) -> None:
+    def _application(self, name: str, entry: CatalogEntry[Application]) -> None:
         for services in entry.model.together if entry.model else ():
             for service in services:
                 owner = f'application "{name}"'
                 self.known(service, self._catalog.services(name), "service", entry.label, "together", of=owner)
         check_together(entry, self._problems)
 
-    def _channel(self, application: str, entry: Entry[ChannelFields], neighbours: Neighbours) -> None:
+    def _channel(self, application: str, entry: CatalogEntry[ChannelFields], neighbours: Neighbours) -> None:
         channel, label = entry.model, entry.label
         if not self._owned(application, entry) or channel is None:
             return
@@ -106,7 +106,7 @@ class _References(Naming):
         elif channel.together:
             self._together(entry, neighbours)
 
-    def _roles(self, application: str, entry: Entry[ChannelFields], channel: ChannelFields) -> None:
+    def _roles(self, application: str, entry: CatalogEntry[ChannelFields], channel: ChannelFields) -> None:
         """Where a channel has several runtimes, each service says which of them is its own."""
         for service in self._catalog.services(application).values():
             model = service.model
@@ -120,7 +120,7 @@ class _References(Naming):
                 owner = f'channel "{entry.name}"'
                 self.known(model.runtime, map(str, channel.runtimes), "role in `runtimes`", service.label, "runtime", of=owner)
 
-    def _together(self, entry: Entry[ChannelFields], neighbours: Neighbours) -> None:
+    def _together(self, entry: CatalogEntry[ChannelFields], neighbours: Neighbours) -> None:
         """Channels that move as one cannot wait for each other, nor start in waves (§10.5)."""
         if entry.model and entry.model.limits and entry.model.limits.waves:
             message = (
@@ -137,7 +137,9 @@ class _References(Naming):
                     self.add("waits-for-its-set", place, entry.label, message, "Remove that `after`, or `together`.")
                     return
 
-    def _after(self, application: str, entry: Entry[ChannelFields], after: After, number: int, neighbours: Neighbours) -> None:
+    def _after(
+        self, application: str, entry: CatalogEntry[ChannelFields], after: After, number: int, neighbours: Neighbours
+    ) -> None:
         """One entry of ``after``: its names lead somewhere, it means somebody, and as many as it needs."""
         for name in after.channels or ():
             self._other_channel(application, entry, name, "after")
@@ -169,7 +171,7 @@ class _References(Naming):
         named = groups if after.select else [name for name in after.channels or () if name in groups]
         return any(data_of(groups[name].entry.tree) for name in named)
 
-    def _other_channel(self, application: str, entry: Entry[ChannelFields], name: str, field: str) -> None:
+    def _other_channel(self, application: str, entry: CatalogEntry[ChannelFields], name: str, field: str) -> None:
         groups = self._catalog.groups(application)
         if name in {entry.name, self._catalog.group_of(application, entry.name)}:
             what = "group" if name in groups else "channel"
@@ -193,7 +195,7 @@ class _References(Naming):
         known = self._catalog.places(application) if field == "after" else self._catalog.channels(application)
         self.known(name, known, "channel", entry.label, field, of=f'application "{application}"')
 
-    def _owned(self, application: str, entry: Entry[Any]) -> bool:
+    def _owned(self, application: str, entry: CatalogEntry[Any]) -> bool:
         """Documents below an application that is not there say so, once each."""
         if application in self._catalog.applications:
             return True
@@ -203,7 +205,7 @@ class _References(Naming):
             else False
         )
 
-    def _service(self, application: str, entry: Entry[Service]) -> None:
+    def _service(self, application: str, entry: CatalogEntry[Service]) -> None:
         owned = self._owned(application, entry)
         self._workloads(entry, entry.tree, entry.tree.position)
         fragments = entry.tree.get("perChannel")
@@ -228,7 +230,7 @@ class _References(Naming):
                     places, owner = self._catalog.places(application), f'application "{application}"'
                     self.known(name, places, "channel or group", entry.label, "sources", of=owner)
 
-    def _other_services(self, application: str, entry: Entry[Service], service: Service) -> None:
+    def _other_services(self, application: str, entry: CatalogEntry[Service], service: Service) -> None:
         for name in (name for after in service.after for name in after.services):
             if name == entry.name:
                 hint = "Name another service, or leave it out."
@@ -237,7 +239,7 @@ class _References(Naming):
             owner = f'application "{application}"'
             self.known(name, self._catalog.services(application), "service", entry.label, "after", of=owner)
 
-    def _fragment(self, entry: Entry[Service], channel: str, fragment: Tree) -> None:
+    def _fragment(self, entry: CatalogEntry[Service], channel: str, fragment: Tree) -> None:
         for key in fragment:
             if key in NOT_PER_CHANNEL:
                 self.add(
@@ -257,7 +259,7 @@ class _References(Naming):
         }
         self._workloads(entry, dict.fromkeys(merged, True), place_of(channel))
 
-    def _workloads(self, entry: Entry[Service], keys: Mapping[str, Any], place: Position) -> None:
+    def _workloads(self, entry: CatalogEntry[Service], keys: Mapping[str, Any], place: Position) -> None:
         found = [name for name in WORKLOADS if name in keys]
         if not found:
             known = {*Service.written_keys(), *Service.LATER}
@@ -278,7 +280,7 @@ class _References(Naming):
                 f"Keep one; in `perChannel`, `{found[0]}: null` removes one.",
             )
 
-    def _parameters(self, entry: Entry[Service], service: Service) -> None:
+    def _parameters(self, entry: CatalogEntry[Service], service: Service) -> None:
         for name, declaration in service.parameters.items():
             if declaration.default is None:
                 continue

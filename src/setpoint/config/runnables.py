@@ -7,7 +7,7 @@ from typing import Any
 
 from setpoint.config import paths
 from setpoint.config.builtins import BUILTINS, ORDERINGS
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.documents import Runtime, Task
 from setpoint.config.documents.protection import Runnable
 from setpoint.config.documents.runtime import RUNTIME_TYPES
@@ -34,7 +34,7 @@ class _Runnables(Naming):
         super().__init__(catalog, problems)
         self._files = files
 
-    def runtime(self, entry: Entry[Runtime]) -> None:
+    def runtime(self, entry: CatalogEntry[Runtime]) -> None:
         found = [name for name in RUNTIME_TYPES if name in entry.tree]
         if len(found) != 1:
             said = f"{' and '.join(found)} at once" if found else "none"
@@ -54,7 +54,7 @@ class _Runnables(Naming):
                 "Choose another name for this one.",
             )
 
-    def runnable(self, entry: Entry[Any], what: str) -> None:
+    def runnable(self, entry: CatalogEntry[Any], what: str) -> None:
         place = locate(entry.tree, ("name",))
         if what == "protection" and entry.name in BUILTINS:
             self.add(
@@ -84,7 +84,7 @@ class _Runnables(Naming):
             place, message = locate(entry.tree, ("exitCodes",)), "only programs have exit codes."
             self.add("exit-codes-without-program", place, entry.label, message, "Remove `exitCodes`.")
 
-    def task(self, entry: Entry[Task]) -> None:
+    def task(self, entry: CatalogEntry[Task]) -> None:
         if entry.model and entry.model.timeout == 0:
             place, hint = locate(entry.tree, ("timeout",)), "Write a duration above 0, such as 10m."
             self.add("no-time-to-run", place, entry.label, "a timeout of 0 leaves no time to run.", hint)
@@ -92,7 +92,7 @@ class _Runnables(Naming):
             message = f'"{entry.model.use}" is an ordering: it waits for others and does nothing by itself.'
             self.add("ordering-as-task", entry.model.use, entry.label, message, "Use it in `protections`, or write `after`.")
 
-    def _program(self, entry: Entry[Any], runnable: Runnable) -> None:
+    def _program(self, entry: CatalogEntry[Any], runnable: Runnable) -> None:
         program = runnable.program
         if program is None or "${" in program.command[0] or not paths.is_relative_program(program.command[0]):
             return

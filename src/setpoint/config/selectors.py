@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.conditions import FACTS, is_fact
 from setpoint.config.documents import ChannelFields, Service
 from setpoint.config.documents.base import RESERVED_LABELS
@@ -27,10 +27,10 @@ FIELDS = ("select", "when", "runtimes")
 """Keys whose values are selectors."""
 
 
-class Use(NamedTuple):
+class SelectorUse(NamedTuple):
     """One selector of a document."""
 
-    entry: Entry[Any]
+    entry: CatalogEntry[Any]
     selector: Selector
     place: Position
     field: str
@@ -57,7 +57,7 @@ def check_selectors(catalog: Catalog, problems: Problems) -> list[str]:
 
 
 def _missing(
-    lacking: tuple[str, str], term: Term, labels: Labels, use: Use, problems: Problems, notices: dict[str, None]
+    lacking: tuple[str, str], term: Term, labels: Labels, use: SelectorUse, problems: Problems, notices: dict[str, None]
 ) -> None:
     key, value = lacking
     message, hint = _said(key, value, labels)
@@ -89,7 +89,7 @@ def _said(key: str, value: str, labels: Labels) -> tuple[str, str]:
     return f'no label is "{key}={value}".', suggest(value, labels.values[key], otherwise=otherwise)
 
 
-def _check_fact(term: Term, labels: Labels, use: Use, problems: Problems) -> None:
+def _check_fact(term: Term, labels: Labels, use: SelectorUse, problems: Problems) -> None:
     """``when`` sees more than labels: only names, and keys that look misspelt, are checked."""
     known = {*labels.values, *RESERVED_LABELS, *FACTS}
     if term.key not in known and not is_fact(term.key):
@@ -107,7 +107,7 @@ def _check_fact(term: Term, labels: Labels, use: Use, problems: Problems) -> Non
 # --- where selectors are -------------------------------------------------------------------------------------------------
 
 
-def selectors(catalog: Catalog) -> Iterator[Use]:
+def selectors(catalog: Catalog) -> Iterator[SelectorUse]:
     """Each selector of each document, once where channels have it of their group."""
     seen: set[tuple[Position, str]] = set()
     data = {id(group.entry) for below in catalog.below.values() for group in below.groups.values() if data_of(group.entry.tree)}
@@ -121,7 +121,7 @@ def selectors(catalog: Catalog) -> Iterator[Use]:
             place = find_selector(entry.tree, selector.text, field) or entry.tree.position
             if (place, selector.text) not in seen:
                 seen.add((place, selector.text))
-                yield Use(entry, selector, place, field, application, empty or own)
+                yield SelectorUse(entry, selector, place, field, application, empty or own)
 
 
 def _found(model: Any, *, data: bool, own: bool = False) -> Iterator[tuple[Selector, str, bool, bool]]:

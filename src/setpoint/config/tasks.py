@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from setpoint.config.documents.gates import ProtectionEntry, TaskEntry
-from setpoint.config.programs import Resolver, Use
+from setpoint.config.programs import Resolver, RunnableUse
 from setpoint.config.scope import Instance
 from setpoint.model.policy import Phase, TaskUse
 from setpoint.model.selector import Selector
@@ -27,7 +27,7 @@ class TaskCompiler:
         """None where the entry is wrong, or what it names."""
         found = self.resolver.catalog.tasks.get(str(entry.use))
         document = found.model if found else None
-        use = Use(entry, document, str(document.use or "") if document else "")
+        use = RunnableUse(entry, document, str(document.use or "") if document else "")
         resolved = self.resolver.resolve(instance, use, level) if use.runs else None
         if document is None or resolved is None:
             return None

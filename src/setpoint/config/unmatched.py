@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from setpoint.config.catalog import Catalog, Entry
+from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.conditions import NEVER, decide
 from setpoint.config.documents import ChannelFields, Service
 from setpoint.config.documents.channel import After
@@ -34,15 +34,15 @@ def unmatched(catalog: Catalog, instances: Mapping[str, Instance]) -> list[str]:
     return list(found)
 
 
-def _line(entry: Entry[Any], field: str, selector: Selector, what: str, key: str = "") -> str:
+def _line(entry: CatalogEntry[Any], field: str, selector: Selector, what: str, key: str = "") -> str:
     place = find_selector(entry.tree, selector.text, key or field) or entry.tree.position
     return f"{place}  {entry.label}: `{field}: {selector.text}` matches no {what} now."
 
 
 def _rules(catalog: Catalog, instances: Mapping[str, Instance]) -> Iterator[str]:
     """Policies, invariants and roles."""
-    rules: list[Entry[Any]] = [*catalog.policies.values(), *catalog.invariants.values()]
-    bearers: list[tuple[Entry[Any], Selector]] = [(entry, entry.model.select) for entry in rules if entry.model]
+    rules: list[CatalogEntry[Any]] = [*catalog.policies.values(), *catalog.invariants.values()]
+    bearers: list[tuple[CatalogEntry[Any], Selector]] = [(entry, entry.model.select) for entry in rules if entry.model]
     organization = catalog.organization
     if organization and organization.model:
         bearers += [(organization, role.select) for role in organization.model.roles]
@@ -89,7 +89,7 @@ def _orderings(catalog: Catalog, application: str, neighbours: Neighbours) -> It
             told.add(at)
 
 
-def _place_of_after(channel: Entry[ChannelFields], entry: After) -> Position:
+def _place_of_after(channel: CatalogEntry[ChannelFields], entry: After) -> Position:
     if entry.select is not None:
         return find_selector(channel.tree, entry.select.text, "select") or channel.tree.position
     return next(map(place_of, entry.channels or ()), channel.tree.position)
@@ -134,7 +134,7 @@ def _conditions(catalog: Catalog, instances: Mapping[str, Instance]) -> Iterator
             yield f"{place}  {catalog.where_at(place) or label[place, text]}: `when: {text}` holds for no instance now."
 
 
-def _bearers(catalog: Catalog, instance: Instance) -> Iterator[tuple[Entry[Any], Any]]:
+def _bearers(catalog: Catalog, instance: Instance) -> Iterator[tuple[CatalogEntry[Any], Any]]:
     application = str(instance.application.name)
     for _, policy in sorted(catalog.policies.items()):
         if policy.model and policy.model.select.matches(instance.labels):

@@ -36,7 +36,7 @@ Definition = TypeVar("Definition", CheckDefinition, TaskDefinition)
 _Marks = dict[str, tuple[int, int, int, int]]
 
 
-class Applied:
+class AppliedTrees:
     """Lays trees out."""
 
     def __init__(self, home: Path, content: Content) -> None:

@@ -16,9 +16,9 @@ from msgspec import structs
 
 from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
 from setpoint.durable import files
-from setpoint.engine.applied import Applied
+from setpoint.engine.applied import AppliedTrees
 from setpoint.engine.listening import Hint, Listening
-from setpoint.engine.tasks import DATABASE, Tasks
+from setpoint.engine.tasks import DATABASE, TaskRunner
 from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec
@@ -95,8 +95,8 @@ class Effects:
         self._runtime_of: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
         self._results: OrderedDict[str, CheckResult] = OrderedDict()
-        self._tasks = Tasks(home, protections)
-        self._applied = Applied(home, content)
+        self._tasks = TaskRunner(home, protections)
+        self._applied = AppliedTrees(home, content)
 
     # --- configuration
 

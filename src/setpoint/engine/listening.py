@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 
-from setpoint.plugins.runtime import Telling
+from setpoint.plugins.runtime import ChangeSource
 
 log = logging.getLogger("setpoint.engine")
 
@@ -32,7 +32,7 @@ class Listening:
 
     def begin(self, name: str, runtime: object) -> None:
         """Listen to a runtime that is new, if it tells anything."""
-        if isinstance(runtime, Telling) and not self._closed:
+        if isinstance(runtime, ChangeSource) and not self._closed:
             self._tasks[name] = asyncio.create_task(self._listen(name, runtime), name=f"listening to the runtime {name}")
 
     async def end(self, *names: str) -> set[str]:
@@ -49,7 +49,7 @@ class Listening:
         self._closed = True
         await self.end(*self._tasks)
 
-    async def _listen(self, name: str, runtime: Telling) -> None:
+    async def _listen(self, name: str, runtime: ChangeSource) -> None:
         delay = FIRST_DELAY
         while True:
             began = time.monotonic()
@@ -63,7 +63,7 @@ class Listening:
             await asyncio.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY)
 
-    async def _hear(self, runtime: Telling) -> BaseException | None:
+    async def _hear(self, runtime: ChangeSource) -> BaseException | None:
         """Until the runtime tells no more; what it raised, if it did."""
         try:
             changes = runtime.changes()

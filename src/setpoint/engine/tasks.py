@@ -26,7 +26,7 @@ from setpoint.model.time import SECOND, format_duration
 from setpoint.plugins.protection import Protection
 from setpoint.programs.environment import check_environment
 from setpoint.programs.procfs import RUN, Identity, members, send_all
-from setpoint.programs.runner import Ended, Program, run_program
+from setpoint.programs.runner import Program, ProgramResult, run_program
 from setpoint.programs.text import last_line
 from setpoint.protections.program import ProgramProtection, judge
 
@@ -47,7 +47,7 @@ _KIND = "task"
 log = logging.getLogger("setpoint.engine")
 
 
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class TaskRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is on disk of one run: its last try."""
 
     operation: str
@@ -55,7 +55,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """None: it was started, and its end was not seen."""
 
 
-class Tasks:
+class TaskRunner:
     """Performs tries of tasks."""
 
     def __init__(self, home: Path, protections: Mapping[str, Protection]) -> None:
@@ -85,10 +85,10 @@ class Tasks:
             return TaskResult(
                 TaskEnd.UNKNOWN, "what was written down of an earlier run is damaged, or of a database that was lost"
             )
-        await asyncio.to_thread(self._write, entity, Record(operation))
+        await asyncio.to_thread(self._write, entity, TaskRecord(operation))
         result = await self._perform(entity, operation, definition)
         if result.end is not TaskEnd.UNKNOWN:
-            await asyncio.to_thread(self._write, entity, Record(operation, result))
+            await asyncio.to_thread(self._write, entity, TaskRecord(operation, result))
         return result
 
     def last(self, entity: str) -> TaskResult | None:
@@ -145,21 +145,21 @@ class Tasks:
     def _path(self, entity: str) -> Path:
         return self._records / f"{hashlib.sha256(entity.encode()).hexdigest()[:32]}.json"
 
-    def _read(self, entity: str) -> Record | None:
+    def _read(self, entity: str) -> TaskRecord | None:
         try:
-            return records.read(self._path(entity), _KIND, Record)
+            return records.read(self._path(entity), _KIND, TaskRecord)
         except FileNotFoundError:
             return None
         except (records.Damaged, records.OtherFormat) as error:
             log.warning("%s: whether the task ran before is unknown", error)
-            return Record("")
+            return TaskRecord("")
 
     def _set_aside(self, entity: str) -> None:
         """The next try, which a person asks for, begins without it."""
         path = self._path(entity)
         files.rename(path, path.with_suffix(".lost"))
 
-    def _write(self, entity: str, record: Record) -> None:
+    def _write(self, entity: str, record: TaskRecord) -> None:
         files.make_directory(self._records)
         records.write(self._path(entity), _KIND, record)
         if record.result:
@@ -192,7 +192,7 @@ async def _gone(mark: str, number: signal.Signals, patience: float) -> set[Ident
     return set()
 
 
-def _judge(ended: Ended, program: Program, definition: TaskDefinition) -> TaskResult:
+def _judge(ended: ProgramResult, program: Program, definition: TaskDefinition) -> TaskResult:
     """What the end of a program says: 0 is success, and nothing else is."""
     said = last_line(ended.output)
     if ended.how == "lost":

@@ -84,7 +84,7 @@ class KeepsLogs(Protocol):
 
 
 @runtime_checkable
-class Telling(Protocol):
+class ChangeSource(Protocol):
     """What a runtime may do beside ``Runtime``: tell by itself what changes, so that it is seen at once, not when next polled."""
 
     def changes(self) -> AsyncIterator[str]:

@@ -66,7 +66,7 @@ class Program(msgspec.Struct, frozen=True):
     """
 
 
-class Ended(msgspec.Struct, frozen=True):
+class ProgramResult(msgspec.Struct, frozen=True):
     """How a program ended.
 
     ``ended``: ``code`` is the exit code, or minus the signal's number. ``timeout``: it was ended for taking too long.
@@ -108,27 +108,27 @@ class Ended(msgspec.Struct, frozen=True):
         return os.strerror(self.errno) if self.errno else self.error
 
 
-class _Report(Ended, frozen=True):
+class _Report(ProgramResult, frozen=True):
     """As the subreaper reports it: the outputs follow, the first one ``split`` bytes long."""
 
     split: int = 0
 
 
-async def run_program(program: Program, timeout: Duration) -> Ended:  # noqa: ASYNC109 - the subreaper keeps the time: it ends descendants too
+async def run_program(program: Program, timeout: Duration) -> ProgramResult:  # noqa: ASYNC109 - the subreaper keeps the time: it ends descendants too
     """Run it to its end, for at most ``timeout`` milliseconds. Cancellation ends it as the timeout does."""
     async with AsyncExitStack() as starting:
         await starting.enter_async_context(_starting.slot())
         try:
             process = await _start_subreaper(program.mark)
         except OSError as error:
-            return Ended("not-started", stage="supervision", errno=error.errno, error=str(error))
+            return ProgramResult("not-started", stage="supervision", errno=error.errno, error=str(error))
         try:
             async with asyncio.timeout(timeout / SECOND + ENDING):
                 await _hand_over(process, _job(program, timeout))
                 await starting.aclose()
                 return await _report(process)
         except TimeoutError:
-            return Ended("lost", error="it did not answer in time")
+            return ProgramResult("lost", error="it did not answer in time")
         finally:
             await _tear_down(process)
 
@@ -157,17 +157,17 @@ async def _hand_over(process: Process, job: bytes) -> None:
             await process.stdout.read(1)
 
 
-async def _report(process: Process) -> Ended:
+async def _report(process: Process) -> ProgramResult:
     assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
     report, _, tails = (await process.stdout.read()).removeprefix(b".").partition(b"\n")
     return _decode(report, tails)
 
 
-def _decode(report: bytes, tails: bytes) -> Ended:
+def _decode(report: bytes, tails: bytes) -> ProgramResult:
     try:
         found = msgspec.json.decode(report, type=_Report)
     except msgspec.MsgspecError:
-        return Ended("lost", error="it was killed")
+        return ProgramResult("lost", error="it was killed")
     return msgspec.structs.replace(found, stdout=tails[: found.split], stderr=tails[found.split :])
 
 

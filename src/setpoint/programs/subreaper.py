@@ -33,7 +33,7 @@ PATIENCE = 3.0
 FIONREAD = 0x541B
 
 
-class Output:
+class OutputTail:
     """The reading end of a pipe, and the last ``keep`` bytes that came through it: the reason stands in the last line."""
 
     def __init__(self, keep: int) -> None:
@@ -70,7 +70,7 @@ class Output:
 class Supervision:
     """One program under way: its outputs, its descendants, and whether its result is still wanted."""
 
-    def __init__(self, pid: int, outputs: list[Output], wakeups: int, *, daemons: bool) -> None:
+    def __init__(self, pid: int, outputs: list[OutputTail], wakeups: int, *, daemons: bool) -> None:
         self.pid, self.wakeups, self.daemons = pid, wakeups, daemons
         self.outputs = {output.reading: output for output in outputs}
         self.status: int | None = None
@@ -150,7 +150,7 @@ def send(pid: int, number: int) -> None:
         return  # gone already, or another user's: counted as left
 
 
-def start(job: dict[str, Any], outputs: list[Output]) -> tuple[int, dict[str, Any] | None]:
+def start(job: dict[str, Any], outputs: list[OutputTail]) -> tuple[int, dict[str, Any] | None]:
     """Return the program's pid, and what went wrong if it could not be started."""
     failure, failure_end = os.pipe()
     data = os.memfd_create("stdin")
@@ -202,7 +202,7 @@ def run(job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     signal.set_wakeup_fd(wakeups_end, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    outputs = [Output(job["keep"]) for _ in range(2 if job["separate"] else 1)]
+    outputs = [OutputTail(job["keep"]) for _ in range(2 if job["separate"] else 1)]
     pid, wrong = start(job, outputs)
     os.write(1, b".")
     if wrong:

@@ -19,7 +19,7 @@ from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.programs.text import printable
 from setpoint.protections.monitoring import ask, base_url, refused
 from setpoint.protections.options import Options
-from setpoint.protections.web import Answer, shown
+from setpoint.protections.web import WebResponse, shown
 
 SHOWN_ALERTS = 5
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -40,7 +40,7 @@ class _PrometheusAlert(msgspec.Struct):
     state: str
 
 
-class _Series(msgspec.Struct):
+class _AlertSeries(msgspec.Struct):
     metric: dict[str, str] = {}
 
 
@@ -111,7 +111,7 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _judge(answer: Answer, url: str, kind: str, matchers: dict[str, str]) -> CheckResult:
+def _judge(answer: WebResponse, url: str, kind: str, matchers: dict[str, str]) -> CheckResult:
     try:
         firing = _alertmanager(answer.body) if kind == "alertmanager" else _prometheus(answer.body)
     except _NotSeriesError:
@@ -136,7 +136,7 @@ def _prometheus(body: bytes) -> list[dict[str, str]]:
         raise msgspec.ValidationError(f"status {answer.status}")
     if answer.data.result_type in {"scalar", "string"}:
         raise _NotSeriesError
-    series = msgspec.convert(answer.data.result, list[_Series])
+    series = msgspec.convert(answer.data.result, list[_AlertSeries])
     return [alert.labels for alert in answer.data.alerts if alert.state == "firing"] + [one.metric for one in series]
 
 

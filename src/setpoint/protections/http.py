@@ -11,7 +11,7 @@ from typing import Any
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.programs.text import last_line, printable
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.web import Answer, Request, exchange, shown
+from setpoint.protections.web import WebRequest, WebResponse, exchange, shown
 
 _RANGE = re.compile(r"\s*([1-5]\d\d)(?:\s*-\s*([1-5]\d\d))?\s*", re.ASCII)
 _METHOD = re.compile(r"[A-Za-z]{1,20}", re.ASCII)
@@ -75,7 +75,7 @@ def _below(address: str, path: str) -> str:
 
 async def _ask(url: str, check: CheckDefinition) -> CheckResult:
     options = check.options
-    request = Request(
+    request = WebRequest(
         url,
         str(options.get("method") or "GET").upper(),
         {name: as_text(value) for name, value in (options.get("headers") or {}).items()},
@@ -86,7 +86,7 @@ async def _ask(url: str, check: CheckDefinition) -> CheckResult:
     return answer if isinstance(answer, CheckResult) else _judge(answer, url, options)
 
 
-def _judge(answer: Answer, url: str, options: dict[str, Any]) -> CheckResult:
+def _judge(answer: WebResponse, url: str, options: dict[str, Any]) -> CheckResult:
     where, expected = shown(url), str(options.get("status") or OK)
     body = answer.body.decode(errors="replace")
     if not any(low <= answer.status <= high for low, high in parse_status(expected)):

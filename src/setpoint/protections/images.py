@@ -9,7 +9,7 @@ from setpoint.model.images import Image, parse_image
 from setpoint.programs.text import printable
 from setpoint.protections.oci import Registry, absent, in_all, refused
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.web import Answer
+from setpoint.protections.web import WebResponse
 
 
 class ImageExists:
@@ -38,7 +38,7 @@ async def _exists(registry: Registry, name: str, image: Image) -> CheckResult:
     return refused(answer, name, image) or _judge(answer, name, image)
 
 
-def _judge(answer: Answer, name: str, image: Image) -> CheckResult:
+def _judge(answer: WebResponse, name: str, image: Image) -> CheckResult:
     if answer.status == 404:
         return absent(name, image)
     digest = printable(answer.headers.get("docker-content-digest", ""), 80)

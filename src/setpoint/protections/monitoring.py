@@ -9,7 +9,7 @@ import msgspec
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.programs.text import last_line, printable
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.web import Answer, Request, exchange, shown
+from setpoint.protections.web import WebRequest, WebResponse, exchange, shown
 
 ANSWER_SIZE = 4 * 1024 * 1024
 
@@ -22,10 +22,10 @@ def base_url(read: Options) -> str:
     return url
 
 
-async def ask(url: str, check: CheckDefinition) -> Answer | CheckResult:
+async def ask(url: str, check: CheckDefinition) -> WebResponse | CheckResult:
     """What the monitoring answers, asked with the check's ``headers``; one that refuses connections says nothing."""
     headers = {name: as_text(value) for name, value in (check.options.get("headers") or {}).items()}
-    return await exchange(Request(url, headers=headers, body_size=ANSWER_SIZE, refused=Outcome.UNAVAILABLE), check.timeout)
+    return await exchange(WebRequest(url, headers=headers, body_size=ANSWER_SIZE, refused=Outcome.UNAVAILABLE), check.timeout)
 
 
 class _Refusal(msgspec.Struct):
@@ -40,7 +40,7 @@ def _said(body: bytes) -> str:
         return last_line(body.decode(errors="replace"))
 
 
-def refused(answer: Answer, url: str, server: str) -> CheckResult | None:
+def refused(answer: WebResponse, url: str, server: str) -> CheckResult | None:
     """The result for anything but a usable 200 of ``server``, such as "a Prometheus"."""
     where = shown(url)
     if answer.status >= 500 or answer.status in {408, 429}:

@@ -17,7 +17,7 @@ from setpoint.model.checks import CheckResult, Outcome
 from setpoint.model.images import Image
 from setpoint.model.time import SECOND, Duration, format_duration
 from setpoint.programs.text import printable
-from setpoint.protections.web import Answer, Request, exchange, shown
+from setpoint.protections.web import WebRequest, WebResponse, exchange, shown
 
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -53,19 +53,19 @@ class Registry:
         self._image, self._timeout, self._plain_http = image, timeout, plain_http
         self._headers: dict[str, str] = {}
 
-    async def has(self, reference: str) -> Answer | CheckResult:
+    async def has(self, reference: str) -> WebResponse | CheckResult:
         """What is answered to the question whether there is a manifest with this tag or digest."""
         return await self._ask("HEAD", f"manifests/{reference}")
 
-    async def manifest(self, reference: str) -> Answer | CheckResult:
+    async def manifest(self, reference: str) -> WebResponse | CheckResult:
         """The manifest with this tag or digest."""
         return await self._ask("GET", f"manifests/{reference}")
 
-    async def blob(self, digest: str) -> Answer | CheckResult:
+    async def blob(self, digest: str) -> WebResponse | CheckResult:
         """What has this digest."""
         return await self._ask("GET", f"blobs/{digest}")
 
-    async def _ask(self, method: str, what: str) -> Answer | CheckResult:
+    async def _ask(self, method: str, what: str) -> WebResponse | CheckResult:
         url, headers = f"{self._base}/{what}", {"accept": ", ".join(MANIFEST_TYPES)}
         answer = await self._exchange(url, method, headers | self._headers)
         if isinstance(answer, CheckResult) or answer.status != 401 or self._headers:
@@ -93,8 +93,8 @@ class Registry:
             return CheckResult(Outcome.UNAVAILABLE, printable(f"{shown(url)} answered {answer.status} when asked for a token"))
         return _read_token(answer) if answer.status == 200 else ""
 
-    async def _exchange(self, url: str, method: str, headers: dict[str, str]) -> Answer | CheckResult:
-        request = Request(url, method, headers, follow_redirects=True, body_size=ANSWER_SIZE, refused=Outcome.UNAVAILABLE)
+    async def _exchange(self, url: str, method: str, headers: dict[str, str]) -> WebResponse | CheckResult:
+        request = WebRequest(url, method, headers, follow_redirects=True, body_size=ANSWER_SIZE, refused=Outcome.UNAVAILABLE)
         return await exchange(request, self._timeout)
 
 
@@ -107,7 +107,7 @@ async def in_all(answering: Awaitable[CheckResult], image: Image, timeout: Durat
         return CheckResult(Outcome.UNAVAILABLE, f"{image.registry} did not answer within {format_duration(timeout)}")
 
 
-def refused(answer: Answer, name: str, image: Image) -> CheckResult | None:
+def refused(answer: WebResponse, name: str, image: Image) -> CheckResult | None:
     """The result for anything but a 200 or 404 to a question about the image called ``name``."""
     if answer.status in {200, 404}:
         return None
@@ -156,7 +156,7 @@ async def manifest_digest(registry: Registry, name: str, image: Image) -> str | 
     return digest
 
 
-def _read_token(answer: Answer) -> str:
+def _read_token(answer: WebResponse) -> str:
     try:
         found = msgspec.json.decode(answer.body, type=_Token)
     except msgspec.MsgspecError:

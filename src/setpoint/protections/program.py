@@ -16,7 +16,7 @@ from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.exits import SIGNALLED, SIGNALS, ExitCodes, outcome_of, wrong_with
 from setpoint.model.time import format_duration
 from setpoint.programs.environment import check_environment
-from setpoint.programs.runner import Ended, Program, run_program
+from setpoint.programs.runner import Program, ProgramResult, run_program
 from setpoint.programs.text import REASON_LENGTH, last_line, printable
 from setpoint.protections.options import Options, as_text
 
@@ -52,7 +52,7 @@ def _wrong_codes(options: dict[str, Any]) -> list[str]:
     return [f"exitCodes: {wrong}"] if wrong else []
 
 
-def judge(ended: Ended, program: Program, check: CheckDefinition) -> CheckResult:
+def judge(ended: ProgramResult, program: Program, check: CheckDefinition) -> CheckResult:
     """What the end of a program says."""
     if ended.how == "not-started":
         return _not_started(ended, program, _shown_directory(program.directory, check.tree))
@@ -62,7 +62,7 @@ def judge(ended: Ended, program: Program, check: CheckDefinition) -> CheckResult
     return CheckResult(outcome, printable(reason), ended.output, ended.code if ended.how == "ended" else None)
 
 
-def _verdict(ended: Ended, check: CheckDefinition) -> tuple[Outcome, str]:
+def _verdict(ended: ProgramResult, check: CheckDefinition) -> tuple[Outcome, str]:
     said = last_line(ended.output)
     last = f"; its last line: {said}" if said else "; it wrote nothing"
     if ended.how == "lost":
@@ -102,7 +102,7 @@ def _shown_directory(directory: str, tree: str) -> str:
     return (below.strip("/") or "the configuration") if copied else directory
 
 
-def _not_started(ended: Ended, program: Program, directory: str) -> CheckResult:
+def _not_started(ended: ProgramResult, program: Program, directory: str) -> CheckResult:
     why = ended.start_error
     name = printable(program.command[0], REASON_LENGTH // 3)
     directory = printable(directory, REASON_LENGTH // 3)

@@ -17,7 +17,7 @@ from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.programs.text import printable
 from setpoint.protections.monitoring import ask, base_url, refused
 from setpoint.protections.options import Options
-from setpoint.protections.web import Answer, shown
+from setpoint.protections.web import WebResponse, shown
 
 SHOWN_SERIES = 100
 EMPTY = ("blocking", "passing")
@@ -60,7 +60,7 @@ async def instant(query: str, check: CheckDefinition) -> list[Sample] | CheckRes
     return refused(answer, url, "a Prometheus") or _read(answer, url)
 
 
-def _read(answer: Answer, url: str) -> list[Sample] | CheckResult:
+def _read(answer: WebResponse, url: str) -> list[Sample] | CheckResult:
     try:
         data = msgspec.json.decode(answer.body, type=_Answer).data
         if data.result_type == "scalar":

@@ -24,7 +24,7 @@ MAX_REDIRECTS = 5
 _opening = Throttle()
 
 
-class Request(msgspec.Struct, frozen=True):
+class WebRequest(msgspec.Struct, frozen=True):
     """What to ask. ``body_size``: bytes of the answer's body to read, the rest is not waited for.
 
     ``refused``: what a refused connection means. A server that is itself in question says no by it; one that is asked about
@@ -40,7 +40,7 @@ class Request(msgspec.Struct, frozen=True):
     refused: Outcome = Outcome.BLOCKING
 
 
-class Answer(msgspec.Struct, frozen=True):
+class WebResponse(msgspec.Struct, frozen=True):
     """What came back; ``whole`` is False when the body was longer than asked for. ``headers``: names in lower case."""
 
     status: int
@@ -49,7 +49,7 @@ class Answer(msgspec.Struct, frozen=True):
     whole: bool = True
 
 
-async def exchange(request: Request, timeout: Duration) -> Answer | CheckResult:  # noqa: ASYNC109 - the limit is part of the check
+async def exchange(request: WebRequest, timeout: Duration) -> WebResponse | CheckResult:  # noqa: ASYNC109 - the limit is part of the check
     """The answer, or the result that stands for its failure, within ``timeout`` milliseconds in all."""
     try:
         _require_usable(request.url)
@@ -72,7 +72,7 @@ def _require_usable(url: str) -> None:
         raise httpx.InvalidURL("no host, or no such port")
 
 
-async def _send(request: Request, timeout: Duration) -> Answer:  # noqa: ASYNC109 - of each step; the caller bounds the whole
+async def _send(request: WebRequest, timeout: Duration) -> WebResponse:  # noqa: ASYNC109 - of each step; the caller bounds the whole
     async with _opening.slot():
         context = _trust() if _trust.cache_info().currsize else await asyncio.to_thread(_trust)
         client = httpx.AsyncClient(verify=context, trust_env=False, timeout=timeout / SECOND, max_redirects=MAX_REDIRECTS)
@@ -83,7 +83,7 @@ async def _send(request: Request, timeout: Duration) -> Answer:  # noqa: ASYNC10
     )
     async with client, stream as response:
         body, whole = await _read(response, request.body_size)
-        return Answer(response.status_code, body, dict(response.headers), whole)
+        return WebResponse(response.status_code, body, dict(response.headers), whole)
 
 
 async def _read(response: httpx.Response, size: int) -> tuple[bytes, bool]:
@@ -101,7 +101,7 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _failed(request: Request, error: Exception) -> CheckResult:
+def _failed(request: WebRequest, error: Exception) -> CheckResult:
     where = shown(request.url)
     causes = _causes(error)
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):

@@ -26,8 +26,8 @@ from setpoint.model.time import Duration, parse_duration
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.runtime import LogLine
 from setpoint.programs.environment import deployment_environment
-from setpoint.programs.runner import Ended, Program, run_program
-from setpoint.runtimes.memory import Applied, Memory
+from setpoint.programs.runner import Program, ProgramResult, run_program
+from setpoint.runtimes.memory import LastApply, Memory
 
 DRIFTED, TRY_AGAIN = 2, 75
 _KEPT = 1_048_576
@@ -46,7 +46,7 @@ class Reported(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class _Report(msgspec.Struct, frozen=True):
+class _FetchReport(msgspec.Struct, frozen=True):
     objects: list[Reported] = []
 
 
@@ -133,7 +133,7 @@ class CustomRuntime:
     async def close(self) -> None:
         """Nothing is held open between two calls."""
 
-    async def _fetch(self, asked: Spec) -> Ended:
+    async def _fetch(self, asked: Spec) -> ProgramResult:
         """Raises Unreachable when it cannot say."""
         try:
             ended = await self._run("fetch", asked, "", self._fetch_timeout)
@@ -154,7 +154,7 @@ class CustomRuntime:
         links = self._facts[key].get("links", {})
         return {str(name): str(url) for name, url in links.items()} if isinstance(links, dict) else {}
 
-    async def _run(self, name: str, spec: Spec, operation: str, timeout: Duration) -> Ended:  # noqa: ASYNC109 - the runner keeps it
+    async def _run(self, name: str, spec: Spec, operation: str, timeout: Duration) -> ProgramResult:  # noqa: ASYNC109 - the runner keeps it
         """Raises TerminalError when the command is wrong, TransientError when the machine cannot run it now."""
         program = Program(
             command=_command(name, self.options.get(name), spec),
@@ -218,16 +218,16 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _succeeded(ended: Ended) -> bool:
+def _succeeded(ended: ProgramResult) -> bool:
     return ended.how == "ended" and ended.code == 0
 
 
-def _may_pass(ended: Ended) -> bool:
+def _may_pass(ended: ProgramResult) -> bool:
     """Whether another try may go better: it did not come to its end, or exited with the code for that."""
     return ended.how != "ended" or ended.code < 0 or ended.code == TRY_AGAIN
 
 
-def _how(ended: Ended) -> str:
+def _how(ended: ProgramResult) -> str:
     reason = f": {ended.last_line}" if ended.last_line else ""
     if ended.how == "lost":
         return f"was lost: the process supervising it is gone ({ended.error})"
@@ -238,13 +238,13 @@ def _how(ended: Ended) -> str:
     return f"asks to try again{reason}" if ended.code == TRY_AGAIN else f"exited with {ended.code}{reason}"
 
 
-def _judge(name: str, ended: Ended) -> None:
+def _judge(name: str, ended: ProgramResult) -> None:
     """Raises TransientError or TerminalError unless the command did what it should."""
     if not _succeeded(ended):
         raise (TransientError if _may_pass(ended) else TerminalError)(f"{name} {_how(ended)}")
 
 
-def _remembered(asked: Spec, applied: Applied | None) -> Observation:
+def _remembered(asked: Spec, applied: LastApply | None) -> Observation:
     """Without ``fetch``: what was applied last is taken to run."""
     if applied is None:
         return Observation(difference=digest("absent"), message="nothing was applied yet")
@@ -254,7 +254,7 @@ def _remembered(asked: Spec, applied: Applied | None) -> Observation:
     return Observation(objects=(_whole(applied.spec, healthy=True),), complete=same, difference=difference, message=message)
 
 
-def _by_exit_code(ended: Ended, asked: Spec, applied: Applied | None) -> Observation:
+def _by_exit_code(ended: ProgramResult, asked: Spec, applied: LastApply | None) -> Observation:
     if ended.code == 0:
         return Observation(objects=(_whole(asked, healthy=True, message=ended.last_line),), complete=True)
     if ended.code == DRIFTED:
@@ -272,10 +272,10 @@ def _whole(spec: Spec, *, healthy: bool | None, message: str = "") -> Object:
     return Object(name=name, digest=spec.digest, version=spec.version.name, healthy=healthy, message=message)
 
 
-def _structured(ended: Ended, asked: Spec, applied: Applied | None) -> Observation:
+def _structured(ended: ProgramResult, asked: Spec, applied: LastApply | None) -> Observation:
     if ended.code not in {0, DRIFTED}:
         raise Unreachable(f"fetch {_how(ended)}")
-    report = _decoded(ended.stdout, _Report, "fetch")
+    report = _decoded(ended.stdout, _FetchReport, "fetch")
     # Versions are all that the command knows of specs: the one asked for comes first, then what each name was applied as.
     known = {**(applied.digests if applied is not None else {}), asked.version.name: _digest_of(asked, applied)}
     objects = tuple(_object(reported, known) for reported in report.objects)
@@ -290,7 +290,7 @@ def _structured(ended: Ended, asked: Spec, applied: Applied | None) -> Observati
     )
 
 
-def _digest_of(asked: Spec, applied: Applied | None) -> str:
+def _digest_of(asked: Spec, applied: LastApply | None) -> str:
     """What the asked version's name stands for now: what it was applied as, if it ever was."""
     return applied.digests.get(asked.version.name, asked.digest) if applied is not None else asked.digest
 

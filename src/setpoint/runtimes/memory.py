@@ -18,7 +18,7 @@ _LOG = 1_048_576
 _KIND = "applied"
 
 
-class Applied(msgspec.Struct, frozen=True, omit_defaults=True):
+class LastApply(msgspec.Struct, frozen=True, omit_defaults=True):
     """The last spec that ``apply`` brought to its end."""
 
     spec: Spec
@@ -34,20 +34,20 @@ class Memory:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def read(self, instance: str) -> Applied | None:
+    def read(self, instance: str) -> LastApply | None:
         """None when nothing was applied yet.
 
         Raises:
             Unreachable: the file cannot be used; the next apply writes it again.
         """
         try:
-            return records.read(self._path(instance, "json"), _KIND, Applied)
+            return records.read(self._path(instance, "json"), _KIND, LastApply)
         except FileNotFoundError:
             return None
         except (records.Damaged, records.OtherFormat, OSError) as error:
             raise Unreachable(f"what was applied last is unknown until the next apply: {error}") from error
 
-    def readable(self, instance: str) -> Applied | None:
+    def readable(self, instance: str) -> LastApply | None:
         """As ``read``; None as well where the file is damaged, so that it is applied and written again. Raises Unreachable."""
         try:
             return self.read(instance)
@@ -65,7 +65,7 @@ class Memory:
         digests[spec.version.name] = spec.digest
         kept = dict(list(digests.items())[-_VERSIONS:])
         files.make_directory(self._root)
-        records.write(self._path(spec.instance, "json"), _KIND, Applied(spec, operations[-_OPERATIONS:], kept))
+        records.write(self._path(spec.instance, "json"), _KIND, LastApply(spec, operations[-_OPERATIONS:], kept))
 
     def forget(self, instance: str) -> None:
         """The instance is no more."""

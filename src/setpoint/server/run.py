@@ -18,7 +18,7 @@ from fastapi import FastAPI
 import setpoint
 from setpoint.control.control import Control
 from setpoint.engine.errors import AlreadyRunning, EngineStopped
-from setpoint.runtimes.process.keeping import AGAIN, Mark
+from setpoint.runtimes.process.keeping import AGAIN, RestartMark
 from setpoint.server import location
 from setpoint.server.app import create_app
 from setpoint.server.assembly import running
@@ -55,7 +55,7 @@ async def serve(home: Path, port: int | None, ready: Ready, recovery: Recovery =
         EngineStopped: the engine broke.
     """
     stopping = asyncio.Event()
-    mark, start = Mark(home), os.environ.get(AGAIN, "")
+    mark, start = RestartMark(home), os.environ.get(AGAIN, "")
     listener = listen(port, mark.port if start == "again" else 0)
     try:
         with _signals(stopping, mark), listener:
@@ -72,7 +72,7 @@ async def serve(home: Path, port: int | None, ready: Ready, recovery: Recovery =
     mark.remove()
 
 
-def _mark(mark: Mark, port: int) -> None:
+def _mark(mark: RestartMark, port: int) -> None:
     """An engine in the background (``port``: of its API) is started again when it is killed, one in the foreground (0) is not."""
     if port:
         mark.leave(port)
@@ -126,7 +126,7 @@ def listen(port: int | None, former: int = 0) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _signals(stopping: asyncio.Event, mark: Mark) -> Iterator[None]:
+def _signals(stopping: asyncio.Event, mark: RestartMark) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

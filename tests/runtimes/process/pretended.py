@@ -17,7 +17,7 @@ from setpoint.programs.procfs import RUN, Identity, Stat
 from setpoint.runtimes.process import ProcessRuntime, adapter, client, instance, replica, supervisor, survivors
 from setpoint.runtimes.process.guardian import Inheritance
 from setpoint.runtimes.process.home import Home
-from setpoint.runtimes.process.records import Reply, Request
+from setpoint.runtimes.process.records import Reply, SupervisorRequest
 from setpoint.runtimes.process.supervisor import Supervisor
 
 FAILING = "false"
@@ -109,7 +109,7 @@ class Supervised(ProcessRuntime):
         self._channel = socket.socket()
         self._channel.close()
 
-    async def answer(self, request: Request) -> Reply:
+    async def answer(self, request: SupervisorRequest) -> Reply:
         if self.supervisor is None:
             if request.do in {"observe", "usage"}:
                 raise client.NotRunningError
@@ -171,7 +171,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Processes:
 def connect(monkeypatch: pytest.MonkeyPatch, runtime: Supervised) -> None:
     """What the runtime requests goes to its supervisor directly."""
 
-    async def ask(_home: Home, request: Request, **_: object) -> Reply:
+    async def ask(_home: Home, request: SupervisorRequest, **_: object) -> Reply:
         try:
             return await runtime.answer(request)
         except OSError as error:

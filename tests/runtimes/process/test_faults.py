@@ -21,7 +21,7 @@ from tests.support.faults import ERRORS, faults
 from setpoint.model.spec import Spec
 from setpoint.programs.procfs import Identity
 from setpoint.runtimes.process.ports import free_port
-from setpoint.runtimes.process.records import InstanceRecord, Request
+from setpoint.runtimes.process.records import InstanceRecord, SupervisorRequest
 
 Scenario = Callable[[Supervised], Awaitable[None]]
 INSTANCE = spec().instance
@@ -74,7 +74,7 @@ async def halted(runtime: Supervised) -> None:
     await runtime.apply("op/1", runs())
     await settled(runtime, runs())
     for _ in range(8):
-        reply = await runtime.answer(Request("shutdown"))
+        reply = await runtime.answer(SupervisorRequest("shutdown"))
         if not reply.error:
             break
     assert not reply.error

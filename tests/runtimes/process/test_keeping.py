@@ -14,7 +14,7 @@ from tests.runtimes.helpers import eventually
 
 from setpoint.programs.procfs import read_stat
 from setpoint.runtimes.process import keeping
-from setpoint.runtimes.process.keeping import AGAIN, EngineKeeper, Mark, start_of_this_engine
+from setpoint.runtimes.process.keeping import AGAIN, EngineKeeper, RestartMark, start_of_this_engine
 from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import EngineStart
 
@@ -62,7 +62,7 @@ async def test_only_an_engine_in_the_background_that_was_killed_is_started_again
 ) -> None:
     process, start = engine()
     if marked:
-        Mark(tmp_path).leave(7350)
+        RestartMark(tmp_path).leave(7350)
     keeper.reported(start)
     await asyncio.sleep(0)
     end(process)
@@ -72,7 +72,7 @@ async def test_only_an_engine_in_the_background_that_was_killed_is_started_again
 
 async def test_one_that_was_dead_before_it_was_watched_is_started_again(keeper: EngineKeeper, tmp_path: Path) -> None:
     process, start = engine()
-    Mark(tmp_path).leave(7350)
+    RestartMark(tmp_path).leave(7350)
     end(process)
     keeper.reported(start)
     await asyncio.sleep(0)
@@ -82,7 +82,7 @@ async def test_one_that_was_dead_before_it_was_watched_is_started_again(keeper: 
 
 async def test_one_that_ends_with_an_error_is_not_started_again(keeper: EngineKeeper, tmp_path: Path) -> None:
     process, start = engine("1")
-    Mark(tmp_path).leave(7350)
+    RestartMark(tmp_path).leave(7350)
     keeper.reported(start)
     await asyncio.sleep(0)
     end(process)
@@ -95,7 +95,7 @@ async def test_one_that_is_killed_at_every_start_is_started_with_growing_delays(
 ) -> None:
     monkeypatch.setattr(keeping, "FIRST_DELAY", 0.01)
     process, start = engine(code=KILLED)
-    Mark(tmp_path).leave(7350)
+    RestartMark(tmp_path).leave(7350)
     keeper.reported(start)
     end(process)
 
@@ -103,7 +103,7 @@ async def test_one_that_is_killed_at_every_start_is_started_with_growing_delays(
         return starts(tmp_path) >= 3
 
     await eventually("it is started again and again", thrice)
-    Mark(tmp_path).remove()
+    RestartMark(tmp_path).remove()
     await watching_ended(keeper)
 
 
@@ -111,7 +111,7 @@ async def test_a_successor_goes_on_watching(tmp_path: Path) -> None:
     kept: dict[str, int] = {}
     reaper = Reaper()
     process, start = engine()
-    Mark(tmp_path).leave(7350)
+    RestartMark(tmp_path).leave(7350)
     first = EngineKeeper(tmp_path, reaper, lambda name, descriptor: kept.update({name: os.dup(descriptor)}))
     first.reported(start)
     await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from tests.runtimes.helpers import spec
 from setpoint.model.spec import Rollout
 from setpoint.plugins.errors import TerminalError
 from setpoint.runtimes.process.options import problems_of, read
-from setpoint.runtimes.process.records import Health
+from setpoint.runtimes.process.records import HealthProbe
 
 GOOD: dict[str, Any] = {"command": ["app"]}
 
@@ -63,7 +63,7 @@ def test_options_become_what_a_supervisor_needs() -> None:
     assert (desired.replicas, desired.surge, desired.unavailable, desired.port) == (4, 2, 1, 8080)
     assert desired.launch.command == ("app", "-x")
     assert (desired.launch.stop, desired.launch.directory, desired.launch.env) == (5_000, "/srv", {"A": "b"})
-    assert desired.launch.health == Health("http", "/ready", interval=2_000, timeout=300)
+    assert desired.launch.health == HealthProbe("http", "/ready", interval=2_000, timeout=300)
 
 
 def test_wrong_options_are_terminal() -> None:

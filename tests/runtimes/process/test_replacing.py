@@ -15,13 +15,13 @@ from tests.runtimes.helpers import INSTANCE, eventually, is_settled, leaders_of,
 from setpoint.model.spec import Rollout
 from setpoint.runtimes.process import ProcessRuntime
 from setpoint.runtimes.process.options import amount
-from setpoint.runtimes.process.rolling import Moves, Seen, next_moves
+from setpoint.runtimes.process.rolling import LiveReplica, Moves, next_moves
 
 
-def replicas(new: str = "", old: str = "") -> list[Seen]:
+def replicas(new: str = "", old: str = "") -> list[LiveReplica]:
     """``+`` a healthy replica, ``-`` one that is not."""
     marks = [(mark, True) for mark in new] + [(mark, False) for mark in old]
-    return [Seen(f"web-{number}", current, mark == "+") for number, (mark, current) in enumerate(marks)]
+    return [LiveReplica(f"web-{number}", current, mark == "+") for number, (mark, current) in enumerate(marks)]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ class Rolling:
         moves = next_moves(self.wanted, self.surge, self.unavailable, self.seen, self.stopping)
         self.seen = [replica for replica in self.seen if replica.name not in moves.stop]
         self.stopping += len(moves.stop)
-        self.seen += [Seen(f"web-{next(self.names)}", current=True, healthy=False) for _ in range(moves.start)]
+        self.seen += [LiveReplica(f"web-{next(self.names)}", current=True, healthy=False) for _ in range(moves.start)]
         if moves.start:
             most = self.wanted + max(self.surge, 0 if self.unavailable else 1)
             assert len(self.seen) + self.stopping <= most, "more processes than replicas and maxSurge allow"

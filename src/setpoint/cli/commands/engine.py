@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from setpoint.cli import detached
-from setpoint.cli.ending import Code, Ended
+from setpoint.cli.ending import Code, Quit
 from setpoint.cli.options import Home
 from setpoint.cli.session import home_of
 
@@ -42,7 +42,7 @@ def up(
     """
     place = home_of(home)
     if start_empty and accept_restored:
-        raise Ended(
+        raise Quit(
             Code.ERROR, "--start-empty and --accept-restored exclude each other.", "Restored is what you have a backup of."
         )
     recovery = "start-empty" if start_empty else "accept-restored" if accept_restored else ""
@@ -67,7 +67,7 @@ def _serve(place: Path, port: int | None, recovery: str) -> None:
     try:
         asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url), Recovery(recovery)))
     except (EngineError, PortTakenError, JournalDamaged, DatabaseLost, OSError) as error:
-        raise Ended(Code.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
+        raise Quit(Code.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
     typer.echo("The engine has stopped; what it ran goes on running.")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.ending import Code, Ended
+from setpoint.cli.ending import Code, Quit
 from setpoint.cli.options import Instance, Why, grouped
 from setpoint.cli.session import Acting, Session
 
@@ -60,9 +60,9 @@ def remove(
             for instance, version in shown.items():
                 typer.echo(f"{instance.partition('/')[2]}: {version} would be taken down.", err=True)
             if not interactive():
-                raise Ended(Code.ERROR, "Nothing was removed: there is nobody to ask.", "Say --yes not to be asked.")
+                raise Quit(Code.ERROR, "Nothing was removed: there is nobody to ask.", "Say --yes not to be asked.")
             if not typer.confirm("Take it down?"):
-                raise Ended(Code.REFUSED, "Nothing was removed.")
+                raise Quit(Code.REFUSED, "Nothing was removed.")
         answer = session.carry_out(client, "remove", payload)
 
     def table() -> None:
@@ -88,7 +88,7 @@ def adopt(
     for text in param or []:
         name, equals, value = text.partition("=")
         if not (name and equals):
-            raise Ended(Code.ERROR, f'"{text}" is not of the form name=value.', "Write --param name=value.")
+            raise Quit(Code.ERROR, f'"{text}" is not of the form name=value.', "Write --param name=value.")
         parameters[name] = value
     payload = {"target": target, "version": version, "parameters": parameters, "why": why}
     with session.connected() as client:

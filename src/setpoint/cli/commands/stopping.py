@@ -14,7 +14,7 @@ from setpoint.cli.session import Acting
 Scope = Annotated[str, typer.Argument(help="An application, channel, group or runtime:NAME; without it everything.")]
 
 
-class InFlight(StrEnum):
+class InFlightMode(StrEnum):
     """What becomes of what is under way when a line is stopped."""
 
     FINISH = "finish"
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def stop_the_line(
     scope: Scope = "",
-    in_flight: Annotated[InFlight, typer.Option(help="What becomes of what is under way.")] = InFlight.FINISH,
+    in_flight: Annotated[InFlightMode, typer.Option(help="What becomes of what is under way.")] = InFlightMode.FINISH,
     why: Why = "",
     *,
     ending: Ending,

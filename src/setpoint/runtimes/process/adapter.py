@@ -27,7 +27,7 @@ from setpoint.runtimes.process import client, hearing, logs
 from setpoint.runtimes.process import options as workload
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.ports import LOOPBACK
-from setpoint.runtimes.process.records import InstanceRecord, InstanceView, ReplicaView, Request
+from setpoint.runtimes.process.records import InstanceRecord, InstanceReport, ReplicaView, SupervisorRequest
 from setpoint.runtimes.process.survivors import survivors_of
 from setpoint.runtimes.process.trees import lay_out
 
@@ -58,24 +58,24 @@ class ProcessRuntime:
     async def observe(self, instance: str, expected: Spec | None) -> Observation:
         """What runs for ``instance``, also when no supervisor runs; raises Unreachable when it does not answer."""
         try:
-            reply = await client.ask(self._home, Request("observe", instance=instance))
+            reply = await client.ask(self._home, SupervisorRequest("observe", instance=instance))
         except client.NotRunningError:
             view = await asyncio.to_thread(_view_of_survivors, self._home, instance)
             return _observation(view, expected, supervised=False)
         self._runs.set()
-        return _observation(reply.view or InstanceView(), expected, supervised=True)
+        return _observation(reply.view or InstanceReport(), expected, supervised=True)
 
     async def apply(self, operation: str, spec: Spec) -> None:
         """Hand ``spec`` over to the supervisor, which is started where there is none."""
         desired = workload.read(spec, await asyncio.to_thread(_working_directory, self._home, spec))
-        request = Request("apply", operation=operation, instance=spec.instance, desired=desired)
+        request = SupervisorRequest("apply", operation=operation, instance=spec.instance, desired=desired)
         await self._have_done(request)
 
     async def remove(self, operation: str, instance: str) -> None:
         """Have every replica of ``instance`` ended; observations show them until they are."""
         if not self._home.record_of(instance).exists():
             return
-        await self._have_done(Request("remove", operation=operation, instance=instance))
+        await self._have_done(SupervisorRequest("remove", operation=operation, instance=instance))
 
     def changes(self) -> AsyncIterator[str]:
         """Names of instances whose replicas, health, address or spec changed, from whichever supervisor runs; starts none."""
@@ -98,10 +98,10 @@ class ProcessRuntime:
     async def usage(self, instance: str) -> tuple[Usage, ...]:
         """Processor and memory of each replica that runs; not part of observations, which change only when something does."""
         try:
-            reply = await client.ask(self._home, Request("usage", instance=instance))
+            reply = await client.ask(self._home, SupervisorRequest("usage", instance=instance))
         except client.NotRunningError:
             return ()
-        view = reply.view or InstanceView()
+        view = reply.view or InstanceReport()
         return tuple(self._usage(instance, replica) for replica in view.replicas if replica.running)
 
     def validate(self, options: dict[str, Any]) -> list[str]:
@@ -111,7 +111,7 @@ class ProcessRuntime:
     async def close(self) -> None:
         """Nothing is held open between two calls, ``changes`` aside: whoever listens ends that by ending to listen."""
 
-    async def _have_done(self, request: Request) -> None:
+    async def _have_done(self, request: SupervisorRequest) -> None:
         reply = await client.ask_or_start(self._home, request)
         self._runs.set()
         if reply.error:
@@ -147,13 +147,13 @@ async def shutdown(home: Path) -> None:
     except OtherFormat as error:
         raise TransientError(str(error)) from error
     try:
-        await client.ask(place, Request("shutdown"), patience=patience)
+        await client.ask(place, SupervisorRequest("shutdown"), patience=patience)
     except client.NotRunningError:
         # What outlived its supervisor is ended as gracefully: by a supervisor that starts nothing.
         if not await asyncio.to_thread(runs_with, place.identity()):
             return
         await client.start(place, "--halted")
-        await client.ask(place, Request("shutdown"), patience=patience)
+        await client.ask(place, SupervisorRequest("shutdown"), patience=patience)
     await client.wait_until_ended(place)
 
 
@@ -192,10 +192,10 @@ def _record(home: Home, instance: str) -> InstanceRecord | None:
         return None
 
 
-def _view_of_survivors(home: Home, instance: str) -> InstanceView:
+def _view_of_survivors(home: Home, instance: str) -> InstanceReport:
     record = _record(home, instance)
     if record is None:
-        return InstanceView()
+        return InstanceReport()
     living = survivors_of(record, runs_with(home.identity()), boot_id())
     replicas = tuple(
         ReplicaView(
@@ -211,10 +211,10 @@ def _view_of_survivors(home: Home, instance: str) -> InstanceView:
         for replica in record.replicas
         if replica.run in living
     )
-    return InstanceView(replicas=replicas)
+    return InstanceReport(replicas=replicas)
 
 
-def _observation(view: InstanceView, expected: Spec | None, *, supervised: bool) -> Observation:
+def _observation(view: InstanceReport, expected: Spec | None, *, supervised: bool) -> Observation:
     links = {"address": f"http://{LOOPBACK}:{view.port}"} if view.port else {}
     objects = tuple(_object(replica) for replica in view.replicas)
     if expected is None:
@@ -241,7 +241,7 @@ def _object(replica: ReplicaView) -> Object:
     )
 
 
-def _difference(view: InstanceView, expected: Spec, *, supervised: bool) -> tuple[list[str], str]:
+def _difference(view: InstanceReport, expected: Spec, *, supervised: bool) -> tuple[list[str], str]:
     """What no restart and no replacement under way will put right: only an apply can."""
     if not view.digest and not view.replicas:
         return ["absent"], "nothing runs"
@@ -254,7 +254,7 @@ def _difference(view: InstanceView, expected: Spec, *, supervised: bool) -> tupl
     return [], ""
 
 
-def _missing(view: InstanceView) -> str:
+def _missing(view: InstanceReport) -> str:
     """Why the replicas are not yet those of the expected spec; empty when they are, healthy or not."""
     current = [replica for replica in view.replicas if replica.digest == view.digest and not replica.stopping]
     running = sum(replica.running for replica in current)

@@ -12,7 +12,7 @@ from setpoint.durable.locks import is_held
 from setpoint.plugins.errors import TransientError, Unreachable
 from setpoint.runtimes.process.guardian import HELD
 from setpoint.runtimes.process.home import Home
-from setpoint.runtimes.process.records import PROTOCOL, Reply, Request
+from setpoint.runtimes.process.records import PROTOCOL, Reply, SupervisorRequest
 
 _ANSWER = 10.0
 _START = 20.0
@@ -24,7 +24,7 @@ class NotRunningError(Exception):
     """There is no supervisor: nobody holds the lock of this home."""
 
 
-async def ask(home: Home, request: Request, *, patience: float | None = None) -> Reply:
+async def ask(home: Home, request: SupervisorRequest, *, patience: float | None = None) -> Reply:
     """One request and its answer, within ``patience`` seconds (ten).
 
     Raises:
@@ -43,7 +43,7 @@ async def ask(home: Home, request: Request, *, patience: float | None = None) ->
         raise Unreachable("the supervisor of local processes does not answer") from None
 
 
-async def ask_or_start(home: Home, request: Request) -> Reply:
+async def ask_or_start(home: Home, request: SupervisorRequest) -> Reply:
     """As ``ask``, with a supervisor of this protocol started first where there is none.
 
     Raises:
@@ -51,9 +51,9 @@ async def ask_or_start(home: Home, request: Request) -> Reply:
     """
     for _ in range(3):
         try:
-            if (await ask(home, Request("ping"))).protocol == PROTOCOL:
+            if (await ask(home, SupervisorRequest("ping"))).protocol == PROTOCOL:
                 return await ask(home, request)
-            await ask(home, Request("handover"))
+            await ask(home, SupervisorRequest("handover"))
             await wait_until_ended(home)
         except NotRunningError:
             await start(home)
@@ -111,7 +111,7 @@ async def answer(reader: asyncio.StreamReader) -> Reply:
     return msgspec.json.decode(line, type=Reply)
 
 
-async def _exchange(home: Home, request: Request) -> Reply:
+async def _exchange(home: Home, request: SupervisorRequest) -> Reply:
     reader, writer = await connect(home)
     try:
         writer.write(msgspec.json.encode(request) + b"\n")

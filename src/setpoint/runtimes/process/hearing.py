@@ -17,7 +17,7 @@ from setpoint.plugins.errors import TransientError
 from setpoint.runtimes.process import client
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.keeping import start_of_this_engine
-from setpoint.runtimes.process.records import Request
+from setpoint.runtimes.process.records import SupervisorRequest
 
 _GRACE = 2.0
 """Seconds that one supervisor may take to make way for the next before what it kept counts as changed."""
@@ -89,7 +89,7 @@ async def _started(home: Home) -> bool:
 async def _greet(home: Home) -> Connection | None:
     reader, writer = await client.connect(home)
     try:
-        writer.write(msgspec.json.encode(Request("changes", engine=start_of_this_engine(home.base))) + b"\n")
+        writer.write(msgspec.json.encode(SupervisorRequest("changes", engine=start_of_this_engine(home.base))) + b"\n")
         if not (await client.answer(reader)).error:
             return reader, writer
     except BaseException:

@@ -20,16 +20,16 @@ from setpoint.runtimes.process.home import file_name
 from setpoint.runtimes.process.logs import prune
 from setpoint.runtimes.process.proxy.address import Address
 from setpoint.runtimes.process.proxy.balancer import Balancer
-from setpoint.runtimes.process.records import Desired, GoneRecord, InstanceRecord, InstanceView, ReplicaRecord
+from setpoint.runtimes.process.records import Desired, GoneRecord, InstanceRecord, InstanceReport, ReplicaRecord
 from setpoint.runtimes.process.replica import Hooks, Host, Replica
-from setpoint.runtimes.process.rolling import Moves, Seen, next_moves
+from setpoint.runtimes.process.rolling import LiveReplica, Moves, next_moves
 
 _REMEMBERED = 32
 _RETRY = 1.0
 _log = logging.getLogger(__name__)
 
 
-class Instance:
+class ProcessInstance:
     """Works in one task: every change wakes it, and it makes the next moves from what is there then.
 
     ``touched`` is called after each of them: its view may be another one.
@@ -123,11 +123,11 @@ class Instance:
         """Working directories that may still be needed."""
         return {launch.directory for launch in self.record.launches.values()}
 
-    def view(self, *, with_usage: bool = False) -> InstanceView:
+    def view(self, *, with_usage: bool = False) -> InstanceReport:
         """How it is now."""
         desired = None if self.record.halted else self.record.desired
         replicas = tuple(replica.view(with_usage=with_usage) for replica in self._replicas.values())
-        return InstanceView(
+        return InstanceReport(
             digest=desired.launch.digest if desired else "",
             version=desired.launch.version if desired else "",
             wanted=desired.replicas if desired else 0,
@@ -259,7 +259,7 @@ class Instance:
     def _moves(self, desired: Desired) -> Moves:
         digest = desired.launch.digest
         seen = [
-            Seen(replica.record.name, replica.record.digest == digest, replica.healthy is True)
+            LiveReplica(replica.record.name, replica.record.digest == digest, replica.healthy is True)
             for replica in self._replicas.values()
             if not replica.record.stopping
         ]

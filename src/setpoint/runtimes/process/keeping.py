@@ -34,7 +34,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.2, 30.0
 _log = logging.getLogger(__name__)
 
 
-class Mark:
+class RestartMark:
     """Says that the engine of a data directory is to be started again when it is killed; holds the port of its API."""
 
     def __init__(self, home: Path) -> None:
@@ -80,7 +80,7 @@ class EngineKeeper:
         self.pid = 0
         """Of the engine; 0: none is known."""
         self._home = home
-        self._mark = Mark(home)
+        self._mark = RestartMark(home)
         self._reaper = reaper
         self._keep = keep
         self._descriptor = -1

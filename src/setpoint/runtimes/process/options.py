@@ -9,7 +9,7 @@ from typing import Any
 from setpoint.model.spec import Spec
 from setpoint.model.time import Duration, parse_duration
 from setpoint.plugins.errors import TerminalError
-from setpoint.runtimes.process.records import Desired, Health, Launch
+from setpoint.runtimes.process.records import Desired, HealthProbe, Launch
 
 STOP: Duration = 10_000
 INTERVAL: Duration = 1_000
@@ -77,16 +77,16 @@ def amount(value: int | str, of: int) -> int:
     return math.ceil(int(match[1]) * of / 100)
 
 
-def _health(options: dict[str, Any]) -> Health:
+def _health(options: dict[str, Any]) -> HealthProbe:
     interval = _milliseconds(options.get("interval", INTERVAL))
     timeout = _milliseconds(options.get("timeout", TIMEOUT))
     if "http" in options:
-        return Health("http", path=options["http"], interval=interval, timeout=timeout)
+        return HealthProbe("http", path=options["http"], interval=interval, timeout=timeout)
     if options.get("tcp"):
-        return Health("tcp", interval=interval, timeout=timeout)
+        return HealthProbe("tcp", interval=interval, timeout=timeout)
     if "command" in options:
-        return Health("command", command=tuple(options["command"]), interval=interval, timeout=timeout)
-    return Health()
+        return HealthProbe("command", command=tuple(options["command"]), interval=interval, timeout=timeout)
+    return HealthProbe()
 
 
 def _is_lookup(value: object) -> bool:

@@ -10,13 +10,13 @@ import signal
 from setpoint.programs.procfs import RUN, members, send_all
 from setpoint.runtimes.process.ports import LOOPBACK
 from setpoint.runtimes.process.reaper import Reaper, describe_exit
-from setpoint.runtimes.process.records import Health
+from setpoint.runtimes.process.records import HealthProbe
 
 _REST = 65_536
 _PATIENCE = 0.2
 
 
-async def ask(health: Health, port: int, directory: str, env: dict[str, str], reaper: Reaper) -> str:
+async def ask(health: HealthProbe, port: int, directory: str, env: dict[str, str], reaper: Reaper) -> str:
     """Empty when the replica is well, else why not, in a few words that stay the same while the fault does."""
     try:
         async with asyncio.timeout(health.timeout / 1000):

@@ -10,7 +10,7 @@ PROTOCOL = 3
 """Raised with every change of what is said over the socket; an older supervisor is then asked to hand over."""
 
 
-class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+class HealthProbe(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a replica is asked whether it is well. Over HTTP, 200 to 399 is yes. Times in milliseconds."""
 
     kind: Literal["none", "http", "tcp", "command"] = "none"
@@ -28,7 +28,7 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
     command: tuple[str, ...]
     directory: str = ""
     env: dict[str, str] = {}
-    health: Health = Health()
+    health: HealthProbe = HealthProbe()
     stop: int = 10_000
     """Milliseconds between being asked to end and being killed; draining included."""
 
@@ -109,7 +109,7 @@ class ReplicaView(msgspec.Struct, frozen=True, omit_defaults=True):
     """Resident bytes, descendants included."""
 
 
-class InstanceView(msgspec.Struct, frozen=True, omit_defaults=True):
+class InstanceReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """One instance as seen now; ``digest`` is that of what it shall run, empty when nothing."""
 
     digest: str = ""
@@ -131,7 +131,7 @@ class EngineStart(msgspec.Struct, frozen=True, omit_defaults=True):
     directory: str
 
 
-class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+class SupervisorRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line to the supervisor."""
 
     do: Literal["ping", "apply", "observe", "usage", "remove", "changes", "handover", "shutdown"]
@@ -149,4 +149,4 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
     protocol: int = PROTOCOL
     pid: int = 0
-    view: InstanceView | None = None
+    view: InstanceReport | None = None

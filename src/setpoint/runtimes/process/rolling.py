@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Seen(NamedTuple):
+class LiveReplica(NamedTuple):
     """A replica that is not stopping. ``current``: it is of the spec that is wanted."""
 
     name: str
@@ -26,7 +26,7 @@ class Moves(NamedTuple):
     stop: tuple[str, ...]
 
 
-def next_moves(wanted: int, surge: int, unavailable: int, seen: Sequence[Seen], stopping: int = 0) -> Moves:
+def next_moves(wanted: int, surge: int, unavailable: int, seen: Sequence[LiveReplica], stopping: int = 0) -> Moves:
     """Return the next moves towards ``wanted`` healthy replicas of the current spec and no others.
 
     ``stopping``: how many others have been asked to stop and still run. They take room until they have ended, and so does what
@@ -42,7 +42,7 @@ def next_moves(wanted: int, surge: int, unavailable: int, seen: Sequence[Seen], 
     return Moves(start=max(0, min(wanted - len(new), room)), stop=surplus + stop)
 
 
-def _old_to_stop(wanted: int, unavailable: int, new: list[Seen], old: list[Seen]) -> tuple[str, ...]:
+def _old_to_stop(wanted: int, unavailable: int, new: list[LiveReplica], old: list[LiveReplica]) -> tuple[str, ...]:
     """Old ones go as new ones become healthy, the unhealthy first; a healthy one only while enough others serve."""
     healthy_new = sum(replica.healthy for replica in new)
     keep = max(0, wanted - unavailable - healthy_new)

@@ -29,15 +29,15 @@ from setpoint.runtimes.process.daemon import detach, hold_lock, in_background
 from setpoint.runtimes.process.guarded import GUARD, Guarded
 from setpoint.runtimes.process.guardian import FAILED, HELD, Guardian, Inheritance
 from setpoint.runtimes.process.home import Home
-from setpoint.runtimes.process.instance import Instance
+from setpoint.runtimes.process.instance import ProcessInstance
 from setpoint.runtimes.process.keeping import EngineKeeper
 from setpoint.runtimes.process.listeners import Listeners
 from setpoint.runtimes.process.logs import rotate
 from setpoint.runtimes.process.reaper import Reaper
-from setpoint.runtimes.process.records import InstanceRecord, InstanceView, Reply, Request
+from setpoint.runtimes.process.records import InstanceRecord, InstanceReport, Reply, SupervisorRequest
 from setpoint.runtimes.process.replica import Host
 from setpoint.runtimes.process.survivors import survivors_of
-from setpoint.runtimes.process.telling import Telling
+from setpoint.runtimes.process.telling import ChangeFeed
 
 IDLE = 5.0
 """Seconds without an instance and without a request after which a supervisor ends by itself."""
@@ -63,8 +63,8 @@ class Supervisor:
         self._host = Host(home, home.identity(), boot_id(), reaper, deployment_environment(os.environ), set(), self._listeners)
         self._engine = EngineKeeper(home.base, reaper, self._guarded.keep)
         self._inherited = inheritance.kept
-        self._instances: dict[str, Instance] = {}
-        self._telling = Telling(lambda: self._instances, self._view)
+        self._instances: dict[str, ProcessInstance] = {}
+        self._telling = ChangeFeed(lambda: self._instances, self._view)
         self._done = asyncio.Event()
         self._asked = time.monotonic()
         self._ending = False
@@ -155,8 +155,8 @@ class Supervisor:
             self._home.set_aside(path)
         return records
 
-    def _add(self, record: InstanceRecord) -> Instance:
-        instance = Instance(self._host, record, self._telling.touched)
+    def _add(self, record: InstanceRecord) -> ProcessInstance:
+        instance = ProcessInstance(self._host, record, self._telling.touched)
         self._instances[record.instance] = instance
         return instance
 
@@ -179,7 +179,7 @@ class Supervisor:
         request = _read(line)
         reply = request if isinstance(request, Reply) else await self._answer(request)
         reply = msgspec.structs.replace(reply, pid=os.getpid())
-        if isinstance(request, Request) and request.do == "changes":
+        if isinstance(request, SupervisorRequest) and request.do == "changes":
             if request.engine is not None:
                 self._engine.reported(request.engine)
             await self._telling.tell(reader, writer, reply)
@@ -187,7 +187,7 @@ class Supervisor:
             writer.write(msgspec.json.encode(reply) + b"\n")
             await writer.drain()
 
-    async def _answer(self, request: Request) -> Reply:
+    async def _answer(self, request: SupervisorRequest) -> Reply:
         try:
             return await self._perform(request)
         except OSError as error:
@@ -195,7 +195,7 @@ class Supervisor:
         except OtherFormat as error:
             return Reply(error="terminal", text=str(error))
 
-    async def _perform(self, request: Request) -> Reply:
+    async def _perform(self, request: SupervisorRequest) -> Reply:
         match request.do:
             case "apply":
                 await self._apply(request)
@@ -211,17 +211,17 @@ class Supervisor:
                 pass
         return Reply()
 
-    def _view(self, name: str, *, with_usage: bool = False) -> InstanceView:
+    def _view(self, name: str, *, with_usage: bool = False) -> InstanceReport:
         instance = self._instances.get(name)
-        return InstanceView() if instance is None or instance.ended.is_set() else instance.view(with_usage=with_usage)
+        return InstanceReport() if instance is None or instance.ended.is_set() else instance.view(with_usage=with_usage)
 
-    async def _apply(self, request: Request) -> None:
+    async def _apply(self, request: SupervisorRequest) -> None:
         if request.desired is None or self._ending:
             raise OSError("the supervisor of local processes is ending")
         instance = await self._present(request.instance)
         if instance is None:
             record = self._remembered(request.instance) or InstanceRecord(instance=request.instance)
-            instance = Instance(self._host, record, self._telling.touched)
+            instance = ProcessInstance(self._host, record, self._telling.touched)
             instance.apply(request.operation, request.desired)
             self._instances[request.instance] = instance
             instance.begin({})
@@ -236,7 +236,7 @@ class Supervisor:
             self._home.set_aside(self._home.record_of(name))
             return None
 
-    async def _present(self, name: str) -> Instance | None:
+    async def _present(self, name: str) -> ProcessInstance | None:
         """The instance, unless it is just going away: then after it went."""
         instance = self._instances.get(name)
         if instance is not None and instance.closing:
@@ -246,7 +246,7 @@ class Supervisor:
             return None
         return instance
 
-    async def _remove(self, request: Request) -> None:
+    async def _remove(self, request: SupervisorRequest) -> None:
         instance = await self._present(request.instance)
         if instance is not None:
             instance.remove(request.operation)
@@ -302,9 +302,9 @@ class Supervisor:
                 files.remove_tree(tree)
 
 
-def _read(line: bytes) -> Request | Reply:
+def _read(line: bytes) -> SupervisorRequest | Reply:
     try:
-        return msgspec.json.decode(line, type=Request)
+        return msgspec.json.decode(line, type=SupervisorRequest)
     except msgspec.DecodeError as error:
         return Reply(error="terminal", text=f"the supervisor of local processes does not understand the request: {error}")
 

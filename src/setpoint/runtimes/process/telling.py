@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from setpoint.runtimes.process.records import InstanceView, Reply
+from setpoint.runtimes.process.records import InstanceReport, Reply
 
 REST = 0.05
 """Seconds between two tellings of one instance, at the least."""
@@ -35,13 +35,13 @@ class _Listener:
         self.awake.set()
 
 
-class Telling:
+class ChangeFeed:
     """All listeners of one supervisor. ``view``: how an instance is now, without what it uses."""
 
-    def __init__(self, names: Callable[[], Iterable[str]], view: Callable[[str], InstanceView]) -> None:
+    def __init__(self, names: Callable[[], Iterable[str]], view: Callable[[str], InstanceReport]) -> None:
         self._names = names
         self._view = view
-        self._told: dict[str, InstanceView] = {}
+        self._told: dict[str, InstanceReport] = {}
         self._due: set[str] = set()
         self._listeners: set[_Listener] = set()
         self._closed = False
@@ -83,7 +83,7 @@ class Telling:
 
     def _compare(self, name: str) -> None:
         self._due.discard(name)
-        view, nothing = self._view(name), InstanceView()
+        view, nothing = self._view(name), InstanceReport()
         if view == self._told.get(name, nothing):
             return
         if view == nothing:

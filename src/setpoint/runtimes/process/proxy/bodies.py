@@ -12,7 +12,7 @@ _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\
 _TRAILER_LINES = 100
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """Where a body comes from."""
 
     async def read(self, n: int, /) -> bytes:
@@ -40,7 +40,7 @@ class TruncatedError(ConnectionError):
     """A body ended before its end."""
 
 
-async def copy_body(framing: Framing, source: Source, sink: Sink, *, chunk: bool) -> None:
+async def copy_body(framing: Framing, source: BodySource, sink: Sink, *, chunk: bool) -> None:
     """Copy one body; ``chunk``: the receiver gets one without a length in chunks, else as plain bytes.
 
     Raises:
@@ -55,7 +55,7 @@ async def copy_body(framing: Framing, source: Source, sink: Sink, *, chunk: bool
     await sink.drain()
 
 
-async def _copy_length(left: int, source: Source, sink: Sink) -> None:
+async def _copy_length(left: int, source: BodySource, sink: Sink) -> None:
     while left:
         piece = await source.read(min(left, PIECE))
         if not piece:
@@ -66,7 +66,7 @@ async def _copy_length(left: int, source: Source, sink: Sink) -> None:
             await sink.drain()
 
 
-async def _copy_chunks(source: Source, sink: Sink, *, chunk: bool) -> None:
+async def _copy_chunks(source: BodySource, sink: Sink, *, chunk: bool) -> None:
     while size := await _chunk_size(source):
         if chunk:
             sink.write(b"%x\r\n" % size)
@@ -81,7 +81,7 @@ async def _copy_chunks(source: Source, sink: Sink, *, chunk: bool) -> None:
         sink.write(b"0\r\n\r\n")
 
 
-async def _copy_rest(source: Source, sink: Sink, *, chunk: bool) -> None:
+async def _copy_rest(source: BodySource, sink: Sink, *, chunk: bool) -> None:
     while piece := await source.read(PIECE):
         sink.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunk else piece)
         await sink.drain()
@@ -89,14 +89,14 @@ async def _copy_rest(source: Source, sink: Sink, *, chunk: bool) -> None:
         sink.write(b"0\r\n\r\n")
 
 
-async def _chunk_size(source: Source) -> int:
+async def _chunk_size(source: BodySource) -> int:
     match = _SIZE.fullmatch(await _line(source))
     if match is None:
         raise RefusedError(400, "a chunk's size is malformed")
     return int(match[1], 16)
 
 
-async def _skip_trailers(source: Source) -> None:
+async def _skip_trailers(source: BodySource) -> None:
     """Trailers are dropped, which RFC 9110 (6.5.1) allows: merged into a head they would change what it says."""
     for _ in range(_TRAILER_LINES):
         if await _line(source) == b"\r\n":
@@ -104,7 +104,7 @@ async def _skip_trailers(source: Source) -> None:
     raise RefusedError(400, "too many trailers")
 
 
-async def _line(source: Source) -> bytes:
+async def _line(source: BodySource) -> bytes:
     """One line with its end, which must be CR LF; TruncatedError at the end of the stream."""
     try:
         line = await source.readline()

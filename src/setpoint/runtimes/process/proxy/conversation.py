@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
 from setpoint.runtimes.process.proxy.bodies import PIECE, copy_body
-from setpoint.runtimes.process.proxy.messages import RefusedError, Request, Response, parse_request, parse_response
+from setpoint.runtimes.process.proxy.messages import HttpRequest, RefusedError, Response, parse_request, parse_response
 from setpoint.runtimes.process.proxy.streams import Inlet, Outlet, SinkBrokenError
 from setpoint.runtimes.process.proxy.tunnel import tunnel
 
@@ -114,7 +114,7 @@ class Conversation:
         finally:
             self._idle = False
 
-    async def _ask(self, request: Request, target: Target) -> bool:
+    async def _ask(self, request: HttpRequest, target: Target) -> bool:
         """Raises UnconnectedError or _SilentError when the replica is not to be had."""
         fresh = not request.repeatable
         while True:
@@ -127,7 +127,7 @@ class Conversation:
                     raise
                 fresh = True
 
-    async def _exchange(self, request: Request, connection: Connection) -> bool:
+    async def _exchange(self, request: HttpRequest, connection: Connection) -> bool:
         sending = None
         if request.framing.kind == "none":
             connection.writer.write(request.head(self._peer))
@@ -150,7 +150,7 @@ class Conversation:
             connection.close()
         return again and sent
 
-    async def _send(self, request: Request, connection: Connection) -> bool:
+    async def _send(self, request: HttpRequest, connection: Connection) -> bool:
         """Send a request with its body; False when the replica did not want all of it: then its response counts."""
         outlet = Outlet(connection.writer)
         try:
@@ -166,7 +166,7 @@ class Conversation:
             outlet.close()
         return True
 
-    async def _final_response(self, request: Request, connection: Connection) -> Response:
+    async def _final_response(self, request: HttpRequest, connection: Connection) -> Response:
         """The response proper; those before it (100, 103) go to the client as they come."""
         while True:
             response = parse_response(await self._response_head(connection), to_head=request.method == b"HEAD")
@@ -191,7 +191,7 @@ class Conversation:
         except LimitOverrunError as error:
             raise RefusedError(502, "the head of the replica's answer is too long") from error
 
-    async def _relay(self, request: Request, response: Response, connection: Connection, *, whole: bool) -> bool:
+    async def _relay(self, request: HttpRequest, response: Response, connection: Connection, *, whole: bool) -> bool:
         """Pass the response on; True when the client's connection can go on. ``whole``: the request's body went out before."""
         endless = response.framing.kind in {"chunked", "until-close"}
         chunk = endless and request.minor == b"1"

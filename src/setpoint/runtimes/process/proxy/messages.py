@@ -38,7 +38,7 @@ class Framing(NamedTuple):
     length: int = 0
 
 
-class Request(NamedTuple):
+class HttpRequest(NamedTuple):
     """One request as it goes on to a replica."""
 
     method: bytes
@@ -92,7 +92,7 @@ class _Fields(NamedTuple):
     hosts: int
 
 
-def parse_request(head: bytes) -> Request:
+def parse_request(head: bytes) -> HttpRequest:
     """Return a request from everything up to and including the empty line.
 
     Raises:
@@ -137,7 +137,7 @@ def _may_become_field(part: bytes) -> bool:
     return bool(_NAME.fullmatch(name)) and (not colon or not _CONTROL.search(value.removesuffix(b"\r")))
 
 
-def _request(lines: list[bytes], *, whole: bool) -> Request:
+def _request(lines: list[bytes], *, whole: bool) -> HttpRequest:
     """Return the request of these lines; ``whole`` is False while more of them may come."""
     first, *rest = lines
     match = _REQUEST_LINE.fullmatch(first)
@@ -152,7 +152,7 @@ def _request(lines: list[bytes], *, whole: bool) -> Request:
     framing = _request_framing(fields, minor)
     keep_alive = minor == b"1" and b"close" not in fields.connection
     upgrade = fields.upgrade if b"upgrade" in fields.connection and minor == b"1" else b""
-    return Request(method, target, minor, fields.lines, framing, keep_alive, upgrade)
+    return HttpRequest(method, target, minor, fields.lines, framing, keep_alive, upgrade)
 
 
 def parse_response(head: bytes, *, to_head: bool) -> Response:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from asyncio import StreamWriter
 
-from setpoint.runtimes.process.proxy.bodies import PIECE, Source
+from setpoint.runtimes.process.proxy.bodies import PIECE, BodySource
 
 
-async def tunnel(client: tuple[Source, StreamWriter], replica: tuple[Source, StreamWriter]) -> None:
+async def tunnel(client: tuple[BodySource, StreamWriter], replica: tuple[BodySource, StreamWriter]) -> None:
     """Copy until both sides have said their last; one side that breaks ends both."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -19,7 +19,7 @@ async def tunnel(client: tuple[Source, StreamWriter], replica: tuple[Source, Str
         replica[1].transport.abort()
 
 
-async def _copy(source: Source, sink: StreamWriter) -> None:
+async def _copy(source: BodySource, sink: StreamWriter) -> None:
     while piece := await source.read(PIECE):
         sink.write(piece)
         await sink.drain()
