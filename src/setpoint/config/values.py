@@ -18,10 +18,10 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from setpoint.config.problems import Position
 from setpoint.config.yaml import Mapping, Scalar, Sequence, place_of
-from setpoint.config.zones import zones
 from setpoint.model.selector import Selector, parse_selector
 from setpoint.model.similar import suggest
 from setpoint.model.time import parse_duration
+from setpoint.model.zones import zone_names
 
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 NAME_RULE = "Names are lower-case letters, digits and hyphens, start with a letter and have at most 63 characters."
@@ -249,7 +249,7 @@ def read_selector(node: Any) -> Selector:
 def read_zone(node: Any) -> Scalar:
     """A time zone of the IANA data that come with Setpoint."""
     text = scalar(node, "a time zone")
-    if text not in zones():
+    if text not in zone_names():
         raise fault(
             "unknown-timezone",
             f"{describe(text)} is no time zone.",
@@ -261,10 +261,10 @@ def read_zone(node: Any) -> Scalar:
 def _zone_hint(text: str) -> str:
     otherwise = 'Write an IANA name such as "Europe/Berlin" or "UTC".'
     place = re.sub(r"[^a-z]+", "_", text.lower())
-    same = sorted(zone for zone in zones() if zone.lower() == text.lower() or zone.rpartition("/")[2].lower() == place)
+    same = sorted(zone for zone in zone_names() if zone.lower() == text.lower() or zone.rpartition("/")[2].lower() == place)
     if same:
         return f'Did you mean "{same[0]}"?'
-    return suggest(text, zones(), otherwise=otherwise) if "/" in text else otherwise
+    return suggest(text, zone_names(), otherwise=otherwise) if "/" in text else otherwise
 
 
 def read_pattern(node: Any) -> Scalar:

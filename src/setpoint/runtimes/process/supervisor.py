@@ -25,6 +25,7 @@ from setpoint.durable.records import Damaged, OtherFormat
 from setpoint.programs.environment import deployment_environment
 from setpoint.programs.kernel import become_subreaper
 from setpoint.programs.procfs import boot_id, children_of, read_stat, runs_with, send, send_all
+from setpoint.runtimes.process.change_feed import ChangeFeed
 from setpoint.runtimes.process.daemon import detach, hold_lock, in_background
 from setpoint.runtimes.process.guarded import GUARD, Guarded
 from setpoint.runtimes.process.guardian import FAILED, HELD, Guardian, Inheritance
@@ -37,7 +38,6 @@ from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import InstanceRecord, InstanceReport, Reply, SupervisorRequest
 from setpoint.runtimes.process.replica import Host
 from setpoint.runtimes.process.survivors import survivors_of
-from setpoint.runtimes.process.telling import ChangeFeed
 
 IDLE = 5.0
 """Seconds without an instance and without a request after which a supervisor ends by itself."""
