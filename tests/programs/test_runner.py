@@ -1,4 +1,4 @@
-"""The contract of the runner, whoever uses it: what a program is given, what is kept of it, and what is left of it."""
+"""The contract of the runner for all that use it: what a program is given, what is kept of it, and what is left of it."""
 
 from __future__ import annotations
 

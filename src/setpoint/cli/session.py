@@ -87,13 +87,13 @@ class Acting(Session):
 
 
 def ended(error: ClientError) -> Quit:
-    """How a refusal or a mistake ends."""
+    """How a refusal or an error ends."""
     code = Code.REFUSED if error.code in REFUSALS else Code.ERROR
     return Quit(code, error.message, error.hint, error.details)
 
 
 def show(answer: Any, output: Output, table: Callable[[], None]) -> None:
-    """Print an answer as asked for."""
+    """Print a result in this format."""
     if output is Output.TABLE:
         table()
     elif output is Output.JSON:

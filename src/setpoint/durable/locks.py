@@ -34,7 +34,7 @@ def take(path: Path, *, patience: float = 0.0) -> int | None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock, asked without making the file.
+    """Whether a process holds the lock; the file is not made for that.
 
     Raises:
         OSError: the file is there and cannot be opened.

@@ -9,7 +9,7 @@ _OF_A_DEPLOYMENT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 )
 _OF_A_CHECK = {"PATH": os.defpath, "HOME": "/", "LANG": "C.UTF-8", "TZ": ""}
-"""Names with their defaults: a check gives the same result whoever started the engine, and from where."""
+"""Names with their defaults: a check gives the same result however the engine was started."""
 
 
 def deployment_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def pids() -> list[int]:
 
 
 def stat_fields(pid: int) -> list[bytes]:
-    """Return ``/proc/PID/stat`` from the state of the process on; empty when there is no such process."""
+    """Return ``/proc/PID/stat`` from the state of the process on; empty when the process is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()

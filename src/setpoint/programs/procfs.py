@@ -1,8 +1,8 @@
 """Processes of this machine: which they are, whose they are, what they use.
 
 A process is never recognised by its number alone. An ``Identity`` adds the time it was started at; a *run* – a random name given
-to each start of a replica, in its environment as ``SETPOINT_RUN`` and so in that of all its descendants – says to which replica a
-process belongs even after it left the process group or lost its parent. Source of the fields: proc(5).
+to each start of a replica, in its environment as ``SETPOINT_RUN`` and so in that of all its descendants – shows to which replica
+a process belongs even after it left the process group or lost its parent. Source of the fields: proc(5).
 
 psutil has the same facts at ten times the cost, and no handle by which a process can be signalled safely.
 """
@@ -44,7 +44,7 @@ class Stat(NamedTuple):
 
     @property
     def dead(self) -> bool:
-        """A zombie has ended; only its parent has not asked yet."""
+        """A zombie has ended; only its parent has not reaped it yet."""
         return self.state in "ZX"
 
 
@@ -54,7 +54,7 @@ def boot_id() -> str:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """None when there is no such process."""
+    """Return None when the process is gone."""
     fields = kernel.stat_fields(pid)
     if not fields:
         return None
@@ -110,7 +110,7 @@ def members(run: str, leader: Identity | None) -> set[Identity]:
     """Every living process of a run: marked by it, in its leader's session, or a descendant of one that is."""
     stats = {stat.identity.pid: stat for stat in living()}
     led = read_stat(leader.pid) if leader is not None else None
-    # While the leader is there, dead or alive, nobody else can have got its number, nor its session.
+    # While the leader is there, dead or alive, no other process can have its number, nor its session.
     session = leader.pid if led is not None and leader is not None and led.identity == leader else None
     oldest = leader.start if leader is not None else 0
     chosen = {

@@ -1,4 +1,4 @@
-"""What the rules read from an instance's state without asking the core: which releases an attempt stands for, and what they need.
+"""What the rules read from an instance's state without calling the core: the releases of an attempt, and what they need.
 
 Written from section 10 of the law and not from the modules that decide: a rule that called what it judges would agree with it.
 """
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from setpoint.core.calendars import opening
-from setpoint.core.instance.state import Attempt, Life, offer_of, own_offer
+from setpoint.core.facts import SetStage
+from setpoint.core.instance.state import Attempt, Kind, Life, offer_of, own_offer
 from setpoint.model import versions
 from setpoint.model.lookup import LookupMissing, resolve
 from setpoint.model.policy import CheckUse, Phase, Policy, TaskUse
@@ -119,7 +120,7 @@ def skipped(life: Life, release: int, gate: str) -> bool:
 
 
 def needed(when: Selector | None, gate: str, policy: Policy, life: Life, offer: Offer) -> bool:
-    """Whether a release of the attempt needs this gate, and nobody has skipped it for that."""
+    """Whether a release of the attempt needs this gate, and it is not skipped for that."""
     return any(matches(when, policy, life, offer, half) and not skipped(life, half.release, gate) for half in halves(life, offer))
 
 
@@ -165,7 +166,7 @@ def stuck(life: Life, run: str) -> bool:
 
 
 def under_way(life: Life, attempt: Attempt) -> list[str]:
-    """The runs that the attempt started or joined, and of whose end it was not told."""
+    """The runs that the attempt started or joined and that have not ended as far as the instance knows."""
     return [
         run
         for run, claim in attempt.tasks.items()
@@ -217,9 +218,13 @@ def stands_still(policy: Policy, life: Life, now: Instant) -> bool:
 
 def waits_to_start(policy: Policy, life: Life, offer: Offer, candidate: Attempt) -> bool:
     """Whether a candidate waits for its set, for admission or for a task: what comes after every other gate."""
-    if set_of(life, offer) or any(unfinished(policy, life, offer, candidate)):
+    status = life.sets.get(entity := set_of(life, offer))
+    moves_with_set = entity and candidate.kind is Kind.FORWARD and not (status and status.stage is SetStage.ENDED)
+    if moves_with_set or any(unfinished(policy, life, offer, candidate)):
         return True
     if candidate.admission and candidate.admission.granted:
         return False
-    asks = [(use.when, use.name) for use in policy.limits] + [(use.when, use.name) for use in policy.calendars]
-    return policy.wave is not None or any(needed(when, name, policy, life, offer) for when, name in asks)
+    budgets = (use for use in policy.calendars if any(window.max for window in use.calendar.open or ()))
+    gates = [(use.when, use.name) for use in policy.limits] + [(use.when, use.name) for use in budgets]
+    waves = policy.wave is not None and candidate.kind is Kind.FORWARD
+    return waves or any(needed(when, name, policy, life, offer) for when, name in gates)
