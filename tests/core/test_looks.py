@@ -138,18 +138,18 @@ def test_a_look_under_an_earlier_watch_is_not_the_one_that_was_asked_for():
 )
 def test_the_runtime_shows_a_version_when_it_shows_just_that(change: dict[str, object]):
     seen = Seen(1, 1, START, digests=("spec-1.0",), present=2, total=2, healthy=2, complete=True)
-    assert watching.shows(seen, "spec-1.0")
-    assert watching.shows(Seen(1, 1, START, complete=True), "spec-1.0"), "some versions have no objects to run"
-    assert not watching.shows(replace(seen, **change), "spec-1.0")
-    assert not watching.shows(None, "spec-1.0")
+    assert matches_spec(seen, "spec-1.0")
+    assert matches_spec(Seen(1, 1, START, complete=True), "spec-1.0"), "some versions have no objects to run"
+    assert not matches_spec(replace(seen, **change), "spec-1.0")
+    assert not matches_spec(None, "spec-1.0")
 
 
 @pytest.mark.parametrize("change", [{"operation": "x"}, {"taken": 0}, {"spec": ""}, {"judges": 4}])
 def test_a_look_judges_an_apply_that_was_taken_on_before_it_began(change: dict[str, object]):
     life = Life(current=Seen(1, 3, START), applying=Applying(spec="spec-1.0", taken=START, judges=3))
-    assert watching.judges(life)
-    assert not watching.judges(replace(life, applying=replace(life.applying, **change)))
-    assert not watching.judges(replace(life, current=None))
+    assert is_conclusive(life)
+    assert not is_conclusive(replace(life, applying=replace(life.applying, **change)))
+    assert not is_conclusive(replace(life, current=None))
 
 
 # --- time --------------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.core.dsl import Instance, check
 
-from setpoint.core.instance.facts_of import applies, labels
+from setpoint.core.instance.gates.context import applies, labels
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.selector import parse_selector
 

@@ -7,7 +7,7 @@ import time
 
 from setpoint.control.act import Act
 from setpoint.control.errors import NotFound, Refused, Unavailable
-from setpoint.core.instance.facts_of import halves
+from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.state import Attempt, InstanceState, offer_for, offer_of
 from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy

@@ -9,7 +9,8 @@ from setpoint.control.act import Act
 from setpoint.control.instances import short, state_of
 from setpoint.control.reasons import ReasonView, reason_view
 from setpoint.core import orders
-from setpoint.core.instance import candidate, gates
+from setpoint.core.instance.gates import blockers, calendar
+from setpoint.core.instance.gates.context import before
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.scope import ScopeState, name_of
 from setpoint.model.people import By
@@ -39,9 +40,11 @@ def stops(state: InstanceState, now: Instant) -> Iterator[Reason]:
     policy, life = state.policy, state.life
     if policy is None or state.removed:
         return
-    yield from candidate.kept_off(policy, life, committed=False)
+    yield from blockers.operator_blocks(policy, life, committed=False)
     if policy.calendars or policy.cadence:
-        yield from (reason for reason in gates.times(policy, life, _NOTHING, now) if reason.code in _CODES)
+        context = before(policy, life, _NOTHING, now)
+        timetables = (*calendar.evaluate(context), *calendar.evaluate_cadence(context))
+        yield from (reason for reason in timetables if reason.code in _CODES)
 
 
 async def standing_stops(act: Act, instances: Iterable[str]) -> list[StopView]:

@@ -9,13 +9,13 @@ import msgspec
 
 from setpoint.core import admission, attachment, invariant, line, scope, sets, task, topic
 from setpoint.core.facts import AnyFact
-from setpoint.core.instance import turn
+from setpoint.core.instance import lifecycle
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.instructions import Decision, Watch
 from setpoint.model.time import Instant
 
 _ACTORS: dict[str, Callable[[str, Any, Sequence[AnyFact], Instant], Decision]] = {
-    "instance": turn.decide,
+    "instance": lifecycle.decide,
     "attachment": attachment.decide,
     "topic": topic.decide,
     "line": line.decide,

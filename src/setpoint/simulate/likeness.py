@@ -44,7 +44,7 @@ WORDS: dict[str, frozenset[str]] = {
     "Breaker": frozenset({"since"}),
     "Came": frozenset({"at"}),
     "Failure": frozenset({"at"}),
-    "Gate": frozenset({"asked", "doubted", "since"}),
+    "CheckProgress": frozenset({"asked", "doubted", "since"}),
     "Hold": frozenset({"at"}),
     "Looks": frozenset({"since"}),
     "Offer": frozenset({"at"}),
@@ -74,7 +74,7 @@ NUMBERS: Numbers = {
     "AttachmentState": {"run": "check"},
     "CheckStatus": {"run": "check"},
     "From": {"run": "check"},
-    "Gate": {"run": "check", "seen": "check"},
+    "CheckProgress": {"run": "check", "seen": "check"},
     "Life": {"published": "published"},
     "Looks": {"number": "watch"},
     "Neighbour": {"number": "published"},
@@ -86,9 +86,9 @@ NUMBERS: Numbers = {
 """Kind -> field -> what it numbers; each entity has its own numbers."""
 ATTEMPTS: Numbers = {"Attempt": {"number": "attempt"}, "Life": {**NUMBERS["Life"], "attempts": "attempt"}}
 """Likewise, where nobody else is told of attempts: admission is."""
-OWNERS = {"CheckStatus": "attachment", "From": "attachment", "Gate": "attachment"}
+OWNERS = {"CheckStatus": "attachment", "From": "attachment", "CheckProgress": "attachment"}
 """Kind -> field that says whose numbers it holds; of all others they are its holder's own."""
-ADDED = {"Gate": frozenset({"undecided"}), "Rollout": frozenset({"idle", "sick"})}
+ADDED = {"CheckProgress": frozenset({"undecided"}), "Rollout": frozenset({"idle", "sick"})}
 """Observed time, told up to the longest."""
 MARKS = frozenset({"absolved"})
 """Instants by which something is known again, and nothing else."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from setpoint.core.facts import AnyFact, Pinned, ReleaseRequested, RolledBack, Skipped, Voted
 from setpoint.core.instance import gates
-from setpoint.core.instance.facts_of import halves
+from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.state import offer_of, version_offer
 from setpoint.core.instructions import RunCheck
 from setpoint.model.checks import CheckDefinition, Outcome

@@ -14,9 +14,9 @@ from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances, suggestion
 from setpoint.core.facts import Voted
-from setpoint.core.instance import gates
-from setpoint.core.instance.facts_of import Half, halves
-from setpoint.core.instance.facts_of import matches as applies_to
+from setpoint.core.instance.gates.approval import topic
+from setpoint.core.instance.gates.context import Half, halves
+from setpoint.core.instance.gates.context import matches as applies_to
 from setpoint.core.instance.publishing import listened
 from setpoint.core.instance.state import InstanceState, offer_for
 from setpoint.core.topic import TopicState
@@ -170,7 +170,7 @@ async def _asked(act: Act, request: VoteRequest) -> dict[str, _Asked]:
             if text := decision(instance, state, half.release):
                 decided[instance] = (half.release, text)
             else:
-                found.setdefault(gates.topic(use, half.release, change_of(state)), _Asked(use, half, offer))
+                found.setdefault(topic(use, half.release, change_of(state)), _Asked(use, half, offer))
     if request.topic and names and not found and not decided:
         raise Refused(
             f'Nothing called "{request.topic}" is asked for at {request.target}.', suggestion(request.topic, names, "topic")
@@ -210,7 +210,7 @@ async def sharing(act: Act, entity: str, use: ApprovalUse, release: int) -> list
         state = await state_of(act, instance)
         offer = offer_for(state.life, release)
         uses = _topics(state, offer, release) if offer else []
-        shared = any(gates.topic(one, release, change_of(state)) == entity for one, _ in uses)
+        shared = any(topic(one, release, change_of(state)) == entity for one, _ in uses)
         if shared and not decision(instance, state, release):
             found.append(instance)
     return found

@@ -15,9 +15,9 @@ from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instance as find_instance
 from setpoint.control.targets import suggestion
-from setpoint.core.instance import gates
 from setpoint.core.instance.explain import desired
-from setpoint.core.instance.facts_of import applies, definition
+from setpoint.core.instance.gates.context import applies, definition
+from setpoint.core.instance.gates.naming import skipped
 from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life
 from setpoint.core.instructions import RunCheck
 from setpoint.model.checks import Outcome
@@ -129,7 +129,7 @@ def _attempt(state: InstanceState, offer: Offer, phase: Phase) -> Attempt:
 
 def _consequences(uses: list[CheckUse], policy: Policy, life: Life, offer: Offer, outcome: Outcome) -> Iterator[Consequence]:
     for use in uses:
-        if gates.skipped(life, offer.release, use.name):
+        if skipped(life, offer.release, use.name):
             text = "is skipped for this release"
         elif not applies(use.when, policy, life, offer):
             text = "does not concern this release: its `when` does not match"

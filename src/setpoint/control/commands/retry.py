@@ -13,9 +13,9 @@ from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.targets import instances
 from setpoint.core.facts import Retried
+from setpoint.core.instance.gates.task import stuck
 from setpoint.core.instance.selection import vetoed_releases
 from setpoint.core.instance.state import InstanceState, Life, offer_of
-from setpoint.core.instance.tasks import stuck
 from setpoint.core.task import release_of
 
 

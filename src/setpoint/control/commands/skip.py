@@ -16,7 +16,7 @@ from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, command
 from setpoint.control.targets import instances, suggestion
 from setpoint.core.facts import Skipped
-from setpoint.core.instance.facts_of import halves
+from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.selection import RELEASE
 from setpoint.core.instance.state import offer_of
 from setpoint.core.orders import because, restates

@@ -25,9 +25,9 @@ from setpoint.control.standing import StopView, stop_view, stops
 from setpoint.control.targets import instance as find_instance
 from setpoint.core.instance.explain import desired
 from setpoint.core.instance.explain import explain as explain_reasons
-from setpoint.core.instance.facts_of import only_configures
 from setpoint.core.instance.gates.approval import author_of
 from setpoint.core.instance.gates.approval import release_of as topic_release
+from setpoint.core.instance.gates.context import only_configures
 from setpoint.core.instance.selection import release_of
 from setpoint.core.instance.state import InstanceState, Veto, Vetoed, offer_of
 from setpoint.model.reasons import Reason

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from msgspec.structs import replace
 
 from setpoint.core import orders, task
 from setpoint.core.facts import (
+    AnyFact,
     Applied,
     AskFinalized,
     CheckStatus,
@@ -44,6 +45,7 @@ from setpoint.core.facts import (
 )
 from setpoint.core.instance import admission, adoption, asking, endings, rollback, selection, sets, tasks, watching, waves
 from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.gates import task as gate_of_task
 from setpoint.core.instance.state import Attempt, Hold, Life, Reconfiguration, Skip, Veto, Vetoed, offer_of, version_offer
 from setpoint.core.instructions import Send
 from setpoint.model.people import By
@@ -55,7 +57,15 @@ KEPT_CONFIGURATIONS = 16
 """So many configuration releases are remembered that were not begun."""
 
 
-def absorb(draft: Draft, fact: object) -> None:
+def record(draft: Draft, facts: Sequence[AnyFact]) -> None:
+    """Remember what happened."""
+    if (wall := draft.life.wall.heard(facts)) is not draft.life.wall:
+        draft.set(wall=wall)
+    for fact in facts:
+        _record(draft, fact)
+
+
+def _record(draft: Draft, fact: AnyFact) -> None:
     """Remember one fact. Facts of other actors' kinds are dropped, and so are acts of people that were delivered before."""
     handle = _HANDLERS.get(type(fact))
     if handle is None or (isinstance(fact, Signal) and _repeated(draft, fact)):
@@ -462,7 +472,7 @@ def _retried(draft: Draft, fact: Retried) -> None:
 
 def _stuck(life: Life) -> set[int]:
     """Releases with a task that waits for a person."""
-    return {task.release_of(entity) for entity in life.tasks if tasks.stuck(life, entity)}
+    return {task.release_of(entity) for entity in life.tasks if gate_of_task.stuck(life, entity)}
 
 
 def _newest_failed(life: Life) -> int:

@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned
-from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.gates import limit
+from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.state import Admission, Attempt, Life
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase
@@ -17,9 +18,9 @@ from setpoint.model.release import Offer
 def ask(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
     """Ask for everything that the attempt needs, unless that was asked for already."""
     known = candidate.admission
-    if gates.member.concerns(draft.life, offer, candidate) or (candidate.committed and gates.granted(candidate)):
+    if with_set.concerns(draft.life, offer, candidate) or (candidate.committed and limit.granted(candidate)):
         return candidate
-    needs = gates.needs(draft.rules, draft.life, offer, candidate, draft.now)
+    needs = limit.needs(draft.context(offer, candidate))
     if not needs or (known and known.needs == needs and not known.returned):
         return candidate if needs or known is None else _give_up(draft, candidate, known)
     number = draft.life.asks + 1

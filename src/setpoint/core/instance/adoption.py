@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import endings, watching
+from setpoint.core.instance import endings
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Adopting, Attempt, Kind, Life, offer_of
+from setpoint.core.instance.state import Adopting, Attempt, Kind, Life, matches_spec, offer_of
 from setpoint.core.instructions import Watch
 from setpoint.model.policy import Phase
 from setpoint.model.reasons import Code, Reason
@@ -36,7 +36,7 @@ def advance(draft: Draft) -> None:
     seen = draft.life.current
     if seen is None or seen.watch < adopting.watch or seen.unreachable:
         return
-    if seen.total and watching.shows(seen, offer.spec):
+    if seen.total and matches_spec(seen, offer.spec):
         _take_over(draft, offer)
         return
     what = seen.message or (f"{', '.join(seen.versions)} runs" if seen.present else "nothing runs")

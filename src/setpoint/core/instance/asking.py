@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from setpoint.core.facts import Ask, CheckStatus, From
-from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.facts_of import definition
-from setpoint.core.instance.state import Attempt, Gate
+from setpoint.core.instance.gates import check
+from setpoint.core.instance.gates.context import definition
+from setpoint.core.instance.state import Attempt, CheckProgress
 from setpoint.core.instructions import Send
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse, Phase, Policy
@@ -22,9 +22,9 @@ from setpoint.model.time import Instant
 def ask_all(draft: Draft, offer: Offer, attempt: Attempt) -> Attempt:
     """Ask for the checks of the phase that were not asked yet and whose delay is over; at a window's end ask once more."""
     known = attempt.gates
-    found: dict[str, Gate] = {}
+    found: dict[str, CheckProgress] = {}
     changed = False
-    for use in gates.uses(draft.rules, draft.life, offer, attempt):
+    for use in check.uses(draft.context(offer, attempt)):
         gate = known.get(use.name)
         if gate is not None:
             found[use.name] = gate
@@ -43,33 +43,33 @@ def ask_stale(draft: Draft, offer: Offer, attempt: Attempt, reasons: Iterable[Re
     """When everything else holds, results that have grown too old are asked for once more."""
     stale = {reason.gate for reason in reasons}
     asked = dict(attempt.gates)
-    for use in gates.uses(draft.rules, draft.life, offer, attempt):
+    for use in check.uses(draft.context(offer, attempt)):
         gate = asked.get(use.name)
         if use.name in stale and gate is not None and gate.counts:
             asked[use.name] = _ask_again(draft, use, offer, attempt, gate)
     return replace(attempt, gates=asked)
 
 
-def _window_ended(use: CheckUse, gate: Gate, now: int) -> bool:
+def _window_ended(use: CheckUse, gate: CheckProgress, now: int) -> bool:
     """Whether it has passed for its whole window, as far as was told: only changes are, so one more run must confirm it."""
     if not use.window or not gate.counts or not gate.covered:
         return False
-    end = gates.window_start(use, gate) + use.window
+    end = check.window_start(use, gate) + use.window
     return gate.ended < end <= now
 
 
-def _ask(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt) -> Gate:
-    check = definition(use.check, draft.rules, draft.life, offer, attempt)
-    attachment = check.attachment
+def _ask(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt) -> CheckProgress:
+    runnable = definition(use.check, draft.rules, draft.life, offer, attempt)
+    attachment = runnable.attachment
     draft.set(asks=draft.life.asks + 1)
-    draft.out.append(Send(attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=check)))
-    return Gate(attachment, draft.life.asks, draft.now)
+    draft.out.append(Send(attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=runnable)))
+    return CheckProgress(attachment, draft.life.asks, draft.now)
 
 
-def _ask_again(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt, gate: Gate) -> Gate:
-    check = definition(use.check, draft.rules, draft.life, offer, attempt)
+def _ask_again(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt, gate: CheckProgress) -> CheckProgress:
+    runnable = definition(use.check, draft.rules, draft.life, offer, attempt)
     draft.set(asks=draft.life.asks + 1)
-    draft.out.append(Send(gate.attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=check)))
+    draft.out.append(Send(gate.attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=runnable)))
     return replace(gate, ask=draft.life.asks, asked=draft.now, run=0)
 
 
@@ -103,14 +103,14 @@ def told_status(attempt: Attempt, fact: CheckStatus, policy: Policy | None) -> A
     return attempt
 
 
-def _doubted(gate: Gate, fact: CheckStatus) -> Instant:
+def _doubted(gate: CheckProgress, fact: CheckStatus) -> Instant:
     """Since when there has been no decisive result; where there never was one, since it was requested."""
     if fact.outcome in {Outcome.PASSING, Outcome.BLOCKING}:
         return 0
     return gate.doubted or (gate.asked if gate.outcome is None else fact.at)
 
 
-def _held(gate: Gate, name: str, attempt: Attempt, policy: Policy | None) -> Gate:
+def _held(gate: CheckProgress, name: str, attempt: Attempt, policy: Policy | None) -> CheckProgress:
     """Before deployment a window with more failures than are tolerated starts again with the next result (§10.2)."""
     uses = policy.checks if policy else ()
     use = next((use for use in uses if use.name == name and use.phase is attempt.phase), None)
@@ -119,15 +119,15 @@ def _held(gate: Gate, name: str, attempt: Attempt, policy: Policy | None) -> Gat
     return replace(gate, first=gate.ended if gate.outcome is Outcome.PASSING else 0, nos_before=gate.nos)
 
 
-def _with(attempt: Attempt, name: str, gate: Gate) -> Attempt:
+def _with(attempt: Attempt, name: str, gate: CheckProgress) -> Attempt:
     return replace(attempt, gates={**attempt.gates, name: gate})
 
 
-def _begun(gate: Gate) -> Gate:
+def _begun(gate: CheckProgress) -> CheckProgress:
     """The gate, its window begun where its first result counts."""
     return replace(gate, first=gate.ended, nos_before=_failed_before(gate)) if gate.counts and not gate.first else gate
 
 
-def _failed_before(gate: Gate) -> int:
+def _failed_before(gate: CheckProgress) -> int:
     """How many results had failed before the first run that counts: exact when that run's own result is there, else the most."""
     return gate.nos - (gate.outcome is Outcome.BLOCKING) if gate.seen == gate.run else gate.nos_before

@@ -6,8 +6,9 @@ Who waits at a gate will take it, and whose rollout failed had its try: neither 
 from __future__ import annotations
 
 from setpoint.core import calendars
-from setpoint.core.instance import gates, selection
+from setpoint.core.instance import selection
 from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Life, offer_of, version_offer
 from setpoint.model.policy import Cadence, Policy, Strategy
 from setpoint.model.release import Configuration, Offer, Pair
@@ -111,7 +112,7 @@ def why_not(policy: Policy, life: Life, offer: Offer, now: Instant) -> str:
 
 
 def _cadence(policy: Policy, life: Life, offer: Offer, now: Instant) -> str:
-    if policy.cadence is None or not gates.needed_by(None, "cadence", policy, life, offer):
+    if policy.cadence is None or not needed_by(None, "cadence", policy, life, offer):
         return ""
     if offer.release == life.good.release:
         occurrence = calendars.occurrence(policy.cadence.calendar, policy.cadence.timezone, life.wall.at(now))

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from setpoint.core.facts import Need
+from setpoint.core.instance.gates.context import Context
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
 from setpoint.core.instructions import AnyInstruction, Event, Record
 from setpoint.model.people import By
@@ -67,6 +68,10 @@ class Draft:
         end = self.life.wall.steady(need.until)
         if self.now < end < LATEST:
             self.wake(end)
+
+    def context(self, offer: Offer, attempt: Attempt) -> Context:
+        """What gates are evaluated against, at this point of the turn."""
+        return Context(self.rules, self.life, offer, attempt, self.now)
 
     def offer(self, pair: Pair) -> Offer | None:
         """The offer of a pair, if it is kept."""

@@ -6,9 +6,10 @@ from msgspec.structs import replace
 
 from setpoint.core import calendars
 from setpoint.core.facts import Finalization, Neighbour
-from setpoint.core.instance import gates, tasks
+from setpoint.core.instance import tasks
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.facts_of import Half, halves, keeps_version, only_configures, task_fingerprint
+from setpoint.core.instance.gates import approval, task
+from setpoint.core.instance.gates.context import Half, halves, keeps_version, only_configures, task_fingerprint
 from setpoint.core.instance.state import KEPT_GOODS, KEPT_PAIRS, NOTHING, PUBLISHED, Attempt, Kind, Life, Veto, Vetoed
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Offer, Pair
@@ -75,7 +76,7 @@ def _ran(draft: Draft, offer: Offer, attempt: Attempt) -> dict[str, str]:
     rules, life = draft.rules, draft.life
     ran = dict(life.ran) if keeps_version(life, offer) else {}
     for use in rules.tasks:
-        if gates.task.succeeded(life, gates.task.run_of(use, rules, life, offer, attempt)):
+        if task.succeeded(life, task.run_of(use, rules, life, offer, attempt)):
             ran[use.name] = task_fingerprint(use.task, life, offer, attempt)
     return ran
 
@@ -116,7 +117,7 @@ def _add_veto(draft: Draft, added: Veto) -> None:
 def _use_up(draft: Draft, release: int) -> None:
     used = dict(draft.life.used)
     for use in draft.rules.approvals:
-        prefix = gates.topic(use, release, 0)
+        prefix = approval.topic(use, release, 0)
         for entity, status in draft.life.topics.items():
             if entity == prefix or entity.startswith(f"{prefix}~"):
                 used[entity] = status.number

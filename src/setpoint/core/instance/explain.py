@@ -8,12 +8,23 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from setpoint.core import orders
-from setpoint.core.instance import adoption, candidate, gates, leaving, selection, starting, steering, watching
-from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
+from setpoint.core.instance import adoption, leaving, selection, steering
+from setpoint.core.instance.gates import approval, blockers, calendar, check, task
+from setpoint.core.instance.gates import set as with_set
+from setpoint.core.instance.gates.context import Context
+from setpoint.core.instance.gates.verdict import Tier, evaluate
+from setpoint.core.instance.state import (
+    InstanceState,
+    Life,
+    Rollout,
+    is_conclusive,
+    matches_spec,
+    offer_of,
+    version_offer,
+)
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer, Pair
-from setpoint.model.spec import Version
 from setpoint.model.time import Instant, approximate_duration
 
 
@@ -74,7 +85,7 @@ def _at_rest(policy: Policy, life: Life) -> Condition:
     target = offer_of(life, life.target)
     if life.current and life.current.unreachable:
         return Condition.UNREACHABLE
-    if target and not watching.shows(life.current, target.spec):
+    if target and not matches_spec(life.current, target.spec):
         return Condition.DRIFTED if steering.drifted(policy, life, target) else Condition.UNHEALTHY
     if life.target.release in life.tainted:
         return Condition.BAD
@@ -133,19 +144,16 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
         elif life.pin and not life.rollout:
             yield from _pinned(policy, life, now)
         if life.hold:
-            yield from (reason for reason in candidate.standing(policy, life, _NOTHING, now) if reason.code is Code.HELD)
+            yield from (reason for reason in blockers.operator_blocks(policy, life, committed=False) if reason.code is Code.HELD)
         yield from _marked_bad(life)
         return
-    offer = _kept(life, attempt.pair)
-    gathering = [
-        *candidate.phase_reasons(policy, life, offer, attempt, now),
-        *candidate.standing(policy, life, offer, now, committed=attempt.committed),
-    ]
+    context = Context(policy, life, _kept(life, attempt.pair), attempt, now)
+    gathering = [*evaluate(context), *evaluate(context, Tier.BLOCKERS)]
     yield from gathering
     if attempt.phase is Phase.PRE_DEPLOYMENT and not gathering:
-        yield from (one for one in starting.reasons(policy, life, offer, attempt, now) if one.code not in _OF_TASKS)
-    yield from gates.tasks(policy, life, offer, attempt, now)
-    yield from _ahead(policy, life, offer, attempt, now)
+        yield from (one for one in evaluate(context, Tier.SET, Tier.TOGETHER) if one.code not in _OF_TASKS)
+    yield from task.evaluate(context)
+    yield from _ahead(context)
 
 
 def _pinned(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
@@ -176,16 +184,16 @@ def _kept(life: Life, pair: Pair) -> Offer:
 
 
 _OF_TASKS = {Code.TASK_PENDING, Code.TASK_QUEUED, Code.TASK_RUNNING, Code.TASK_RETRYING, Code.TASK_FAILED, Code.TASK_UNKNOWN}
-_NOTHING = Offer(0, Version(""), "")
-"""Stands for a candidate where there is none."""
 
 
-def _ahead(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+def _ahead(context: Context) -> Iterator[Reason]:
     """What later phases are known to wait for already: nobody should learn of an approval only after a soak of a day."""
-    if attempt.phase is Phase.PRE_APPROVAL:
-        yield from gates.approvals(policy, life, offer, attempt.change, now)
-    if attempt.phase is not Phase.PRE_DEPLOYMENT:
-        yield from gates.times(policy, life, offer, now)
+    phase = context.attempt.phase
+    if phase is Phase.PRE_APPROVAL:
+        yield from approval.evaluate(context)
+    if phase is not Phase.PRE_DEPLOYMENT:
+        yield from calendar.evaluate(context)
+        yield from calendar.evaluate_cadence(context)
 
 
 def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> Iterator[Reason]:
@@ -193,7 +201,7 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
     seen, name = life.current, offer.version.name
     if steering.hands_off(life):
         yield from _hands_off(life, under_way)
-    yield from (replace(reason, phase=under_way.attempt.phase) for reason in gates.rollout_pauses(policy, life, now))
+    yield from (replace(reason, phase=under_way.attempt.phase) for reason in calendar.rollout_pauses(policy, life, now))
     if under_way.back:
         yield Reason(
             Code.ROLLING_BACK, f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed"
@@ -206,25 +214,26 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
             unblock="release a fix",
             failed=True,
         )
-    still = (steering.hands_off(life) or gates.stands_still(policy, life, now)) and not life.applying.operation
-    if not still and not (watching.shows(seen, offer.spec) and watching.judges(life)):
+    still = (steering.hands_off(life) or calendar.stands_still(policy, life, now)) and not life.applying.operation
+    if not still and not (matches_spec(seen, offer.spec) and is_conclusive(life)):
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:
-        yield from gates.checks(policy, life, offer, under_way.attempt, now)
-        yield from gates.tasks(policy, life, offer, under_way.attempt, now)
-        yield from gates.member.doubt(life, offer, under_way)
+        context = Context(policy, life, offer, under_way.attempt, now)
+        yield from check.evaluate(context)
+        yield from task.evaluate(context)
+        yield from with_set.doubt(life, offer, under_way)
         if under_way.passed and not under_way.doubt:
-            yield from gates.member.end(policy, life, offer, under_way.attempt, now)
+            yield from with_set.end(context)
 
 
 def _hands_off(life: Life, under_way: Rollout) -> Iterator[Reason]:
     what = "the rollback waits for resume: " if under_way.back else ""
     for status in life.scopes.values():
         if status.pause:
-            found = candidate.paused(status)
+            found = blockers.paused(status)
             yield replace(found, text=what + found.text)
     if life.observing:
-        found = candidate.observed(life, life.observing)
+        found = blockers.observed_only(life, life.observing)
         yield replace(found, text=what + found.text)
 
 
@@ -268,7 +277,7 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
         )
     elif drift:
         yield Reason(Code.DRIFTED, f"drift: {drift}", since=_seen_at(life), awaits="the next look at the runtime")
-    elif not watching.shows(seen, target.spec):
+    elif not matches_spec(seen, target.spec):
         yield Reason(
             Code.UNHEALTHY,
             _unwell(life, target),

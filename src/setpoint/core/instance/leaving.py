@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance import steering, watching
+from setpoint.core.instance import steering
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import NOTHING, Applying, Life, Seen, offer_of
+from setpoint.core.instance.state import NOTHING, Applying, Life, Seen, is_conclusive, offer_of
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.reasons import Code, Reason
 
@@ -36,7 +36,7 @@ def _rest(draft: Draft) -> None:
 
 def _seen_since(life: Life) -> Seen | None:
     """What was seen since it was taken down; a runtime that cannot be asked shows nothing."""
-    seen = life.current if life.applying.spec == DOWN and watching.judges(life) else None
+    seen = life.current if life.applying.spec == DOWN and is_conclusive(life) else None
     return seen if seen and not seen.unreachable else None
 
 

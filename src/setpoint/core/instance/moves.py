@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from setpoint.core.facts import Move
-from setpoint.core.instance import facts_of, gates
 from setpoint.core.instance.draft import Draft
+from setpoint.core.instance.gates import approval, context
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
@@ -35,14 +35,14 @@ def _move(policy: Policy, life: Life, offer: Offer, now: Instant) -> Move:
     rollout = life.rollout
     back = rollout is None or rollout.back or rollout.attempt.kind is Kind.BACK
     approvals = {} if rollout is None or back else _approvals(policy, life, offer, rollout.attempt, now)
-    return Move(offer.release, offer.version, now, facts_of.labels(life, offer), approvals, back)
+    return Move(offer.release, offer.version, now, context.labels(life, offer), approvals, back)
 
 
 def _approvals(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> dict[str, int]:
     found: dict[str, int] = {}
     for use in policy.approvals:
-        for half in facts_of.halves(life, offer):
-            votes = gates.countable(use, life, half.author, gates.topic(use, half.release, attempt.change)).values()
+        for half in context.halves(life, offer):
+            votes = approval.countable(use, life, half.author, approval.topic(use, half.release, attempt.change)).values()
             given = sum(vote.yes and (not use.expires or life.wall.at(now) < vote.at + use.expires) for vote in votes)
             found[use.topic] = max(given, found.get(use.topic, 0))
     return found

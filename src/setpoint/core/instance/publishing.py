@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from setpoint.core import scope
 from setpoint.core.facts import Neighbour
-from setpoint.core.instance import gates, moves
+from setpoint.core.instance import moves
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.facts_of import halves, set_of
+from setpoint.core.instance.gates import approval, task
+from setpoint.core.instance.gates.context import halves, set_of
 from setpoint.core.instance.state import InstanceState, Life, offer_of
 from setpoint.core.instructions import Publish, Subscribe, Unsubscribe
 from setpoint.model.policy import Policy, Strategy
@@ -111,7 +112,7 @@ def _tasks(policy: Policy | None, life: Life, removed: bool) -> set[str]:
         for attempt in attempts:
             offer = offer_of(life, attempt.pair)
             if offer:
-                runs.update(gates.task.run_of(use, policy, life, offer, attempt) for use in policy.tasks)
+                runs.update(task.run_of(use, policy, life, offer, attempt) for use in policy.tasks)
     return runs
 
 
@@ -133,4 +134,4 @@ def _topics(policy: Policy, life: Life) -> set[str]:
         offer = offer_of(life, candidate.pair)
         open_releases |= {half.release: candidate.change for half in halves(life, offer)} if offer else {}
         open_releases[candidate.release] = candidate.change
-    return {gates.topic(use, release, change) for release, change in open_releases.items() for use in policy.approvals}
+    return {approval.topic(use, release, change) for release, change in open_releases.items() for use in policy.approvals}

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from setpoint.core.facts import Failed, Revoked, RolledBack
 from setpoint.core.instance import endings, selection, tasks
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.facts_of import only_configures
+from setpoint.core.instance.gates.context import only_configures
 from setpoint.core.instance.state import NOTHING, Attempt, Failure, Hold, Kind, Life, Rollout
 from setpoint.model import versions
 from setpoint.model.policy import Phase

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from setpoint.core.facts import Neighbour, SetStage
-from setpoint.core.instance import gates
-from setpoint.core.instance.facts_of import applies, keeps_version, set_of
+from setpoint.core.instance.gates import approval, dependency, ordering
+from setpoint.core.instance.gates.context import applies, before, keeps_version, set_of
+from setpoint.core.instance.gates.naming import channel_of, skipped
 from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
 from setpoint.model import versions
 from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
@@ -208,7 +209,7 @@ def _out_of_train(policy: Policy, life: Life, offer: Offer) -> bool:
 
 def not_awaited(policy: Policy, life: Life, offer: Offer) -> bool:
     """Whether a train does not wait for this version: a person skipped it, or an earlier channel passed it over."""
-    return gates.skipped(life, offer.release, RELEASE) or _passed_over(policy, life, offer)
+    return skipped(life, offer.release, RELEASE) or _passed_over(policy, life, offer)
 
 
 def left_behind(policy: Policy, life: Life, offer: Offer) -> bool:
@@ -218,23 +219,23 @@ def left_behind(policy: Policy, life: Life, offer: Offer) -> bool:
 
 def _passed_over(policy: Policy, life: Life, offer: Offer) -> bool:
     """§10.1: an earlier channel went past this version, and no allowed configuration can bring it."""
-    past = [ordering for ordering in policy.orderings if any(_is_beyond(life, one, offer) for one in ordering.instances)]
+    past = [rule for rule in policy.orderings if any(_is_beyond(life, one, offer) for one in rule.instances)]
     if not past:
         return False
     oldest = newest_configuration(life)
     pairs = [one for one in life.offers if one.release == offer.release and one.configured >= oldest]
-    return any(all(_lost(life, ordering, pair) for pair in pairs or (offer,)) for ordering in past)
+    return any(all(_lost(life, rule, pair) for pair in pairs or (offer,)) for rule in past)
 
 
-def _lost(life: Life, ordering: Ordering, offer: Offer) -> bool:
+def _lost(life: Life, rule: Ordering, offer: Offer) -> bool:
     """So many went past it that the ordering can never be met. Those of a group that did do not count."""
-    past = {one for one in ordering.instances if _went_past(life, one, offer) and not life.neighbours[one].truncated}
-    counting = [one for one in ordering.instances if one not in past or one not in ordering.members]
-    return not counting or len(counting) - sum(one in past for one in counting) < (ordering.need or len(counting))
+    past = {one for one in rule.instances if _went_past(life, one, offer) and not life.neighbours[one].truncated}
+    counting = [one for one in rule.instances if one not in past or one not in rule.members]
+    return not counting or len(counting) - sum(one in past for one in counting) < (rule.need or len(counting))
 
 
 def _went_past(life: Life, instance: str, offer: Offer) -> bool:
-    return _is_beyond(life, instance, offer) and gates.hopeless(life, instance, offer)
+    return _is_beyond(life, instance, offer) and ordering.hopeless(life, instance, offer)
 
 
 def _is_beyond(life: Life, instance: str, offer: Offer) -> bool:
@@ -258,20 +259,22 @@ def _common_level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int
 
 def level(policy: Policy, life: Life, offer: Offer, now: Instant) -> int:
     """How ready a release is here: 1, what it is ordered after is met; 2, its approvals are complete as well."""
-    if any(gates.earlier(policy, life, offer, now)):
+    context = before(policy, life, offer, now)
+    if any(ordering.evaluate(context)) or any(dependency.evaluate(context)):
         return 0
-    return 1 if any(gates.approvals(policy, life, offer, 0, now)) else 2
+    return 1 if any(approval.evaluate(context)) else 2
 
 
 def soonest(policy: Policy, life: Life, now: Instant) -> Instant | None:
     """When a soak of an offer that is not the candidate ends, so that selection may change by the clock alone."""
-    if life.pin or not any(ordering.soak for ordering in policy.orderings):
+    if life.pin or not any(one.soak for one in policy.orderings):
         return None
     found = considered(policy, life)
     if policy.strategy is not Strategy.NEWEST_READY and all(offer.configuration is None for offer in found):
         return None
     return min(
-        (reason.until for offer in found for reason in gates.orderings(policy, life, offer, now) if reason.until), default=None
+        (reason.until for offer in found for reason in ordering.evaluate(before(policy, life, offer, now)) if reason.until),
+        default=None,
     )
 
 
@@ -403,7 +406,7 @@ def _out_of_question(policy: Policy, life: Life, newest: Offer) -> Reason | None
     if life.target and newest.release in {life.good.release, life.target.release}:
         return None
     out = taken_out(life, newest)
-    if not out and gates.skipped(life, newest.release, RELEASE):
+    if not out and skipped(life, newest.release, RELEASE):
         out = f"{newest.version.name} was skipped here"
     if out:
         return Reason(Code.RELEASE_NOT_TAKEN, f"release {newest.release}: {out}", since=newest.at, awaits="a newer release")
@@ -449,7 +452,8 @@ def _pin_reason(life: Life) -> Reason | None:
         return Reason(
             Code.PINNED, f"pinned to {pinned.version.name}, but {out}", awaits="unpin", unblock="unpin, or mark it good"
         )
-    if life.pin == life.good.release or not vetoed(life, pinned):
+    runs = bool(life.target) and life.pin == life.good.release
+    if runs or not vetoed(life, pinned):
         return None
     return Reason(
         Code.PINNED, f"pinned to {pinned.version.name}, which failed here", awaits="unpin or retry", unblock="unpin, or retry"
@@ -457,7 +461,7 @@ def _pin_reason(life: Life) -> Reason | None:
 
 
 def _mirror_reason(policy: Policy, life: Life) -> Reason | None:
-    source = gates.channel_of(policy.mirror)
+    source = channel_of(policy.mirror)
     neighbour = life.neighbours.get(policy.mirror)
     if neighbour is None or not neighbour.good:
         return Reason(

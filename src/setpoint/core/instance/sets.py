@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from msgspec.structs import replace
 
 from setpoint.core.facts import MemberState, Need, SetStage, SetStatus, SetVote
-from setpoint.core.instance import candidate, declining, endings, gates, rollback, selection
+from setpoint.core.instance import declining, endings, rollback, selection
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.facts_of import only_configures, set_of
+from setpoint.core.instance.gates import limit, task
+from setpoint.core.instance.gates import set as with_set
+from setpoint.core.instance.gates.context import only_configures, set_of
+from setpoint.core.instance.gates.verdict import Tier, evaluate
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of, own_offer
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase, Policy, Strategy
@@ -80,7 +81,7 @@ def _is_ahead(life: Life, offer: Offer) -> bool:
 def _commit(draft: Draft, offer: Offer) -> None:
     """With the set everybody in it is under way: who starts later is held by no calendar and replaced by no newer release."""
     attempt = draft.life.candidate
-    if attempt and not attempt.committed and gates.member.concerns(draft.life, offer, attempt) and attempt.pair == offer.pair:
+    if attempt and not attempt.committed and with_set.concerns(draft.life, offer, attempt) and attempt.pair == offer.pair:
         draft.set(candidate=replace(attempt, committed=True))
 
 
@@ -210,16 +211,16 @@ def _not_wanted(draft: Draft, said: SetVote, offer: Offer) -> SetVote:
 
 def _gathering(draft: Draft, said: SetVote, entity: str, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
     """``ready`` when every gate holds, ``locked`` when its tasks are done as well; what only grew old is asked for anew."""
-    rules, life, now = draft.rules, draft.life, draft.now
+    life, context = draft.life, draft.context(offer, attempt)
     said = replace(said, committed=attempt.committed)
-    reasons = list(_holding(rules, life, offer, attempt, now))
+    reasons = [*evaluate(context), *evaluate(context, Tier.BLOCKERS)]
     hard = next((reason for reason in reasons if not _patient(attempt, reason)), None)
     if attempt.phase is not Phase.PRE_DEPLOYMENT or hard:
         return replace(said, reason=_short(hard))
     epoch = status.epoch if status else 0
     said = replace(said, epoch=epoch, needs=_needs(draft, offer, attempt))
     preparing = status is not None and status.stage in {SetStage.PREPARING, SetStage.GOING}
-    todo = next(gates.tasks(rules, life, offer, attempt, now), None)
+    todo = next(task.evaluate(context), None)
     last = life.joined[entity]
     was = last is not None and last.state is MemberState.LOCKED and last.epoch == epoch
     if preparing and not todo and (not reasons or was):
@@ -240,11 +241,6 @@ def _patient(attempt: Attempt, reason: Reason) -> bool:
     return reason.code is Code.CHECK_STALE or (attempt.committed and reason.code in _STILL)
 
 
-def _holding(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
-    yield from candidate.phase_reasons(policy, life, offer, attempt, now)
-    yield from candidate.standing(policy, life, offer, now, committed=attempt.committed)
-
-
 def _short(reason: Reason | None) -> str:
     """What does not change by the clock."""
     if reason is None:
@@ -254,7 +250,7 @@ def _short(reason: Reason | None) -> str:
 
 def _needs(draft: Draft, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
     """What it needs of admission; the set asks for it."""
-    found = gates.needs(draft.rules, draft.life, offer, attempt, draft.now)
+    found = limit.needs(draft.context(offer, attempt))
     for need in found:
         draft.wake_at_the_end_of(need)
     return found

@@ -59,7 +59,7 @@ class Vetoed(StrEnum):
     """One configuration release, with every version."""
 
 
-class Gate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class CheckProgress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What an attempt knows about one check in its present phase."""
 
     attachment: str
@@ -155,7 +155,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     began: Instant
     entered: Instant
     """When the present phase was entered."""
-    gates: dict[str, Gate] = {}
+    gates: dict[str, CheckProgress] = {}
     """Check's name -> what is known, in the present phase only."""
     change: int = 0
     """On a mirroring channel: the mirrored change that this attempt follows."""
@@ -471,3 +471,23 @@ def offer_for(life: Life, release: int) -> Offer | None:
         pair = next((attempt.pair for attempt in attempts if attempt and attempt.release == release), NOTHING)
         return offer_of(life, pair) or version_offer(life, release)
     return offer_of(life, Pair(life.good.release, reconfiguration.configuration.configured))
+
+
+def matches_spec(seen: Seen | None, spec: str) -> bool:
+    """Whether the runtime shows just this spec: every object healthy, one active version, no difference."""
+    return (
+        seen is not None
+        and not seen.unreachable
+        and seen.complete
+        and not seen.difference
+        and seen.healthy == seen.total
+        and seen.digests in {(spec,), ()}
+    )
+
+
+def is_conclusive(life: Life) -> bool:
+    """Whether the last look started after target's last apply ended, so that it may judge it."""
+    applying, seen = life.applying, life.current
+    if seen is None or applying.operation or not applying.taken or not applying.spec:
+        return False
+    return seen.watch >= applying.judges

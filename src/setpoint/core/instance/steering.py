@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import gates, watching
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Breaker, Life, Seen
+from setpoint.core.instance.gates import calendar
+from setpoint.core.instance.state import Breaker, Life, Seen, is_conclusive, matches_spec
 from setpoint.core.instructions import Apply, Watch
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
@@ -33,7 +33,7 @@ def _stands_still(draft: Draft) -> bool:
     """A paused rollout applies nothing more; what it had deployed already is put right."""
     rollout = draft.life.rollout
     deploying = rollout is not None and rollout.attempt.phase is Phase.DEPLOYMENT
-    return deploying and gates.stands_still(draft.rules, draft.life, draft.now)
+    return deploying and calendar.stands_still(draft.rules, draft.life, draft.now)
 
 
 def hands_off(life: Life) -> bool:
@@ -68,7 +68,7 @@ def _apply(draft: Draft, offer: Offer) -> None:
 
 def _repeat(draft: Draft, offer: Offer) -> None:
     """An apply of a rollout that has not shown within its grace period is made again."""
-    if _drift(draft.life, offer) and watching.judges(draft.life):
+    if _drift(draft.life, offer) and is_conclusive(draft.life):
         due = draft.life.applying.taken + draft.rules.grace
         if draft.now >= due:
             _apply(draft, offer)
@@ -77,11 +77,11 @@ def _repeat(draft: Draft, offer: Offer) -> None:
 
 
 def _heal(draft: Draft, offer: Offer) -> None:
-    if not watching.judges(draft.life):
+    if not is_conclusive(draft.life):
         return
     difference, breaker = _drift(draft.life, offer), draft.life.breaker
     if not difference:
-        if breaker and breaker.tripped and watching.shows(draft.life.current, offer.spec):
+        if breaker and breaker.tripped and matches_spec(draft.life.current, offer.spec):
             draft.set(breaker=None)
         elif breaker and not breaker.away and not _unreachable(draft.life):
             draft.set(breaker=replace(breaker, away=draft.now))
@@ -162,7 +162,7 @@ def _interval(life: Life, policy: Policy, offer: Offer | None) -> Duration:
         and life.breaker is not None
         and not life.breaker.tripped
         and policy.drift.mode == "heal"
-        and not watching.shows(life.current, offer.spec)
+        and not matches_spec(life.current, offer.spec)
     )
     adopting = life.adopting is not None and not life.adopting.failed
     return policy.poll_moving if life.rollout or healing or adopting else policy.poll_settled

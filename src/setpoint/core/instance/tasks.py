@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from setpoint.core import task
 from setpoint.core.facts import Retried, TaskLeft, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.facts_of import task_definition
+from setpoint.core.instance.gates.context import task_definition
 from setpoint.core.instance.gates.task import concerned, pending, run_of, running
 from setpoint.core.instance.state import Attempt, Barrier, Came, Kind, Life, offer_for
 from setpoint.core.instructions import Send
@@ -20,7 +20,7 @@ _BEGUN = frozenset({TaskStage.RUNNING, TaskStage.RETRYING})
 
 def run(draft: Draft, offer: Offer, attempt: Attempt) -> Attempt:
     """Start the next task of the phase, or join its run: everything else in the phase holds."""
-    use, entity = next(pending(draft.rules, draft.life, offer, attempt), (None, ""))
+    use, entity = next(pending(draft.context(offer, attempt)), (None, ""))
     if use is None or not _to_be_asked(draft.life, entity, attempt.tasks.get(entity)):
         return attempt
     status = draft.life.tasks.get(entity)
@@ -110,7 +110,7 @@ def _afresh(draft: Draft, entity: str) -> None:
     if candidate is None or candidate.phase is not Phase.PRE_DEPLOYMENT or not candidate.gates:
         return
     offer = draft.kept(candidate.pair)
-    if any(run == entity for _, run in concerned(draft.rules, draft.life, offer, candidate)):
+    if any(run == entity for _, run in concerned(draft.context(offer, candidate))):
         draft.set(candidate=replace(candidate, gates={}))
 
 
@@ -141,9 +141,3 @@ def retried(draft: Draft, fact: Retried, release: int) -> None:
     runs = {run_of(use, draft.policy, life, offer, attempt) for use in draft.policy.tasks}
     for entity in sorted(run for run in runs if task.release_of(run) == release):
         draft.out.append(Send(entity, TaskRetried(by=fact.by, id=fact.id, succeeded=fact.succeeded)))
-
-
-def stuck(life: Life, entity: str) -> bool:
-    """Whether a run waits for a person."""
-    status = life.tasks.get(entity)
-    return status is not None and status.state in {TaskStage.FAILED, TaskStage.UNKNOWN}

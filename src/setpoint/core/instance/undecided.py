@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
+from setpoint.core.instance.gates import calendar
+from setpoint.core.instance.state import Attempt, CheckProgress, InstanceState, Life
 from setpoint.model.policy import CheckUse, Policy
 from setpoint.model.time import Duration, Instant
 
@@ -33,7 +33,7 @@ def look_again(draft: Draft) -> None:
     if draft.policy is None or not any(use.fail_after for use in draft.policy.checks):
         return
     if _stands_still(draft.policy, draft.life, draft.now):
-        for reason in gates.rollout_pauses(draft.policy, draft.life, draft.now):
+        for reason in calendar.rollout_pauses(draft.policy, draft.life, draft.now):
             draft.wake(reason.until)
         return
     rollout = draft.life.rollout
@@ -57,7 +57,7 @@ def _counted(draft: Draft, attempt: Attempt) -> Attempt:
     return attempt if found == attempt.gates else replace(attempt, gates=found)
 
 
-def _later(gate: Gate, now: Instant, most: Duration) -> Gate:
+def _later(gate: CheckProgress, now: Instant, most: Duration) -> CheckProgress:
     """A little while back the clock only seems to go, by a fact that came late; further back, it was set."""
     since = gate.counted or (now if gate.first else gate.asked)
     if since > now:
@@ -69,7 +69,7 @@ def _most(use: CheckUse) -> Duration:
     return 2 * use.check.interval
 
 
-def _with_deadline(policy: Policy, attempt: Attempt) -> Iterator[tuple[CheckUse, Gate]]:
+def _with_deadline(policy: Policy, attempt: Attempt) -> Iterator[tuple[CheckUse, CheckProgress]]:
     """What is informational gates nothing, so it fails nothing."""
     for use in policy.checks:
         concerned = use.fail_after and use.phase is attempt.phase and not use.informational
@@ -85,4 +85,6 @@ def _stood_still(before: InstanceState, now: Instant) -> bool:
 
 def _stands_still(policy: Policy, life: Life, now: Instant) -> bool:
     ordered = life.observing is not None or policy.drift.mode == "observe"
-    return ordered or any(status.pause or status.stop for status in life.scopes.values()) or gates.stands_still(policy, life, now)
+    return (
+        ordered or any(status.pause or status.stop for status in life.scopes.values()) or calendar.stands_still(policy, life, now)
+    )

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import Applied, Observed, Unobserved
-from setpoint.core.instance import gates
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.state import Life, Rollout, Seen
+from setpoint.core.instance.gates import calendar
+from setpoint.core.instance.state import Rollout, Seen, matches_spec
 from setpoint.model.observation import Observation
 from setpoint.model.policy import Phase
 from setpoint.model.time import Duration, Instant
@@ -80,35 +80,15 @@ def summary(fact: Observed, now: Instant, spec: str) -> Seen:
     )
 
 
-def shows(seen: Seen | None, spec: str) -> bool:
-    """Whether the runtime shows just this spec: every object healthy, one active version, no difference."""
-    return (
-        seen is not None
-        and not seen.unreachable
-        and seen.complete
-        and not seen.difference
-        and seen.healthy == seen.total
-        and seen.digests in {(spec,), ()}
-    )
-
-
-def judges(life: Life) -> bool:
-    """Whether the last look started after target's last apply ended, so that it may judge it."""
-    applying, seen = life.applying, life.current
-    if seen is None or applying.operation or not applying.taken or not applying.spec:
-        return False
-    return seen.watch >= applying.judges
-
-
 def _count_time(draft: Draft, rollout: Rollout, before: Seen | None, seen: Seen, gap: Duration) -> None:
     offer = draft.offer(rollout.to)
     spec = offer.spec if offer else ""
-    gap = 0 if gates.stands_still(draft.rules, draft.life, draft.now) else gap
+    gap = 0 if calendar.stands_still(draft.rules, draft.life, draft.now) else gap
     hands_off = draft.life.observing or any(status.pause for status in draft.life.scopes.values())
     counted = 0 if hands_off else min(gap, max(draft.now - rollout.began, 0))
-    settled_before = shows(before, spec)
+    settled_before = matches_spec(before, spec)
     if rollout.attempt.phase is Phase.POST_DEPLOYMENT and not rollout.back:
-        sick = 0 if shows(seen, spec) else rollout.sick + (0 if settled_before else counted)
+        sick = 0 if matches_spec(seen, spec) else rollout.sick + (0 if settled_before else counted)
         if sick != rollout.sick:
             draft.set_rollout(rollout, sick=sick)
         return

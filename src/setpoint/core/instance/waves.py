@@ -6,7 +6,7 @@ from setpoint.core.admission import ENTITY
 from setpoint.core.facts import Failed, MemberResult, WaveVote
 from setpoint.core.instance import declining, selection
 from setpoint.core.instance.draft import Draft
-from setpoint.core.instance.facts_of import halves, matches
+from setpoint.core.instance.gates.context import halves, matches
 from setpoint.core.instance.state import Kind, Life, offer_of
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Policy, Strategy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from setpoint.core.facts import Voted
-from setpoint.core.instance import gates
+from setpoint.core.instance.gates.approval import topic
 from setpoint.core.instance.state import offer_of
 from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.reading import halves
@@ -31,8 +31,8 @@ class Vote(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
             offers = [offer for pair in pairs if (offer := offer_of(life, pair))]
             for use in stage.policies[instance].approvals:
                 for release in dict.fromkeys(half.release for offer in offers for half in halves(life, offer)):
-                    topic = gates.topic(use, release, candidate.change)
-                    stage.world.post(topic, Voted(person=stage.person(self.by), yes=self.yes))
+                    entity = topic(use, release, candidate.change)
+                    stage.world.post(entity, Voted(person=stage.person(self.by), yes=self.yes))
 
     def words(self) -> str:
         """What is done."""

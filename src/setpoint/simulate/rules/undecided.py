@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from setpoint.core.facts import CheckStatus
-from setpoint.core.instance.state import Attempt, Gate, InstanceState, Life
+from setpoint.core.instance.state import Attempt, CheckProgress, InstanceState, Life
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse
 from setpoint.model.time import Duration, Instant
@@ -93,7 +93,7 @@ def _uses(step: Step, attempt: int, text: str) -> Iterator[CheckUse]:
             yield use
 
 
-def _undecided(state: InstanceState) -> Iterator[tuple[Attempt, CheckUse, Gate]]:
+def _undecided(state: InstanceState) -> Iterator[tuple[Attempt, CheckUse, CheckProgress]]:
     """Gates with ``failAfter`` that have no decisive result."""
     rollout, candidate = state.life.rollout, state.life.candidate
     forward = rollout.attempt if rollout and not rollout.back and not rollout.doubt else None
@@ -105,7 +105,7 @@ def _undecided(state: InstanceState) -> Iterator[tuple[Attempt, CheckUse, Gate]]
                 yield attempt, use, gate
 
 
-def _another(life: Life, attempt: Attempt, use: CheckUse, gate: Gate) -> bool:
+def _another(life: Life, attempt: Attempt, use: CheckUse, gate: CheckProgress) -> bool:
     """Whether the gate began in this turn: its attempt came back to the phase, or its policy changed."""
     attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
     before = next((one for one in attempts if one and one.number == attempt.number and one.phase is attempt.phase), None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import Vote
-from setpoint.core.instance.facts_of import Half, halves
+from setpoint.core.instance.gates import set as with_set
+from setpoint.core.instance.gates.context import Context, Half, halves
 from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import ApprovalUse, Phase, Policy
@@ -29,12 +30,14 @@ def author_of(life: Life, offer: Offer, entity: str) -> str:
     return next((half.author for half in halves(life, offer) if half.release == release_of(entity)), offer.author)
 
 
-def approvals(policy: Policy, life: Life, offer: Offer, change: int, now: Instant, *, went: bool = False) -> Iterator[Reason]:
+def evaluate(context: Context) -> Iterator[Reason]:
     """Topics that lack approvers, and rejections (``failed``), of each release that the attempt needs the approvals of. What
     expires once the set ``went`` counts still (§10.14).
     """
+    policy, life, offer, attempt, now = context
+    went = with_set.went(context)
     for use, half in _needed(policy, life, offer):
-        reason = _approval(use, life, half.author, topic(use, half.release, change), now, went=went)
+        reason = _approval(use, life, half.author, topic(use, half.release, attempt.change), now, went=went)
         if reason:
             yield reason
 
@@ -54,10 +57,11 @@ def _needed(policy: Policy, life: Life, offer: Offer) -> Iterator[tuple[Approval
             yield use, half
 
 
-def expiry(policy: Policy, life: Life, offer: Offer, change: int, now: Instant) -> Instant | None:
+def expiry(context: Context) -> Instant | None:
     """When the first topic that has its approvals lacks one again, by the clock alone."""
+    policy, life, offer, attempt, now = context
     needed = ((use, half) for use, half in _needed(policy, life, offer) if use.expires)
-    return min((at for use, half in needed for at in _expiry(use, life, half, change, now)), default=None)
+    return min((at for use, half in needed for at in _expiry(use, life, half, attempt.change, now)), default=None)
 
 
 def _expiry(use: ApprovalUse, life: Life, half: Half, change: int, now: Instant) -> Iterator[Instant]:

@@ -1,21 +1,34 @@
-"""When a deployment may start: calendars, and a cadence that admits so many releases per occurrence."""
+"""When a deployment may start: calendars, and a cadence that admits so many releases per occurrence.
+
+``inFlight: pause``: what is under way forward stands still while a calendar is closed, or a line is stopped, that says so. No
+forward apply starts and nothing new is run; deadlines stand still; what runs already is looked at and checked on, but not
+finalized. Rollbacks, healing of what had been deployed, and a check that says no go on as ever.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core import calendars
-from setpoint.core.instance.facts_of import only_configures
+from setpoint.core import calendars, orders, scope
+from setpoint.core.instance.gates.context import Context, only_configures
 from setpoint.core.instance.gates.naming import needed_by
-from setpoint.core.instance.state import Life
+from setpoint.core.instance.state import Life, offer_of
 from setpoint.model.policy import Cadence, Phase, Policy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
+CADENCE = "cadence"
+"""Name of the gate, for skipping."""
+PAUSE = "pause"
 
-def times(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
-    """Calendars that are closed, and a cadence whose slot is used up."""
+
+def evaluate(context: Context) -> Iterator[Reason]:
+    """Closed calendars. Once an attempt is committed, only what makes the attempts under way pause holds it."""
+    policy, life, offer, attempt, now = context
+    if attempt.committed:
+        yield from pauses(policy, life, offer, now)
+        return
     for use in policy.calendars:
         if not needed_by(use.when, use.name, policy, life, offer):
             continue
@@ -30,7 +43,12 @@ def times(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Re
                 awaits="" if opening.until else f"a change of the calendar {use.name}",
                 unblock=f"skip {use.name}",
             )
-    if policy.cadence and needed_by(None, "cadence", policy, life, offer):
+
+
+def evaluate_cadence(context: Context) -> Iterator[Reason]:
+    """A cadence whose slot is used up, or outside its windows."""
+    policy, life, offer, attempt, now = context
+    if policy.cadence and not attempt.committed and needed_by(None, CADENCE, policy, life, offer):
         yield from _cadence(policy.cadence, life, now, configures=only_configures(life, offer))
 
 
@@ -50,8 +68,56 @@ def _cadence(cadence: Cadence, life: Life, now: Instant, *, configures: bool) ->
         Code.CADENCE_CLOSED,
         f"{text}{f'; the next begins in {approximate_duration(until - now)}' if until else ''}",
         phase=Phase.PRE_DEPLOYMENT,
-        gate="cadence",
+        gate=CADENCE,
         until=until,
         awaits="" if until else "a change of the cadence",
         unblock="skip cadence",
     )
+
+
+def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
+    """What makes an attempt at this offer stand still, once it is under way."""
+    for status in life.scopes.values():
+        if status.stop and status.stop.in_flight == PAUSE:
+            because = f"{orders.ending(status.stop.until)}{orders.because(status.stop.by)}"
+            text = f"paused: {status.stop.by.person} stopped the line of {scope.name_of(status.scope)}{because}"
+            yield Reason(
+                Code.FROZEN,
+                text,
+                phase=Phase.PRE_DEPLOYMENT,
+                subject=status.scope,
+                since=status.stop.at,
+                awaits="start-the-line",
+                unblock="start the line",
+            )
+    for use in policy.calendars:
+        if use.calendar.in_flight != PAUSE:
+            continue
+        opening = calendars.opening(use.calendar, use.timezone, life.wall.at(now))
+        if not opening.open and needed_by(use.when, use.name, policy, life, offer):
+            awaits = "" if opening.until else f"a change of the calendar {use.name}"
+            text = f"paused: {use.name} is {opening.reason}"
+            yield Reason(
+                Code.CALENDAR_CLOSED,
+                text,
+                phase=Phase.PRE_DEPLOYMENT,
+                gate=use.name,
+                until=life.wall.until(opening.until),
+                awaits=awaits,
+                unblock=f"skip {use.name}",
+            )
+
+
+def stands_still(policy: Policy, life: Life, now: Instant) -> bool:
+    """Whether the rollout forward that is under way pauses."""
+    return any(rollout_pauses(policy, life, now))
+
+
+def rollout_pauses(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
+    """What makes the rollout that is under way stand still; one that goes back never does."""
+    rollout = life.rollout
+    if rollout is None or rollout.back:
+        return
+    offer = offer_of(life, rollout.attempt.pair)
+    if offer is not None:
+        yield from pauses(policy, life, offer, now)

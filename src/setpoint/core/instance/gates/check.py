@@ -6,34 +6,36 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from setpoint.core.instance.gates.context import Context
 from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.gates.task import waits
-from setpoint.core.instance.state import Attempt, Gate, Life
+from setpoint.core.instance.state import Attempt, CheckProgress
 from setpoint.model.checks import Outcome
-from setpoint.model.policy import CheckUse, Phase, Policy
+from setpoint.model.policy import CheckUse, Phase
 from setpoint.model.reasons import Code, Reason
-from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
 
-def uses(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[CheckUse]:
+def uses(context: Context) -> Iterator[CheckUse]:
     """The checks that are asked in the attempt's phase by now, informational ones among them: not those that wait for a task."""
+    policy, life, offer, attempt, _ = context
     for use in policy.checks:
         if use.phase is not attempt.phase or not needed_by(use.when, use.name, policy, life, offer):
             continue
-        if not waits(use, policy, life, offer, attempt):
+        if not waits(use, context):
             yield use
 
 
-def checks(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+def evaluate(context: Context) -> Iterator[Reason]:
     """Checks of the attempt's phase that do not hold; ``failed`` ones end it. Informational ones are shown and gate nothing."""
-    for use in uses(policy, life, offer, attempt):
-        reason = None if use.informational else check(use, attempt.gates.get(use.name), attempt, now)
+    attempt = context.attempt
+    for use in uses(context):
+        reason = None if use.informational else check(use, attempt.gates.get(use.name), attempt, context.now)
         if reason:
             yield reason
 
 
-def check(use: CheckUse, gate: Gate | None, attempt: Attempt, now: Instant) -> Reason | None:
+def check(use: CheckUse, gate: CheckProgress | None, attempt: Attempt, now: Instant) -> Reason | None:
     """One check: nothing, or what is missing."""
     if gate is None:
         return _wait(use, f"{use.name} is asked after a delay", attempt.entered, until=attempt.entered + use.delay)
@@ -46,7 +48,7 @@ def check(use: CheckUse, gate: Gate | None, attempt: Attempt, now: Instant) -> R
     return _window(use, gate, now) if use.window else _fresh(use, gate, now)
 
 
-def _undecided(use: CheckUse, gate: Gate, now: Instant) -> Reason:
+def _undecided(use: CheckUse, gate: CheckProgress, now: Instant) -> Reason:
     """No result, or one of a check that could not run: that fails the attempt by ``failAfter`` alone (§10.4)."""
     ran = gate.counts
     last = f"{use.name} could not run ({gate.outcome}): {gate.reason}" if ran else f"waits for a first result of {use.name}"
@@ -62,13 +64,13 @@ def _undecided(use: CheckUse, gate: Gate, now: Instant) -> Reason:
     return replace(reason, text=f"{text}; last result: {gate.reason}" if gate.reason else text, failed=True)
 
 
-def failed(use: CheckUse, gate: Gate) -> bool:
+def failed(use: CheckUse, gate: CheckProgress) -> bool:
     """Whether more results have failed than are tolerated, where that ends the attempt (§10.2)."""
     ends = use.phase is Phase.POST_DEPLOYMENT or (use.phase is Phase.DEPLOYMENT and use.on_fail == "fail")
     return ends and gate.failures > use.tolerate
 
 
-def _failed(use: CheckUse, gate: Gate) -> Reason:
+def _failed(use: CheckUse, gate: CheckProgress) -> Reason:
     if gate.outcome is Outcome.BLOCKING:
         text = f"{use.name} says no: {gate.reason}"
     else:
@@ -76,13 +78,13 @@ def _failed(use: CheckUse, gate: Gate) -> Reason:
     return _wait(use, text, gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing", failed=True)
 
 
-def _no(use: CheckUse, gate: Gate) -> Reason:
+def _no(use: CheckUse, gate: CheckProgress) -> Reason:
     return _wait(
         use, f"{use.name} says no: {gate.reason}", gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing"
     )
 
 
-def _window(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
+def _window(use: CheckUse, gate: CheckProgress, now: Instant) -> Reason | None:
     start = window_start(use, gate)
     if gate.ended - start >= use.window:
         return _fresh(use, gate, now)
@@ -96,12 +98,12 @@ def refreshing(attempt: Attempt, reason: Reason) -> bool:
     return gate is not None and gate.first > 0 and gate.outcome is Outcome.PASSING and not reason.failed
 
 
-def window_start(use: CheckUse, gate: Gate) -> Instant:
+def window_start(use: CheckUse, gate: CheckProgress) -> Instant:
     """Since when the present unbroken series of fresh results has counted for this gate."""
     return max(gate.answered if use.tolerate else gate.covered, gate.first)
 
 
-def _fresh(use: CheckUse, gate: Gate, now: Instant) -> Reason | None:
+def _fresh(use: CheckUse, gate: CheckProgress, now: Instant) -> Reason | None:
     if now - gate.ended <= use.check.max_age:
         return None
     return _wait(
@@ -118,7 +120,7 @@ def _wait(
     use: CheckUse,
     text: str,
     since: Instant,
-    gate: Gate | None = None,
+    gate: CheckProgress | None = None,
     *,
     code: Code = Code.CHECK_PENDING,
     until: Instant | None = None,

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from setpoint.core import calendars
 from setpoint.core.facts import Need
-from setpoint.core.instance.gates.member import concerns
+from setpoint.core.instance.gates.context import Context
 from setpoint.core.instance.gates.naming import needed_by, still_ahead
+from setpoint.core.instance.gates.set import concerns
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.model.policy import CalendarUse, Phase, Policy
 from setpoint.model.reasons import Code, Reason
@@ -20,11 +21,12 @@ WAVE = "wave"
 """Name of the gate, for skipping."""
 
 
-def limits(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+def evaluate(context: Context) -> Iterator[Reason]:
     """What admission has not granted yet. A set asks for its members."""
+    policy, life, offer, attempt, now = context
     if concerns(life, offer, attempt) or (attempt.committed and granted(attempt)):
         return
-    wanted = needs(policy, life, offer, attempt, now)
+    wanted = needs(context)
     if not wanted or (granted(attempt) and attempt.admission and attempt.admission.needs == wanted):
         return
     names = _names(policy)
@@ -53,15 +55,17 @@ def granted(attempt: Attempt) -> bool:
     return attempt.admission is not None and attempt.admission.granted
 
 
-def needs(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> tuple[Need, ...]:
+def needs(context: Context) -> tuple[Need, ...]:
     """Everything that this attempt needs of admission before it may begin, in fixed order."""
+    policy = context.policy
     if not policy.limits and policy.wave is None and not policy.calendars:
         return ()
-    found = {(need.unit, need.release): need for need in _needs(policy, life, offer, attempt, now)}
+    found = {(need.unit, need.release): need for need in _needs(context)}
     return tuple(sorted(found.values(), key=lambda need: (need.unit, need.release)))
 
 
-def _needs(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Need]:
+def _needs(context: Context) -> Iterator[Need]:
+    policy, life, offer, attempt, now = context
     for use in policy.limits:
         if needed_by(use.when, use.name, policy, life, offer):
             yield Need(f"lease:{use.unit}", use.limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core.instance.facts_of import Half, halves, matches
+from setpoint.core.instance.gates.context import Half, halves, matches
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import Policy
 from setpoint.model.reasons import Code, Reason

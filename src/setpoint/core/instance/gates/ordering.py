@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import Neighbour
-from setpoint.core.instance.facts_of import Half
+from setpoint.core.instance.gates.context import Context, Half
 from setpoint.core.instance.gates.naming import channel_of, needed_by
 from setpoint.core.instance.state import Life
-from setpoint.model.policy import Ordering, Phase, Policy
+from setpoint.model.policy import Ordering, Phase
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
@@ -17,14 +17,17 @@ _SHOWN = 5
 """So many channels are named in a sentence."""
 
 
-def orderings(policy: Policy, life: Life, offer: Offer, now: Instant, *, committed: bool = False) -> Iterator[Reason]:
+def evaluate(context: Context) -> Iterator[Reason]:
     """Earlier channels that have not finalized the version or the configuration (for the soak), and are not skipped. What is
     ``committed`` has been through once: a member of a group that takes it only now does not hold it any more, one that fails at
     it does.
     """
+    policy, life, offer, attempt, now = context
     for ordering in policy.orderings:
+        if ordering.name in attempt.added:
+            continue  # §10.14: what is committed is not held by an ordering that it did not have when it was
         for half in needed_by(ordering.when, ordering.name, policy, life, offer):
-            reason = _ordering(ordering, life, offer, half, now, committed=committed)
+            reason = _ordering(ordering, life, offer, half, now, committed=attempt.committed)
             if reason:
                 yield reason
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from setpoint.core import task
 from setpoint.core.facts import TaskStatus
-from setpoint.core.instance.facts_of import applies, halves, matches, only_configures, task_fingerprint, values
+from setpoint.core.instance.gates.context import Context, applies, halves, matches, only_configures, task_fingerprint, values
 from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Attempt, Came, Life
 from setpoint.model.lookup import LookupMissing, resolve
@@ -36,11 +36,12 @@ def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Atte
     return f"task:{application}/{use.name}#{key or f'instance:{policy.instance}'}#{release}"
 
 
-def concerned(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[tuple[TaskUse, str]]:
+def concerned(context: Context) -> Iterator[tuple[TaskUse, str]]:
     """The tasks of an attempt's phase in their order, skipped ones among them, each with the entity of its run.
 
     §10.1: one that succeeded for the version that is kept, with the same program and arguments, is not repeated.
     """
+    policy, life, offer, attempt, _ = context
     for use in policy.tasks:
         if use.phase is not attempt.phase or not applies(use.when, policy, life, offer):
             continue
@@ -53,9 +54,10 @@ def _ran(life: Life, use: TaskUse, offer: Offer, attempt: Attempt) -> bool:
     return use.name in life.ran and life.ran[use.name] == task_fingerprint(use.task, life, offer, attempt)
 
 
-def pending(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> Iterator[tuple[TaskUse, str]]:
+def pending(context: Context) -> Iterator[tuple[TaskUse, str]]:
     """Those that have to succeed still. One that was skipped while it runs is waited for all the same."""
-    for use, entity in concerned(policy, life, offer, attempt):
+    policy, life, offer, attempt, _ = context
+    for use, entity in concerned(context):
         if succeeded(life, entity):
             continue
         if needed_by(use.when, use.name, policy, life, offer) or running(life, attempt.tasks, entity):
@@ -76,20 +78,27 @@ def running(life: Life, came: dict[str, Came], entity: str) -> bool:
     return status is None or status.number <= came[entity].seen or status.state is TaskStage.RUNNING
 
 
+def stuck(life: Life, entity: str) -> bool:
+    """Whether a run waits for a person."""
+    status = life.tasks.get(entity)
+    return status is not None and status.state in {TaskStage.FAILED, TaskStage.UNKNOWN}
+
+
 def under_way(life: Life, attempt: Attempt) -> list[str]:
     """The runs that an attempt came to and that may be under way at this moment."""
     return [entity for entity in attempt.tasks if running(life, attempt.tasks, entity)]
 
 
-def waits(use: CheckUse, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> bool:
+def waits(use: CheckUse, context: Context) -> bool:
     """Whether a check waits for a task of its phase, and so is not asked yet."""
-    return bool(use.after) and any(other.name == use.after for other, _ in pending(policy, life, offer, attempt))
+    return bool(use.after) and any(other.name == use.after for other, _ in pending(context))
 
 
-def tasks(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+def evaluate(context: Context) -> Iterator[Reason]:
     """Tasks of the attempt's phase that are not through; ``failed`` ones end it."""
+    life, attempt, now = context.life, context.attempt, context.now
     ahead, known = "", set()
-    for use, entity in pending(policy, life, offer, attempt):
+    for use, entity in pending(context):
         yield _reason(use, entity, life.tasks.get(entity), attempt.tasks.get(entity), ahead, now)
         ahead = ahead or use.name
         known.add(entity)

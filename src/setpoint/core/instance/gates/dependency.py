@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import Neighbour
-from setpoint.core.instance.facts_of import Half
+from setpoint.core.instance.gates.context import Context, Half
 from setpoint.core.instance.gates.naming import needed_by, service_of
-from setpoint.core.instance.state import Life
 from setpoint.model import versions
-from setpoint.model.policy import Phase, Policy, ServiceOrdering
+from setpoint.model.policy import Phase, ServiceOrdering
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Asked, Offer
 from setpoint.model.spec import Version
-from setpoint.model.time import Instant
 
 
-def services(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - asked like every gate
-    """Services of ``after`` that are not there yet, and are not skipped."""
+def evaluate(context: Context) -> Iterator[Reason]:
+    """Services of ``after`` that are not ready here, and are not skipped."""
+    policy, life, offer, attempt, _ = context
     for ordering in policy.services:
+        if ordering.name in attempt.added:
+            continue  # §10.14
         for half in needed_by(ordering.when, ordering.name, policy, life, offer):
             other = life.neighbours.get(ordering.instance)
             if half.configures:

@@ -1,4 +1,4 @@
-"""What an attempt's gates may know: its labels for ``when``, its values for lookups, its resolved checks."""
+"""What gates are evaluated against, and what they may know of an attempt: its labels for ``when``, its values for lookups."""
 
 from __future__ import annotations
 
@@ -6,16 +6,33 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from setpoint.core.instance.state import Attempt, Life, offer_of
+from setpoint.core.instance.state import Attempt, Kind, Life, offer_of
 from setpoint.model import versions
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.images import ABOUT_IMAGES, Unresolved, pin, pinned
 from setpoint.model.lookup import LookupMissing, resolve
-from setpoint.model.policy import Policy
+from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.model.selector import Selector
 from setpoint.model.spec import digest
 from setpoint.model.tasks import TaskDefinition
+from setpoint.model.time import Instant
+
+
+class Context(NamedTuple):
+    """One attempt at one offer, at one moment. Every gate is a function of this."""
+
+    policy: Policy
+    life: Life
+    offer: Offer
+    attempt: Attempt
+    now: Instant
+
+
+def before(policy: Policy, life: Life, offer: Offer, now: Instant) -> Context:
+    """The context of an offer that has no attempt yet: as if one began now."""
+    return Context(policy, life, offer, Attempt(0, offer.release, Kind.FORWARD, Phase.PRE_APPROVAL, now, now), now)
+
 
 SOURCE = "source "
 """Before the name of a source, where it acts: it is the author of the releases that it makes."""

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from setpoint.core.facts import SetStage, SetStatus
-from setpoint.core.instance.facts_of import set_of
+from setpoint.core.instance.gates.context import Context, set_of
 from setpoint.core.instance.gates.naming import service_of, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
-from setpoint.model.time import Instant
 
 
 def concerns(life: Life, offer: Offer, attempt: Attempt) -> bool:
@@ -25,16 +24,18 @@ def concerns(life: Life, offer: Offer, attempt: Attempt) -> bool:
     return status is None or status.stage is not SetStage.ENDED
 
 
-def went(policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> bool:
+def went(context: Context) -> bool:
     """Whether the set of an attempt has started, and this member with it."""
+    policy, life, offer, attempt, _ = context
     if not concerns(life, offer, attempt):
         return False
     status = life.sets.get(set_of(life, offer))
     return status is not None and status.stage in {SetStage.GOING, SetStage.FINALIZING} and policy.instance in status.went
 
 
-def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:
+def start(context: Context) -> Iterator[Reason]:
     """What keeps the set from preparing: members that are not ready, what admission has not granted."""
+    policy, life, offer, attempt, now = context
     if not concerns(life, offer, attempt):
         return
     entity = set_of(life, offer)
@@ -50,8 +51,9 @@ def start(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Insta
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "its set went without it, and it starts after")
 
 
-def go(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - as every gate
+def go(context: Context) -> Iterator[Reason]:
     """What keeps a prepared set from starting: members that are not locked, or that start before this one."""
+    policy, life, offer, attempt, _ = context
     if not concerns(life, offer, attempt):
         return
     entity = set_of(life, offer)
@@ -64,8 +66,9 @@ def go(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant)
         yield from _members(policy, status, Phase.PRE_DEPLOYMENT, "starts after others of its set:")
 
 
-def end(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> Iterator[Reason]:  # noqa: ARG001 - as every gate
+def end(context: Context) -> Iterator[Reason]:
     """What keeps a member that has passed from being finalized: members that have not."""
+    policy, life, offer, attempt, _ = context
     if not concerns(life, offer, attempt):
         return
     entity = set_of(life, offer)
