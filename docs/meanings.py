@@ -435,7 +435,9 @@ MEANINGS: dict[str, dict[str, str]] = {
     "TerraformRunner": {"": "", "title": "Terraform runtime", "binary": "what is run"},
     "FakeRuntime": {"": "It has no fields.", "title": "Fake runtime"},
     "CustomRuntime": {
-        "": "Commands get the environment of protections, `SETPOINT_OPERATION_ID`, and what shall run as JSON on standard input.",
+        "": "Commands get the environment of protections, `SETPOINT_OPERATION_ID`, and what shall run as JSON on standard input. "
+        "One that takes longer than its timeout, or whose engine ends, gets SIGTERM and a second later SIGKILL, with all in its "
+        "session. What it started in a session of its own (`setsid`) goes on.",
         "title": "Custom runtime",
         "apply": "makes it so: 0 done, 75 try again, anything else failed",
         "fetch": "looks: 0 runs the version, 2 drifted or another one, 75 try again; absent: `apply` runs once per version",

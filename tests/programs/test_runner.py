@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, wait_until
 from tests.support.processes import assert_none_left, marked, new_mark
 
 from setpoint.programs import runner
@@ -192,6 +193,23 @@ class TestDescendants:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert_none_left(mark, within=0)
+
+
+ENGINE = """
+import asyncio, sys
+from setpoint.programs.runner import Program, run_program
+command, daemons, mark = ["sh", "-c", "sleep 1000 & sleep 1000"], sys.argv[1] == "daemons", sys.argv[2]
+asyncio.run(run_program(Program(command, {"PATH": "/usr/bin:/bin", "SETPOINT_TEST_MARK": mark}, daemons=daemons), 60_000))
+"""
+
+
+@pytest.mark.parametrize("kind", ["daemons", "none"])
+def test_it_ends_with_an_engine_that_is_killed(kind: str) -> None:
+    mark = new_mark()
+    with subprocess.Popen([sys.executable, "-c", ENGINE, kind, *mark.values()]) as engine:
+        wait_until(lambda: len(marked(mark)) == 3)
+        engine.kill()
+    assert_none_left(mark)
 
 
 def open_files() -> int:
