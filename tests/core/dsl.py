@@ -36,8 +36,8 @@ from setpoint.core.facts import (
     Vote,
     Woken,
 )
-from setpoint.core.instance import gates
 from setpoint.core.instance.explain import condition, desired, explain
+from setpoint.core.instance.gates import approval as approvals_gate
 from setpoint.core.instance.state import InstanceState, Life, offer_of
 from setpoint.core.instructions import AnyInstruction, Apply, Event, Publish, Record, Send
 from setpoint.model.calendars import Calendar, Window
@@ -286,7 +286,7 @@ class Instance:
     def vote(self, person: str | Person, *, yes: bool = True, release: int = 0, why: str = "", change: int = 0) -> Instance:
         who = LEADS.get(person, Person(person)) if isinstance(person, str) else person
         release = release or (self.life.candidate.release if self.life.candidate else 0)
-        topic = gates.topic(self.policy.approvals[0], release, change)
+        topic = approvals_gate.topic(self.policy.approvals[0], release, change)
         self.votes[topic] = (*self.votes.get(topic, ()), Vote(who, yes, self.now, why))
         return self.tell(TopicStatus(topic=topic, number=len(self.votes[topic]), votes=self.votes[topic]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
-from tests.core.dsl import NAME, Instance
+from tests.core.dsl import NAME, Instance, approval
 
 from setpoint.core.facts import Configured, Healing, LineStatus, Observing, Offered, Removed, Standing, TakenDown
 from setpoint.core.instructions import Apply, Unwatch, Watch
@@ -58,6 +58,15 @@ def test_it_is_taken_down_only_when_a_person_asks_and_only_until_nothing_is_seen
     assert prod.gave(Unwatch)
     assert prod.reasons == ["it left the configuration, and nothing of it is left"]
     assert "1.0 was taken down" in prod.history
+
+
+def test_a_pin_that_was_rejected_where_nothing_runs_any_more_is_a_reason():
+    """Taken down, it comes back empty; what was good is rejected then, and pinned all the same."""
+    prod = gone().tell(TakenDown(by=ANN)).applied()
+    prod = prod.tell(prod.look(""))
+    prod.tell(Configured(policy=Policy(NAME, {"channel": "production"}, approvals=(approval(),)), number=2))
+    prod.pin(1, "1.0").reject("bob")
+    assert (prod.target, prod.wanted, prod.codes) == ("", "", ["pinned"])
 
 
 def test_nothing_that_is_configured_is_taken_down():

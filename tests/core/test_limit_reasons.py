@@ -9,8 +9,9 @@ from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Need, Queued, Returned
-from setpoint.core.instance import gates
 from setpoint.core.instance.explain import explain
+from setpoint.core.instance.gates import limit
+from setpoint.core.instance.gates.context import Context
 from setpoint.core.instructions import Send
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.policy import CalendarUse, Drift, Phase, WaveUse
@@ -61,10 +62,10 @@ def test_one_that_will_be_asked_for_says_so():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").wait(HOUR).grant()
     candidate = prod.blocking("alerts").life.candidate
     assert candidate.admission.returned
-    (reason,) = gates.limits(prod.policy, prod.life, prod.life.offers[0], candidate, prod.now)
+    (reason,) = limit.evaluate(Context(prod.policy, prod.life, prod.life.offers[0], candidate, prod.now))
     assert (reason.text, reason.awaits) == ("limit-runtime is asked for when everything else holds", "every other gate")
     fresh = replace(candidate, admission=None)
-    assert list(gates.limits(prod.policy, prod.life, prod.life.offers[0], fresh, prod.now)) == [reason]
+    assert list(limit.evaluate(Context(prod.policy, prod.life, prod.life.offers[0], fresh, prod.now))) == [reason]
 
 
 def test_a_reason_of_admission_is_told_with_what_a_person_can_do():

@@ -8,8 +8,7 @@ from tests.core.dsl import START, Instance, check
 
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import Applied, Healing, Observing, ScopeStatus, Standing, Unobserved
-from setpoint.core.instance import watching
-from setpoint.core.instance.state import Applying, Life, Seen
+from setpoint.core.instance.state import Applying, Life, Seen, is_conclusive, matches_spec
 from setpoint.core.instructions import Apply, Event, Watch
 from setpoint.model.observation import Object, Observation
 from setpoint.model.people import By

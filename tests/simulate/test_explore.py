@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from setpoint.core.instance import candidate
+from setpoint.core.instance.gates import blockers
 from setpoint.simulate.acts.steering import Hold
 from setpoint.simulate.explore import Play, Small, explore
 from setpoint.simulate.small import PRODUCTION, STAGING, WORLDS, policy, release
@@ -38,9 +38,9 @@ def test_a_copy_goes_its_own_way():
 
 
 def test_a_bug_is_found_with_the_way_to_it(monkeypatch: pytest.MonkeyPatch):
-    standing = candidate.standing
+    blocks = blockers.operator_blocks
     monkeypatch.setattr(
-        candidate, "standing", lambda *about, **more: (one for one in standing(*about, **more) if one.code != "held")
+        blockers, "operator_blocks", lambda *about, **more: (one for one in blocks(*about, **more) if one.code != "held")
     )
     small = Small("held", (policy(PRODUCTION),), (release("1.0"),), (Hold(by="ann", instance=PRODUCTION),), most=1)
     found = explore(small, 30)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.core.instance import candidate
+from setpoint.core.instance.gates import blockers
 from setpoint.simulate import cases
 from setpoint.simulate.acts.applying import ChangeConfiguration
 from setpoint.simulate.drawing import draw
@@ -38,9 +38,9 @@ def test_a_run_that_was_written_down_depends_on_chance_no_more():
 @pytest.fixture
 def holds_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deliberate bug: a hold keeps nothing from starting."""
-    standing = candidate.standing
+    blocks = blockers.operator_blocks
     monkeypatch.setattr(
-        candidate, "standing", lambda *about, **more: (reason for reason in standing(*about, **more) if reason.code != "held")
+        blockers, "operator_blocks", lambda *about, **more: (reason for reason in blocks(*about, **more) if reason.code != "held")
     )
 
 

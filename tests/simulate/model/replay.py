@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from setpoint.core.facts import AnyFact, Pinned, ReleaseRequested, RolledBack, Skipped, Voted
-from setpoint.core.instance import gates
+from setpoint.core.instance.gates import approval as approvals_gate
 from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.state import offer_of, version_offer
 from setpoint.core.instructions import RunCheck
@@ -258,7 +258,7 @@ class Replay:
 
     def _vote(self, step: Step, *, yes: bool) -> None:
         for use in self.play.policies[instance_of(step.at)].approvals:
-            self.world.post(gates.topic(use, step.release, 0), Voted(person=self.play.person("ann"), yes=yes))
+            self.world.post(approvals_gate.topic(use, step.release, 0), Voted(person=self.play.person("ann"), yes=yes))
 
     def _pin(self, step: Step) -> None:
         """A pin names a version, also one that the instance has dropped: the command finds its offer (§3)."""
