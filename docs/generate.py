@@ -19,7 +19,7 @@ from setpoint.config.documents.base import Document, Labelled
 from setpoint.config.documents.channel import Cadence
 from setpoint.config.documents.gates import Gated
 from setpoint.control.documentation import commands_page
-from setpoint.control.reasons import ReasonView
+from setpoint.control.views.reasons import ReasonView
 from setpoint.model.time import format_duration
 
 sys.path.insert(0, str(Path(__file__).parent))

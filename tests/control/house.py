@@ -10,9 +10,9 @@ from typing import Any
 
 from tests.support.eventually import eventually
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext, Services
 from setpoint.control.control import Control
-from setpoint.control.instances import state_of
+from setpoint.control.reading.states import state_of
 from setpoint.core.instance.state import InstanceState
 from setpoint.model.people import Person
 from setpoint.runtimes.fake import FakeRuntime
@@ -77,6 +77,11 @@ class House:
     def __init__(self, control: Control) -> None:
         self.control = control
 
+    @property
+    def services(self) -> Services:
+        """What its requests share."""
+        return self.control.services
+
     async def do(self, name: str, person: Person = ADMIN, *, request: str = "", **payload: Any) -> Any:
         """One command."""
         return await self.control.command(name, payload, person, request=request)
@@ -95,7 +100,7 @@ class House:
 
     async def state(self, instance: str) -> InstanceState:
         """Of ``web@staging``."""
-        return await state_of(Act(self.control, ADMIN, 0, ""), f"saas/{instance}")
+        return await state_of(RequestContext(self.services, ADMIN, 0, ""), f"saas/{instance}")
 
     async def row(self, instance: str) -> Any:
         """Its row in the status."""

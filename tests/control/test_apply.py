@@ -9,7 +9,9 @@ import pytest
 from tests.control.house import ADMIN, PLAIN, RUNTIME, SERVICE, STANDARD, House, documents, files, house
 from tests.support.eventually import eventually
 
-from setpoint.control.commands.apply import FINISHED, KIND
+from setpoint.control.applying.carrying_out import FINISHED, KIND, PENDING, Progress
+from setpoint.control.applying.files import content_digest, parse
+from setpoint.control.commands.apply import ApplyRequest
 from setpoint.control.errors import Invalid, Malformed, Refused
 from setpoint.model.people import Person
 
@@ -225,7 +227,7 @@ async def test_a_configuration_and_its_people_outlive_the_engine(tmp_path: Path)
         await found.release("1.0")
         await found.good("web@production", "1.0")
     async with house(tmp_path) as again:
-        assert again.control.configuration.all_instances == ["saas/web@staging", "saas/web@production"]
+        assert again.services.configuration.all_instances == ["saas/web@staging", "saas/web@production"]
         await again.good("web@production", "1.0")
         await again.release("1.1")
         await again.good("web@production", "1.1")
@@ -239,23 +241,21 @@ async def test_an_interrupted_apply_is_finished_at_the_next_start(tmp_path: Path
         await _apply_and_die(found, documents(RUNTIME, SERVICE, OTHER_CHANNELS), known=known)
     async with house(tmp_path) as again:
         await again.good("web@acme", "1.0")
-        assert await again.control.records.get(KIND, FINISHED, int) == 2
+        assert await again.services.stores.records.get(KIND, FINISHED, int) == 2
 
 
 async def _apply_and_die(found: House, text: str, *, known: bool) -> None:
     """As if the engine had been killed right after the files were stored (and, if ``known``, what is new)."""
-    from setpoint.control.commands.apply import PENDING, ApplyRequest, Progress, content_digest, parse
-
     _, named = parse(ApplyRequest(**files(text)))
-    await found.control.records.put("configuration-root", content_digest(named), "/config")
-    revision = await found.control.documents.save(named, at=1, person=Person("admin").name)
+    await found.services.stores.records.put("configuration-root", content_digest(named), "/config")
+    revision = await found.services.stores.documents.save(named, at=1, person=Person("admin").name)
     if known:
-        await found.control.records.put(KIND, PENDING, Progress(revision.number, ["saas/web@acme"], [], ADMIN.name))
+        await found.services.stores.records.put(KIND, PENDING, Progress(revision.number, ["saas/web@acme"], [], ADMIN.name))
 
 
 async def test_a_stored_configuration_that_cannot_be_read_any_more_stops_nothing_but_commands(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
-        await found.control.documents.save({"app.setpoint.yaml": b"kind: Nonsense"}, at=1, person="admin")
+        await found.services.stores.documents.save({"app.setpoint.yaml": b"kind: Nonsense"}, at=1, person="admin")
     async with house(tmp_path) as again:
         with pytest.raises(Refused, match="cannot be used by this version"):
             await again.release("1.0")
@@ -423,7 +423,7 @@ async def test_a_release_older_than_what_is_good_is_not_retried(tmp_path: Path) 
 
 
 async def _last_code(found: House) -> int | None:
-    attachments = await found.control.engine.scan("attachment")
+    attachments = await found.services.engine.scan("attachment")
     return next((state.last.code for _, state in attachments if state.last), None)
 
 

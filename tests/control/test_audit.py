@@ -30,7 +30,7 @@ async def test_each_command_is_written_with_its_outcome(tmp_path: Path) -> None:
 
 async def test_a_command_that_the_engine_did_not_outlive_shows_as_begun(tmp_path: Path) -> None:
     async with house(tmp_path) as found:
-        await Audit(found.control.records).begin(Entry("ann", "release", "web=1.0", at=5))
+        await Audit(found.services.stores.records).begin(Entry("ann", "release", "web=1.0", at=5))
         entry = (await found.ask("audit")).entries[0]
     assert (entry.person, entry.outcome) == ("ann", BEGUN)
 
@@ -59,7 +59,7 @@ async def test_an_engine_that_cannot_write_says_so_instead_of_breaking(tmp_path:
         raise EngineDegraded("the disk is full")
 
     async with house(tmp_path, STANDARD) as found:
-        monkeypatch.setattr(found.control.engine, "post", refuse)
+        monkeypatch.setattr(found.services.engine, "post", refuse)
         with pytest.raises(Unavailable, match="the disk is full"):
             await found.do("hold", ADMIN, target="web@staging")
         assert (await found.ask("audit")).entries[0].outcome == "unavailable"

@@ -85,7 +85,7 @@ async def test_it_changes_the_state_of_no_gate(tmp_path: Path) -> None:
             return reason is not None and "smoke says no" in reason.text
 
         async def states() -> list[tuple[str, Any]]:
-            engine = found.control.engine
+            engine = found.services.engine
             return [one for kind in ("attachment", "instance", "line") for one in await engine.scan(kind)]
 
         await eventually(failed, 10, "its first run did not fail")

@@ -37,7 +37,7 @@ async def on(machine: Machine, home: Path) -> AsyncIterator[House]:
 async def soaks_for(found: House, rest: int) -> None:
     """What is told of the soak, and when it ends by the clock on the wall."""
     row = await found.waits_for("web@production", "ordering-not-met")
-    ends = found.control.clock() + rest
+    ends = found.services.clock() + rest
     assert (row.reason.recheck_at, row.next_look) == (ends, ends)
     assert f"for another {rest // HOUR}h" in row.reason.text
 
@@ -55,7 +55,7 @@ async def test_a_clock_set_in_the_middle_of_a_soak_makes_it_no_longer(tmp_path: 
         machine.pass_by(HOUR)
         if not restart:
             machine.set_by(by)
-            await eventually(lambda: found.control.engine.clock.offset == by)
+            await eventually(lambda: found.services.engine.clock.offset == by)
             await soaks_for(found, 3 * HOUR)
             machine.pass_by(3 * HOUR)
             await found.good("web@production", "1.0.0")
@@ -74,7 +74,7 @@ async def test_a_new_release_after_the_clock_was_set_back_waits_no_longer(tmp_pa
         await found.apply(SOAKING)
         machine.pass_by(HOUR)
         machine.set_by(-DAY)
-        await eventually(lambda: found.control.engine.clock.offset == -DAY)
+        await eventually(lambda: found.services.engine.clock.offset == -DAY)
         await found.release("1.0.0")
         await found.good("web@staging", "1.0.0")
         await soaks_for(found, 4 * HOUR)
@@ -90,7 +90,7 @@ async def test_doctor_shows_that_the_clock_was_set(tmp_path: Path, by: int, stat
     async with on(machine, tmp_path) as found:
         await found.apply(SOAKING)
         machine.set_by(by)
-        await eventually(lambda: found.control.engine.clock.offset == by)
+        await eventually(lambda: found.services.engine.clock.offset == by)
         await found.release("1.0.0")
         clock = next(one for one in (await found.ask("doctor")).findings if one.name == "clock")
         assert (clock.state, "set 1d back" in clock.text) == (state, state == "warning")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.core.dsl import START, hours
 from tests.core.with_tasks import WithTasks, a_task
 
-from setpoint.control.gates import views
+from setpoint.control.views.gates import views
 from setpoint.model.policy import Ordering
 from setpoint.model.time import HOUR
 

@@ -64,7 +64,7 @@ def configuration(images: Any, application: str = PLAIN) -> str:
 async def runs(found: House, instance: str) -> Spec:
     """What is to run there."""
     life = (await found.state(instance)).life
-    spec = await found.control.content.spec(next(offer.spec for offer in life.offers if offer.pair == life.target))
+    spec = await found.services.stores.content.spec(next(offer.spec for offer in life.offers if offer.pair == life.target))
     assert spec is not None
     return spec
 

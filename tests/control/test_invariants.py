@@ -44,5 +44,5 @@ async def test_a_document_that_leaves_the_configuration_is_asked_no_more(tmp_pat
 
 
 async def gone(found: House) -> bool:
-    state = await found.control.engine.read("invariant:staged")
+    state = await found.services.engine.read("invariant:staged")
     return isinstance(state, InvariantState) and state.invariant is None

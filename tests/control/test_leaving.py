@@ -26,7 +26,7 @@ async def test_what_left_runs_on_until_it_is_removed_by_a_person(tmp_path: Path)
         (left,) = (await found.ask("orphans")).orphans
         assert (left.instance, left.version, left.going) == ("saas/web@production", "1.0", False)
         assert left.text == "it left the configuration; 1.0, which runs, is left alone"
-        runtime = found.control.effects.runtime("pretend")
+        runtime = found.services.effects.runtime("pretend")
         assert (await runtime.observe("saas/web@production", None)).objects
         shown = await found.control.rehearse("remove", {"target": "production"}, ADMIN)
         assert "what runs is taken down" in [one.text for one in shown.consequences]
@@ -63,8 +63,8 @@ async def test_what_comes_back_is_no_orphan(tmp_path: Path) -> None:
 async def test_what_runs_already_is_adopted_and_nothing_is_applied(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await found.apply(STAGING_ALONE)
-        compiled = found.control.configuration.compile("saas/web@staging", "1.0", {})
-        runtime = found.control.effects.runtime("pretend")
+        compiled = found.services.configuration.compile("saas/web@staging", "1.0", {})
+        runtime = found.services.effects.runtime("pretend")
         await runtime.apply("by hand", compiled)
         answer = await found.do("adopt", target="web@staging", version="1.0")
         assert answer.release == 1
@@ -111,7 +111,7 @@ async def test_what_the_configuration_wants_taken_down_is_shown_and_confirmed_fi
         assert (await found.row("web@production")).good.version == "1.0"
         await found.do("apply", **files(STAGING_ALONE), expect=shown.plan)
         await eventually(lambda: _gone(found), 5, "it was not taken down")
-        runtime = found.control.effects.runtime("pretend")
+        runtime = found.services.effects.runtime("pretend")
         assert not (await runtime.observe("saas/web@production", None)).objects
 
 
@@ -125,6 +125,6 @@ async def test_a_group_that_loses_more_than_half_is_confirmed_by_name(tmp_path: 
         assert shown.shrinking == {"saas/tenants": (2, 3)}
         with pytest.raises(Refused, match="2 of the 3 channels of group saas/tenants would go at once"):
             await found.apply(fewer)
-        assert len(found.control.configuration.all_instances) == 3
+        assert len(found.services.configuration.all_instances) == 3
         await found.do("apply", **files(fewer), confirm=["saas/tenants"])
-        assert len(found.control.configuration.all_instances) == 1
+        assert len(found.services.configuration.all_instances) == 1

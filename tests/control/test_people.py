@@ -17,7 +17,7 @@ async def test_the_first_start_leaves_a_token_for_the_administrator_that_only_it
     async with house(tmp_path) as found:
         path = tmp_path / ADMIN_FILE
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        person = found.control.people.identify(path.read_text().strip(), found.control.clock())
+        person = found.services.people.identify(path.read_text().strip(), found.services.clock())
         assert person == ADMIN
 
 
@@ -30,13 +30,13 @@ async def test_the_administrators_file_stays_the_same_and_is_made_anew_when_it_i
     path.unlink()
     async with house(tmp_path) as found:
         assert path.read_text() != first
-        assert found.control.people.identify(path.read_text().strip(), 0) == ADMIN
+        assert found.services.people.identify(path.read_text().strip(), 0) == ADMIN
 
 
 async def test_a_token_stands_for_its_person_and_its_secret_is_kept_nowhere(tmp_path: Path) -> None:
     async with house(tmp_path) as found:
         made = await found.do("token-create", user="ann", groups=["leads", "on-call"])
-        person = found.control.people.identify(made.token, found.control.clock())
+        person = found.services.people.identify(made.token, found.services.clock())
         assert person is not None
         assert (person.name, person.groups, person.admin) == ("ann", ("leads", "on-call"), False)
         shown = await found.ask("tokens")
@@ -55,14 +55,14 @@ async def test_tokens_outlive_the_engine(tmp_path: Path) -> None:
     async with house(tmp_path) as found:
         made = await found.do("token-create", user="ann")
     async with house(tmp_path) as again:
-        assert again.control.people.identify(made.token, again.control.clock()) is not None
+        assert again.services.people.identify(made.token, again.services.clock()) is not None
 
 
 async def test_a_revoked_token_is_worthless(tmp_path: Path) -> None:
     async with house(tmp_path) as found:
         made = await found.do("token-create", user="ann")
         await found.do("token-revoke", id=made.id)
-        assert found.control.people.identify(made.token, found.control.clock()) is None
+        assert found.services.people.identify(made.token, found.services.clock()) is None
         with pytest.raises(NotFound):
             await found.do("token-revoke", id=made.id)
 
@@ -70,9 +70,9 @@ async def test_a_revoked_token_is_worthless(tmp_path: Path) -> None:
 async def test_an_expired_token_is_worthless(tmp_path: Path) -> None:
     async with house(tmp_path) as found:
         made = await found.do("token-create", user="ann", expires="1d")
-        now = found.control.clock()
-        assert found.control.people.identify(made.token, now) is not None
-        assert found.control.people.identify(made.token, now + DAY) is None
+        now = found.services.clock()
+        assert found.services.people.identify(made.token, now) is not None
+        assert found.services.people.identify(made.token, now + DAY) is None
 
 
 @pytest.mark.parametrize("expires", ["soon", "0", "5"])
@@ -101,4 +101,4 @@ async def test_the_last_administrator_cannot_be_locked_out(tmp_path: Path) -> No
 @pytest.mark.parametrize("presented", ["", "sp_", "sp_00000000_x", "Bearer", "sp__", "sp_é_\udcff"])
 async def test_what_is_no_token_identifies_nobody(tmp_path: Path, presented: str) -> None:
     async with house(tmp_path) as found:
-        assert found.control.people.identify(presented, 0) is None
+        assert found.services.people.identify(presented, 0) is None

@@ -54,7 +54,7 @@ async def test_explain_names_what_changed_since_the_last_look(tmp_path: Path) ->
         await found.release("1.0")
         await found.good("web@production", "1.0")
         assert (await found.ask("explain", target="web@production")).reasons == []
-        runtime: Any = found.control.effects.runtime("pretend")
+        runtime: Any = found.services.effects.runtime("pretend")
         runtime._world["saas/web@production"] = replace(runtime._world["saas/web@production"], becomes="failing")
         unseen = await found.ask("explain", target="web@production", runtime=False)
         assert unseen.reasons == [], "the next poll is an hour away"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from setpoint.control.reasons import CauseView, ClearsView, reason_view
+from setpoint.control.views.reasons import CauseView, ClearsView, reason_view
 from setpoint.model.reasons import Code, Reason
 
 WEB = "saas/web@acme"

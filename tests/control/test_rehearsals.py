@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.control.house import ADMIN, ANN, BOB, EVE, STANDARD, WITH_APPROVALS, House, house
+from tests.support.eventually import eventually
 
 from setpoint.control.errors import Forbidden, Refused
 from setpoint.control.registry import COMMANDS
@@ -40,6 +41,7 @@ async def test_nothing_of_it_is_done(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await found.release("1.0")
         await found.good("web@production", "1.0")
+        await eventually(lambda: not found.services.engine.health().queued)
         audited = len((await found.ask("audit")).entries)
         before = [await found.state(f"web@{channel}") for channel in ("staging", "production")]
         for name, payload in (

@@ -156,14 +156,14 @@ async def test_a_command_that_could_not_end_is_tried_again_under_the_same_identi
 
 
 async def _fails_after_it_was_posted(found: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    post = found.control.engine.post
+    post = found.services.engine.post
 
     async def lost(*given: Any, **more: Any) -> None:
         await post(*given, **more)
         raise EngineDegraded("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(found.control.engine, "post", lost)
+        patch.setattr(found.services.engine, "post", lost)
         with pytest.raises(Unavailable):
             await found.do("hold", request="key", target="web@staging", why="first")
 
@@ -197,7 +197,7 @@ async def test_a_refused_command_stays_bound_and_may_be_tried_again(tmp_path: Pa
 async def test_the_oldest_keys_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "MOST", 3)
     async with house(tmp_path) as found:
-        stored = Requests(found.control.engine.database)
+        stored = Requests(found.services.engine.database)
         for number in range(5):
             await stored.claim(f"id{number}", "first", at=number)
         assert (await stored.claim("id2", "second", at=5)).payload == "first"

@@ -9,8 +9,8 @@ import pytest
 from tests.control.house import ADMIN, ANN, BOB, EVE, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, House, documents, house
 from tests.support.eventually import eventually
 
-from setpoint.control import standing
 from setpoint.control.errors import Malformed
+from setpoint.control.views import standing
 from setpoint.model.time import DAY, format_instant
 
 CLOSED = documents(
@@ -94,7 +94,7 @@ async def test_every_order_takes_an_end_and_a_link_and_ends(tmp_path: Path, orde
         await found.waits_for("web@production", "approval-missing")
         link = "https://tickets/7"
         given = await found.do(order, ANN, **ORDERS[order], **{"for": "400ms", "link": link})
-        assert given.until > found.control.clock()
+        assert given.until > found.services.clock()
 
         async def ended() -> list[Any]:
             target = ORDERS[order].get("target", "web@staging")

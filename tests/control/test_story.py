@@ -40,7 +40,7 @@ async def test_every_entity_of_a_house_has_a_story(tmp_path: Path) -> None:
         await found.waits_for("web@production", "approval-missing")
         await found.do("approve", BOB, target="web@production", topic="release-manager")
         for kind in ("instance", "line", "topic", "scope"):
-            entities = [entity for entity, _ in await found.control.engine.scan(kind)]
+            entities = [entity for entity, _ in await found.services.engine.scan(kind)]
             assert entities or kind == "scope", kind
             for entity in entities:
                 answer = await found.ask("story", entity=entity)
@@ -95,4 +95,4 @@ async def _rewrite(found: House, statement: str) -> None:
         for row in connection.execute(select("turn")).fetchall():
             connection.execute("UPDATE turn SET sum = ? WHERE seq = ?", (sum_of("turn", row[:-1]), row[0]))
 
-    await found.control.engine.database.write(work)
+    await found.services.engine.database.write(work)

@@ -15,8 +15,8 @@ from tests.support.eventually import eventually
 
 from setpoint.config.compile import load
 from setpoint.config.files import collect, executables
-from setpoint.control.act import Act
-from setpoint.control.instances import line_of
+from setpoint.control.context import RequestContext
+from setpoint.control.reading.states import line_of
 from setpoint.model.people import Person
 from setpoint.runtimes.custom import CustomRuntime
 from setpoint.runtimes.fake import FakeRuntime
@@ -80,7 +80,7 @@ async def blocked_by(found: House, text: str) -> None:
 
 
 async def releases(found: House) -> int:
-    return len((await line_of(Act(found.control, Person("test"), 0, ""), "saas")).releases)
+    return len((await line_of(RequestContext(found.services, Person("test"), 0, ""), "saas")).releases)
 
 
 async def test_an_edited_check_makes_no_release(tmp_path: Path, checkout: Path) -> None:
@@ -165,14 +165,14 @@ async def test_what_a_check_is_run_with_is_stored_before_the_revision_that_asks_
     tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with house(tmp_path / "home") as found:
-        save, stored = found.control.documents.save, []
+        save, stored = found.services.stores.documents.save, []
 
         async def noting(*arguments: Any, **more: Any) -> Any:
-            assert found.control.applied is None, "nothing is in force yet"
-            stored.extend([await found.control.content.file(tree) for tree in load(checkout).trees.contents])
+            assert found.services.applied is None, "nothing is in force yet"
+            stored.extend([await found.services.stores.content.file(tree) for tree in load(checkout).trees.contents])
             return await save(*arguments, **more)
 
-        monkeypatch.setattr(found.control.documents, "save", noting)
+        monkeypatch.setattr(found.services.stores.documents, "save", noting)
         await found.do("apply", **payload(checkout))
         assert stored
         assert None not in stored

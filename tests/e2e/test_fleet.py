@@ -18,8 +18,8 @@ from tests.support.eventually import eventually
 
 from setpoint.config.compile import load
 from setpoint.config.files import collect
-from setpoint.control.overview import InstanceView
 from setpoint.control.queries.timeline import SpanView
+from setpoint.control.views.overview import InstanceView
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -68,7 +68,7 @@ async def play(name: str) -> dict[str, stories.Story]:
         async with compressed(Path(home), FACTOR) as (found, _):
             await found.do("apply", **{**files(configuration), "root": str(ROOT)})
             entities = await tell(found)
-            await eventually(lambda: not found.control.engine.health().queued)
+            await eventually(lambda: not found.services.engine.health().queued)
             return {_file(name, entity): await _story(found, entity, about) for entity in entities}
 
 
@@ -228,7 +228,7 @@ async def approved_and_mirrored(found: House) -> tuple[str, ...]:
     await found.good("web@globex", "1.2")
     await found.do("rollback", ANN, target="web@production", why="errors")
     await found.good("web@globex", "1.0")
-    topics = [entity for entity, _ in await found.control.engine.scan("topic")]
+    topics = [entity for entity, _ in await found.services.engine.scan("topic")]
     return "web@production", "web@globex", topics[-1]
 
 
@@ -262,7 +262,7 @@ async def checked(found: House) -> tuple[str, ...]:
     await found.comes_to("web@production", "verifying")
     incident.touch()
     await found.comes_to("web@production", "vetoed")
-    attachments = [entity for entity, _ in await found.control.engine.scan("attachment")]
+    attachments = [entity for entity, _ in await found.services.engine.scan("attachment")]
     return "web@production", attachments[0]
 
 
@@ -316,7 +316,7 @@ async def migrated(found: House) -> tuple[str, ...]:
     await found.waits_for("web@production", "task-retrying")
     await eventually(lambda: _asks(found), 20)
     (ROOT / "ready").touch()
-    engine = found.control.engine
+    engine = found.services.engine
     first, *_ = [entity for entity, _ in await engine.scan("task")]
     await engine.post(first, TaskRetried(by=By("ann", "the disk was full")))
     await found.good("web@production", "1.0")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from setpoint.config.compile import Configuration
-from setpoint.control.limits import rosters
+from setpoint.control.reading.limits import rosters
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import Configured, InvariantConfigured, LimitsConfigured, ReleaseRequested
 from setpoint.core.instance.explain import Condition, condition, explain

@@ -46,7 +46,7 @@ async def api(home: Path) -> AsyncIterator[Api]:
     async with running(home, runtimes={"fake": FakeRuntime}) as control:
         stopping = asyncio.Event()
         tokens = {"admin": (home / "admin.token").read_text().strip()}
-        tokens["eve"] = (await control.people.create(Person("eve"), by="admin", now=control.clock()))[1]
+        tokens["eve"] = (await control.services.people.create(Person("eve"), by="admin", now=control.services.clock()))[1]
         transport = httpx.ASGITransport(create_app(control, stopping), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
             yield Api(http, tokens, stopping)

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from setpoint.config.compile import Configuration
-from setpoint.control import commands, queries, rehearsing
-from setpoint.control.act import DRY_RUN, Act
-from setpoint.control.audit import DONE, Audit, Entry
+from setpoint.control import commands, dry_run, queries
+from setpoint.control.applying.restoring import finish, restore
+from setpoint.control.audit import DONE, Entry
+from setpoint.control.context import DRY_RUN, RequestContext, Services
+from setpoint.control.dry_run import Rehearsed
 from setpoint.control.errors import ControlError, Malformed, NotFound, Refused, Unavailable
-from setpoint.control.people import People
 from setpoint.control.permissions import require
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Answer, Operation, Request, Stream
-from setpoint.control.rehearsing import Rehearsed
 from setpoint.control.requests import Once, check_key, identity_of
-from setpoint.engine.effects import Effects, RuntimeDefinition
-from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.errors import EngineError
-from setpoint.engine.port import Clock
 from setpoint.model.people import Person
-from setpoint.store.content import Content
-from setpoint.store.documents import Documents
 from setpoint.store.identity import DatabaseLost
-from setpoint.store.records import Records
-from setpoint.store.requests import Requests
 
 log = logging.getLogger("setpoint.control")
 
@@ -38,63 +28,22 @@ log = logging.getLogger("setpoint.control")
 class Control:
     """Commands and queries on one engine. Make it, then ``await start()`` while the engine serves."""
 
-    def __init__(self, engine: EmbeddedEngine, effects: Effects, *, clock: Clock) -> None:
-        self.engine = engine
-        self.effects = effects
-        self.clock = clock
-        self.records = Records(engine.database)
-        self.documents = Documents(engine.database)
-        self.content = Content(engine.database)
-        self.people = People(self.records)
-        self.audit = Audit(self.records)
-        self._once = Once(Requests(engine.database))
-        self.configuring = asyncio.Lock()
-        self.acting = asyncio.Lock()
-        """Held by an act of a person until it was taken up; see ``acts``."""
-        self.unreadable = ""
-        """Why the stored configuration cannot be used by this version; empty: it can."""
-        self._configuration: Configuration | None = None
-
-    @property
-    def home(self) -> Path:
-        """The data directory."""
-        return self.engine.home
-
-    @property
-    def applied(self) -> Configuration | None:
-        """The configuration in force; None before the first apply."""
-        return self._configuration
-
-    @property
-    def configuration(self) -> Configuration:
-        """The configuration in force. Raises Refused before the first apply."""
-        if self.unreadable:
-            raise Refused(
-                "The stored configuration cannot be used by this version.", "See `setpoint doctor`; then apply a corrected one."
-            )
-        if self._configuration is None:
-            raise Refused("No configuration has been applied yet.", "Apply one with `setpoint apply DIRECTORY`.")
-        return self._configuration
-
-    async def adopt(self, configuration: Configuration) -> None:
-        """From now on this one counts."""
-        definitions = {name: RuntimeDefinition(one.kind, one.options, one.tree) for name, one in configuration.runtimes.items()}
-        places = {instance: configuration.policy(instance).labels["runtime"] for instance in configuration.all_instances}
-        await self.effects.set_runtimes(definitions, places)
-        self._configuration = configuration
-        self.unreadable = ""
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._once = Once(services.stores.requests)
 
     async def start(self, *, adopted: Callable[[], None]) -> None:
         """Take up where the last engine ended: people, the configuration, an apply that was not finished.
 
         ``adopted`` is called once the runtimes are known: only then may anything be looked at.
         """
-        await self.people.load()
-        await self.people.ensure_admin(self.home, self.clock())
-        await commands.apply.restore(self)
+        services = self.services
+        await services.people.load()
+        await services.people.ensure_admin(services.home, services.clock())
+        await restore(services)
         adopted()
         try:
-            await commands.apply.finish(self)
+            await finish(services)
         except ControlError as error:
             log.error("an apply that was interrupted could not be finished; apply again: %s %s", error.message, error.hint)  # noqa: TRY400 - the sentence says all
 
@@ -107,16 +56,16 @@ class Control:
             ControlError: it was not done; the message says why.
         """
         operation = _find(COMMANDS, name, "command")
-        act = Act(self, person, self.clock(), identity_of(person, name, request))
-        entry = Entry(person.name, name, at=act.now)
+        context = RequestContext(self.services, person, self.services.clock(), identity_of(person, name, request))
+        entry = Entry(person.name, name, at=context.now)
         try:
             check_key(request)
             parsed = _parse(operation, payload)
         except Malformed as error:
             await self._note(entry, error)
             raise
-        entry = Entry(person.name, name, operation.subject(parsed), str(getattr(parsed, "why", "")), at=act.now)
-        return await self._audited(operation, act, parsed, entry, keyed=bool(request))
+        entry = Entry(person.name, name, operation.subject(parsed), str(getattr(parsed, "why", "")), at=context.now)
+        return await self._audited(operation, context, parsed, entry, keyed=bool(request))
 
     async def rehearse(self, name: str, payload: Mapping[str, Any], person: Person) -> Rehearsed:
         """What a command would do, without doing it: whoever may not do it may not ask either.
@@ -128,28 +77,32 @@ class Control:
         require(person, operation.permission, f"rehearse {name}")
         if not operation.rehearsable:
             raise Refused(f"There is no dry run of {name}.", operation.instead)
-        staged, rehearsal = rehearsing.stage(self)
-        act = Act(staged, person, self.clock(), DRY_RUN)
-        answer = await self._handle(operation, act, _parse(operation, payload))
-        return rehearsing.told(name, answer, act, rehearsal.outcome)
+        staged, rehearsal = dry_run.stage(self.services)
+        context = RequestContext(staged, person, self.services.clock(), DRY_RUN)
+        answer = await self._handle(operation, context, _parse(operation, payload))
+        return dry_run.told(name, answer, context, rehearsal.outcome)
 
     async def query(self, name: str, payload: Mapping[str, Any], person: Person) -> Answer:
         """Ask something as somebody. Raises ControlError."""
         operation = _find(QUERIES, name, "query")
         require(person, operation.permission, f"ask for {name}")
-        return await self._handle(operation, Act(self, person, self.clock(), ""), _parse(operation, payload))
+        return await self._handle(
+            operation, RequestContext(self.services, person, self.services.clock(), ""), _parse(operation, payload)
+        )
 
     async def stream(self, name: str, payload: Mapping[str, Any], person: Person) -> AsyncIterator[Answer]:
         """Ask something that is answered bit by bit. Raises ControlError, before the first bit or later."""
         found = _find(STREAMS, name, "stream")
         require(person, found.permission, f"ask for {name}")
-        return found.handler(Act(self, person, self.clock(), ""), _parse(found, payload))
+        return found.handler(RequestContext(self.services, person, self.services.clock(), ""), _parse(found, payload))
 
-    async def _audited(self, operation: Operation, act: Act, parsed: Request, entry: Entry, *, keyed: bool) -> Answer:
+    async def _audited(
+        self, operation: Operation, context: RequestContext, parsed: Request, entry: Entry, *, keyed: bool
+    ) -> Answer:
         begun = await self._begin(entry)
         try:
-            require(act.person, operation.permission, operation.name)
-            answer = await (self._handle_once(operation, act, parsed) if keyed else self._handle(operation, act, parsed))
+            require(context.person, operation.permission, operation.name)
+            answer = await (self._handle_once(operation, context, parsed) if keyed else self._handle(operation, context, parsed))
         except ControlError as error:
             await self._end(begun, error.code, error.message)
             raise
@@ -159,17 +112,19 @@ class Control:
         await self._end(begun, DONE)
         return answer
 
-    async def _handle_once(self, operation: Operation, act: Act, parsed: Request) -> Answer:
+    async def _handle_once(self, operation: Operation, context: RequestContext, parsed: Request) -> Answer:
         try:
-            return await self._once.run(operation, act.request, parsed, act.now, lambda: self._handle(operation, act, parsed))
+            return await self._once.run(
+                operation, context.request, parsed, context.now, lambda: self._handle(operation, context, parsed)
+            )
         except (DatabaseLost, sqlite3.Error) as error:
             raise Unavailable(
                 f"The request cannot be stored: {error}.", "Make room on the disk, then see `setpoint doctor`."
             ) from error
 
-    async def _handle(self, operation: Operation, act: Act, parsed: Request) -> Answer:
+    async def _handle(self, operation: Operation, context: RequestContext, parsed: Request) -> Answer:
         try:
-            return await operation.handler(act, parsed)
+            return await operation.handler(context, parsed)
         except (EngineError, DatabaseLost, sqlite3.Error) as error:
             raise Unavailable(
                 f"The engine cannot take it now: {error}.", "See `setpoint doctor`; nothing was lost that was confirmed."
@@ -181,7 +136,7 @@ class Control:
 
     async def _begin(self, entry: Entry) -> Entry:
         try:
-            return await self.audit.begin(entry)
+            return await self.services.audit.begin(entry)
         except (DatabaseLost, sqlite3.Error) as error:
             raise Unavailable(
                 f"The audit cannot be written: {error}.", "Make room on the disk, then see `setpoint doctor`."
@@ -189,7 +144,7 @@ class Control:
 
     async def _end(self, entry: Entry, outcome: str, message: str = "") -> None:
         try:
-            await self.audit.end(entry, self.clock(), outcome, message)
+            await self.services.audit.end(entry, self.services.clock(), outcome, message)
         except (DatabaseLost, sqlite3.Error):
             log.exception(
                 "the outcome %s of command %s (audit entry %d) could not be written", outcome, entry.command, entry.number
@@ -218,4 +173,4 @@ def _parse(operation: Operation | Stream, payload: Mapping[str, Any]) -> Request
         ) from None
 
 
-__all__ = ["Control", "queries"]
+__all__ = ["Control", "commands", "queries"]

@@ -1,16 +1,75 @@
-"""Orders that stand: their reason, their link and their end, as people give them (§10.8)."""
+"""Orders of people: one after the other (§10.10), each with its reason, its link and its end (§10.8)."""
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
+from typing import Any, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from setpoint.control.act import Act
-from setpoint.control.errors import Malformed
+from setpoint.control.context import DRY_RUN, RequestContext
+from setpoint.control.errors import Malformed, Unavailable
 from setpoint.control.registry import Request
+from setpoint.core.facts import Signal, Voted
+from setpoint.core.instance.state import InstanceState
+from setpoint.core.topic import TopicState
 from setpoint.model.people import By
 from setpoint.model.time import Instant, format_instant, from_datetime, parse_duration
+
+_PATIENCE, _TICK = 30.0, 0.003
+"""Seconds that a turn may take, and between two looks."""
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+
+def in_turn(handler: Handler) -> Handler:
+    """A command that begins when the one before it was taken up: the second of two who decide the same is told so."""
+
+    @functools.wraps(handler)
+    async def run(context: RequestContext, request: Any) -> Any:
+        async with context.services.ordering:
+            return await handler(context, request)
+
+    return run  # type: ignore[return-value]  # the same signature
+
+
+async def post(context: RequestContext, facts: Mapping[str, Signal | Voted]) -> None:
+    """Deliver acts and wait until each was taken up. An entity whose turns fail takes its act up when they succeed again.
+
+    Raises:
+        Unavailable: it takes too long; the acts are stored.
+    """
+    await asyncio.gather(*(context.engine.post(entity, fact) for entity, fact in facts.items()))  # type: ignore[arg-type]
+    for entity, fact in facts.items():
+        await until(context, entity, _taken(fact.id))
+
+
+async def until(context: RequestContext, entity: str, holds: Callable[[Any], bool]) -> Any:
+    """Wait until the state of an entity is so; return it. Raises Unavailable."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        state = await context.engine.read(entity)
+        if holds(state) or context.request == DRY_RUN or context.engine.problem(entity):
+            return state
+        if time.monotonic() > deadline:
+            raise Unavailable(f"It is stored, but {entity} has not taken it up yet.", "See `setpoint doctor`.")
+        await asyncio.sleep(_TICK)
+
+
+def _taken(identity: str) -> Callable[[Any], bool]:
+    return lambda state: identity in known(state)
+
+
+def known(state: Any) -> tuple[str, ...]:
+    """Identities of the acts that an entity has taken up most recently."""
+    if isinstance(state, InstanceState):
+        return state.life.signals
+    if isinstance(state, TopicState):
+        return tuple(vote.id for vote in state.votes)
+    return getattr(state, "signals", ())
 
 
 class OrderRequest(Request):
@@ -27,19 +86,19 @@ class OrderRequest(Request):
     """Instead of ``until``: how long it lasts, such as ``2h``."""
 
 
-def by_of(act: Act, request: OrderRequest) -> By:
+def by_of(context: RequestContext, request: OrderRequest) -> By:
     """Who, why, and where to read more."""
-    return By(act.person.name, request.why, request.link)
+    return By(context.person.name, request.why, request.link)
 
 
-def end_of(act: Act, request: OrderRequest) -> Instant:
+def end_of(context: RequestContext, request: OrderRequest) -> Instant:
     """When the order ends; 0: when it is withdrawn. Raises Malformed."""
     if request.until and request.lasts:
         raise Malformed("An order has one end.", "Give either --until or --for.")
     if request.lasts:
-        return act.now + _lasting(request.lasts)
+        return context.now + _lasting(request.lasts)
     end = _moment(request.until) if request.until else 0
-    if request.until and end <= act.now:
+    if request.until and end <= context.now:
         raise Malformed(f"until: {format_instant(end)} is in the past.", "Give an end in the future, or none.")
     return end
 

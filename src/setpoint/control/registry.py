@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
-
-if TYPE_CHECKING:
-    from setpoint.control.act import Act
 
 
 class Request(BaseModel):
     """What a command or query takes. Unknown fields are refused: a misspelt option must not be ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class NoRequest(Request):
+    """Nothing is asked."""
 
 
 class Answer(BaseModel):
@@ -28,7 +30,7 @@ class Answer(BaseModel):
 
 Q = TypeVar("Q", bound=Request)
 A = TypeVar("A", bound=Answer)
-Handler = Callable[["Act", Any], Awaitable[Answer]]
+Handler = Callable[[RequestContext, Any], Awaitable[Answer]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Stream:
     answer: type[Answer]
     """Of one bit."""
     summary: str
-    handler: Callable[[Act, Any], AsyncIterator[Answer]]
+    handler: Callable[[RequestContext, Any], AsyncIterator[Answer]]
 
 
 COMMANDS: dict[str, Operation] = {}
@@ -84,10 +86,10 @@ def command(
     subject: Callable[[Q], str],
     instead: str = "",
     secret: bool = False,
-) -> Callable[[Callable[[Act, Q], Awaitable[A]]], Callable[[Act, Q], Awaitable[A]]]:
+) -> Callable[[Callable[[RequestContext, Q], Awaitable[A]]], Callable[[RequestContext, Q], Awaitable[A]]]:
     """Register a mutation; each is audited. ``instead``: it has no dry run, and this is what to do; ``secret``: see there."""
 
-    def register(handler: Callable[[Act, Q], Awaitable[A]]) -> Callable[[Act, Q], Awaitable[A]]:
+    def register(handler: Callable[[RequestContext, Q], Awaitable[A]]) -> Callable[[RequestContext, Q], Awaitable[A]]:
         COMMANDS[name] = Operation(name, permission, request, answer, summary, True, handler, subject, instead, secret)
         return handler
 
@@ -96,10 +98,10 @@ def command(
 
 def query(
     name: str, permission: Permission, request: type[Q], answer: type[A], summary: str
-) -> Callable[[Callable[[Act, Q], Awaitable[A]]], Callable[[Act, Q], Awaitable[A]]]:
+) -> Callable[[Callable[[RequestContext, Q], Awaitable[A]]], Callable[[RequestContext, Q], Awaitable[A]]]:
     """Register a question; it changes nothing."""
 
-    def register(handler: Callable[[Act, Q], Awaitable[A]]) -> Callable[[Act, Q], Awaitable[A]]:
+    def register(handler: Callable[[RequestContext, Q], Awaitable[A]]) -> Callable[[RequestContext, Q], Awaitable[A]]:
         QUERIES[name] = Operation(name, permission, request, answer, summary, False, handler, lambda _: "")
         return handler
 
@@ -108,10 +110,10 @@ def query(
 
 def stream(
     name: str, permission: Permission, request: type[Q], answer: type[A], summary: str
-) -> Callable[[Callable[[Act, Q], AsyncIterator[A]]], Callable[[Act, Q], AsyncIterator[A]]]:
+) -> Callable[[Callable[[RequestContext, Q], AsyncIterator[A]]], Callable[[RequestContext, Q], AsyncIterator[A]]]:
     """Register a question that is answered bit by bit."""
 
-    def register(handler: Callable[[Act, Q], AsyncIterator[A]]) -> Callable[[Act, Q], AsyncIterator[A]]:
+    def register(handler: Callable[[RequestContext, Q], AsyncIterator[A]]) -> Callable[[RequestContext, Q], AsyncIterator[A]]:
         STREAMS[name] = Stream(name, permission, request, answer, summary, handler)
         return handler
 

@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 import setpoint
 from setpoint.control.control import Control
+from setpoint.control.dry_run import Rehearsed
 from setpoint.control.errors import ControlError, Malformed
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Operation, Stream
-from setpoint.control.rehearsing import Rehearsed
 from setpoint.server import problems, streams
 from setpoint.server.guard import Guard
 
@@ -44,7 +44,7 @@ def create_app(control: Control, stopping: asyncio.Event) -> FastAPI:
     for stream in STREAMS.values():
         _add_stream(app, control, stream, stopping)
     _add_health(app, control)
-    app.add_middleware(Guard, identify=lambda token: control.people.identify(token, control.clock()))
+    app.add_middleware(Guard, identify=lambda token: control.services.people.identify(token, control.services.clock()))
     app.add_exception_handler(ControlError, _control_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _bug)
@@ -95,7 +95,7 @@ def _add_stream(app: FastAPI, control: Control, stream: Stream, stopping: asynci
 
 def _add_health(app: FastAPI, control: Control) -> None:
     async def health() -> Response:
-        status = control.engine.health().status
+        status = control.services.engine.health().status
         return JSONResponse({"status": status, "version": setpoint.__version__}, 200 if status == "serving" else 503)
 
     app.add_api_route("/healthz", health, methods=["GET"], summary="Whether the engine serves.", tags=["health"])

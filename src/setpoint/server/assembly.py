@@ -7,7 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from setpoint.control.audit import Audit
+from setpoint.control.context import Services
 from setpoint.control.control import Control
+from setpoint.control.people import People
+from setpoint.control.stores import Stores
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
 from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
@@ -21,7 +25,6 @@ from setpoint.model.tasks import TaskResult
 from setpoint.model.time import Duration
 from setpoint.plugins.protection import Protection
 from setpoint.protections.registry import load as load_protections
-from setpoint.store.content import Content
 from setpoint.store.identity import Recovery
 
 
@@ -83,14 +86,16 @@ async def running(
         speed=speed,
         recovery=recovery,
     )
+    stores = Stores.of(engine.database, engine.history)
     effects = late.effects = Effects(
         home,
-        Content(engine.database),
+        stores.content,
         runtimes=runtime_adapters() if runtimes is None else runtimes,
         protections=load_protections() if protections is None else protections,
         hint=engine.look,
     )
-    control = Control(engine, effects, clock=engine.clock.wall)
+    people, audit = People(stores.records), Audit(stores.records)
+    control = Control(Services(home, engine, effects, stores, people, audit, clock=engine.clock.wall))
     async with engine:
         try:
             await control.start(adopted=late.ready.set)

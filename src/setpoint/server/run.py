@@ -86,12 +86,12 @@ async def _answer(control: Control, listener: socket.socket, stopping: asyncio.E
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     broken = asyncio.create_task(_broken(control))
     try:
-        location.write(control.home, place)
+        location.write(control.services.home, place)
         ready(place)
         asked = asyncio.create_task(stopping.wait())
         await asyncio.wait({asked, serving, broken}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        location.forget(control.home)
+        location.forget(control.services.home)
         stopping.set()
         server.should_exit = True
         await serving
@@ -144,6 +144,6 @@ def _signals(stopping: asyncio.Event, mark: RestartMark) -> Iterator[None]:
 
 async def _broken(control: Control) -> str:
     """Ends when the engine ended by itself, saying why."""
-    while (health := control.engine.health()).status != "stopped":  # noqa: ASYNC110 - an engine that broke sets no event
+    while (health := control.services.engine.health()).status != "stopped":  # noqa: ASYNC110 - an engine that broke sets no event
         await asyncio.sleep(_LOOK)
     return health.reason

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
 from setpoint.control.commands.marks import refuse_bad
-from setpoint.control.commands.release import VersionName, submit
-from setpoint.control.compiling import Compiled, Wish, compile_all
+from setpoint.control.commands.release import VersionName
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Refused
-from setpoint.control.instances import line_of, short, state_of
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.states import line_of, short, state_of
+from setpoint.control.reading.targets import instance as find_instance
+from setpoint.control.reading.targets import parts
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import instance as find_instance
-from setpoint.control.targets import parts
+from setpoint.control.releasing.compiling import Compiled, Wish, compile_all
+from setpoint.control.releasing.submitting import submit
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Release
 from setpoint.model.spec import Source
@@ -45,39 +46,39 @@ class AdoptAnswer(Answer):
     "Take over what an instance runs already: it becomes good once a look has shown just this version, and nothing is applied.",
     subject=lambda request: f"{request.target} at {request.version}",
 )
-async def adopt(act: Act, request: AdoptRequest) -> AdoptAnswer:
+async def adopt(context: RequestContext, request: AdoptRequest) -> AdoptAnswer:
     """A release of its own, to this instance alone."""
-    configuration = act.control.configuration
+    configuration = context.configuration
     instance = find_instance(configuration, request.target)
     owner, service, channel = parts(instance)
-    await _check(act, instance, request)
-    async with act.control.configuring:
+    await _check(context, instance, request)
+    async with context.services.configuring:
         wishes = {service: Wish(request.version, dict(request.parameters), Source())}
 
         async def make() -> tuple[Release, Compiled]:
-            compiled = await compile_all(configuration, await line_of(act, owner), owner, wishes, [instance])
+            compiled = await compile_all(configuration, await line_of(context, owner), owner, wishes, [instance])
             wanted = Release(
                 application=owner,
                 services=compiled.services,
                 channels=(channel,),
-                author=act.person.name,
+                author=context.person.name,
                 reason=request.why or "it runs there already",
                 adopt=True,
             )
             return wanted, compiled
 
-        number = await submit(act, make, act.request)
+        number = await submit(context, make, context.request)
     return AdoptAnswer(instance=instance, version=request.version, release=number)
 
 
-async def _check(act: Act, instance: str, request: AdoptRequest) -> None:
-    state = await state_of(act, instance)
+async def _check(context: RequestContext, instance: str, request: AdoptRequest) -> None:
+    state = await state_of(context, instance)
     owner, service, _ = parts(instance)
-    line = await line_of(act, owner)
-    if act.request in line.requests:
+    line = await line_of(context, owner)
+    if context.request in line.requests:
         return
     if state.life.target:
         raise Refused(f"{short(instance)} was deployed by Setpoint already.", "Release the version, or pin it.")
-    if act.control.configuration.policy(instance).strategy is Strategy.MIRROR:
+    if context.configuration.policy(instance).strategy is Strategy.MIRROR:
         raise Refused(f"{short(instance)} mirrors another channel.", "Adopt there; it follows.")
     refuse_bad(line, service, request.version)

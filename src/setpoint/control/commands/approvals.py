@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.acts import in_turn, post, until
-from setpoint.control.decisions import decision, sentence
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Decided, Forbidden, Refused
-from setpoint.control.instances import change_of, kept_offer, offer_named, open_attempt, short, state_of
-from setpoint.control.people_allowed import listing, matches, who_may
+from setpoint.control.orders import in_turn, post, until
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.approvals import listing, matches, sharing, topics_of, who_may
+from setpoint.control.reading.decisions import decision, sentence
+from setpoint.control.reading.states import change_of, kept_offer, offer_named, open_attempt, short, state_of
+from setpoint.control.reading.targets import instances, suggestion
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import instances, suggestion
 from setpoint.core.facts import Voted
 from setpoint.core.instance.gates.approval import topic
-from setpoint.core.instance.gates.context import Half, halves
-from setpoint.core.instance.gates.context import matches as applies_to
+from setpoint.core.instance.gates.context import Half
 from setpoint.core.instance.publishing import listened
 from setpoint.core.instance.state import InstanceState, offer_for
 from setpoint.core.topic import TopicState
@@ -66,9 +65,9 @@ class VotesGiven(Answer):
     subject=str,
 )
 @in_turn
-async def approve(act: Act, request: VoteRequest) -> VotesGiven:
+async def approve(context: RequestContext, request: VoteRequest) -> VotesGiven:
     """A yes. Refused with the decision where it was decided before."""
-    return await _vote(act, request, yes=True)
+    return await _vote(context, request, yes=True)
 
 
 @command(
@@ -80,9 +79,9 @@ async def approve(act: Act, request: VoteRequest) -> VotesGiven:
     subject=str,
 )
 @in_turn
-async def reject(act: Act, request: VoteRequest) -> VotesGiven:
+async def reject(context: RequestContext, request: VoteRequest) -> VotesGiven:
     """A no. Refused with the decision where it was decided before, such as by a start that came first."""
-    return await _vote(act, request, yes=False)
+    return await _vote(context, request, yes=False)
 
 
 class _Asked:
@@ -96,20 +95,24 @@ class _Asked:
         self.decided: dict[str, str] = {}
 
 
-async def _vote(act: Act, request: VoteRequest, *, yes: bool) -> VotesGiven:
-    asked = await _asked(act, request)
-    allowed = {entity: one for entity, one in asked.items() if not _objection(act, one, yes=yes)}
+async def _vote(context: RequestContext, request: VoteRequest, *, yes: bool) -> VotesGiven:
+    asked = await _asked(context, request)
+    allowed = {entity: one for entity, one in asked.items() if not _objection(context, one, yes=yes)}
     if not allowed or (request.topic and len(allowed) < len(asked)):
-        refusing = [one for one in asked.values() if _objection(act, one, yes=yes)]
+        refusing = [one for one in asked.values() if _objection(context, one, yes=yes)]
         authors = {one.half.author for one in refusing if yes and not one.use.allow_author}
-        raise Forbidden(_sentence(act, asked, yes=yes), who_may(act, [one.use.approvers for one in refusing], without=authors))
+        raise Forbidden(
+            _sentence(context, asked, yes=yes), who_may(context, [one.use.approvers for one in refusing], without=authors)
+        )
     releases = {one.half.release for one in allowed.values()}
     if len(releases) > 1 and len({one.offer.pair for one in allowed.values()}) > 1:
         listed = ", ".join(str(number) for number in sorted(releases))
         raise Refused(f"Several releases wait at {request.target}: {listed}.", "Say which one with --release.")
-    await post(act, {entity: Voted(person=act.person, yes=yes, why=request.why, id=act.request) for entity in allowed})
+    await post(
+        context, {entity: Voted(person=context.person, yes=yes, why=request.why, id=context.request) for entity in allowed}
+    )
     for entity, one in allowed.items():
-        await _heard(act, entity, one, yes=yes)
+        await _heard(context, entity, one, yes=yes)
     counting = {instance for one in allowed.values() for instance in one.instances}
     decided = {instance: text for one in allowed.values() for instance, text in one.decided.items() if instance not in counting}
     if not counting:
@@ -120,18 +123,18 @@ async def _vote(act: Act, request: VoteRequest, *, yes: bool) -> VotesGiven:
         releases=sorted(releases),
         topics=sorted({one.use.topic for one in allowed.values()}),
         instances=sorted(counting),
-        also=sorted(counting.difference(instances(act.control.configuration, request.target))),
+        also=sorted(counting.difference(instances(context.configuration, request.target))),
         decided=decided,
     )
 
 
-async def _heard(act: Act, entity: str, asked: _Asked, *, yes: bool) -> None:
+async def _heard(context: RequestContext, entity: str, asked: _Asked, *, yes: bool) -> None:
     """Wait until everyone whom a vote is for has counted it; what came before it there has decided (§10.10)."""
-    topic = await act.control.engine.read(entity)
+    topic = await context.engine.read(entity)
     votes = topic.votes if isinstance(topic, TopicState) else ()
-    number = next((number for number, vote in enumerate(votes, 1) if vote.id == act.request), 0)
+    number = next((number for number, vote in enumerate(votes, 1) if vote.id == context.request), 0)
     for instance in tuple(asked.instances):
-        state = await until(act, f"instance:{instance}", lambda state: _counted(state, entity, number))
+        state = await until(context, f"instance:{instance}", lambda state: _counted(state, entity, number))
         release = asked.half.release
         rejected = any(veto.release == release and veto.rejected for veto in state.life.vetoes)
         text = decision(instance, state, release)
@@ -153,17 +156,17 @@ def _hint(request: VoteRequest) -> str:
     return f"Nothing was changed. See `setpoint history {request.target}` for who decided it and when."
 
 
-async def _asked(act: Act, request: VoteRequest) -> dict[str, _Asked]:
+async def _asked(context: RequestContext, request: VoteRequest) -> dict[str, _Asked]:
     """Topic's entity -> what it is, with everyone that shares it. Raises Refused where nothing is asked, or decided already."""
-    configuration = act.control.configuration
+    configuration = context.configuration
     found: dict[str, _Asked] = {}
     names: set[str] = set()
     decided: dict[str, tuple[int, str]] = {}
     targets = instances(configuration, request.target)
-    offers = await _meant(act, targets, request)
+    offers = await _meant(context, targets, request)
     for instance, offer in offers.items():
-        state = await state_of(act, instance)
-        for use, half in _topics(state, offer, request.release):
+        state = await state_of(context, instance)
+        for use, half in topics_of(state, offer, request.release):
             names.add(use.topic)
             if request.topic not in {"", use.topic, use.name}:
                 continue
@@ -180,60 +183,35 @@ async def _asked(act: Act, request: VoteRequest) -> dict[str, _Asked]:
     if not found:
         raise Refused(f"Nothing at {request.target} waits for an approval.", f"See `setpoint explain {short(targets[0])}`.")
     for entity, one in found.items():
-        one.instances = await sharing(act, entity, one.use, one.half.release)
+        one.instances = await sharing(context, entity, one.use, one.half.release)
         one.decided = {instance: text for instance, (release, text) in decided.items() if release == one.half.release}
     return found
 
 
-async def _meant(act: Act, targets: list[str], request: VoteRequest) -> dict[str, Offer]:
+async def _meant(context: RequestContext, targets: list[str], request: VoteRequest) -> dict[str, Offer]:
     """Instance -> the offer of the release named, of the one under way, or else of the newest that was. Raises NotFound."""
     found: dict[str, Offer] = {}
     for instance in targets:
-        state = await state_of(act, instance)
+        state = await state_of(context, instance)
         attempt = open_attempt(state)
         newest = state.life.offers[-1] if state.life.offers else None
         meant = kept_offer(state, attempt) if attempt else newest
         if offer := offer_for(state.life, request.release) if request.release else meant:
             found[instance] = offer
     if not found and request.release:
-        offer_named(targets[0], await state_of(act, targets[0]), request.release)
+        offer_named(targets[0], await state_of(context, targets[0]), request.release)
     return found
 
 
-async def sharing(act: Act, entity: str, use: ApprovalUse, release: int) -> list[str]:
-    """Every instance that a vote on a topic counts for now."""
-    found = []
-    for instance in act.control.configuration.all_instances:
-        policy = act.control.configuration.policy(instance)
-        if not any((one.subject, one.topic) == (use.subject, use.topic) for one in policy.approvals):
-            continue
-        state = await state_of(act, instance)
-        offer = offer_for(state.life, release)
-        uses = _topics(state, offer, release) if offer else []
-        shared = any(topic(one, release, change_of(state)) == entity for one, _ in uses)
-        if shared and not decision(instance, state, release):
-            found.append(instance)
-    return found
-
-
-def _topics(state: InstanceState, offer: Offer, release: int = 0) -> list[tuple[ApprovalUse, Half]]:
-    """Approvals that an attempt at an offer needs, each with the release it is for; ``release``: only for that one."""
-    policy, life = state.policy, state.life
-    if policy is None:
-        return []
-    wanted = [half for half in halves(life, offer) if release in {0, half.release}]
-    return [(use, half) for use in policy.approvals for half in wanted if applies_to(use.when, policy, life, offer, half)]
-
-
-def _objection(act: Act, asked: _Asked, *, yes: bool) -> str:
+def _objection(context: RequestContext, asked: _Asked, *, yes: bool) -> str:
     use = asked.use
-    if not matches(act.person, use.approvers):
+    if not matches(context.person, use.approvers):
         return f"{use.topic} is for {listing(use.approvers or ())}"
-    if yes and not use.allow_author and act.person.name == asked.half.author:
+    if yes and not use.allow_author and context.person.name == asked.half.author:
         return f"the author of release {asked.half.release} does not count for {use.topic}"
     return ""
 
 
-def _sentence(act: Act, asked: dict[str, _Asked], *, yes: bool) -> str:
-    objections = sorted({objection for one in asked.values() if (objection := _objection(act, one, yes=yes))})
-    return f"{act.person.name} may not {'approve' if yes else 'reject'} this: {'; '.join(objections)}."
+def _sentence(context: RequestContext, asked: dict[str, _Asked], *, yes: bool) -> str:
+    objections = sorted({objection for one in asked.values() if (objection := _objection(context, one, yes=yes))})
+    return f"{context.person.name} may not {'approve' if yes else 'reject'} this: {'; '.join(objections)}."

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import NotFound, Refused
-from setpoint.control.instances import offer_named, open_attempt, short, state_of
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.states import offer_named, open_attempt, short, state_of
+from setpoint.control.reading.targets import instance as find_instance
+from setpoint.control.reading.targets import suggestion
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import instance as find_instance
-from setpoint.control.targets import suggestion
 from setpoint.core.instance.explain import desired
 from setpoint.core.instance.gates.context import applies, definition
 from setpoint.core.instance.gates.naming import skipped
@@ -71,18 +71,18 @@ class Checked(Answer):
     subject=lambda request: f"{request.gate} for {request.target}",
     instead="It changes nothing in Setpoint: run it.",
 )
-async def check(act: Act, request: CheckRequest) -> Checked:
+async def check(context: RequestContext, request: CheckRequest) -> Checked:
     """By the same runner, with the same arguments and environment."""
-    configuration = act.control.configuration
+    configuration = context.configuration
     instance = find_instance(configuration, request.target)
-    policy, state = configuration.policy(instance), await state_of(act, instance)
+    policy, state = configuration.policy(instance), await state_of(context, instance)
     uses = _named(policy, request.gate, request.target)
-    offer = _offer(act, instance, state, request.release)
+    offer = _offer(context, instance, state, request.release)
     attempt = _attempt(state, offer, uses[0].phase)
     what = definition(uses[0].check, policy, state.life, offer, attempt)
-    began = act.control.clock()
-    operation = f"by-hand:{act.request or began}"
-    result = await act.control.effects.run_check(RunCheck(operation, what))
+    began = context.services.clock()
+    operation = f"by-hand:{context.request or began}"
+    result = await context.services.effects.run_check(RunCheck(operation, what))
     return Checked(
         protection=what.protection,
         instance=instance,
@@ -92,7 +92,7 @@ async def check(act: Act, request: CheckRequest) -> Checked:
         code=result.code,
         reason=result.reason,
         output=result.output,
-        took=max(act.control.clock() - began, 0),
+        took=max(context.services.clock() - began, 0),
         counts=list(_consequences(uses, policy, state.life, offer, result.outcome)),
     )
 
@@ -109,11 +109,11 @@ def _named(policy: Policy, name: str, target: str) -> list[CheckUse]:
     return uses
 
 
-def _offer(act: Act, instance: str, state: InstanceState, release: int) -> Offer:
+def _offer(context: RequestContext, instance: str, state: InstanceState, release: int) -> Offer:
     """What it is checked for. Raises NotFound, Refused."""
     if release or open_attempt(state):
         return offer_named(instance, state, release)
-    offer = desired(state, act.steady)
+    offer = desired(state, context.steady)
     if offer is None:
         raise Refused(f"No release has come to {short(instance)} yet.", "Release a version first.")
     return offer

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.acts import in_turn, post
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Decided, NotFound, Refused
-from setpoint.control.instances import line_of
+from setpoint.control.orders import in_turn, post
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.states import line_of
+from setpoint.control.reading.targets import application as find_application
+from setpoint.control.reading.targets import service as find_service
+from setpoint.control.reading.targets import suggestion
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import application as find_application
-from setpoint.control.targets import service as find_service
-from setpoint.control.targets import suggestion
 from setpoint.core.facts import Cancelled, Marked
 from setpoint.core.line import LineState
 from setpoint.core.orders import because
@@ -77,9 +77,9 @@ def refuse_bad(line: LineState, service: str, version: str) -> None:
     subject=lambda request: f"{request.service}={request.version}",
 )
 @in_turn
-async def mark_bad(act: Act, request: MarkRequest) -> MarkAnswer:
+async def mark_bad(context: RequestContext, request: MarkRequest) -> MarkAnswer:
     """Every configuration revision of the version is meant. It must have been released: a misspelt name would guard nothing."""
-    owner, line = await _line(act, request)
+    owner, line = await _line(context, request)
     known = {one.services[request.service].version.name for one in line.releases if request.service in one.services}
     if request.version not in known:
         message = f"{request.service} {request.version} was never released, or long ago."
@@ -87,7 +87,7 @@ async def mark_bad(act: Act, request: MarkRequest) -> MarkAnswer:
     mark = line.bad.get(f"{request.service}/{request.version}")
     if mark and request.why in {"", mark.by.why}:
         return MarkAnswer(application=owner, service=request.service, version=request.version, unchanged=True)
-    return await _mark(act, request, owner, is_bad=True)
+    return await _mark(context, request, owner, is_bad=True)
 
 
 @command(
@@ -99,22 +99,22 @@ async def mark_bad(act: Act, request: MarkRequest) -> MarkAnswer:
     subject=lambda request: f"{request.service}={request.version}",
 )
 @in_turn
-async def mark_good(act: Act, request: MarkRequest) -> MarkAnswer:
+async def mark_good(context: RequestContext, request: MarkRequest) -> MarkAnswer:
     """Also of use without a mark: a version that was vetoed for a reason outside it."""
-    owner, _ = await _line(act, request)
-    return await _mark(act, request, owner, is_bad=False)
+    owner, _ = await _line(context, request)
+    return await _mark(context, request, owner, is_bad=False)
 
 
-async def _line(act: Act, request: MarkRequest) -> tuple[str, LineState]:
-    owner = find_application(act.control.configuration, request.application, having=request.service)
-    find_service(act.control.configuration, owner, request.service)
-    return owner, await line_of(act, owner)
+async def _line(context: RequestContext, request: MarkRequest) -> tuple[str, LineState]:
+    owner = find_application(context.configuration, request.application, having=request.service)
+    find_service(context.configuration, owner, request.service)
+    return owner, await line_of(context, owner)
 
 
-async def _mark(act: Act, request: MarkRequest, owner: str, *, is_bad: bool) -> MarkAnswer:
-    by = act.by(request.why)
-    fact = Marked(by=by, id=act.request, service=request.service, version=request.version, bad=is_bad)
-    await post(act, {f"line:{owner}": fact})
+async def _mark(context: RequestContext, request: MarkRequest, owner: str, *, is_bad: bool) -> MarkAnswer:
+    by = context.by(request.why)
+    fact = Marked(by=by, id=context.request, service=request.service, version=request.version, bad=is_bad)
+    await post(context, {f"line:{owner}": fact})
     return MarkAnswer(application=owner, service=request.service, version=request.version)
 
 
@@ -127,16 +127,16 @@ async def _mark(act: Act, request: MarkRequest, owner: str, *, is_bad: bool) -> 
     subject=lambda request: f"release {request.release}",
 )
 @in_turn
-async def cancel(act: Act, request: CancelRequest) -> CancelAnswer:
+async def cancel(context: RequestContext, request: CancelRequest) -> CancelAnswer:
     """A release is cancelled once and for all: release the version again to bring it after all."""
-    owner = find_application(act.control.configuration, request.application)
-    line = await line_of(act, owner)
+    owner = find_application(context.configuration, request.application)
+    line = await line_of(context, owner)
     if request.release > line.number:
         raise NotFound(f'"{owner}" has no release {request.release}.', "See `setpoint releases`.")
     known = line.cancelled.get(request.release)
-    if known and act.request not in line.signals:
+    if known and context.request not in line.signals:
         raise Decided(
             f"Release {request.release} was cancelled by {known.by.person}{because(known.by)}.", "There is nothing to change."
         )
-    await post(act, {f"line:{owner}": Cancelled(by=act.by(request.why), id=act.request, release=request.release)})
+    await post(context, {f"line:{owner}": Cancelled(by=context.by(request.why), id=context.request, release=request.release)})
     return CancelAnswer(application=owner, release=request.release)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.acts import in_turn, post
 from setpoint.control.commands.holds import Acted, TargetRequest
 from setpoint.control.commands.marks import refuse_bad
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import NotFound, Refused
-from setpoint.control.instances import line_of, short, state_of
-from setpoint.control.orders import OrderRequest, by_of, end_of
-from setpoint.control.past import offers_of
+from setpoint.control.orders import OrderRequest, by_of, end_of, in_turn, post
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.old_offers import offers_of
+from setpoint.control.reading.states import line_of, short, state_of
+from setpoint.control.reading.targets import instance as find_instance
+from setpoint.control.reading.targets import instances, parts, suggestion
 from setpoint.control.registry import Answer, command
-from setpoint.control.targets import instance as find_instance
-from setpoint.control.targets import instances, parts, suggestion
 from setpoint.core.facts import Pinned, Unpinned
 from setpoint.core.orders import restates
 from setpoint.model.time import Instant
@@ -52,15 +51,17 @@ class PinAnswer(Answer):
     subject=lambda request: f"{request.target} to {request.version}",
 )
 @in_turn
-async def pin(act: Act, request: PinRequest) -> PinAnswer:
+async def pin(context: RequestContext, request: PinRequest) -> PinAnswer:
     """The version must have been released to the instance."""
-    instance = find_instance(act.control.configuration, request.target)
-    state = await state_of(act, instance)
-    offers = await offers_of(act, instance, state, request.version, request.release)
+    instance = find_instance(context.configuration, request.target)
+    state = await state_of(context, instance)
+    offers = await offers_of(context, instance, state, request.version, request.release)
     offer = next((one for one in offers if one.version.name == request.version), None)
     if offer is None:
         owner, service, _ = parts(instance)
-        known = {one.services[service].version.name for one in (await line_of(act, owner)).releases if service in one.services}
+        known = {
+            one.services[service].version.name for one in (await line_of(context, owner)).releases if service in one.services
+        }
         hint = (
             suggestion(request.version, known, "release")
             if known
@@ -68,12 +69,12 @@ async def pin(act: Act, request: PinRequest) -> PinAnswer:
         )
         raise NotFound(f"{request.version} was never released to {short(instance)}.", hint)
     owner, service, _ = parts(instance)
-    refuse_bad(await line_of(act, owner), service, offer.version.name)
-    order = Pinned(by=by_of(act, request), id=act.request, until=end_of(act, request), offer=offer)
+    refuse_bad(await line_of(context, owner), service, offer.version.name)
+    order = Pinned(by=by_of(context, request), id=context.request, until=end_of(context, request), offer=offer)
     by, life = state.life.pinned_by, state.life
     unchanged = bool(by and life.pin == offer.release and not restates(order, by, life.pinned_until))
     if not unchanged:
-        await post(act, {f"instance:{instance}": order})
+        await post(context, {f"instance:{instance}": order})
     return PinAnswer(instance=instance, version=offer.version.name, release=offer.release, unchanged=unchanged, until=order.until)
 
 
@@ -86,14 +87,14 @@ async def pin(act: Act, request: PinRequest) -> PinAnswer:
     subject=lambda request: request.target,
 )
 @in_turn
-async def unpin(act: Act, request: TargetRequest) -> Acted:
+async def unpin(context: RequestContext, request: TargetRequest) -> Acted:
     """Refused where nothing is pinned; the same request again is answered as the first time."""
     chosen = []
-    for instance in instances(act.control.configuration, request.target):
-        life = (await state_of(act, instance)).life
-        if life.pin or act.request in life.signals:
+    for instance in instances(context.configuration, request.target):
+        life = (await state_of(context, instance)).life
+        if life.pin or context.request in life.signals:
             chosen.append(instance)
     if not chosen:
         raise Refused(f"Nothing at {request.target} is pinned.", "See `setpoint status`.")
-    await post(act, {f"instance:{instance}": Unpinned(by=act.by(request.why), id=act.request) for instance in chosen})
+    await post(context, {f"instance:{instance}": Unpinned(by=context.by(request.why), id=context.request) for instance in chosen})
     return Acted(instances=chosen)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
 from setpoint.control.commands.marks import refuse_bad
 from setpoint.control.commands.release import Released, ReleaseRequest, WantedService, WantedSource, bring
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Refused
-from setpoint.control.instances import line_of, short, state_of
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.states import line_of, short, state_of
+from setpoint.control.reading.targets import instances, parts
 from setpoint.control.registry import Request, command
-from setpoint.control.targets import instances, parts
 from setpoint.core.instance.state import offer_of
 from setpoint.core.line import LineState
 from setpoint.model.release import Offer, ServiceVersion
@@ -37,23 +37,23 @@ class PromoteRequest(Request):
     "Bring to one channel what the channel before it has finalized, by a release of its own; its gates are asked as ever.",
     subject=lambda request: request.target + (f" to {request.version}" if request.version else ""),
 )
-async def promote(act: Act, request: PromoteRequest) -> Released:
+async def promote(context: RequestContext, request: PromoteRequest) -> Released:
     """A manual channel only takes what is sent to it: by this, or by `release --to`."""
-    chosen = instances(act.control.configuration, request.target)
+    chosen = instances(context.configuration, request.target)
     owner = parts(chosen[0])[0]
     of_service: dict[str, list[str]] = {}
     for instance in chosen:
         of_service.setdefault(parts(instance)[1], []).append(instance)
-    line = await line_of(act, owner)
+    line = await line_of(context, owner)
     wanted: dict[str, WantedService] = {}
     known: dict[str, ServiceVersion] = {}
     for service, members in of_service.items():
-        earlier = None if request.version else await _earlier(act, members)
+        earlier = None if request.version else await _earlier(context, members)
         known[service] = _very(line, service, earlier) if earlier else _released(line, members[0], request.version)
         wanted[service] = _as_there(earlier) if earlier else _as_released(known[service])
     channels = list(dict.fromkeys(parts(instance)[2] for instance in chosen))
     asked = ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why, alone=request.alone)
-    return await bring(act, asked, known)
+    return await bring(context, asked, known)
 
 
 def _as_there(earlier: Offer) -> WantedService:
@@ -91,13 +91,13 @@ def _released(line: LineState, instance: str, version: str) -> ServiceVersion:
     return fitting[0]
 
 
-async def _earlier(act: Act, members: list[str]) -> Offer | None:
+async def _earlier(context: RequestContext, members: list[str]) -> Offer | None:
     """What the instances before these have as *good*; the newest of them."""
-    policies = [act.control.configuration.policy(one) for one in members]
+    policies = [context.configuration.policy(one) for one in members]
     before = [one for policy in policies for ordering in policy.orderings for one in ordering.instances]
     found = []
     for one in dict.fromkeys(before):
-        life = (await state_of(act, one)).life
+        life = (await state_of(context, one)).life
         if offer := offer_of(life, life.good):
             found.append(offer)
     return max(found, key=lambda offer: offer.release, default=None)

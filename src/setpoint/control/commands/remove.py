@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import NotFound, Refused
-from setpoint.control.leftovers import Leftover, leftovers
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.targets import suggestion
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import suggestion
+from setpoint.control.views.orphans import Leftover, leftovers
 from setpoint.core.facts import TakenDown
 
 
@@ -36,14 +36,14 @@ class RemoveAnswer(Answer):
     "Take down what is left of instances that are no longer configured; nothing that is configured is touched.",
     subject=lambda request: request.target,
 )
-async def remove(act: Act, request: RemoveRequest) -> RemoveAnswer:
+async def remove(context: RequestContext, request: RemoveRequest) -> RemoveAnswer:
     """Only objects that bear the instance's name are taken down. A rollout under way ends first."""
-    left = await leftovers(act)
+    left = await leftovers(context)
     chosen = [one for one in left if _means(request.target, one)]
     if not chosen:
-        _refuse(act, request.target, left)
+        _refuse(context, request.target, left)
     for one in chosen:
-        await act.control.engine.post(f"instance:{one.instance}", TakenDown(by=act.by(request.why), id=act.request))
+        await context.engine.post(f"instance:{one.instance}", TakenDown(by=context.by(request.why), id=context.request))
     return RemoveAnswer(instances={one.instance: one.version for one in chosen})
 
 
@@ -53,8 +53,8 @@ def _means(target: str, one: Leftover) -> bool:
     return target in {one.instance, short, channel, f"{owner}/{channel}"}
 
 
-def _refuse(act: Act, target: str, left: list[Leftover]) -> None:
-    applied = act.control.applied
+def _refuse(context: RequestContext, target: str, left: list[Leftover]) -> None:
+    applied = context.applied
     known = applied.all_instances if applied else []
     if any(target in {one, one.partition("/")[2], one.rpartition("@")[2]} for one in known):
         raise Refused(f"{target} is configured.", "Take it out of the configuration first; see `setpoint orphans`.")

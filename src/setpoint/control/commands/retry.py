@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.acts import in_turn, post
-from setpoint.control.decisions import decision, sentence
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Decided, Refused
-from setpoint.control.instances import open_attempt, short, state_of
+from setpoint.control.orders import in_turn, post
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.decisions import decision, sentence
+from setpoint.control.reading.states import open_attempt, short, state_of
+from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import instances
 from setpoint.core.facts import Retried
 from setpoint.core.instance.gates.task import stuck
 from setpoint.core.instance.selection import vetoed_releases
@@ -47,29 +47,31 @@ class RetriedAnswer(Answer):
     subject=lambda request: request.target + (f", release {request.release}" if request.release else ""),
 )
 @in_turn
-async def retry(act: Act, request: RetryRequest) -> RetriedAnswer:
+async def retry(context: RequestContext, request: RetryRequest) -> RetriedAnswer:
     """Refused where nothing is vetoed."""
     chosen: dict[str, int] = {}
-    for instance in instances(act.control.configuration, request.target):
-        known = _tasks_failed(await state_of(act, instance)) if request.succeeded else _failed(await state_of(act, instance))
+    for instance in instances(context.configuration, request.target):
+        known = (
+            _tasks_failed(await state_of(context, instance)) if request.succeeded else _failed(await state_of(context, instance))
+        )
         number = request.release or max(known, default=0)
         if number in known:
             chosen[instance] = number
     if not chosen:
         if request.succeeded:
             raise Refused(f"No task waits for a person at {request.target}.", "See `setpoint explain`.")
-        await _check_age(act, request)
-        await _check_decided(act, request)
+        await _check_age(context, request)
+        await _check_decided(context, request)
         what = f"Release {request.release} has" if request.release else "Nothing has"
         raise Refused(
             f"{what} not failed at {request.target}." if request.release else f"{what} failed at {request.target}.",
             "See `setpoint explain`.",
         )
-    by = act.by(request.why)
+    by = context.by(request.why)
     await post(
-        act,
+        context,
         {
-            f"instance:{instance}": Retried(by=by, id=act.request, release=number, succeeded=request.succeeded)
+            f"instance:{instance}": Retried(by=by, id=context.request, release=number, succeeded=request.succeeded)
             for instance, number in chosen.items()
         },
     )
@@ -88,10 +90,10 @@ def _is_older(life: Life, number: int) -> bool:
     return number < life.good.release and all(one.configuration.release != number for one in life.configurations)
 
 
-async def _check_age(act: Act, request: RetryRequest) -> None:
+async def _check_age(context: RequestContext, request: RetryRequest) -> None:
     """Raises Refused where the release failed, and something newer is good by now."""
-    for instance in instances(act.control.configuration, request.target):
-        life = (await state_of(act, instance)).life
+    for instance in instances(context.configuration, request.target):
+        life = (await state_of(context, instance)).life
         good = offer_of(life, life.good)
         if good and request.release in vetoed_releases(life) and _is_older(life, request.release):
             text = f"Release {request.release} is older than release {good.release} ({good.version.name})"
@@ -104,10 +106,10 @@ def _tasks_failed(state: InstanceState) -> set[int]:
     return {release_of(entity) for entity in state.life.tasks if stuck(state.life, entity)}
 
 
-async def _check_decided(act: Act, request: RetryRequest) -> None:
+async def _check_decided(context: RequestContext, request: RetryRequest) -> None:
     """Raises Decided with what became of the release where nothing of it waits for a retry."""
-    for instance in instances(act.control.configuration, request.target):
-        state = await state_of(act, instance)
+    for instance in instances(context.configuration, request.target):
+        state = await state_of(context, instance)
         attempt = open_attempt(state)
         release = request.release or (attempt.release if attempt else state.life.target.release)
         under_way = attempt is not None and attempt.release == release

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
 from setpoint.control.commands.marks import refuse_bad
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Refused
-from setpoint.control.instances import line_of, short, state_of
-from setpoint.control.past import finalized, offers_of
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.old_offers import finalized, offers_of
+from setpoint.control.reading.states import line_of, short, state_of
+from setpoint.control.reading.targets import instances, parts
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import instances, parts
 from setpoint.core.facts import RolledBack
 from setpoint.core.instance.rollback import too_old
 from setpoint.core.instance.state import InstanceState, offer_of
@@ -45,14 +45,14 @@ class RollbackAnswer(Answer):
     "Go back at once, past every gate; the instance is held until a person lets it go on.",
     subject=lambda request: request.target + (f" to {request.version}" if request.version else ""),
 )
-async def rollback(act: Act, request: RollbackRequest) -> RollbackAnswer:
+async def rollback(context: RequestContext, request: RollbackRequest) -> RollbackAnswer:
     """What has nothing to go back to stays; refused when that is so everywhere."""
     going: dict[str, tuple[Offer, bool]] = {}
     staying: dict[str, str] = {}
-    for instance in instances(act.control.configuration, request.target):
-        state = await state_of(act, instance)
+    for instance in instances(context.configuration, request.target):
+        state = await state_of(context, instance)
         try:
-            offer = await _named(act, instance, state, request.version) if request.version else _before(instance, state)
+            offer = await _named(context, instance, state, request.version) if request.version else _before(instance, state)
             going[instance] = (offer, bool(request.version))
         except Refused as error:
             staying[instance] = error.message
@@ -61,19 +61,19 @@ async def rollback(act: Act, request: RollbackRequest) -> RollbackAnswer:
             " ".join(staying.values()), "See `setpoint history` for what ran; a version that never was good here can be pinned."
         )
     for instance, (offer, by_name) in going.items():
-        await act.control.engine.post(
-            f"instance:{instance}", RolledBack(by=act.by(request.why), id=act.request, offer=offer if by_name else None)
+        await context.engine.post(
+            f"instance:{instance}", RolledBack(by=context.by(request.why), id=context.request, offer=offer if by_name else None)
         )
     return RollbackAnswer(instances={instance: offer.version.name for instance, (offer, _) in going.items()}, refused=staying)
 
 
-async def _named(act: Act, instance: str, state: InstanceState, name: str) -> Offer:
+async def _named(context: RequestContext, instance: str, state: InstanceState, name: str) -> Offer:
     good = finalized(state)
-    offer = next((one for one in await offers_of(act, instance, state, name) if one.version in good), None)
+    offer = next((one for one in await offers_of(context, instance, state, name) if one.version in good), None)
     if offer is None:
         raise Refused(f"{name} was never good at {short(instance)}, or was gone back from since.")
     owner, service, _ = parts(instance)
-    refuse_bad(await line_of(act, owner), service, name)
+    refuse_bad(await line_of(context, owner), service, name)
     if offer.pair == state.life.target and not (state.life.rollout and state.life.rollout.back):
         raise Refused(f"{short(instance)} is at {name} already.")
     return offer

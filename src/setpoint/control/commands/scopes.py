@@ -6,13 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.acts import in_turn, post
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import NotFound, Refused
-from setpoint.control.orders import OrderRequest, by_of, end_of
+from setpoint.control.orders import OrderRequest, by_of, end_of, in_turn, post
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.targets import suggestion
 from setpoint.control.registry import Answer, Request, command
-from setpoint.control.targets import suggestion
 from setpoint.core.facts import Order, Paused, Signal, Started, Stopped, Unpaused
 from setpoint.core.orders import restates
 from setpoint.core.scope import ScopeState, above, name_of
@@ -63,12 +62,12 @@ class ScopeAnswer(Answer):
     subject=lambda request: (request.scope or "everything") + (", pausing" if request.in_flight == "pause" else ""),
 )
 @in_turn
-async def stop_the_line(act: Act, request: StopRequest) -> ScopeAnswer:
+async def stop_the_line(context: RequestContext, request: StopRequest) -> ScopeAnswer:
     """A stop that stands already takes a new reason, link, end or ``in_flight``; else there is nothing to change."""
-    order = Stopped(by=by_of(act, request), id=act.request, until=end_of(act, request), in_flight=request.in_flight)
-    known = (await _state(act, _find(act, request.scope)[0])).stop
+    order = Stopped(by=by_of(context, request), id=context.request, until=end_of(context, request), in_flight=request.in_flight)
+    known = (await _state(context, _find(context, request.scope)[0])).stop
     unchanged = known is not None and known.in_flight == order.in_flight and not restates(order, known.by, known.until)
-    return await _act(act, request.scope, order, unchanged=unchanged)
+    return await _act(context, request.scope, order, unchanged=unchanged)
 
 
 @command(
@@ -80,13 +79,13 @@ async def stop_the_line(act: Act, request: StopRequest) -> ScopeAnswer:
     subject=lambda request: request.scope or "everything",
 )
 @in_turn
-async def start_the_line(act: Act, request: ScopeRequest) -> ScopeAnswer:
+async def start_the_line(context: RequestContext, request: ScopeRequest) -> ScopeAnswer:
     """Refused where the line is not stopped."""
-    scope, _ = _find(act, request.scope)
-    state = await _state(act, scope)
-    if state.stop is None and act.request not in state.signals:
+    scope, _ = _find(context, request.scope)
+    state = await _state(context, scope)
+    if state.stop is None and context.request not in state.signals:
         raise Refused(f"The line of {name_of(scope)} is not stopped.", "See `setpoint explain` for what stops an instance.")
-    return await _act(act, request.scope, Started(by=act.by(request.why), id=act.request))
+    return await _act(context, request.scope, Started(by=context.by(request.why), id=context.request))
 
 
 @command(
@@ -98,11 +97,11 @@ async def start_the_line(act: Act, request: ScopeRequest) -> ScopeAnswer:
     subject=lambda request: request.scope or "everything",
 )
 @in_turn
-async def pause(act: Act, request: PauseRequest) -> ScopeAnswer:
+async def pause(context: RequestContext, request: PauseRequest) -> ScopeAnswer:
     """For work on a runtime. A pause that stands already takes a new reason, link or end; else there is nothing to change."""
-    order = Paused(by=by_of(act, request), id=act.request, until=end_of(act, request))
-    known = (await _state(act, _find(act, request.scope)[0])).pause
-    return await _act(act, request.scope, order, unchanged=known is not None and not restates(order, known.by, known.until))
+    order = Paused(by=by_of(context, request), id=context.request, until=end_of(context, request))
+    known = (await _state(context, _find(context, request.scope)[0])).pause
+    return await _act(context, request.scope, order, unchanged=known is not None and not restates(order, known.by, known.until))
 
 
 @command(
@@ -114,31 +113,31 @@ async def pause(act: Act, request: PauseRequest) -> ScopeAnswer:
     subject=lambda request: request.scope or "everything",
 )
 @in_turn
-async def unpause(act: Act, request: ScopeRequest) -> ScopeAnswer:
+async def unpause(context: RequestContext, request: ScopeRequest) -> ScopeAnswer:
     """Refused where nothing is paused."""
-    scope, _ = _find(act, request.scope)
-    state = await _state(act, scope)
-    if state.pause is None and act.request not in state.signals:
+    scope, _ = _find(context, request.scope)
+    state = await _state(context, scope)
+    if state.pause is None and context.request not in state.signals:
         raise Refused(f"Nothing is paused at {name_of(scope)}.", "See `setpoint explain` for what pauses an instance.")
-    return await _act(act, request.scope, Unpaused(by=act.by(request.why), id=act.request))
+    return await _act(context, request.scope, Unpaused(by=context.by(request.why), id=context.request))
 
 
-async def _act(act: Act, named: str, fact: Signal, *, unchanged: bool = False) -> ScopeAnswer:
-    scope, count = _find(act, named)
+async def _act(context: RequestContext, named: str, fact: Signal, *, unchanged: bool = False) -> ScopeAnswer:
+    scope, count = _find(context, named)
     if not unchanged:
-        await post(act, {scope: fact})
+        await post(context, {scope: fact})
     until = fact.until if isinstance(fact, Order) else 0
     return ScopeAnswer(scope=name_of(scope), instances=count, unchanged=unchanged, until=until)
 
 
-async def _state(act: Act, scope: str) -> ScopeState:
-    found = await act.control.engine.read(scope)
+async def _state(context: RequestContext, scope: str) -> ScopeState:
+    found = await context.engine.read(scope)
     return found if isinstance(found, ScopeState) else ScopeState()
 
 
-def _find(act: Act, text: str) -> tuple[str, int]:
+def _find(context: RequestContext, text: str) -> tuple[str, int]:
     """The scope's entity, and how many instances are below it. Raises NotFound."""
-    configuration = act.control.configuration
+    configuration = context.configuration
     below: dict[str, int] = {}
     for instance in configuration.all_instances:
         labels = configuration.labels(instance)

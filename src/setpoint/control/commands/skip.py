@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.acts import in_turn, post
-from setpoint.control.decisions import decision, sentence
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Decided, Forbidden, NotFound
-from setpoint.control.gates import EVERY, skippable
-from setpoint.control.instances import releases_named, short, state_of
-from setpoint.control.orders import OrderRequest, by_of, end_of
-from setpoint.control.people_allowed import listing, matches
+from setpoint.control.orders import OrderRequest, by_of, end_of, in_turn, post
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.approvals import listing, matches
+from setpoint.control.reading.decisions import decision, sentence
+from setpoint.control.reading.states import releases_named, short, state_of
+from setpoint.control.reading.targets import instances, suggestion
 from setpoint.control.registry import Answer, command
-from setpoint.control.targets import instances, suggestion
+from setpoint.control.views.gates import EVERY, skippable
 from setpoint.core.facts import Skipped
 from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.selection import RELEASE
@@ -57,35 +56,39 @@ class SkippedGate(Answer):
     subject=lambda request: f"{request.gate} at {request.target}",
 )
 @in_turn
-async def skip(act: Act, request: SkipRequest) -> SkippedGate:
+async def skip(context: RequestContext, request: SkipRequest) -> SkippedGate:
     """Check every instance first, then tell all of them."""
-    configuration = act.control.configuration
+    configuration = context.configuration
     chosen: dict[str, list[int]] = {}
     for instance in instances(configuration, request.target):
         policy = configuration.policy(instance)
         if request.gate != EVERY and request.gate not in skippable(policy):
             continue
-        check_skip(act.person, policy, request.gate)
-        chosen[instance] = releases_named(instance, await state_of(act, instance), request.release)
+        check_skip(context.person, policy, request.gate)
+        chosen[instance] = releases_named(instance, await state_of(context, instance), request.release)
     if not chosen:
         known = [
             name for instance in instances(configuration, request.target) for name in skippable(configuration.policy(instance))
         ]
         raise NotFound(f'{request.target} has no gate "{request.gate}".', suggestion(request.gate, known, "gate"))
-    until = end_of(act, request)
+    until = end_of(context, request)
     orders = {
         (one, release): Skipped(
-            by=by_of(act, request), id=_identity(act, request.gate, release), until=until, release=release, gate=request.gate
+            by=by_of(context, request),
+            id=_identity(context, request.gate, release),
+            until=until,
+            release=release,
+            gate=request.gate,
         )
         for one, releases in chosen.items()
         for release in releases
     }
-    decided = {key: text for key, order in orders.items() if (text := await _decided(act, key[0], order))}
+    decided = {key: text for key, order in orders.items() if (text := await _decided(context, key[0], order))}
     if len(decided) == len(orders):
         raise Decided(sentence(next(iter(decided.values()))), "There is nothing to change.")
     given = {key: order for key, order in orders.items() if key not in decided}
     for (one, _), order in given.items():
-        await post(act, {f"instance:{one}": order})
+        await post(context, {f"instance:{one}": order})
     return SkippedGate(
         gate=request.gate,
         instances=dict(given.keys()),
@@ -94,13 +97,13 @@ async def skip(act: Act, request: SkipRequest) -> SkippedGate:
     )
 
 
-def _identity(act: Act, gate: str, release: int) -> str:
-    return f"{act.request}:{gate}:{release}"
+def _identity(context: RequestContext, gate: str, release: int) -> str:
+    return f"{context.request}:{gate}:{release}"
 
 
-async def _decided(act: Act, instance: str, order: Skipped) -> str:
+async def _decided(context: RequestContext, instance: str, order: Skipped) -> str:
     """Why skipping a gate would change nothing; empty: it does."""
-    state = await state_of(act, instance)
+    state = await state_of(context, instance)
     life, release = state.life, order.release
     if order.id in life.signals or not state.policy:
         return ""
@@ -133,9 +136,9 @@ def check_skip(person: Person, policy: Policy, gate: str) -> None:
             )
 
 
-async def skip_gate(act: Act, instance: str, gate: str, release: int, why: str) -> None:
+async def skip_gate(context: RequestContext, instance: str, gate: str, release: int, why: str) -> None:
     """Tell one instance, if it has the gate."""
-    if gate == EVERY or gate in skippable(act.control.configuration.policy(instance)):
-        await act.control.engine.post(
-            f"instance:{instance}", Skipped(by=act.by(why), id=_identity(act, gate, release), release=release, gate=gate)
+    if gate == EVERY or gate in skippable(context.configuration.policy(instance)):
+        await context.engine.post(
+            f"instance:{instance}", Skipped(by=context.by(why), id=_identity(context, gate, release), release=release, gate=gate)
         )

@@ -7,12 +7,12 @@ from typing import Annotated
 from pydantic import Field
 
 from setpoint.control import people
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Malformed, NotFound, Refused
 from setpoint.control.people import Token
 from setpoint.control.permissions import Permission
-from setpoint.control.registry import Answer, Request, command, query
-from setpoint.control.targets import suggestion
+from setpoint.control.reading.targets import suggestion
+from setpoint.control.registry import Answer, NoRequest, Request, command, query
 from setpoint.model.people import Person
 from setpoint.model.time import Instant, parse_duration
 
@@ -54,10 +54,6 @@ class RevokeRequest(Request):
     id: str
 
 
-class NoRequest(Request):
-    """Nothing is asked."""
-
-
 class TokenList(Answer):
     """Every token."""
 
@@ -76,17 +72,19 @@ class TokenList(Answer):
     instead="A token is made at once, and worthless as soon as it is revoked; `setpoint token list` shows those there are.",
     secret=True,
 )
-async def create(act: Act, request: TokenRequest) -> NewToken:
+async def create(context: RequestContext, request: TokenRequest) -> NewToken:
     """The secret is given out here and nowhere else. Its id follows from the request: after a crash no second one is made."""
-    made = people.id_of_request(act.request)
-    if act.control.people.has(made):
+    made = people.id_of_request(context.request)
+    if context.services.people.has(made):
         raise Refused(
             f"This request made token {made} already; its secret is shown only once.",
             f"`setpoint token revoke {made}`, then make another one.",
         )
-    expires = act.now + _lifetime(request.expires) if request.expires else 0
+    expires = context.now + _lifetime(request.expires) if request.expires else 0
     person = Person(request.user, tuple(request.groups), request.admin)
-    token, secret = await act.control.people.create(person, by=act.person.name, now=act.now, expires=expires, name=made)
+    token, secret = await context.services.people.create(
+        person, by=context.person.name, now=context.now, expires=expires, name=made
+    )
     return NewToken(**_view(token).model_dump(), token=secret)
 
 
@@ -99,22 +97,22 @@ async def create(act: Act, request: TokenRequest) -> NewToken:
     subject=lambda request: request.id,
     instead="It would be worthless at once; `setpoint token list` shows whose it is.",
 )
-async def revoke(act: Act, request: RevokeRequest) -> TokenView:
+async def revoke(context: RequestContext, request: RevokeRequest) -> TokenView:
     """The last administrator's token stays."""
-    known = {token.id: token for token in act.control.people.known()}
+    known = {token.id: token for token in context.services.people.known()}
     token = known.get(request.id)
     if token is None:
         raise NotFound(f'There is no token "{request.id}".', suggestion(request.id, known, "token"))
     if token.admin and not any(other.admin and not other.expires for other in known.values() if other.id != token.id):
         raise Refused("This is the last token of an administrator.", "Make another one first.")
-    await act.control.people.revoke(request.id)
+    await context.services.people.revoke(request.id)
     return _view(token)
 
 
 @query("tokens", Permission.ADMINISTER, NoRequest, TokenList, "Every token there is, without its secret.")
-async def tokens(act: Act, _: NoRequest) -> TokenList:
+async def tokens(context: RequestContext, _: NoRequest) -> TokenList:
     """Oldest first."""
-    return TokenList(tokens=[_view(token) for token in act.control.people.known()])
+    return TokenList(tokens=[_view(token) for token in context.services.people.known()])
 
 
 def _lifetime(text: str) -> int:

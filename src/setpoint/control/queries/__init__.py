@@ -1,37 +1,33 @@
 """Every query. Importing this registers them."""
 
 from setpoint.control.queries import (
-    audit,
     checking,
     doctor,
     explain,
     history,
     invariants,
     logs,
-    orphans,
+    people,
     preview,
     releases,
     rollup,
     status,
     story,
     timeline,
-    whoami,
 )
 
 __all__ = [
-    "audit",
     "checking",
     "doctor",
     "explain",
     "history",
     "invariants",
     "logs",
-    "orphans",
+    "people",
     "preview",
     "releases",
     "rollup",
     "status",
     "story",
     "timeline",
-    "whoami",
 ]

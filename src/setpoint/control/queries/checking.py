@@ -8,12 +8,11 @@ from typing import Any
 
 from setpoint.config.compile import Configuration, check_files
 from setpoint.config.schema import json_schema
-from setpoint.control.act import Act
-from setpoint.control.commands.apply import Files, contents
-from setpoint.control.commands.tokens import NoRequest
-from setpoint.control.exit_codes import changed_meanings
+from setpoint.control.applying.exit_codes import changed_meanings
+from setpoint.control.applying.files import Files, contents
+from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
-from setpoint.control.registry import Answer, query
+from setpoint.control.registry import Answer, NoRequest, query
 
 
 class ProblemView(Answer):
@@ -45,19 +44,19 @@ class Schema(Answer):
 
 
 @query("validate", Permission.VIEW, Files, Problems, "Every mistake of a configuration.")
-async def validate(act: Act, request: Files) -> Problems:
+async def validate(context: RequestContext, request: Files) -> Problems:
     """Changes nothing."""
     files, root = contents(request), Path(request.root)
     found = await asyncio.to_thread(check_files, files, root)
     right = None if found else await asyncio.to_thread(Configuration.from_files, files, root, request.executable)
     return Problems(
         problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found],
-        notices=[*right.notices, *await changed_meanings(act.control, right)] if right else [],
+        notices=[*right.notices, *await changed_meanings(context.services, right)] if right else [],
         refusals=right.refusals if right else [],
     )
 
 
 @query("schema", Permission.VIEW, NoRequest, Schema, "The JSON Schema of configuration documents, for editors.")
-async def schema(_: Act, __: NoRequest) -> Schema:
+async def schema(_: RequestContext, __: NoRequest) -> Schema:
     """The same for every engine of this version."""
     return Schema(json_schema=json_schema())

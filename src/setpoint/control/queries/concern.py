@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from setpoint.control.act import Act
-from setpoint.control.compiling import followers, named
-from setpoint.control.instances import line_of
-from setpoint.control.targets import parts
+from setpoint.control.context import RequestContext
+from setpoint.control.reading.states import line_of
+from setpoint.control.reading.targets import parts
+from setpoint.control.releasing.compiling import followers, named
 from setpoint.core import line as application_line
 from setpoint.core.scope import above
 from setpoint.store.history import Line
@@ -16,8 +16,8 @@ from setpoint.store.history import Line
 class Concern:
     """Lines of some instances; none: every line."""
 
-    def __init__(self, act: Act, instances: Iterable[str], reached: dict[tuple[str, int], set[str]]) -> None:
-        self._configuration = act.control.configuration if act.control.applied else None
+    def __init__(self, context: RequestContext, instances: Iterable[str], reached: dict[tuple[str, int], set[str]]) -> None:
+        self._configuration = context.configuration if context.applied else None
         self._reached = reached
         self.instances = frozenset(instances)
         self.scopes = {scope for one in self.instances for scope in above(self._labels(one))}
@@ -71,16 +71,16 @@ class Concern:
         return {*scopes, f"instance:{instance}", f"service:{instance}"}
 
 
-async def concern(act: Act, instances: Iterable[str]) -> Concern:
+async def concern(context: RequestContext, instances: Iterable[str]) -> Concern:
     """With the instances that each release that is remembered names."""
     reached: dict[tuple[str, int], set[str]] = {}
-    configuration = act.control.applied
+    configuration = context.applied
     for owner in configuration.applications if configuration else ():
         assert configuration is not None  # noqa: S101 - else there are no applications
-        for release in (await line_of(act, owner)).releases:
+        for release in (await line_of(context, owner)).releases:
             these = named(configuration, owner, {*release.services, *release.revisions}, release.channels)
             reached[f"line:{owner}", release.number] = {*these, *followers(configuration, owner, these)}
-    return Concern(act, instances, reached)
+    return Concern(context, instances, reached)
 
 
 __all__ = ["Concern", "concern"]

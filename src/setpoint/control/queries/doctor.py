@@ -10,13 +10,12 @@ import sys
 from collections.abc import AsyncIterator
 
 import setpoint
-from setpoint.control.act import Act
-from setpoint.control.commands.tokens import NoRequest
-from setpoint.control.leftovers import instances_of
+from setpoint.control.context import RequestContext
 from setpoint.control.people import ADMIN_FILE
 from setpoint.control.permissions import Permission
-from setpoint.control.registry import Answer, query
-from setpoint.control.standing import endless, standing_stops
+from setpoint.control.reading.states import instances_of
+from setpoint.control.registry import Answer, NoRequest, query
+from setpoint.control.views.standing import endless, standing_stops
 from setpoint.core.codec import SCHEMA
 from setpoint.core.instance.explain import explain
 from setpoint.engine.embedded.turns import CLOCK
@@ -61,36 +60,44 @@ class Diagnosis(Answer):
     Diagnosis,
     "Whether the data directory, the journal, the runtimes and the engine are in order.",
 )
-async def doctor(act: Act, _: NoRequest) -> Diagnosis:
+async def doctor(context: RequestContext, _: NoRequest) -> Diagnosis:
     """Looks at everything, changes nothing."""
-    findings = [finding async for finding in _stuck(act)]
-    findings += [_versions(), await _clock(act), _home(act), _space(act), await _journal(act), await _rows(act), _engine(act)]
-    findings += [finding async for finding in _runtimes(act)]
-    findings += _problems(act)
-    findings += [await _configuration(act), *_unmatched(act), *await _stops(act)]
+    findings = [finding async for finding in _stuck(context)]
+    findings += [
+        _versions(),
+        await _clock(context),
+        _home(context),
+        _space(context),
+        await _journal(context),
+        await _rows(context),
+        _engine(context),
+    ]
+    findings += [finding async for finding in _runtimes(context)]
+    findings += _problems(context)
+    findings += [await _configuration(context), *_unmatched(context), *await _stops(context)]
     return Diagnosis(healthy=all(finding.state != BAD for finding in findings), findings=findings)
 
 
-async def _stuck(act: Act) -> AsyncIterator[Finding]:
+async def _stuck(context: RequestContext) -> AsyncIterator[Finding]:
     """Attempts that nothing will end: a check has had no decisive result for long, and has no ``failAfter`` (§10.4)."""
-    async for entity, state in instances_of(act.control):
-        for reason in explain(state, act.steady):
+    async for entity, state in instances_of(context.services):
+        for reason in explain(state, context.steady):
             if reason.stuck:
                 instance = entity.partition(":")[2]
                 hint = f'Correct the check, or skip it: setpoint skip {instance} {reason.gate} --why "…"'
                 yield Finding(name=instance, state=WARNING, text=reason.text, hint=hint)
 
 
-async def _stops(act: Act) -> list[Finding]:
+async def _stops(context: RequestContext) -> list[Finding]:
     """What holds every release that comes, and what was forgotten."""
-    instances = act.control.configuration.all_instances if act.control.applied else ()
-    found = [stop for stop in await standing_stops(act, instances) if stop.code not in {Code.HELD, Code.OBSERVED_ONLY}]
+    instances = context.configuration.all_instances if context.applied else ()
+    found = [stop for stop in await standing_stops(context, instances) if stop.code not in {Code.HELD, Code.OBSERVED_ONLY}]
     by_people = any(stop.code in {Code.FROZEN, Code.PAUSED} for stop in found)
     text = "; ".join(f"{stop.text} ({len(stop.instances)} instances)" for stop in found[:_SHOWN])
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     hint = "See `setpoint status`; `setpoint start-the-line` and `setpoint unpause` end what people ordered." if by_people else ""
     stopped = Finding(name="stops", state=WARNING if by_people else GOOD, text=f"{text}{more}" or "nothing is stopped", hint=hint)
-    orders = [Finding(name="orders", state=WARNING, text=one, hint=_ENDLESS) for one in await endless(act)]
+    orders = [Finding(name="orders", state=WARNING, text=one, hint=_ENDLESS) for one in await endless(context)]
     return [stopped, *orders]
 
 
@@ -100,18 +107,18 @@ def _versions() -> Finding:
     return Finding(name="versions", state=GOOD, text=text)
 
 
-async def _clock(act: Act) -> Finding:
+async def _clock(context: RequestContext) -> Finding:
     """The wall clock, and the last time in ``_CLOCK_KEPT`` that it was not where it should have been."""
-    text = f"it is {format_instant(act.now)}"
-    noted = await act.control.engine.history.lines(entities=[CLOCK], since=max(act.now - _CLOCK_KEPT, 0), limit=1)
+    text = f"it is {format_instant(context.now)}"
+    noted = await context.stores.history.lines(entities=[CLOCK], since=max(context.now - _CLOCK_KEPT, 0), limit=1)
     if not noted:
         return Finding(name="clock", state=GOOD, text=text)
     jump = f"{format_instant(noted[0].at)}: {noted[0].event.text}"
     return Finding(name="clock", state=WARNING, text=f"{text}; {jump}", hint="Let a time server keep the clock of this machine.")
 
 
-def _home(act: Act) -> Finding:
-    home = act.control.home
+def _home(context: RequestContext) -> Finding:
+    home = context.services.home
     open_to_others = [
         path.name or str(path) for path in (home, home / ADMIN_FILE) if path.exists() and path.stat().st_mode & 0o077
     ]
@@ -121,15 +128,15 @@ def _home(act: Act) -> Finding:
     return Finding(name="home", state=GOOD, text=f"{home} is locked by this engine and closed to others")
 
 
-def _space(act: Act) -> Finding:
-    free = shutil.disk_usage(act.control.home).free
+def _space(context: RequestContext) -> Finding:
+    free = shutil.disk_usage(context.services.home).free
     state = BAD if free < _SPACE_BAD else WARNING if free < _SPACE_WARNING else GOOD
     hint = "" if state == GOOD else "Make room: with a full disk no new work is started."
     return Finding(name="disk", state=state, text=f"{free / 1024**3:.1f} GiB free", hint=hint)
 
 
-async def _journal(act: Act) -> Finding:
-    database = act.control.engine.database
+async def _journal(context: RequestContext) -> Finding:
+    database = context.stores.database
     try:
         found = await database.read(lambda connection: str(connection.execute("PRAGMA quick_check(1)").fetchone()[0]))
         size = database.path.stat().st_size / 1024**2
@@ -140,10 +147,10 @@ async def _journal(act: Act) -> Finding:
     return Finding(name="journal", state=GOOD, text=f"{database.path.name}, {size:.1f} MiB, is sound")
 
 
-async def _rows(act: Act) -> Finding:
+async def _rows(context: RequestContext) -> Finding:
     try:
-        found = await damaged_rows(act.control.engine.database)
-        found += await asyncio.to_thread(damaged_files, act.control.home)
+        found = await damaged_rows(context.stores.database)
+        found += await asyncio.to_thread(damaged_files, context.services.home)
     except (DatabaseLost, sqlite3.Error, OSError) as error:
         return Finding(name="contents", state=BAD, text=str(error), hint=_RESTORE)
     if not found:
@@ -152,8 +159,8 @@ async def _rows(act: Act) -> Finding:
     return Finding(name="contents", state=BAD, text=f"damaged: {'; '.join(found[:_NAMED])}{more}", hint=_RESTORE)
 
 
-def _engine(act: Act) -> Finding:
-    health = act.control.engine.health()
+def _engine(context: RequestContext) -> Finding:
+    health = context.engine.health()
     waiting = f"{health.queued} facts waiting, {health.operations} operations open"
     counts = f"{health.entities} entities, {waiting}, {health.watched} watched"
     text = f"{health.status}: {counts}"
@@ -162,20 +169,20 @@ def _engine(act: Act) -> Finding:
     return Finding(name="engine", state=GOOD, text=text)
 
 
-async def _runtimes(act: Act) -> AsyncIterator[Finding]:
-    configuration = act.control.applied
+async def _runtimes(context: RequestContext) -> AsyncIterator[Finding]:
+    configuration = context.applied
     if configuration is None:
         return
     place = {configuration.labels(one)["runtime"]: one for one in reversed(configuration.all_instances)}
     for name in sorted(configuration.runtimes):
-        yield await _runtime(act, name, place.get(name))
+        yield await _runtime(context, name, place.get(name))
 
 
-async def _runtime(act: Act, name: str, instance: str | None) -> Finding:
+async def _runtime(context: RequestContext, name: str, instance: str | None) -> Finding:
     what = f"runtime {name}"
     try:
         async with asyncio.timeout(_PATIENCE):
-            runtime = act.control.effects.runtime(name)
+            runtime = context.services.effects.runtime(name)
             if instance is None:
                 return Finding(name=what, state=GOOD, text="loaded; nothing runs there")
             await runtime.observe(instance, None)
@@ -190,7 +197,7 @@ async def _runtime(act: Act, name: str, instance: str | None) -> Finding:
     return Finding(name=what, state=GOOD, text="answers")
 
 
-def _problems(act: Act) -> list[Finding]:
+def _problems(context: RequestContext) -> list[Finding]:
     return [
         Finding(
             name=entity,
@@ -198,27 +205,27 @@ def _problems(act: Act) -> list[Finding]:
             text=f"its turns do not succeed: {text}",
             hint=_RESTORE if "damaged" in text else "Please report it; other entities are not concerned.",
         )
-        for entity, text in sorted(act.control.engine.problems().items())
+        for entity, text in sorted(context.engine.problems().items())
     ]
 
 
-def _unmatched(act: Act) -> list[Finding]:
+def _unmatched(context: RequestContext) -> list[Finding]:
     hint = "Correct the selector, unless what it selects is still to come."
-    notices = act.control.applied.unmatched if act.control.applied is not None else []
+    notices = context.applied.unmatched if context.applied is not None else []
     return [Finding(name="selector", state=WARNING, text=notice, hint=hint) for notice in notices]
 
 
-async def _configuration(act: Act) -> Finding:
+async def _configuration(context: RequestContext) -> Finding:
     try:
-        newest = await act.control.documents.newest()
+        newest = await context.stores.documents.newest()
     except (DatabaseLost, sqlite3.Error) as error:
         return Finding(name="configuration", state=BAD, text=f"it cannot be read: {error}", hint="See the journal above.")
     if newest is None:
         return Finding(
             name="configuration", state=WARNING, text="none was applied yet", hint="Apply one: setpoint apply DIRECTORY."
         )
-    if act.control.unreadable:
-        text = f"revision {newest.number} cannot be used by this version: {act.control.unreadable}"
+    if context.services.unreadable:
+        text = f"revision {newest.number} cannot be used by this version: {context.services.unreadable}"
         return Finding(
             name="configuration", state=BAD, text=text, hint="Correct it and apply it again; what runs goes on meanwhile."
         )

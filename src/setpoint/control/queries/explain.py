@@ -8,21 +8,20 @@ import contextlib
 from msgspec.structs import replace
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.acts import until
-from setpoint.control.commands.approvals import sharing
-from setpoint.control.failed_output import FailedOutput, failed_output
-from setpoint.control.gates import GateView, views
-from setpoint.control.instances import open_attempt, state_of
-from setpoint.control.limits import as_of_now
-from setpoint.control.overview import InstanceView, approval_of, view
-from setpoint.control.people_allowed import with_token
+from setpoint.control.context import RequestContext
+from setpoint.control.orders import until
 from setpoint.control.permissions import Permission
-from setpoint.control.reasons import ReasonView, reason_view
+from setpoint.control.reading.approvals import sharing, with_token
+from setpoint.control.reading.limits import as_of_now
+from setpoint.control.reading.states import open_attempt, state_of
+from setpoint.control.reading.targets import instance as find_instance
 from setpoint.control.registry import Answer, Request, query
-from setpoint.control.shown import by_wall
-from setpoint.control.standing import StopView, stop_view, stops
-from setpoint.control.targets import instance as find_instance
+from setpoint.control.views.failed_output import FailedOutput, failed_output
+from setpoint.control.views.gates import GateView, views
+from setpoint.control.views.overview import InstanceView, approval_of, view
+from setpoint.control.views.reasons import ReasonView, reason_view
+from setpoint.control.views.shown import by_wall
+from setpoint.control.views.standing import StopView, stop_view, stops
 from setpoint.core.instance.explain import desired
 from setpoint.core.instance.explain import explain as explain_reasons
 from setpoint.core.instance.gates.approval import author_of
@@ -115,44 +114,46 @@ class Explanation(Answer):
 @query(
     "explain", Permission.VIEW, ExplainRequest, Explanation, "Every reason of one instance, with its gates, attempts and vetoes."
 )
-async def explain(act: Act, request: ExplainRequest) -> Explanation:
+async def explain(context: RequestContext, request: ExplainRequest) -> Explanation:
     """Pure, but for a look at the runtime: what changed since the last one is a reason now, not only after the next (§5)."""
-    configuration = act.control.configuration
+    configuration = context.configuration
     instance = find_instance(configuration, request.target)
     if request.runtime:
-        await _look(act, instance)
-    state = await as_of_now(act, instance, await state_of(act, instance))
-    gates = _gates(state, act.steady)
-    links, usage = await _runtime(act, instance) if request.runtime else ({}, [])
+        await _look(context, instance)
+    state = await as_of_now(context, instance, await state_of(context, instance))
+    gates = _gates(state, context.steady)
+    links, usage = await _runtime(context, instance) if request.runtime else ({}, [])
     found = Explanation(
-        now=act.now,
-        instance=view(instance, state, act.steady, viewer=act.person, problem=act.control.engine.problem(f"instance:{instance}")),
-        reasons=[await _reason(act, instance, state, reason) for reason in explain_reasons(state, act.steady)],
-        stops=_stops(instance, state, act),
+        now=context.now,
+        instance=view(
+            instance, state, context.steady, viewer=context.person, problem=context.engine.problem(f"instance:{instance}")
+        ),
+        reasons=[await _reason(context, instance, state, reason) for reason in explain_reasons(state, context.steady)],
+        stops=_stops(instance, state, context),
         candidate=_attempt(state, rollout=False),
         rollout=_attempt(state, rollout=True),
         gates=gates,
         vetoes=[_veto(veto) for veto in reversed(state.life.vetoes)],
-        outputs=_outputs(act, gates),
-        failed_output=await failed_output(act, instance, request.target, state) if request.runtime else None,
+        outputs=_outputs(context, gates),
+        failed_output=await failed_output(context, instance, request.target, state) if request.runtime else None,
         links=links,
         usage=usage,
         origins=configuration.origins(instance),
     )
-    return by_wall(found, act)
+    return by_wall(found, context)
 
 
-async def _look(act: Act, instance: str) -> None:
+async def _look(context: RequestContext, instance: str) -> None:
     """Let the engine look at what runs, and take up what it finds. A runtime that does not return in time is left to it."""
     entity = f"instance:{instance}"
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE):
-            look = await act.control.engine.look_now(entity)
+            look = await context.engine.look_now(entity)
             if look:
-                await until(act, entity, lambda state: state.life.current is not None and state.life.current.look >= look)
+                await until(context, entity, lambda state: state.life.current is not None and state.life.current.look >= look)
 
 
-async def _reason(act: Act, instance: str, state: InstanceState, reason: Reason) -> ReasonView:
+async def _reason(context: RequestContext, instance: str, state: InstanceState, reason: Reason) -> ReasonView:
     """With whom else an approval is for, and who may give it."""
     found = reason_view(_about(reason, instance), instance)
     use = approval_of(state, reason)
@@ -160,16 +161,16 @@ async def _reason(act: Act, instance: str, state: InstanceState, reason: Reason)
     offer = offer_of(state.life, attempt.pair) if attempt else None
     if use is None or offer is None or reason.failed:
         return found
-    others = [one for one in await sharing(act, reason.subject, use, topic_release(reason.subject)) if one != instance]
+    others = [one for one in await sharing(context, reason.subject, use, topic_release(reason.subject)) if one != instance]
     author = author_of(state.life, offer, reason.subject)
-    names = with_token(act, [use.approvers], without=() if use.allow_author else {author})
+    names = with_token(context, [use.approvers], without=() if use.allow_author else {author})
     release = topic_release(reason.subject)
     return found.model_copy(update={"counts_for": others, "approvers": names, "release": release})
 
 
-def _stops(instance: str, state: InstanceState, act: Act) -> list[StopView]:
-    told = {(reason.code, reason.text) for reason in explain_reasons(state, act.steady)}
-    return [stop_view([instance], one) for one in stops(state, act.steady) if (one.code, one.text) not in told]
+def _stops(instance: str, state: InstanceState, context: RequestContext) -> list[StopView]:
+    told = {(reason.code, reason.text) for reason in explain_reasons(state, context.steady)}
+    return [stop_view([instance], one) for one in stops(state, context.steady) if (one.code, one.text) not in told]
 
 
 def _about(reason: Reason, instance: str) -> Reason:
@@ -214,17 +215,17 @@ def _veto(veto: Veto) -> VetoView:
     return VetoView(release=veto.release, version=veto.version.name, configuration=configuration, reason=veto.reason, at=veto.at)
 
 
-def _outputs(act: Act, gates: list[GateView]) -> dict[str, str]:
-    effects = act.control.effects
+def _outputs(context: RequestContext, gates: list[GateView]) -> dict[str, str]:
+    effects = context.services.effects
     checks = {gate.name: effects.last_result(gate.subject) for gate in gates if gate.subject.startswith("attachment:")}
     tasks = {gate.name: effects.last_try(gate.subject) for gate in gates if gate.subject.startswith("task:")}
     return {name: result.output for name, result in {**checks, **tasks}.items() if result and result.output}
 
 
-async def _runtime(act: Act, instance: str) -> tuple[dict[str, str], list[UsageView]]:
+async def _runtime(context: RequestContext, instance: str) -> tuple[dict[str, str], list[UsageView]]:
     try:
         async with asyncio.timeout(_PATIENCE):
-            runtime = act.control.effects.runtime(act.control.configuration.labels(instance)["runtime"])
+            runtime = context.services.effects.runtime(context.configuration.labels(instance)["runtime"])
             links = (await runtime.observe(instance, None)).links
             measure = getattr(runtime, "usage", None)
             usage = await measure(instance) if measure else ()

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 from pydantic import Field
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import NotFound
 from setpoint.control.permissions import Permission
 from setpoint.control.queries.concern import Concern, concern
+from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, query, stream
-from setpoint.control.targets import instances
 from setpoint.model.time import Instant
 from setpoint.store.history import Line
 
@@ -94,14 +94,14 @@ KINDS = frozenset(
 
 
 @query("history", Permission.VIEW, HistoryRequest, History, "What was decided, newest first.")
-async def history(act: Act, request: HistoryRequest) -> History:
+async def history(context: RequestContext, request: HistoryRequest) -> History:
     """Reads on until there are enough lines that fit."""
-    wanted = await _concern(act, request)
+    wanted = await _concern(context, request)
     found: list[EventView] = []
     before = request.before
     few = len(wanted.instances) == 1
     while len(found) < request.limit:
-        page = await act.control.engine.history.lines(
+        page = await context.stores.history.lines(
             entities=wanted.entities if few else (),
             prefixes=sorted(wanted.topics) if few else (),
             application=request.application,
@@ -114,29 +114,29 @@ async def history(act: Act, request: HistoryRequest) -> History:
             break
         before = page[-1].seq
     if not found and request.kinds:
-        await _check_kinds(act, request.kinds)
+        await _check_kinds(context, request.kinds)
     return History(events=found[: request.limit])
 
 
-async def _check_kinds(act: Act, kinds: list[str]) -> None:
+async def _check_kinds(context: RequestContext, kinds: list[str]) -> None:
     """Raises NotFound: a kind that no event has. Nothing was found: a misspelt kind must not look like a quiet history."""
-    known = KINDS | await act.control.engine.history.kinds()
+    known = KINDS | await context.stores.history.kinds()
     for kind in kinds:
         if kind not in known:
             raise NotFound(f'No event is of the kind "{kind}".', f"The kinds are {', '.join(sorted(known))}.")
 
 
 @stream("events", Permission.VIEW, EventsRequest, EventView, "What is decided, line by line, as it becomes durable.")
-async def events(act: Act, request: EventsRequest) -> AsyncIterator[EventView]:
+async def events(context: RequestContext, request: EventsRequest) -> AsyncIterator[EventView]:
     """Ends when the engine does."""
-    wanted = await _concern(act, request)
-    async for line in act.control.engine.subscribe_events(after=request.after):
+    wanted = await _concern(context, request)
+    async for line in context.engine.subscribe_events(after=request.after):
         if wanted.fits(line) and request.application in {"", line.application}:
             yield _view(line, wanted)
 
 
-async def _concern(act: Act, request: Filter) -> Concern:
-    return await concern(act, instances(act.control.configuration, request.target) if request.target else ())
+async def _concern(context: RequestContext, request: Filter) -> Concern:
+    return await concern(context, instances(context.configuration, request.target) if request.target else ())
 
 
 def _fits(line: Line, wanted: Concern, request: HistoryRequest) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
-from setpoint.control.shown import by_wall
+from setpoint.control.views.shown import by_wall
 from setpoint.core.invariant import InvariantState
 from setpoint.model.invariants import Invariant
 from setpoint.model.time import Instant
@@ -46,14 +46,14 @@ class Invariants(Answer):
 
 
 @query("invariants", Permission.VIEW, InvariantsRequest, Invariants, "What must always be so, and what is not.")
-async def invariants(act: Act, _request: InvariantsRequest) -> Invariants:
+async def invariants(context: RequestContext, _request: InvariantsRequest) -> Invariants:
     """Of the configuration in force."""
-    found = act.control.configuration.invariants
-    return Invariants(invariants=[await _view(act, invariant) for invariant in found.values()])
+    found = context.configuration.invariants
+    return Invariants(invariants=[await _view(context, invariant) for invariant in found.values()])
 
 
-async def _view(act: Act, invariant: Invariant) -> InvariantView:
-    state = await act.control.engine.read(f"invariant:{invariant.name}")
+async def _view(context: RequestContext, invariant: Invariant) -> InvariantView:
+    state = await context.engine.read(f"invariant:{invariant.name}")
     violations = state.violations if isinstance(state, InvariantState) else ()
     found = InvariantView(
         name=invariant.name,
@@ -66,4 +66,4 @@ async def _view(act: Act, invariant: Invariant) -> InvariantView:
             for one in violations
         ],
     )
-    return by_wall(found, act)
+    return by_wall(found, context)

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from pydantic import Field
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import NotFound, Unavailable
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.targets import instance as find_instance
 from setpoint.control.registry import Answer, Request, query, stream
-from setpoint.control.targets import instance as find_instance
 from setpoint.model.time import Instant
 from setpoint.plugins.errors import AdapterError
 from setpoint.plugins.runtime import KeepsLogs, LoggedReplica, Runtime
@@ -66,9 +66,9 @@ class Replicas(Answer):
 @query(
     "replicas", Permission.VIEW, ReplicasRequest, Replicas, "The replicas of an instance whose logs are kept, running and gone."
 )
-async def replicas(act: Act, request: ReplicasRequest) -> Replicas:
+async def replicas(context: RequestContext, request: ReplicasRequest) -> Replicas:
     """None where the runtime keeps no logs by replica."""
-    instance, runtime = _runtime(act, request.target)
+    instance, runtime = _runtime(context, request.target)
     try:
         known = await logged(runtime, instance)
     except AdapterError as error:
@@ -87,9 +87,9 @@ async def replicas(act: Act, request: ReplicasRequest) -> Replicas:
     LogLineView,
     "The last lines that an instance's replicas wrote, then new ones as they come; of a version that is gone, too.",
 )
-async def logs(act: Act, request: LogsRequest) -> AsyncIterator[LogLineView]:
+async def logs(context: RequestContext, request: LogsRequest) -> AsyncIterator[LogLineView]:
     """Read from the runtime, of replicas that it names itself."""
-    instance, runtime = _runtime(act, request.target)
+    instance, runtime = _runtime(context, request.target)
     try:
         async for line in _lines(runtime, instance, request):
             yield line
@@ -144,11 +144,11 @@ async def logged(runtime: Runtime, instance: str) -> Sequence[LoggedReplica]:
     return [LoggedReplica(one.name, one.version, running=True) for one in seen.objects]
 
 
-def _runtime(act: Act, target: str) -> tuple[str, Runtime]:
-    configuration = act.control.configuration
+def _runtime(context: RequestContext, target: str) -> tuple[str, Runtime]:
+    configuration = context.configuration
     instance = find_instance(configuration, target)
     try:
-        return instance, act.control.effects.runtime(configuration.labels(instance)["runtime"])
+        return instance, context.services.effects.runtime(configuration.labels(instance)["runtime"])
     except AdapterError as error:
         raise _unavailable(target, error) from error
 

@@ -6,12 +6,12 @@ import asyncio
 
 from setpoint.config.compile import Configuration
 from setpoint.config.difference import lines
-from setpoint.control.act import Act
-from setpoint.control.commands.apply import Files, parse
-from setpoint.control.exit_codes import changed_meanings
+from setpoint.control.applying.exit_codes import changed_meanings
+from setpoint.control.applying.files import Files, parse
+from setpoint.control.applying.planning import AutomaticRelease, make_plan
+from setpoint.control.applying.reconfiguring import Reconfiguration
+from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
-from setpoint.control.planning import AutomaticRelease, make_plan
-from setpoint.control.reconfiguring import Reconfiguration
 from setpoint.control.registry import Answer, query
 
 
@@ -77,10 +77,10 @@ class Preview(Answer):
 
 
 @query("preview", Permission.VIEW, Files, Preview, "What applying a configuration would change and release.")
-async def preview(act: Act, request: Files) -> Preview:
+async def preview(context: RequestContext, request: Files) -> Preview:
     """Changes nothing."""
     configuration, _ = await asyncio.to_thread(parse, request)
-    plan = await make_plan(act, configuration)
+    plan = await make_plan(context, configuration)
     return Preview(
         plan=plan.digest,
         old=plan.old,
@@ -91,10 +91,10 @@ async def preview(act: Act, request: Files) -> Preview:
         releases=[_view(one) for one in plan.releases],
         configurations=[_configuration(configuration, one) for one in plan.configurations if one.changed and not one.rides],
         waiting=plan.waiting,
-        kept=plan.departures.kept,
-        down=plan.departures.down,
-        shrinking=plan.departures.shrinking,
-        notices=[*configuration.notices, *await changed_meanings(act.control, configuration)],
+        kept=plan.removals.kept,
+        down=plan.removals.down,
+        shrinking=plan.removals.shrinking,
+        notices=[*configuration.notices, *await changed_meanings(context.services, configuration)],
         refusals=configuration.refusals,
     )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.instances import line_of, state_of
+from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.states import line_of, state_of
+from setpoint.control.reading.targets import application as find_application
 from setpoint.control.registry import Answer, Request, query
-from setpoint.control.shown import by_wall
-from setpoint.control.targets import application as find_application
+from setpoint.control.views.shown import by_wall
 from setpoint.core.instance.selection import vetoed_releases
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.release import Release
@@ -62,14 +62,14 @@ class Releases(Answer):
     Releases,
     "The newest releases of an application, and where they are good or vetoed.",
 )
-async def releases(act: Act, request: ReleasesRequest) -> Releases:
+async def releases(context: RequestContext, request: ReleasesRequest) -> Releases:
     """Newest first."""
-    configuration = act.control.configuration
+    configuration = context.configuration
     owner = find_application(configuration, request.application)
-    line = await line_of(act, owner)
-    states = {one: await state_of(act, one) for one in configuration.instances(owner)}
+    line = await line_of(context, owner)
+    states = {one: await state_of(context, one) for one in configuration.instances(owner)}
     newest = list(reversed(line.releases))[: request.limit]
-    return by_wall(Releases(application=owner, releases=[_view(release, states) for release in newest]), act)
+    return by_wall(Releases(application=owner, releases=[_view(release, states) for release in newest]), context)
 
 
 def _is_good(state: InstanceState, number: int) -> bool:

@@ -6,14 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
-from setpoint.control.act import Act
-from setpoint.control.instances import state_of
-from setpoint.control.overview import headline, present
+from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
-from setpoint.control.reasons import ReasonView, reason_view
+from setpoint.control.reading.states import state_of
+from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, query
-from setpoint.control.shown import by_wall
-from setpoint.control.targets import instances
+from setpoint.control.views.overview import headline, present
+from setpoint.control.views.reasons import ReasonView, reason_view
+from setpoint.control.views.shown import by_wall
 from setpoint.core.admission import ENTITY as ADMISSION
 from setpoint.core.admission.state import AdmissionState
 from setpoint.core.instance.explain import Condition, condition, explain
@@ -59,29 +59,29 @@ class Rollup(Answer):
 
 
 @query("rollup", Permission.VIEW, RollupRequest, Rollup, "What holds up an application, a channel, a group or everything.")
-async def rollup(act: Act, request: RollupRequest) -> Rollup:
+async def rollup(context: RequestContext, request: RollupRequest) -> Rollup:
     """Follows what is waited for to where it ends, whoever that is."""
-    asked = _asked(act, request.target)
-    admission = await act.control.engine.read(ADMISSION)
+    asked = _asked(context, request.target)
+    admission = await context.engine.read(ADMISSION)
     takers = takers_of(admission if isinstance(admission, AdmissionState) else None)
-    states = await _states(act, asked)
-    words = {one: _word(act, one, state) for one, state in states.items()}
-    reasons = {one: _reasons(act, one, state) for one, state in states.items()}
-    first = await _followed(act, states, takers)
+    states = await _states(context, asked)
+    words = {one: _word(context, one, state) for one, state in states.items()}
+    reasons = {one: _reasons(context, one, state) for one, state in states.items()}
+    first = await _followed(context, states, takers)
     found = Rollup(
-        now=act.now,
+        now=context.now,
         target=request.target,
         instances=len(asked),
         settled=sum(word == Condition.CONVERGED for word in words.values()),
         conditions=_counted(words.values()),
         culprits=[_view(one) for one in culprits(reasons, first, takers)],
     )
-    return by_wall(found, act)
+    return by_wall(found, context)
 
 
-def _asked(act: Act, target: str) -> list[str]:
+def _asked(context: RequestContext, target: str) -> list[str]:
     """Applications come before channels of the same name, which can be named in full."""
-    configuration = act.control.configuration
+    configuration = context.configuration
     if not target:
         return list(configuration.all_instances)
     if target in configuration.applications:
@@ -89,38 +89,38 @@ def _asked(act: Act, target: str) -> list[str]:
     return instances(configuration, target)
 
 
-async def _states(act: Act, wanted: Iterable[str]) -> dict[str, InstanceState]:
+async def _states(context: RequestContext, wanted: Iterable[str]) -> dict[str, InstanceState]:
     found: dict[str, InstanceState] = {}
     for one in wanted:
-        found[one] = await state_of(act, one)
+        found[one] = await state_of(context, one)
         if not len(found) % _AT_ONCE:
             await asyncio.sleep(0)
     return found
 
 
-async def _followed(act: Act, states: dict[str, InstanceState], takers: Takers) -> dict[str, Reason | None]:
+async def _followed(context: RequestContext, states: dict[str, InstanceState], takers: Takers) -> dict[str, Reason | None]:
     """The first reasons of all these instances, and of everybody whom their reasons lead to."""
     first: dict[str, Reason | None] = {}
     while states:
-        reasons = {one: _reasons(act, one, state) for one, state in states.items()}
+        reasons = {one: _reasons(context, one, state) for one, state in states.items()}
         first |= {one: headline(states[one].life, found) for one, found in reasons.items()}
         onward = {name for found in reasons.values() for reason in found for name in leads_to(reason, takers)}
-        states = await _states(act, sorted(onward - first.keys()))
+        states = await _states(context, sorted(onward - first.keys()))
     return first
 
 
-def _reasons(act: Act, instance: str, state: InstanceState) -> list[Reason]:
+def _reasons(context: RequestContext, instance: str, state: InstanceState) -> list[Reason]:
     """What keeps it from going on now; nothing for one that has converged."""
-    problem = act.control.engine.problem(f"instance:{instance}")
+    problem = context.engine.problem(f"instance:{instance}")
     if problem:
         return [Reason(Code.ENGINE_PROBLEM, f"its turns do not succeed: {problem}", unblock="see setpoint doctor", failed=True)]
-    if condition(state, act.steady) is Condition.CONVERGED:
+    if condition(state, context.steady) is Condition.CONVERGED:
         return []
-    return present(state.life, explain(state, act.steady))
+    return present(state.life, explain(state, context.steady))
 
 
-def _word(act: Act, instance: str, state: InstanceState) -> str:
-    return "broken" if act.control.engine.problem(f"instance:{instance}") else str(condition(state, act.steady))
+def _word(context: RequestContext, instance: str, state: InstanceState) -> str:
+    return "broken" if context.engine.problem(f"instance:{instance}") else str(condition(state, context.steady))
 
 
 def _counted(words: Iterable[str]) -> dict[str, int]:

@@ -6,16 +6,17 @@ import asyncio
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.instances import line_of, state_of
-from setpoint.control.overview import InstanceView, view
+from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.states import line_of, state_of
+from setpoint.control.reading.targets import application as find_application
+from setpoint.control.reading.targets import instances as find_instances
+from setpoint.control.reading.targets import parts
 from setpoint.control.registry import Answer, Request, query
-from setpoint.control.shown import by_wall
-from setpoint.control.standing import StopView, standing_stops
-from setpoint.control.targets import application as find_application
-from setpoint.control.targets import instances as find_instances
-from setpoint.control.targets import parts
+from setpoint.control.views.orphans import Leftover, leftovers
+from setpoint.control.views.overview import InstanceView, view
+from setpoint.control.views.shown import by_wall
+from setpoint.control.views.standing import StopView, standing_stops
 
 _ROWS = 100
 """So many rows, then the engine has its turn."""
@@ -70,10 +71,10 @@ class Status(Answer):
     Status,
     "What runs where, what is wanted, and the reason that matters most for each difference.",
 )
-async def status(act: Act, request: StatusRequest) -> Status:
+async def status(context: RequestContext, request: StatusRequest) -> Status:
     """Committed states, as they are now."""
-    configuration = act.control.applied
-    health = act.control.engine.health()
+    configuration = context.applied
+    health = context.engine.health()
     applications = []
     if configuration is not None:
         chosen = set(find_instances(configuration, request.target)) if request.target else None
@@ -81,36 +82,36 @@ async def status(act: Act, request: StatusRequest) -> Status:
         for owner in owners:
             mine = [one for one in configuration.instances(owner) if chosen is None or one in chosen]
             if mine or chosen is None:
-                applications.append(await _application(act, owner, mine))
-    elif request.target or request.application or act.control.unreadable:
-        act.control.configuration  # noqa: B018 - raises, saying why there is none
+                applications.append(await _application(context, owner, mine))
+    elif request.target or request.application or context.services.unreadable:
+        context.configuration  # noqa: B018 - raises, saying why there is none
     engine = health.status if not health.reason else f"{health.status}: {health.reason}"
     found = Status(
-        now=act.now,
-        person=act.person.name,
+        now=context.now,
+        person=context.person.name,
         engine=engine,
         configured=configuration is not None,
         notices=configuration.unmatched if configuration is not None else [],
         applications=applications,
     )
-    return by_wall(found, act)
+    return by_wall(found, context)
 
 
-async def _application(act: Act, owner: str, instances: list[str]) -> ApplicationView:
-    configuration = act.control.configuration
+async def _application(context: RequestContext, owner: str, instances: list[str]) -> ApplicationView:
+    configuration = context.configuration
     channels = [one.name for one in configuration.channels(owner)]
     services = configuration.services(owner)
     first = {name: number for number, name in enumerate(services)}
     order = {name: number for number, name in enumerate(channels)}
     rows: list[InstanceView] = []
     for one in sorted(instances, key=lambda one: (first[parts(one)[1]], order[parts(one)[2]])):
-        problem = act.control.engine.problem(f"instance:{one}")
-        rows.append(view(one, await state_of(act, one), act.steady, viewer=act.person, problem=problem))
+        problem = context.engine.problem(f"instance:{one}")
+        rows.append(view(one, await state_of(context, one), context.steady, viewer=context.person, problem=problem))
         if not len(rows) % _ROWS:
             await asyncio.sleep(0)
     return ApplicationView(
         name=owner,
-        release=(await line_of(act, owner)).number,
+        release=(await line_of(context, owner)).number,
         services=services,
         channels=channels,
         groups={name: list(members) for name, members in configuration.members(owner).items()},
@@ -118,5 +119,21 @@ async def _application(act: Act, owner: str, instances: list[str]) -> Applicatio
         failed=sum(row.attention == "failed" for row in rows),
         you=sum(row.attention == "you" for row in rows),
         settled=sum(row.settled for row in rows),
-        stops=await standing_stops(act, instances),
+        stops=await standing_stops(context, instances),
     )
+
+
+class OrphansRequest(Request):
+    """Everything."""
+
+
+class Orphans(Answer):
+    """In order of names."""
+
+    orphans: list[Leftover]
+
+
+@query("orphans", Permission.VIEW, OrphansRequest, Orphans, "What runs on although it is no longer configured.")
+async def orphans(context: RequestContext, request: OrphansRequest) -> Orphans:  # noqa: ARG001 - it asks for everything
+    """Nothing of it is looked at any more; it is told as it was seen last."""
+    return Orphans(orphans=await leftovers(context))

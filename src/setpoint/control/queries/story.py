@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from pydantic import Field
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import NotFound, Unavailable
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.targets import instance, suggestion
 from setpoint.control.registry import Answer, Request, query
-from setpoint.control.targets import instance, suggestion
 from setpoint.core import story as stories
 from setpoint.core.decide import STATES, kind_of
 from setpoint.engine.port import Recording
@@ -40,10 +40,10 @@ class StoryAnswer(Answer):
 
 
 @query("story", Permission.VIEW, StoryRequest, StoryAnswer, "What an entity was told, turn by turn, and what it decided.")
-async def story(act: Act, request: StoryRequest) -> StoryAnswer:
+async def story(context: RequestContext, request: StoryRequest) -> StoryAnswer:
     """Decides the kept turns again, in memory."""
-    entity = _entity(act, request.entity)
-    recording = await _recorded(act, entity)
+    entity = _entity(context, request.entity)
+    recording = await _recorded(context, entity)
     turns = [(turn.now, turn.facts) for turn in recording.turns]
     try:
         found = stories.told(entity, recording.base, turns, first=recording.first, about=request.about)
@@ -60,17 +60,17 @@ async def story(act: Act, request: StoryRequest) -> StoryAnswer:
     )
 
 
-def _entity(act: Act, text: str) -> str:
-    return text if kind_of(text) in STATES and ":" in text else f"instance:{instance(act.control.configuration, text)}"
+def _entity(context: RequestContext, text: str) -> str:
+    return text if kind_of(text) in STATES and ":" in text else f"instance:{instance(context.configuration, text)}"
 
 
-async def _recorded(act: Act, entity: str) -> Recording:
+async def _recorded(context: RequestContext, entity: str) -> Recording:
     try:
-        found = await act.control.engine.recorded(entity)
+        found = await context.engine.recorded(entity)
     except msgspec.MsgspecError as error:
         raise Unavailable(f"A turn of {entity} cannot be read by this version: {error}.", "See `setpoint doctor`.") from error
     if found is None:
-        known = [name for name, _ in await act.control.engine.scan(kind_of(entity))]
+        known = [name for name, _ in await context.engine.scan(kind_of(entity))]
         raise NotFound(f'"{entity}" has had no turn.', suggestion(entity, known, "entity of its kind"))
     return found
 

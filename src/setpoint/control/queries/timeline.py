@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
+from setpoint.control.reading.targets import application as find_application
+from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, query
-from setpoint.control.targets import application as find_application
-from setpoint.control.targets import instances
 from setpoint.model.time import Instant
 from setpoint.store.history import Line
 
@@ -71,12 +71,12 @@ class Timeline(Answer):
 @query(
     "timeline", Permission.VIEW, TimelineRequest, Timeline, "What each instance waited for, deployed, verified and ran, and when."
 )
-async def timeline(act: Act, request: TimelineRequest) -> Timeline:
+async def timeline(context: RequestContext, request: TimelineRequest) -> Timeline:
     """What began before ``since`` and was still so then is told from its beginning, as far as history reaches."""
-    configuration = act.control.configuration
-    owner, wanted = _wanted(act, request)
-    lines = await _lines(act, owner, request.until)
-    until = request.until or act.now
+    configuration = context.configuration
+    owner, wanted = _wanted(context, request)
+    lines = await _lines(context, owner, request.until)
+    until = request.until or context.now
     lanes = [LaneView(instance=one, spans=spans(lines.get(f"instance:{one}", ()), request.since)) for one in wanted]
     order = {one.name: number for number, one in enumerate(configuration.channels(owner))}
     lanes.sort(key=lambda lane: (order.get(lane.instance.rpartition("@")[2], len(order)), lane.instance))
@@ -84,8 +84,8 @@ async def timeline(act: Act, request: TimelineRequest) -> Timeline:
     return Timeline(application=owner, begins=begins, ends=until, lanes=lanes)
 
 
-def _wanted(act: Act, request: TimelineRequest) -> tuple[str, list[str]]:
-    configuration = act.control.configuration
+def _wanted(context: RequestContext, request: TimelineRequest) -> tuple[str, list[str]]:
+    configuration = context.configuration
     if request.target:
         chosen = instances(configuration, request.target)
         return chosen[0].partition("/")[0], chosen
@@ -93,12 +93,12 @@ def _wanted(act: Act, request: TimelineRequest) -> tuple[str, list[str]]:
     return owner, configuration.instances(owner)
 
 
-async def _lines(act: Act, application: str, until: Instant) -> dict[str, list[Line]]:
+async def _lines(context: RequestContext, application: str, until: Instant) -> dict[str, list[Line]]:
     """Entity -> its lines, oldest first."""
     found: list[Line] = []
     before = 0
     while len(found) < MOST_LINES:
-        page = await act.control.engine.history.lines(application=application, until=until, before=before, limit=_PAGE)
+        page = await context.stores.history.lines(application=application, until=until, before=before, limit=_PAGE)
         found += page
         if len(page) < _PAGE:
             break

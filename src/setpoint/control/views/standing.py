@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 
-from setpoint.control.act import Act
-from setpoint.control.instances import short, state_of
-from setpoint.control.reasons import ReasonView, reason_view
+from setpoint.control.context import RequestContext
+from setpoint.control.reading.states import short, state_of
+from setpoint.control.views.reasons import ReasonView, reason_view
 from setpoint.core import orders
 from setpoint.core.instance.gates import blockers, calendar
 from setpoint.core.instance.gates.context import before
@@ -47,11 +47,11 @@ def stops(state: InstanceState, now: Instant) -> Iterator[Reason]:
         yield from (reason for reason in timetables if reason.code in _CODES)
 
 
-async def standing_stops(act: Act, instances: Iterable[str]) -> list[StopView]:
+async def standing_stops(context: RequestContext, instances: Iterable[str]) -> list[StopView]:
     """The same of many, each told once with all that it holds: those that hold most come first."""
     found: dict[tuple[str, str], list[tuple[str, Reason]]] = {}
     for number, instance in enumerate(instances, 1):
-        for reason in stops(await state_of(act, instance), act.steady):
+        for reason in stops(await state_of(context, instance), context.steady):
             found.setdefault((reason.code, reason.text), []).append((instance, reason))
         if not number % _ROWS:
             await asyncio.sleep(0)
@@ -64,36 +64,36 @@ def stop_view(instances: list[str], reason: Reason) -> StopView:
     return StopView(**dict(reason_view(reason, instances[0])), instances=instances)
 
 
-async def endless(act: Act) -> list[str]:
+async def endless(context: RequestContext) -> list[str]:
     """Sentences about orders of people that have stood for seven days and have no end."""
-    found = [text async for text in _of_scopes(act)]
-    for number, instance in enumerate(act.control.configuration.all_instances if act.control.applied else (), 1):
-        found += _of_instance(act, instance, await state_of(act, instance))
+    found = [text async for text in _of_scopes(context)]
+    for number, instance in enumerate(context.configuration.all_instances if context.applied else (), 1):
+        found += _of_instance(context, instance, await state_of(context, instance))
         if not number % _ROWS:
             await asyncio.sleep(0)
     return found
 
 
-async def _of_scopes(act: Act) -> AsyncIterator[str]:
-    for entity, state in await act.control.engine.scan("scope"):
+async def _of_scopes(context: RequestContext) -> AsyncIterator[str]:
+    for entity, state in await context.engine.scan("scope"):
         if isinstance(state, ScopeState):
             for what, one in (("stop of the line", state.stop), ("pause", state.pause)):
-                if one and not one.until and _old(act, one.at):
-                    yield _sentence(f"the {what} of {name_of(entity)}", one.by, one.at, act)
+                if one and not one.until and _old(context, one.at):
+                    yield _sentence(f"the {what} of {name_of(entity)}", one.by, one.at, context)
 
 
-def _of_instance(act: Act, instance: str, state: InstanceState) -> Iterator[str]:
+def _of_instance(context: RequestContext, instance: str, state: InstanceState) -> Iterator[str]:
     life = state.life
     for what, one in (("hold of", life.hold), ("order to only observe", life.observing)):
-        if one and not one.until and _old(act, one.at):
-            yield _sentence(f"the {what} {short(instance)}", one.by, one.at, act)
-    if life.pinned_by and not life.pinned_until and _old(act, life.pinned_at):
-        yield _sentence(f"the pin of {short(instance)}", life.pinned_by, life.pinned_at, act)
+        if one and not one.until and _old(context, one.at):
+            yield _sentence(f"the {what} {short(instance)}", one.by, one.at, context)
+    if life.pinned_by and not life.pinned_until and _old(context, life.pinned_at):
+        yield _sentence(f"the pin of {short(instance)}", life.pinned_by, life.pinned_at, context)
 
 
-def _old(act: Act, at: Instant) -> bool:
-    return act.steady - at >= _UNBOUNDED
+def _old(context: RequestContext, at: Instant) -> bool:
+    return context.steady - at >= _UNBOUNDED
 
 
-def _sentence(what: str, by: By, at: Instant, act: Act) -> str:
-    return f"{what} by {by.person} has stood for {(act.steady - at) // DAY} days and has no end{orders.because(by)}"
+def _sentence(what: str, by: By, at: Instant, context: RequestContext) -> str:
+    return f"{what} by {by.person} has stood for {(context.steady - at) // DAY} days and has no end{orders.because(by)}"

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from setpoint.config.compile import Configuration
 from setpoint.config.difference import Change, difference
-from setpoint.control.act import Act
-from setpoint.control.compiling import Wish, compile_all, followers, named
-from setpoint.control.departures import Departures, departures
+from setpoint.control.applying.reconfiguring import Reconfiguration, reconfigure
+from setpoint.control.applying.removals import Removals, removals
+from setpoint.control.applying.starting import Start, starts
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import ControlError
-from setpoint.control.instances import line_of, state_of
-from setpoint.control.reconfiguring import Reconfiguration, reconfigure
-from setpoint.control.starting import Start, starts
-from setpoint.control.targets import parts
+from setpoint.control.reading.states import line_of, state_of
+from setpoint.control.reading.targets import parts
+from setpoint.control.releasing.compiling import Wish, compile_all, followers, named
 from setpoint.model.policy import Strategy
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Source, digest
@@ -56,7 +56,7 @@ class Plan:
     waiting: list[str] = field(default_factory=list)
     starting: frozenset[str] = frozenset()
     """Those of ``new`` that start with what another channel finalized."""
-    departures: Departures = field(default_factory=Departures)
+    removals: Removals = field(default_factory=Removals)
 
     @property
     def digest(self) -> str:
@@ -68,36 +68,36 @@ class Plan:
                 [str(change) for change in self.changes],
                 [one.digest for one in self.releases],
                 [one.identity for one in self.configurations],
-                sorted(self.departures.down),
+                sorted(self.removals.down),
             ]
         )
 
 
-async def make_plan(act: Act, configuration: Configuration, *, new: Sequence[str] | None = None) -> Plan:
+async def make_plan(context: RequestContext, configuration: Configuration, *, new: Sequence[str] | None = None) -> Plan:
     """Compare with what is in force and with what was released. ``new``: instances that an interrupted apply brought."""
-    applied = act.control.applied
+    applied = context.applied
     brought = (
         list(new)
         if new is not None
-        else [one for one in configuration.all_instances if (await state_of(act, one)).policy is None]
+        else [one for one in configuration.all_instances if (await state_of(context, one)).policy is None]
     )
     plan = Plan(
         applied.digest if applied else "",
         configuration.digest,
         await asyncio.to_thread(difference, applied, configuration),
         brought,
-        departures=await departures(act, configuration),
+        removals=await removals(context, configuration),
     )
     for application in configuration.applications:
-        await _plan_application(act, configuration, application, plan)
+        await _plan_application(context, configuration, application, plan)
     return plan
 
 
-async def _plan_application(act: Act, configuration: Configuration, application: str, plan: Plan) -> None:
-    line = await line_of(act, application)
+async def _plan_application(context: RequestContext, configuration: Configuration, application: str, plan: Plan) -> None:
+    line = await line_of(context, application)
     changed: dict[str, Wish] = {}
     extended: dict[str, Wish] = {}
-    starting = await starts(act, configuration, application, plan.new)
+    starting = await starts(context, configuration, application, plan.new)
     plan.starting |= {one for start in starting for one in start.instances}
     for service in configuration.services(application):
         if configuration.needs_release(application, service):
@@ -110,19 +110,19 @@ async def _plan_application(act: Act, configuration: Configuration, application:
             changed[service] = wish
         elif _brought(plan, application, service):
             extended[service] = wish
-    reconfiguration = await reconfigure(act, configuration, application, plan.new, plan.starting)
+    reconfiguration = await reconfigure(context, configuration, application, plan.new, plan.starting)
     if reconfiguration.needed:
         plan.configurations.append(reconfiguration)
     if reconfiguration.rides:
         riding = "what it runs changed; that rides on its next release"
         plan.waiting.extend(f"{application}/{service}: {riding}" for service in reconfiguration.changed)
-    await _add(act, configuration, application, changed, [], plan)
-    await _extend(act, configuration, application, extended, plan)
+    await _add(context, configuration, application, changed, [], plan)
+    await _extend(context, configuration, application, extended, plan)
     for start in starting:
-        await _start(act, configuration, application, start, plan)
+        await _start(context, configuration, application, start, plan)
 
 
-async def _start(act: Act, configuration: Configuration, application: str, start: Start, plan: Plan) -> None:
+async def _start(context: RequestContext, configuration: Configuration, application: str, start: Start, plan: Plan) -> None:
     """After any other release, so that it is the newest there."""
     wishes: dict[str, Wish] = {
         service: Wish(offer.version.name, dict(offer.parameters), offer.source, offer.images)
@@ -139,21 +139,23 @@ async def _start(act: Act, configuration: Configuration, application: str, start
             for name, offer in start.offers.items()
         },
     )
-    await _propose(act, configuration, release, plan)
+    await _propose(context, configuration, release, plan)
 
 
-async def _extend(act: Act, configuration: Configuration, application: str, wishes: dict[str, Wish], plan: Plan) -> None:
+async def _extend(
+    context: RequestContext, configuration: Configuration, application: str, wishes: dict[str, Wish], plan: Plan
+) -> None:
     """Services that did not change, in channels that are new: only these are named."""
     places = sorted({parts(one)[2] for service in wishes for one in _brought(plan, application, service)})
     mirroring = {one.name for one in configuration.channels(application) if one.mirror}
     if wishes and places:
         await _add(
-            act, configuration, application, wishes, [name for name in places if name not in mirroring], plan, mirrors=places
+            context, configuration, application, wishes, [name for name in places if name not in mirroring], plan, mirrors=places
         )
 
 
 async def _add(
-    act: Act,
+    context: RequestContext,
     configuration: Configuration,
     application: str,
     wishes: dict[str, Wish],
@@ -168,12 +170,12 @@ async def _add(
     to = [one for one in to if one not in plan.starting]
     behind = followers(configuration, application, to)
     behind += [one for one in _of(configuration, application, wishes, mirrors) if one not in (*to, *behind)]
-    await _propose(act, configuration, AutomaticRelease(application, wishes, [*to, *behind], channels), plan)
+    await _propose(context, configuration, AutomaticRelease(application, wishes, [*to, *behind], channels), plan)
 
 
-async def _propose(act: Act, configuration: Configuration, release: AutomaticRelease, plan: Plan) -> None:
+async def _propose(context: RequestContext, configuration: Configuration, release: AutomaticRelease, plan: Plan) -> None:
     """Only what can be compiled."""
-    line = await line_of(act, release.application)
+    line = await line_of(context, release.application)
     try:
         await compile_all(configuration, line, release.application, release.wishes, release.instances)
     except ControlError as error:

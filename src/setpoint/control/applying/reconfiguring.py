@@ -7,17 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from setpoint.config.compile import Configuration
-from setpoint.control.act import Act
-from setpoint.control.compiling import Recompiled, recompile
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Invalid, Unavailable
-from setpoint.control.instances import line_of, number_of, short, state_of
-from setpoint.control.limits import rosters
-from setpoint.control.moving import sets
-from setpoint.control.targets import parts
+from setpoint.control.reading.limits import rosters
+from setpoint.control.reading.states import line_of, short, state_of
+from setpoint.control.reading.targets import parts
+from setpoint.control.releasing.compiling import Recompiled, recompile
+from setpoint.control.releasing.sets import sets
+from setpoint.control.releasing.submitting import number_of
 from setpoint.core.facts import ConfigurationRequested, Part
 from setpoint.core.instance.selection import dropped, is_ahead, vetoed
 from setpoint.core.instance.state import InstanceState, Life, offer_of, version_offer
 from setpoint.core.line import LineState
+from setpoint.model.people import Person
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.release import Offer, Release, ServiceVersion
 
@@ -64,10 +66,10 @@ class Reconfiguration:
 
 
 async def reconfigure(
-    act: Act, configuration: Configuration, application: str, new: Iterable[str], starting: Iterable[str]
+    context: RequestContext, configuration: Configuration, application: str, new: Iterable[str], starting: Iterable[str]
 ) -> Reconfiguration:
     """Compile every version that may still run somewhere with the new configuration, and offer new instances what names them."""
-    line = await line_of(act, application)
+    line = await line_of(context, application)
     services = [one for one in configuration.services(application) if configuration.needs_release(application, one)]
     revisions = {service: configuration.revision(application, service) for service in services}
     known = line.configured
@@ -81,12 +83,12 @@ async def reconfigure(
     added, begins = set(new), set(starting)
     brought = {one for one in added - begins if parts(one)[0] == application and parts(one)[1] in revisions}
     here = [one for one in configuration.instances(application) if parts(one)[1] in line.latest and one not in added]
-    await _change(act, configuration, line, found, here)
+    await _change(context, configuration, line, found, here)
     for instance in sorted(brought):
-        numbers = await _numbers_for_new(act, configuration, line, instance) if parts(instance)[1] in line.latest else ()
+        numbers = await _numbers_for_new(context, configuration, line, instance) if parts(instance)[1] in line.latest else ()
         if numbers:
             found.extends[instance] = numbers
-            await _compile(configuration, found, line, instance, await state_of(act, instance), numbers)
+            await _compile(configuration, found, line, instance, await state_of(context, instance), numbers)
     for release in line.releases:
         members = [one for one, mine in found.parts.items() if release.number in mine and one not in found.extends]
         if together := sets(configuration, release, members) if members and not release.configures else {}:
@@ -95,13 +97,13 @@ async def reconfigure(
 
 
 async def _change(
-    act: Act, configuration: Configuration, line: LineState, found: Reconfiguration, instances: Iterable[str]
+    context: RequestContext, configuration: Configuration, line: LineState, found: Reconfiguration, instances: Iterable[str]
 ) -> None:
     """Compile with the new configuration what may run; only services for which that changes something are named."""
     known, differing = line.configured, set[str]()
     edited = {one for one, revision in found.revisions.items() if one in known and known[one].revision != revision}
     rode = set() if found.rides else {one for one in found.revisions if one in known and known[one].rode} - edited
-    states = {one: await state_of(act, one) for one in instances if parts(one)[1] in found.revisions}
+    states = {one: await state_of(context, one) for one in instances if parts(one)[1] in found.revisions}
     for instance, state in states.items():
         service = parts(instance)[1]
         if service in edited | rode:
@@ -151,26 +153,23 @@ def _names(release: Release, instance: str, group: str = "") -> bool:
     return not release.channels or channel in release.channels or (bool(group) and group in release.groups)
 
 
-async def _numbers_for_new(act: Act, configuration: Configuration, line: LineState, instance: str) -> tuple[int, ...]:
+async def _numbers_for_new(
+    context: RequestContext, configuration: Configuration, line: LineState, instance: str
+) -> tuple[int, ...]:
     """§10.1: a release without ``--to``, or to a group, names instances that come later: the newest untroubled one, and newer."""
     policy = configuration.policy(instance)
     source = policy.mirror if policy.strategy is Strategy.MIRROR else instance
     group = configuration.labels(source).get("group", "")
     naming = [release for release in line.releases if _names(release, source, group) and not release.adopt]
     if policy.strategy is Strategy.MIRROR:
-        good = (await state_of(act, source)).life.good.release
+        good = (await state_of(context, source)).life.good.release
         return tuple(release.number for release in naming if release.number >= good)
     naming = [release for release in naming if not release.channels or release.groups]
-    service = parts(instance)[1]
-    states = [await state_of(act, one) for one in configuration.instances(line_application(instance)) if parts(one)[1] == service]
+    owner, service, _ = parts(instance)
+    states = [await state_of(context, one) for one in configuration.instances(owner) if parts(one)[1] == service]
     untroubled = [release.number for release in naming if not _is_troubled(release, service, line, states)]
     newest = max(untroubled, default=0)
     return tuple(release.number for release in naming if newest and release.number >= newest)
-
-
-def line_application(instance: str) -> str:
-    """``saas`` of ``saas/web@acme``."""
-    return parts(instance)[0]
 
 
 def _is_troubled(release: Release, service: str, line: LineState, states: Sequence[InstanceState]) -> bool:
@@ -251,7 +250,12 @@ def _may_come(policy: Policy, life: Life, offer: Offer) -> bool:
 
 
 async def submit_configuration(
-    act: Act, configuration: Configuration, found: Reconfiguration, revision: int, new: Iterable[str], starting: Iterable[str]
+    context: RequestContext,
+    configuration: Configuration,
+    found: Reconfiguration,
+    revision: int,
+    new: Iterable[str],
+    starting: Iterable[str],
 ) -> int:
     """Store what may run, ask the line, and return the number of the configuration release; 0: none was made.
 
@@ -259,22 +263,24 @@ async def submit_configuration(
     """
     request = f"configure:{revision}:{found.application}"
     for attempt in range(_TRIES):
-        await act.control.content.put([one.spec for one in found.compiled], [])
+        await context.stores.content.put([one.spec for one in found.compiled], [])
         for one in found.compiled:
-            await act.control.content.put([], one.files.values())
-        fact = _fact(act, configuration, found, revision, request)
-        await act.control.engine.post(f"line:{found.application}", fact, dedup=f"{request}:{attempt}:{found.seen}")
-        number = await number_of(act, found.application, request, Unavailable(_LATE, _LATE_HINT))
+            await context.stores.content.put([], one.files.values())
+        fact = _fact(context.person, configuration, found, revision, request)
+        await context.engine.post(f"line:{found.application}", fact, dedup=f"{request}:{attempt}:{found.seen}")
+        number = await number_of(context, found.application, request, Unavailable(_LATE, _LATE_HINT))
         if number is not None:
             return number
-        found = await reconfigure(act, configuration, found.application, new, starting)
+        found = await reconfigure(context, configuration, found.application, new, starting)
     message = "The configuration is applied, but versions are released faster than it can be compiled for them."
     raise Unavailable(message, "Run `setpoint apply` again.")
 
 
-def _fact(act: Act, configuration: Configuration, found: Reconfiguration, revision: int, request: str) -> ConfigurationRequested:
+def _fact(
+    author: Person, configuration: Configuration, found: Reconfiguration, revision: int, request: str
+) -> ConfigurationRequested:
     instances = [one for one in found.parts if one not in found.extends]
-    release = Release(found.application, {}, author=act.person.name, reason=_WHY, automatic=True, revisions=found.revisions)
+    release = Release(found.application, {}, author=author.name, reason=_WHY, automatic=True, revisions=found.revisions)
     return ConfigurationRequested(
         request=request,
         release=release,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from setpoint.config.compile import Configuration
 from setpoint.control.errors import Refused
-from setpoint.control.targets import parts
+from setpoint.control.reading.targets import parts
 from setpoint.model.release import Release
 
 HINT = "Name them all, or say --alone: each then moves by itself."

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from setpoint.config.compile import CompileError, Configuration
 from setpoint.config.parameters import ParameterError
 from setpoint.control.errors import Invalid
-from setpoint.control.images import resolve_tags
-from setpoint.control.targets import parts
+from setpoint.control.reading.targets import parts
+from setpoint.control.releasing.images import resolve_tags
 from setpoint.core.facts import Part
 from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy

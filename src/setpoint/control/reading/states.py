@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
+from collections.abc import AsyncIterator
+from typing import Any
 
-from setpoint.control.act import Act
-from setpoint.control.errors import NotFound, Refused, Unavailable
+from setpoint.control.context import RequestContext, Services
+from setpoint.control.errors import NotFound, Refused
 from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.state import Attempt, InstanceState, offer_for, offer_of
 from setpoint.core.line import LineState
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Offer
 
-_PATIENCE, _TICK = 30.0, 0.005
 
-
-async def state_of(act: Act, instance: str) -> InstanceState:
+async def state_of(context: RequestContext, instance: str) -> InstanceState:
     """Its state; an empty one before its first fact."""
-    found = await act.control.engine.read(f"instance:{instance}")
+    found = await context.engine.read(f"instance:{instance}")
     return found if isinstance(found, InstanceState) else InstanceState()
 
 
-async def line_of(act: Act, application: str) -> LineState:
+async def line_of(context: RequestContext, application: str) -> LineState:
     """The application's releases."""
-    found = await act.control.engine.read(f"line:{application}")
+    found = await context.engine.read(f"line:{application}")
     return found if isinstance(found, LineState) else LineState()
 
 
-async def number_of(act: Act, application: str, request: str, late: Unavailable) -> int | None:
-    """The number that the line gave: a request is durable before the line has had its turn. None: it must be compiled again.
+async def instances_of(services: Services) -> AsyncIterator[tuple[str, InstanceState]]:
+    """Every instance that ever was."""
+    async for entity, state in everybody(services, "instance"):
+        yield entity, state
 
-    Raises ``late`` where there is none after half a minute.
-    """
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        line = await line_of(act, application)
-        if request in line.requests:
-            return line.requests[request]
-        if request in line.stale:
-            return None
-        await asyncio.sleep(_TICK)
-    raise late
+
+async def everybody(services: Services, kind: str) -> AsyncIterator[tuple[str, Any]]:
+    """Every entity of a kind that ever was, with its state."""
+    after = ""
+    while page := await services.engine.scan(kind, after=after):
+        for entity, state in page:
+            yield entity, state
+        after = page[-1][0]
 
 
 def short(instance: str) -> str:

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from setpoint.config.compile import Configuration
+from setpoint.control.context import RequestContext, Services
 from setpoint.control.errors import NotFound
 from setpoint.core.admission import ENTITY, AdmissionState, why
 from setpoint.core.admission.state import Passage, key_of
 from setpoint.core.facts import AnyFact, LimitsConfigured
 from setpoint.core.instance.state import InstanceState
 
-if TYPE_CHECKING:
-    from setpoint.control.act import Act
-    from setpoint.control.control import Control
 
-
-async def admission(control: Control) -> AdmissionState:
+async def admission(services: Services) -> AdmissionState:
     """What admission remembers."""
-    found = await control.engine.read(ENTITY)
+    found = await services.engine.read(ENTITY)
     return found if isinstance(found, AdmissionState) else AdmissionState()
 
 
-async def configured(control: Control, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
+async def configured(services: Services, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
     """What admission has to be told of a configuration, if its waves are others by now."""
-    known = await admission(control)
+    known = await admission(services)
     if known.groups == configuration.groups:
         return []
     return [(ENTITY, LimitsConfigured(number=number, groups=configuration.groups))]
@@ -43,16 +39,16 @@ def rosters(configuration: Configuration, instances: Iterable[str]) -> dict[str,
     return {group: tuple(members) for group, members in found.items()}
 
 
-async def as_of_now(act: Act, instance: str, state: InstanceState) -> InstanceState:
+async def as_of_now(context: RequestContext, instance: str, state: InstanceState) -> InstanceState:
     """The state with what admission would say now: of ten thousand who wait only the first are told of every change."""
     candidate = state.life.candidate
     if candidate is None or candidate.admission is None or candidate.admission.granted:
         return state
-    known = await admission(act.control)
+    known = await admission(context.services)
     place = known.places.get(key_of(f"instance:{instance}", candidate.number))
     if place is None or place.ask != candidate.admission.ask:
         return state
-    asking = replace(candidate.admission, reasons=tuple(why(known, place, act.steady)))
+    asking = replace(candidate.admission, reasons=tuple(why(known, place, context.steady)))
     return replace(state, life=replace(state.life, candidate=replace(candidate, admission=asking)))
 
 
@@ -64,7 +60,7 @@ def group_named(configuration: Configuration, text: str) -> str:
     return found[0] if found else ""
 
 
-async def stopped(act: Act, group: str) -> dict[int, Passage]:
+async def stopped(context: RequestContext, group: str) -> dict[int, Passage]:
     """Releases that stopped in a group because too many had failed, ascending."""
-    found = [one for one in (await admission(act.control)).passages.values() if one.group == group and one.stopped]
+    found = [one for one in (await admission(context.services)).passages.values() if one.group == group and one.stopped]
     return {one.release: one for one in sorted(found, key=lambda one: one.release)}

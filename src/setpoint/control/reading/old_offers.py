@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from setpoint.control.act import Act
-from setpoint.control.instances import line_of
-from setpoint.control.targets import parts
+from setpoint.control.context import RequestContext
+from setpoint.control.reading.states import line_of
+from setpoint.control.reading.targets import parts
 from setpoint.core.instance.state import InstanceState, offer_of, version_offer
 from setpoint.model.release import Offer, Release
 from setpoint.model.spec import Version
 
 
-async def offers_of(act: Act, instance: str, state: InstanceState, name: str, release: int = 0) -> list[Offer]:
+async def offers_of(context: RequestContext, instance: str, state: InstanceState, name: str, release: int = 0) -> list[Offer]:
     """Every offer of a version by this name (or of this release), newest first."""
     owner, service, _ = parts(instance)
     found: list[Offer] = []
-    for known in reversed((await line_of(act, owner)).releases):
+    for known in reversed((await line_of(context, owner)).releases):
         wanted = known.services.get(service)
         if wanted is None or (name and wanted.version.name != name) or (release and known.number != release):
             continue
-        offer = _kept(state, known.number) or await _stored(act, instance, known)
+        offer = _kept(state, known.number) or await _stored(context, instance, known)
         if offer is not None:
             found.append(offer)
     return found or [offer for offer in reversed(state.life.offers) if offer.version.name == name or offer.release == release]
@@ -30,11 +30,11 @@ def _kept(state: InstanceState, release: int) -> Offer | None:
     return (offer_of(state.life, good) if good else None) or version_offer(state.life, release)
 
 
-async def _stored(act: Act, instance: str, release: Release) -> Offer | None:
+async def _stored(context: RequestContext, instance: str, release: Release) -> Offer | None:
     owner, service, _ = parts(instance)
-    specs = await act.control.records.get("release", f"{owner}/{release.number}", dict[str, str]) or {}
+    specs = await context.stores.records.get("release", f"{owner}/{release.number}", dict[str, str]) or {}
     digest = specs.get(instance)
-    spec = await act.control.content.spec(digest) if digest else None
+    spec = await context.stores.content.spec(digest) if digest else None
     if digest is None or spec is None:
         return None
     wanted = release.services[service]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.registry import Answer
 from setpoint.model.time import Instant
 
@@ -15,9 +15,9 @@ STEADY = frozenset({"since", "until", "recheck_at", "when", "next_look", "at", "
 """Fields that are taken from states as they are."""
 
 
-def by_wall(answer: AnyAnswer, act: Act) -> AnyAnswer:
+def by_wall(answer: AnyAnswer, context: RequestContext) -> AnyAnswer:
     """An answer made of states, with the times of its fields, and of what is in it, by the wall clock."""
-    clock = act.control.engine.clock
+    clock = context.engine.clock
     return _shown(answer, clock.wall_at) if clock.was_set else answer
 
 

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from setpoint.config.compile import Configuration
-from setpoint.control.act import Act
-from setpoint.control.instances import state_of
-from setpoint.control.targets import parts
+from setpoint.control.context import RequestContext
+from setpoint.control.reading.states import state_of
+from setpoint.control.reading.targets import parts
 from setpoint.core.instance.state import offer_of
 from setpoint.model.release import Offer
 
@@ -28,7 +28,7 @@ class Start:
         return sorted({parts(one)[2] for one in self.instances})
 
 
-async def starts(act: Act, configuration: Configuration, application: str, new: Collection[str]) -> list[Start]:
+async def starts(context: RequestContext, configuration: Configuration, application: str, new: Collection[str]) -> list[Start]:
     """By the channel that they start from. Where nothing is good there, new instances take the newest release like any other."""
     origins = {one.name: one.start_from for one in configuration.channels(application) if one.start_from and not one.mirror}
     found: dict[str, Start] = {}
@@ -36,7 +36,7 @@ async def starts(act: Act, configuration: Configuration, application: str, new: 
         owner, service, channel = parts(instance)
         if owner != application or channel not in origins or not configuration.needs_release(owner, service):
             continue
-        life = (await state_of(act, f"{owner}/{service}@{origins[channel]}")).life
+        life = (await state_of(context, f"{owner}/{service}@{origins[channel]}")).life
         if offer := offer_of(life, life.good):
             start = found.setdefault(origins[channel], Start(origins[channel]))
             start.offers[service] = offer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.control.instances import short
+from setpoint.control.reading.states import short
 from setpoint.core import orders
 from setpoint.core.instance.selection import release_of
 from setpoint.core.instance.state import InstanceState, Life, offer_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext
 from setpoint.control.registry import Answer
 from setpoint.core.instance.state import InstanceState
 from setpoint.plugins.errors import AdapterError
@@ -26,14 +26,14 @@ class FailedOutput(Answer):
     """Shows what all its replicas wrote."""
 
 
-async def failed_output(act: Act, instance: str, target: str, state: InstanceState) -> FailedOutput | None:
+async def failed_output(context: RequestContext, instance: str, target: str, state: InstanceState) -> FailedOutput | None:
     """Return it for the newest release that is not retried here; None: none failed, or its replicas left no logs."""
     if not state.life.vetoes:
         return None
     version = state.life.vetoes[-1].version.name
     try:
         async with asyncio.timeout(_PATIENCE):
-            runtime = act.control.effects.runtime(act.control.configuration.labels(instance)["runtime"])
+            runtime = context.services.effects.runtime(context.configuration.labels(instance)["runtime"])
             known = await runtime.logged(instance) if isinstance(runtime, KeepsLogs) else ()
             for one in reversed([one for one in known if one.version == version]):
                 written = [line.text async for line in runtime.logs(instance, replica=one.name, lines=_LINES)]

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from setpoint.config.compile import Configuration
-from setpoint.control.leftovers import everybody
+from setpoint.control.context import Services
+from setpoint.control.reading.states import everybody
 from setpoint.core.attachment import AttachmentState
 from setpoint.model.exits import ExitCodes, outcome_of
 
-if TYPE_CHECKING:
-    from setpoint.control.control import Control
 
-
-async def changed_meanings(control: Control, configuration: Configuration) -> list[str]:
+async def changed_meanings(services: Services, configuration: Configuration) -> list[str]:
     """One line for each such check and exit code."""
-    old, new = _codes(control.applied), _codes(configuration)
+    old, new = _codes(services.applied), _codes(configuration)
     changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
     if not changed:
         return []
     found: set[str] = set()
-    async for _, state in everybody(control, "attachment"):
+    async for _, state in everybody(services, "attachment"):
         if isinstance(state, AttachmentState) and state.definition.protection in changed:
             name = state.definition.protection
             found.update(_line(state, old[name], new[name]))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from setpoint.control.people_allowed import matches
-from setpoint.control.reasons import ReasonView, reason_view
+from setpoint.control.reading.approvals import matches
+from setpoint.control.reading.targets import parts
 from setpoint.control.registry import Answer
-from setpoint.control.targets import parts
+from setpoint.control.views.reasons import ReasonView, reason_view
 from setpoint.core.instance.explain import Condition, condition, desired, explain
 from setpoint.core.instance.gates.approval import author_of, countable
 from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of, version_offer

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from setpoint.control.act import Act
+from setpoint.control.context import RequestContext, Services
 from setpoint.control.registry import Answer
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import InstanceState, offer_of
@@ -16,9 +16,6 @@ from setpoint.model.spec import Spec
 from setpoint.model.time import Instant
 from setpoint.store.content import Content
 from setpoint.store.records import Records
-
-if TYPE_CHECKING:
-    from setpoint.control.control import Control
 
 
 class Consequence(Answer):
@@ -63,23 +60,21 @@ class _NoRecords(Records):
         return False
 
 
-def stage(control: Control) -> tuple[Control, Rehearsal]:
-    """A control that works on a rehearsal instead of the engine."""
-    rehearsal = control.engine.rehearse()
-    staged = copy.copy(control)
-    staged.engine = rehearsal  # type: ignore[assignment]  # commands only post and read
-    staged.content = _NoContent(control.engine.database)
-    staged.records = _NoRecords(control.engine.database)
+def stage(services: Services) -> tuple[Services, Rehearsal]:
+    """Services that work on a rehearsal instead of the engine, and store nothing."""
+    rehearsal, database = services.engine.rehearse(), services.stores.database
+    stores = replace(services.stores, content=_NoContent(database), records=_NoRecords(database))
+    staged = replace(services, engine=rehearsal, stores=stores)  # type: ignore[arg-type]  # commands only post and read
     return staged, rehearsal
 
 
-def told(command: str, answer: Answer, act: Act, outcome: Outcome) -> Rehearsed:
+def told(command: str, answer: Answer, context: RequestContext, outcome: Outcome) -> Rehearsed:
     """What came out, in the order in which it was decided; what it then waits for comes last."""
     found = [Consequence(entity=entity, kind="decides", text=event.text) for entity, event in outcome.events]
     found += [
         Consequence(entity=entity, kind="starts", text=_does(effect, outcome, entity)) for entity, effect in outcome.effects
     ]
-    found += _waits(outcome, act.steady)
+    found += _waits(outcome, context.steady)
     return Rehearsed(
         command=command, answer=answer.model_dump(mode="json"), consequences=_once(found), complete=not outcome.cut_off
     )

@@ -1,12 +1,12 @@
-"""The audit, for administrators."""
+"""People: who did what, for administrators; and who asks, and what that person may do."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from setpoint.control.act import Act
-from setpoint.control.permissions import Permission
-from setpoint.control.registry import Answer, Request, query
+from setpoint.control.context import RequestContext
+from setpoint.control.permissions import Permission, may
+from setpoint.control.registry import Answer, NoRequest, Request, query
 from setpoint.model.time import Instant
 
 
@@ -38,9 +38,9 @@ class AuditAnswer(Answer):
 
 
 @query("audit", Permission.ADMINISTER, AuditRequest, AuditAnswer, "Who asked for which change, and what became of it.")
-async def audit(act: Act, request: AuditRequest) -> AuditAnswer:
+async def audit(context: RequestContext, request: AuditRequest) -> AuditAnswer:
     """Newest first."""
-    entries = await act.control.audit.entries(before=request.before, limit=request.limit)
+    entries = await context.services.audit.entries(before=request.before, limit=request.limit)
     return AuditAnswer(
         entries=[
             AuditEntry(
@@ -56,3 +56,20 @@ async def audit(act: Act, request: AuditRequest) -> AuditAnswer:
             for one in entries
         ]
     )
+
+
+class Me(Answer):
+    """The person that a token stands for."""
+
+    name: str
+    groups: list[str]
+    admin: bool
+    may: list[str]
+
+
+@query("whoami", Permission.VIEW, NoRequest, Me, "Who this token stands for, and what that person may do.")
+async def whoami(context: RequestContext, _: NoRequest) -> Me:
+    """Rights as they are now."""
+    person = context.person
+    rights = [str(permission) for permission in Permission if may(person, permission)]
+    return Me(name=person.name, groups=list(person.groups), admin=person.admin, may=rights)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from setpoint.config.compile import Configuration
-from setpoint.control.act import Act
-from setpoint.control.instances import state_of
+from setpoint.control.context import RequestContext
+from setpoint.control.reading.states import state_of
 from setpoint.core.instance.state import offer_of
 
 
 @dataclass
-class Departures:
+class Removals:
     """Told by ``preview``, done by ``apply``."""
 
     kept: dict[str, str] = field(default_factory=dict)
@@ -22,16 +22,16 @@ class Departures:
     """``application/group`` -> (channels that go, channels there are), where that is more than half."""
 
 
-async def departures(act: Act, configuration: Configuration) -> Departures:
+async def removals(context: RequestContext, configuration: Configuration) -> Removals:
     """Compared with what is in force."""
-    applied, found = act.control.applied, Departures()
+    applied, found = context.applied, Removals()
     if applied is None:
         return found
     here = set(configuration.all_instances)
     for instance in applied.all_instances:
         if instance in here:
             continue
-        life = (await state_of(act, instance)).life
+        life = (await state_of(context, instance)).life
         offer = offer_of(life, life.target)
         if offer:
             chosen = found.down if applied.on_remove(instance) == "destroy" else found.kept
@@ -40,7 +40,7 @@ async def departures(act: Act, configuration: Configuration) -> Departures:
     return found
 
 
-def _note_shrinking(applied: Configuration, configuration: Configuration, found: Departures) -> None:
+def _note_shrinking(applied: Configuration, configuration: Configuration, found: Removals) -> None:
     for application in applied.applications:
         after = configuration.members(application) if application in configuration.applications else {}
         for group, channels in applied.members(application).items():

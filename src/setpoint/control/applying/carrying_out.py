@@ -1,0 +1,117 @@
+"""Carrying out a plan: the configuration comes into force, actors receive what concerns them, releases are made (§10.1)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from setpoint.config.compile import Configuration
+from setpoint.control.applying.planning import AutomaticRelease, Plan
+from setpoint.control.applying.reconfiguring import submit_configuration
+from setpoint.control.context import RequestContext, Services
+from setpoint.control.reading import limits
+from setpoint.control.reading.states import everybody, instances_of, line_of
+from setpoint.control.releasing.compiling import Compiled, compile_all
+from setpoint.control.releasing.submitting import same_versions, submit
+from setpoint.core.facts import AnyFact, Configured, InvariantConfigured, Removed
+from setpoint.core.instance.state import InstanceState
+from setpoint.core.invariant import InvariantState
+from setpoint.engine.effects import RuntimeDefinition
+from setpoint.model.people import ENGINE
+from setpoint.model.release import Release
+
+KIND = "configuration"
+FINISHED = "finished"
+PENDING = "pending"
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far an apply got: a revision, and the instances that it brought."""
+
+    revision: int
+    new: list[str] = []
+    down: list[str] = []
+    """What has left and is taken down."""
+    person: str = ENGINE.person
+
+
+async def adopt(services: Services, configuration: Configuration) -> None:
+    """Put a configuration into force."""
+    definitions = {name: RuntimeDefinition(one.kind, one.options, one.tree) for name, one in configuration.runtimes.items()}
+    places = {instance: configuration.policy(instance).labels["runtime"] for instance in configuration.all_instances}
+    await services.effects.set_runtimes(definitions, places)
+    services.applied, services.unreadable = configuration, ""
+
+
+async def carry_out(
+    context: RequestContext, configuration: Configuration, plan: Plan, progress: Progress
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Application -> its newest release, and -> its configuration release."""
+    services = context.services
+    await adopt(services, configuration)
+    number = progress.revision
+    told = [
+        *await limits.configured(services, configuration, number),
+        *await _policies(services, configuration, number),
+        *await _removals(services, configuration, number, progress.down),
+        *await _invariants(services, configuration, number),
+    ]
+    await services.engine.post_all(told)
+    configurations: dict[str, int] = {}
+    for changed in plan.configurations:
+        made = await submit_configuration(context, configuration, changed, progress.revision, plan.new, plan.starting)
+        configurations |= {changed.application: made} if made else {}
+    releases = dict(configurations)
+    for wanted in plan.releases:
+        number = await _release(context, wanted, f"apply:{progress.revision}:{wanted.application}:{wanted.digest}")
+        releases[wanted.application] = max(number, releases.get(wanted.application, 0))
+    await services.stores.records.put(KIND, FINISHED, progress.revision)
+    return releases, configurations
+
+
+async def _policies(services: Services, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
+    found: list[tuple[str, AnyFact]] = []
+    for instance in configuration.all_instances:
+        state = await services.engine.read(f"instance:{instance}")
+        policy = configuration.policy(instance)
+        if not isinstance(state, InstanceState) or state.policy != policy or state.removed:
+            found.append((f"instance:{instance}", Configured(policy=policy, number=number)))
+    return found
+
+
+async def _removals(services: Services, configuration: Configuration, number: int, down: list[str]) -> list[tuple[str, AnyFact]]:
+    configured = {f"instance:{instance}" for instance in configuration.all_instances}
+    return [
+        (entity, Removed(number=number, down=entity.partition(":")[2] in down))
+        async for entity, state in instances_of(services)
+        if entity not in configured and not state.removed
+    ]
+
+
+async def _invariants(services: Services, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
+    """Those that are new or changed, and those that are gone."""
+    found: list[tuple[str, AnyFact]] = []
+    for name, invariant in configuration.invariants.items():
+        state = await services.engine.read(f"invariant:{name}")
+        if not isinstance(state, InvariantState) or state.invariant != invariant:
+            found.append((f"invariant:{name}", InvariantConfigured(number=number, invariant=invariant)))
+    async for entity, state in everybody(services, "invariant"):
+        if entity.partition(":")[2] not in configuration.invariants and state.invariant is not None:
+            found.append((entity, InvariantConfigured(number=number)))
+    return found
+
+
+async def _release(context: RequestContext, wanted: AutomaticRelease, request: str) -> int:
+    async def make() -> tuple[Release, Compiled]:
+        line = await line_of(context, wanted.application)
+        compiled = await compile_all(context.configuration, line, wanted.application, wanted.wishes, wanted.instances)
+        release = Release(
+            application=wanted.application,
+            services=compiled.services | same_versions(wanted.versions, compiled),
+            channels=tuple(wanted.channels),
+            author=context.person.name,
+            reason=wanted.why,
+            automatic=True,
+        )
+        return release, compiled
+
+    return await submit(context, make, request)

@@ -1,0 +1,72 @@
+"""A configuration as files, as commands and queries receive it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field
+
+from setpoint.config.compile import Configuration
+from setpoint.config.problems import ConfigurationError
+from setpoint.control.errors import Invalid, Malformed
+from setpoint.control.registry import Request
+from setpoint.model.spec import digest
+from setpoint.store.content import sha256_of
+
+
+class Files(Request):
+    """A configuration as files."""
+
+    files: dict[str, str]
+    """Path relative to the root -> content in Base64, as ``setpoint.config.collect`` finds them."""
+    root: str
+    """Where they lie on the engine's machine."""
+    executable: list[str] = Field(default_factory=list)
+    """Paths of those that may be run."""
+
+
+def contents(request: Files) -> dict[str, bytes]:
+    """Path -> content.
+
+    Raises:
+        Malformed: it is no set of files below a root.
+    """
+    if not Path(request.root).is_absolute() or not all(_inside(path) for path in request.files):
+        raise Malformed("Paths of files must be relative and stay below an absolute root.", "Use the command line.")
+    try:
+        return {path: base64.b64decode(content, validate=True) for path, content in request.files.items()}
+    except binascii.Error as error:
+        raise Malformed(
+            f"A file's content is no Base64: {error}.", "Use the command line, or encode contents in Base64."
+        ) from None
+
+
+def parse(request: Files) -> tuple[Configuration, dict[str, bytes]]:
+    """The configuration that a request holds.
+
+    Raises:
+        Malformed: it is no set of files. Invalid: the configuration has mistakes.
+    """
+    files = contents(request)
+    try:
+        return Configuration.from_files(files, Path(request.root), request.executable), files
+    except ConfigurationError as error:
+        number = len(error.problems)
+        raise Invalid(
+            f"The configuration has {number} mistake{'s' if number > 1 else ''}; nothing was applied.",
+            "Correct them; `setpoint validate DIRECTORY` shows them too.",
+            details=[str(problem) for problem in error.problems],
+        ) from None
+
+
+def _inside(path: str) -> bool:
+    pure = Path(path)
+    return bool(path) and not pure.is_absolute() and ".." not in pure.parts
+
+
+def content_digest(files: Mapping[str, bytes]) -> str:
+    """Of all paths and contents."""
+    return digest({path: sha256_of(content) for path, content in sorted(files.items())})

@@ -1,0 +1,101 @@
+"""What handlers work with: the services of one engine, and the request of a person at a moment."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from setpoint.config.compile import Configuration
+from setpoint.control.audit import Audit
+from setpoint.control.errors import Refused
+from setpoint.control.people import People
+from setpoint.control.stores import Stores
+from setpoint.engine.effects import Effects
+from setpoint.engine.embedded import EmbeddedEngine
+from setpoint.engine.port import Clock
+from setpoint.model.people import By, Person
+from setpoint.model.time import Duration, Instant
+
+DRY_RUN = "dry-run"
+"""Identity of the request of a dry run."""
+
+
+@dataclass
+class Services:
+    """The parts that every request shares."""
+
+    home: Path
+    """The data directory."""
+    engine: EmbeddedEngine
+    effects: Effects
+    stores: Stores
+    people: People
+    audit: Audit
+    clock: Clock
+    """The wall clock."""
+    applied: Configuration | None = None
+    """The configuration in force; None before the first apply."""
+    unreadable: str = ""
+    """Why the stored configuration cannot be used by this version; empty: it can."""
+    configuring: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while something is compiled with the configuration in force, or another one is put into force."""
+    ordering: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by an order of a person until it was taken up; see ``orders``."""
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force. Raises Refused before the first apply."""
+        if self.unreadable:
+            raise Refused(
+                "The stored configuration cannot be used by this version.", "See `setpoint doctor`; then apply a corrected one."
+            )
+        if self.applied is None:
+            raise Refused("No configuration has been applied yet.", "Apply one with `setpoint apply DIRECTORY`.")
+        return self.applied
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """One request."""
+
+    services: Services
+    person: Person
+    now: Instant
+    """By the wall clock."""
+    request: str
+    """Identity of the request: the same one twice does nothing twice."""
+
+    @property
+    def engine(self) -> EmbeddedEngine:
+        """The host of the actors."""
+        return self.services.engine
+
+    @property
+    def stores(self) -> Stores:
+        """What is kept beside the actors."""
+        return self.services.stores
+
+    @property
+    def applied(self) -> Configuration | None:
+        """The configuration in force; None before the first apply."""
+        return self.services.applied
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force. Raises Refused before the first apply."""
+        return self.services.configuration
+
+    @property
+    def offset(self) -> Duration:
+        """How far the wall clock is beyond the steady clock that states and reasons go by (§10.17)."""
+        return self.engine.clock.offset
+
+    @property
+    def steady(self) -> Instant:
+        """``now`` by the steady clock."""
+        return self.now - self.offset
+
+    def by(self, why: str = "") -> By:
+        """Who did it, for facts."""
+        return By(self.person.name, why)

@@ -1,0 +1,1 @@
+"""What commands and queries read: committed states, by the names that people write."""

@@ -1,0 +1,1 @@
+"""Making a release: from versions and parameters to specs with a number."""
