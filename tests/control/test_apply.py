@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from tests.control.house import ADMIN, PLAIN, RUNTIME, SERVICE, STANDARD, House, documents, files, house
 from tests.support.eventually import eventually
 
+from setpoint.config.compile import Configuration
 from setpoint.control.applying.carrying_out import FINISHED, KIND, PENDING, Progress
 from setpoint.control.applying.files import content_digest, parse
 from setpoint.control.commands.apply import ApplyRequest
 from setpoint.control.errors import Invalid, Malformed, Refused
 from setpoint.model.people import Person
+from setpoint.model.spec import Spec
 
 OTHER_CHANNELS = """
 kind: Application
@@ -204,6 +207,20 @@ async def test_a_service_that_needs_no_releases_gets_one_named_after_its_revisio
         await found.good("web@staging", first)
         assert (await found.apply(text.replace("1ms", "2ms"))).releases == {"saas": 2}
         assert (await found.ask("releases")).releases[0].services["web"] != first
+
+
+async def test_what_was_compiled_for_the_plan_is_what_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = Counter[str]()
+    compile_one = Configuration.compile
+
+    def counting(configuration: Configuration, instance: str, *arguments: Any) -> Spec:
+        compiled[instance] += 1
+        return compile_one(configuration, instance, *arguments)
+
+    monkeypatch.setattr(Configuration, "compile", counting)
+    async with house(tmp_path, documents(RUNTIME, NO_RELEASES_NEEDED, PLAIN)) as found:
+        assert compiled == {"saas/web@staging": 1, "saas/web@production": 1}
+        await found.waits_until_release("web@production", 1)
 
 
 async def test_every_mistake_is_told_and_nothing_is_applied(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from setpoint.config.compile import Configuration
-from setpoint.control.applying.planning import AutomaticRelease, Plan
+from setpoint.control.applying.planning import AutomaticRelease, Plan, compile_release
 from setpoint.control.applying.reconfiguring import submit_configuration
 from setpoint.control.context import RequestContext, Services
 from setpoint.control.reading import limits
-from setpoint.control.reading.states import everybody, instances_of, line_of
-from setpoint.control.releasing.compiling import Compiled, compile_all
+from setpoint.control.reading.states import everybody, instances_of
+from setpoint.control.releasing.compiling import Compiled
 from setpoint.control.releasing.submitting import same_versions, submit
 from setpoint.core.facts import AnyFact, Configured, InvariantConfigured, Removed
 from setpoint.core.instance.state import InstanceState
@@ -101,9 +101,13 @@ async def _invariants(services: Services, configuration: Configuration, number: 
 
 
 async def _release(context: RequestContext, wanted: AutomaticRelease, request: str) -> int:
+    """What was compiled for the plan is released; only what the line does not take any more is compiled again."""
+    planned: Compiled | None = wanted.compiled
+
     async def make() -> tuple[Release, Compiled]:
-        line = await line_of(context, wanted.application)
-        compiled = await compile_all(context.configuration, line, wanted.application, wanted.wishes, wanted.instances)
+        nonlocal planned
+        compiled = planned or await compile_release(context, context.configuration, wanted)
+        planned = None
         release = Release(
             application=wanted.application,
             services=compiled.services | same_versions(wanted.versions, compiled),

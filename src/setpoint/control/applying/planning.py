@@ -15,7 +15,7 @@ from setpoint.control.context import RequestContext
 from setpoint.control.errors import ControlError
 from setpoint.control.reading.states import line_of, state_of
 from setpoint.control.reading.targets import parts
-from setpoint.control.releasing.compiling import Wish, compile_all, followers, named
+from setpoint.control.releasing.compiling import Compiled, Wish, compile_all, followers, named
 from setpoint.model.policy import Strategy
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Source, digest
@@ -34,6 +34,8 @@ class AutomaticRelease:
     why: str = "the configuration of what runs changed"
     versions: dict[str, ServiceVersion] = field(default_factory=dict)
     """Service -> the very version, where it is one that was released before."""
+    compiled: Compiled = field(default_factory=Compiled)
+    """With the line as it was when the plan was made."""
 
     @property
     def digest(self) -> str:
@@ -175,14 +177,19 @@ async def _add(
 
 async def _propose(context: RequestContext, configuration: Configuration, release: AutomaticRelease, plan: Plan) -> None:
     """Only what can be compiled."""
-    line = await line_of(context, release.application)
     try:
-        await compile_all(configuration, line, release.application, release.wishes, release.instances)
+        release.compiled = await compile_release(context, configuration, release)
     except ControlError as error:
         plan.waiting.append(f"{release.application}: {error.message}")
         return
     if release.instances:
         plan.releases.append(release)
+
+
+async def compile_release(context: RequestContext, configuration: Configuration, release: AutomaticRelease) -> Compiled:
+    """Compile it with the line as it is now. Raises ControlError."""
+    line = await line_of(context, release.application)
+    return await compile_all(configuration, line, release.application, release.wishes, release.instances)
 
 
 def _of(configuration: Configuration, application: str, services: dict[str, Wish], places: Sequence[str]) -> list[str]:
