@@ -59,7 +59,7 @@ async def test_an_engine_that_cannot_write_says_so_instead_of_breaking(tmp_path:
         raise EngineDegraded("the disk is full")
 
     async with house(tmp_path, STANDARD) as found:
-        monkeypatch.setattr(found.services.engine, "post", refuse)
+        monkeypatch.setattr(found.services.engine, "ask", refuse)
         with pytest.raises(Unavailable, match="the disk is full"):
             await found.do("hold", ADMIN, target="web@staging")
         assert (await found.ask("audit")).entries[0].outcome == "unavailable"

@@ -149,21 +149,21 @@ async def test_a_command_that_could_not_end_is_tried_again_under_the_same_identi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with house(tmp_path, STANDARD) as found:
-        await _fails_after_it_was_posted(found, monkeypatch)
+        await _fails_after_it_was_taken(found, monkeypatch)
         await found.do("hold", request="key", target="web@staging", why="first")
         held = (await found.ask("history", kinds=["signal"])).events
     assert len(held) == 1
 
 
-async def _fails_after_it_was_posted(found: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    post = found.services.engine.post
+async def _fails_after_it_was_taken(found: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = found.services.engine.ask
 
     async def lost(*given: Any, **more: Any) -> None:
-        await post(*given, **more)
+        await ask(*given, **more)
         raise EngineDegraded("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(found.services.engine, "post", lost)
+        patch.setattr(found.services.engine, "ask", lost)
         with pytest.raises(Unavailable):
             await found.do("hold", request="key", target="web@staging", why="first")
 

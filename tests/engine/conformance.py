@@ -17,6 +17,7 @@ from tests.support.eventually import eventually
 
 from setpoint.core import facts as happened
 from setpoint.core.instructions import Decision
+from setpoint.engine.errors import EngineStopped
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 
 HOUR = 3_600_000
@@ -158,6 +159,74 @@ class EngineConformance:
         async with self.host(tmp_path, outside) as engine:
             for number in range(20):
                 await self.told(engine, f"toy:{number}", "here")
+
+    async def test_asking_returns_the_committed_state_after_the_turn_that_took_the_fact(self, engine: Any) -> None:
+        names = [f"m{number}" for number in range(50)]
+        states = await asyncio.gather(*(engine.ask("toy:a", tell(name)) for name in names))
+        assert all(name in state.story for name, state in zip(names, states, strict=True))
+        assert await self.story(engine, "toy:a") == tuple(names)
+
+    async def test_asking_with_a_fact_seen_before_returns_the_state_after_the_first_also_after_a_restart(
+        self, tmp_path: Path, outside: Outside
+    ) -> None:
+        async with self.host(tmp_path, outside) as engine:
+            both = await asyncio.gather(
+                engine.post("toy:a", tell("m1"), dedup="once"), engine.ask("toy:a", tell("again"), dedup="once")
+            )
+            assert both[1].story == ("m1",)
+            assert (await engine.ask("toy:a", tell("again"), dedup="once")).story == ("m1",)
+        async with self.host(tmp_path, outside) as engine:
+            assert (await engine.ask("toy:a", tell("again"), dedup="once")).story == ("m1",)
+            assert await comes_to_its_state(engine, "toy:a")
+
+    async def test_asking_returns_the_state_that_is_kept_where_the_turn_raises(self, engine: Any) -> None:
+        assert (await engine.ask("toy:a", tell("m1"))).story == ("m1",)
+        assert (await engine.ask("toy:a", tell("m2", ("raise", "no")))).story == ("m1",)
+        assert "no" in engine.problem("toy:a")
+
+    async def test_asking_raises_when_the_engine_stops_meanwhile_and_the_fact_is_taken_later(
+        self, tmp_path: Path, outside: Outside
+    ) -> None:
+        async with self.host(tmp_path, outside) as engine:
+            asked = [asyncio.create_task(engine.ask(f"toy:{number}", tell("m1"))) for number in range(2_000)]
+            await asked[0]
+        ended = await asyncio.gather(*asked, return_exceptions=True)
+        stopped = [number for number, end in enumerate(ended) if isinstance(end, EngineStopped)]
+        assert stopped
+        assert all(number in stopped or end.story == ("m1",) for number, end in enumerate(ended))
+        with pytest.raises(EngineStopped):
+            await engine.ask("toy:late", tell("m1"))
+        async with self.host(tmp_path, outside) as engine:
+            await eventually(lambda: not engine.health().queued)
+            for number in set(range(2_000)) - set(stopped):
+                assert await self.story(engine, f"toy:{number}") == ("m1",)
+
+    async def test_waiting_until_a_state_holds_returns_it_when_it_is_committed(self, engine: Any) -> None:
+        waiting = asyncio.create_task(engine.until("toy:b", lambda state: state is not None and "hello" in state.story))
+        await engine.ask("toy:b", tell("other"))
+        assert not waiting.done()
+        await engine.post("toy:a", tell("m1", ("send", "toy:b", tell("hello"))))
+        assert (await waiting).story == ("other", "hello")
+        assert (await engine.until("toy:b", lambda state: "hello" in state.story)).story == ("other", "hello")
+
+    async def test_waiting_ends_with_the_time_with_a_turn_that_raises_and_with_the_engine(
+        self, tmp_path: Path, outside: Outside
+    ) -> None:
+        async with self.host(tmp_path, outside) as engine:
+            with pytest.raises(TimeoutError):
+                await engine.until("toy:a", lambda state: False, within=0.05)
+            with pytest.raises(ZeroDivisionError):
+                await asyncio.gather(
+                    engine.until("toy:c", lambda state: state is not None and bool(1 // 0)), engine.post("toy:c", tell("m1"))
+                )
+            raised = asyncio.create_task(engine.until("toy:a", lambda state: False))
+            await asyncio.sleep(0)
+            await engine.post("toy:a", tell("m1", ("raise", "no")))
+            assert await raised is None
+            ended = asyncio.create_task(engine.until("toy:b", lambda state: False))
+            await asyncio.sleep(0)
+        with pytest.raises(EngineStopped):
+            await ended
 
     async def test_a_fact_without_a_stamp_gets_the_hosts_time(self, tmp_path: Path, outside: Outside) -> None:
         clock = MovableClock()

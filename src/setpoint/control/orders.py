@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from setpoint.control.context import DRY_RUN, RequestContext
+from setpoint.control.context import RequestContext
 from setpoint.control.errors import Malformed, Unavailable
 from setpoint.control.registry import Request
 from setpoint.core.facts import Signal, Voted
-from setpoint.core.instance.state import InstanceState
-from setpoint.core.topic import TopicState
 from setpoint.model.people import By
 from setpoint.model.time import Instant, format_instant, from_datetime, parse_duration
 
-_PATIENCE, _TICK = 30.0, 0.003
-"""Seconds that a turn may take, and between two looks."""
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 
@@ -37,39 +32,24 @@ def in_turn(handler: Handler) -> Handler:
 
 
 async def post(context: RequestContext, facts: Mapping[str, Signal | Voted]) -> None:
-    """Deliver acts and wait until each was taken up. An entity whose turns fail takes its act up when they succeed again.
+    """Deliver orders and wait until each was taken up. An entity whose turns fail takes its order up when they succeed again.
 
     Raises:
-        Unavailable: it takes too long; the acts are stored.
+        Unavailable: it takes too long; the orders are stored.
     """
-    await asyncio.gather(*(context.engine.post(entity, fact) for entity, fact in facts.items()))  # type: ignore[arg-type]
-    for entity, fact in facts.items():
-        await until(context, entity, _taken(fact.id))
+    await asyncio.gather(*(_waiting_for(entity, context.engine.ask(entity, fact)) for entity, fact in facts.items()))  # type: ignore[arg-type]
 
 
 async def until(context: RequestContext, entity: str, holds: Callable[[Any], bool]) -> Any:
     """Wait until the state of an entity is so; return it. Raises Unavailable."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        state = await context.engine.read(entity)
-        if holds(state) or context.request == DRY_RUN or context.engine.problem(entity):
-            return state
-        if time.monotonic() > deadline:
-            raise Unavailable(f"It is stored, but {entity} has not taken it up yet.", "See `setpoint doctor`.")
-        await asyncio.sleep(_TICK)
+    return await _waiting_for(entity, context.engine.until(entity, holds))
 
 
-def _taken(identity: str) -> Callable[[Any], bool]:
-    return lambda state: identity in known(state)
-
-
-def known(state: Any) -> tuple[str, ...]:
-    """Identities of the acts that an entity has taken up most recently."""
-    if isinstance(state, InstanceState):
-        return state.life.signals
-    if isinstance(state, TopicState):
-        return tuple(vote.id for vote in state.votes)
-    return getattr(state, "signals", ())
+async def _waiting_for(entity: str, state: Awaitable[Any]) -> Any:
+    try:
+        return await state
+    except TimeoutError:
+        raise Unavailable(f"It is stored, but {entity} has not taken it up yet.", "See `setpoint doctor`.") from None
 
 
 class OrderRequest(Request):

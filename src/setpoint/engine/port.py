@@ -22,6 +22,9 @@ State = msgspec.Struct
 Clock = Callable[[], Instant]
 """Milliseconds since the epoch, UTC."""
 
+PATIENCE = 30.0
+"""Seconds that a caller waits for a turn."""
+
 Decide = Callable[[str, Any, Sequence[AnyFact], Instant], Decision]
 """``decide(entity, state, facts, now)``: pure. ``state`` is None for an entity that has none yet."""
 
@@ -106,6 +109,26 @@ class Engine(Protocol):
 
     async def post(self, entity: str, fact: AnyFact, *, dedup: str = "") -> None:
         """Deliver a fact. Returns when it is durable. A fact with a ``dedup`` seen before is dropped. ``at`` 0 is stamped now."""
+        ...
+
+    async def ask(self, entity: str, fact: AnyFact, *, dedup: str = "", within: float = PATIENCE) -> Any:
+        """Deliver a fact as ``post`` does, and return the committed state after the turn that took it.
+
+        For a fact with a ``dedup`` seen before: the state after the turn that took the first one. Where that turn raises: the
+        state that the entity keeps; its problem shows why, and the turn is tried again.
+
+        Raises:
+            TimeoutError: the fact is durable, and no turn took it within so many seconds.
+            EngineError: as ``post``; or the engine stopped before the turn was committed. A durable fact is taken later.
+        """
+        ...
+
+    async def until(self, entity: str, holds: Callable[[Any], bool], *, within: float = PATIENCE) -> Any:
+        """Return the committed state as soon as ``holds`` is true of it, or its turns raise: then the one it keeps.
+
+        Raises:
+            TimeoutError: it did not come to that within so many seconds. EngineError: the engine does not serve.
+        """
         ...
 
     async def read(self, entity: str) -> Any:

@@ -88,6 +88,15 @@ class Rehearsal:
         for entity, fact in facts:
             await self.post(entity, fact)
 
+    async def ask(self, entity: str, fact: AnyFact, *, dedup: str = "", within: float = 0) -> Any:  # noqa: ARG002 - see ``post``
+        """Deliver a fact; the state as it would be by then."""
+        await self.post(entity, fact)
+        return await self.read(entity)
+
+    async def until(self, entity: str, holds: Callable[[Any], bool], *, within: float = 0) -> Any:  # noqa: ARG002 - nothing else comes
+        """The state as it would be by now: what leads to it was decided already."""
+        return await self.read(entity)
+
     async def read(self, entity: str) -> Any:
         """The state as it would be by now."""
         if entity in self.outcome.after:

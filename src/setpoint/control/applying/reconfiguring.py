@@ -25,7 +25,6 @@ from setpoint.model.release import Offer, Release, ServiceVersion
 
 _LATE = "The configuration is stored, but the release that brings it has no number yet."
 _LATE_HINT = "See `setpoint releases`; the same apply again does nothing twice."
-"""Seconds that the line may take, and between two looks."""
 _TRIES = 5
 """So often is compiled again because a version was released meanwhile."""
 _WHY = "the configuration of what runs changed"
@@ -267,8 +266,8 @@ async def submit_configuration(
         for one in found.compiled:
             await context.stores.content.put([], one.files.values())
         fact = _fact(context.person, configuration, found, revision, request)
-        await context.engine.post(f"line:{found.application}", fact, dedup=f"{request}:{attempt}:{found.seen}")
-        number = await number_of(context, found.application, request, Unavailable(_LATE, _LATE_HINT))
+        dedup = f"{request}:{attempt}:{found.seen}"
+        number = await number_of(context, fact, dedup=dedup, late=Unavailable(_LATE, _LATE_HINT))
         if number is not None:
             return number
         found = await reconfigure(context, configuration, found.application, new, starting)

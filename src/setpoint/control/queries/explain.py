@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from setpoint.control.context import RequestContext
-from setpoint.control.orders import until
 from setpoint.control.permissions import Permission
 from setpoint.control.reading.approvals import sharing, with_token
 from setpoint.control.reading.limits import as_of_now
@@ -29,6 +28,7 @@ from setpoint.core.instance.gates.approval import release_of as topic_release
 from setpoint.core.instance.gates.context import only_configures
 from setpoint.core.instance.selection import release_of
 from setpoint.core.instance.state import InstanceState, Veto, Vetoed, offer_of
+from setpoint.engine.errors import EngineError
 from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
 from setpoint.plugins.errors import AdapterError
@@ -146,11 +146,13 @@ async def explain(context: RequestContext, request: ExplainRequest) -> Explanati
 async def _look(context: RequestContext, instance: str) -> None:
     """Let the engine look at what runs, and take up what it finds. A runtime that does not return in time is left to it."""
     entity = f"instance:{instance}"
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, EngineError):
         async with asyncio.timeout(_PATIENCE):
             look = await context.engine.look_now(entity)
             if look:
-                await until(context, entity, lambda state: state.life.current is not None and state.life.current.look >= look)
+                await context.engine.until(
+                    entity, lambda state: state.life.current is not None and state.life.current.look >= look
+                )
 
 
 async def _reason(context: RequestContext, instance: str, state: InstanceState, reason: Reason) -> ReasonView:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Unavailable
 from setpoint.control.reading.limits import rosters
-from setpoint.control.reading.states import line_of
 from setpoint.control.releasing.compiling import Compiled
 from setpoint.control.releasing.sets import sets
-from setpoint.core.facts import ReleaseRequested
+from setpoint.core.facts import ConfigurationRequested, ReleaseRequested
+from setpoint.core.line import LineState
 from setpoint.model.release import Release, ServiceVersion
 
-_PATIENCE, _TICK = 30.0, 0.005
 _TRIES = 5
+"""So often is compiled what the line does not take any more."""
 _LATE = "The request is stored, but its release has no number yet, or it was made too long ago."
 _LATE_HINT = "See `setpoint releases`; the same --request again does nothing twice."
-"""Seconds that the line may take, and between two looks; so often is compiled again."""
 
 
 def same_versions(known: Mapping[str, ServiceVersion], compiled: Compiled) -> dict[str, ServiceVersion]:
@@ -56,24 +53,22 @@ async def _submit(context: RequestContext, wanted: Release, compiled: Compiled, 
         waves=rosters(context.configuration, specs),
     )
     dedup = f"release:{wanted.application}:{request}" + (f":{attempt}" if attempt else "")
-    await context.engine.post(f"line:{wanted.application}", fact, dedup=dedup)
-    number = await number_of(context, wanted.application, request, Unavailable(_LATE, _LATE_HINT))
+    number = await number_of(context, fact, dedup=dedup, late=Unavailable(_LATE, _LATE_HINT))
     if number is not None:
         await context.stores.records.put("release", f"{wanted.application}/{number}", specs)
     return number
 
 
-async def number_of(context: RequestContext, application: str, request: str, late: Unavailable) -> int | None:
-    """The number that the line gave: a request is durable before the line has had its turn. None: it must be compiled again.
-
-    Raises ``late`` where there is none after half a minute.
-    """
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        line = await line_of(context, application)
-        if request in line.requests:
-            return line.requests[request]
-        if request in line.stale:
-            return None
-        await asyncio.sleep(_TICK)
+async def number_of(
+    context: RequestContext, fact: ReleaseRequested | ConfigurationRequested, *, dedup: str, late: Unavailable
+) -> int | None:
+    """Ask the line, and return the number that it gave. None: it must be compiled again. Raises ``late``."""
+    try:
+        line = await context.engine.ask(f"line:{fact.release.application}", fact, dedup=dedup)
+    except TimeoutError:
+        raise late from None
+    if isinstance(line, LineState) and fact.request in line.requests:
+        return line.requests[fact.request]
+    if isinstance(line, LineState) and fact.request in line.stale:
+        return None
     raise late

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,10 +33,11 @@ from setpoint.engine.embedded.operations import Effect, Operations
 from setpoint.engine.embedded.recovery import load_if_writable, open_and_load, unwritable
 from setpoint.engine.embedded.timers import Timers
 from setpoint.engine.embedded.turns import Pass, Turns
+from setpoint.engine.embedded.waiting import Waiting
 from setpoint.engine.embedded.watches import Watches
 from setpoint.engine.embedded.world import World
 from setpoint.engine.errors import EngineDegraded, EngineStopped
-from setpoint.engine.port import Clock, Codec, Decide, Performer, RecordedTurn, Recording, WatchOf
+from setpoint.engine.port import PATIENCE, Clock, Codec, Decide, Performer, RecordedTurn, Recording, WatchOf
 from setpoint.engine.rehearsal import Committed, Rehearsal
 from setpoint.model.time import Duration, Instant
 from setpoint.store.database import Database
@@ -100,6 +101,7 @@ class EmbeddedEngine:
         self._timers = Timers()
         self._world = World()
         self._intake = Intake(codec, self._clock, queued)
+        self._waiting = Waiting()
         self._work = asyncio.Event()
         self._status, self._reason = "starting", ""
         self._turn_count = self._commits = self._rows = 0
@@ -172,7 +174,7 @@ class EmbeddedEngine:
         finally:
             if self._guard is not None:
                 self._guard.cancel()
-            self._intake.fail(EngineStopped("the engine has stopped"))
+            self._fail(EngineStopped("the engine has stopped"))
             sys.setswitchinterval(self._switch_interval)
             self._status = "stopped"
             self.history.close()
@@ -209,6 +211,26 @@ class EmbeddedEngine:
         done = self._put(entity, fact, dedup, urgent=True)
         if done is not None:
             await asyncio.shield(done)
+
+    async def ask(self, entity: str, fact: AnyFact, *, dedup: str = "", within: float = PATIENCE) -> Any:
+        """Deliver a fact, and return the committed state after the turn that took it; see the port. Raises as ``post``."""
+        while self._status == "serving" and self._intake.is_full():
+            await self._intake.room()
+        done = self._put(entity, fact, dedup, urgent=True)
+        self._mailbox.rouse(self._world.actor(entity), urgent=True)  # a fact seen before brings no mail
+        with self._waiting.state(entity, after=self._turns.passes) as taken:
+            if done is not None:
+                await asyncio.shield(done)
+            return await asyncio.wait_for(taken, within)
+
+    async def until(self, entity: str, holds: Callable[[Any], bool], *, within: float = PATIENCE) -> Any:
+        """Return the committed state as soon as ``holds`` is true of it; see the port. Raises as ``post``."""
+        state = await self.read(entity)
+        if holds(state) or self.problem(entity):
+            return state
+        self._check_serving()
+        with self._waiting.state(entity, holds=holds) as found:
+            return await asyncio.wait_for(found, within)
 
     async def post_all(self, facts: Iterable[tuple[str, AnyFact]]) -> None:
         """Deliver many, behind what is urgent; returns when all are durable. Raises as ``post``; then some may be durable."""
@@ -333,13 +355,20 @@ class EmbeddedEngine:
     # --- facts come in
 
     def _put(self, entity: str, fact: AnyFact, dedup: str, *, urgent: bool) -> asyncio.Future[None] | None:
+        self._check_serving()
+        done = self._intake.take(entity, fact, dedup, urgent=urgent)
+        self._work.set()
+        return done
+
+    def _check_serving(self) -> None:
         if self._status == "degraded":
             raise EngineDegraded(self._reason)
         if self._status != "serving" or self._stopping:
             raise EngineStopped("the engine is not serving")
-        done = self._intake.take(entity, fact, dedup, urgent=urgent)
-        self._work.set()
-        return done
+
+    def _fail(self, error: Exception) -> None:
+        self._intake.fail(error)
+        self._waiting.fail(error)
 
     def _seen(self, entity: str, fact: Observed | Unobserved) -> None:
         if self._status == "serving":
@@ -405,7 +434,7 @@ class EmbeddedEngine:
             self._status = "stopped"
             self._reason = str(error) if lost else f"the engine broke: {type(error).__name__}: {error}"
             log.critical("%s", self._reason, exc_info=None if lost else error)
-            self._intake.fail(EngineStopped(self._reason))
+            self._fail(EngineStopped(self._reason))
             raise
 
     async def _passes(self) -> None:
@@ -458,6 +487,7 @@ class EmbeddedEngine:
             self._failpoints.hit("after-result", kind)
         for actor, state in decided.touched:
             actor.durable = state
+        self._waiting.committed(decided.number, decided.turned, self._world.problems)
         self._turn_count += decided.turns
         for operation in decided.writes.operations_gone:
             self._operations.committed(operation)
@@ -513,7 +543,7 @@ class EmbeddedEngine:
         self._status = "degraded"
         self._reason = unwritable(self.database.path, error)
         log.critical("%s", self._reason)
-        self._intake.fail(EngineDegraded(self._reason))
+        self._fail(EngineDegraded(self._reason))
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
                 self._work.clear()

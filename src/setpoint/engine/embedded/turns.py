@@ -50,9 +50,12 @@ Performable = tuple[str, Any]
 class Pass:
     """What one pass adds up to."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
         self.writes = Writes()
         self.turns = 0
+        self.turned: list[Actor] = []
+        """Those that took what waited for them, be it nothing."""
         self.touched: list[tuple[Actor, Any]] = []
         self.done: list[Future[None]] = []
         self.results: list[str] = []
@@ -60,7 +63,7 @@ class Pass:
         self.perform: list[Performable] = []
 
     def __bool__(self) -> bool:
-        return bool(self.turns or self.done or self.writes)
+        return bool(self.turned or self.done or self.writes)
 
 
 class Turns:
@@ -87,6 +90,8 @@ class Turns:
         self._event = msgpack.Encoder()
         self._pass = Pass()
         self._urgent = False
+        self.passes = 0
+        """Number of the newest pass."""
         self.dedup: list[tuple[str, Instant]] = []
         """Keys of posts that the next pass makes durable."""
         self.dedup_gone: list[str] = []
@@ -123,7 +128,8 @@ class Turns:
 
     def run(self) -> Pass:
         """Turns in order of mail, bounded in number and time; what is left over becomes rows."""
-        current = self._pass = Pass()
+        self.passes += 1
+        current = self._pass = Pass(self.passes)
         end = time.perf_counter() + (LONG_PASS_SECONDS if self._mailbox.mails > _MANY else PASS_SECONDS)
         self._fan_out()
         while current.turns < PASS_TURNS and (found := self._mailbox.next()) is not None:
@@ -151,6 +157,7 @@ class Turns:
     # --- one turn
 
     def _turn(self, actor: Actor) -> None:
+        self._pass.turned.append(actor)
         mails = self._fresh(actor)
         everything = actor.aside + mails if actor.aside else mails
         if not everything:
