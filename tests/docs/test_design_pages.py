@@ -37,15 +37,26 @@ def test_every_instruction_has_one_row():
     assert sorted(first_cells(PORT, "instruction")) == sorted(one.__name__ for one in get_args(AnyInstruction))
 
 
-def methods(source: str) -> dict[str, str]:
-    """Method of the class ``Engine`` -> its signature."""
+def members(source: str) -> dict[str, str]:
+    """Member of the classes ``Actors`` and ``Engine`` -> its signature, or the type of a property."""
     tree = ast.parse(source)
-    engine = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Engine")
-    found = [node for node in engine.body if isinstance(node, ast.AsyncFunctionDef)]
-    return {one.name: f"{ast.unparse(one.args)} -> {ast.unparse(one.returns) if one.returns else ''}" for one in found}
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in {"Actors", "Engine"}]
+    return dict(member for one in classes for node in one.body if (member := _member(node)))
+
+
+def _member(node: ast.stmt) -> tuple[str, str] | None:
+    match node:
+        case ast.AnnAssign(target=ast.Name(name), annotation=kind):
+            return name, ast.unparse(kind)
+        case ast.FunctionDef(decorator_list=[ast.Name("property")], returns=ast.expr() as kind):
+            return node.name, ast.unparse(kind)
+        case ast.FunctionDef(returns=ast.expr() as kind) | ast.AsyncFunctionDef(returns=ast.expr() as kind):
+            return node.name, f"{type(node).__name__} {ast.unparse(node.args)} -> {ast.unparse(kind)}"
+    return None
 
 
 def test_the_port_is_shown_as_it_is():
-    there = methods(inspect.getsource(port))
-    assert methods(PORT.split("```python\n")[1].split("```")[0]) == there
-    assert sorted(first_cells(PORT, "method")) == sorted(there)
+    there = members(inspect.getsource(port))
+    assert len(there) > 10
+    assert members(PORT.split("```python\n")[1].split("```")[0]) == there
+    assert sorted(first_cells(PORT, "member")) == sorted(there)

@@ -57,7 +57,7 @@ class EngineConformance:
 
     @abstractmethod
     def host(self, home: Path, outside: Outside, **options: Any) -> AbstractAsyncContextManager[Any]:
-        """A host that serves while the context lasts. ``options``: ``decide``, ``clock``, ``queued``."""
+        """A host that serves while the context lasts. ``options``: ``decide``, ``clock``, ``monotonic``, ``queued``."""
 
     @pytest.fixture
     def outside(self) -> Outside:
@@ -81,6 +81,50 @@ class EngineConformance:
             return story if set(entries) <= set(story) else None
 
         return await eventually(complete, why=f"{entity} was not told {entries}")  # type: ignore[return-value]
+
+    # --- health and clocks
+
+    async def test_health_counts_what_there_is(self, tmp_path: Path, outside: Outside) -> None:
+        async with self.host(tmp_path, outside) as engine:
+            await engine.ask("toy:a", tell("m1", ("watch", 1)))
+            await engine.ask("toy:b", tell("m1", ("raise", "no")))
+            health = engine.health()
+            assert (health.status, health.reason) == ("serving", "")
+            assert (health.entities, health.watched, health.problems) == (2, 1, 1)
+            assert health.turns >= 2
+            assert list(engine.problems()) == ["toy:b"]
+        assert engine.health().status == "stopped"
+
+    async def test_the_steady_clock_goes_on_when_the_wall_clock_is_set(self, tmp_path: Path, outside: Outside) -> None:
+        wall, monotonic = MovableClock(), MovableClock(1_000)
+        async with self.host(tmp_path, outside, clock=wall, monotonic=monotonic) as engine:
+            first = engine.clock()
+            assert (first, engine.clock.wall(), engine.clock.offset, engine.clock.was_set) == (wall.now, wall.now, 0, False)
+            wall.now += HOUR
+            await eventually(lambda: engine.clock.was_set)
+            assert (engine.clock(), engine.clock.offset) == (first, HOUR)
+            assert (engine.clock.wall_at(first - 1), engine.clock.wall_at(first)) == (first - 1, first + HOUR)
+            stamped = engine.clock.stamped(tell("m1"))
+            assert (stamped.at, stamped.offset) == (first, HOUR)
+            assert (await engine.ask("toy:a", tell("m1"))).now == first
+
+    # --- dry runs
+
+    async def test_a_dry_run_decides_on_what_is_committed_and_leaves_no_trace(self, engine: Any, outside: Outside) -> None:
+        await engine.ask("toy:b", tell("m1", ("subscribe", "toy:a")))
+        before = await engine.ask("toy:a", tell("m1"))
+        health = engine.health()
+        dry = engine.rehearse()
+        steps = (("publish", "news"), ("send", "toy:c", tell("hello")), ("record", "line"), ("apply", "op"))
+        assert (await dry.ask("toy:a", tell("m2", *steps))).story == ("m1", "m2")
+        assert (await dry.read("toy:b")).story == ("m1", "status:news")
+        assert (await dry.until("toy:c", lambda state: state is not None)).story == ("hello",)
+        assert [(entity, event.text) for entity, event in dry.outcome.events] == [("toy:a", "line")]
+        assert [(entity, effect.operation) for entity, effect in dry.outcome.effects] == [("toy:a", "op")]
+        assert (dry.outcome.before["toy:a"], dry.outcome.cut_off) == (before, False)
+        assert dict(await dry.scan("toy"))["toy:a"].story == ("m1", "m2")
+        assert engine.health() == health
+        assert (await engine.read("toy:a"), await engine.read("toy:c")) == (before, None)
 
     # --- what is written down
 
@@ -200,6 +244,16 @@ class EngineConformance:
             await eventually(lambda: not engine.health().queued)
             for number in set(range(2_000)) - set(stopped):
                 assert await self.story(engine, f"toy:{number}") == ("m1",)
+
+    async def test_many_facts_posted_together_are_durable_in_their_order_when_that_returns(
+        self, tmp_path: Path, outside: Outside
+    ) -> None:
+        async with self.host(tmp_path, outside) as engine:
+            await engine.post_all((f"toy:{number % 3}", tell(f"m{number}")) for number in range(30))
+        async with self.host(tmp_path, outside) as engine:
+            for entity in range(3):
+                await self.told(engine, f"toy:{entity}", f"m{27 + entity}")
+                assert await self.story(engine, f"toy:{entity}") == tuple(f"m{number}" for number in range(entity, 30, 3))
 
     async def test_waiting_until_a_state_holds_returns_it_when_it_is_committed(self, engine: Any) -> None:
         waiting = asyncio.create_task(engine.until("toy:b", lambda state: state is not None and "hello" in state.story))

@@ -17,7 +17,7 @@ from setpoint.core.instructions import Decision
 from setpoint.core.wall import Wall, wall_of
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.embedded.clock import SET, HostClock, Jump, Stamp, clocks
-from setpoint.engine.embedded.turns import CLOCK
+from setpoint.engine.port import CLOCK
 
 START = 1_800_000_000_000
 DAY = 24 * HOUR

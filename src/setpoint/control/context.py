@@ -12,8 +12,7 @@ from setpoint.control.errors import Refused
 from setpoint.control.people import People
 from setpoint.control.stores import Stores
 from setpoint.engine.effects import Effects
-from setpoint.engine.embedded import EmbeddedEngine
-from setpoint.engine.port import Clock
+from setpoint.engine.port import Clock, Engine
 from setpoint.model.people import By, Person
 from setpoint.model.time import Duration, Instant
 
@@ -27,7 +26,7 @@ class Services:
 
     home: Path
     """The data directory."""
-    engine: EmbeddedEngine
+    engine: Engine
     effects: Effects
     stores: Stores
     people: People
@@ -67,7 +66,7 @@ class RequestContext:
     """Identity of the request: the same one twice does nothing twice."""
 
     @property
-    def engine(self) -> EmbeddedEngine:
+    def engine(self) -> Engine:
         """The host of the actors."""
         return self.services.engine
 

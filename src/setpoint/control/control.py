@@ -77,10 +77,10 @@ class Control:
         require(person, operation.permission, f"rehearse {name}")
         if not operation.rehearsable:
             raise Refused(f"There is no dry run of {name}.", operation.instead)
-        staged, rehearsal = dry_run.stage(self.services)
+        staged, engine = dry_run.stage(self.services)
         context = RequestContext(staged, person, self.services.clock(), DRY_RUN)
         answer = await self._handle(operation, context, _parse(operation, payload))
-        return dry_run.told(name, answer, context, rehearsal.outcome)
+        return dry_run.told(name, answer, context, engine.outcome)
 
     async def query(self, name: str, payload: Mapping[str, Any], person: Person) -> Answer:
         """Ask something as somebody. Raises ControlError."""

@@ -11,7 +11,7 @@ from setpoint.control.registry import Answer
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.instructions import Apply, RunCheck, RunTask
-from setpoint.engine.rehearsal import Effect, Outcome, Rehearsal
+from setpoint.engine.port import DryRun, Effect, Outcome
 from setpoint.model.spec import Spec
 from setpoint.model.time import Instant
 from setpoint.store.content import Content
@@ -60,12 +60,12 @@ class _NoRecords(Records):
         return False
 
 
-def stage(services: Services) -> tuple[Services, Rehearsal]:
-    """Services that work on a rehearsal instead of the engine, and store nothing."""
-    rehearsal, database = services.engine.rehearse(), services.stores.database
+def stage(services: Services) -> tuple[Services, DryRun]:
+    """Services that work on a dry run instead of the engine, and store nothing."""
+    staged_engine, database = services.engine.rehearse(), services.stores.database
     stores = replace(services.stores, content=_NoContent(database), records=_NoRecords(database))
-    staged = replace(services, engine=rehearsal, stores=stores)  # type: ignore[arg-type]  # commands only post and read
-    return staged, rehearsal
+    staged = replace(services, engine=staged_engine, stores=stores)  # type: ignore[arg-type]  # commands only post and read
+    return staged, staged_engine
 
 
 def told(command: str, answer: Answer, context: RequestContext, outcome: Outcome) -> Rehearsed:

@@ -6,24 +6,31 @@ them, perform instructions, and keep timers, watches and subscriptions. They dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from setpoint.core.facts import AnyFact
-from setpoint.core.instructions import AnyInstruction, Apply, Decision, RunCheck, RunTask, Watch
+from setpoint.core.facts import AnyFact, Fact
+from setpoint.core.instructions import AnyInstruction, Apply, Cancel, Decision, Event, RunCheck, RunTask, Watch
+from setpoint.engine.health import Health
 from setpoint.model.checks import CheckResult
 from setpoint.model.observation import Observation
 from setpoint.model.tasks import TaskResult
-from setpoint.model.time import Instant
+from setpoint.model.time import Duration, Instant
+from setpoint.store.history import Line
 
 State = msgspec.Struct
 Clock = Callable[[], Instant]
 """Milliseconds since the epoch, UTC."""
 
+CLOCK = "engine:clock"
+"""Entity of the lines of history about the clocks: it is not an actor."""
 PATIENCE = 30.0
 """Seconds that a caller waits for a turn."""
+
+AnyKind = TypeVar("AnyKind", bound=Fact)
 
 Decide = Callable[[str, Any, Sequence[AnyFact], Instant], Decision]
 """``decide(entity, state, facts, now)``: pure. ``state`` is None for an entity that has none yet."""
@@ -104,8 +111,43 @@ class Performer(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """A host."""
+class Clocks(Protocol):
+    """The two clocks of a host (§10.17). Called, they return steady time, which never goes back."""
+
+    @property
+    def offset(self) -> Duration:
+        """How far the wall clock is beyond the steady one now."""
+        ...
+
+    @property
+    def was_set(self) -> bool:
+        """Whether the wall clock was ever beyond the steady one, or behind it."""
+        ...
+
+    def __call__(self) -> Instant:
+        """Return steady time."""
+        ...
+
+    def wall(self) -> Instant:
+        """Return what the wall clock shows."""
+        ...
+
+    def wall_at(self, steady: Instant) -> Instant:
+        """Return what the wall clock showed, or would show, at a steady time: what people read."""
+        ...
+
+    def stamped(self, fact: AnyKind) -> AnyKind:
+        """Return the fact as one that happens now."""
+        ...
+
+
+class Actors(Protocol):
+    """Actors that take facts, and their states."""
+
+    @property
+    def clock(self) -> Clocks:
+        """The clocks that facts are stamped with."""
+        ...
 
     async def post(self, entity: str, fact: AnyFact, *, dedup: str = "") -> None:
         """Deliver a fact. Returns when it is durable. A fact with a ``dedup`` seen before is dropped. ``at`` 0 is stamped now."""
@@ -131,6 +173,10 @@ class Engine(Protocol):
         """
         ...
 
+    async def post_all(self, facts: Iterable[tuple[str, AnyFact]]) -> None:
+        """Deliver many, behind what is urgent; return when all are durable. Raises as ``post``; then some may be durable."""
+        ...
+
     async def read(self, entity: str) -> Any:
         """The committed state of an entity; None when it has none."""
         ...
@@ -139,8 +185,69 @@ class Engine(Protocol):
         """Entities of a kind (``instance``, ``line`` …) in order of their ids, from after ``after``."""
         ...
 
+
+Effect = Apply | RunCheck | RunTask | Cancel
+
+
+@dataclass
+class Outcome:
+    """What would happen, in order."""
+
+    events: list[tuple[str, Event]] = field(default_factory=list)
+    """(entity, line of history)."""
+    effects: list[tuple[str, Effect]] = field(default_factory=list)
+    """(entity, what would be asked of the outside)."""
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    """Entity -> state, of those that had a turn."""
+    cut_off: bool = False
+
+
+class DryRun(Actors, Protocol):
+    """Actors on a copy of what is committed: they decide, and nothing of it is stored or performed."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the facts until now would lead to."""
+        ...
+
+
+class Engine(Actors, Protocol):
+    """A host."""
+
     async def recorded(self, entity: str) -> Recording | None:
         """The turns of an entity, as far back as they are kept: at least some hundreds. None: it has had none."""
+        ...
+
+    def rehearse(self) -> DryRun:
+        """Return actors in the states that are committed now, for a dry run."""
+        ...
+
+    def look(self, entity: str) -> None:
+        """Look soon at what runs: a hint that it may have changed. The entity need not exist."""
+        ...
+
+    async def look_now(self, entity: str) -> int:
+        """Look at what runs, and return the number of the look if it found a change, which is posted; else 0.
+
+        A look that started before the call does not count. 0 also where nothing is watched.
+        """
+        ...
+
+    def problem(self, entity: str) -> str:
+        """Return why the turns of an entity do not succeed; empty: they do."""
+        ...
+
+    def problems(self) -> dict[str, str]:
+        """Return every entity whose turns do not succeed, with the reason."""
+        ...
+
+    def subscribe_events(self, *, after: int | None = None) -> AsyncIterator[Line]:
+        """Yield lines of history as they become durable, from after line ``after`` (None: from now on); ends with the engine."""
+        ...
+
+    def health(self) -> Health:
+        """Return how the engine is; it costs nothing."""
         ...
 
     async def serve(self) -> None:

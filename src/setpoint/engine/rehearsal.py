@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec import structs
@@ -18,7 +18,6 @@ from setpoint.core.instructions import (
     AnyInstruction,
     Apply,
     Cancel,
-    Event,
     Publish,
     Record,
     RunCheck,
@@ -27,12 +26,10 @@ from setpoint.core.instructions import (
     Subscribe,
     Unsubscribe,
 )
-from setpoint.engine.embedded.clock import HostClock
-from setpoint.engine.port import Decide
+from setpoint.engine.port import Clocks, Decide, Outcome
 
 MOST_TURNS = 20_000
 """A rehearsal of more is cut off, and says so."""
-Effect = Apply | RunCheck | RunTask | Cancel
 
 
 @dataclass(frozen=True)
@@ -47,24 +44,10 @@ class Committed:
     subscribers: Mapping[str, Iterable[str]]
 
 
-@dataclass
-class Outcome:
-    """What would happen, in order."""
-
-    events: list[tuple[str, Event]] = field(default_factory=list)
-    """(entity, line of history)."""
-    effects: list[tuple[str, Effect]] = field(default_factory=list)
-    """(entity, what would be asked of the outside)."""
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-    """Entity -> state, of those that had a turn."""
-    cut_off: bool = False
-
-
 class Rehearsal:
     """Takes facts like an engine, and keeps to itself what they lead to."""
 
-    def __init__(self, committed: Committed, decide: Decide, clock: HostClock) -> None:
+    def __init__(self, committed: Committed, decide: Decide, clock: Clocks) -> None:
         self._committed = committed
         self._decide = decide
         self.clock = clock

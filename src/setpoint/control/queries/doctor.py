@@ -18,7 +18,7 @@ from setpoint.control.registry import Answer, NoRequest, query
 from setpoint.control.views.standing import endless, standing_stops
 from setpoint.core.codec import SCHEMA
 from setpoint.core.instance.explain import explain
-from setpoint.engine.embedded.turns import CLOCK
+from setpoint.engine.port import CLOCK
 from setpoint.model.reasons import Code
 from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError

@@ -1,6 +1,5 @@
 """The embedded engine: everything on one machine, in one process and one SQLite file."""
 
-from setpoint.engine.embedded.health import Health
 from setpoint.engine.embedded.host import EmbeddedEngine
 
-__all__ = ["EmbeddedEngine", "Health"]
+__all__ = ["EmbeddedEngine"]

@@ -24,7 +24,6 @@ from setpoint.core import instructions as do
 from setpoint.core.facts import AnyFact, Applied, Observed, Unobserved, Woken
 from setpoint.engine.embedded.clock import NOTED, STEP, Alarm, HostClock, Jump, clocks, host_clock
 from setpoint.engine.embedded.failpoints import Failpoints
-from setpoint.engine.embedded.health import Health
 from setpoint.engine.embedded.intake import Intake
 from setpoint.engine.embedded.journal import keep_stamp, save
 from setpoint.engine.embedded.lock import HomeLock
@@ -37,6 +36,7 @@ from setpoint.engine.embedded.waiting import Waiting
 from setpoint.engine.embedded.watches import Watches
 from setpoint.engine.embedded.world import World
 from setpoint.engine.errors import EngineDegraded, EngineStopped
+from setpoint.engine.health import Health
 from setpoint.engine.port import PATIENCE, Clock, Codec, Decide, Performer, RecordedTurn, Recording, WatchOf
 from setpoint.engine.rehearsal import Committed, Rehearsal
 from setpoint.model.time import Duration, Instant

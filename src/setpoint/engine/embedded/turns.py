@@ -22,7 +22,7 @@ from setpoint.engine.embedded.journal import Writes
 from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
 from setpoint.engine.embedded.timers import Timers
 from setpoint.engine.embedded.world import World, kind_of
-from setpoint.engine.port import Codec, Decide
+from setpoint.engine.port import CLOCK, Codec, Decide
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant
 from setpoint.store.turns import CHAPTER, TurnRow, digest_of, pack
 
@@ -40,8 +40,6 @@ _FEW = 16
 _RETRY_FIRST: Duration = SECOND
 _RETRY_LAST: Duration = 10 * MINUTE
 
-CLOCK = "engine:clock"
-"""Under which history tells of the clock: it is no actor."""
 _LOOKS = {Observed, Unobserved}
 
 Performable = tuple[str, Any]
