@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from setpoint.config.compile import Configuration
+from setpoint.control.applying.impact import Impact, impact_of
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Invalid, Unavailable
 from setpoint.control.reading.limits import rosters
@@ -16,12 +17,11 @@ from setpoint.control.releasing.compiling import Recompiled, recompile
 from setpoint.control.releasing.sets import sets
 from setpoint.control.releasing.submitting import number_of
 from setpoint.core.facts import ConfigurationRequested, Part
-from setpoint.core.instance.selection import dropped, is_ahead, vetoed
-from setpoint.core.instance.state import InstanceState, Life, offer_of, version_offer
+from setpoint.core.instance.state import InstanceState, version_offer
 from setpoint.core.line import LineState
 from setpoint.model.people import Person
-from setpoint.model.policy import Policy, Strategy
-from setpoint.model.release import Offer, Release, ServiceVersion
+from setpoint.model.policy import Strategy
+from setpoint.model.release import Release, ServiceVersion
 
 _LATE = "The configuration is stored, but the release that brings it has no number yet."
 _LATE_HINT = "See `setpoint releases`; the same apply again does nothing twice."
@@ -103,29 +103,28 @@ async def _change(
     edited = {one for one, revision in found.revisions.items() if one in known and known[one].revision != revision}
     rode = set() if found.rides else {one for one in found.revisions if one in known and known[one].rode} - edited
     states = {one: await state_of(context, one) for one in instances if parts(one)[1] in found.revisions}
+    impacts: dict[str, Impact] = {}
     for instance, state in states.items():
         service = parts(instance)[1]
         if service in edited | rode:
-            await _compile(configuration, found, line, instance, state, _known(line, instance, state))
-            takes = _takes(found, instance, state, configuration.policy(instance))
-            differing |= {service} if takes or (service in edited and _differs(found, instance, state)) else set()
+            impact = impacts[instance] = await _impact(configuration, found, line, instance, state)
+            differing |= {service} if impact.takes or (service in edited and impact.differs) else set()
     found.changed = _with_fellows(configuration, found, known.keys(), differing)
     for instance, state in states.items():
         if parts(instance)[1] in found.changed:
-            if instance not in found.parts:
-                await _compile(configuration, found, line, instance, state, _known(line, instance, state))
-            found.shown[short(instance)] = _shown(found, instance, state, configuration.policy(instance))
+            impact = impacts.get(instance) or await _impact(configuration, found, line, instance, state)
+            found.shown[short(instance)] = impact.shown
         else:
             found.parts.pop(instance, None)
             found.lacking.pop(instance, None)
 
 
-def _differs(found: Reconfiguration, instance: str, state: InstanceState) -> bool:
-    """Whether anything that the instance may run would change."""
-    if found.lacking.get(instance):
-        return True
-    offers = {offer.release: offer.spec for offer in state.life.offers}
-    return any(offers.get(number) != part.spec for number, part in found.parts[instance].items())
+async def _impact(
+    configuration: Configuration, found: Reconfiguration, line: LineState, instance: str, state: InstanceState
+) -> Impact:
+    """Compile for an instance what it may run, and compare."""
+    await _compile(configuration, found, line, instance, state, _known(line, instance, state))
+    return impact_of(state.life, configuration.policy(instance), found.parts[instance], found.lacking.get(instance, {}))
 
 
 def _with_fellows(configuration: Configuration, found: Reconfiguration, known: Iterable[str], changed: set[str]) -> list[str]:
@@ -210,42 +209,6 @@ def _as_offered(state: InstanceState, number: int) -> ServiceVersion | None:
     """Of a release that the line has forgotten."""
     offer = version_offer(state.life, number)
     return ServiceVersion(offer.version, offer.parameters, offer.source, offer.images) if offer else None
-
-
-def _shown(found: Reconfiguration, instance: str, state: InstanceState, policy: Policy) -> str:
-    """What the instance takes, for people (§10.1 Shown)."""
-    takes = _takes(found, instance, state, policy)
-    if takes:
-        return "; ".join(takes)
-    life, mine = state.life, found.parts.get(instance, {})
-    known = offer_of(life, life.good) or any(offer.release in mine and _may_come(policy, life, offer) for offer in life.offers)
-    reason = "nothing changes here" if known else "nothing is released here yet"
-    return f"takes no part: {reason}"
-
-
-def _takes(found: Reconfiguration, instance: str, state: InstanceState, policy: Policy) -> list[str]:
-    """What changes for *good* and for the version that may come."""
-    life = state.life
-    mine, lacking = found.parts.get(instance, {}), found.lacking.get(instance, {})
-    good = offer_of(life, life.good)
-    pending = [offer for offer in life.offers if offer.release in mine and _may_come(policy, life, offer)]
-    lines = []
-    if good is not None and good.release in lacking:
-        lines.append(f"takes no part: {lacking[good.release]}")
-    elif good is not None and good.release in mine and mine[good.release].spec != good.spec:
-        lines.append(f"configuration only, stays {good.version.name}")
-    if pending and mine[pending[-1].release].spec != pending[-1].spec:
-        lines.append(f"{pending[-1].version.name} (pending) will come with it")
-    return lines
-
-
-def _may_come(policy: Policy, life: Life, offer: Offer) -> bool:
-    """Whether selection considers a version other than *good* here: the pin, else what would come anyway (§10.1)."""
-    if offer.release == life.good.release or (policy.strategy is Strategy.MIRROR and not life.pin):
-        return False
-    if life.pin:
-        return offer.release == life.pin
-    return is_ahead(life, offer) and not dropped(policy, life, offer) and not vetoed(life, offer)
 
 
 async def submit_configuration(
