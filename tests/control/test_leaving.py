@@ -78,7 +78,7 @@ async def test_what_runs_already_is_adopted_and_nothing_is_applied(tmp_path: Pat
 async def test_what_is_not_what_runs_is_not_adopted_and_says_so(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await found.do("adopt", target="web@staging", version="1.0")
-        row = await found.waits_for("web@staging", "adoption-pending")
+        row = await found.waits_for("web@staging", "adoption-failed")
         await eventually(lambda: _says(found, "what runs is not 1.0: nothing runs"), 5, row.reason.text)
         await both_at(found, "2.0")
         with pytest.raises(Refused, match="was deployed by Setpoint already"):

@@ -36,7 +36,7 @@ async def test_a_cancelled_release_waits_for_nobody_any_more(tmp_path: Path) -> 
         await found.release("1.0")
         await found.waits_for("web@production", "approval-missing")
         await found.do("cancel", EVE, release=1, why="wrong branch")
-        row = await found.waits_for("web@production", "version-bad")
+        row = await found.waits_for("web@production", "release-not-taken")
         assert "cancelled by eve" in row.reason.text
         with pytest.raises(Refused, match="cancelled by eve"):
             await found.do("cancel", release=1)
