@@ -43,7 +43,7 @@ from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Spec, Version, Workload
 from setpoint.model.tasks import TaskResult
 from setpoint.runtimes.fake import FakeRuntime
-from setpoint.store.content import Content
+from setpoint.server.storage import store_of
 
 CHANNELS = tuple(f"c{number}" for number in range(11))
 """The first is what the ten others are ordered after."""
@@ -130,8 +130,9 @@ class Fleet:
     def engine(self) -> EmbeddedEngine:
         """Not started yet."""
         self.effects: Timed
-        engine = EmbeddedEngine(self.home, decide=self.decide, codec=Codec(), performer=self, watch=watch)
-        self.content = Content(engine.database)
+        store = store_of(self.home)
+        engine = EmbeddedEngine(self.home, store, decide=self.decide, codec=Codec(), performer=self, watch=watch)
+        self.content = store.content
         self.effects = Timed(self.home, self.content, runtimes={"fake": FakeRuntime}, protections={"switch": self.switch})
         self.effects.switch = self.switch
         return engine

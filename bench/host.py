@@ -30,12 +30,15 @@ import msgspec
 from setpoint.core import facts as happened
 from setpoint.core import instructions as do
 from setpoint.engine.embedded import EmbeddedEngine
-from setpoint.engine.embedded.journal import Writes, save
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.people import Person
 from setpoint.model.tasks import TaskEnd, TaskResult
-from setpoint.store.database import Database
+from setpoint.server.storage import store_of
+from setpoint.store.journal import Commit
+from setpoint.store.sqlite import SqliteStore
+from setpoint.store.sqlite.changes import Numbers
+from setpoint.store.sqlite.journal import save
 
 STEPS = 4
 CHECK = CheckDefinition("bench", "bench", "organization")
@@ -147,7 +150,7 @@ class Recorder:
     """Keeps what is written, so that bare SQLite can write it again."""
 
     def __init__(self, engine: EmbeddedEngine) -> None:
-        self.batches: list[Writes] = []
+        self.batches: list[Commit] = []
         inner = engine._commit
 
         async def commit(decided: Any) -> None:
@@ -167,7 +170,7 @@ async def throughput(home: Path, entities: int, spin: float, profile: bool) -> d
     """All entities at once."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     performer = Nothing()
-    engine = EmbeddedEngine(home, decide=spinning(spin), codec=BenchCodec(), performer=performer)
+    engine = EmbeddedEngine(home, store_of(home), decide=spinning(spin), codec=BenchCodec(), performer=performer)
     recorder = Recorder(engine)
     profiler = cProfile.Profile()
     async with engine:
@@ -200,16 +203,16 @@ async def throughput(home: Path, entities: int, spin: float, profile: bool) -> d
     }
 
 
-def write_again(path: Path, batches: list[Writes]) -> float:
+def write_again(path: Path, batches: list[Commit]) -> float:
     """The same rows in the same transactions, by nothing but SQLite."""
-    database = Database(path)
+    database = SqliteStore(path).database
     database.open()
     connection = database.connection
     started = time.perf_counter()
     for batch in batches:
         if batch:
             connection.execute("BEGIN IMMEDIATE")
-            save(connection, batch)
+            save(connection, batch, Numbers(connection))
             connection.execute("COMMIT")
     elapsed = time.perf_counter() - started
     database.close()
@@ -219,7 +222,7 @@ def write_again(path: Path, batches: list[Writes]) -> float:
 async def latency(home: Path, entities: int, spin: float, per_second: float, seconds: float) -> dict[str, float]:
     """Entities start one after the other on an engine that knows many; p50 and p99 in milliseconds."""
     performer = Nothing()
-    async with EmbeddedEngine(home, decide=spinning(spin), codec=BenchCodec(), performer=performer) as engine:
+    async with EmbeddedEngine(home, store_of(home), decide=spinning(spin), codec=BenchCodec(), performer=performer) as engine:
         await quiet(engine)
         performer.latencies.clear()
         begun, sent = time.perf_counter(), 0

@@ -18,8 +18,6 @@ from setpoint.control.errors import InFlight, KeyReused, Malformed, Refused, Una
 from setpoint.control.registry import COMMANDS, Answer
 from setpoint.engine.errors import EngineDegraded
 from setpoint.model.people import Person
-from setpoint.store import requests
-from setpoint.store.requests import Requests
 
 OTHER = Person("other", (), admin=True)
 VALUES: dict[Any, Any] = {str: "x", int: 1, bool: True, list: [], dict: {}}
@@ -175,7 +173,7 @@ async def test_a_request_whose_token_is_lost_makes_no_second_one(tmp_path: Path,
             async def lost(*_: Any) -> None:
                 raise EngineDegraded("the disk is full")
 
-            patch.setattr(Requests, "finish", lost)
+            patch.setattr(found.services.stores.requests, "finish", lost)
             with pytest.raises(EngineDegraded):
                 await found.do("token-create", request="key", user="ann")
         with pytest.raises(Refused, match="made token"):
@@ -192,18 +190,6 @@ async def test_a_refused_command_stays_bound_and_may_be_tried_again(tmp_path: Pa
             await found.do("resume", request="key", target="staging")
         await found.do("resume", request="key", target="web@staging")
         assert not (await found.state("web@staging")).life.hold
-
-
-async def test_the_oldest_keys_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "MOST", 3)
-    async with house(tmp_path) as found:
-        stored = Requests(found.services.engine.database)
-        for number in range(5):
-            await stored.claim(f"id{number}", "first", at=number)
-        assert (await stored.claim("id2", "second", at=5)).payload == "first"
-        assert (await stored.claim("id0", "second", at=5)).payload == "second"
-        assert (await stored.claim("id0", "third", at=5 + requests.KEPT)).payload == "second"
-        assert (await stored.claim("id0", "third", at=6 + requests.KEPT)).payload == "third"
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "ü", "a\tb"])

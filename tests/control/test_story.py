@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 from tests.control.house import BOB, STANDARD, WITH_APPROVALS, House, house
+from tests.engine.test_embedded import database_of
 
 from setpoint.control.errors import NotFound, Unavailable
 from setpoint.core import story
 from setpoint.core.essence import essence
-from setpoint.store.sums import select, sum_of
+from setpoint.store.sqlite.sums import select, sum_of
 
 
 def read(answer: Any) -> story.Story:
@@ -95,4 +96,4 @@ async def _rewrite(found: House, statement: str) -> None:
         for row in connection.execute(select("turn")).fetchall():
             connection.execute("UPDATE turn SET sum = ? WHERE seq = ?", (sum_of("turn", row[:-1]), row[0]))
 
-    await found.services.engine.database.write(work)
+    await database_of(found.services.engine).write(work)

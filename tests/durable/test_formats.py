@@ -16,14 +16,15 @@ from setpoint.durable import formats, records
 from setpoint.engine.tasks import TaskRecord
 from setpoint.runtimes.memory import LastApply
 from setpoint.runtimes.process.records import InstanceRecord
-from setpoint.store.identity import Marker
-from setpoint.store.schema import MIGRATIONS
+from setpoint.store.sqlite.identity import Marker
+from setpoint.store.sqlite.schema import MIGRATIONS
 
 SHAPES = {"instance": InstanceRecord, "task": TaskRecord, "applied": LastApply, "marker": Marker}
 KNOWN = {
     ("database", 1): "76a96249e5fc14d0",
     ("database", 2): "3ff4fa446b791e7b",
     ("database", 3): "35f239cb1029bdeb",
+    ("database", 4): "8b261fad80a13551",
     ("instance", 1): "89b6ee54b1fb94a5",
     ("task", 1): "0d6347a4a12bbd0e",
     ("applied", 1): "aeddf098674a008b",  # as msgspec 0.23 describes it

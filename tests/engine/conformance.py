@@ -19,6 +19,7 @@ from setpoint.core import facts as happened
 from setpoint.core.instructions import Decision
 from setpoint.engine.errors import EngineStopped
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
+from setpoint.store.port import UnknownNumber
 
 HOUR = 3_600_000
 
@@ -789,3 +790,36 @@ class EngineConformance:
         finally:
             following.cancel()
         assert seen == [f"line {number}" for number in range(30)]
+
+    async def test_a_follower_that_resumes_from_its_last_number_misses_nothing_and_sees_nothing_twice(
+        self, tmp_path: Path, outside: Outside
+    ) -> None:
+        """It leaves in the middle of a turn's lines, the host ends and starts again, and decides more meanwhile."""
+        seen: list[str] = []
+        last = 0
+
+        async def read(engine: Any, count: int) -> None:
+            nonlocal last
+            following = engine.subscribe_events(after=last)
+            for _ in range(count):
+                line = await asyncio.wait_for(anext(following), 10)
+                assert line.seq > last
+                seen.append(line.event.text)
+                last = line.seq
+
+        async with self.host(tmp_path, outside) as engine:
+            await engine.post("toy:a", tell("m1", *(("record", f"line {number}") for number in range(5))))
+            await read(engine, 2)
+            await engine.post("toy:b", tell("no line"))
+            await engine.post("toy:b", tell("m2", ("record", "line 5")))
+        async with self.host(tmp_path, outside) as engine:
+            await engine.post("toy:a", tell("m3", ("record", "line 6")))
+            await read(engine, 5)
+            await engine.post("toy:a", tell("m4", ("record", "line 7")))
+            await read(engine, 1)
+        assert seen == [f"line {number}" for number in range(8)]
+
+    async def test_a_follower_of_a_number_that_was_never_given_out_is_refused(self, engine: Any) -> None:
+        await engine.post("toy:a", tell("m1", ("record", "line")))
+        with pytest.raises(UnknownNumber, match="has not come so far"):
+            await anext(engine.subscribe_events(after=1_000))

@@ -17,7 +17,7 @@ from setpoint.engine.applied import AppliedTrees
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.trees import Stored, Tree
 from setpoint.plugins.errors import TerminalError, TransientError
-from setpoint.store.content import Content
+from setpoint.store.port import Content
 
 
 class Stock:

@@ -16,8 +16,9 @@ from setpoint.core import facts as happened
 from setpoint.core.instructions import Decision
 from setpoint.core.wall import Wall, wall_of
 from setpoint.engine.embedded import EmbeddedEngine
-from setpoint.engine.embedded.clock import SET, HostClock, Jump, Stamp, clocks
+from setpoint.engine.embedded.clock import SET, HostClock, Jump, clocks
 from setpoint.engine.port import CLOCK
+from setpoint.model.time import Stamp
 
 START = 1_800_000_000_000
 DAY = 24 * HOUR
@@ -228,7 +229,7 @@ async def test_everything_that_a_turn_brings_about_has_its_clocks(tmp_path: Path
         await eventually(lambda: len(taken.of("toy:r", happened.CheckStatus)))
         stamps = {(fact.at, fact.wall) for _, fact in taken.facts}
         assert stamps == {(START, START - DAY)}
-        line = (await engine.history.lines(entities=["toy:q"]))[0]
+        line = (await engine.store.history.lines(entities=["toy:q"]))[0]
         assert line.at == START - DAY, "people read the wall clock"
 
 
@@ -240,7 +241,7 @@ async def test_a_difference_of_more_than_five_seconds_is_a_line_of_history(
         machine.set_by(by)
         await eventually(lambda: engine.clock.offset == by)
         await engine.post("toy:a", tell("hello"))
-        lines = await engine.history.lines(entities=[CLOCK])
+        lines = await engine.store.history.lines(entities=[CLOCK])
         assert [line.event.text for line in lines] == ([str(Jump(by, down=False))] if told else [])
 
 
@@ -250,7 +251,7 @@ async def test_a_rest_of_days_is_a_line_of_history(tmp_path: Path, machine: Mach
     machine.pass_by(3 * DAY)
     async with engine_on(machine, tmp_path) as engine:
         await engine.post("toy:a", tell("hello again"))
-        assert [line.event.text for line in await engine.history.lines(entities=[CLOCK])] == [str(Jump(2 * DAY, down=True))]
+        assert [line.event.text for line in await engine.store.history.lines(entities=[CLOCK])] == [str(Jump(2 * DAY, down=True))]
         assert engine.clock.wall_at(engine.clock()) == machine.wall
 
 
@@ -276,7 +277,7 @@ async def test_an_idle_engine_keeps_a_stamp_now_and_then(
     machine.pass_by(HOUR)
     async with engine_on(machine, tmp_path) as engine:
         assert engine.clock() == START + 2 * DAY + HOUR, "it is known how long it was idle"
-        assert await engine.history.lines(entities=[CLOCK]) == []
+        assert await engine.store.history.lines(entities=[CLOCK]) == []
 
 
 def wall_keeper(entity: str, state: Any, facts: Sequence[happened.AnyFact], now: int) -> Decision:

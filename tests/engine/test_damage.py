@@ -13,14 +13,13 @@ from tests.engine.test_embedded import make
 from tests.engine.toy import Outside, ToyCodec, tell
 from tests.support.eventually import eventually
 
-from setpoint.engine.embedded.journal import load
+from setpoint.engine.embedded.recovery import world_of
+from setpoint.engine.verify import damaged_files
 from setpoint.model.spec import Spec, Version, Workload
-from setpoint.store.content import Content, sha256_of
-from setpoint.store.documents import Documents
-from setpoint.store.records import Records
-from setpoint.store.schema import OtherSchema, migrate
-from setpoint.store.sums import TABLES, RowDamaged, any_text, is_whole, seal, select
-from setpoint.store.verify import damaged_files, damaged_rows
+from setpoint.store.port import RowDamaged, sha256_of
+from setpoint.store.sqlite.journal import load
+from setpoint.store.sqlite.schema import OtherSchema, migrate
+from setpoint.store.sqlite.sums import TABLES, any_text, is_whole, seal, select
 
 NAME = "setpoint.db"
 SPEC = Spec("saas/web@production", "local", Version("1.0"), Workload("process", {"command": ["web"]})).sealed()
@@ -36,10 +35,10 @@ async def home(tmp_path: Path) -> Path:
         for message in ("one", "two"):
             for toy in ("toy:a", "toy:b", "toy:c"):
                 await engine.post(toy, tell(message))
-        await Content(engine.database).put([SPEC], FILES.values())
-        await Documents(engine.database).save(FILES, at=1, person="ada")
-        await Records(engine.database).put("kind", "key", {"a": 1})
-        await Records(engine.database).append("audit", 5, {"b": 2})
+        await engine.store.content.put([SPEC], FILES.values())
+        await engine.store.documents.save(FILES, at=1, person="ada")
+        await engine.store.records.put("kind", "key", {"a": 1})
+        await engine.store.records.append("audit", 5, {"b": 2})
         await eventually(lambda: not engine.health().queued)
     with sqlite3.connect(home / NAME) as connection:
         for table, row in ROWS.items():
@@ -93,7 +92,7 @@ def test_whatever_column_changes_the_row_is_named_and_its_entity_has_a_problem(h
         changed = connection.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (value, *row)).rowcount
         assert changed == 1, (table, column)
         assert [is_whole(table, row) for row in connection.execute(select(table))].count(False) == 1, (table, column)
-        world = load(connection, ToyCodec())
+        world = world_of(load(connection), ToyCodec())
         assert any("damaged" in text for text in world.problems.values()) == (table in OWNED), (table, column)
         connection.close()
 
@@ -104,7 +103,7 @@ async def test_a_damaged_row_is_found_by_reading_all_and_the_others_go_on(table:
         connection.execute(f"UPDATE {table} SET sum = sum + 7 WHERE sum = (SELECT max(sum) FROM {table})")
     connection.close()
     async with make(home, Outside()) as engine:
-        assert [name for name in await damaged_rows(engine.database) if name.endswith(f"of table {table}")]
+        assert [name for name in await engine.store.damaged() if name.endswith(f"of table {table}")]
         await engine.post("toy:d", tell("goes on"))
         assert engine.health().status == "serving"
 
@@ -132,7 +131,7 @@ async def test_a_name_that_is_damaged_is_known_by_its_second_copy(home: Path) ->
     async with make(home, Outside()) as engine:
         assert (await engine.read("toy:c")).story == ("one", "two")
         assert await engine.scan("tox") == []
-        assert [name for name in await damaged_rows(engine.database) if "tox:c of table actor" in name]
+        assert [name for name in await engine.store.damaged() if "tox:c of table actor" in name]
 
 
 def _misname(path: Path, name: bytes, other: bytes) -> None:
@@ -175,7 +174,7 @@ def _rows(path: Path) -> list[tuple[str, tuple[Any, ...]]] | None:
         if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             return None
         migrate(connection)
-        load(connection, ToyCodec())
+        world_of(load(connection), ToyCodec())
         with any_text(connection):
             return [(table, row) for table in TABLES for row in connection.execute(select(table))]
     except (sqlite3.Error, OtherSchema, UnicodeDecodeError):
@@ -193,15 +192,15 @@ async def test_content_that_is_damaged_is_never_given_out(home: Path) -> None:
         connection.execute("UPDATE spec SET body = ?", (flipped(connection.execute("SELECT body FROM spec").fetchone()[0]),))
     connection.close()
     async with make(home, Outside()) as engine:
-        content = Content(engine.database)
+        content = engine.store.content
         with pytest.raises(RowDamaged, match=f"{sha256} of table file"):
             await content.file(sha256)
         with pytest.raises(RowDamaged, match=f"{SPEC.digest} of table spec"):
             await content.spec(SPEC.digest)
         with pytest.raises(RowDamaged, match="table file"):
-            await Documents(engine.database).load(1)
+            await engine.store.documents.load(1)
         assert await content.file(sha256_of(FILES["b.yaml"])) == FILES["b.yaml"]
-        assert {name.rpartition(" ")[2] for name in await damaged_rows(engine.database)} == {"file", "spec"}
+        assert {name.rpartition(" ")[2] for name in await engine.store.damaged()} == {"file", "spec"}
 
 
 def test_files_that_are_damaged_are_named(home: Path) -> None:

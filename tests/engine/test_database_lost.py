@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.engine.test_embedded import make
+from tests.engine.test_embedded import database_of, make
 from tests.engine.toy import Outside, tell
 from tests.support.eventually import eventually
 
 from setpoint.engine.embedded import host
-from setpoint.store.database import Database, JournalDamaged
-from setpoint.store.identity import DatabaseLost, Recovery
+from setpoint.store.port import Recovery, StoreDamaged, StoreLost
+from setpoint.store.sqlite.database import Database
 
 NAME = "setpoint.db"
 
@@ -73,7 +73,7 @@ async def test_it_is_refused_at_the_start_with_the_commands_to_recover(wreck: Wr
     await lived(tmp_path)
     wreck(tmp_path)
     there = (tmp_path / NAME).exists()
-    with pytest.raises(DatabaseLost, match=r"--accept-restored.*--start-empty"):
+    with pytest.raises(StoreLost, match=r"--accept-restored.*--start-empty"):
         async with make(tmp_path, Outside()):
             pass
     assert (tmp_path / NAME).exists() == there, "no empty one was made"
@@ -87,11 +87,11 @@ async def test_a_running_engine_stops_and_confirms_nothing(
     monkeypatch.setattr(host, "_GUARD", 0.01 if idle else 60)
     await lived(tmp_path)
     engine = make(tmp_path, Outside())
-    with pytest.raises(DatabaseLost, match="while the engine ran"):  # noqa: PT012 - it ends with the block
+    with pytest.raises(StoreLost, match="while the engine ran"):  # noqa: PT012 - it ends with the block
         async with engine:
             await engine.post("toy:a", tell("three"))
             # Into the file, so that there is something to cut.
-            await engine.database.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall())
+            await database_of(engine).read(lambda connection: connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall())
             wreck(tmp_path)
             if idle:
                 await eventually(lambda: engine.health().status == "stopped")
@@ -99,14 +99,14 @@ async def test_a_running_engine_stops_and_confirms_nothing(
                 with pytest.raises(Exception, match="while the engine ran"):
                     await engine.post("toy:a", tell("four"))
     assert "--start-empty" in engine.health().reason
-    with pytest.raises((DatabaseLost, JournalDamaged), match="--start-empty"):
+    with pytest.raises((StoreLost, StoreDamaged), match="--start-empty"):
         async with make(tmp_path, Outside()):
             pass
 
 
 async def test_what_took_its_place_is_left_alone_when_the_engine_stops(tmp_path: Path) -> None:
     await lived(tmp_path)
-    with pytest.raises(DatabaseLost):  # noqa: PT012 - it ends with the block
+    with pytest.raises(StoreLost):  # noqa: PT012 - it ends with the block
         async with make(tmp_path, Outside()) as engine:
             await engine.post("toy:a", tell("three"))
             delete(tmp_path)
@@ -121,24 +121,24 @@ async def test_starting_empty_keeps_the_old_file_aside(tmp_path: Path) -> None:
     whole = (tmp_path / NAME).read_bytes()
     async with make(tmp_path, Outside(), recovery=Recovery.EMPTY) as engine:
         assert await engine.read("toy:a") is None
-        identity = engine.database.identity
+        identity = engine.store.identity
     assert [path.read_bytes() for path in _aside(tmp_path)] == [whole]
     async with make(tmp_path, Outside()) as engine:
-        assert engine.database.identity == identity, "an ordinary start again"
+        assert engine.store.identity == identity, "an ordinary start again"
 
 
 async def test_a_restored_backup_goes_on_as_another_database(tmp_path: Path) -> None:
     await lived(tmp_path)
     async with make(tmp_path, Outside()) as engine:
-        before = engine.database.identity
+        before = engine.store.identity
     replace_by_a_copy(tmp_path)
     async with make(tmp_path, Outside(), recovery=Recovery.RESTORED) as engine:
         assert await engine.read("toy:a") is not None
-        assert engine.database.identity not in {0, before}, "what was done since the backup is not taken for what is done now"
+        assert engine.store.identity not in {0, before}, "what was done since the backup is not taken for what is done now"
     async with make(tmp_path, Outside()):
         pass
     delete(tmp_path)
-    with pytest.raises(DatabaseLost, match="is gone"):
+    with pytest.raises(StoreLost, match="is gone"):
         async with make(tmp_path, Outside(), recovery=Recovery.RESTORED):
             pass
 
@@ -165,7 +165,7 @@ async def test_a_copy_taken_while_the_engine_ran_is_older_than_what_came_after(t
         await engine.post("toy:a", tell("two"))
         await eventually(lambda: (tmp_path / "setpoint.marker").read_bytes() != marker)
     replace_by_a_copy(tmp_path)
-    with pytest.raises(DatabaseLost, match="older copy"):
+    with pytest.raises(StoreLost, match="older copy"):
         async with make(tmp_path, Outside()):
             pass
 
@@ -175,7 +175,7 @@ async def test_a_damaged_marker_is_no_excuse(tmp_path: Path) -> None:
     data = bytearray((tmp_path / "setpoint.marker").read_bytes())
     data[-4] ^= 1
     (tmp_path / "setpoint.marker").write_bytes(data)
-    with pytest.raises(DatabaseLost, match="damaged"):
+    with pytest.raises(StoreLost, match="damaged"):
         async with make(tmp_path, Outside()):
             pass
     async with make(tmp_path, Outside(), recovery=Recovery.RESTORED) as engine:

@@ -16,8 +16,8 @@ from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec, Version, Workload
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
-from setpoint.store.content import Content, sha256_of
-from setpoint.store.database import Database
+from setpoint.store.port import sha256_of
+from setpoint.store.sqlite import SqliteStore
 
 WEB = "saas/web@production"
 DEFINITIONS = {"local": RuntimeDefinition("stub", {"size": 1})}
@@ -74,9 +74,9 @@ class World:
     """Effects over stubs and a real store."""
 
     def __init__(self, home: Path) -> None:
-        self.database = Database(home / "setpoint.db")
-        self.database.open()
-        self.content = Content(self.database)
+        self.kept = SqliteStore(home / "setpoint.db")
+        self.kept.database.open()
+        self.content = self.kept.content
         self.runtimes: list[StubRuntime] = []
         self.protection = StubProtection()
         self.home = home
@@ -101,7 +101,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     world = World(tmp_path)
     await world.effects.set_runtimes({}, {})
     yield world
-    world.database.close()
+    world.kept.database.close()
 
 
 def apply_of(spec: Spec) -> Apply:
@@ -116,7 +116,7 @@ async def test_an_apply_goes_to_the_runtime_that_its_spec_names_with_its_files_a
     await world.effects.set_runtimes(DEFINITIONS, {WEB: "local"})
     spec = await world.store(files={"run.sh": b"echo hello\n"})
     await world.effects.apply(f"instance:{WEB}", apply_of(spec))
-    assert world.runtimes[0].applied == [(f"op~{world.database.identity:x}", spec)]
+    assert world.runtimes[0].applied == [(f"op~{world.kept.identity:x}", spec)]
     assert (world.runtimes[0].options, world.runtimes[0].home) == ({"size": 1}, world.home)
     file = world.home / "files" / spec.files["run.sh"]
     assert file.read_bytes() == b"echo hello\n"
@@ -153,7 +153,7 @@ async def test_what_is_taken_up_at_a_start_waits_for_the_configuration(tmp_path:
     assert not any(task.done() for task in (looking, applying, checking))
     await world.effects.set_runtimes(DEFINITIONS, {WEB: "local"})
     await asyncio.gather(looking, applying, checking)
-    world.database.close()
+    world.kept.database.close()
 
 
 async def test_a_look_asks_for_the_spec_expected_or_for_whatever_runs(world: World) -> None:

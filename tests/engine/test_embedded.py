@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +12,48 @@ from tests.engine.conformance import EngineConformance
 from tests.engine.crashes import CrashConformance
 from tests.engine.recordings import comes_to_its_state
 from tests.engine.toy import Outside, ToyCodec, decide, tell, watch
+from tests.store.memory import Disk, MemoryStore
 from tests.support.eventually import eventually
 
 from setpoint.engine.embedded import EmbeddedEngine
+from setpoint.store.port import Recovery, Store
+from setpoint.store.sqlite import SqliteStore
+from setpoint.store.sqlite.database import Database
 
 
-def make(home: Path, outside: Outside, **options: Any) -> EmbeddedEngine:
+def make(home: Path, outside: Outside, *, recovery: Recovery = Recovery.NONE, **options: Any) -> EmbeddedEngine:
+    """An embedded engine of toys, on SQLite."""
+    return on_store(home, SqliteStore(home / "setpoint.db", recovery), outside, **options)
+
+
+def on_store(home: Path, store: Store, outside: Outside, **options: Any) -> EmbeddedEngine:
     """An embedded engine of toys."""
     step = {"clock_step": 20} if "clock" in options else {}
     return EmbeddedEngine(
-        home, **{"decide": decide, "codec": ToyCodec(), "performer": outside, "watch": watch, **step, **options}
+        home, store, **{"decide": decide, "codec": ToyCodec(), "performer": outside, "watch": watch, **step, **options}
     )
+
+
+def database_of(engine: EmbeddedEngine) -> Database:
+    """The SQLite file below an engine made by ``make``."""
+    assert isinstance(engine.store, SqliteStore)
+    return engine.store.database
 
 
 class TestEmbedded(EngineConformance):
     def host(self, home: Path, outside: Outside, **options: Any) -> EmbeddedEngine:
         return make(home, outside, **options)
+
+
+class TestEmbeddedOnAnotherStore(EngineConformance):
+    """The same host on a store that is not SQLite."""
+
+    @pytest.fixture(autouse=True)
+    def _disks(self) -> None:
+        self.disks: defaultdict[Path, Disk] = defaultdict(Disk)
+
+    def host(self, home: Path, outside: Outside, **options: Any) -> EmbeddedEngine:
+        return on_store(home, MemoryStore(self.disks[home]), outside, **options)
 
 
 class TestEmbeddedCrashes(CrashConformance):
@@ -47,7 +75,13 @@ async def test_of_a_long_story_the_newest_two_chapters_stay_and_the_state_before
             assert await comes_to_its_state(engine, "toy:a")
             assert await comes_to_its_state(engine, "toy:b")
             kept.append((recording.first, len(recording.turns)))
-            rows = await engine.database.read(lambda connection: connection.execute("SELECT count(*) FROM turn").fetchone()[0])
+            rows = await database_of(engine).read(_turns)
             assert rows == len(recording.turns) + len((await engine.recorded("toy:b")).turns)
     assert all(first % 5 == 1 and 5 < count <= 10 for first, count in kept)
     assert kept[-1] == (31, 10)
+
+
+def _turns(connection: sqlite3.Connection) -> int:
+    """Rows of the table."""
+    found: int = connection.execute("SELECT count(*) FROM turn").fetchone()[0]
+    return found

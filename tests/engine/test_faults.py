@@ -22,10 +22,8 @@ from setpoint.engine.tasks import TaskRunner
 from setpoint.model.spec import Spec, Version, Workload
 from setpoint.model.tasks import TaskDefinition, TaskEnd
 from setpoint.runtimes.memory import Memory
-from setpoint.store import database
-from setpoint.store.content import Content, sha256_of
-from setpoint.store.documents import Documents
-from setpoint.store.records import Records
+from setpoint.store.port import StoreError, sha256_of
+from setpoint.store.sqlite import database
 
 _connect = sqlite3.connect
 SPEC = Spec("saas/web@production", "local", Version("1.0"), Workload("process", {"command": ["web"]})).sealed()
@@ -70,7 +68,7 @@ async def _started(home: Path) -> EmbeddedEngine:
         engine = make(home, Outside())
         try:
             return await engine.__aenter__()
-        except (EngineError, OSError, sqlite3.Error):
+        except (EngineError, StoreError):
             await asyncio.sleep(0)
     raise AssertionError("it never started")
 
@@ -79,7 +77,7 @@ async def _until_done(call: Any) -> Any:
     for _ in range(200):
         try:
             return await call()
-        except (EngineError, sqlite3.Error):
+        except (EngineError, StoreError):
             await asyncio.sleep(0.005)
     raise AssertionError("it never was done")
 
@@ -88,7 +86,7 @@ async def _live(engine: EmbeddedEngine) -> None:
     for number in range(3):
         fact = tell(f"m{number}", ("send", "toy:b", tell(f"from a {number}")), ("record", f"line {number}"))
         await _until_done(lambda n=number, f=fact: engine.post("toy:a", f, dedup=f"key {n}"))
-    content, documents, kept = Content(engine.database), Documents(engine.database), Records(engine.database)
+    content, documents, kept = engine.store.content, engine.store.documents, engine.store.records
     await _until_done(lambda: content.put([SPEC], [b"content"]))
     await _until_done(lambda: documents.save({"a.yaml": b"a: 1\n"}, at=1, person="ada"))
     await _until_done(lambda: kept.put("kind", "key", 1))
@@ -114,11 +112,11 @@ async def test_no_statement_that_fails_loses_or_doubles_anything(
         async with make(home, Outside()) as again:
             assert (await again.read("toy:a")).story == ("m0", "m1", "m2")
             assert (await again.read("toy:b")).story == ("from a 0", "from a 1", "from a 2")
-            assert [line.event.text for line in reversed(await again.history.lines())] == ["line 0", "line 1", "line 2"]
-            assert await Content(again.database).spec(SPEC.digest) == SPEC
-            assert await Content(again.database).file(sha256_of(b"content")) == b"content"
-            assert await Documents(again.database).load(1) == {"a.yaml": b"a: 1\n"}
-            assert [line for _, _, line in await Records(again.database).tail("audit", str)] == ["line"]
+            assert [line.event.text for line in reversed(await again.store.history.lines())] == ["line 0", "line 1", "line 2"]
+            assert await again.store.content.spec(SPEC.digest) == SPEC
+            assert await again.store.content.file(sha256_of(b"content")) == b"content"
+            assert await again.store.documents.load(1) == {"a.yaml": b"a: 1\n"}
+            assert [line for _, _, line in await again.store.records.tail("audit", str)] == ["line"]
             assert again.problems() == {}
 
 

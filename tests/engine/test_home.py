@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.engine.crashes import Child
 from tests.engine.recordings import comes_to_its_state
-from tests.engine.test_embedded import make
+from tests.engine.test_embedded import database_of, make
 from tests.engine.toy import Outside, tell
 from tests.support.eventually import eventually, wait_until
 from tests.support.processes import assert_none_left, new_mark
@@ -25,8 +25,8 @@ from setpoint.engine.embedded.clock import OFFSET_VARIABLE
 from setpoint.engine.embedded.failpoints import VARIABLE, Failpoints
 from setpoint.engine.embedded.host import host_clock
 from setpoint.engine.errors import AlreadyRunning, EngineDegraded, EngineStopped
-from setpoint.store.database import JournalDamaged
-from setpoint.store.schema import MIGRATIONS
+from setpoint.store.port import StoreDamaged
+from setpoint.store.sqlite.schema import MIGRATIONS
 
 
 async def story(engine: EmbeddedEngine, entity: str) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ async def test_a_damaged_journal_is_refused_saying_what_to_do_and_left_as_it_was
     path = tmp_path / "setpoint.db"
     damaged = b"not a database at all" * 100
     path.write_bytes(damaged)
-    with pytest.raises(JournalDamaged, match=r"setpoint\.db cannot be used: file is not a database.*backup"):
+    with pytest.raises(StoreDamaged, match=r"setpoint\.db cannot be used: file is not a database.*backup"):
         async with make(tmp_path, Outside()):
             pass
     assert path.read_bytes() == damaged
@@ -123,7 +123,7 @@ async def test_damage_in_the_middle_of_the_journal_is_found_at_the_start(tmp_pat
         for page in range(3, path.stat().st_size // 4096, 3):
             file.seek(page * 4096)
             file.write(os.urandom(4096))
-    with pytest.raises(JournalDamaged, match="cannot be used"):
+    with pytest.raises(StoreDamaged, match="cannot be used"):
         async with make(tmp_path, Outside()):
             pass
 
@@ -134,7 +134,7 @@ async def test_a_journal_of_a_newer_setpoint_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "setpoint.db")
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     connection.close()
-    with pytest.raises(JournalDamaged, match="start the newer one"):
+    with pytest.raises(StoreDamaged, match="start the newer one"):
         async with make(tmp_path, Outside()):
             pass
 
@@ -244,7 +244,7 @@ async def test_an_engine_is_not_started_on_a_full_disk_and_says_so(small_disk: P
 async def test_a_journal_that_may_not_grow_is_told_like_a_full_disk(tmp_path: Path) -> None:
     outside = Outside()
     async with make(tmp_path, outside) as engine:
-        connection = engine.database.connection
+        connection = database_of(engine).connection
 
         def limit() -> None:
             pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -266,7 +266,7 @@ async def test_an_operation_that_ended_while_the_disk_was_full_is_told_afterward
     async with make(tmp_path, outside) as engine:
         await engine.post("toy:a", tell("go", ("apply", "op")))
         await eventually(lambda: outside.applied["op"])
-        connection = engine.database.connection
+        connection = database_of(engine).connection
         connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(EngineDegraded):
             await post_on_and_on(engine, "toy:b", [])

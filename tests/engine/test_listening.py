@@ -21,8 +21,7 @@ from setpoint.engine.embedded.clock import HostClock, clocks
 from setpoint.engine.embedded.watches import LOOKS, Watches
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec
-from setpoint.store.content import Content
-from setpoint.store.database import Database
+from setpoint.store.sqlite import SqliteStore
 
 WEB = "saas/web@production"
 DAY = 86_400_000
@@ -83,11 +82,11 @@ class World:
     """Effects over runtimes that tell, and the hints they gave."""
 
     def __init__(self, home: Path) -> None:
-        self.database = Database(home / "setpoint.db")
-        self.database.open()
+        self.store = SqliteStore(home / "setpoint.db")
+        self.store.database.open()
         self.hints: list[str] = []
         makers = {"telling": TellingRuntime, "babbling": BabblingRuntime, "silent": SilentRuntime}
-        self.effects = Effects(home, Content(self.database), runtimes=makers, protections={}, hint=self.hints.append)
+        self.effects = Effects(home, self.store.content, runtimes=makers, protections={}, hint=self.hints.append)
 
     async def begin(self) -> Any:
         """The runtime that is listened to."""
@@ -103,7 +102,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     world = World(tmp_path)
     yield world
     await world.effects.close()
-    world.database.close()
+    world.store.database.close()
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("listening")]
 
 
@@ -185,10 +184,9 @@ async def test_a_settled_instance_is_seen_at_once_when_its_runtime_tells(tmp_pat
     outside = Outside()
     parts = {"decide": toy.decide, "codec": toy.ToyCodec(), "performer": outside, "watch": toy.watch}
     entity = f"instance:{WEB}"
-    async with EmbeddedEngine(tmp_path, **parts) as engine:  # type: ignore[arg-type]
-        effects = Effects(
-            tmp_path, Content(engine.database), runtimes={"telling": TellingRuntime}, protections={}, hint=engine.look
-        )
+    store = SqliteStore(tmp_path / "setpoint.db")
+    async with EmbeddedEngine(tmp_path, store, **parts) as engine:  # type: ignore[arg-type]
+        effects = Effects(tmp_path, store.content, runtimes={"telling": TellingRuntime}, protections={}, hint=engine.look)
         await effects.set_runtimes(TELLING, {WEB: "local"})
         runtime: Any = effects.runtime("local")
         await engine.post(entity, tell("settle", ("watch", 1, DAY)))

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from setpoint.engine.embedded.recovery import unwritable
+from setpoint.store.port import StoreUnavailable
+from setpoint.store.sqlite import SqliteStore
+from setpoint.store.sqlite.errors import translated
 
 
 def test_a_locked_journal_is_told_as_locked_and_not_as_full(tmp_path: Path) -> None:
@@ -15,9 +18,9 @@ def test_a_locked_journal_is_told_as_locked_and_not_as_full(tmp_path: Path) -> N
     holder, other = sqlite3.connect(path, isolation_level=None), sqlite3.connect(path, timeout=0)
     holder.execute("CREATE TABLE one (a)")
     holder.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(sqlite3.OperationalError) as caught:
+    with pytest.raises(StoreUnavailable) as caught, translated(path):
         other.execute("INSERT INTO one VALUES (1)")
-    said = unwritable(path, caught.value)
+    said = unwritable(SqliteStore(path), caught.value)
     assert "another process holds a lock on it" in said
     assert "make room" not in said
     holder.close()
@@ -25,6 +28,9 @@ def test_a_locked_journal_is_told_as_locked_and_not_as_full(tmp_path: Path) -> N
 
 
 def test_a_full_disk_is_told_with_what_is_free(tmp_path: Path) -> None:
-    said = unwritable(tmp_path / "journal.sqlite", sqlite3.OperationalError("database or disk is full"))
+    path = tmp_path / "journal.sqlite"
+    with pytest.raises(StoreUnavailable) as caught, translated(path):
+        raise sqlite3.OperationalError("database or disk is full")
+    said = unwritable(SqliteStore(path), caught.value)
     assert "KB are free there" in said
     assert "make room" in said

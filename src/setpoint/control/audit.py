@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from setpoint.model.time import Instant
-from setpoint.store.records import Records
+from setpoint.store.port import Records
 
 KIND = "audit"
 BEGUN = "begun"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -20,7 +19,7 @@ from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Answer, Operat
 from setpoint.control.requests import Once, check_key, identity_of
 from setpoint.engine.errors import EngineError
 from setpoint.model.people import Person
-from setpoint.store.identity import DatabaseLost
+from setpoint.store.port import StoreError
 
 log = logging.getLogger("setpoint.control")
 
@@ -117,7 +116,7 @@ class Control:
             return await self._once.run(
                 operation, context.request, parsed, context.now, lambda: self._handle(operation, context, parsed)
             )
-        except (DatabaseLost, sqlite3.Error) as error:
+        except StoreError as error:
             raise Unavailable(
                 f"The request cannot be stored: {error}.", "Make room on the disk, then see `setpoint doctor`."
             ) from error
@@ -125,7 +124,7 @@ class Control:
     async def _handle(self, operation: Operation, context: RequestContext, parsed: Request) -> Answer:
         try:
             return await operation.handler(context, parsed)
-        except (EngineError, DatabaseLost, sqlite3.Error) as error:
+        except (EngineError, StoreError) as error:
             raise Unavailable(
                 f"The engine cannot take it now: {error}.", "See `setpoint doctor`; nothing was lost that was confirmed."
             ) from error
@@ -137,7 +136,7 @@ class Control:
     async def _begin(self, entry: Entry) -> Entry:
         try:
             return await self.services.audit.begin(entry)
-        except (DatabaseLost, sqlite3.Error) as error:
+        except StoreError as error:
             raise Unavailable(
                 f"The audit cannot be written: {error}.", "Make room on the disk, then see `setpoint doctor`."
             ) from error
@@ -145,7 +144,7 @@ class Control:
     async def _end(self, entry: Entry, outcome: str, message: str = "") -> None:
         try:
             await self.services.audit.end(entry, self.services.clock(), outcome, message)
-        except (DatabaseLost, sqlite3.Error):
+        except StoreError:
             log.exception(
                 "the outcome %s of command %s (audit entry %d) could not be written", outcome, entry.command, entry.number
             )

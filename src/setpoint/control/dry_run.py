@@ -14,8 +14,7 @@ from setpoint.core.instructions import Apply, RunCheck, RunTask
 from setpoint.engine.port import DryRun, Effect, Outcome
 from setpoint.model.spec import Spec
 from setpoint.model.time import Instant
-from setpoint.store.content import Content
-from setpoint.store.records import Records
+from setpoint.store.port import Content, Records
 
 
 class Consequence(Answer):
@@ -38,15 +37,21 @@ class Rehearsed(Answer):
     """False: there is more than is told."""
 
 
-class _NoContent(Content):
-    """Specs and files are not stored."""
+class _NoContent:
+    """Reads content, and stores no specs and files."""
+
+    def __init__(self, content: Content) -> None:
+        self.identity, self.spec, self.file = content.identity, content.spec, content.file
 
     async def put(self, specs: Iterable[Spec] = (), files: Iterable[bytes] = ()) -> None:
         """Forget them."""
 
 
-class _NoRecords(Records):
-    """Nothing is written."""
+class _NoRecords:
+    """Reads records, and writes nothing."""
+
+    def __init__(self, records: Records) -> None:
+        self.get, self.all, self.tail = records.get, records.all, records.tail
 
     async def put(self, kind: str, key: str, value: Any) -> None:
         """Forget it."""
@@ -62,9 +67,9 @@ class _NoRecords(Records):
 
 def stage(services: Services) -> tuple[Services, DryRun]:
     """Services that work on a dry run instead of the engine, and store nothing."""
-    staged_engine, database = services.engine.rehearse(), services.stores.database
-    stores = replace(services.stores, content=_NoContent(database), records=_NoRecords(database))
-    staged = replace(services, engine=staged_engine, stores=stores)  # type: ignore[arg-type]  # commands only post and read
+    staged_engine, stores = services.engine.rehearse(), services.stores
+    staged_stores = replace(stores, content=_NoContent(stores.content), records=_NoRecords(stores.records))
+    staged = replace(services, engine=staged_engine, stores=staged_stores)  # type: ignore[arg-type]  # commands only post and read
     return staged, staged_engine
 
 

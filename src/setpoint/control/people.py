@@ -12,7 +12,7 @@ import msgspec
 from setpoint.durable import files
 from setpoint.model.people import Person
 from setpoint.model.time import Instant
-from setpoint.store.records import Records
+from setpoint.store.port import Records
 
 KIND = "token"
 PREFIX = "sp_"

@@ -15,7 +15,7 @@ from setpoint.control.errors import InFlight, KeyReused, Malformed, Refused
 from setpoint.control.registry import Answer, Operation, Request
 from setpoint.model.people import Person
 from setpoint.model.time import Instant
-from setpoint.store.requests import Requests
+from setpoint.store.port import Requests
 
 LONGEST = 255
 """Characters of a key."""

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from setpoint.store.content import Content
-from setpoint.store.database import Database
-from setpoint.store.documents import Documents
-from setpoint.store.history import History
-from setpoint.store.records import Records
-from setpoint.store.requests import Requests
+from setpoint.store.port import Content, Documents, History, Records, Requests, Store
 
 
 @dataclass(frozen=True)
@@ -26,10 +21,10 @@ class Stores:
     """Requests with an Idempotency-Key, and what they returned."""
     history: History
     """Lines of what was decided."""
-    database: Database
-    """For what ``doctor`` verifies."""
+    whole: Store
+    """For what ``doctor`` verifies, and for the change log."""
 
     @classmethod
-    def of(cls, database: Database, history: History) -> Stores:
-        """Return all stores of an engine's database."""
-        return cls(Records(database), Documents(database), Content(database), Requests(database), history, database)
+    def of(cls, store: Store) -> Stores:
+        """Return all parts of an engine's store."""
+        return cls(store.records, store.documents, store.content, store.requests, store.history, store)

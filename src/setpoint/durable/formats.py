@@ -6,7 +6,7 @@ the text it was recorded for (``tests/durable/test_formats.py``). A newer format
 
 from __future__ import annotations
 
-DATABASE = 3
-"""Migrations of ``store.schema``: the tables."""
+DATABASE = 4
+"""Migrations of ``store.sqlite.schema``: the tables."""
 RECORDS = {"instance": 1, "task": 1, "applied": 1, "marker": 1}
 """Files with one record each: of the process runtime, of tasks, of the custom runtime, and the marker of the database."""

@@ -26,7 +26,7 @@ from setpoint.model.checks import CheckDefinition
 from setpoint.model.tasks import TaskDefinition
 from setpoint.model.trees import Stored, Tree
 from setpoint.plugins.errors import TerminalError, TransientError
-from setpoint.store.content import Content
+from setpoint.store.port import Content
 
 KEPT = 100
 """So many trees are kept that nothing runs with at the moment."""

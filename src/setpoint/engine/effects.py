@@ -27,8 +27,7 @@ from setpoint.model.time import MINUTE, SECOND, Duration
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.protection import Protection
 from setpoint.plugins.runtime import Runtime
-from setpoint.store.content import Content
-from setpoint.store.sums import RowDamaged
+from setpoint.store.port import Content, RowDamaged
 
 RUNTIMES = "setpoint.runtimes"
 ADDRESS = "SETPOINT_ADDRESS"

@@ -19,7 +19,7 @@ from setpoint.model.checks import CheckResult
 from setpoint.model.observation import Observation
 from setpoint.model.tasks import TaskResult
 from setpoint.model.time import Duration, Instant
-from setpoint.store.history import Line
+from setpoint.store.port import Line
 
 State = msgspec.Struct
 Clock = Callable[[], Instant]
@@ -243,7 +243,11 @@ class Engine(Actors, Protocol):
         ...
 
     def subscribe_events(self, *, after: int | None = None) -> AsyncIterator[Line]:
-        """Yield lines of history as they become durable, from after line ``after`` (None: from now on); ends with the engine."""
+        """Yield lines of history as they become durable, after number ``after`` (None: from now on), until the engine ends.
+
+        Raises:
+            UnknownNumber: the store has not given out this number.
+        """
         ...
 
     def health(self) -> Health:

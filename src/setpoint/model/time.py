@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 Instant = int
 Duration = int
@@ -25,6 +26,20 @@ LONGEST: Duration = 100 * 366 * DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
+
+
+class Stamp(NamedTuple):
+    """One moment by both clocks (§10.17)."""
+
+    at: Instant
+    """Steady time."""
+    offset: Duration
+    """How far the wall clock is beyond it."""
+
+    @property
+    def wall(self) -> Instant:
+        """What the wall clock shows."""
+        return self.at + self.offset
 
 
 def parse_duration(text: str) -> Duration:

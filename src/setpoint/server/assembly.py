@@ -25,7 +25,8 @@ from setpoint.model.tasks import TaskResult
 from setpoint.model.time import Duration
 from setpoint.plugins.protection import Protection
 from setpoint.protections.registry import load as load_protections
-from setpoint.store.identity import Recovery
+from setpoint.server.storage import store_of
+from setpoint.store.port import Recovery
 
 
 class _Late:
@@ -71,11 +72,13 @@ async def running(
     """A serving engine with its control, until the block ends; clocks and ``speed`` as in ``EmbeddedEngine``.
 
     Raises:
-        AlreadyRunning, JournalDamaged, DatabaseLost: see ``EmbeddedEngine``.
+        AlreadyRunning, StoreDamaged, StoreLost: see ``EmbeddedEngine``.
     """
     late = _Late()
+    store = store_of(home, recovery)
     engine = EmbeddedEngine(
         home,
+        store,
         decide=decide,
         codec=Codec(),
         performer=late,
@@ -84,9 +87,8 @@ async def running(
         monotonic=monotonic,
         clock_step=clock_step,
         speed=speed,
-        recovery=recovery,
     )
-    stores = Stores.of(engine.database, engine.history)
+    stores = Stores.of(store)
     effects = late.effects = Effects(
         home,
         stores.content,

@@ -22,7 +22,7 @@ from setpoint.runtimes.process.keeping import AGAIN, RestartMark
 from setpoint.server import location
 from setpoint.server.app import create_app
 from setpoint.server.assembly import running
-from setpoint.store.identity import Recovery
+from setpoint.store.port import Recovery
 
 log = logging.getLogger("setpoint.server")
 HOST = "127.0.0.1"
@@ -51,7 +51,7 @@ async def serve(home: Path, port: int | None, ready: Ready, recovery: Recovery =
     """Run until SIGTERM or SIGINT; ``ready`` is told where it answers.
 
     Raises:
-        PortTakenError: the port asked for is taken. AlreadyRunning, JournalDamaged, DatabaseLost: see the engine.
+        PortTakenError: the port asked for is taken. AlreadyRunning, StoreDamaged, StoreLost: see the engine.
         EngineStopped: the engine broke.
     """
     stopping = asyncio.Event()

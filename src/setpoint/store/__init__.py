@@ -1,1 +1,1 @@
-"""What is durable on one machine: a SQLite file with a journal, history, content and records."""
+"""What is durable: the port in ``port`` and ``journal``, and behind it SQLite, one file on one machine."""

@@ -46,14 +46,13 @@ def doctor(*, session: Session) -> None:
 
 def _look_from_outside(place: Path) -> None:
     """Where no engine runs: whether one could. Raises Ended."""
-    import sqlite3  # noqa: PLC0415 - only here
-
-    from setpoint.server import location  # noqa: PLC0415 - as above
-    from setpoint.store.identity import DatabaseLost, look_from_outside  # noqa: PLC0415 - as above
+    from setpoint.server import location  # noqa: PLC0415 - only here
+    from setpoint.server.storage import look_from_outside  # noqa: PLC0415 - as above
+    from setpoint.store.port import StoreError  # noqa: PLC0415 - as above
 
     if location.held(place):
         return
     try:
-        look_from_outside(place / "setpoint.db")
-    except (DatabaseLost, sqlite3.Error, OSError) as error:
+        look_from_outside(place)
+    except StoreError as error:
         raise Quit(Code.ERROR, f"No engine runs in {place}, and none can: {error}.") from error

@@ -59,14 +59,13 @@ def _serve(place: Path, port: int | None, recovery: str) -> None:
     from setpoint.engine.errors import EngineError  # noqa: PLC0415 - the engine is only loaded to run it
     from setpoint.server.logs import configure  # noqa: PLC0415 - as above
     from setpoint.server.run import PortTakenError, serve  # noqa: PLC0415 - as above
-    from setpoint.store.database import JournalDamaged  # noqa: PLC0415 - as above
-    from setpoint.store.identity import DatabaseLost, Recovery  # noqa: PLC0415 - as above
+    from setpoint.store.port import Recovery, StoreError  # noqa: PLC0415 - as above
 
     configure()
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     try:
         asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url), Recovery(recovery)))
-    except (EngineError, PortTakenError, JournalDamaged, DatabaseLost, OSError) as error:
+    except (EngineError, PortTakenError, StoreError, OSError) as error:
         raise Quit(Code.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
     typer.echo("The engine has stopped; what it ran goes on running.")
 

@@ -14,7 +14,7 @@ from setpoint.config.problems import ConfigurationError
 from setpoint.control.errors import Invalid, Malformed
 from setpoint.control.registry import Request
 from setpoint.model.spec import digest
-from setpoint.store.content import sha256_of
+from setpoint.store.port import sha256_of
 
 
 class Files(Request):

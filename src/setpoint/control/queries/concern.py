@@ -10,7 +10,7 @@ from setpoint.control.reading.targets import parts
 from setpoint.control.releasing.compiling import followers, named
 from setpoint.core import line as application_line
 from setpoint.core.scope import above
-from setpoint.store.history import Line
+from setpoint.store.port import Line
 
 
 class Concern:

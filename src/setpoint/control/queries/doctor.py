@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import platform
 import shutil
-import sqlite3
 import sys
 from collections.abc import AsyncIterator
 
@@ -19,11 +18,11 @@ from setpoint.control.views.standing import endless, standing_stops
 from setpoint.core.codec import SCHEMA
 from setpoint.core.instance.explain import explain
 from setpoint.engine.port import CLOCK
+from setpoint.engine.verify import damaged_files
 from setpoint.model.reasons import Code
 from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError
-from setpoint.store.identity import DatabaseLost
-from setpoint.store.verify import damaged_files, damaged_rows
+from setpoint.store.port import StoreError
 
 GOOD, WARNING, BAD = "ok", "warning", "bad"
 _SHOWN = 5
@@ -64,7 +63,7 @@ async def doctor(context: RequestContext, _: NoRequest) -> Diagnosis:
     """Looks at everything, changes nothing."""
     findings = [finding async for finding in _stuck(context)]
     findings += [
-        _versions(),
+        _versions(context),
         await _clock(context),
         _home(context),
         _space(context),
@@ -101,9 +100,9 @@ async def _stops(context: RequestContext) -> list[Finding]:
     return [stopped, *orders]
 
 
-def _versions() -> Finding:
-    python, sqlite = platform.python_version(), sqlite3.sqlite_version
-    text = f"Setpoint {setpoint.__version__}, Python {python}, SQLite {sqlite}, states of schema {SCHEMA}, {sys.platform}"
+def _versions(context: RequestContext) -> Finding:
+    python, store = platform.python_version(), context.stores.whole.software
+    text = f"Setpoint {setpoint.__version__}, Python {python}, {store}, states of schema {SCHEMA}, {sys.platform}"
     return Finding(name="versions", state=GOOD, text=text)
 
 
@@ -136,22 +135,21 @@ def _space(context: RequestContext) -> Finding:
 
 
 async def _journal(context: RequestContext) -> Finding:
-    database = context.stores.database
+    store = context.stores.whole
     try:
-        found = await database.read(lambda connection: str(connection.execute("PRAGMA quick_check(1)").fetchone()[0]))
-        size = database.path.stat().st_size / 1024**2
-    except (DatabaseLost, sqlite3.Error, OSError) as error:
+        size, wrong = await store.check()
+    except StoreError as error:
         return Finding(name="journal", state=BAD, text=str(error), hint="The engine stops; services go on running.")
-    if found != "ok":
-        return Finding(name="journal", state=BAD, text=f"{database.path}: {found}", hint="Stop the engine and restore a backup.")
-    return Finding(name="journal", state=GOOD, text=f"{database.path.name}, {size:.1f} MiB, is sound")
+    if wrong:
+        return Finding(name="journal", state=BAD, text=f"{store.name}: {wrong}", hint="Stop the engine and restore a backup.")
+    return Finding(name="journal", state=GOOD, text=f"{store.name}, {size / 1024**2:.1f} MiB, is sound")
 
 
 async def _rows(context: RequestContext) -> Finding:
     try:
-        found = await damaged_rows(context.stores.database)
+        found = await context.stores.whole.damaged()
         found += await asyncio.to_thread(damaged_files, context.services.home)
-    except (DatabaseLost, sqlite3.Error, OSError) as error:
+    except (StoreError, OSError) as error:
         return Finding(name="contents", state=BAD, text=str(error), hint=_RESTORE)
     if not found:
         return Finding(name="contents", state=GOOD, text="every row and file has the checksum that it was written with")
@@ -218,7 +216,7 @@ def _unmatched(context: RequestContext) -> list[Finding]:
 async def _configuration(context: RequestContext) -> Finding:
     try:
         newest = await context.stores.documents.newest()
-    except (DatabaseLost, sqlite3.Error) as error:
+    except StoreError as error:
         return Finding(name="configuration", state=BAD, text=f"it cannot be read: {error}", hint="See the journal above.")
     if newest is None:
         return Finding(

@@ -13,7 +13,7 @@ from setpoint.control.queries.concern import Concern, concern
 from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, query, stream
 from setpoint.model.time import Instant
-from setpoint.store.history import Line
+from setpoint.store.port import Line
 
 
 class Filter(Request):

@@ -13,7 +13,7 @@ from setpoint.control.reading.targets import application as find_application
 from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, query
 from setpoint.model.time import Instant
-from setpoint.store.history import Line
+from setpoint.store.port import Line
 
 _PAGE = 2_000
 MOST_LINES = 200_000

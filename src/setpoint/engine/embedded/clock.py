@@ -20,7 +20,7 @@ from msgspec import structs
 
 from setpoint.core.facts import Fact
 from setpoint.engine.port import Clock
-from setpoint.model.time import DAY, SECOND, Duration, Instant, approximate_duration
+from setpoint.model.time import DAY, SECOND, Duration, Instant, Stamp, approximate_duration
 
 OFFSET_VARIABLE = "SETPOINT_CLOCK_OFFSET_FILE"
 """Names a file holding milliseconds to add to both clocks, and perhaps others to add to the wall clock alone."""
@@ -37,18 +37,6 @@ NOTED: Duration = 5 * SECOND
 Read = Callable[[], tuple[Instant, Instant]]
 """(wall clock, monotonic clock) of one moment, in milliseconds."""
 AnyKind = TypeVar("AnyKind", bound=Fact)
-
-
-class Stamp(NamedTuple):
-    """One moment by both clocks."""
-
-    at: Instant
-    offset: Duration
-
-    @property
-    def wall(self) -> Instant:
-        """What the wall clock shows."""
-        return self.at + self.offset
 
 
 class Jump(NamedTuple):

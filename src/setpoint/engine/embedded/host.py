@@ -1,4 +1,4 @@
-"""The embedded engine: one process, one loop, one SQLite file.
+"""The embedded engine: one process, one loop, one store.
 
     decide a pass -> commit it -> perform it        (while one pass is being committed the next one is decided)
 
@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -25,7 +24,6 @@ from setpoint.core.facts import AnyFact, Applied, Observed, Unobserved, Woken
 from setpoint.engine.embedded.clock import NOTED, STEP, Alarm, HostClock, Jump, clocks, host_clock
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.intake import Intake
-from setpoint.engine.embedded.journal import keep_stamp, save
 from setpoint.engine.embedded.lock import HomeLock
 from setpoint.engine.embedded.mailbox import Mail, Mailbox
 from setpoint.engine.embedded.operations import Effect, Operations
@@ -40,10 +38,9 @@ from setpoint.engine.health import Health
 from setpoint.engine.port import PATIENCE, Clock, Codec, Decide, Performer, RecordedTurn, Recording, WatchOf
 from setpoint.engine.rehearsal import Committed, Rehearsal
 from setpoint.model.time import Duration, Instant
-from setpoint.store.database import Database
-from setpoint.store.history import History, Line
-from setpoint.store.identity import DatabaseLost, Recovery
-from setpoint.store.turns import turns_of, unpack
+from setpoint.store.following import follow_lines
+from setpoint.store.journal import Commit, unpack
+from setpoint.store.port import Line, Store, StoreError, StoreLost
 
 log = logging.getLogger("setpoint.engine")
 
@@ -63,7 +60,7 @@ _REST: Duration = 5
 
 
 class EmbeddedEngine:
-    """A host of actors in one process. Use it as ``async with``, or ``await serve()``.
+    """A host of actors in one process, on a store that it alone opens. Use it as ``async with``, or ``await serve()``.
 
     ``decide`` is pure, ``codec`` makes bytes, ``performer`` does what is outside, ``watch`` derives a state's standing watch.
     In compressed time the ``clock`` goes ``speed`` times as fast as the real one, and is looked at every ``clock_step``. It is
@@ -73,6 +70,7 @@ class EmbeddedEngine:
     def __init__(
         self,
         home: Path,
+        store: Store,
         *,
         decide: Decide,
         codec: Codec,
@@ -83,11 +81,9 @@ class EmbeddedEngine:
         clock_step: Duration = STEP,
         speed: float = 1,
         queued: int = QUEUED,
-        recovery: Recovery = Recovery.NONE,
     ) -> None:
         self.home = home
-        self.database = Database(home / "setpoint.db", recovery)
-        self.history = History(self.database)
+        self.store = store
         read, self._step = (clocks(clock, monotonic), clock_step) if clock is not None else host_clock()
         self.clock = self._clock = HostClock(read)
         self._speed = speed
@@ -110,7 +106,7 @@ class EmbeddedEngine:
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
         self._guard: asyncio.Task[None] | None = None
-        self._lost: DatabaseLost | None = None
+        self._lost: StoreLost | None = None
 
     # --- beginning and end
 
@@ -119,15 +115,15 @@ class EmbeddedEngine:
 
         Raises:
             AlreadyRunning: another engine holds the directory.
-            JournalDamaged: the journal cannot be read; it is left as it is.
-            DatabaseLost: it is not the one that this data directory had.
+            StoreDamaged: the journal cannot be read; it is left as it is.
+            StoreLost: it is not the one that this data directory had.
             EngineDegraded: the journal cannot be written.
         """
         self._lock.acquire()
         try:
-            boot, world = await open_and_load(self.database, self._codec)
+            boot, world = await open_and_load(self.store, self._codec)
         except BaseException:
-            self.database.close()
+            await self.store.close()
             self._lock.release()
             raise
         self._alarm = Alarm(self._tick)
@@ -177,18 +173,20 @@ class EmbeddedEngine:
             self._fail(EngineStopped("the engine has stopped"))
             sys.setswitchinterval(self._switch_interval)
             self._status = "stopped"
-            self.history.close()
-            await asyncio.to_thread(self.database.close)
+            await self.store.close()
             self._lock.release()
 
     async def _keep_stamp(self) -> None:
         """The last one, so that a wall clock that is set before the next start takes nothing of what has passed until now."""
-        stamp = self._clock.stamp()
+        commit = Commit()
+        commit.stamp = [self._clock.stamp()]
         try:
             if self._status == "serving":
-                await self.database.write(lambda connection: keep_stamp(connection, stamp))
-        except (sqlite3.Error, OSError) as error:
-            log.warning("the clock goes on from an earlier stamp at the next start: %s", unwritable(self.database.path, error))
+                await self.store.journal.commit(commit)
+        except StoreLost:
+            raise
+        except StoreError as error:
+            log.warning("the clock goes on from an earlier stamp at the next start: %s", unwritable(self.store, error))
 
     async def serve(self) -> None:
         """Run until cancelled. Raises as ``async with`` does, and whatever ended the engine by itself."""
@@ -249,8 +247,8 @@ class EmbeddedEngine:
         return self._world.scan(kind, after, limit)
 
     async def recorded(self, entity: str) -> Recording | None:
-        """See the port. Raises ``msgspec.MsgspecError`` for what this version cannot read, sqlite3.Error."""
-        rows = await self.database.read(lambda connection: turns_of(connection, entity))
+        """See the port. Raises ``msgspec.MsgspecError`` for what this version cannot read, StoreError."""
+        rows = await self.store.journal.turns(entity)
         if not rows:
             return None
         first, decode = rows[0], self._codec.decode_fact
@@ -285,8 +283,8 @@ class EmbeddedEngine:
         return dict(self._world.problems)
 
     def subscribe_events(self, *, after: int | None = None) -> AsyncIterator[Line]:
-        """Lines of history as they become durable, from after line ``after`` (None: from now on)."""
-        return self.history.follow(after=after)
+        """Lines of history as they become durable, from after number ``after`` (None: from now on). Raises UnknownNumber."""
+        return follow_lines(self.store, after=after)
 
     def health(self) -> Health:
         """How the engine is."""
@@ -430,7 +428,7 @@ class EmbeddedEngine:
         try:
             await self._passes()
         except BaseException as error:
-            lost = isinstance(error, DatabaseLost)
+            lost = isinstance(error, StoreLost)
             self._status = "stopped"
             self._reason = str(error) if lost else f"the engine broke: {type(error).__name__}: {error}"
             log.critical("%s", self._reason, exc_info=None if lost else error)
@@ -449,7 +447,9 @@ class EmbeddedEngine:
                     await committing
                     self._committed(current)
                 committing, current = None, None
-            except (sqlite3.Error, OSError) as error:
+            except StoreLost:
+                raise
+            except StoreError as error:
                 committing, current = None, None
                 await self._degrade(error)
                 if self._stopping:
@@ -472,14 +472,13 @@ class EmbeddedEngine:
             await self._work.wait()
 
     async def _commit(self, decided: Pass) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            save(connection, decided.writes)
-            self._failpoints.hit("before-commit")
-
         if decided.writes:
-            await self.database.write(work)
+            await self.store.journal.commit(decided.writes, written=self._before_commit)
             self._commits += 1
             self._rows += decided.writes.rows
+
+    def _before_commit(self) -> None:
+        self._failpoints.hit("before-commit")
 
     def _committed(self, decided: Pass) -> None:
         self._failpoints.hit("after-commit")
@@ -497,8 +496,6 @@ class EmbeddedEngine:
         if not self._stopping:
             for entity, instruction in decided.perform:
                 self._perform(entity, instruction)
-        if decided.writes.history:
-            self.history.notify()
         self._intake.make_room()
 
     def _perform(self, entity: str, instruction: Any) -> None:
@@ -525,30 +522,32 @@ class EmbeddedEngine:
         while self._lost is None:
             await asyncio.sleep(_GUARD)
             try:
-                self.database.look()
+                self.store.look()
                 if time.monotonic() - raised > _GENERATION and self._commits > commits:
                     raised, commits = time.monotonic(), self._commits
                     await self._raise_generation()
-            except DatabaseLost as error:
+            except StoreLost as error:
                 self._lost = error
                 self._work.set()
 
     async def _raise_generation(self) -> None:
         try:
-            await self.database.raise_generation()
-        except (sqlite3.Error, OSError) as error:
+            await self.store.keep_generation()
+        except StoreLost:
+            raise
+        except StoreError as error:
             log.warning("how far the database has come could not be written down: %s", error)
 
-    async def _degrade(self, error: BaseException) -> None:
+    async def _degrade(self, error: StoreError) -> None:
         self._status = "degraded"
-        self._reason = unwritable(self.database.path, error)
+        self._reason = unwritable(self.store, error)
         log.critical("%s", self._reason)
         self._fail(EngineDegraded(self._reason))
         while not self._stopping:
             with contextlib.suppress(TimeoutError):
                 self._work.clear()
                 await asyncio.wait_for(self._work.wait(), _RECOVER)
-            found = await load_if_writable(self.database, self._codec)
+            found = await load_if_writable(self.store, self._codec)
             if isinstance(found, str):
                 self._reason = found
             else:

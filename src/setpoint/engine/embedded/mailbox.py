@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from setpoint.core.facts import AnyFact
-from setpoint.engine.embedded.clock import Stamp
+from setpoint.model.time import Stamp
 
 _NORMAL_TURN = 4
 """Every so many turns goes to somebody who is not urgent, however many are."""

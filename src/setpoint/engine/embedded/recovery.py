@@ -2,61 +2,121 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-from pathlib import Path
+import asyncio
 
-from setpoint.engine.embedded.journal import load, next_boot
+from setpoint.engine.embedded.mailbox import Actor, Mail
 from setpoint.engine.embedded.world import World
 from setpoint.engine.errors import EngineDegraded
 from setpoint.engine.port import Codec
-from setpoint.store.database import Database, JournalDamaged
-
-_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_PROBE = 512 * 1024
-"""Bytes that must be writable before a full disk counts as emptied."""
+from setpoint.store.journal import Loaded
+from setpoint.store.port import Store, StoreError, StoreLost, StoreUnavailable
 
 
-def unwritable(path: Path, error: BaseException) -> str:
+def unwritable(store: Store, error: StoreError) -> str:
     """What is the matter, and what to do."""
-    if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
-        way = "another process holds a lock on it: end that process, such as a backup or a shell of SQLite"
-        return f"the journal {path} cannot be written: {error}. No new work is started; {way}"
-    return f"the journal {path} cannot be written: {error} ({_free(path)}). No new work is started; make room or repair it"
+    if isinstance(error, StoreUnavailable):
+        return f"the journal {store.name} cannot be written: {error}. No new work is started; {error.remedy}"
+    return str(error)
 
 
-def _free(path: Path) -> str:
-    try:
-        return f"{shutil.disk_usage(path.parent).free // 1024:,} KB are free there"
-    except OSError as error:
-        return f"its directory cannot be looked at: {error.strerror}"
-
-
-async def open_and_load(database: Database, codec: Codec) -> tuple[int, World]:
+async def open_and_load(store: Store, codec: Codec) -> tuple[int, World]:
     """The number of this start, and everything that is durable.
 
     Raises:
-        JournalDamaged: it cannot be read; it is left as it is.
-        EngineDegraded: it can be read but not written. DatabaseLost: it is not the one that was here.
+        EngineDegraded: it can be read but not written. StoreDamaged: it cannot be read.
+        StoreLost: it is not the one that was here.
     """
     try:
-        database.open()
-        return await database.write(next_boot), await database.write(lambda connection: load(connection, codec))
-    except (sqlite3.OperationalError, OSError) as error:
-        raise EngineDegraded(unwritable(database.path, error)) from error
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # a message of SQLite may quote what is damaged
-        raise JournalDamaged(database.path, error) from error
+        return await store.open(), await _load(store, codec)
+    except StoreUnavailable as error:
+        raise EngineDegraded(unwritable(store, error)) from error
 
 
-async def load_if_writable(database: Database, codec: Codec) -> World | str:
-    """Everything that is durable, if there is room to go on; else what is the matter."""
-
-    def probe(connection: sqlite3.Connection) -> World:
-        connection.execute("INSERT INTO file VALUES ('probe', zeroblob(?))", (_PROBE,))
-        connection.execute("DELETE FROM file WHERE sha256 = 'probe'")
-        return load(connection, codec)
-
+async def load_if_writable(store: Store, codec: Codec) -> World | str:
+    """Everything that is durable, if there is room to go on; else what is the matter. Raises StoreLost."""
     try:
-        return await database.write(probe)
-    except (sqlite3.Error, OSError) as error:
-        return unwritable(database.path, error)
+        await store.journal.probe()
+        return await _load(store, codec)
+    except StoreLost:
+        raise
+    except StoreError as error:
+        return unwritable(store, error)
+
+
+async def _load(store: Store, codec: Codec) -> World:
+    loaded = await store.journal.load()
+    return await asyncio.to_thread(world_of, loaded, codec)
+
+
+def world_of(loaded: Loaded, codec: Codec) -> World:
+    """Everything, decoded. What is damaged or cannot be decoded costs its own entity only."""
+    world = World()
+    world.problems = loaded.problems
+    _decode_actors(loaded, codec, world)
+    world.problems |= loaded.damaged
+    for publisher, subscriber in loaded.subscriptions:
+        world.subscribers.setdefault(publisher, {})[subscriber] = None
+    _decode_publications(loaded, codec, world)
+    _decode_operations(loaded, codec, world)
+    _decode_mail(loaded, codec, world)
+    world.next_mail, world.next_turn = loaded.next_mail, loaded.next_turn
+    world.dedup = loaded.dedup
+    world.stamp, world.offsets = loaded.stamp, loaded.offsets
+    for publisher, after in loaded.fanouts:
+        world.start_fanout(publisher, after)
+    return world
+
+
+def _decode_actors(loaded: Loaded, codec: Codec, world: World) -> None:
+    for stored in loaded.actors:
+        actor = world.add(Actor(stored.number, stored.entity))
+        actor.turn, actor.turns = stored.turn, stored.turns
+        problem = stored.damaged
+        if not problem:
+            try:
+                actor.state = actor.durable = codec.decode_state(stored.entity, stored.fixed, stored.changing)
+            except Exception as error:  # noqa: BLE001 - what cannot be decoded costs its own entity only, and is its problem
+                problem = str(error)
+        if problem:
+            actor.unreadable = True
+            world.problems[stored.entity] = f"its stored state cannot be read: {problem}"
+        if stored.wake_at is not None:
+            world.wakes[stored.entity] = stored.wake_at
+
+
+def _decode_publications(loaded: Loaded, codec: Codec, world: World) -> None:
+    for publisher, fact in loaded.publications:
+        try:
+            world.publications[publisher] = codec.decode_fact(fact)
+        except Exception as error:  # noqa: BLE001 - as above
+            world.problems.setdefault(publisher, f"what it published cannot be read: {error}")
+
+
+def _decode_operations(loaded: Loaded, codec: Codec, world: World) -> None:
+    for operation, entity, instruction in loaded.operations:
+        try:
+            found = codec.decode_instruction(instruction)
+            world.open.append((entity, found))
+            world.operations[operation] = type(found).__name__
+        except Exception as error:  # noqa: BLE001 - as above
+            world.problems.setdefault(entity, f"the open operation {operation} cannot be read: {error}")
+
+
+def _decode_mail(loaded: Loaded, codec: Codec, world: World) -> None:
+    for seq, entity, data, aside in loaded.mail:
+        actor = world.actor(entity)
+        try:
+            mail = Mail(codec.decode_fact(data), data, seq=seq)
+        except Exception as error:  # noqa: BLE001 - as above
+            world.problems.setdefault(entity, f"a fact for it cannot be read and was left aside: {error}")
+            continue
+        _file(actor, mail, aside=aside)
+
+
+def _file(actor: Actor, mail: Mail, *, aside: bool) -> None:
+    if aside:
+        actor.aside = actor.aside or []
+        actor.aside.append(mail)
+    else:
+        actor.pending = actor.pending or []
+        actor.pending.append(mail)

@@ -16,15 +16,14 @@ from msgspec import msgpack, structs
 
 from setpoint.core import instructions as do
 from setpoint.core.facts import AnyFact, Observed, Unobserved, Woken
-from setpoint.engine.embedded.clock import HostClock, Jump, Stamp
+from setpoint.engine.embedded.clock import HostClock, Jump
 from setpoint.engine.embedded.failpoints import Failpoints
-from setpoint.engine.embedded.journal import Writes
 from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
 from setpoint.engine.embedded.timers import Timers
 from setpoint.engine.embedded.world import World, kind_of
 from setpoint.engine.port import CLOCK, Codec, Decide
-from setpoint.model.time import MINUTE, SECOND, Duration, Instant
-from setpoint.store.turns import CHAPTER, TurnRow, digest_of, pack
+from setpoint.model.time import MINUTE, SECOND, Duration, Instant, Stamp
+from setpoint.store.journal import CHAPTER, Commit, TurnRow, digest_of, pack
 
 log = logging.getLogger("setpoint.engine")
 
@@ -50,7 +49,7 @@ class Pass:
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
-        self.writes = Writes()
+        self.writes = Commit()
         self.turns = 0
         self.turned: list[Actor] = []
         """Those that took what waited for them, be it nothing."""
@@ -416,9 +415,7 @@ class Turns:
         self._write_line(CLOCK, self._event.encode(do.Event("clock-jumped", str(jump))), self._clock.stamp())
 
     def _write_line(self, entity: str, event: bytes, now: Stamp) -> None:
-        number = self._world.next_history
-        self._world.next_history += 1
-        self._pass.writes.history.append((number, now.wall, entity, application_of(entity), event))
+        self._pass.writes.history.append((now.wall, entity, application_of(entity), event))
 
     # --- what is left over
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from setpoint.core.facts import AnyFact
 from setpoint.core.instructions import AnyInstruction
-from setpoint.engine.embedded.clock import Stamp
 from setpoint.engine.embedded.mailbox import Actor
-from setpoint.model.time import Instant
+from setpoint.model.time import Instant, Stamp
 
 
 class World:
@@ -39,7 +38,6 @@ class World:
         """Of the wall clock, as loaded, oldest first."""
         self.next_actor = 1
         self.next_mail = 1
-        self.next_history = 1
         self.next_turn = 1
         self.long: deque[int] = deque()
         """Last turns of entities whose oldest chapters may go."""

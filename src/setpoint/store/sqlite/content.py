@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -11,26 +10,22 @@ from typing import Any
 import msgspec
 
 from setpoint.model.spec import Spec
-from setpoint.store import bulk
-from setpoint.store.database import Database
-from setpoint.store.sums import RowDamaged, check, seal, select
+from setpoint.store.port import sha256_of
+from setpoint.store.sqlite import bulk
+from setpoint.store.sqlite.database import Database
+from setpoint.store.sqlite.sums import check, damage, seal, select
 
 _CACHED = 16_384
-
-
-def sha256_of(content: bytes) -> str:
-    """The name of a file's content: 64 hexadecimal characters."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def whole(sha256: str, content: bytes) -> bytes:
     """The content, if it is the one of this name. Raises RowDamaged."""
     if sha256_of(content) != sha256:
-        raise RowDamaged("file", sha256)
+        raise damage("file", sha256)
     return content
 
 
-class Content:
+class SqliteContent:
     """Specs by digest, files by SHA-256."""
 
     def __init__(self, database: Database) -> None:
@@ -41,11 +36,11 @@ class Content:
 
     @property
     def identity(self) -> int:
-        """Of the database that they lie in."""
+        """See the port."""
         return self._database.identity
 
     async def put(self, specs: Iterable[Spec] = (), files: Iterable[bytes] = ()) -> None:
-        """Store what is not stored yet, in one transaction. Raises ValueError for a spec that is not sealed, sqlite3.Error."""
+        """See the port."""
         specs = list(specs)
         spec_rows = seal("spec", [(_digest(spec), self._encoder.encode(spec)) for spec in specs])
         file_rows = [(sha256_of(content), content) for content in files]
@@ -59,7 +54,7 @@ class Content:
             self._cache(spec)
 
     async def spec(self, digest: str) -> Spec | None:
-        """The spec with this digest. Raises RowDamaged, sqlite3.Error."""
+        """See the port."""
         found = self._specs.get(digest)
         if found is not None:
             self._specs.move_to_end(digest)
@@ -71,7 +66,7 @@ class Content:
         return self._cache(self._decoder.decode(row[1]))
 
     async def file(self, sha256: str) -> bytes | None:
-        """The content with this hash. Raises RowDamaged, sqlite3.Error."""
+        """See the port."""
         row = await self._one("SELECT body FROM file WHERE sha256 = ?", sha256)
         return None if row is None else whole(sha256, bytes(row[0]))
 

@@ -1,4 +1,4 @@
-"""The configuration's files, revision by revision: what the last ``apply`` sent, and every one before it."""
+"""Revisions of the configuration as rows; contents are stored once however many revisions have them."""
 
 from __future__ import annotations
 
@@ -10,39 +10,29 @@ from typing import Any
 import msgspec
 
 from setpoint.model.time import Instant
-from setpoint.store import bulk
-from setpoint.store.content import sha256_of, whole
-from setpoint.store.database import Database
-from setpoint.store.sums import check, seal, select
+from setpoint.store.port import Revision, sha256_of
+from setpoint.store.sqlite import bulk
+from setpoint.store.sqlite.changes import Numbers, SqliteChanges
+from setpoint.store.sqlite.content import whole
+from setpoint.store.sqlite.database import Database
+from setpoint.store.sqlite.sums import check, seal, select
 
 
-class Revision(msgspec.Struct, frozen=True):
-    """One applied configuration, whole."""
+class SqliteDocuments:
+    """See the port."""
 
-    number: int
-    digest: str
-    """Of all paths and contents."""
-    at: Instant
-    person: str
-
-
-class Documents:
-    """Saves and loads whole configurations; contents are stored once however many revisions have them."""
-
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, changes: SqliteChanges) -> None:
         self._database = database
+        self._changes = changes
 
     async def save(self, files: Mapping[str, bytes], executable: Collection[str] = (), *, at: Instant, person: str) -> Revision:
-        """A new revision, or the newest one if that has just these files. Raises sqlite3.Error.
-
-        ``executable``: paths of those that may be run.
-        """
+        """See the port."""
         hashes = {path: sha256_of(content) for path, content in files.items()}
         programs = frozenset(executable)
         identity = sorted((path, sha, path in programs) for path, sha in hashes.items())
         digest = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:16]
 
-        def work(connection: sqlite3.Connection) -> Revision:
+        def work(connection: sqlite3.Connection, numbers: Numbers) -> Revision:
             newest = _newest(connection)
             if newest is not None and newest.digest == digest:
                 return newest
@@ -53,22 +43,23 @@ class Documents:
             bulk.insert(connection, "INSERT OR IGNORE INTO file", [(hashes[path], content) for path, content in files.items()])
             rows = seal("revision_file", [(revision.number, path, sha, int(path in programs)) for path, sha in hashes.items()])
             bulk.insert(connection, "INSERT INTO revision_file", rows)
+            numbers.add("configuration", at)
             return revision
 
-        return await self._database.write(work)
+        return await self._changes.write(work)
 
     async def newest(self) -> Revision | None:
-        """The last one saved; None: none yet."""
+        """See the port."""
         return await self._database.read(_newest)
 
     async def revisions(self, *, limit: int = 100) -> list[Revision]:
-        """Newest first."""
+        """See the port."""
         statement = f"{select('revision')} ORDER BY number DESC LIMIT ?"
         rows = await self._database.read(lambda connection: connection.execute(statement, (limit,)).fetchall())
         return [_revision(row) for row in rows]
 
     async def load(self, number: int) -> dict[str, bytes]:
-        """Path -> content of a revision; empty for one that does not exist. Raises RowDamaged, sqlite3.Error."""
+        """See the port."""
         statement = (
             "SELECT r.number, r.path, r.sha256, r.executable, r.sum, f.body FROM revision_file r LEFT JOIN file f USING (sha256) "
             "WHERE r.number = ? ORDER BY r.path"
@@ -79,7 +70,7 @@ class Documents:
         return {path: whole(sha256, bytes(body or b"")) for _, path, sha256, _, _, body in rows}
 
     async def executables(self, number: int) -> list[str]:
-        """Paths of a revision's programs. Raises RowDamaged, sqlite3.Error."""
+        """See the port."""
         statement = f"{select('revision_file')} WHERE number = ? ORDER BY path"
         rows = await self._database.read(lambda connection: connection.execute(statement, (number,)).fetchall())
         for row in rows:

@@ -9,6 +9,7 @@ import sqlite3
 from itertools import chain
 
 from setpoint.durable.formats import DATABASE
+from setpoint.store.sqlite.errors import MalformedError
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -75,13 +76,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # From a steady time on the wall clock was so far beyond it: what times were by the wall clock can be told afterwards.
         "CREATE TABLE clock (steady INTEGER PRIMARY KEY, offset INTEGER NOT NULL)",
     ),
+    (
+        # The change log. Each row names the one before, so that what was pruned is known: its lines of history lie between them.
+        """CREATE TABLE change (
+            number INTEGER PRIMARY KEY, previous INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL,
+            entities BLOB NOT NULL, sum INTEGER NOT NULL
+        )""",
+    ),
 )
 
 
 assert len(MIGRATIONS) == DATABASE, "raise setpoint.durable.formats.DATABASE with each migration"  # noqa: S101 - at import
 
 
-class OtherSchema(Exception):  # noqa: N818 - says what is the matter
+class OtherSchema(MalformedError):  # noqa: N818 - says what is the matter
     """The database was written by another build of Setpoint, whose tables are others."""
 
 

@@ -10,7 +10,6 @@ import ctypes
 import secrets
 import sqlite3
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -18,35 +17,12 @@ from urllib.parse import quote
 import msgspec
 
 from setpoint.durable import files, records
+from setpoint.store.port import Recovery
+from setpoint.store.sqlite.errors import lost, translated
 
 SUFFIX = ".marker"
 _KIND = "marker"
 _PARTS = ("", "-wal", "-shm")
-
-
-class Recovery(StrEnum):
-    """What a person decided to do about a database that is not the one expected."""
-
-    NONE = ""
-    EMPTY = "start-empty"
-    RESTORED = "accept-restored"
-
-
-def recovery_of(path: Path) -> str:
-    """What a person can do about a database that cannot be used."""
-    home = path.parent
-    return (
-        f"Either put the newest backup in its place and run `setpoint up --{Recovery.RESTORED} --home {home}`; or begin without "
-        f"it with `setpoint up --{Recovery.EMPTY} --home {home}`: releases, approvals, history and tokens are then lost, what "
-        "runs is kept, and `setpoint adopt` takes it on after the next `setpoint apply`"
-    )
-
-
-class DatabaseLost(Exception):  # noqa: N818 - says what is the matter
-    """The database of a data directory is gone, or is not the one that it had."""
-
-    def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"the database {path} {what}. Nothing was changed, and services go on running. {recovery_of(path)}")
 
 
 class Marker(msgspec.Struct, frozen=True):
@@ -69,19 +45,19 @@ def before_opening(path: Path, recovery: Recovery) -> None:
     """Refuse a database that is not there although there was one, before SQLite makes an empty one; or clear the place for it.
 
     Raises:
-        DatabaseLost. OSError.
+        StoreLost. OSError.
     """
     if recovery is Recovery.EMPTY:
         _set_aside(path)
     elif (recovery is Recovery.RESTORED or marker_of(path) is not None) and (wrong := _missing(path)):
-        raise DatabaseLost(path, wrong)
+        raise lost(path, wrong)
 
 
 def claim(connection: sqlite3.Connection, path: Path, recovery: Recovery) -> int:
     """Compare the open database with the marker, and count this start in both; its identity.
 
     Raises:
-        DatabaseLost. OSError, sqlite3.Error.
+        StoreLost. OSError, sqlite3.Error.
     """
     identity, generation = _values(connection)
     if recovery is Recovery.RESTORED:
@@ -92,12 +68,16 @@ def claim(connection: sqlite3.Connection, path: Path, recovery: Recovery) -> int
 
 
 def look_from_outside(path: Path) -> None:
-    """Whether an engine could use the database, while none does; changes nothing. Raises DatabaseLost, sqlite3.Error, OSError."""
-    marker = marker_of(path)
-    if marker is None:
-        return
+    """Whether an engine could use the database, while none does; changes nothing. Raises StoreError."""
+    with translated(path):
+        marker = marker_of(path)
+        if marker is not None:
+            _look(path, marker)
+
+
+def _look(path: Path, marker: Marker) -> None:
     if wrong := _missing(path):
-        raise DatabaseLost(path, wrong)
+        raise lost(path, wrong)
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
     try:
         _compare(path, marker, *_values(connection))
@@ -107,9 +87,9 @@ def look_from_outside(path: Path) -> None:
 
 def _compare(path: Path, marker: Marker | None, identity: int, generation: int) -> None:
     if marker is not None and identity != marker.identity:
-        raise DatabaseLost(path, "is another one than this data directory had")
+        raise lost(path, "is another one than this data directory had")
     if marker is not None and generation < marker.generation:
-        raise DatabaseLost(path, f"is an older copy: it has come to generation {generation}, and was at {marker.generation}")
+        raise lost(path, f"is an older copy: it has come to generation {generation}, and was at {marker.generation}")
 
 
 def advance(connection: sqlite3.Connection, path: Path, identity: int, generation: int) -> int:
@@ -137,13 +117,13 @@ def raise_generation(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def marker_of(path: Path) -> Marker | None:
-    """None: this data directory has had no database yet. Raises DatabaseLost for one that cannot be read."""
+    """None: this data directory has had no database yet. Raises StoreLost for one that cannot be read."""
     try:
         return records.read(path.with_suffix(SUFFIX), _KIND, Marker)
     except FileNotFoundError:
         return None
     except (records.Damaged, records.OtherFormat) as error:
-        raise DatabaseLost(path, f"cannot be recognised: {error}") from error
+        raise lost(path, f"cannot be recognised: {error}") from error
 
 
 def place_of(path: Path) -> Place | None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from setpoint.store.port import RowDamaged
+
 TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "actor": (("id", "entity", "state", "wake_at", "turn", "turns"), 2),
     "actor_fixed": (("id", "state"), 1),
@@ -23,6 +25,7 @@ TABLES: dict[str, tuple[tuple[str, ...], int]] = {
     "publication": (("publisher", "fact"), 1),
     "subscription": (("publisher", "subscriber"), 2),
     "history": (("seq", "at", "entity", "application", "event"), 1),
+    "change": (("number", "previous", "at", "kind", "entities"), 1),
     "spec": (("digest", "body"), 1),
     "record": (("kind", "key", "body"), 2),
     "log": (("seq", "kind", "at", "body"), 2),
@@ -36,11 +39,9 @@ _SEEDS = {table: zlib.crc32(table.encode()) for table in TABLES}
 _RESTORE = "stop the engine and restore the newest backup (`setpoint up --accept-restored`)"
 
 
-class RowDamaged(sqlite3.DatabaseError):
-    """A row is not as it was written; nothing was decided by it."""
-
-    def __init__(self, table: str, key: object) -> None:
-        super().__init__(f"{name_of(table, key)} is damaged: {_RESTORE}")
+def damage(table: str, key: object) -> RowDamaged:
+    """A row that is not as it was written."""
+    return RowDamaged(f"{name_of(table, key)} is damaged: {_RESTORE}")
 
 
 def name_of(table: str, key: object) -> str:
@@ -71,7 +72,7 @@ def is_whole(table: str, row: Sequence[Any]) -> bool:
 def check(table: str, row: Sequence[Any]) -> None:
     """Raises RowDamaged."""
     if not is_whole(table, row):
-        raise RowDamaged(table, key_of(table, row))
+        raise damage(table, key_of(table, row))
 
 
 def key_of(table: str, row: Sequence[Any]) -> str:

@@ -1,8 +1,4 @@
-"""Small durable things that are no actors: people's tokens, audit records, settings – whatever a floor above keeps.
-
-Two shapes: *records*, each replaced as a whole under (kind, key), and *logs*, numbered lines of a kind that are never changed.
-Values are msgspec structs or JSON-able. A value is durable when the call returns.
-"""
+"""Records, logs and identified requests as rows."""
 
 from __future__ import annotations
 
@@ -13,22 +9,25 @@ from typing import Any, TypeVar
 import msgspec
 
 from setpoint.model.time import Instant
-from setpoint.store.database import Database
-from setpoint.store.sums import RowDamaged, any_text, check, is_whole, key_of, seal, select
+from setpoint.store.port import REQUESTS_KEPT, Claim
+from setpoint.store.sqlite.changes import Numbers, SqliteChanges
+from setpoint.store.sqlite.database import Database
+from setpoint.store.sqlite.sums import any_text, check, damage, is_whole, key_of, seal, select
 
 T = TypeVar("T")
 log = logging.getLogger("setpoint.store")
 
 
-class Records:
-    """Puts and gets. Every method raises sqlite3.Error when the file cannot be written or read."""
+class SqliteRecords:
+    """See the port."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, changes: SqliteChanges) -> None:
         self._database = database
+        self._changes = changes
         self._encoder = msgspec.msgpack.Encoder()
 
     async def put(self, kind: str, key: str, value: Any) -> None:
-        """Store or replace."""
+        """See the port."""
         body = self._encoder.encode(value)
         [row] = seal("record", [(kind, key, body)])
         await self._database.write(
@@ -36,7 +35,7 @@ class Records:
         )
 
     async def get(self, kind: str, key: str, shape: type[T]) -> T | None:
-        """The value as ``shape``; None: there is none. Raises msgspec.ValidationError, RowDamaged."""
+        """See the port."""
         statement = f"{select('record')} WHERE kind = ? AND key = ?"
         row = await self._database.read(lambda connection: connection.execute(statement, (kind, key)).fetchone())
         if row is None:
@@ -45,29 +44,29 @@ class Records:
         return msgspec.msgpack.decode(row[2], type=shape)
 
     async def all(self, kind: str, shape: type[T]) -> dict[str, T]:
-        """Every record of a kind, in order of keys; one that is damaged is left out, and logged."""
+        """See the port."""
         statement = f"{select('record')} WHERE kind = ? ORDER BY key"
         rows = await self._rows("record", statement, (kind,))
         return {key: msgspec.msgpack.decode(body, type=shape) for _, key, body, _ in rows}
 
     async def delete(self, kind: str, key: str) -> bool:
-        """Remove; whether it was there."""
+        """See the port."""
         statement = "DELETE FROM record WHERE kind = ? AND key = ?"
         return await self._database.write(lambda connection: connection.execute(statement, (kind, key)).rowcount > 0)
 
     async def append(self, kind: str, at: Instant, value: Any) -> int:
-        """Add a line to a log; its number, which rises over all kinds."""
+        """See the port."""
         body = self._encoder.encode(value)
 
-        def work(connection: sqlite3.Connection) -> int:
-            number: int = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM log").fetchone()[0]
+        def work(connection: sqlite3.Connection, numbers: Numbers) -> int:
+            number = numbers.add(kind, at)
             connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?)", seal("log", [(number, kind, at, body)])[0])
             return number
 
-        return await self._database.write(work)
+        return await self._changes.write(work)
 
     async def tail(self, kind: str, shape: type[T], *, before: int = 0, limit: int = 100) -> list[tuple[int, Instant, T]]:
-        """The newest lines (number, when, value), newest first; ``before`` is the cursor to older ones. Damage: as ``all``."""
+        """See the port."""
         statement = f"{select('log')} WHERE kind = ? AND (? = 0 OR seq < ?) ORDER BY seq DESC LIMIT ?"
         rows = await self._rows("log", statement, (kind, before, before, limit))
         return [(seq, at, msgspec.msgpack.decode(body, type=shape)) for seq, _, at, body, _ in rows]
@@ -80,5 +79,33 @@ class Records:
         rows = await self._database.read(work)
         for row in rows:
             if not is_whole(table, row):
-                log.error("%s", RowDamaged(table, key_of(table, row)))
+                log.error("%s", damage(table, key_of(table, row)))
         return [row for row in rows if is_whole(table, row)]
+
+
+class SqliteRequests:
+    """See the port."""
+
+    def __init__(self, database: Database, most: int) -> None:
+        self._database = database
+        self._most = most
+
+    async def claim(self, identity: str, payload: str, at: Instant) -> Claim:
+        """See the port. Claims that are too old or too many are removed."""
+
+        def work(connection: sqlite3.Connection) -> Claim:
+            connection.execute("DELETE FROM request WHERE at < ?", (at - REQUESTS_KEPT,))
+            connection.execute("INSERT OR IGNORE INTO request (id, at, payload) VALUES (?, ?, ?)", (identity, at, payload))
+            connection.execute(
+                "DELETE FROM request WHERE seq <= (SELECT seq FROM request ORDER BY seq DESC LIMIT 1 OFFSET ?)", (self._most,)
+            )
+            row = connection.execute("SELECT payload, answer FROM request WHERE id = ?", (identity,)).fetchone()
+            return Claim(*row)
+
+        return await self._database.write(work)
+
+    async def finish(self, identity: str, answer: bytes) -> None:
+        """See the port."""
+        await self._database.write(
+            lambda connection: connection.execute("UPDATE request SET answer = ? WHERE id = ?", (answer, identity))
+        )

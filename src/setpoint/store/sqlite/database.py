@@ -14,24 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from setpoint.store import identity
-from setpoint.store.identity import DatabaseLost, Recovery, recovery_of
-from setpoint.store.schema import OtherSchema, migrate
+from setpoint.store.port import Recovery, StoreUnavailable
+from setpoint.store.sqlite import identity
+from setpoint.store.sqlite.errors import MalformedError, lost, translated
+from setpoint.store.sqlite.schema import migrate
 
 T = TypeVar("T")
 _QUICK_CHECK_BELOW = 64 * 1024 * 1024
 """Bytes up to which a database is checked at every start."""
-
-
-class JournalDamaged(Exception):  # noqa: N818 - says what is the matter
-    """The database cannot be read; it is left as it is."""
-
-    def __init__(self, path: Path, error: object) -> None:
-        super().__init__(f"the journal {path} cannot be used: {error}. It was not touched. {recovery_of(path)}")
-
-
-class _Malformed(Exception):  # noqa: N818 - says what is the matter
-    """What the quick check found."""
 
 
 class Database:
@@ -54,39 +44,37 @@ class Database:
         """Create or migrate the file.
 
         Raises:
-            JournalDamaged: naming the file and what to do. DatabaseLost: it is not the one that was here.
-            OSError,
-            sqlite3.OperationalError: it may be whole, but there is no room, no right or no disk to use it.
+            StoreDamaged: naming the file and what to do. StoreLost: it is not the one that was here.
+            StoreUnavailable: it may be whole, but there is no room, no right or no disk to use it.
         """
-        identity.before_opening(self.path, self._recovery)
         try:
-            self._write_connection = _connect(self.path)
-            _check(self._write_connection, self.path)
-            migrate(self._write_connection)
-            self.identity = identity.claim(self._write_connection, self.path, self._recovery)
-            self._recovery = Recovery.NONE
-            self._read_connection = _connect(self.path)
-            self._read_connection.execute("PRAGMA query_only = ON")
-        except (sqlite3.Error, OtherSchema, _Malformed, UnicodeDecodeError) as error:
-            self.close()
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            raise JournalDamaged(self.path, error) from error
+            with translated(self.path):
+                self._open()
         except BaseException:
             self.close()
             raise
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         self._opened = {path: place for path in files if (place := identity.place_of(path)) is not None}
 
+    def _open(self) -> None:
+        identity.before_opening(self.path, self._recovery)
+        self._write_connection = _connect(self.path)
+        _check(self._write_connection, self.path)
+        migrate(self._write_connection)
+        self.identity = identity.claim(self._write_connection, self.path, self._recovery)
+        self._recovery = Recovery.NONE
+        self._read_connection = _connect(self.path)
+        self._read_connection.execute("PRAGMA query_only = ON")
+
     @property
     def connection(self) -> sqlite3.Connection:
         """The writing connection, for whoever loads before anything else runs."""
         if self._write_connection is None:
-            raise sqlite3.ProgrammingError(f"{self.path} is not open")
+            raise _not_open(self.path)
         return self._write_connection
 
     def look(self) -> None:
-        """Whether the file is still the one that was opened. Raises DatabaseLost, from then on always."""
+        """Whether the file is still the one that was opened. Raises StoreLost, from then on always."""
         for path, opened in self._opened.items():
             now = identity.place_of(path)
             # The log starts over after a checkpoint, and may be cut then.
@@ -94,20 +82,20 @@ class Database:
             if now is not None and not self._lost:
                 self._opened[path] = now
         if self._lost:
-            raise DatabaseLost(self.path, self._lost)
+            raise lost(self.path, self._lost)
 
     async def raise_generation(self) -> None:
-        """Write down outside of the file how far it has come. Raises OSError, sqlite3.Error, DatabaseLost."""
+        """Note outside of the file how far it has come. Raises StoreError."""
         self.look()
-        await asyncio.wrap_future(self._writer.submit(lambda: identity.raise_generation(self.connection, self.path)))
+        await asyncio.wrap_future(self._writer.submit(self._raise_generation))
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` as one transaction; durable when this returns.
+    async def write(self, work: Callable[[sqlite3.Connection], T], durable: Callable[[T], object] = lambda _: None) -> T:
+        """Run ``work`` as one transaction; durable when this returns. ``durable`` is called then, in the writing thread.
 
         Raises:
-            sqlite3.Error: nothing was written. DatabaseLost: there is nothing to write to.
+            StoreError: nothing was written.
         """
-        return await asyncio.wrap_future(self._writer.submit(self._transaction, work))
+        return await asyncio.wrap_future(self._writer.submit(self._transaction, work, durable))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` on committed data, beside writers."""
@@ -126,23 +114,39 @@ class Database:
 
     def _query(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._read_connection is None:
-            raise sqlite3.ProgrammingError(f"{self.path} is not open")
+            raise _not_open(self.path)
         self.look()
-        return work(self._read_connection)
+        with translated(self.path):
+            return work(self._read_connection)
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], durable: Callable[[T], object]) -> T:
         connection = self.connection
         self.look()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            result = work(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        with translated(self.path):
+            result = _committed(connection, work)
         self.look()  # nothing is confirmed that went into a file that is gone
+        durable(result)
         return result
+
+    def _raise_generation(self) -> None:
+        with translated(self.path):
+            identity.raise_generation(self.connection, self.path)
+
+
+def _not_open(path: Path) -> StoreUnavailable:
+    return StoreUnavailable(f"{path} is not open", "start the engine")
+
+
+def _committed(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -157,4 +161,4 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size < _QUICK_CHECK_BELOW:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise _Malformed(found)
+            raise MalformedError(found)
