@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from pydantic import Field
 
 from setpoint.control.context import RequestContext
-from setpoint.control.errors import NotFound
+from setpoint.control.errors import NotFound, Unavailable
 from setpoint.control.permissions import Permission
 from setpoint.control.queries.concern import Concern, concern
 from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, query, stream
 from setpoint.model.time import Instant
-from setpoint.store.port import Line
+from setpoint.store.following import follow_changes
+from setpoint.store.port import Line, StoreError, UnknownNumber
 
 
 class Filter(Request):
@@ -41,7 +43,7 @@ class EventsRequest(Filter):
     """From where on."""
 
     after: int | None = None
-    """Number of a line; None: from now on."""
+    """Number of a line or of a change: everything after it comes, once. None: from now on."""
 
 
 class EventView(Answer):
@@ -130,9 +132,51 @@ async def _check_kinds(context: RequestContext, kinds: list[str]) -> None:
 async def events(context: RequestContext, request: EventsRequest) -> AsyncIterator[EventView]:
     """Ends when the engine does."""
     wanted = await _concern(context, request)
-    async for line in context.engine.subscribe_events(after=request.after):
-        if wanted.fits(line) and request.application in {"", line.application}:
-            yield _view(line, wanted)
+    with _resumable():
+        async for line in context.engine.subscribe_events(after=request.after):
+            if wanted.fits(line) and request.application in {"", line.application}:
+                yield _view(line, wanted)
+
+
+class ChangesRequest(Request):
+    """From where on."""
+
+    after: int | None = None
+    """Number of a change or of a line; None: from now on. Changes are kept for a while; one that is gone is refused."""
+
+
+class ChangeView(Answer):
+    """One commit that changed what anyone can see."""
+
+    number: int
+    """Also that of its last line of history."""
+    at: Instant
+    kind: str
+    """``turns``, ``configuration`` or ``audit``."""
+    entities: list[str]
+    """Of ``turns``: ``instance:saas/web@acme``, ``line:saas`` … whose state, history or problem is another now."""
+
+
+@stream("changes", Permission.VIEW, ChangesRequest, ChangeView, "Which entities change, commit by commit, as it becomes durable.")
+async def changes(context: RequestContext, request: ChangesRequest) -> AsyncIterator[ChangeView]:
+    """Ends when the engine does."""
+    with _resumable():
+        async for change in follow_changes(context.stores.whole, after=request.after):
+            yield ChangeView(number=change.number, at=change.at, kind=change.kind, entities=list(change.entities))
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Raises NotFound for a number to resume from that is gone or never was, Unavailable for a store that cannot be read."""
+    try:
+        yield
+    except UnknownNumber as error:
+        hint = "Read what is there now, such as `setpoint status` and `setpoint history`; then follow without a number."
+        raise NotFound(f"The stream {error}.", hint) from error
+    except StoreError as error:
+        raise Unavailable(
+            f"The stream cannot go on: {error}.", "See `setpoint doctor`; then resume from the last number."
+        ) from error
 
 
 async def _concern(context: RequestContext, request: Filter) -> Concern:
