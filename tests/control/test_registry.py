@@ -42,7 +42,7 @@ def test_there_are_commands_queries_and_streams() -> None:
         "whoami",
         "audit",
     } <= QUERIES.keys()
-    assert STREAMS.keys() == {"events", "logs"}
+    assert STREAMS.keys() == {"changes", "events", "logs"}
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
