@@ -6,7 +6,7 @@ records with logs and identified requests, and the change log. Rules for all of 
 - A method that writes is one transaction. When it returns, everything of it is durable; when it raises, nothing of it is.
 - Readers see committed data only, and everything that was committed before they started.
 - **Change log**: each commit that changes what anyone can see takes the next number, and appends one row with it in the same
-  transaction. Lines of history and of logs are numbered by the same sequence, so one number says how far a reader has come.
+  transaction. Lines of history and of logs are numbered by the same sequence, so one number shows how far a reader has come.
   Numbers rise in the order of commits, with gaps. The newest ``Bounds.changes`` rows are kept, and perhaps some more.
 - Data that differs from what was written is never returned: see ``RowDamaged``.
 - Each method raises ``StoreError``: ``StoreUnavailable``, ``StoreDamaged`` or ``StoreLost``, and no error of a database.

@@ -75,7 +75,7 @@ class SqliteChanges:
                 self._prune(connection)
             return result, numbers.newest
 
-        # Not after the await: whoever is cancelled there has written all the same.
+        # Not after the await: a caller that is cancelled there has written all the same.
         result, _ = await self._database.write(numbered, lambda found: loop.call_soon_threadsafe(self._bell.ring, found[1]))
         return result
 

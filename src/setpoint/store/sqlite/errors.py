@@ -1,4 +1,4 @@
-"""What errors of SQLite and of the disk mean to whoever uses the store, with what a person can do."""
+"""Errors of SQLite and of the disk as errors of the port, with what a person can do."""
 
 from __future__ import annotations
 
