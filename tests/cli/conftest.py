@@ -1,4 +1,4 @@
-"""One engine for the tests of a file that only talk to it."""
+"""An engine for each test that only talks to it, and a configuration to apply."""
 
 from __future__ import annotations
 

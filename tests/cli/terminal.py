@@ -1,4 +1,4 @@
-"""The command line as people run it: a process, 80 columns, no colour unless asked for."""
+"""The command line as people run it: a process (mostly a fork of one), 80 columns, no colour unless asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.cli.forks import forks
 
 CONFIGURATION = """
 kind: Runtime
@@ -52,14 +54,7 @@ class Terminal:
 
     def run(self, *words: str, token: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """One command, to its end."""
-        return subprocess.run(
-            self.argv(*words),
-            env={**self.environment, **({"SETPOINT_TOKEN": token} if token else {}), **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        )
+        return forks().run(words, {**self.environment, **({"SETPOINT_TOKEN": token} if token else {}), **environment})
 
     def ok(self, *words: str, token: str = "") -> str:
         """Its output; fails the test when it does not end well."""

@@ -141,8 +141,11 @@ def test_events_are_followed_until_the_engine_stops(terminal: Terminal, configur
     terminal.ok("apply", str(configuration), "--yes")
     listener = terminal.start("events", "--follow", "--after", "0")
     terminal.ok("release", "web=1.0", "--to", "staging", "--wait")
+    assert listener.stdout is not None
+    first = listener.stdout.readline()
     terminal.ok("down")
-    out, _ = listener.communicate(timeout=60)
+    rest, _ = listener.communicate(timeout=60)
+    out = first + rest
     assert "release 1: web 1.0" in out
     assert "1.0 is finalized" in out
 

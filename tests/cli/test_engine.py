@@ -87,11 +87,11 @@ def test_a_data_directory_that_is_none_is_an_error_with_a_sentence(tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("token", ["é", "a\nb", "sp_x_y"])
-def test_what_is_no_token_is_refused(terminal: Terminal, token: str) -> None:
-    done = terminal.run("whoami", "--token", token)
-    assert done.returncode == 4
-    assert "Traceback" not in done.stderr
+def test_what_is_no_token_is_refused(terminal: Terminal) -> None:
+    for token in ("é", "a\nb", "sp_x_y"):
+        done = terminal.run("whoami", "--token", token)
+        assert done.returncode == 4, token
+        assert "Traceback" not in done.stderr
 
 
 def test_no_token_is_ever_written_to_the_log(terminal: Terminal) -> None:

@@ -20,6 +20,7 @@ def test_there_are_enough_of_them():
     assert len(run.patches()) >= 14
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", QUICK)
 def test_a_sample_is_caught_by_the_simulator(name: str):
     caught = run.hunt(run.HERE / f"{name}.patch", seeds=30, tests=False)

@@ -1,4 +1,4 @@
-"""Simulated runs that the properties share: each seed is one world, run once however many invariants ask about it."""
+"""Simulated runs that the properties share: each seed is one world."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from setpoint.simulate.drawing import draw
 from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
 
-SEEDS = int(os.environ.get("SEEDS", "30"))
+SEEDS = int(os.environ.get("SEEDS", "12"))
 """How many shared worlds; more of them: ``SEEDS=2000 pytest tests/properties``."""
 
 REPEATABLE = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
