@@ -71,7 +71,7 @@ contracts: $(VENV)/.dev ## imports only go down the floors
 check: lint types contracts ## everything that is quick and runs nothing
 
 bench: $(VENV)/.dev ## how fast, how much memory, how many writes
-	$(BIN)/python bench/engine.py $(BENCH)
+	$(BIN)/python -m bench.engine $(BENCH)
 	$(BIN)/python bench/simulate.py $(BENCH_SIMULATE)
 
 docs: $(VENV)/.dev ## write the generated pages of docs/ again

@@ -1,6 +1,6 @@
 """The whole engine on the fake runtime: how fast instances are finalized, and what one costs at rest.
 
-    python bench/engine.py [--instances 1000 10000] [--idle 60] [--json] [--profile]
+    python -m bench.engine [--instances 1000 10000] [--idle 60] [--json] [--profile]
 
 Every instance has an ordering (after the first channel of its service), a pre- and a post-deployment check shared by its channel,
 effects through operation rows, and history. One release brings a version everywhere; the clock runs until all are finalized.
@@ -25,7 +25,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from host import Recorder, quiet, write_again
+from bench.host import Recorder, quiet, write_again
 from msgspec.structs import replace
 
 from setpoint.core.attachment import AttachmentState

@@ -399,7 +399,7 @@ def test_a_difference_shows_equal_changes_once_and_what_is_released() -> None:
 
 def made(instances: dict[str, str], groups: dict[str, str] | None = None, services: tuple[str, ...] = ("web",)) -> list[str]:
     """The lines of a configuration release."""
-    shown = {key: [] for key in ("changes", "waiting", "notices", "refusals", "releases")}
+    shown: dict[str, Any] = {key: [] for key in ("changes", "waiting", "notices", "refusals", "releases")}
     shown |= {"old": "a", "new": "a", "kept": {}, "down": {}, "shrinking": {}}
     shown["configurations"] = [
         {"application": "saas", "services": list(services), "instances": instances, "groups": groups or {}}
@@ -490,11 +490,12 @@ def test_the_timeline_names_the_configuration_release_of_what_runs() -> None:
         span | {"configuration": 0, "begins": NOW, "ends": NOW + 50_000},
         span | {"configuration": 7, "begins": NOW + 50_000, "ends": None},
     ]
-    answer = {"begins": NOW, "ends": NOW + 100_000, "lanes": [{"instance": "saas/web@production", "spans": spans}]}
+    lane: dict[str, Any] = {"instance": "saas/web@production", "spans": spans}
+    answer = {"begins": NOW, "ends": NOW + 100_000, "lanes": [lane]}
     lines = [line.plain for line in timeline.lines(answer, 80)]
     assert "4.0.0+c7" in lines[2]
     assert lines[-1] == "+c7: in the configuration of release 7"
-    answer["lanes"][0]["spans"] = spans[:1]
+    lane["spans"] = spans[:1]
     assert "+c" not in "".join(line.plain for line in timeline.lines(answer, 80))
 
 

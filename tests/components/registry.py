@@ -109,8 +109,16 @@ class _Issuer:
         pem = self.certificate.read_text().split("-----")[2]
         header = {"typ": "JWT", "alg": "RS256", "x5c": ["".join(pem.split())]}
         now = int(time.time())
-        claims = {"iss": "test", "sub": "", "aud": "test", "exp": now + 600, "nbf": now - 60, "iat": now, "jti": "1"}
-        claims["access"] = [{"type": "repository", "name": name, "actions": actions} for name, actions in access]  # type: ignore[assignment]
+        claims: dict[str, Any] = {
+            "iss": "test",
+            "sub": "",
+            "aud": "test",
+            "exp": now + 600,
+            "nbf": now - 60,
+            "iat": now,
+            "jti": "1",
+        }
+        claims["access"] = [{"type": "repository", "name": name, "actions": actions} for name, actions in access]
         signed = b".".join(_encoded(json.dumps(part).encode()) for part in (header, claims))
         command = ["openssl", "dgst", "-sha256", "-sign", str(self._key)]
         signature = subprocess.run(command, input=signed, check=True, capture_output=True).stdout

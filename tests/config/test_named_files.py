@@ -99,7 +99,7 @@ ELSEWHERE = {
 
 def fields() -> Iterator[str]:
     """Each field of a document that can name a file, and each such argument of a built-in."""
-    marks = [kind.__metadata__[0] for kind in (Command, PathTemplate, workloads.Path)]  # type: ignore[attr-defined]
+    marks = [get_args(kind)[1] for kind in (Command, PathTemplate, workloads.Path)]
     for module in (workloads, protection, runtime, service, channel, documents):
         for name, model in inspect.getmembers(module, inspect.isclass):
             if issubclass(model, BaseModel) and model.__module__.startswith("setpoint."):

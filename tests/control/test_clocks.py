@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.house import RUNTIME, SERVICE, House, documents
-from tests.engine.test_clocks import DAY, HOUR, JUMPS, SECOND, START, Machine
+from tests.engine.test_clocks import JUMPS, START, Machine
 from tests.support.eventually import eventually
 
+from setpoint.model.time import DAY, HOUR, SECOND
 from setpoint.runtimes.fake import FakeRuntime
 from setpoint.server.assembly import running
 
@@ -29,7 +31,7 @@ channels:
 
 @asynccontextmanager
 async def on(machine: Machine, home: Path) -> AsyncIterator[House]:
-    clock = {"clock": lambda: machine.wall, "monotonic": lambda: machine.monotonic, "clock_step": 10}
+    clock: dict[str, Any] = {"clock": lambda: machine.wall, "monotonic": lambda: machine.monotonic, "clock_step": 10}
     async with running(home, runtimes={"fake": FakeRuntime}, **clock) as control:
         yield House(control)
 

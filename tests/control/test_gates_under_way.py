@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.dsl import START, hours
+from tests.core.dsl import START, Instance, hours
 from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.control.views.gates import views
@@ -22,8 +22,9 @@ def migrating() -> WithTasks:
     return prod
 
 
-def listed(prod: WithTasks) -> dict[str, str]:
+def listed(prod: Instance) -> dict[str, str]:
     candidate = prod.life.candidate
+    assert candidate is not None
     return {view.name: view.state for view in views(prod.state, candidate, prod.life.offers[0], prod.now)}
 
 

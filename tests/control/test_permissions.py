@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.house import ADMIN, EVE, House, house
@@ -11,7 +12,7 @@ from setpoint.control.errors import ControlError, Forbidden
 from setpoint.control.permissions import ADMINISTRATORS_ONLY
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS
 
-NONSENSE = {
+NONSENSE: dict[str, dict[str, Any]] = {
     "apply": {"files": {}, "root": "/nowhere"},
     "release": {"services": {"nothing": {"version": "1"}}},
     "check": {"gate": "z", "target": "x@y"},
@@ -21,7 +22,7 @@ NONSENSE = {
     "token-revoke": {"id": "00000000"},
 }
 """Well-formed, so that nothing but the right decides whether it is refused as forbidden."""
-QUESTIONS = {
+QUESTIONS: dict[str, dict[str, Any]] = {
     "explain": {"target": "x@y"},
     "preview": {"files": {}, "root": "/nowhere"},
     "validate": {"files": {}, "root": "/nowhere"},

@@ -9,6 +9,9 @@ from msgspec.structs import replace
 from tests.control.house import ADMIN, ANN, BOB, EVE, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, files, house
 from tests.support.eventually import eventually
 
+from setpoint.control.queries.history import EventView
+from setpoint.control.queries.logs import LogLineView
+
 
 async def test_status_counts_what_failed_and_what_waits_for_whoever_looks(tmp_path: Path) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
@@ -94,6 +97,7 @@ async def test_events_are_told_as_they_happen(tmp_path: Path) -> None:
         await found.good("web@production", "1.0")
         seen = []
         async for event in await found.control.stream("events", {"after": 0, "target": "web@production"}, ADMIN):
+            assert isinstance(event, EventView)
             seen.append(event.kind)
             if event.kind == "finalized":
                 break
@@ -104,7 +108,8 @@ async def test_logs_come_from_the_runtime(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await found.release("1.0")
         await found.good("web@staging", "1.0")
-        lines = [line.text async for line in await found.control.stream("logs", {"target": "web@staging"}, ADMIN)]
+        stream = await found.control.stream("logs", {"target": "web@staging"}, ADMIN)
+        lines = [line.text async for line in stream if isinstance(line, LogLineView)]
         assert lines == ["rehearsal of 1.0: healthy"]
 
 

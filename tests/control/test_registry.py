@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from setpoint.control.permissions import ADMINISTRATORS_ONLY, Permission
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Answer, Request
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
-ALL = {**COMMANDS, **QUERIES, **STREAMS}
+ALL: dict[str, Any] = {**COMMANDS, **QUERIES, **STREAMS}
 
 
 def test_there_are_commands_queries_and_streams() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.house import ADMIN, ANN, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, house
@@ -32,7 +33,7 @@ async def test_releases_are_numbered_and_brought_everywhere_in_order(tmp_path: P
 
 async def test_the_same_request_twice_is_one_release(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
-        payload = {"services": {"web": {"version": "1.0"}}}
+        payload: dict[str, Any] = {"services": {"web": {"version": "1.0"}}}
         numbers = [(await found.do("release", request="ci-run-7", **payload)).release for _ in range(3)]
         assert numbers == [1, 1, 1]
         assert (await found.do("release", request="ci-run-8", **payload)).release == 2
@@ -72,8 +73,8 @@ async def test_a_release_to_one_channel_names_just_that_one_and_its_mirrors(tmp_
     ],
 )
 async def test_what_cannot_be_released_is_refused_with_a_sentence(
-    tmp_path: Path, payload: dict, error: type[Exception], says: str
-) -> None:  # type: ignore[type-arg]
+    tmp_path: Path, payload: dict[str, Any], error: type[Exception], says: str
+) -> None:
     async with house(tmp_path, WITH_APPROVALS) as found:
         with pytest.raises(error) as caught:
             await found.do("release", **payload)

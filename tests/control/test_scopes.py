@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.house import EVE, STANDARD, house
@@ -58,7 +59,8 @@ async def test_what_would_mean_nothing_is_refused(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         with pytest.raises(NotFound, match="no application, channel, group or runtime"):
             await found.do("stop-the-line", scope="prodution")
-        for command, payload in (("start-the-line", {}), ("unpause", {}), ("heal", {"target": "web@staging"})):
+        meaningless: dict[str, dict[str, Any]] = {"start-the-line": {}, "unpause": {}, "heal": {"target": "web@staging"}}
+        for command, payload in meaningless.items():
             with pytest.raises(Refused):
                 await found.do(command, **payload)
 
@@ -81,7 +83,7 @@ async def test_a_stop_outlives_the_engine(tmp_path: Path) -> None:
     ],
 )
 async def test_the_same_request_again_is_answered_as_the_first_time(
-    tmp_path: Path, before: str, after: str, payload: dict[str, str]
+    tmp_path: Path, before: str, after: str, payload: dict[str, Any]
 ) -> None:
     async with house(tmp_path, STANDARD) as found:
         await found.do(before, **payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.house import EVE, STANDARD, House, house
@@ -52,7 +53,7 @@ async def test_a_version_that_the_instance_has_forgotten_can_be_pinned(tmp_path:
     ],
 )
 async def test_what_would_mean_nothing_is_refused(
-    tmp_path: Path, command: str, payload: dict[str, object], error: type[Exception]
+    tmp_path: Path, command: str, payload: dict[str, Any], error: type[Exception]
 ) -> None:
     async with house(tmp_path, STANDARD) as found:
         with pytest.raises(error) as caught:

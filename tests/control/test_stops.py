@@ -98,7 +98,8 @@ async def test_every_order_takes_an_end_and_a_link_and_ends(tmp_path: Path, orde
 
         async def ended() -> list[Any]:
             target = ORDERS[order].get("target", "web@staging")
-            return (await found.ask("history", target=target, kinds=["expired"])).events
+            events: list[Any] = (await found.ask("history", target=target, kinds=["expired"])).events
+            return events
 
         [event] = await eventually(ended, 10, lambda: f"{order} has not ended")
         assert (event.person, event.link) == ("ann", link)
@@ -118,7 +119,7 @@ async def test_every_order_takes_an_end_and_a_link_and_ends(tmp_path: Path, orde
         ({"link": "INC-7"}, "link"),
     ],
 )
-async def test_an_end_that_is_none_is_refused(tmp_path: Path, end: dict[str, str], words: str) -> None:
+async def test_an_end_that_is_none_is_refused(tmp_path: Path, end: dict[str, Any], words: str) -> None:
     async with house(tmp_path, STANDARD) as found:
         with pytest.raises(Malformed) as caught:
             await found.do("hold", target="web@staging", **end)

@@ -122,7 +122,7 @@ async def test_of_an_approval_and_a_rejection_in_the_same_moment_the_one_that_su
             done = await asyncio.gather(
                 *(found.do(name, person, target="web@prod", release=number) for name, person in votes), return_exceptions=True
             )
-            [won] = [one for one in done if not isinstance(one, Exception)]
+            [won] = [one for one in done if not isinstance(one, BaseException)]
             [lost] = [one for one in done if isinstance(one, Exception)]
             assert isinstance(lost, Decided)
             seen.add(won.yes)
@@ -243,7 +243,9 @@ async def test_an_act_is_taken_up_when_its_command_returns(tmp_path: Path) -> No
     async with house(tmp_path, STANDARD) as found:
         for number in range(5):
             await found.do("hold", target="staging", why=str(number))
-            assert (await found.state("web@staging")).life.hold.by.why == str(number)
+            hold = (await found.state("web@staging")).life.hold
+            assert hold is not None
+            assert hold.by.why == str(number)
             await found.do("resume", target="staging")
             with pytest.raises(Refused):
                 await found.do("resume", ADMIN, target="staging")

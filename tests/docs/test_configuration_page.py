@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_the_schema_of_a_reason_is_committed():
 
 def test_every_meaning_belongs_to_a_key_that_there_is():
     generate = loaded("generate")
-    known = {model.__name__: model for model in every_model(generate)}
+    known: dict[str, Any] = {model.__name__: model for model in every_model(generate)}
     meanings = loaded("meanings").MEANINGS
     stale = [
         f"{name}.{key}"

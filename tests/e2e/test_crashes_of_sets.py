@@ -112,7 +112,7 @@ class Set(Pair):
     def goes_back(self) -> None:
         """Both end at what they ran before, each told so once."""
         for member in MEMBERS:
-            wait_until(lambda m=member: self._rolled_back(m), 30, lambda m=member: self.machine.story(m))
+            wait_until(lambda m=member: self._rolled_back(m), 30, lambda m=member: self.machine.story(m))  # type: ignore[misc]  # mypy infers no lambda that has defaults
             self.machine.runs(member, self.good, 1)
             assert self.machine.target(member) == self.machine.good(member) == self.good
             self.story_has(member, {"attempt-started": 1, "target-moved": 1, "finalized": 0, "rolling-back": 1, "rolled-back": 1})
@@ -187,7 +187,7 @@ def _killed_in_the_tasks(pair: Set) -> None:
     try:
         pair.release()
         for service in SERVICES:
-            wait_until(lambda of=service: pair.task(of)["begins"], 20, "the task never began", 0.02)
+            wait_until(lambda of=service: pair.task(of)["begins"], 20, "the task never began", 0.02)  # type: ignore[misc]  # mypy infers no lambda that has defaults
         pair.machine.kill()
         wait_until(lambda: not pair.tasks_alive(), 20, "a task outlives its engine")
     finally:

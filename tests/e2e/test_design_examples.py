@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.house import ADMIN
@@ -285,7 +286,7 @@ async def test_both_clusters_move_or_neither_and_go_back_as_one(tmp_path: Path) 
 
 
 async def test_a_cluster_deploys_five_at_once_and_the_other_cluster_waits_with_it(tmp_path: Path) -> None:
-    six = dict.fromkeys(("web", "s1", "s2", "s3", "s4", "s5"), "1.0")
+    six: dict[str, Any] = dict.fromkeys(("web", "s1", "s2", "s3", "s4", "s5"), "1.0")
     async with pretended(tmp_path, "clusters", moment("2026-09-01 12:00"), "http-probe", more=FIVE_MORE) as days:
         await _release(days, "staging-eu", "staging-us", **six)
         for service in six:

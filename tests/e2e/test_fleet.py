@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.control.house import ADMIN, House
@@ -51,6 +52,7 @@ async def _first_release(fleet: House) -> None:
         if row.channel in FROZEN:
             assert row.good is None
             assert row.condition == "waiting"
+            assert row.reason is not None
             assert ("accounts has not" if row.service == "billing" else "auditors are at work") in row.reason.text
 
 
@@ -62,12 +64,13 @@ async def _three_failures_stop_it(fleet: House) -> None:
     rows = await _rows(fleet)
     failed = {row.channel for row in rows if row.service == "billing" and row.condition == "vetoed"}
     assert failed >= LEGACY
-    assert all(row.good.version == "1.0.0" for row in rows if row.service == "billing" and row.channel in LEGACY)
+    assert all(row.good and row.good.version == "1.0.0" for row in rows if row.service == "billing" and row.channel in LEGACY)
     taken = {row.channel for row in rows if row.good and row.good.version == "2.0.0" and row.channel != "staging"}
     waves = _waves()
     assert set(waves[0]) <= taken
     assert not taken & set(waves[3]), "the last wave never opened"
     stopped = next(row for row in rows if row.channel == waves[3][0])
+    assert stopped.reason is not None
     assert "failed" in stopped.reason.text
     assert stopped.reason.clears.what
 
@@ -77,6 +80,7 @@ async def _the_fix_reaches_everybody_who_takes_it(fleet: House) -> None:
     arrived = lambda: _all_at(fleet, "2.0.1", but=FROZEN, pinned=PINNED)  # noqa: E731 - asked again and again
     await eventually(arrived, 300, "the fix did not reach everybody", every=0.2)
     (pinned,) = [row for row in await _rows(fleet) if row.channel == PINNED and row.service == "web"]
+    assert pinned.good is not None
     assert (pinned.good.version, pinned.pinned) == ("1.0.0", "1.0.0")
 
 
@@ -92,7 +96,7 @@ async def _seen_from_the_timeline(fleet: House) -> None:
 
 
 async def _release(fleet: House, version: str, **billing: str) -> None:
-    wanted = {service: {"version": version} for service in SERVICES}
+    wanted: dict[str, Any] = {service: {"version": version} for service in SERVICES}
     wanted["billing"]["parameters"] = billing
     await fleet.do("release", ADMIN, services=wanted)
 

@@ -81,7 +81,7 @@ class EngineConformance:
             story = await self.story(engine, entity)
             return story if set(entries) <= set(story) else None
 
-        return await eventually(complete, why=f"{entity} was not told {entries}")  # type: ignore[return-value]
+        return await eventually(complete, why=f"{entity} was not told {entries}")
 
     # --- health and clocks
 
@@ -543,7 +543,7 @@ class EngineConformance:
             async with self.host(tmp_path, outside, decide=taken) as engine:
                 if start == 1:
                     await engine.post("toy:a", tell("look", ("watch", 7, HOUR)))
-                await eventually(lambda start=start: len(taken.of("toy:a", happened.Observed)) == start)
+                await eventually(lambda start=start: len(taken.of("toy:a", happened.Observed)) == start)  # type: ignore[misc]  # mypy infers no lambda that has defaults
                 await eventually(lambda: not engine.health().queued)
         first, second = taken.of("toy:a", happened.Observed)
         assert (first.watch, second.watch) == (7, 7)
@@ -563,7 +563,7 @@ class EngineConformance:
                     outside.shown["toy:a"] = change
                 looks = outside.looks["toy:a"]
                 engine.look("toy:a")
-                await eventually(lambda looks=looks: outside.looks["toy:a"] > looks)
+                await eventually(lambda looks=looks: outside.looks["toy:a"] > looks)  # type: ignore[misc]  # mypy infers no lambda that has defaults
                 if change != "unchanged":
                     await self.told(engine, "toy:a", f"observed:1:{change}")
         assert [fact.gap for fact in taken.of("toy:a", happened.Observed)] == [0, HOUR, 2 * HOUR, 0]

@@ -71,12 +71,14 @@ async def test_of_a_long_story_the_newest_two_chapters_stay_and_the_state_before
                 await engine.post("toy:a", tell(f"m{number}"))
                 await engine.post("toy:b", tell("now and then")) if number == start else None
             await eventually(lambda: not engine.health().queued)
-            recording = await engine.recorded("toy:a")
+            recording, other = await engine.recorded("toy:a"), await engine.recorded("toy:b")
+            assert recording is not None
+            assert other is not None
             assert await comes_to_its_state(engine, "toy:a")
             assert await comes_to_its_state(engine, "toy:b")
             kept.append((recording.first, len(recording.turns)))
             rows = await database_of(engine).read(_turns)
-            assert rows == len(recording.turns) + len((await engine.recorded("toy:b")).turns)
+            assert rows == len(recording.turns) + len(other.turns)
     assert all(first % 5 == 1 and 5 < count <= 10 for first, count in kept)
     assert kept[-1] == (31, 10)
 

@@ -58,7 +58,7 @@ def failing(first: int, count: int, monkeypatch: pytest.MonkeyPatch) -> Iterator
             return super().executemany(statement, *values)
 
     with monkeypatch.context() as patch:
-        patch.setattr(database.sqlite3, "connect", lambda *given, **named: _connect(*given, **{"factory": Connection, **named}))
+        patch.setattr(sqlite3, "connect", lambda *given, **named: _connect(*given, **{"factory": Connection, **named}))
         yield meet
 
 

@@ -21,9 +21,8 @@ from tests.support.eventually import eventually, wait_until
 from tests.support.processes import assert_none_left, new_mark
 
 from setpoint.engine.embedded import EmbeddedEngine
-from setpoint.engine.embedded.clock import OFFSET_VARIABLE
+from setpoint.engine.embedded.clock import OFFSET_VARIABLE, host_clock
 from setpoint.engine.embedded.failpoints import VARIABLE, Failpoints
-from setpoint.engine.embedded.host import host_clock
 from setpoint.engine.errors import AlreadyRunning, EngineDegraded, EngineStopped
 from setpoint.store.port import StoreDamaged
 from setpoint.store.sqlite.schema import MIGRATIONS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ class TellingRuntime:
         self.listeners_at_close = self.listeners
 
 
+def _listened(runtime: TellingRuntime, times: int) -> bool:
+    return runtime.listened == times
+
+
 class BabblingRuntime(TellingRuntime):
     """Has always something to tell."""
 
@@ -78,6 +83,13 @@ class SilentRuntime:
         """Holds nothing."""
 
 
+MAKERS: dict[str, Callable[[dict[str, Any], Path], Any]] = {
+    "telling": TellingRuntime,
+    "babbling": BabblingRuntime,
+    "silent": SilentRuntime,
+}
+
+
 class World:
     """Effects over runtimes that tell, and the hints they gave."""
 
@@ -85,8 +97,7 @@ class World:
         self.store = SqliteStore(home / "setpoint.db")
         self.store.database.open()
         self.hints: list[str] = []
-        makers = {"telling": TellingRuntime, "babbling": BabblingRuntime, "silent": SilentRuntime}
-        self.effects = Effects(home, self.store.content, runtimes=makers, protections={}, hint=self.hints.append)
+        self.effects = Effects(home, self.store.content, runtimes=MAKERS, protections={}, hint=self.hints.append)
 
     async def begin(self) -> Any:
         """The runtime that is listened to."""
@@ -119,7 +130,7 @@ async def test_a_runtime_that_breaks_is_listened_to_again_and_said_to_be_broken(
     runtime = await world.begin()
     for number, error in enumerate((RuntimeError("lost it"), asyncio.CancelledError(), ValueError("again")), start=2):
         runtime.news.put_nowait(error)
-        await eventually(lambda number=number: runtime.listened == number)
+        await eventually(partial(_listened, runtime, number))
     runtime.news.put_nowait(WEB)
     await eventually(lambda: world.hints == [f"instance:{WEB}"])
     assert [record.levelno for record in caplog.records if "lost it" in record.getMessage()] == [logging.ERROR]
@@ -133,7 +144,7 @@ async def test_pauses_between_two_breaks_grow(world: World, monkeypatch: pytest.
     began = loop.time()
     for number in (2, 3, 4):
         runtime.news.put_nowait(RuntimeError("lost it"))
-        await eventually(lambda number=number: runtime.listened == number)
+        await eventually(partial(_listened, runtime, number))
     assert loop.time() - began >= 0.05 + 0.1 + 0.2
 
 
@@ -186,7 +197,7 @@ async def test_a_settled_instance_is_seen_at_once_when_its_runtime_tells(tmp_pat
     entity = f"instance:{WEB}"
     store = SqliteStore(tmp_path / "setpoint.db")
     async with EmbeddedEngine(tmp_path, store, **parts) as engine:  # type: ignore[arg-type]
-        effects = Effects(tmp_path, store.content, runtimes={"telling": TellingRuntime}, protections={}, hint=engine.look)
+        effects = Effects(tmp_path, store.content, runtimes=MAKERS, protections={}, hint=engine.look)
         await effects.set_runtimes(TELLING, {WEB: "local"})
         runtime: Any = effects.runtime("local")
         await engine.post(entity, tell("settle", ("watch", 1, DAY)))

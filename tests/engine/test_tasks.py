@@ -148,7 +148,9 @@ async def test_one_whose_supervisor_is_killed_has_an_unknown_end(tasks, tmp_path
 async def test_the_output_of_the_last_try_can_be_had_over_restarts(tasks, tmp_path):
     await run(tasks, shell("echo one; exit 1"))
     await run(tasks, shell("echo two; exit 1"), 2)
-    assert TaskRunner(tmp_path, {}).last(ENTITY).output == "two\n"
+    last = TaskRunner(tmp_path, {}).last(ENTITY)
+    assert last is not None
+    assert last.output == "two\n"
     assert tasks.last("task:shop/other#x#1") is None
 
 

@@ -28,7 +28,7 @@ def test_the_quickstart_goes_from_staging_to_production_with_an_approval():
     staging, production = (configuration.policy(f"guestbook/web@{channel}") for channel in ("staging", "production"))
     assert [ordering.channels for ordering in production.orderings] == [("staging",)]
     assert [approval.approvers for approval in production.approvals] == [("group:release-managers",)]
-    assert staging.approvals == staging.orderings == ()
+    assert (staging.approvals, staging.orderings) == ((), ())
     for policy in (staging, production):
         assert {use.name for use in policy.checks} == {"db-migrated", "alerts-not-firing"}
 

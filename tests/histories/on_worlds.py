@@ -18,11 +18,12 @@ from setpoint.simulate.acts.accidents import Drift, Outage, Vanish
 from setpoint.simulate.acts.releasing import TOGETHER, Release
 from setpoint.simulate.acts.steering import Resume
 from setpoint.simulate.drawing import draw
+from setpoint.simulate.faults import NO_FAULTS, Faults
 from setpoint.simulate.plan import Plan
 from setpoint.simulate.recording import Recorder
 from setpoint.simulate.runtimes import Behaviour
 from setpoint.simulate.scenario import Scenario
-from setpoint.simulate.world import NO_FAULTS, START, Faults
+from setpoint.simulate.world import START
 
 ANN = Person("ann", ("leads",))
 STAGING, PRODUCTION = "app/web@staging", "app/web@production"

@@ -111,6 +111,8 @@ class _Silent(tzinfo):
     def utcoffset(self, moment):
         return None
 
+    dst = tzname = utcoffset
+
 
 @pytest.mark.parametrize("zone", [None, _Silent()])
 def test_a_datetime_without_an_offset_is_no_instant(zone):

@@ -7,11 +7,11 @@ import timeit
 
 import msgspec
 import pytest
-import semantic_version
+import semantic_version  # type: ignore[import-untyped]  # the package ships no types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from setpoint.model.versions import Range, is_version_name, parse, parse_range, step
+from setpoint.model.versions import Parsed, Range, is_version_name, parse, parse_range, step
 
 NUMBERS = st.integers(0, 4)
 CORES = st.tuples(NUMBERS, NUMBERS, NUMBERS).map(lambda core: ".".join(map(str, core)))
@@ -20,6 +20,12 @@ RELEASES = CORES
 NAMES = st.builds(lambda core, pre: f"{core}-{pre}" if pre else core, CORES, PRERELEASES)
 PARTIALS = st.lists(NUMBERS, min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
 COMPARISONS = st.builds(str.__add__, st.sampled_from(["", "=", "^", "~", ">", ">=", "<", "<="]), PARTIALS)
+
+
+def version(name: str) -> Parsed:
+    found = parse(name)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("name", ["1.2.3", "v1.2.3", "1.2.3+build.7", "0.0.0", "1.2.3-rc.1", "10.20.30-a.b-c+d"])
@@ -40,7 +46,7 @@ def test_a_leading_v_and_build_metadata_are_set_aside():
 
 def test_the_precedence_of_the_specification():
     order = "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 1.0.1 1.1.0 2.0.0"
-    parsed = [parse(name) for name in order.split()]
+    parsed = [version(name) for name in order.split()]
     assert parsed == sorted(parsed)
     assert len(set(parsed)) == len(parsed)
 
@@ -48,7 +54,7 @@ def test_the_precedence_of_the_specification():
 @settings(deadline=None)
 @given(NAMES, NAMES)
 def test_precedence_is_that_of_the_semver_package(one, other):
-    assert (parse(one) < parse(other)) == (semantic_version.Version(one) < semantic_version.Version(other))
+    assert (version(one) < version(other)) == (semantic_version.Version(one) < semantic_version.Version(other))
     assert (parse(one) == parse(other)) == (one == other)
 
 

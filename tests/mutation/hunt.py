@@ -16,6 +16,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,7 +98,7 @@ class Hunt:
                     mutant = waiting.pop()
                     tests = self._to_ask(mutant, choose(reach, mutant.file, mutant.lines))
                     limit = self.bounds.seconds + int(10 * sum(took[test] for test in tests))
-                    running.append(_Child(mutant, lambda m=mutant, t=tests: self._one(session, m, t), limit, self.bounds.memory))
+                    running.append(_Child(mutant, partial(self._one, session, mutant, tests), limit, self.bounds.memory))
                 for child in _ended(running):
                     running.remove(child)
                     by = child.answer()
@@ -157,7 +158,7 @@ def _reach(session: pytest.Session, files: dict[str, str]) -> list[Reached] | st
     def all_of_them() -> list[Reached] | str:
         found = []
         for item in session.items:
-            found.append(reached(item.nodeid, files, lambda item=item: _passes(session, item)))
+            found.append(reached(item.nodeid, files, partial(_passes, session, item)))
             if session.testsfailed:
                 return item.nodeid
         return found

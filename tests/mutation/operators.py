@@ -275,7 +275,7 @@ def _shortened(node: ast.expr, elements: list[ast.expr], parent: ast.AST) -> Ite
         return
     for left_out in range(len(elements)):
         rest = [value for index, value in enumerate(elements) if index != left_out]
-        yield ast.unparse(ast.Set(rest) if isinstance(node, ast.Set) else type(node)(rest, ast.Load()))  # type: ignore[call-arg]
+        yield ast.unparse(ast.Set(rest) if isinstance(node, ast.Set) else type(node)(rest, ast.Load()))  # type: ignore[call-arg, arg-type]
 
 
 def _shortened_dict(node: ast.Dict) -> Iterator[str]:

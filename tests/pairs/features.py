@@ -448,7 +448,7 @@ FEATURES: tuple[Feature, ...] = (
     _gate("approvals", "web", "of-service", {"topic": "of-service"}),
     _gate("calendars", "web", "of-service", {"open": [DAILY]}),
     *_of("maxConcurrent service", "worker", two={"limits": {"maxConcurrent": 2}}),
-    _check("argued", **{"with": {"result": "passing", "reason": "as told"}}),
+    _gate("protections", "web", "argued", {"use": "always", "with": {"result": "passing", "reason": "as told"}}),
     _check("bounded-before", at={"pre-deployment": {"failAfter": "1h"}}),
     _check("bounded-during", at={"deployment": {"failAfter": "1h"}}),
     _check("bounded-after", at={"post-deployment": {"failAfter": "1h"}}),

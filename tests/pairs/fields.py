@@ -93,7 +93,9 @@ def _in_fragment(model: Any, fragment: Any) -> set[str]:
     found = set()
     for name, field in model.model_fields.items():
         written = fragment.get(field.alias or name) if isinstance(fragment, dict) else None
-        for inner in _models_in(field.annotation) if isinstance(written, dict) else ():
+        if not isinstance(written, dict):
+            continue
+        for inner in _models_in(field.annotation):
             for key, value in written.items():
                 fields = {other.alias or own: own for own, other in inner.model_fields.items()}
                 if key in fields:

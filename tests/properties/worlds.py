@@ -60,7 +60,6 @@ class Pair:
         self.runtimes = Runtimes({})
         self.checks = Checks()
         self.world = Lanes(Steady(0), self.runtimes, self.checks, Faults(split=0.0), Invariants())
-        self.world.raises = lambda entity, facts: "wild" in entity and any(isinstance(fact, Pinned) for fact in facts)
         names = ("calm", "wild") if with_neighbour else ("calm",)
         plans = {name: Random(f"{seed}/{name}") for name in ("calm", "wild")}
         for name in names:
@@ -123,7 +122,7 @@ class Lanes(World):
     @staticmethod
     def raises(entity: str, facts: Sequence[AnyFact]) -> bool:
         """Which turns raise."""
-        return False
+        return "wild" in entity and any(isinstance(fact, Pinned) for fact in facts)
 
 
 def pair(seed: int, *, with_neighbour: bool) -> Pair:
@@ -149,7 +148,8 @@ class Stream:
         self.releases = 0
         checks = Checks(takes={"load": check_takes})
         self.world = World(Slowest(1), Runtimes({}), checks, Faults(split=0.0), Invariants())
-        about, often = {"version": "${version}"}, {"interval": MINUTE, "timeout": 30 * MINUTE, "max_age": 32 * MINUTE}
+        about: dict[str, Any] = {"version": "${version}"}
+        often: dict[str, Any] = {"interval": MINUTE, "timeout": 30 * MINUTE, "max_age": 32 * MINUTE}
         check = CheckDefinition("load", "program", "attempt:app/s@prod", about, **often)
         policy = Policy("app/s@prod", {}, strategy=Strategy(strategy), checks=(CheckUse("load", Phase.PRE_DEPLOYMENT, check),))
         self.world.post("instance:app/s@prod", Configured(policy=policy))

@@ -32,7 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitoring]:
 @pytest.fixture
 def site() -> Iterator[WebServer]:
     with webserver() as site:
-        site.routes["/api/v2/alerts"] = lambda request: site.closing.wait(60)
+        site.routes["/api/v2/alerts"] = site.hang
         yield site
 
 

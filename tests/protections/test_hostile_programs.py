@@ -193,7 +193,7 @@ async def test_a_supervisor_that_is_stuck_is_given_up_and_killed(monkeypatch: py
 
 
 async def test_an_engine_that_can_start_no_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner.sys, "executable", "/no/such/python")
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
     result = await outcome_of(program("true"))
     assert result.outcome is Outcome.UNAVAILABLE
     assert "true could not be started" in result.reason

@@ -41,7 +41,7 @@ def token_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registr
 @pytest.fixture
 def site() -> Iterator[WebServer]:
     with webserver() as site:
-        site.routes[MANIFEST] = lambda request: site.closing.wait(60)
+        site.routes[MANIFEST] = site.hang
         yield site
 
 

@@ -48,7 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitoring]:
 @pytest.fixture
 def site() -> Iterator[WebServer]:
     with webserver() as site:
-        site.routes["/api/v1/query"] = lambda request: site.closing.wait(60)
+        site.routes["/api/v1/query"] = site.hang
         yield site
 
 

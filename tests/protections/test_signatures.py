@@ -91,7 +91,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 @pytest.fixture
 def site() -> Iterator[WebServer]:
     with webserver() as site:
-        site.routes[f"/v2/{REPOSITORY}/manifests/1"] = lambda request: site.closing.wait(60)
+        site.routes[f"/v2/{REPOSITORY}/manifests/1"] = site.hang
         yield site
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
 def main() -> int:
@@ -28,25 +29,25 @@ def main() -> int:
     return ACTIONS[action](place, spec, runs, wish)
 
 
-def apply(place: Path, spec: dict, runs: dict | None, wish: str) -> int:
+def apply(place: Path, spec: dict[str, Any], runs: dict[str, Any] | None, wish: str) -> int:
     place.write_text(json.dumps({"digest": spec["digest"], "version": spec["version"]["name"], "wish": wish}))
     print(f"deployed {spec['version']['name']}")
     return 0
 
 
-def remove(place: Path, spec: dict, runs: dict | None, wish: str) -> int:
+def remove(place: Path, spec: dict[str, Any], runs: dict[str, Any] | None, wish: str) -> int:
     place.unlink(missing_ok=True)
     return 0
 
 
-def fetch(place: Path, spec: dict, runs: dict | None, wish: str) -> int:
+def fetch(place: Path, spec: dict[str, Any], runs: dict[str, Any] | None, wish: str) -> int:
     if runs is None or runs["digest"] != spec["digest"]:
         print(f"runs {runs['version'] if runs else 'nothing'}")
         return 2
     return 1 if runs["wish"] == "ill" else 0
 
 
-def report(place: Path, spec: dict, runs: dict | None, wish: str) -> int:
+def report(place: Path, spec: dict[str, Any], runs: dict[str, Any] | None, wish: str) -> int:
     if wish == "garbage":
         print("no JSON")
         return 0
@@ -59,7 +60,7 @@ def report(place: Path, spec: dict, runs: dict | None, wish: str) -> int:
     return 0
 
 
-def info(place: Path, spec: dict, runs: dict | None, wish: str) -> int:
+def info(place: Path, spec: dict[str, Any], runs: dict[str, Any] | None, wish: str) -> int:
     print(json.dumps({"links": {"console": f"https://console.example/{os.environ['SETPOINT_SERVICE']}"}, "region": "eu"}))
     return 0
 

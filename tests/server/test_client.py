@@ -12,6 +12,11 @@ from setpoint.server.client import Client
 def test_certificates_are_read_only_where_they_are_verified(monkeypatch: pytest.MonkeyPatch, url: str, read: int) -> None:
     asked: list[str] = []
     where = certifi.where
-    monkeypatch.setattr(certifi, "where", lambda: (asked.append(url), where())[1])
+
+    def asked_for() -> str:
+        asked.append(url)
+        return where()
+
+    monkeypatch.setattr(certifi, "where", asked_for)
     with Client(url, "token"):
         assert len(asked) == read

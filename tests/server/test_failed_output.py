@@ -12,6 +12,7 @@ from tests.control.house import ADMIN, House, documents, house
 from tests.runtimes.helpers import APP, eventually, processes_of
 
 from setpoint.control.errors import NotFound
+from setpoint.control.queries.logs import LogLineView
 from setpoint.runtimes.process import ProcessRuntime, shutdown
 
 PROGRAM = f"""
@@ -42,7 +43,8 @@ process:
 
 
 async def lines(shop: House, **request: Any) -> list[str]:
-    return [line.text async for line in await shop.control.stream("logs", {"target": "web@staging", **request}, ADMIN)]
+    stream = await shop.control.stream("logs", {"target": "web@staging", **request}, ADMIN)
+    return [line.text async for line in stream if isinstance(line, LogLineView)]
 
 
 async def test_a_version_that_failed_is_explained_by_what_it_wrote(tmp_path: Path) -> None:

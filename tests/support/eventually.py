@@ -6,13 +6,23 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 Why = str | Callable[[], str]
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], within: float = 30, why: Why = "", every: float = 0.02) -> T:
+@overload
+async def eventually(
+    condition: Callable[[], Awaitable[T | None]], within: float = 30, why: Why = "", every: float = 0.02
+) -> T: ...
+
+
+@overload
+async def eventually(condition: Callable[[], T | None], within: float = 30, why: Why = "", every: float = 0.02) -> T: ...
+
+
+async def eventually(condition: Callable[[], Any], within: float = 30, why: Why = "", every: float = 0.02) -> Any:
     """The first true value of ``condition`` (sync or async); AssertionError after ``within`` seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -24,7 +34,7 @@ async def eventually(condition: Callable[[], T | Awaitable[T]], within: float = 
         await asyncio.sleep(every)
 
 
-def wait_until(condition: Callable[[], T], within: float = 30, why: Why = "", every: float = 0.02) -> T:
+def wait_until(condition: Callable[[], T | None], within: float = 30, why: Why = "", every: float = 0.02) -> T:
     """The same where no event loop runs."""
     deadline = time.monotonic() + within
     while not (value := condition()):

@@ -20,6 +20,10 @@ class WebServer:
     seen: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
 
+    def hang(self, _request: BaseHTTPRequestHandler) -> None:
+        """Never answer: as a route."""
+        self.closing.wait(60)
+
 
 def text(status: int, body: str | bytes = b"", **headers: str) -> Respond:
     """Answers with this status and body."""

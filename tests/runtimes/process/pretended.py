@@ -113,14 +113,15 @@ class Supervised(ProcessRuntime):
         if self.supervisor is None:
             if request.do in {"observe", "usage"}:
                 raise client.NotRunningError
-            self._start()
+            return await self._start()._answer(request)
         return await self.supervisor._answer(request)
 
-    def _start(self) -> None:
+    def _start(self) -> Supervisor:
         self.place.prepare()
         found = Supervisor(self.place, Inheritance(self._channel, -1, {}))
         found._take_over(halted=False)
         self.supervisor = found
+        return found
 
     async def kill(self) -> None:
         """Its memory is gone; what runs goes on, and what is on the disk is all that the next one knows."""

@@ -38,7 +38,9 @@ class World:
 
     async def replica(self, serve: Serve) -> Target:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self.serving_now.add(asyncio.current_task())
+            task = asyncio.current_task()
+            assert task is not None
+            self.serving_now.add(task)
             try:
                 await serve(reader, writer)
             except (ConnectionError, asyncio.IncompleteReadError):

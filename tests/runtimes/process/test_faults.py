@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.runtimes import helpers
@@ -27,7 +29,7 @@ Scenario = Callable[[Supervised], Awaitable[None]]
 INSTANCE = spec().instance
 
 
-def runs(version: str = "1", **options: object) -> Spec:
+def runs(version: str = "1", **options: Any) -> Spec:
     return spec(version, command=["serve"], health=None, **options)
 
 
@@ -123,7 +125,7 @@ async def _through_every_write(scenario: Scenario, count: int, where: Path, monk
         with faults(first, count, ERRORS[first % len(ERRORS)]) as disk:
             try:
                 await scenario(runtime)
-                await eventually(lambda r=runtime: _at_rest(r), every=0.002)
+                await eventually(partial(_at_rest, runtime), every=0.002)
             except Exception as error:
                 raise AssertionError(f"after {disk.failed}: {error!r}") from error
             finally:

@@ -58,7 +58,7 @@ def test_lookups_are_taken_to_become_what_they_should() -> None:
 
 def test_options_become_what_a_supervisor_needs() -> None:
     health = {"http": "/ready", "interval": "2s", "timeout": 300}
-    options = {"command": ["app", "-x"], "replicas": 4, "port": 8080, "stopTimeout": "5s", "health": health}
+    options: dict[str, Any] = {"command": ["app", "-x"], "replicas": 4, "port": 8080, "stopTimeout": "5s", "health": health}
     desired = read(spec("7", rollout=Rollout("25%", "50%"), env={"A": "b"}, **options), "/srv")
     assert (desired.replicas, desired.surge, desired.unavailable, desired.port) == (4, 2, 1, 8080)
     assert desired.launch.command == ("app", "-x")

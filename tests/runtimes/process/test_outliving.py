@@ -7,7 +7,7 @@ import json
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -461,9 +461,10 @@ async def test_a_guardian_ended_by_hand_ends_both_and_what_runs_goes_on(home: Pa
 
 async def test_an_engine_that_listens_starts_both_again(home: Path, processes: ProcessRuntime, callers: Callers) -> None:
     changes = processes.changes()
+    assert isinstance(changes, AsyncGenerator)
     await anext(changes)
     _, supervisor = supervision_of(home)
-    reading = asyncio.create_task(anext(changes))
+    reading = asyncio.ensure_future(anext(changes))
     await kill_supervision(home)
     await followed(home, supervisor)
     await callers.more()

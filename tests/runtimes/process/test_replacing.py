@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from random import Random
+from typing import Any
 
 import httpx
 import pytest
@@ -77,7 +78,7 @@ class Rolling:
     def healthy(self) -> int:
         return sum(replica.healthy for replica in self.seen)
 
-    def change(self, number: int, **fields: bool) -> None:
+    def change(self, number: int, **fields: Any) -> None:
         self.seen[number] = self.seen[number]._replace(**fields)
 
     def something_happens(self) -> None:
