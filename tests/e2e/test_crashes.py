@@ -20,12 +20,14 @@ from tests.e2e.life import AFTER, APPROVAL, BACK, BEFORE, DEPLOYMENT, WEB, Crash
 from tests.e2e.machine import Machine, copy_app
 from tests.e2e.shop import configure
 from tests.support.eventually import wait_until
+from tests.support.marks import some_nightly
 from tests.support.processes import words_of
 
 pytestmark = pytest.mark.slow
 
 SEED = 20_240_611
-KILLS = 20
+KILLS, MANY_KILLS = 4, 20
+"""In each phase, for every change and nightly."""
 LONGEST = {APPROVAL: 0.4, BEFORE: 0.5, DEPLOYMENT: 0.7, AFTER: 0.6, BACK: 0.8}
 """Seconds after which the kill comes at the latest: about as long as what happens in the phase takes."""
 COMMITS = (1, 2, 4, 8, 12)
@@ -68,9 +70,10 @@ FAILPOINTS = [
         for operation in OPERATIONS
     ),
 ]
+OFTEN = {failpoint for failpoint in FAILPOINTS if failpoint.endswith((":1", ":4", ":12"))}
 
 
-@pytest.mark.parametrize("failpoint", FAILPOINTS)
+@pytest.mark.parametrize("failpoint", some_nightly(FAILPOINTS, OFTEN))
 def test_an_engine_killed_at_a_failpoint_is_resumed(life: Life, failpoint: str) -> None:
     before = life.kills
     life.machine.kill()
@@ -92,16 +95,17 @@ def test_an_engine_killed_at_a_failpoint_of_a_rollback_is_resumed(life: Life, fa
     assert life.kills == before + 1, "the failpoint was never reached"
 
 
+@pytest.mark.parametrize("kills", some_nightly((KILLS, MANY_KILLS), (KILLS,)))
 @pytest.mark.parametrize("phase", [APPROVAL, BEFORE, DEPLOYMENT, AFTER, BACK])
-def test_an_engine_killed_at_twenty_random_instants_of_a_phase_is_resumed(life: Life, phase: str) -> None:
+def test_an_engine_killed_at_random_instants_of_a_phase_is_resumed(life: Life, phase: str, kills: int) -> None:
     life.random.seed(f"{SEED}/{phase}")
     hit = 0
-    while hit < KILLS:
+    while hit < kills:
         life.release()
         life.go_to(phase)
         for _ in range(5):
             hit += _crash_in(life, phase)
-            if hit == KILLS or life.phase() != phase:
+            if hit == kills or life.phase() != phase:
                 break
         life.finish(back=phase is BACK)
 

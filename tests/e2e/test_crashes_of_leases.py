@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.life import CrashingMachine
 from tests.e2e.machine import copy_app
 from tests.e2e.pair import MEMBERS, Pair
+from tests.support.marks import some_nightly
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,7 @@ def rivals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rivals]:
         machine.close()
 
 
-@pytest.mark.parametrize("commits", COMMITS)
+@pytest.mark.parametrize("commits", some_nightly(COMMITS, (3, 5, 7)))
 @pytest.mark.parametrize("point", ["before-commit", "after-commit"])
 def test_no_lease_is_lost_or_given_twice_when_the_engine_is_killed(rivals: Rivals, point: str, commits: int) -> None:
     rivals.release(failpoint=f"{point}:{commits}")
