@@ -22,7 +22,7 @@ demo: $(VENV)/.run ## bring the quickstart up and watch it work (DEMO_EXIT=1: en
 	@$(BIN)/python examples/quickstart/demo
 
 test: $(VENV)/.dev ## the quick tests, real processes included
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q -m "not nightly" --ignore=tests/e2e $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not nightly" --ignore=tests/e2e $(PYTEST)
 
 long: $(VENV)/.dev ## the tests that are too long for every change: marked nightly
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m nightly $(PYTEST)
