@@ -18,7 +18,7 @@ PYTEST ?=
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.run ## bring the quickstart up and watch it work (DEMO_EXIT=1: end by itself)
+demo: $(VENV)/.run ## bring the quickstart up and watch it work (DEMO_EXIT=1: end after that)
 	@$(BIN)/python examples/quickstart/demo
 
 test: $(VENV)/.dev ## the quick tests, real processes included

@@ -1,4 +1,4 @@
-"""The command line as people run it: a process (mostly a fork of one), 80 columns, no colour unless asked for."""
+"""The command line as people run it: a process (mostly a fork of one), 80 columns, no colour unless a test wants it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What must always hold (section 8 of the design).
 
 Most are asked after every turn of the same simulated worlds (``setpoint.simulate``): faults, people, runtimes at their worst.
-Each must also have had something to say often enough, so that none holds because nothing happened. ``make simulate`` runs many
+Each must also have been checked often enough, so that none holds because nothing happened. ``make simulate`` runs many
 more of these worlds.
 """
 
@@ -46,10 +46,10 @@ OFTEN = {
 """How often each invariant has to be asked per world on average: about half of what the worlds bring today."""
 
 
-def test_each_holds_and_had_something_to_say_often_enough(runs: Runs):
+def test_each_holds_and_was_checked_often_enough(runs: Runs):
     assert runs.broken == {}
     seldom = {name: runs.asked[name] for name, often in OFTEN.items() if runs.asked[name] < often * runs.seeds}
-    assert not seldom, f"asked only so often in {runs.seeds} worlds: {seldom}"
+    assert not seldom, f"checked only so often in {runs.seeds} worlds: {seldom}"
 
 
 # --- remembered ---------------------------------------------------------------------------------------------------------

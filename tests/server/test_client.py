@@ -13,10 +13,10 @@ def test_certificates_are_read_only_where_they_are_verified(monkeypatch: pytest.
     asked: list[str] = []
     where = certifi.where
 
-    def asked_for() -> str:
+    def counted() -> str:
         asked.append(url)
         return where()
 
-    monkeypatch.setattr(certifi, "where", asked_for)
+    monkeypatch.setattr(certifi, "where", counted)
     with Client(url, "token"):
         assert len(asked) == read
