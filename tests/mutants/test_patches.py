@@ -1,29 +1,72 @@
-"""The deliberate bugs stay usable: every patch applies, and a sample is caught. All of them: ``python tests/mutants/run.py``."""
+"""The deliberate bugs stay usable: each patch applies, README.md lists it, and a sample is caught."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from tests.mutants import run
 
+README = (run.HERE / "README.md").read_text("utf-8")
+LAW = (run.ROOT / "docs/design/law.md").read_text("utf-8")
+KEPT = {row[0]: row[1:] for row in re.findall(r"^\| `([\w-]+)` \| (.+) \| (.+) \| (.+) \|$", README, re.MULTILINE)}
+"""Name of a bug -> what it stands for, its description, who catches it."""
+DROPPED = dict(re.findall(r"^\| `([\w-]+)` \| `([\w-]+)` \|$", README, re.MULTILINE))
 QUICK = ("back-to-oldest", "hold-ignored", "soak-from-release")
 
 
+def catcher(patch: Path) -> str:
+    return "<br>".join(f"`{test}`" for test in run.tests_of(patch)) or "the simulator alone"
+
+
+def implemented(heading: str) -> set[str]:
+    """Return the numbers of the paragraphs of the law that match this pattern, except what is planned."""
+    return {number for number, title in re.findall(heading, LAW, re.MULTILINE) if "planned" not in title}
+
+
 @pytest.mark.parametrize("patch", run.patches(), ids=lambda patch: patch.stem)
-def test_every_mutant_says_its_bug_in_words_and_applies(patch: Path, tmp_path: Path):
+def test_every_patch_describes_its_bug_and_applies(patch: Path, tmp_path: Path):
     assert run.words(patch).endswith(".")
     run.mutate(patch, tmp_path)
 
 
-def test_there_are_enough_of_them():
-    assert len(run.patches()) >= 14
+@pytest.mark.parametrize("patch", run.patches(), ids=lambda patch: patch.stem)
+def test_every_test_that_a_patch_names_exists(patch: Path):
+    for test in run.tests_of(patch):
+        file, _, function = test.partition("::")
+        assert f"def {function.partition('[')[0]}" in (run.ROOT / file).read_text("utf-8")
+
+
+def test_the_page_lists_each_patch_with_its_words_and_its_tests():
+    assert {name: row[1:] for name, row in KEPT.items()} == {
+        patch.stem: (run.words(patch), catcher(patch)) for patch in run.patches()
+    }
+
+
+def test_each_dropped_bug_is_represented_by_one_that_is_kept():
+    assert set(DROPPED.values()) <= set(KEPT)
+    assert not set(DROPPED) & set(KEPT)
+
+
+def test_a_bug_stands_for_each_rule_of_section_10_that_code_implements():
+    rules = implemented(r"^### 10\.(\d+) (.*)$")
+    assert len(rules) > 15
+    assert rules <= {number for row in KEPT.values() for number in re.findall(r"§10\.(\d+)", row[0])}
+
+
+def test_a_bug_stands_for_each_invariant():
+    invariants = implemented(r"^(\d+)\. (\*\*\w.*)$")
+    assert invariants == {str(number) for number in range(1, 21)}
+    named = {row[0] for row in KEPT.values()}
+    for number in invariants:
+        assert any(re.search(rf"invariants?\b[^;]* {number} [a-z]", text) for text in named), f"invariant {number}"
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", QUICK)
-def test_a_sample_is_caught_by_the_simulator(name: str):
-    caught = run.hunt(run.HERE / f"{name}.patch", seeds=30, tests=False)
+def test_the_simulator_alone_catches_a_sample(name: str):
+    caught = run.hunt(run.HERE / f"{name}.patch", seeds=30, simulate=True)
     assert caught.by, f"{caught.words} went unnoticed"
 
 
