@@ -23,7 +23,6 @@ from setpoint.model.spec import Spec, Version, Workload
 from setpoint.model.tasks import TaskDefinition, TaskEnd
 from setpoint.runtimes.memory import Memory
 from setpoint.store.port import StoreError, sha256_of
-from setpoint.store.sqlite import database
 
 _connect = sqlite3.connect
 SPEC = Spec("saas/web@production", "local", Version("1.0"), Workload("process", {"command": ["web"]})).sealed()

@@ -120,7 +120,7 @@ class TestHowItEnded:
         assert ended.start_error == os.strerror(number)
 
     async def test_a_machine_that_starts_no_process_is_not_the_authors_fault(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(runner.sys, "executable", "/no/such/python")
+        monkeypatch.setattr(sys, "executable", "/no/such/python")
         ended = await run("true")
         assert (ended.how, ended.stage, ended.permanent) == ("not-started", "supervision", False)
 
