@@ -16,6 +16,7 @@ from tests.store.memory import Disk, MemoryStore
 from tests.support.eventually import eventually
 
 from setpoint.engine.embedded import EmbeddedEngine
+from setpoint.engine.port import Engine
 from setpoint.store.port import Recovery, Store
 from setpoint.store.sqlite import SqliteStore
 from setpoint.store.sqlite.database import Database
@@ -34,8 +35,9 @@ def on_store(home: Path, store: Store, outside: Outside, **options: Any) -> Embe
     )
 
 
-def database_of(engine: EmbeddedEngine) -> Database:
+def database_of(engine: Engine) -> Database:
     """The SQLite file below an engine made by ``make``."""
+    assert isinstance(engine, EmbeddedEngine)
     assert isinstance(engine.store, SqliteStore)
     return engine.store.database
 
