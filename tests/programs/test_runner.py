@@ -171,9 +171,8 @@ class TestDescendants:
         ended = await run("sh", "-c", DAEMON, daemons=True, env={"PATH": os.defpath, **mark})
         assert ended.how == "ended"
         assert time.monotonic() - began < 5
-        left = marked(mark)
-        assert [process.name() for process in left] == ["sleep", "sleep"]
-        for process in left:
+        await eventually(lambda: [process.name() for process in marked(mark)] == ["sleep", "sleep"])
+        for process in marked(mark):
             process.kill()
 
     async def test_of_daemons_the_timeout_ends_those_in_its_session(self) -> None:
