@@ -153,6 +153,10 @@ class TestTime:
         assert (await run("sleep", "1000", timeout=300)).how == "timeout"
         assert time.monotonic() - began < 1.2
 
+    async def test_a_shell_gets_it_before_its_children_and_does_not_report_their_end(self) -> None:
+        for _ in range(5):
+            assert (await run("sh", "-c", "echo half; sleep 60 & sleep 60", timeout=300)).stdout == b"half\n"
+
 
 DAEMON = "setsid sleep 1000 & sleep 1000 & echo $!; "
 

@@ -47,18 +47,21 @@ def stat_fields(pid: int) -> list[bytes]:
     return text[text.rindex(b")") + 2 :].split()
 
 
-def below(ancestors: Iterable[int], parents: Mapping[int, int]) -> set[int]:
-    """Return all descendants of ``ancestors``, where ``parents`` has the parent of each process."""
+def below(ancestors: Iterable[int], parents: Mapping[int, int]) -> list[int]:
+    """Return all descendants of ``ancestors``, parents before children, where ``parents`` has the parent of each process.
+
+    A shell that is signalled before its children does not report their end in its output.
+    """
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
+    found: dict[int, None] = {}
     queue = list(ancestors)
-    while queue:
-        fresh = [child for child in children.get(queue.pop(), ()) if child not in found]
-        found.update(fresh)
+    for ancestor in queue:
+        fresh = [child for child in children.get(ancestor, ()) if child not in found]
+        found.update(dict.fromkeys(fresh))
         queue += fresh
-    return found
+    return list(found)
 
 
 def living_descendants(ancestor: int) -> dict[int, int]:

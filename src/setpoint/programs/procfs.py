@@ -118,7 +118,7 @@ def members(run: str, leader: Identity | None) -> set[Identity]:
         for pid, stat in stats.items()
         if stat.identity.start >= oldest and (session in {pid, stat.session} or run_of(pid) == run)
     }
-    chosen |= kernel.below(chosen, {pid: stat.parent for pid, stat in stats.items()})
+    chosen.update(kernel.below(chosen, {pid: stat.parent for pid, stat in stats.items()}))
     return {stats[pid].identity for pid in chosen if pid in stats}
 
 
