@@ -1,4 +1,4 @@
-"""Which attempt is the candidate: it begins with what selection wants, is kept, or is replaced (§3, §4 Replacing)."""
+"""Which attempt is the candidate: it begins with what selection wants, is kept, or is replaced (§3, §4)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@
 4. reconcile      the runtime is brought to target, and kept there;
 5. publish        others learn what changed.
 
-Every step looks at what is so now, never at which event brought it (§1: level-triggered). So folded, repeated and reordered
+Every step looks at what is so now, never at which event brought it (level-triggered). So folded, repeated and reordered
 events change nothing that they should not. §4 has the phases and gates, §5 rollouts and rollbacks.
 """
 
@@ -98,7 +98,7 @@ def verify(draft: Draft) -> None:
 
 
 def _deploy(draft: Draft, under_way: Rollout, offer: Offer) -> None:
-    """Deployment ends when the runtime shows the version, healthy, and the checks and tasks of this phase pass (§5 Observed)."""
+    """Deployment ends when the runtime shows the version, healthy, and the checks and tasks of this phase pass (§5)."""
     under_way = _request_checks(draft, under_way, offer)
     if draft.life.applying.terminal:
         rollback.fail(draft, under_way, f"the runtime refuses it: {draft.life.applying.error}")
@@ -133,7 +133,7 @@ def _verify_after_deployment(draft: Draft, under_way: Rollout, offer: Offer) -> 
 
 
 def _pass(draft: Draft, under_way: Rollout, offer: Offer) -> None:
-    """Finalized; or, in a set, waiting for the others to have passed as well (§9)."""
+    """Finalized; or, in a set, waiting for the others to have passed as well (§3 Sets)."""
     if not any(with_set.end(draft.context(offer, under_way.attempt))):
         endings.finalize(draft, offer, under_way.attempt, under_way.began)
     elif not under_way.passed:
