@@ -1,4 +1,6 @@
-"""Write what the code knows: the tables of configuration.md (meanings from meanings.py), commands.md and reason.schema.json."""
+"""Write what the code knows: the tables of configuration.md (meanings from meanings.py), commands.md, reason.schema.json,
+and the diagram of an attempt's stages in design/actors.md.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ from setpoint.config.documents.channel import Cadence
 from setpoint.config.documents.gates import Gated
 from setpoint.control.documentation import commands_page
 from setpoint.control.views.reasons import ReasonView
+from setpoint.core.instance.transitions import TRANSITIONS, Stage
 from setpoint.model.time import format_duration
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,6 +31,7 @@ from meanings import KIND_ORDER, MEANINGS
 PAGE = Path(__file__).parent / "configuration.md"
 COMMANDS = PAGE.with_name("commands.md")
 REASON = PAGE.with_name("reason.schema.json")
+ACTORS = PAGE.parent / "design" / "actors.md"
 MARK = re.compile(r"(?<=<!-- generated: begin -->\n).*?(?=<!-- generated: end -->)", re.DOTALL)
 WORDS = {
     "read_duration": "duration",
@@ -190,6 +194,14 @@ def _default(field: Any, kind: str) -> str:
     return format_duration(value) if kind == "duration" and value else str(value)
 
 
+def actors_page() -> str:
+    """The page with its diagram drawn anew."""
+    steps = [f"    {before.name} --> {after.name}" for before, found in TRANSITIONS.items() for after in sorted(found)]
+    ends = [f"    {end.name} --> [*]" for end in Stage if end not in TRANSITIONS]
+    drawn = "\n".join(("```mermaid", "stateDiagram-v2", "    [*] --> NEW", *steps, *ends, "```", ""))
+    return MARK.sub(lambda _: drawn, ACTORS.read_text("utf-8"))
+
+
 def reason_schema() -> str:
     """The schema of ``Reason`` on the wire. UI, notifications and metrics build on it: a change of it is a change of the API."""
     return json.dumps(ReasonView.model_json_schema(), indent=2) + "\n"
@@ -197,7 +209,12 @@ def reason_schema() -> str:
 
 def main() -> None:
     """Write the pages, or say with ``--check`` which are stale."""
-    for path, text in ((PAGE, page(PAGE.read_text("utf-8"))), (COMMANDS, commands_page()), (REASON, reason_schema())):
+    for path, text in (
+        (PAGE, page(PAGE.read_text("utf-8"))),
+        (COMMANDS, commands_page()),
+        (REASON, reason_schema()),
+        (ACTORS, actors_page()),
+    ):
         if path.exists() and path.read_text("utf-8") == text:
             continue
         if "--check" in sys.argv:

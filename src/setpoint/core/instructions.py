@@ -122,6 +122,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     state: msgspec.Struct
     instructions: tuple[AnyInstruction, ...] = ()
     wake_at: Instant | None = None
+    moves: tuple[tuple[int, str, str], ...] = ()
+    """Steps of attempts through the table of transitions: number, stage before, stage after. Hosts need not read them."""
 
 
 __all__ = [

@@ -56,6 +56,8 @@ class Invariants:
         """Entity -> its policy, and what was read for it."""
         self._recent: dict[str, tuple[AnyFact, ...]] = {}
         self._shared: dict[type, Any] = {}
+        self.moves: Counter[tuple[str, str]] = Counter()
+        """Step of an attempt (stage before, stage after) -> how often it occurred."""
         self._restless: Counter[str] = Counter()
         """Entity -> how often in a row it woke itself for next to nothing."""
 
@@ -82,6 +84,7 @@ class Invariants:
         now = turn.facts[0].at if len(turn.facts) == 1 else max(fact.at for fact in turn.facts)
         self._one_at_a_time(world, turn)
         if isinstance(turn.decision.state, InstanceState):
+            self.moves.update((before, after) for _, before, after in turn.decision.moves)
             self._instance(world, turn, now)
         else:
             self._actor(world, turn, now)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from setpoint.core.instance.transitions import TRANSITIONS
 from setpoint.model.time import Duration
 from setpoint.simulate.configured import draw_for
 from setpoint.simulate.drawing import draw
@@ -39,6 +40,8 @@ class Tally:
     """How attempts ended."""
     asked: Counter[str] = field(default_factory=Counter)
     """How often each invariant had something to say."""
+    moves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Step of an attempt (stage before, stage after) -> how often it occurred."""
     broken: list[tuple[int, str, str]] = field(default_factory=list)
     """(seed, invariant, what is wrong)."""
 
@@ -52,12 +55,19 @@ class Tally:
         self.lived += other.lived
         self.outcomes += other.outcomes
         self.asked += other.asked
+        self.moves += other.moves
         self.broken += other.broken
 
     @property
     def attempts(self) -> int:
         """Attempts that ended."""
         return sum(count for outcome, count in self.outcomes.items() if outcome in ENDS)
+
+    @property
+    def missing(self) -> list[tuple[str, str]]:
+        """Legal steps of an attempt that no world took."""
+        legal = [(str(before), str(after)) for before, found in TRANSITIONS.items() for after in sorted(found)]
+        return [step for step in legal if not self.moves[step]]
 
 
 def plan_of(seed: int, directory: str = "") -> Plan:
@@ -76,6 +86,7 @@ def one(seed: int, directory: str = "") -> Tally:
     tally.kinds, tally.lived = Counter(world.misfortunes.counted), world.now - START
     tally.outcomes.update(event.outcome for _, entity, event in world.events if event.outcome and entity.startswith("instance:"))
     tally.asked.update(scenario.net.preconditions)
+    tally.moves.update(scenario.net.moves)
     return tally
 
 

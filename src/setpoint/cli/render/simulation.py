@@ -98,6 +98,8 @@ def as_data(total: Tally, seconds: float, finished: bool) -> dict[str, Any]:
         "fewestFaults": total.fewest or 0,
         "attempts": {end: total.outcomes[end] for end in ENDS},
         "asked": dict(sorted(total.asked.items())),
+        "transitions": {f"{before} -> {after}": count for (before, after), count in sorted(total.moves.items())},
+        "transitionsMissing": [f"{before} -> {after}" for before, after in total.missing],
         "broken": [{"seed": seed, "invariant": name, "complaint": text} for seed, name, text in sorted(total.broken)],
     }
 
@@ -119,10 +121,19 @@ def summary(total: Tally, seconds: float, finished: bool) -> None:
     for name, count in total.asked.most_common():
         table.add_row(name, f"{count:,}")
     out().print(table)
+    say(_transitions(total))
     if not total.broken:
         say(Text("✓ nothing broken", "green"))
     for seed, _, complaint in sorted(total.broken):
         say(Text.assemble((f"✗ seed {seed:,}", "red"), f" · {complaint}"))
+
+
+def _transitions(total: Tally) -> Text:
+    """Whether every legal step of an attempt occurred."""
+    if not total.missing:
+        return Text(f"  all {len(total.moves)} legal transitions of an attempt occurred")
+    missing = ", ".join(f"{before} → {after}" for before, after in total.missing)
+    return Text(f"  {len(total.moves)} legal transitions of an attempt occurred, and not: {missing}")
 
 
 def _shares(total: Tally) -> str:

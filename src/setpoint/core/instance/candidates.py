@@ -12,6 +12,7 @@ from setpoint.core.instance.gates.context import only_configures
 from setpoint.core.instance.gates.verdict import ORDER, Tier, Verdicts, evaluate
 from setpoint.core.instance.selection import Want
 from setpoint.core.instance.state import Attempt, Kind, Life
+from setpoint.core.instance.transitions import Stage
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.release import Offer, Pair
 
@@ -38,7 +39,7 @@ def follow(draft: Draft, want: Want | None, *, keep_if_just_checked: bool) -> bo
         offer = draft.offer(candidate.pair)
         ruled_out = selection.taken_out(draft.life, offer) if offer else ""
         why = ruled_out or (f"by {draft.name(want.offer.pair)}" if want else "nothing newer may start")
-        endings.end_candidate(draft, "cancelled" if ruled_out else "replaced", why)
+        endings.end_candidate(draft, Stage.CANCELLED if ruled_out else Stage.REPLACED, why)
     if want:
         _start(draft, want)
     return False
@@ -60,7 +61,7 @@ def veto_rejected(draft: Draft) -> bool:
             half, refused = rejected
             endings.veto_release(draft, offer, half, refused.text)
             if draft.life.candidate and draft.life.candidate.pair == offer.pair:
-                endings.end_candidate(draft, "rejected", refused.text)
+                endings.end_candidate(draft, Stage.REJECTED, refused.text)
                 ended = True
     return ended
 
@@ -150,6 +151,7 @@ def _start(draft: Draft, want: Want) -> None:
         change=want.change,
         configured=want.offer.configured,
     )
+    draft.move(attempt, Stage.GATHERING)
     draft.set(candidate=attempt)
     draft.record("attempt-started", f"{_described(draft, want.offer)} is wanted", attempt=attempt)
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from setpoint.core.facts import Need
 from setpoint.core.instance.gates.context import Context
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
+from setpoint.core.instance.transitions import TRANSITIONS, IllegalTransitionError, Stage, Transition, stage_of
 from setpoint.core.instructions import AnyInstruction, Event, Record
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
@@ -20,7 +21,7 @@ from setpoint.model.zones import LATEST
 class Draft:
     """State under way, instructions so far, and the earliest time at which somebody asked to be woken."""
 
-    __slots__ = ("archive", "before", "entity", "life", "now", "out", "policy", "removed", "wake_at")
+    __slots__ = ("archive", "before", "entity", "life", "moves", "now", "out", "policy", "removed", "wake_at")
 
     def __init__(self, entity: str, before: InstanceState, now: Instant) -> None:
         self.entity = entity
@@ -31,6 +32,7 @@ class Draft:
         self.life: Life = before.life
         self.now = now
         self.out: list[AnyInstruction] = []
+        self.moves: list[Transition] = []
         self.wake_at: Instant | None = None
 
     @property
@@ -68,6 +70,22 @@ class Draft:
         end = self.life.wall.steady(need.until)
         if self.now < end < LATEST:
             self.wake(end)
+
+    def move(self, attempt: Attempt, after: Stage) -> None:
+        """Take an attempt, as it stands in ``life``, to its next stage.
+
+        Raises:
+            IllegalTransitionError: the table of transitions has no such step; the message tells what this turn did so far.
+        """
+        before = stage_of(self.life, attempt)
+        if after not in TRANSITIONS[before]:
+            steps = ", ".join(f"attempt {one.attempt} {one.before} -> {one.after}" for one in self.moves) or "nothing yet"
+            done = "; ".join(given.event.text for given in self.out if isinstance(given, Record)) or "nothing"
+            raise IllegalTransitionError(
+                f"{self.entity}: attempt {attempt.number} of release {attempt.release} goes from {before} to {after}; "
+                f"in this turn: {steps}; recorded: {done}; candidate {self.life.candidate}; rollout {self.life.rollout}"
+            )
+        self.moves.append(Transition(attempt.number, before, after))
 
     def context(self, offer: Offer, attempt: Attempt) -> Context:
         """What gates are evaluated against, at this point of the turn."""

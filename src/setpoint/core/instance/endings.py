@@ -11,6 +11,7 @@ from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates import approval, task
 from setpoint.core.instance.gates.context import Half, halves, keeps_version, only_configures, task_fingerprint
 from setpoint.core.instance.state import KEPT_GOODS, KEPT_PAIRS, NOTHING, PUBLISHED, Attempt, Kind, Life, Veto, Vetoed
+from setpoint.core.instance.transitions import Stage
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Offer, Pair
 from setpoint.model.spec import Version
@@ -21,10 +22,11 @@ KEPT_VETOES = 50
 KEPT_SKIPS = 100
 
 
-def end_candidate(draft: Draft, outcome: str, why: str) -> None:
+def end_candidate(draft: Draft, outcome: Stage, why: str) -> None:
     """The attempt that gathers its gates, if there is one, ends."""
     candidate = draft.life.candidate
     if candidate:
+        draft.move(candidate, outcome)
         draft.record("attempt-ended", f"{draft.name(candidate.pair)} is {outcome}: {why}", attempt=candidate, outcome=outcome)
         tasks.leave(draft, candidate)
         draft.set(candidate=None)
@@ -32,6 +34,9 @@ def end_candidate(draft: Draft, outcome: str, why: str) -> None:
 
 def finalize(draft: Draft, offer: Offer, attempt: Attempt, began: Instant | None) -> None:
     """The attempt converged: its pair is *good*, those ordered after may go on. ``began`` None: nothing had to be deployed."""
+    draft.move(attempt, Stage.CONVERGED)
+    if draft.life.candidate and draft.life.candidate.number == attempt.number:
+        draft.set(candidate=None)
     life = draft.life
     done = Finalization(offer.version, offer.release, draft.now)
     others = tuple(old for old in life.finalized if old.version != offer.version)

@@ -44,6 +44,7 @@ from setpoint.core.instance.gates import approval, blockers, check, limit, task
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.verdict import Tier, Verdicts, evaluate
 from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life, Rollout, offer_of
+from setpoint.core.instance.transitions import Stage
 from setpoint.core.instructions import Decision
 from setpoint.model.policy import Phase
 from setpoint.model.release import Offer
@@ -73,7 +74,7 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
         steering.advance(draft)
     declining.advance(draft)
     publishing.advance(draft, before)
-    return Decision(draft.state(), tuple(draft.out), draft.wake_at)
+    return Decision(draft.state(), tuple(draft.out), draft.wake_at, tuple(draft.moves))
 
 
 # --- verify: the rollout in progress (§5) ------------------------------------------------------------------------------------
@@ -111,6 +112,7 @@ def _deploy(draft: Draft, under_way: Rollout, offer: Offer) -> None:
     elif reasons:
         _freshen(draft, under_way, offer, reasons)
     elif not _tasks_left(draft, under_way, offer):
+        draft.move(under_way.attempt, Stage.VERIFYING)
         attempt = replace(under_way.attempt, phase=Phase.POST_DEPLOYMENT, entered=draft.now, gates={})
         draft.set_rollout(under_way, attempt=attempt, idle=0)
 
@@ -175,7 +177,7 @@ def _freshen(draft: Draft, under_way: Rollout, offer: Offer, reasons: Verdicts) 
 def select(draft: Draft) -> None:
     """Begin, keep or replace the candidate, and move it on as far as it goes."""
     if draft.removed:
-        endings.end_candidate(draft, "cancelled", "it left the configuration")
+        endings.end_candidate(draft, Stage.CANCELLED, "it left the configuration")
         return
     candidates.veto_rejected(draft)
     again = _step(draft, keep_if_just_checked=True)
@@ -220,7 +222,6 @@ def promote(draft: Draft, offer: Offer, candidate: Attempt) -> None:
         elif missing or _ends_after_its_task(draft.life, offer, candidate):
             break
         elif candidate.phase is Phase.PRE_APPROVAL and _changes_nothing(draft.life, offer):
-            draft.set(candidate=None)
             endings.finalize(draft, offer, candidate, None)
             return
         elif candidate.phase is Phase.PRE_APPROVAL:
@@ -253,7 +254,7 @@ def _fails_before_deployment(draft: Draft, offer: Offer, candidate: Attempt) -> 
     if failed is None or task.under_way(draft.life, candidate):
         return False
     rollback.remember_failure(draft, candidate.pair, failed.text)
-    endings.end_candidate(draft, "failed", failed.text)
+    endings.end_candidate(draft, Stage.FAILED, failed.text)
     return True
 
 
@@ -331,8 +332,10 @@ def _begin(draft: Draft, offer: Offer, candidate: Attempt) -> None:
     life = draft.life
     if life.rollout:
         text = f"{draft.name(life.rollout.attempt.pair)} gives way to {draft.name(offer.pair)}"
-        draft.record("attempt-ended", text, attempt=life.rollout.attempt, outcome="replaced")
+        draft.move(life.rollout.attempt, Stage.REPLACED)
+        draft.record("attempt-ended", text, attempt=life.rollout.attempt, outcome=Stage.REPLACED)
         tasks.leave(draft, life.rollout.attempt)
+    draft.move(candidate, Stage.ROLLING_OUT)
     lease = admission.begin(draft, candidate)
     attempt = replace(candidate, phase=Phase.DEPLOYMENT, entered=draft.now, gates={}, admission=None)
     forward = candidate.kind is Kind.FORWARD

@@ -9,6 +9,7 @@ from setpoint.core.instance import endings, selection, tasks
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates.context import only_configures
 from setpoint.core.instance.state import NOTHING, Attempt, Failure, Hold, Kind, Life, Rollout
+from setpoint.core.instance.transitions import Stage
 from setpoint.model import versions
 from setpoint.model.policy import Phase
 from setpoint.model.release import Offer, Pair
@@ -35,6 +36,7 @@ def fail(draft: Draft, rollout: Rollout, reason: str, *, sure: bool = False) -> 
     if not why_not:
         go_back(draft, rollout, reason, life.good)
         return
+    draft.move(rollout.attempt, Stage.FAILED)
     remember_failure(draft, pair, reason)
     tasks.leave(draft, rollout.attempt)
     draft.set(rollout=None, failure=Failure(_brings(draft, pair), reason, why_not, draft.now))
@@ -77,6 +79,7 @@ def too_old(failed: Offer, to: Offer) -> str:
 
 def go_back(draft: Draft, rollout: Rollout, reason: str, to: Pair, *, by_hand: bool = False) -> None:
     """Target becomes an older release; the attempt stays open until that is observed."""
+    draft.move(rollout.attempt, Stage.REVERTING)
     remember_failure(draft, rollout.attempt.pair, reason)
     text = f"{draft.name(rollout.attempt.pair)} goes back to {draft.name(to)}: {reason}"
     draft.record("rolling-back", text, attempt=rollout.attempt)
@@ -133,7 +136,7 @@ def by_hand(draft: Draft, fact: RolledBack) -> None:
     life = draft.life
     because = f": {fact.by.why}" if fact.by.why else ""
     reason = f"rolled back by {fact.by.person}{because}"
-    endings.end_candidate(draft, "cancelled", reason)
+    endings.end_candidate(draft, Stage.CANCELLED, reason)
     draft.set(hold=Hold(fact.by, fact.at), pin=0, pinned_by=None, pinned_at=0, pinned_until=0)
     if life.rollout:
         _interrupt(draft, life.rollout, fact, reason)
@@ -153,6 +156,8 @@ def _interrupt(draft: Draft, rollout: Rollout, fact: RolledBack, reason: str) ->
     to = fact.offer.pair if fact.offer else draft.life.good
     if rollout.back:
         if fact.offer and to != rollout.to:
+            if rollout.stuck:
+                draft.move(rollout.attempt, Stage.REVERTING)
             again = Rollout(rollout.attempt, to, draft.now, back=True, by_hand=True, failure=reason, lease=rollout.lease)
             _head_back(draft, again)
         else:
@@ -181,12 +186,14 @@ def _from_rest(draft: Draft, to: Pair, reason: str) -> None:
     attempt = Attempt(
         draft.life.attempts, to.release, Kind.BACK, Phase.DEPLOYMENT, draft.now, draft.now, configured=to.configured
     )
+    draft.move(attempt, Stage.REVERTING)
     draft.record("rolling-back", f"goes back to {draft.name(to)}: {reason}", attempt=attempt)
     _head_back(draft, Rollout(attempt, to, draft.now, back=True, by_hand=True, failure=reason))
 
 
 def ended(draft: Draft, rollout: Rollout) -> None:
     """The version gone back to was observed."""
+    draft.move(rollout.attempt, Stage.ROLLED_BACK)
     draft.set(rollout=None)
     if rollout.by_hand:
         goods = draft.life.goods

@@ -10,6 +10,7 @@ from setpoint.core.instance import rollback, steering
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates import calendar
 from setpoint.core.instance.state import Rollout, is_conclusive, matches_spec
+from setpoint.core.instance.transitions import Stage
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
@@ -73,6 +74,7 @@ def going_back(draft: Draft, rollout: Rollout, offer: Offer) -> None:
 
 def _stuck(draft: Draft, rollout: Rollout, reason: str) -> None:
     if not rollout.stuck:
+        draft.move(rollout.attempt, Stage.ROLLBACK_FAILED)
         draft.record("rollback-failed", f"going back to {draft.name(rollout.to)} fails: {reason}", attempt=rollout.attempt)
     draft.set_rollout(rollout, stuck=reason, idle=0)
 

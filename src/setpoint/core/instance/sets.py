@@ -12,6 +12,7 @@ from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import only_configures, set_of
 from setpoint.core.instance.gates.verdict import Tier, evaluate
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of, own_offer
+from setpoint.core.instance.transitions import Stage
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.reasons import Code, Reason
@@ -67,7 +68,7 @@ def _go_back(draft: Draft, offer: Offer, reason: str) -> None:
             rollback.fail(draft, rollout, why, sure=True)
     elif life.candidate and life.candidate.pair == offer.pair and life.candidate.kind is Kind.FORWARD:
         endings.veto(draft, offer, why, whole=whole, failed=True)
-        endings.end_candidate(draft, "failed", why)
+        endings.end_candidate(draft, Stage.FAILED, why)
     elif life.pin != offer.release and _is_ahead(life, offer) and not selection.vetoed(life, offer):
         endings.veto(draft, offer, why, whole=whole, failed=True)
 
