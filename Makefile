@@ -42,7 +42,7 @@ simulate: $(VENV)/.dev ## search many simulated worlds for a broken invariant (S
 explore: $(VENV)/.dev ## explore small worlds exhaustively, as far as ten minutes on two cores allow
 	$(BIN)/python -m setpoint.simulate.exploring
 
-mutants: .venv/.dev ## deliberate bugs, each of which the tests of the core must catch
+mutants: $(VENV)/.dev ## deliberate bugs, each of which a test or the simulator must catch
 	$(BIN)/python tests/mutants/run.py -j $(WORKERS)
 
 mutation: $(VENV)/.dev ## small changes to the core, one at a time: does any test notice? (MUTATION="-n 200 selection"; resumable)
