@@ -9,7 +9,7 @@ from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates import approval, task
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import only_configures
-from setpoint.core.instance.gates.verdict import ORDER, Tier, Verdicts, evaluate
+from setpoint.core.instance.gates.verdict import ORDER, Tier, Verdicts
 from setpoint.core.instance.selection import Want
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.core.instance.transitions import Stage
@@ -115,12 +115,12 @@ def _was_just_checked(draft: Draft, candidate: Attempt) -> bool:
 
 
 def _reasons(draft: Draft, candidate: Attempt) -> Verdicts:
-    return evaluate(draft.context(draft.kept(candidate.pair), candidate))
+    return draft.missing(draft.kept(candidate.pair), candidate)
 
 
 def _kept_waiting(draft: Draft, candidate: Attempt) -> bool:
     gathering = replace(candidate, committed=False)
-    return bool(evaluate(draft.context(draft.kept(candidate.pair), gathering), Tier.BLOCKERS))
+    return bool(draft.missing(draft.kept(candidate.pair), gathering, Tier.BLOCKERS))
 
 
 def _was_checked(policy: Policy) -> bool:

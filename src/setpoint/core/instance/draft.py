@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from setpoint.core.facts import Need
 from setpoint.core.instance.gates.context import Context
+from setpoint.core.instance.gates.verdict import Tier, Verdicts, evaluate
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
 from setpoint.core.instance.transitions import TRANSITIONS, IllegalTransitionError, Stage, Transition, stage_of
 from setpoint.core.instructions import AnyInstruction, Event, Record
@@ -18,10 +19,23 @@ from setpoint.model.time import Instant
 from setpoint.model.zones import LATEST
 
 
+class Evaluated(NamedTuple):
+    """What gates came to for one attempt as it stood."""
+
+    about: tuple[Tier, Tier | None]
+    offer: Offer
+    attempt: Attempt
+    verdicts: Verdicts
+
+    def is_of(self, offer: Offer, attempt: Attempt) -> bool:
+        """Whether it is about these very objects: they are replaced when anything in them changes."""
+        return self.offer is offer and self.attempt is attempt
+
+
 class Draft:
     """State under way, instructions so far, and the earliest time at which somebody asked to be woken."""
 
-    __slots__ = ("archive", "before", "entity", "life", "moves", "now", "out", "policy", "removed", "wake_at")
+    __slots__ = ("archive", "before", "entity", "evaluated", "life", "moves", "now", "out", "policy", "removed", "wake_at")
 
     def __init__(self, entity: str, before: InstanceState, now: Instant) -> None:
         self.entity = entity
@@ -33,6 +47,7 @@ class Draft:
         self.now = now
         self.out: list[AnyInstruction] = []
         self.moves: list[Transition] = []
+        self.evaluated: list[Evaluated] = []
         self.wake_at: Instant | None = None
 
     @property
@@ -49,15 +64,16 @@ class Draft:
     def set(self, **changes: Any) -> None:
         """Replace parts of ``life``."""
         self.life = replace(self.life, **changes)
+        self.evaluated.clear()
 
     def set_applying(self, **changes: Any) -> None:
         """Replace parts of ``life.applying``."""
-        self.life = replace(self.life, applying=replace(self.life.applying, **changes))
+        self.set(applying=replace(self.life.applying, **changes))
 
     def set_rollout(self, rollout: Rollout, **changes: Any) -> Rollout:
         """Store a changed rollout and return it."""
         changed = replace(rollout, **changes)
-        self.life = replace(self.life, rollout=changed)
+        self.set(rollout=changed)
         return changed
 
     def wake(self, at: Instant | None) -> None:
@@ -90,6 +106,14 @@ class Draft:
     def context(self, offer: Offer, attempt: Attempt) -> Context:
         """What gates are evaluated against, at this point of the turn."""
         return Context(self.rules, self.life, offer, attempt, self.now)
+
+    def missing(self, offer: Offer, attempt: Attempt, first: Tier = Tier.CONDITIONS, last: Tier | None = None) -> Verdicts:
+        """What an attempt lacks at this point of the turn; see ``evaluate``. Evaluated once, until something changes."""
+        known = next((one for one in self.evaluated if one.about == (first, last) and one.is_of(offer, attempt)), None)
+        if known is None:
+            known = Evaluated((first, last), offer, attempt, evaluate(self.context(offer, attempt), first, last))
+            self.evaluated.append(known)
+        return known.verdicts
 
     def offer(self, pair: Pair) -> Offer | None:
         """The offer of a pair, if it is kept."""

@@ -42,7 +42,7 @@ from setpoint.core.instance import (
 from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates import approval, blockers, check, limit, task
 from setpoint.core.instance.gates import set as with_set
-from setpoint.core.instance.gates.verdict import Tier, Verdicts, evaluate
+from setpoint.core.instance.gates.verdict import Tier, Verdicts
 from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life, Rollout, offer_of
 from setpoint.core.instance.transitions import Stage
 from setpoint.core.instructions import Decision
@@ -215,7 +215,7 @@ def promote(draft: Draft, offer: Offer, candidate: Attempt) -> None:
         if _fails_before_deployment(draft, offer, candidate):
             return
         candidate = asking.ask_all(draft, offer, candidate)
-        missing = evaluate(draft.context(offer, candidate))
+        missing = draft.missing(offer, candidate)
         earlier = missing.missing_phase(candidate)
         if earlier:
             candidate = replace(_enter(draft, candidate, earlier), committed=False, added=())
@@ -232,10 +232,10 @@ def promote(draft: Draft, offer: Offer, candidate: Attempt) -> None:
         elif candidate.phase is Phase.APPROVAL:
             candidate = _enter(draft, candidate, Phase.PRE_DEPLOYMENT)
         else:
-            if evaluate(draft.context(offer, candidate), Tier.BLOCKERS):
+            if draft.missing(offer, candidate, Tier.BLOCKERS):
                 break
             candidate = _request_to_start(draft, offer, candidate)
-            waiting = evaluate(draft.context(offer, candidate), Tier.SET, Tier.TOGETHER)
+            waiting = draft.missing(offer, candidate, Tier.SET, Tier.TOGETHER)
             if waiting:
                 _wake_to_start(draft, candidate, waiting)
                 break
@@ -290,7 +290,7 @@ def _request_to_start(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt
 
     Each is requested only when all before it pass; for the members of a set, the set requests admission for all of them together.
     """
-    if evaluate(draft.context(offer, candidate), Tier.SET, Tier.TASKS_ALONE):
+    if draft.missing(offer, candidate, Tier.SET, Tier.TASKS_ALONE):
         return candidate
     if not with_set.concerns(draft.life, offer, candidate):
         candidate = admission.ask(draft, offer, candidate)
@@ -321,7 +321,7 @@ def _wait(draft: Draft, offer: Offer, candidate: Attempt, missing: Verdicts) -> 
     """Look again by the clock, and request once more what grew too old while everything else passes (§4 Freshness)."""
     for reason in missing:
         draft.wake(reason.until)
-    if missing.only_stale and not evaluate(draft.context(offer, candidate), Tier.BLOCKERS):
+    if missing.only_stale and not draft.missing(offer, candidate, Tier.BLOCKERS):
         candidate = asking.ask_stale(draft, offer, candidate, missing)
     if draft.life.candidate != candidate:
         draft.set(candidate=candidate)

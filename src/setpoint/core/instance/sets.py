@@ -10,7 +10,7 @@ from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates import limit, task
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import only_configures, set_of
-from setpoint.core.instance.gates.verdict import Tier, evaluate
+from setpoint.core.instance.gates.verdict import Tier
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of, own_offer
 from setpoint.core.instance.transitions import Stage
 from setpoint.core.instructions import Send
@@ -214,7 +214,7 @@ def _gathering(draft: Draft, said: SetVote, entity: str, offer: Offer, attempt: 
     """``ready`` when every gate holds, ``locked`` when its tasks are done as well; what only grew old is asked for anew."""
     life, context = draft.life, draft.context(offer, attempt)
     said = replace(said, committed=attempt.committed)
-    reasons = [*evaluate(context), *evaluate(context, Tier.BLOCKERS)]
+    reasons = [*draft.missing(offer, attempt), *draft.missing(offer, attempt, Tier.BLOCKERS)]
     hard = next((reason for reason in reasons if not _patient(attempt, reason)), None)
     if attempt.phase is not Phase.PRE_DEPLOYMENT or hard:
         return replace(said, reason=_short(hard))
