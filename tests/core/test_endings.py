@@ -8,9 +8,8 @@ from tests.core.test_gates import DAILY
 from tests.core.test_selection import mirror
 
 from setpoint.core.facts import Revoked, Woken
-from setpoint.core.instance.endings import KEPT_VETOES
 from setpoint.core.instance.explain import explain
-from setpoint.core.instance.rollback import KEPT_NEWS
+from setpoint.core.instance.outcomes import KEPT_NEWS, KEPT_VETOES
 from setpoint.core.instance.state import PUBLISHED
 from setpoint.core.instructions import Unsubscribe
 from setpoint.model.policy import Cadence, Drift, Phase

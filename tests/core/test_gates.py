@@ -6,8 +6,8 @@ from msgspec import structs
 from tests.core.dsl import START, Instance, after, approval, check, hours
 
 from setpoint.core.facts import Ask, From, Woken
-from setpoint.core.instance.asking import told_from
 from setpoint.core.instance.explain import explain
+from setpoint.core.instance.requests.check_runs import told_from
 from setpoint.model.calendars import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import Cadence, CalendarUse, Phase

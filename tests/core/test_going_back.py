@@ -6,7 +6,7 @@ from tests.core.dsl import Instance, check, version
 from tests.core.test_marks import told
 
 from setpoint.core.facts import AskFinalized, Revoked, ToldFinalized
-from setpoint.core.instance.rollback import KEPT_NEWS
+from setpoint.core.instance.outcomes import KEPT_NEWS
 from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
 from setpoint.model.time import MINUTE, SECOND

@@ -20,7 +20,7 @@ from setpoint.core.facts import (
     Stopped,
     Woken,
 )
-from setpoint.core.instance.publishing import status
+from setpoint.core.instance.status import status
 from setpoint.core.instructions import AnyInstruction, Publish, Record, Send, Subscribe, Unsubscribe
 from setpoint.core.invariant import SETTLE, InvariantState
 from setpoint.core.violations import violations

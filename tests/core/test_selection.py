@@ -6,7 +6,7 @@ import pytest
 from tests.core.dsl import Instance, after, approval, check, hours, version
 
 from setpoint.core.facts import Finalization, Neighbour
-from setpoint.core.instance.publishing import listened
+from setpoint.core.instance.status import listened
 from setpoint.model.people import ENGINE
 from setpoint.model.policy import Accepts, Phase, Strategy
 from setpoint.model.release import Pair

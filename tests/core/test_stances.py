@@ -7,7 +7,7 @@ from tests.core.test_limits import GROUP, Member
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import Configured, LineStatus, MemberResult, Removed, Standing, WaveVote, Woken
-from setpoint.core.instance.waves import KEPT_VOTES
+from setpoint.core.instance.requests.waves import KEPT_VOTES
 from setpoint.core.instructions import Send
 from setpoint.model.people import By
 from setpoint.model.policy import Accepts, Phase, Policy, Strategy, WaveUse

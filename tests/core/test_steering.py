@@ -10,8 +10,8 @@ from tests.core.test_first_contact_and_goodbye import adopting
 
 from setpoint.core.facts import Healing, Observing
 from setpoint.core.instance.explain import explain
+from setpoint.core.instance.reconcile import QUIET
 from setpoint.core.instance.state import Applying, Breaker
-from setpoint.core.instance.steering import QUIET
 from setpoint.core.instructions import Apply, Event, Watch
 from setpoint.model.people import By
 from setpoint.model.policy import Drift, Phase

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 from tests.core.dsl import NAME, START
 
-from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life, Rollout
 from setpoint.core.instance.transitions import TRANSITIONS, IllegalTransitionError, Stage, stage_of
+from setpoint.core.instance.turn import Turn
 from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
 
@@ -38,15 +38,15 @@ def life_in(stage: Stage) -> Life:
 @pytest.mark.parametrize("before", TRANSITIONS)
 @pytest.mark.parametrize("after", Stage)
 def test_each_step_of_the_table_is_taken_and_each_other_one_raises(before: Stage, after: Stage) -> None:
-    draft = Draft(f"instance:{NAME}", InstanceState(life=life_in(before)), START)
-    assert stage_of(draft.life, ATTEMPT) is before
+    turn = Turn(f"instance:{NAME}", InstanceState(life=life_in(before)), START)
+    assert stage_of(turn.life, ATTEMPT) is before
     if after in TRANSITIONS[before]:
-        draft.move(ATTEMPT, after)
-        assert draft.moves == [(7, before, after)]
+        turn.move(ATTEMPT, after)
+        assert turn.moves == [(7, before, after)]
         return
-    draft.record("signal", "ann holds")
+    turn.record("signal", "ann holds")
     with pytest.raises(IllegalTransitionError) as raised:
-        draft.move(ATTEMPT, after)
+        turn.move(ATTEMPT, after)
     assert str(raised.value).startswith(f"instance:{NAME}: attempt 7 of release 3 goes from {before} to {after}")
     assert "recorded: ann holds" in str(raised.value), "it tells what the turn did so far"
 

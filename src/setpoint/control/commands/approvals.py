@@ -16,8 +16,8 @@ from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import Voted
 from setpoint.core.instance.gates.approval import topic
 from setpoint.core.instance.gates.context import Half
-from setpoint.core.instance.publishing import listened
 from setpoint.core.instance.state import InstanceState, offer_for
+from setpoint.core.instance.status import listened
 from setpoint.core.topic import TopicState
 from setpoint.model.policy import ApprovalUse
 from setpoint.model.release import Offer

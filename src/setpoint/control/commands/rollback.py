@@ -13,7 +13,7 @@ from setpoint.control.reading.states import line_of, short, state_of
 from setpoint.control.reading.targets import instances, parts
 from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import RolledBack
-from setpoint.core.instance.rollback import too_old
+from setpoint.core.instance.outcomes import too_old
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.model.release import Offer
 

@@ -1,8 +1,13 @@
 """The instance actor: one service in one channel, the unit that converges, rolls back, is pinned and approved.
 
-``state``       what it remembers                      ``absorb``     facts become memory
-``selection``   which release it wants                 ``gates``      what holds an attempt back
-``candidate``   an attempt on its way to its rollout   ``rollout``    target moved: judged, finalized or rolled back
-``steering``    applies, healing, watching             ``turn``       the table of contents of one turn
-``explain``     every reason, for people
+Read ``lifecycle`` first: it is the algorithm, from top to bottom.
+
+``state``         what it remembers                    ``turn``         its working copy during one turn
+``events``        what happened, as memory             ``clocks``       what ends by the clock
+``selection``     which release it wants               ``candidates``   which attempt gathers its gates
+``gates``         what holds an attempt                ``requests``     what it requests of other actors
+``observation``   what is observed judges a rollout    ``outcomes``     how attempts end
+``reconcile``     the runtime is brought to target     ``transitions``  the stages of an attempt, as a table
+``adoption``      first contact                        ``removal``      taken out of the configuration
+``status``        what it publishes                    ``explain``      every reason, for people
 """

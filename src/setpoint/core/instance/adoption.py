@@ -6,59 +6,59 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import endings
-from setpoint.core.instance.draft import Draft
+from setpoint.core.instance import outcomes
 from setpoint.core.instance.state import Adopting, Attempt, Kind, Life, matches_spec, offer_of
+from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Watch
 from setpoint.model.policy import Phase
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 
 
-def begin(draft: Draft, offer: Offer) -> None:
+def begin(turn: Turn, offer: Offer) -> None:
     """Look, comparing with what is said to run. Where something was deployed already, there is nothing to adopt."""
-    if not draft.life.target:
-        draft.set(adopting=Adopting(offer.pair, draft.now, 0))
+    if not turn.life.target:
+        turn.set(adopting=Adopting(offer.pair, turn.now, 0))
 
 
-def advance(draft: Draft) -> None:
+def advance(turn: Turn) -> None:
     """Take it over, or say what runs instead."""
-    adopting = draft.life.adopting
+    adopting = turn.life.adopting
     if adopting is None or adopting.failed:
         return
-    if draft.life.target or draft.removed:
-        draft.set(adopting=None)
+    if turn.life.target or turn.removed:
+        turn.set(adopting=None)
         return
-    offer = draft.kept(adopting.pair)
+    offer = turn.kept(adopting.pair)
     if not adopting.watch:
-        _look(draft, offer, adopting)
+        _look(turn, offer, adopting)
         return
-    seen = draft.life.current
+    seen = turn.life.current
     if seen is None or seen.watch < adopting.watch or seen.unreachable:
         return
     if seen.total and matches_spec(seen, offer.spec):
-        _take_over(draft, offer)
+        _take_over(turn, offer)
         return
     what = seen.message or (f"{', '.join(seen.versions)} runs" if seen.present else "nothing runs")
-    draft.set(adopting=replace(adopting, failed=f"what runs is not {offer.version.name}: {what}"))
-    draft.record("adopt-failed", f"{offer.version.name} is not adopted: {what}", release=offer.release)
+    turn.set(adopting=replace(adopting, failed=f"what runs is not {offer.version.name}: {what}"))
+    turn.record("adopt-failed", f"{offer.version.name} is not adopted: {what}", release=offer.release)
 
 
-def _look(draft: Draft, offer: Offer, adopting: Adopting) -> None:
-    number, every = draft.life.applying.watch + 1, draft.rules.poll_moving
-    draft.set(adopting=replace(adopting, watch=number))
-    draft.set_applying(watch=number, every=every, asked=True)
-    draft.out.append(Watch(number, every, offer.spec))
+def _look(turn: Turn, offer: Offer, adopting: Adopting) -> None:
+    number, every = turn.life.applying.watch + 1, turn.rules.poll_moving
+    turn.set(adopting=replace(adopting, watch=number))
+    turn.set_applying(watch=number, every=every, asked=True)
+    turn.out.append(Watch(number, every, offer.spec))
 
 
-def _take_over(draft: Draft, offer: Offer) -> None:
-    draft.set(adopting=None, attempts=draft.life.attempts + 1)
-    draft.set_applying(spec=offer.spec, taken=draft.now, judges=draft.life.applying.watch)
+def _take_over(turn: Turn, offer: Offer) -> None:
+    turn.set(adopting=None, attempts=turn.life.attempts + 1)
+    turn.set_applying(spec=offer.spec, taken=turn.now, judges=turn.life.applying.watch)
     attempt = Attempt(
-        draft.life.attempts, offer.release, Kind.FORWARD, Phase.POST_DEPLOYMENT, draft.now, draft.now, configured=offer.configured
+        turn.life.attempts, offer.release, Kind.FORWARD, Phase.POST_DEPLOYMENT, turn.now, turn.now, configured=offer.configured
     )
-    draft.record("adopted", f"{offer.version.name} runs here already and is adopted", attempt=attempt)
-    endings.finalize(draft, offer, attempt, None)
+    turn.record("adopted", f"{offer.version.name} runs here already and is adopted", attempt=attempt)
+    outcomes.finalize(turn, offer, attempt, None)
 
 
 def reasons(life: Life) -> Iterator[Reason]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core.instance import endings, selection
-from setpoint.core.instance.draft import Draft
+from setpoint.core.instance import outcomes, selection
 from setpoint.core.instance.gates import approval, task
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import only_configures
@@ -13,14 +12,15 @@ from setpoint.core.instance.gates.verdict import ORDER, Tier, Verdicts
 from setpoint.core.instance.selection import Want
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.core.instance.transitions import Stage
+from setpoint.core.instance.turn import Turn
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.release import Offer, Pair
 
 
-def follow(draft: Draft, want: Want | None, *, keep_if_just_checked: bool) -> bool:
+def follow(turn: Turn, want: Want | None, *, keep_if_just_checked: bool) -> bool:
     """Begin what is wanted in place of the candidate, if that may be; whether only ``keep_if_just_checked`` kept it."""
-    candidate = draft.life.candidate
-    if candidate and _is_under_way(draft, candidate, want):
+    candidate = turn.life.candidate
+    if candidate and _is_under_way(turn, candidate, want):
         return False
     if (
         candidate
@@ -30,38 +30,38 @@ def follow(draft: Draft, want: Want | None, *, keep_if_just_checked: bool) -> bo
         and candidate.change == want.change
     ):
         return False
-    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _may_be_kept(draft, candidate, want.offer):
-        if _is_protected(draft, candidate):
+    if candidate and want and want.kind is candidate.kind is Kind.FORWARD and _may_be_kept(turn, candidate, want.offer):
+        if _is_protected(turn, candidate):
             return False
-        if keep_if_just_checked and _was_just_checked(draft, candidate):
+        if keep_if_just_checked and _was_just_checked(turn, candidate):
             return True
     if candidate:
-        offer = draft.offer(candidate.pair)
-        ruled_out = selection.taken_out(draft.life, offer) if offer else ""
-        why = ruled_out or (f"by {draft.name(want.offer.pair)}" if want else "nothing newer may start")
-        endings.end_candidate(draft, Stage.CANCELLED if ruled_out else Stage.REPLACED, why)
+        offer = turn.offer(candidate.pair)
+        ruled_out = selection.taken_out(turn.life, offer) if offer else ""
+        why = ruled_out or (f"by {turn.name(want.offer.pair)}" if want else "nothing newer may start")
+        outcomes.end_candidate(turn, Stage.CANCELLED if ruled_out else Stage.REPLACED, why)
     if want:
-        _start(draft, want)
+        _start(turn, want)
     return False
 
 
-def veto_rejected(draft: Draft) -> bool:
+def veto_rejected(turn: Turn) -> bool:
     """Veto what a person rejected; whether the candidate ended by it."""
-    life, ended = draft.life, False
+    life, ended = turn.life, False
     if not any(not vote.yes for status in life.topics.values() for vote in status.votes):
         return False
     for offer in life.offers:
         concerned = life.candidate is not None and life.candidate.pair == offer.pair
         begun = offer.release <= life.frontier and offer.configured <= life.begun
-        if not concerned and (begun or not selection.allowed(draft.rules, draft.life, offer, alone=True)):
+        if not concerned and (begun or not selection.allowed(turn.rules, turn.life, offer, alone=True)):
             continue
         change = life.candidate.change if life.candidate else 0
-        rejected = next(approval.rejections(draft.rules, life, offer, change, draft.now), None)
-        if rejected and not selection.vetoed(draft.life, offer) and not _at_work(draft.life, offer.pair):
+        rejected = next(approval.rejections(turn.rules, life, offer, change, turn.now), None)
+        if rejected and not selection.vetoed(turn.life, offer) and not _at_work(turn.life, offer.pair):
             half, refused = rejected
-            endings.veto_release(draft, offer, half, refused.text)
-            if draft.life.candidate and draft.life.candidate.pair == offer.pair:
-                endings.end_candidate(draft, Stage.REJECTED, refused.text)
+            outcomes.veto_release(turn, offer, half, refused.text)
+            if turn.life.candidate and turn.life.candidate.pair == offer.pair:
+                outcomes.end_candidate(turn, Stage.REJECTED, refused.text)
                 ended = True
     return ended
 
@@ -72,14 +72,14 @@ def _at_work(life: Life, pair: Pair) -> bool:
     return candidate is not None and candidate.pair == pair and bool(task.under_way(life, candidate))
 
 
-def _is_under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
+def _is_under_way(turn: Turn, candidate: Attempt, want: Want | None) -> bool:
     """Since a task was started, or its set goes, only an urgent release replaces it, or a person; and not while a task runs."""
-    life, offer = draft.life, draft.kept(candidate.pair)
+    life, offer = turn.life, turn.kept(candidate.pair)
     if task.under_way(life, candidate):
         return True
     if not candidate.committed or selection.vetoed(life, offer) or selection.taken_out(life, offer):
         return False
-    if any(with_set.start(draft.context(offer, candidate))):
+    if any(with_set.start(turn.context(offer, candidate))):
         return False  # its set gathers anew: alone it would never start, so it follows when the others want something newer
     if want is None or want.offer.pair == candidate.pair:
         return life.pin in {0, candidate.release}
@@ -88,39 +88,39 @@ def _is_under_way(draft: Draft, candidate: Attempt, want: Want | None) -> bool:
     return not overtaken and life.pin in {0, candidate.release}
 
 
-def _may_be_kept(draft: Draft, candidate: Attempt, newer: Offer) -> bool:
+def _may_be_kept(turn: Turn, candidate: Attempt, newer: Offer) -> bool:
     """An urgent release does not wait for a check of another, and nobody waits for one that is taken here no more."""
-    rules, life, offer = draft.rules, draft.life, draft.kept(candidate.pair)
+    rules, life, offer = turn.rules, turn.life, turn.kept(candidate.pair)
     left_behind = rules.strategy is Strategy.EVERY and selection.left_behind(rules, life, offer)
     urgent = newer.urgent and not only_configures(life, newer)
     return not urgent and not left_behind and selection.allowed(rules, life, offer)
 
 
-def _is_protected(draft: Draft, candidate: Attempt) -> bool:
+def _is_protected(turn: Turn, candidate: Attempt) -> bool:
     """Its first check runs and no gate says no, or it has asked admission, which has not made it wait: replaced each time, a
     slow gate and frequent releases would never meet.
     """
-    reasons = _reasons(draft, candidate)
+    reasons = _reasons(turn, candidate)
     pending = _first_runs(candidate)
     if reasons:
         return bool(pending) and all(reason.gate in pending for reason in reasons)
-    return _was_checked(draft.rules) and _awaits_admission(candidate) and not _kept_waiting(draft, candidate)
+    return _was_checked(turn.rules) and _awaits_admission(candidate) and not _kept_waiting(turn, candidate)
 
 
-def _was_just_checked(draft: Draft, candidate: Attempt) -> bool:
+def _was_just_checked(turn: Turn, candidate: Attempt) -> bool:
     """Its first checks ran until this turn, and nothing holds it any more."""
-    before = draft.before.life.candidate
+    before = turn.before.life.candidate
     ended = before is not None and before.number == candidate.number and bool(_first_runs(before))
-    return ended and not _reasons(draft, candidate) and not _kept_waiting(draft, candidate)
+    return ended and not _reasons(turn, candidate) and not _kept_waiting(turn, candidate)
 
 
-def _reasons(draft: Draft, candidate: Attempt) -> Verdicts:
-    return draft.missing(draft.kept(candidate.pair), candidate)
+def _reasons(turn: Turn, candidate: Attempt) -> Verdicts:
+    return turn.missing(turn.kept(candidate.pair), candidate)
 
 
-def _kept_waiting(draft: Draft, candidate: Attempt) -> bool:
+def _kept_waiting(turn: Turn, candidate: Attempt) -> bool:
     gathering = replace(candidate, committed=False)
-    return bool(draft.missing(draft.kept(candidate.pair), gathering, Tier.BLOCKERS))
+    return bool(turn.missing(turn.kept(candidate.pair), gathering, Tier.BLOCKERS))
 
 
 def _was_checked(policy: Policy) -> bool:
@@ -139,25 +139,25 @@ def _first_runs(candidate: Attempt) -> set[str]:
     return {name for name, gate in candidate.gates.items() if not gate.counts and not gate.first}
 
 
-def _start(draft: Draft, want: Want) -> None:
-    draft.set(attempts=draft.life.attempts + 1)
+def _start(turn: Turn, want: Want) -> None:
+    turn.set(attempts=turn.life.attempts + 1)
     attempt = Attempt(
-        draft.life.attempts,
+        turn.life.attempts,
         want.offer.release,
         want.kind,
         Phase.PRE_APPROVAL,
-        draft.now,
-        draft.now,
+        turn.now,
+        turn.now,
         change=want.change,
         configured=want.offer.configured,
     )
-    draft.move(attempt, Stage.GATHERING)
-    draft.set(candidate=attempt)
-    draft.record("attempt-started", f"{_described(draft, want.offer)} is wanted", attempt=attempt)
+    turn.move(attempt, Stage.GATHERING)
+    turn.set(candidate=attempt)
+    turn.record("attempt-started", f"{_described(turn, want.offer)} is wanted", attempt=attempt)
 
 
-def _described(draft: Draft, offer: Offer) -> str:
+def _described(turn: Turn, offer: Offer) -> str:
     configuration = offer.configuration
-    if configuration is None or not only_configures(draft.life, offer):
-        return draft.name(offer.pair)
+    if configuration is None or not only_configures(turn.life, offer):
+        return turn.name(offer.pair)
     return f"the configuration of release {configuration.release} (stays {offer.version.name})"

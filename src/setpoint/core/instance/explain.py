@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from setpoint.core import orders
-from setpoint.core.instance import adoption, leaving, selection, steering
+from setpoint.core.instance import adoption, reconcile, removal, selection
 from setpoint.core.instance.gates import approval, blockers, calendar, check, task
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import Context
@@ -86,7 +86,7 @@ def _at_rest(policy: Policy, life: Life) -> Condition:
     if life.current and life.current.unreachable:
         return Condition.UNREACHABLE
     if target and not matches_spec(life.current, target.spec):
-        return Condition.DRIFTED if steering.drifted(policy, life, target) else Condition.UNHEALTHY
+        return Condition.DRIFTED if reconcile.drifted(policy, life, target) else Condition.UNHEALTHY
     if life.target.release in life.tainted:
         return Condition.BAD
     nothing = selection.nothing_wanted(policy, life)
@@ -115,7 +115,7 @@ def _settle(life: Life, reason: Reason, now: Instant) -> Reason:
 def _all(policy: Policy, state: InstanceState, now: Instant) -> Iterator[Reason]:
     life = state.life
     if state.removed:
-        yield from leaving.reasons(life)
+        yield from removal.reasons(life)
         if life.rollout is None:
             return
     yield from adoption.reasons(life)
@@ -199,7 +199,7 @@ def _ahead(context: Context) -> Iterator[Reason]:
 def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> Iterator[Reason]:
     offer = _kept(life, under_way.to)
     seen, name = life.current, offer.version.name
-    if steering.hands_off(life):
+    if reconcile.hands_off(life):
         yield from _hands_off(life, under_way)
     yield from (replace(reason, phase=under_way.attempt.phase) for reason in calendar.rollout_pauses(policy, life, now))
     if under_way.back:
@@ -214,7 +214,7 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
             unblock="release a fix",
             failed=True,
         )
-    still = (steering.hands_off(life) or calendar.stands_still(policy, life, now)) and not life.applying.operation
+    still = (reconcile.hands_off(life) or calendar.stands_still(policy, life, now)) and not life.applying.operation
     if not still and not (matches_spec(seen, offer.spec) and is_conclusive(life)):
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:
@@ -269,7 +269,7 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
         return
     if target is None or life.rollout or life.failure:
         return
-    drift = steering.drifted(policy, life, target)
+    drift = reconcile.drifted(policy, life, target)
     if life.breaker and life.breaker.tripped and drift:
         text = f"hands off: the same difference came back {life.breaker.count} times: {drift}"
         yield Reason(

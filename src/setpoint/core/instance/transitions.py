@@ -1,6 +1,6 @@
 """The stages that an attempt goes through, and the only ways from one to the next.
 
-``Draft.move`` takes every step through this table, so that a step that is not in it raises where it is taken. The simulator
+``Turn.move`` takes every step through this table, so that a step that is not in it raises where it is taken. The simulator
 reports which of them occurred; the diagram in ``docs/design/actors.md`` is drawn from it.
 """
 

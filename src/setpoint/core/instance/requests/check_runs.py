@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from setpoint.core.facts import Ask, CheckStatus, From
-from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates import check
 from setpoint.core.instance.gates.context import definition
 from setpoint.core.instance.state import Attempt, CheckProgress
+from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse, Phase, Policy
@@ -19,34 +19,34 @@ from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
 
-def ask_all(draft: Draft, offer: Offer, attempt: Attempt) -> Attempt:
+def ask_all(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
     """Ask for the checks of the phase that were not asked yet and whose delay is over; at a window's end ask once more."""
     known = attempt.gates
     found: dict[str, CheckProgress] = {}
     changed = False
-    for use in check.uses(draft.context(offer, attempt)):
+    for use in check.uses(turn.context(offer, attempt)):
         gate = known.get(use.name)
         if gate is not None:
             found[use.name] = gate
-            if _window_ended(use, gate, draft.now):
-                found[use.name] = _ask_again(draft, use, offer, attempt, gate)
+            if _window_ended(use, gate, turn.now):
+                found[use.name] = _ask_again(turn, use, offer, attempt, gate)
                 changed = True
-        elif draft.now >= attempt.entered + use.delay:
-            found[use.name] = _ask(draft, use, offer, attempt)
+        elif turn.now >= attempt.entered + use.delay:
+            found[use.name] = _ask(turn, use, offer, attempt)
             changed = True
         else:
-            draft.wake(attempt.entered + use.delay)
+            turn.wake(attempt.entered + use.delay)
     return replace(attempt, gates=found) if changed or len(found) != len(known) else attempt
 
 
-def ask_stale(draft: Draft, offer: Offer, attempt: Attempt, reasons: Iterable[Reason]) -> Attempt:
+def ask_stale(turn: Turn, offer: Offer, attempt: Attempt, reasons: Iterable[Reason]) -> Attempt:
     """When everything else holds, results that have grown too old are asked for once more."""
     stale = {reason.gate for reason in reasons}
     asked = dict(attempt.gates)
-    for use in check.uses(draft.context(offer, attempt)):
+    for use in check.uses(turn.context(offer, attempt)):
         gate = asked.get(use.name)
         if use.name in stale and gate is not None and gate.counts:
-            asked[use.name] = _ask_again(draft, use, offer, attempt, gate)
+            asked[use.name] = _ask_again(turn, use, offer, attempt, gate)
     return replace(attempt, gates=asked)
 
 
@@ -58,19 +58,19 @@ def _window_ended(use: CheckUse, gate: CheckProgress, now: int) -> bool:
     return gate.ended < end <= now
 
 
-def _ask(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt) -> CheckProgress:
-    runnable = definition(use.check, draft.rules, draft.life, offer, attempt)
+def _ask(turn: Turn, use: CheckUse, offer: Offer, attempt: Attempt) -> CheckProgress:
+    runnable = definition(use.check, turn.rules, turn.life, offer, attempt)
     attachment = runnable.attachment
-    draft.set(asks=draft.life.asks + 1)
-    draft.out.append(Send(attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=runnable)))
-    return CheckProgress(attachment, draft.life.asks, draft.now)
+    turn.set(asks=turn.life.asks + 1)
+    turn.out.append(Send(attachment, Ask(asker=turn.entity, ask=turn.life.asks, definition=runnable)))
+    return CheckProgress(attachment, turn.life.asks, turn.now)
 
 
-def _ask_again(draft: Draft, use: CheckUse, offer: Offer, attempt: Attempt, gate: CheckProgress) -> CheckProgress:
-    runnable = definition(use.check, draft.rules, draft.life, offer, attempt)
-    draft.set(asks=draft.life.asks + 1)
-    draft.out.append(Send(gate.attachment, Ask(asker=draft.entity, ask=draft.life.asks, definition=runnable)))
-    return replace(gate, ask=draft.life.asks, asked=draft.now, run=0)
+def _ask_again(turn: Turn, use: CheckUse, offer: Offer, attempt: Attempt, gate: CheckProgress) -> CheckProgress:
+    runnable = definition(use.check, turn.rules, turn.life, offer, attempt)
+    turn.set(asks=turn.life.asks + 1)
+    turn.out.append(Send(gate.attachment, Ask(asker=turn.entity, ask=turn.life.asks, definition=runnable)))
+    return replace(gate, ask=turn.life.asks, asked=turn.now, run=0)
 
 
 def told_from(attempt: Attempt, fact: From) -> Attempt:

@@ -43,10 +43,11 @@ from setpoint.core.facts import (
     Unobserved,
     Unpinned,
 )
-from setpoint.core.instance import admission, adoption, asking, endings, rollback, selection, sets, tasks, watching, waves
-from setpoint.core.instance.draft import Draft
+from setpoint.core.instance import adoption, observation, outcomes, selection
 from setpoint.core.instance.gates import task as gate_of_task
+from setpoint.core.instance.requests import admission, check_runs, sets, tasks, waves
 from setpoint.core.instance.state import Attempt, Hold, Life, Reconfiguration, Skip, Veto, Vetoed, offer_of, version_offer
+from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
 from setpoint.model.people import By
 from setpoint.model.policy import CheckUse, Policy, Strategy
@@ -57,26 +58,26 @@ KEPT_CONFIGURATIONS = 16
 """So many configuration releases are remembered that were not begun."""
 
 
-def record(draft: Draft, facts: Sequence[AnyFact]) -> None:
+def record(turn: Turn, facts: Sequence[AnyFact]) -> None:
     """Remember what happened."""
-    if (wall := draft.life.wall.heard(facts)) is not draft.life.wall:
-        draft.set(wall=wall)
+    if (wall := turn.life.wall.heard(facts)) is not turn.life.wall:
+        turn.set(wall=wall)
     for fact in facts:
-        _record(draft, fact)
+        _record(turn, fact)
 
 
-def _record(draft: Draft, fact: AnyFact) -> None:
+def _record(turn: Turn, fact: AnyFact) -> None:
     """Remember one fact. Facts of other actors' kinds are dropped, and so are acts of people that were delivered before."""
     handle = _HANDLERS.get(type(fact))
-    if handle is None or (isinstance(fact, Signal) and _repeated(draft, fact)):
+    if handle is None or (isinstance(fact, Signal) and _repeated(turn, fact)):
         return
-    handle(draft, fact)
+    handle(turn, fact)
 
 
-def _repeated(draft: Draft, fact: Signal) -> bool:
-    known = draft.life.signals
+def _repeated(turn: Turn, fact: Signal) -> bool:
+    known = turn.life.signals
     if fact.id and fact.id not in known:
-        draft.set(signals=orders.remember(known, fact.id))
+        turn.set(signals=orders.remember(known, fact.id))
         return False
     return bool(fact.id)
 
@@ -84,31 +85,31 @@ def _repeated(draft: Draft, fact: Signal) -> bool:
 # --- configuration and releases ----------------------------------------------------------------------------------------
 
 
-def _configured(draft: Draft, fact: Configured) -> None:
-    if not _newer(draft, fact.number):
+def _configured(turn: Turn, fact: Configured) -> None:
+    if not _newer(turn, fact.number):
         return
-    old, new = draft.policy, fact.policy
-    draft.removed = False
-    if draft.life.down:
-        draft.set(down=None)
+    old, new = turn.policy, fact.policy
+    turn.removed = False
+    if turn.life.down:
+        turn.set(down=None)
     if old == new:
         return
-    draft.policy = new
+    turn.policy = new
     if old is not None:
-        _forget_changed_gates(draft, old, new)
-        _add_orderings(draft, old, new)
+        _forget_changed_gates(turn, old, new)
+        _add_orderings(turn, old, new)
 
 
-def _newer(draft: Draft, number: int) -> bool:
+def _newer(turn: Turn, number: int) -> bool:
     """Whether the word of the configuration is not older than the last one."""
-    if number < draft.life.configured:
+    if number < turn.life.configured:
         return False
-    if number > draft.life.configured:
-        draft.set(configured=number)
+    if number > turn.life.configured:
+        turn.set(configured=number)
     return True
 
 
-def _forget_changed_gates(draft: Draft, old: Policy, new: Policy) -> None:
+def _forget_changed_gates(turn: Turn, old: Policy, new: Policy) -> None:
     """A check that means something else now must be asked anew; what was left behind stays left behind."""
 
     def kept(attempt: Attempt | None) -> Attempt | None:
@@ -118,20 +119,20 @@ def _forget_changed_gates(draft: Draft, old: Policy, new: Policy) -> None:
         same = {name: gate for name, gate in attempt.gates.items() if name in after and before.get(name) == after[name]}
         return attempt if len(same) == len(attempt.gates) else replace(attempt, gates=same)
 
-    rollout = draft.life.rollout
-    draft.set(candidate=kept(draft.life.candidate))
+    rollout = turn.life.rollout
+    turn.set(candidate=kept(turn.life.candidate))
     if rollout:
-        draft.set_rollout(rollout, attempt=cast("Attempt", kept(rollout.attempt)))
+        turn.set_rollout(rollout, attempt=cast("Attempt", kept(rollout.attempt)))
 
 
-def _add_orderings(draft: Draft, old: Policy, new: Policy) -> None:
+def _add_orderings(turn: Turn, old: Policy, new: Policy) -> None:
     """What is committed is not held by an ordering, of whatever kind, that it did not have when it was (§10.14)."""
-    candidate = draft.life.candidate
+    candidate = turn.life.candidate
     if candidate is None or not candidate.committed:
         return
     known = _orderings_of(old)
     if added := tuple(dict.fromkeys((*candidate.added, *(name for name in _orderings_of(new) if name not in known)))):
-        draft.set(candidate=replace(candidate, added=added))
+        turn.set(candidate=replace(candidate, added=added))
 
 
 def _orderings_of(policy: Policy) -> list[str]:
@@ -142,43 +143,43 @@ def _by_name(policy: Policy, attempt: Attempt) -> dict[str, CheckUse]:
     return {use.name: use for use in policy.checks if use.phase is attempt.phase}
 
 
-def _removed(draft: Draft, fact: Removed) -> None:
-    if _newer(draft, fact.number):
-        draft.removed = True
-        if fact.down and draft.life.down is None:
-            draft.set(down=Hold(By("configuration", "onRemove: destroy"), fact.at))
+def _removed(turn: Turn, fact: Removed) -> None:
+    if _newer(turn, fact.number):
+        turn.removed = True
+        if fact.down and turn.life.down is None:
+            turn.set(down=Hold(By("configuration", "onRemove: destroy"), fact.at))
 
 
-def _taken_down(draft: Draft, fact: TakenDown) -> None:
-    if draft.removed and draft.life.down is None:
-        draft.set(down=Hold(fact.by, fact.at))
-        _told(draft, fact, "has it taken down")
+def _taken_down(turn: Turn, fact: TakenDown) -> None:
+    if turn.removed and turn.life.down is None:
+        turn.set(down=Hold(fact.by, fact.at))
+        _told(turn, fact, "has it taken down")
 
 
-def _offered(draft: Draft, fact: Offered) -> None:
-    offer, life = fact.offer, draft.life
-    if _keep(draft, offer):
-        sets.join(draft, offer.set)
+def _offered(turn: Turn, fact: Offered) -> None:
+    offer, life = fact.offer, turn.life
+    if _keep(turn, offer):
+        sets.join(turn, offer.set)
         addressed = offer.addressed and not offer.automatic
         if addressed and life.hold:
-            draft.record(
+            turn.record(
                 "resumed",
                 f"the hold of {life.hold.by.person} ends: release {offer.release} is addressed here",
                 release=offer.release,
             )
         if not offer.automatic:
-            draft.set(vetoes=tuple(veto for veto in life.vetoes if not _named_again(veto, offer)))
+            turn.set(vetoes=tuple(veto for veto in life.vetoes if not _named_again(veto, offer)))
         if addressed:
-            draft.set(hold=None)
+            turn.set(hold=None)
         if offer.adopt:
-            adoption.begin(draft, offer)
+            adoption.begin(turn, offer)
         elif life.adopting and life.adopting.failed:
-            draft.set(adopting=None)
-        for known in draft.life.configurations:
-            _combine(draft, known, offer)
-    elif version_offer(draft.life, offer.release) is None:
-        sets.join(draft, offer.set)
-        waves.decline(draft, offer)
+            turn.set(adopting=None)
+        for known in turn.life.configurations:
+            _combine(turn, known, offer)
+    elif version_offer(turn.life, offer.release) is None:
+        sets.join(turn, offer.set)
+        waves.decline(turn, offer)
 
 
 def _named_again(veto: Veto, offer: Offer) -> bool:
@@ -186,39 +187,39 @@ def _named_again(veto: Veto, offer: Offer) -> bool:
     return veto.scope is not Vetoed.CONFIGURATION and veto.version.same(offer.version) and veto.release < offer.release
 
 
-def _keep(draft: Draft, offer: Offer) -> bool:
-    life = draft.life
-    mirrors = draft.policy is not None and draft.policy.strategy is Strategy.MIRROR
+def _keep(turn: Turn, offer: Offer) -> bool:
+    life = turn.life
+    mirrors = turn.policy is not None and turn.policy.strategy is Strategy.MIRROR
     if offer.release <= life.frontier and not mirrors:
         return False
-    return keep(draft, offer)
+    return keep(turn, offer)
 
 
-def keep(draft: Draft, offer: Offer) -> bool:
+def keep(turn: Turn, offer: Offer) -> bool:
     """Keep an offer that a person named, however old it is; whether it is new here."""
-    if offer_of(draft.life, offer.pair) is not None:
+    if offer_of(turn.life, offer.pair) is not None:
         return False
-    draft.set(offers=tuple(sorted((*draft.life.offers, offer), key=lambda known: known.pair)))
-    _ask_upstream(draft, offer)
+    turn.set(offers=tuple(sorted((*turn.life.offers, offer), key=lambda known: known.pair)))
+    _ask_upstream(turn, offer)
     return True
 
 
-def _reconfigured(draft: Draft, fact: Reconfigured) -> None:
+def _reconfigured(turn: Turn, fact: Reconfigured) -> None:
     """§10.1: what each version release would be with a newer configuration; which of them comes is decided at every selection."""
-    life, configuration = draft.life, fact.configuration
+    life, configuration = turn.life, fact.configuration
     older = configuration.configured < life.good.configured
     if older or any(known.configuration.configured == configuration.configured for known in life.configurations):
         return
     known = Reconfiguration(configuration, fact.parts, fact.lacking)
     ascending = sorted((*life.configurations, known), key=lambda one: one.configuration.configured)
-    draft.set(configurations=tuple(ascending))
-    sets.join(draft, configuration.set)
+    turn.set(configurations=tuple(ascending))
+    sets.join(turn, configuration.set)
     for offer in [one for one in life.offers if one.configuration is None or one.configuration.release == 0]:
-        _combine(draft, known, offer)
-    _drop_oldest(draft)
+        _combine(turn, known, offer)
+    _drop_oldest(turn)
 
 
-def _combine(draft: Draft, known: Reconfiguration, offer: Offer) -> None:
+def _combine(turn: Turn, known: Reconfiguration, offer: Offer) -> None:
     """A version release in a newer configuration than its own."""
     configuration, part = known.configuration, known.parts.get(offer.release)
     if part is None or configuration.configured <= offer.configured:
@@ -233,13 +234,13 @@ def _combine(draft: Draft, known: Reconfiguration, offer: Offer) -> None:
         configuration=configuration,
         set=f"{offer.set}.{configuration.configured}" if offer.set else "",
     )
-    if keep(draft, combined):
-        sets.join(draft, combined.set)
+    if keep(turn, combined):
+        sets.join(turn, combined.set)
 
 
-def _drop_oldest(draft: Draft) -> None:
+def _drop_oldest(turn: Turn) -> None:
     """Of many configurations that have not been begun, only the newest may still be taken."""
-    life = draft.life
+    life = turn.life
     attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
     needed = {life.target, *life.goods, *(attempt.pair for attempt in attempts if attempt)}
     dropped = {one.configuration.configured for one in life.configurations[:-KEPT_CONFIGURATIONS]}
@@ -250,52 +251,52 @@ def _drop_oldest(draft: Draft) -> None:
     )
     unused = dropped - {offer.configured for offer in offers}
     configurations = tuple(one for one in life.configurations if one.configuration.configured not in unused)
-    draft.set(offers=offers, configurations=configurations)
+    turn.set(offers=offers, configurations=configurations)
 
 
 # --- other instances ---------------------------------------------------------------------------------------------------
 
 
-def _neighbour(draft: Draft, fact: Neighbour) -> None:
-    known = draft.life.neighbours.get(fact.instance)
+def _neighbour(turn: Turn, fact: Neighbour) -> None:
+    known = turn.life.neighbours.get(fact.instance)
     if known is not None and known.number >= fact.number:
         return
     told = {done.version: done for done in (*(known.finalized if known else ()), *fact.finalized)}
     counting = tuple(
-        replace(done, at=min(done.at, draft.now))
+        replace(done, at=min(done.at, turn.now))
         for version, done in told.items()
         if not any(revoked.covers(version) for revoked in fact.revoked)
     )
     fact = replace(fact, finalized=counting)
-    fact = replace(fact, finalized=endings.still_relevant(draft.life, fact, draft.life.offers))
-    draft.set(neighbours={**draft.life.neighbours, fact.instance: fact})
+    fact = replace(fact, finalized=outcomes.still_relevant(turn.life, fact, turn.life.offers))
+    turn.set(neighbours={**turn.life.neighbours, fact.instance: fact})
     if known is None and fact.truncated:
-        for offer in draft.life.offers:
-            _ask_one(draft, fact.instance, offer)
+        for offer in turn.life.offers:
+            _ask_one(turn, fact.instance, offer)
 
 
-def _ask_upstream(draft: Draft, offer: Offer) -> None:
+def _ask_upstream(turn: Turn, offer: Offer) -> None:
     """A new offer of an old version: those before may have finalized it long ago, or just now, before the offer came."""
-    for instance in draft.life.neighbours:
-        _ask_one(draft, instance, offer)
+    for instance in turn.life.neighbours:
+        _ask_one(turn, instance, offer)
 
 
-def _ask_one(draft: Draft, instance: str, offer: Offer) -> None:
-    known = draft.life.neighbours[instance]
+def _ask_one(turn: Turn, instance: str, offer: Offer) -> None:
+    known = turn.life.neighbours[instance]
     wanted = offer.asks(instance)
     if known.number and not any(done.version == wanted for done in known.finalized):
         apart = offer.configuration is not None
-        draft.out.append(Send(f"instance:{instance}", AskFinalized(asker=draft.entity, version=wanted, apart=apart)))
+        turn.out.append(Send(f"instance:{instance}", AskFinalized(asker=turn.entity, version=wanted, apart=apart)))
     after = offer.configuration.after.get(instance) if offer.configuration else None
     if known.number and after is not None and not any(done.version.revision == after for done in known.finalized):
-        draft.out.append(
-            Send(f"instance:{instance}", AskFinalized(asker=draft.entity, version=Version("", revision=after), apart=True))
+        turn.out.append(
+            Send(f"instance:{instance}", AskFinalized(asker=turn.entity, version=Version("", revision=after), apart=True))
         )
 
 
-def _ask_finalized(draft: Draft, fact: AskFinalized) -> None:
+def _ask_finalized(turn: Turn, fact: AskFinalized) -> None:
     """Reply with that pair, the version's first finalization in any configuration, and the configuration's with any version."""
-    everything: tuple[Finalization, ...] = (*draft.archive, *draft.life.finalized)
+    everything: tuple[Finalization, ...] = (*turn.archive, *turn.life.finalized)
     wanted = fact.version
     found = (
         next((done for done in everything if done.version == wanted), None),
@@ -303,127 +304,127 @@ def _ask_finalized(draft: Draft, fact: AskFinalized) -> None:
         next((done for done in everything if fact.apart and done.version.revision == wanted.revision), None),
     )
     for done in dict.fromkeys(one for one in found if one is not None):
-        draft.out.append(Send(fact.asker, ToldFinalized(instance=draft.instance, finalization=done)))
+        turn.out.append(Send(fact.asker, ToldFinalized(instance=turn.instance, finalization=done)))
 
 
-def _told_finalized(draft: Draft, fact: ToldFinalized) -> None:
-    known = draft.life.neighbours.get(fact.instance)
+def _told_finalized(turn: Turn, fact: ToldFinalized) -> None:
+    known = turn.life.neighbours.get(fact.instance)
     done = fact.finalization
     if known is None or any(revoked.covers(done.version) for revoked in known.revoked):
         return
     if any(old.version == done.version for old in known.finalized):
         return
-    told = replace(known, finalized=(*known.finalized, replace(done, at=min(done.at, draft.now))))
-    draft.set(neighbours={**draft.life.neighbours, fact.instance: told})
+    told = replace(known, finalized=(*known.finalized, replace(done, at=min(done.at, turn.now))))
+    turn.set(neighbours={**turn.life.neighbours, fact.instance: told})
 
 
 # --- checks and topics -------------------------------------------------------------------------------------------------
 
 
-def _in_attempts(draft: Draft, change: Callable[[Attempt], Attempt]) -> None:
-    candidate, rollout = draft.life.candidate, draft.life.rollout
+def _in_attempts(turn: Turn, change: Callable[[Attempt], Attempt]) -> None:
+    candidate, rollout = turn.life.candidate, turn.life.rollout
     if candidate:
         changed = change(candidate)
         if changed is not candidate:
-            draft.set(candidate=changed)
+            turn.set(candidate=changed)
     if rollout:
         changed = change(rollout.attempt)
         if changed is not rollout.attempt:
-            draft.set_rollout(rollout, attempt=changed)
+            turn.set_rollout(rollout, attempt=changed)
 
 
-def _from(draft: Draft, fact: From) -> None:
-    _in_attempts(draft, lambda attempt: asking.told_from(attempt, fact))
+def _from(turn: Turn, fact: From) -> None:
+    _in_attempts(turn, lambda attempt: check_runs.told_from(attempt, fact))
 
 
-def _check_status(draft: Draft, fact: CheckStatus) -> None:
-    _in_attempts(draft, lambda attempt: asking.told_status(attempt, fact, draft.policy))
+def _check_status(turn: Turn, fact: CheckStatus) -> None:
+    _in_attempts(turn, lambda attempt: check_runs.told_status(attempt, fact, turn.policy))
 
 
-def _topic_status(draft: Draft, fact: TopicStatus) -> None:
-    known = draft.life.topics.get(fact.topic)
+def _topic_status(turn: Turn, fact: TopicStatus) -> None:
+    known = turn.life.topics.get(fact.topic)
     if known is None or known.number < fact.number:
-        draft.set(topics={**draft.life.topics, fact.topic: fact})
+        turn.set(topics={**turn.life.topics, fact.topic: fact})
 
 
 # --- the line and the scopes above -------------------------------------------------------------------------------------
 
 
-def _line_status(draft: Draft, fact: LineStatus) -> None:
-    known = draft.life.line
+def _line_status(turn: Turn, fact: LineStatus) -> None:
+    known = turn.life.line
     if known is not None and known.number >= fact.number:
         return
-    mine = f"{draft.instance.partition('/')[2].rpartition('@')[0]}/"
+    mine = f"{turn.instance.partition('/')[2].rpartition('@')[0]}/"
     bad = {name.removeprefix(mine): mark for name, mark in fact.bad.items() if name.startswith(mine)}
     absolved = {name.removeprefix(mine): at for name, at in fact.absolved.items() if name.startswith(mine)}
     before = known.absolved if known else {}
     news = {name for name, at in absolved.items() if before.get(name) != at}
-    vetoes = tuple(veto for veto in draft.life.vetoes if veto.version.name not in news)
-    draft.set(line=replace(fact, bad=bad, absolved=absolved), vetoes=vetoes)
+    vetoes = tuple(veto for veto in turn.life.vetoes if veto.version.name not in news)
+    turn.set(line=replace(fact, bad=bad, absolved=absolved), vetoes=vetoes)
 
 
-def _scope_status(draft: Draft, fact: ScopeStatus) -> None:
-    known = draft.life.scopes.get(fact.scope)
+def _scope_status(turn: Turn, fact: ScopeStatus) -> None:
+    known = turn.life.scopes.get(fact.scope)
     if known is None or known.number < fact.number:
-        draft.set(scopes={**draft.life.scopes, fact.scope: fact})
+        turn.set(scopes={**turn.life.scopes, fact.scope: fact})
 
 
 # --- signals -----------------------------------------------------------------------------------------------------------
 
 
-def _told(draft: Draft, fact: Signal, act: str, release: int = 0) -> None:
+def _told(turn: Turn, fact: Signal, act: str, release: int = 0) -> None:
     ends = orders.ending(fact.until) if isinstance(fact, Order) else ""
-    draft.record("signal", f"{fact.by.person} {act}{ends}{orders.because(fact.by)}", release=release, by=fact.by)
+    turn.record("signal", f"{fact.by.person} {act}{ends}{orders.because(fact.by)}", release=release, by=fact.by)
 
 
-def _skipped(draft: Draft, fact: Skipped) -> None:
-    life = draft.life
+def _skipped(turn: Turn, fact: Skipped) -> None:
+    life = turn.life
     known = next((skip for skip in life.skips if skip.release == fact.release and skip.gate == fact.gate), None)
     if known and not orders.restates(fact, known.by, known.until):
         return
     by, at = (orders.restated(fact, known.by), known.at) if known else (fact.by, fact.at)
     others = tuple(skip for skip in life.skips if skip is not known)
-    draft.set(skips=(*others, Skip(fact.release, fact.gate, by, at, fact.until)))
-    _told(draft, fact, f"skips {'all gates' if fact.gate == '*' else fact.gate}", fact.release)
+    turn.set(skips=(*others, Skip(fact.release, fact.gate, by, at, fact.until)))
+    _told(turn, fact, f"skips {'all gates' if fact.gate == '*' else fact.gate}", fact.release)
 
 
-def _pinned(draft: Draft, fact: Pinned) -> None:
+def _pinned(turn: Turn, fact: Pinned) -> None:
     """A person asks for the version: that lifts its veto (§3), and not the one of a configuration that failed with it (§10.1)."""
-    by = draft.life.pinned_by
-    if draft.life.pin == fact.offer.release and by:
-        if orders.restates(fact, by, draft.life.pinned_until):
-            draft.set(pinned_by=orders.restated(fact, by), pinned_until=fact.until)
-            _told(draft, fact, f"pins {fact.offer.version.name} on", fact.offer.release)
+    by = turn.life.pinned_by
+    if turn.life.pin == fact.offer.release and by:
+        if orders.restates(fact, by, turn.life.pinned_until):
+            turn.set(pinned_by=orders.restated(fact, by), pinned_until=fact.until)
+            _told(turn, fact, f"pins {fact.offer.version.name} on", fact.offer.release)
         return
-    if keep(draft, fact.offer):
-        for known in draft.life.configurations:
-            _combine(draft, known, fact.offer)
+    if keep(turn, fact.offer):
+        for known in turn.life.configurations:
+            _combine(turn, known, fact.offer)
     else:
-        _ask_upstream(draft, fact.offer)
-    draft.set(pinned_by=fact.by, pinned_at=fact.at, pinned_until=fact.until)
-    release, vetoes = fact.offer.release, draft.life.vetoes
+        _ask_upstream(turn, fact.offer)
+    turn.set(pinned_by=fact.by, pinned_at=fact.at, pinned_until=fact.until)
+    release, vetoes = fact.offer.release, turn.life.vetoes
     vetoes = tuple(veto for veto in vetoes if veto.scope is not Vetoed.VERSION or veto.release != release)
-    draft.set(pin=release, hold=None, vetoes=vetoes)
-    _told(draft, fact, f"pins {fact.offer.version.name}", fact.offer.release)
+    turn.set(pin=release, hold=None, vetoes=vetoes)
+    _told(turn, fact, f"pins {fact.offer.version.name}", fact.offer.release)
 
 
-def _unpinned(draft: Draft, fact: Unpinned) -> None:
-    if draft.life.pin:
-        pinned = version_offer(draft.life, draft.life.pin)
-        _told(draft, fact, f"unpins {pinned.version.name if pinned else draft.life.pin}", draft.life.pin)
-        unpin(draft)
+def _unpinned(turn: Turn, fact: Unpinned) -> None:
+    if turn.life.pin:
+        pinned = version_offer(turn.life, turn.life.pin)
+        _told(turn, fact, f"unpins {pinned.version.name if pinned else turn.life.pin}", turn.life.pin)
+        unpin(turn)
 
 
-def unpin(draft: Draft) -> None:
+def unpin(turn: Turn) -> None:
     """The pin ends."""
-    draft.set(pin=0, pinned_by=None, pinned_at=0, pinned_until=0)
+    turn.set(pin=0, pinned_by=None, pinned_at=0, pinned_until=0)
 
 
-def _held(draft: Draft, fact: Held) -> None:
-    known = draft.life.hold
+def _held(turn: Turn, fact: Held) -> None:
+    known = turn.life.hold
     if known is None or orders.restates(fact, known.by, known.until):
-        draft.set(hold=_stands(fact, known))
-        _told(draft, fact, "holds on" if known else "holds")
+        turn.set(hold=_stands(fact, known))
+        _told(turn, fact, "holds on" if known else "holds")
 
 
 def _stands(fact: Order, known: Hold | None) -> Hold:
@@ -431,43 +432,43 @@ def _stands(fact: Order, known: Hold | None) -> Hold:
     return Hold(orders.restated(fact, known.by), known.at, fact.until) if known else Hold(fact.by, fact.at, fact.until)
 
 
-def _observing(draft: Draft, fact: Observing) -> None:
-    known = draft.life.observing
+def _observing(turn: Turn, fact: Observing) -> None:
+    known = turn.life.observing
     if known is None or orders.restates(fact, known.by, known.until):
-        draft.set(observing=_stands(fact, known))
-        _told(draft, fact, "only observes on" if known else "only observes from now on")
+        turn.set(observing=_stands(fact, known))
+        _told(turn, fact, "only observes on" if known else "only observes from now on")
 
 
-def _healing(draft: Draft, fact: Healing) -> None:
-    if draft.life.observing:
-        draft.set(observing=None)
-        _told(draft, fact, "lets it be healed again")
+def _healing(turn: Turn, fact: Healing) -> None:
+    if turn.life.observing:
+        turn.set(observing=None)
+        _told(turn, fact, "lets it be healed again")
 
 
-def _resumed(draft: Draft, fact: Resumed) -> None:
-    if draft.life.hold or draft.life.breaker:
-        draft.set(hold=None, breaker=None)
-        _told(draft, fact, "resumes")
+def _resumed(turn: Turn, fact: Resumed) -> None:
+    if turn.life.hold or turn.life.breaker:
+        turn.set(hold=None, breaker=None)
+        _told(turn, fact, "resumes")
 
 
-def _rolled_back(draft: Draft, fact: RolledBack) -> None:
-    _told(draft, fact, "rolls back", fact.offer.release if fact.offer else 0)
+def _rolled_back(turn: Turn, fact: RolledBack) -> None:
+    _told(turn, fact, "rolls back", fact.offer.release if fact.offer else 0)
     if fact.offer:
-        keep(draft, fact.offer)
-    rollback.by_hand(draft, fact)
+        keep(turn, fact.offer)
+    outcomes.by_hand(turn, fact)
 
 
-def _retried(draft: Draft, fact: Retried) -> None:
-    life = draft.life
+def _retried(turn: Turn, fact: Retried) -> None:
+    life = turn.life
     release = fact.release or _newest_failed(life)
     failed = len(_without(life, release)) < len(life.vetoes) or (life.failure and life.failure.release == release)
     if not release or not (failed or release in _stuck(life)):
         return
-    tasks.retried(draft, fact, release)
+    tasks.retried(turn, fact, release)
     if not fact.succeeded:
-        draft.set(vetoes=_without(life, release), failure=None if failed else life.failure)
+        turn.set(vetoes=_without(life, release), failure=None if failed else life.failure)
     does = f"says that the task of release {release} succeeded" if fact.succeeded else f"retries release {release}"
-    _told(draft, fact, does, release)
+    _told(turn, fact, does, release)
 
 
 def _stuck(life: Life) -> set[int]:
@@ -487,7 +488,7 @@ def _without(life: Life, release: int) -> tuple[Veto, ...]:
     return tuple(veto for veto in life.vetoes if release not in {veto.release, selection.release_of(veto)})
 
 
-_HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
+_HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     Configured: _configured,
     Removed: _removed,
     TakenDown: _taken_down,
@@ -502,9 +503,9 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     Granted: admission.told_granted,
     Queued: admission.told_queued,
     TaskStatus: tasks.told,
-    Applied: watching.applied,
-    Observed: watching.observed,
-    Unobserved: watching.unobserved,
+    Applied: observation.applied,
+    Observed: observation.observed,
+    Unobserved: observation.unobserved,
     Skipped: _skipped,
     Pinned: _pinned,
     Unpinned: _unpinned,

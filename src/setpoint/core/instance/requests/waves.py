@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import Failed, MemberResult, WaveVote
-from setpoint.core.instance import declining, selection
-from setpoint.core.instance.draft import Draft
+from setpoint.core.instance import selection, status
 from setpoint.core.instance.gates.context import halves, matches
 from setpoint.core.instance.state import Kind, Life, offer_of
+from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.release import Offer
@@ -16,15 +16,15 @@ KEPT_VOTES = 50
 """What was said about so many releases that are not kept any more is remembered: one offered once more is not answered anew."""
 
 
-def tell(draft: Draft) -> None:
+def tell(turn: Turn) -> None:
     """Vote on every release here that goes through waves, and for the last time on those that were forgotten in this turn."""
-    now = _releases(draft.life)
+    now = _releases(turn.life)
     for release, (group, offers) in now.items():
-        _vote(draft, group, release, stance(draft, group, release, offers))
-    if draft.life.offers is not draft.before.life.offers:
-        for release, (group, _) in _releases(draft.before.life).items():
+        _vote(turn, group, release, stance(turn, group, release, offers))
+    if turn.life.offers is not turn.before.life.offers:
+        for release, (group, _) in _releases(turn.before.life).items():
             if release not in now:
-                _vote(draft, group, release, MemberResult.OUT)
+                _vote(turn, group, release, MemberResult.OUT)
 
 
 def _releases(life: Life) -> dict[int, tuple[str, list[Offer]]]:
@@ -42,32 +42,32 @@ def _releases(life: Life) -> dict[int, tuple[str, list[Offer]]]:
     return found
 
 
-def decline(draft: Draft, offer: Offer) -> None:
+def decline(turn: Turn, offer: Offer) -> None:
     """A release that came too late to be kept at all."""
-    if offer.waves and _key(offer.waves, offer.release) not in draft.life.voted:
-        _vote(draft, offer.waves, offer.release, MemberResult.OUT)
+    if offer.waves and _key(offer.waves, offer.release) not in turn.life.voted:
+        _vote(turn, offer.waves, offer.release, MemberResult.OUT)
 
 
-def _vote(draft: Draft, group: str, release: int, state: MemberResult) -> None:
-    life, key = draft.life, _key(group, release)
+def _vote(turn: Turn, group: str, release: int, state: MemberResult) -> None:
+    life, key = turn.life, _key(group, release)
     said = life.voted.get(key, MemberResult.WAITING)
     if said is state or (said is MemberResult.FINALIZED and state is not MemberResult.FAILED):
         return
     kept = {known: word for known, word in life.voted.items() if known != key}
     here = {_key(group, release) for release, (group, _) in _releases(life).items()}
     forgotten = [known for known in (*kept, key) if known not in here][:-KEPT_VOTES]
-    draft.set(votes=life.votes + 1, voted={known: word for known, word in {**kept, key: state}.items() if known not in forgotten})
-    vote = WaveVote(instance=draft.instance, group=group, release=release, number=draft.life.votes, state=state)
-    draft.out.append(Send(ENTITY, vote))
+    turn.set(votes=life.votes + 1, voted={known: word for known, word in {**kept, key: state}.items() if known not in forgotten})
+    vote = WaveVote(instance=turn.instance, group=group, release=release, number=turn.life.votes, state=state)
+    turn.out.append(Send(ENTITY, vote))
 
 
 def _key(group: str, release: int) -> str:
     return f"{group}#{release}"
 
 
-def stance(draft: Draft, group: str, release: int, offers: list[Offer]) -> MemberResult:
+def stance(turn: Turn, group: str, release: int, offers: list[Offer]) -> MemberResult:
     """What this instance reports of the release."""
-    life, rollout, pairs = draft.life, draft.life.rollout, {offer.pair for offer in offers}
+    life, rollout, pairs = turn.life, turn.life.rollout, {offer.pair for offer in offers}
     if rollout and rollout.attempt.pair in pairs and rollout.attempt.kind is not Kind.BACK:
         return MemberResult.FAILED if rollout.back else MemberResult.BEGUN
     if any(failed.concerns(release) and _still_vetoed(life, failed) for failed in life.rolled_back):
@@ -76,7 +76,7 @@ def stance(draft: Draft, group: str, release: int, offers: list[Offer]) -> Membe
         return MemberResult.FAILED
     if any(good in pairs or good.release == release for good in life.goods) or _has_finalized(life, release, offers):
         return MemberResult.FINALIZED
-    return MemberResult.WAITING if any(_takes(draft, offer, group, release) for offer in offers) else MemberResult.OUT
+    return MemberResult.WAITING if any(_takes(turn, offer, group, release) for offer in offers) else MemberResult.OUT
 
 
 def _has_finalized(life: Life, release: int, offers: list[Offer]) -> bool:
@@ -89,15 +89,15 @@ def _still_vetoed(life: Life, failed: Failed) -> bool:
     return offer is not None and selection.vetoed(life, offer)
 
 
-def _takes(draft: Draft, offer: Offer, group: str, release: int) -> bool:
+def _takes(turn: Turn, offer: Offer, group: str, release: int) -> bool:
     """Whether it takes this release by this pair, as things stand: who only waits at a gate does."""
-    policy, life = draft.rules, draft.life
-    if policy.wave is None or policy.wave.group != group or draft.removed or policy.strategy is Strategy.MIRROR:
+    policy, life = turn.rules, turn.life
+    if policy.wave is None or policy.wave.group != group or turn.removed or policy.strategy is Strategy.MIRROR:
         return False
     half = next((one for one in halves(life, offer) if one.release == release), None)
     if half is None or not matches(policy.wave.when, policy, life, offer, half):
         return False
-    if declining.why_not(policy, life, offer, draft.now):
+    if status.why_not(policy, life, offer, turn.now):
         return False
     return bool(life.pin) or not _left_out(policy, life, offer)
 

@@ -32,7 +32,7 @@ class Evaluated(NamedTuple):
         return self.offer is offer and self.attempt is attempt
 
 
-class Draft:
+class Turn:
     """State under way, instructions so far, and the earliest time at which somebody asked to be woken."""
 
     __slots__ = ("archive", "before", "entity", "evaluated", "life", "moves", "now", "out", "policy", "removed", "wake_at")

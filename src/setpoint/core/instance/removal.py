@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.instance import steering
-from setpoint.core.instance.draft import Draft
+from setpoint.core.instance import reconcile
 from setpoint.core.instance.state import NOTHING, Applying, Life, Seen, is_conclusive, offer_of
+from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.reasons import Code, Reason
 
@@ -14,24 +14,24 @@ DOWN = "down"
 """Stands for a spec while what runs is taken down."""
 
 
-def advance(draft: Draft) -> None:
+def advance(turn: Turn) -> None:
     """After the last rollout has ended: take down what shall be, else look no more."""
-    life = draft.life
+    life = turn.life
     if life.applying.operation:
         return
     seen = _seen_since(life)
     if life.down is None or not life.target:
-        _rest(draft)
+        _rest(turn)
     elif seen and not seen.present:
-        _gone(draft)
-    elif not steering.hands_off(life):
-        _take_down(draft)
+        _gone(turn)
+    elif not reconcile.hands_off(life):
+        _take_down(turn)
 
 
-def _rest(draft: Draft) -> None:
-    if draft.life.applying.every:
-        draft.set_applying(every=0)
-        draft.out.append(Unwatch())
+def _rest(turn: Turn) -> None:
+    if turn.life.applying.every:
+        turn.set_applying(every=0)
+        turn.out.append(Unwatch())
 
 
 def _seen_since(life: Life) -> Seen | None:
@@ -40,29 +40,29 @@ def _seen_since(life: Life) -> Seen | None:
     return seen if seen and not seen.unreachable else None
 
 
-def _take_down(draft: Draft) -> None:
+def _take_down(turn: Turn) -> None:
     """Until it shows; again only once a look has shown that something still runs after the grace period."""
-    applying = draft.life.applying
+    applying = turn.life.applying
     taken = applying.taken if applying.spec == DOWN else 0
-    if taken and not _seen_since(draft.life):
+    if taken and not _seen_since(turn.life):
         return
-    due = taken + draft.rules.grace if taken else applying.retry_at
-    if draft.now < due:
-        draft.wake(due)
+    due = taken + turn.rules.grace if taken else applying.retry_at
+    if turn.now < due:
+        turn.wake(due)
         return
-    count, number, every = applying.count + 1, applying.watch + 1, draft.rules.poll_moving
-    operation = f"{draft.entity}/apply/{count}"
-    spec = draft.kept(draft.life.target).spec
-    draft.out.append(Apply(operation, spec, Watch(number, every, spec), down=True))
-    draft.set_applying(count=count, operation=operation, spec=DOWN, taken=0, watch=number, every=every, asked=True)
+    count, number, every = applying.count + 1, applying.watch + 1, turn.rules.poll_moving
+    operation = f"{turn.entity}/apply/{count}"
+    spec = turn.kept(turn.life.target).spec
+    turn.out.append(Apply(operation, spec, Watch(number, every, spec), down=True))
+    turn.set_applying(count=count, operation=operation, spec=DOWN, taken=0, watch=number, every=every, asked=True)
 
 
-def _gone(draft: Draft) -> None:
+def _gone(turn: Turn) -> None:
     """What was good stays known: an instance that comes back may go back to it."""
-    text = f"{draft.name(draft.life.target)} was taken down"
-    draft.record("taken-down", text, release=draft.life.target.release)
-    applying = draft.life.applying
-    draft.set(
+    text = f"{turn.name(turn.life.target)} was taken down"
+    turn.record("taken-down", text, release=turn.life.target.release)
+    applying = turn.life.applying
+    turn.set(
         target=NOTHING,
         current=None,
         down=None,
@@ -70,7 +70,7 @@ def _gone(draft: Draft) -> None:
         failure=None,
         applying=Applying(count=applying.count, watch=applying.watch, every=applying.every),
     )
-    _rest(draft)
+    _rest(turn)
 
 
 def reasons(life: Life) -> Iterator[Reason]:

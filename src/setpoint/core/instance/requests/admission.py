@@ -6,95 +6,95 @@ from msgspec.structs import replace
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned
-from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates import limit
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.state import Admission, Attempt, Life
+from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase
 from setpoint.model.release import Offer
 
 
-def ask(draft: Draft, offer: Offer, candidate: Attempt) -> Attempt:
+def ask(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
     """Ask for everything that the attempt needs, unless that was asked for already."""
     known = candidate.admission
-    if with_set.concerns(draft.life, offer, candidate) or (candidate.committed and limit.granted(candidate)):
+    if with_set.concerns(turn.life, offer, candidate) or (candidate.committed and limit.granted(candidate)):
         return candidate
-    needs = limit.needs(draft.context(offer, candidate))
+    needs = limit.needs(turn.context(offer, candidate))
     if not needs or (known and known.needs == needs and not known.returned):
-        return candidate if needs or known is None else _give_up(draft, candidate, known)
-    number = draft.life.asks + 1
-    draft.set(asks=number)
-    asking = AskAdmission(asker=draft.entity, ask=number, attempt=candidate.number, release=offer.release, needs=needs)
-    draft.out.append(Send(ENTITY, asking))
-    return replace(candidate, admission=Admission(number, needs, known.asked if known else draft.now))
+        return candidate if needs or known is None else _give_up(turn, candidate, known)
+    number = turn.life.asks + 1
+    turn.set(asks=number)
+    asking = AskAdmission(asker=turn.entity, ask=number, attempt=candidate.number, release=offer.release, needs=needs)
+    turn.out.append(Send(ENTITY, asking))
+    return replace(candidate, admission=Admission(number, needs, known.asked if known else turn.now))
 
 
-def _give_up(draft: Draft, candidate: Attempt, known: Admission) -> Attempt:
+def _give_up(turn: Turn, candidate: Attempt, known: Admission) -> Attempt:
     """Nothing is needed any more: a person skipped it, or the configuration changed."""
-    draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=known.ask, gone=True)))
+    turn.out.append(Send(ENTITY, Returned(asker=turn.entity, ask=known.ask, gone=True)))
     return replace(candidate, admission=None)
 
 
-def give_back(draft: Draft, candidate: Attempt) -> Attempt:
+def give_back(turn: Turn, candidate: Attempt) -> Attempt:
     """Another gate stopped holding: the grant is for others, the place in the queue is kept. Not once a task has started."""
     known = candidate.admission
     if known is None or candidate.committed:
         return candidate
-    draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=known.ask)))
+    turn.out.append(Send(ENTITY, Returned(asker=turn.entity, ask=known.ask)))
     return replace(candidate, admission=replace(known, granted=False, returned=True, reasons=()))
 
 
-def begin(draft: Draft, candidate: Attempt) -> int:
+def begin(turn: Turn, candidate: Attempt) -> int:
     """Target moves: what was granted is used. The number to hold until the rollout left deployment; 0: nothing was granted."""
     known = candidate.admission
     if known is None or not known.granted:
         return 0
-    draft.out.append(Send(ENTITY, Began(asker=draft.entity, ask=known.ask)))
+    turn.out.append(Send(ENTITY, Began(asker=turn.entity, ask=known.ask)))
     return known.ask
 
 
-def told_granted(draft: Draft, fact: Granted) -> None:
+def told_granted(turn: Turn, fact: Granted) -> None:
     """Admission's yes. One that nobody waits for any more was begun with, or given back when its attempt ended: saying so again
     could overtake the beginning, and undo what that spends of a budget.
     """
-    candidate = draft.life.candidate
+    candidate = turn.life.candidate
     if candidate and candidate.admission and candidate.admission.ask == fact.ask and not candidate.admission.returned:
-        draft.set(candidate=replace(candidate, admission=replace(candidate.admission, granted=True, reasons=())))
+        turn.set(candidate=replace(candidate, admission=replace(candidate.admission, granted=True, reasons=())))
 
 
-def told_queued(draft: Draft, fact: Queued) -> None:
+def told_queued(turn: Turn, fact: Queued) -> None:
     """Admission's not yet."""
-    candidate = draft.life.candidate
+    candidate = turn.life.candidate
     if candidate is None or candidate.admission is None:
         return
     known = candidate.admission
     if known.ask == fact.ask and not known.granted and not known.returned and fact.number > known.number:
         told = replace(known, number=fact.number, reasons=fact.reasons)
-        draft.set(candidate=replace(candidate, admission=told))
+        turn.set(candidate=replace(candidate, admission=told))
 
 
-def settle(draft: Draft) -> None:
+def settle(turn: Turn) -> None:
     """At the end of a turn what nobody deploys with is free: leases of rollouts that have left deployment, or whose rollback has
     failed and waits for a fix that may need them, and places of attempts that are no more.
 
     Compared with the turn's beginning, so that no way in which an attempt can end has to think of it.
     """
-    rollout = draft.life.rollout
+    rollout = turn.life.rollout
     if rollout and rollout.lease and (rollout.stuck or rollout.attempt.phase is Phase.POST_DEPLOYMENT):
-        draft.set_rollout(rollout, lease=0)
-    before, begun = draft.before.life, _begun(draft)
+        turn.set_rollout(rollout, lease=0)
+    before, begun = turn.before.life, _begun(turn)
     for held in dict.fromkeys((_leases(before), *begun)):
-        if held and held != _leases(draft.life):
-            draft.out.append(Send(ENTITY, Ended(asker=draft.entity, ask=held)))
+        if held and held != _leases(turn.life):
+            turn.out.append(Send(ENTITY, Ended(asker=turn.entity, ask=held)))
     asked = _asking(before)
-    if asked and asked.ask not in begun and not _lives_on(before, draft.life):
-        draft.out.append(Send(ENTITY, Returned(asker=draft.entity, ask=asked.ask, gone=True)))
+    if asked and asked.ask not in begun and not _lives_on(before, turn.life):
+        turn.out.append(Send(ENTITY, Returned(asker=turn.entity, ask=asked.ask, gone=True)))
 
 
-def _begun(draft: Draft) -> list[int]:
+def _begun(turn: Turn) -> list[int]:
     """What was used for rollouts that began in this turn: one of them may have given way to another in the same turn."""
-    return [given.fact.ask for given in draft.out if isinstance(given, Send) and isinstance(given.fact, Began)]
+    return [given.fact.ask for given in turn.out if isinstance(given, Send) and isinstance(given.fact, Began)]
 
 
 def _leases(life: Life) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core.instance.draft import Draft
 from setpoint.core.instance.gates import calendar
 from setpoint.core.instance.state import Breaker, Life, Seen, is_conclusive, matches_spec
+from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Apply, Watch
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
@@ -18,22 +18,22 @@ NOTHING_RUNS = "nothing-runs"
 OTHER_VERSION = "other-version"
 
 
-def advance(draft: Draft) -> None:
+def advance(turn: Turn) -> None:
     """Apply what must be applied, and look as often as it takes."""
-    if draft.life.applying.operation:
+    if turn.life.applying.operation:
         return
-    offer = draft.offer(draft.life.target)
-    if offer and draft.life.failure is None and not hands_off(draft.life):
-        _apply_if_needed(draft, offer)
-    if not draft.life.applying.operation:
-        _watch(draft, offer)
+    offer = turn.offer(turn.life.target)
+    if offer and turn.life.failure is None and not hands_off(turn.life):
+        _apply_if_needed(turn, offer)
+    if not turn.life.applying.operation:
+        _watch(turn, offer)
 
 
-def _stands_still(draft: Draft) -> bool:
+def _stands_still(turn: Turn) -> bool:
     """A paused rollout applies nothing more; what it had deployed already is put right."""
-    rollout = draft.life.rollout
+    rollout = turn.life.rollout
     deploying = rollout is not None and rollout.attempt.phase is Phase.DEPLOYMENT
-    return deploying and calendar.stands_still(draft.rules, draft.life, draft.now)
+    return deploying and calendar.stands_still(turn.rules, turn.life, turn.now)
 
 
 def hands_off(life: Life) -> bool:
@@ -41,58 +41,58 @@ def hands_off(life: Life) -> bool:
     return life.observing is not None or any(status.pause for status in life.scopes.values())
 
 
-def _apply_if_needed(draft: Draft, offer: Offer) -> None:
-    applying, life = draft.life.applying, draft.life
-    if _stands_still(draft):
+def _apply_if_needed(turn: Turn, offer: Offer) -> None:
+    applying, life = turn.life.applying, turn.life
+    if _stands_still(turn):
         return
     if applying.spec != offer.spec or not applying.taken:
         if life.rollout is None and not applying.spec:
             return
-        if draft.now >= applying.retry_at:
-            _apply(draft, offer)
+        if turn.now >= applying.retry_at:
+            _apply(turn, offer)
         else:
-            draft.wake(applying.retry_at)
+            turn.wake(applying.retry_at)
     elif life.rollout is not None:
-        _repeat(draft, offer)
+        _repeat(turn, offer)
     else:
-        _heal(draft, offer)
+        _heal(turn, offer)
 
 
-def _apply(draft: Draft, offer: Offer) -> None:
-    applying = draft.life.applying
-    count, number, every = applying.count + 1, applying.watch + 1, draft.rules.poll_moving
-    operation = f"{draft.entity}/apply/{count}"
-    draft.out.append(Apply(operation, offer.spec, Watch(number, every, offer.spec)))
-    draft.set_applying(count=count, operation=operation, spec=offer.spec, taken=0, watch=number, every=every, asked=True)
+def _apply(turn: Turn, offer: Offer) -> None:
+    applying = turn.life.applying
+    count, number, every = applying.count + 1, applying.watch + 1, turn.rules.poll_moving
+    operation = f"{turn.entity}/apply/{count}"
+    turn.out.append(Apply(operation, offer.spec, Watch(number, every, offer.spec)))
+    turn.set_applying(count=count, operation=operation, spec=offer.spec, taken=0, watch=number, every=every, asked=True)
 
 
-def _repeat(draft: Draft, offer: Offer) -> None:
+def _repeat(turn: Turn, offer: Offer) -> None:
     """An apply of a rollout that has not shown within its grace period is made again."""
-    if _drift(draft.life, offer) and is_conclusive(draft.life):
-        due = draft.life.applying.taken + draft.rules.grace
-        if draft.now >= due:
-            _apply(draft, offer)
+    if _drift(turn.life, offer) and is_conclusive(turn.life):
+        due = turn.life.applying.taken + turn.rules.grace
+        if turn.now >= due:
+            _apply(turn, offer)
         else:
-            draft.wake(due)
+            turn.wake(due)
 
 
-def _heal(draft: Draft, offer: Offer) -> None:
-    if not is_conclusive(draft.life):
+def _heal(turn: Turn, offer: Offer) -> None:
+    if not is_conclusive(turn.life):
         return
-    difference, breaker = _drift(draft.life, offer), draft.life.breaker
+    difference, breaker = _drift(turn.life, offer), turn.life.breaker
     if not difference:
-        if breaker and breaker.tripped and matches_spec(draft.life.current, offer.spec):
-            draft.set(breaker=None)
-        elif breaker and not breaker.away and not _unreachable(draft.life):
-            draft.set(breaker=replace(breaker, away=draft.now))
+        if breaker and breaker.tripped and matches_spec(turn.life.current, offer.spec):
+            turn.set(breaker=None)
+        elif breaker and not breaker.away and not _unreachable(turn.life):
+            turn.set(breaker=replace(breaker, away=turn.now))
         return
     first = breaker is None or breaker.difference != difference
-    if breaker and not first and breaker.away > draft.now - QUIET:
-        draft.set(breaker=replace(breaker, away=0))
-    if not first and draft.now < draft.life.applying.taken + draft.rules.grace:
-        draft.wake(draft.life.applying.taken + draft.rules.grace)
+    if breaker and not first and breaker.away > turn.now - QUIET:
+        turn.set(breaker=replace(breaker, away=0))
+    if not first and turn.now < turn.life.applying.taken + turn.rules.grace:
+        turn.wake(turn.life.applying.taken + turn.rules.grace)
         return
-    _found(draft, offer, difference)
+    _found(turn, offer, difference)
 
 
 def _unreachable(life: Life) -> bool:
@@ -100,24 +100,24 @@ def _unreachable(life: Life) -> bool:
     return life.current is not None and bool(life.current.unreachable)
 
 
-def _found(draft: Draft, offer: Offer, difference: str) -> None:
-    breaker, rule = draft.life.breaker, draft.rules.drift
-    stayed_away = breaker is not None and not breaker.tripped and 0 < breaker.away <= draft.now - QUIET
+def _found(turn: Turn, offer: Offer, difference: str) -> None:
+    breaker, rule = turn.life.breaker, turn.rules.drift
+    stayed_away = breaker is not None and not breaker.tripped and 0 < breaker.away <= turn.now - QUIET
     if breaker is None or breaker.difference != difference or stayed_away:
-        breaker = Breaker(difference, 0, draft.now)
-        text = _describe(draft.life.current, offer)
-        draft.record("drift", f"drift: {text}", release=offer.release)
+        breaker = Breaker(difference, 0, turn.now)
+        text = _describe(turn.life.current, offer)
+        turn.record("drift", f"drift: {text}", release=offer.release)
     if breaker.tripped or rule.mode != "heal":
-        draft.set(breaker=replace(breaker, away=0))
+        turn.set(breaker=replace(breaker, away=0))
         return
     if breaker.count >= rule.breaker:
-        draft.set(breaker=Breaker(difference, breaker.count, breaker.since, tripped=True))
-        draft.record(
+        turn.set(breaker=Breaker(difference, breaker.count, breaker.since, tripped=True))
+        turn.record(
             "breaker", f"the same difference came back {breaker.count} times: hands off until it changes or somebody resumes"
         )
         return
-    draft.set(breaker=Breaker(difference, breaker.count + 1, breaker.since))
-    _apply(draft, offer)
+    turn.set(breaker=Breaker(difference, breaker.count + 1, breaker.since))
+    _apply(turn, offer)
 
 
 def _describe(seen: Seen | None, offer: Offer) -> str:
@@ -148,12 +148,12 @@ def drifted(policy: Policy, life: Life, offer: Offer) -> str:
     return _describe(life.current, offer) + mode
 
 
-def _watch(draft: Draft, offer: Offer | None) -> None:
-    applying = draft.life.applying
-    every = _interval(draft.life, draft.rules, offer)
+def _watch(turn: Turn, offer: Offer | None) -> None:
+    applying = turn.life.applying
+    every = _interval(turn.life, turn.rules, offer)
     if applying.every != every:
-        draft.set_applying(watch=applying.watch + 1, every=every, asked=True)
-        draft.out.append(Watch(applying.watch + 1, every, offer.spec if offer else ""))
+        turn.set_applying(watch=applying.watch + 1, every=every, asked=True)
+        turn.out.append(Watch(applying.watch + 1, every, offer.spec if offer else ""))
 
 
 def _interval(life: Life, policy: Policy, offer: Offer | None) -> Duration:

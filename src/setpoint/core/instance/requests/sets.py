@@ -5,14 +5,14 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from setpoint.core.facts import MemberState, Need, SetStage, SetStatus, SetVote
-from setpoint.core.instance import declining, endings, rollback, selection
-from setpoint.core.instance.draft import Draft
+from setpoint.core.instance import outcomes, selection, status
 from setpoint.core.instance.gates import limit, task
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import only_configures, set_of
 from setpoint.core.instance.gates.verdict import Tier
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of, own_offer
 from setpoint.core.instance.transitions import Stage
+from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.reasons import Code, Reason
@@ -20,26 +20,26 @@ from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
 
-def join(draft: Draft, entity: str) -> None:
+def join(turn: Turn, entity: str) -> None:
     """A release names this instance as a member: from now on its set receives its votes, and is listened to."""
-    if entity and entity not in draft.life.joined:
-        draft.set(joined={**draft.life.joined, entity: None})
+    if entity and entity not in turn.life.joined:
+        turn.set(joined={**turn.life.joined, entity: None})
 
 
-def told(draft: Draft, fact: SetStatus) -> None:
+def told(turn: Turn, fact: SetStatus) -> None:
     """What the set publishes: kept, and followed immediately where it goes back, or goes."""
-    known = draft.life.sets.get(fact.set)
-    if fact.set not in draft.life.joined or (known is not None and known.number >= fact.number):
+    known = turn.life.sets.get(fact.set)
+    if fact.set not in turn.life.joined or (known is not None and known.number >= fact.number):
         return
-    draft.set(sets={**draft.life.sets, fact.set: fact})
-    offer = offer_of_set(draft.life, fact.set)
-    if offer is None or draft.policy is None:
+    turn.set(sets={**turn.life.sets, fact.set: fact})
+    offer = offer_of_set(turn.life, fact.set)
+    if offer is None or turn.policy is None:
         return
     heard = known is not None and known.stage == fact.stage and known.epoch == fact.epoch
     if fact.stage is SetStage.GOING_BACK and not heard:
-        _go_back(draft, offer, fact.reason)
-    elif fact.stage is SetStage.GOING and draft.instance in fact.went:
-        _commit(draft, offer)
+        _go_back(turn, offer, fact.reason)
+    elif fact.stage is SetStage.GOING and turn.instance in fact.went:
+        _commit(turn, offer)
 
 
 def offer_of_set(life: Life, entity: str) -> Offer | None:
@@ -59,18 +59,18 @@ def offer_of_set(life: Life, entity: str) -> Offer | None:
     return moving or offer_of(life, Pair(life.good.release, reconfiguration.configured))
 
 
-def _go_back(draft: Draft, offer: Offer, reason: str) -> None:
+def _go_back(turn: Turn, offer: Offer, reason: str) -> None:
     """What moved goes back; for the other members what the set would bring is vetoed as well."""
-    life, why = draft.life, f"its set goes back: {reason}"
+    life, why = turn.life, f"its set goes back: {reason}"
     rollout, whole = life.rollout, not only_configures(life, offer)
     if rollout and rollout.attempt.pair == offer.pair and rollout.attempt.kind is Kind.FORWARD:
         if not rollout.back:
-            rollback.fail(draft, rollout, why, sure=True)
+            outcomes.fail(turn, rollout, why, sure=True)
     elif life.candidate and life.candidate.pair == offer.pair and life.candidate.kind is Kind.FORWARD:
-        endings.veto(draft, offer, why, whole=whole, failed=True)
-        endings.end_candidate(draft, Stage.FAILED, why)
+        outcomes.veto(turn, offer, why, whole=whole, failed=True)
+        outcomes.end_candidate(turn, Stage.FAILED, why)
     elif life.pin != offer.release and _is_ahead(life, offer) and not selection.vetoed(life, offer):
-        endings.veto(draft, offer, why, whole=whole, failed=True)
+        outcomes.veto(turn, offer, why, whole=whole, failed=True)
 
 
 def _is_ahead(life: Life, offer: Offer) -> bool:
@@ -79,25 +79,25 @@ def _is_ahead(life: Life, offer: Offer) -> bool:
     return offer.release > selection.floor(life)
 
 
-def _commit(draft: Draft, offer: Offer) -> None:
+def _commit(turn: Turn, offer: Offer) -> None:
     """With the set everybody in it is under way: who starts later is held by no calendar and replaced by no newer release."""
-    attempt = draft.life.candidate
-    if attempt and not attempt.committed and with_set.concerns(draft.life, offer, attempt) and attempt.pair == offer.pair:
-        draft.set(candidate=replace(attempt, committed=True))
+    attempt = turn.life.candidate
+    if attempt and not attempt.committed and with_set.concerns(turn.life, offer, attempt) and attempt.pair == offer.pair:
+        turn.set(candidate=replace(attempt, committed=True))
 
 
 # --- voting -------------------------------------------------------------------------------------------------------------------
 
 
-def vote(draft: Draft) -> None:
+def vote(turn: Turn) -> None:
     """Tell the sets of this instance's releases how it stands, where that changed."""
-    open_ones = {entity for entity in draft.life.joined if not _has_ended(draft.life, entity)}
-    chosen = selection.chosen(draft.rules, draft.life) if open_ones else None
-    for entity in sorted(draft.life.joined):
+    open_ones = {entity for entity in turn.life.joined if not _has_ended(turn.life, entity)}
+    chosen = selection.chosen(turn.rules, turn.life) if open_ones else None
+    for entity in sorted(turn.life.joined):
         if entity in open_ones:
-            _tell(draft, entity, standing(draft, entity, draft.life.sets.get(entity), chosen))
-        if offer_of_set(draft.life, entity) is None and not _is_pending(draft.life, entity):
-            _leave(draft, entity)
+            _tell(turn, entity, standing(turn, entity, turn.life.sets.get(entity), chosen))
+        if offer_of_set(turn.life, entity) is None and not _is_pending(turn.life, entity):
+            _leave(turn, entity)
 
 
 def _has_ended(life: Life, entity: str) -> bool:
@@ -105,16 +105,16 @@ def _has_ended(life: Life, entity: str) -> bool:
     return status is not None and status.stage is SetStage.ENDED
 
 
-def _tell(draft: Draft, entity: str, said: SetVote) -> None:
-    if draft.life.joined[entity] != said:
-        draft.set(votes=draft.life.votes + 1, joined={**draft.life.joined, entity: said})
-        draft.out.append(Send(entity, replace(said, number=draft.life.votes)))
+def _tell(turn: Turn, entity: str, said: SetVote) -> None:
+    if turn.life.joined[entity] != said:
+        turn.set(votes=turn.life.votes + 1, joined={**turn.life.joined, entity: said})
+        turn.out.append(Send(entity, replace(said, number=turn.life.votes)))
 
 
-def _leave(draft: Draft, entity: str) -> None:
+def _leave(turn: Turn, entity: str) -> None:
     """Its offer is forgotten: it is done with this set."""
-    life = draft.life
-    draft.set(
+    life = turn.life
+    turn.set(
         joined={key: vote for key, vote in life.joined.items() if key != entity},
         sets={key: status for key, status in life.sets.items() if key != entity},
     )
@@ -125,31 +125,31 @@ def _is_pending(life: Life, entity: str) -> bool:
     return any(one.configuration.set == entity for one in life.configurations)
 
 
-def standing(draft: Draft, entity: str, status: SetStatus | None, chosen: int | None) -> SetVote:
+def standing(turn: Turn, entity: str, status: SetStatus | None, chosen: int | None) -> SetVote:
     """How this member stands to one of its sets now; ``chosen``: the version release that its strategy chooses."""
-    offer = offer_of_set(draft.life, entity)
+    offer = offer_of_set(turn.life, entity)
     said = SetVote(
-        member=draft.instance,
+        member=turn.instance,
         number=0,
         state=MemberState.WAITING,
-        level=_level(draft.rules, draft.life, offer, draft.now, chosen) if offer else 0,
+        level=_level(turn.rules, turn.life, offer, turn.now, chosen) if offer else 0,
         back=status.epoch if status and status.stage is SetStage.GOING_BACK else 0,
     )
-    rollout = draft.life.rollout
-    elsewhere = offer is not None and set_of(draft.life, offer) != entity
+    rollout = turn.life.rollout
+    elsewhere = offer is not None and set_of(turn.life, offer) != entity
     if rollout and offer and not elsewhere and rollout.attempt.pair == offer.pair:
         return _moved(said, rollout)
-    if draft.removed:
+    if turn.removed:
         return replace(said, state=MemberState.LEFT, reason="left the configuration")
-    if offer is None and _is_pending(draft.life, entity):
+    if offer is None and _is_pending(turn.life, entity):
         return replace(said, state=MemberState.ENDED, reason="has nothing that could take the configuration")
     if offer is None:
-        return replace(said, state=MemberState.OUT, reason=f"went on to release {draft.life.frontier}")
+        return replace(said, state=MemberState.OUT, reason=f"went on to release {turn.life.frontier}")
     if elsewhere:
         return replace(said, state=MemberState.ENDED, reason="takes the configuration with what is good here")
-    if offer.release == draft.life.good.release and not selection.changes_what_runs(draft.life, offer):
+    if offer.release == turn.life.good.release and not selection.changes_what_runs(turn.life, offer):
         return replace(said, state=MemberState.ENDED, reason="nothing changes here")
-    return _at_rest(draft, said, entity, offer, status)
+    return _at_rest(turn, said, entity, offer, status)
 
 
 def _moved(said: SetVote, rollout: Rollout) -> SetVote:
@@ -168,11 +168,11 @@ def _verifies(rollout: Rollout) -> bool:
     return rollout.attempt.phase is Phase.POST_DEPLOYMENT
 
 
-def _at_rest(draft: Draft, said: SetVote, entity: str, offer: Offer, status: SetStatus | None) -> SetVote:
-    life, pair = draft.life, offer.pair
+def _at_rest(turn: Turn, said: SetVote, entity: str, offer: Offer, status: SetStatus | None) -> SetVote:
+    life, pair = turn.life, offer.pair
     if life.target == pair and pair in life.goods and not life.rollout:
         return replace(said, state=MemberState.ENDED, reason="is finalized")
-    never = _never(draft.rules, life, offer)
+    never = _never(turn.rules, life, offer)
     if never:
         return replace(said, state=MemberState.OUT, reason=never)
     veto = next((veto for veto in life.vetoes if selection.covers(life, veto, offer)), None)
@@ -180,8 +180,8 @@ def _at_rest(draft: Draft, said: SetVote, entity: str, offer: Offer, status: Set
         return replace(said, state=MemberState.VETOED, reason=veto.reason)
     attempt = life.candidate
     if attempt and attempt.pair == pair and attempt.kind is Kind.FORWARD:
-        return _gathering(draft, said, entity, offer, attempt, status)
-    return _not_wanted(draft, said, offer)
+        return _gathering(turn, said, entity, offer, attempt, status)
+    return _not_wanted(turn, said, offer)
 
 
 def _never(policy: Policy, life: Life, offer: Offer) -> str:
@@ -198,28 +198,28 @@ def _never(policy: Policy, life: Life, offer: Offer) -> str:
     return out
 
 
-def _not_wanted(draft: Draft, said: SetVote, offer: Offer) -> SetVote:
-    life = draft.life
-    why = declining.why_not(draft.rules, life, offer, draft.now)
+def _not_wanted(turn: Turn, said: SetVote, offer: Offer) -> SetVote:
+    life = turn.life
+    why = status.why_not(turn.rules, life, offer, turn.now)
     if not why and life.pin:
         why = "a person moves it"
     if not why and selection.vetoed(life, offer):
         why = f"{offer.version.name} failed there before"
     if not why and life.candidate:
-        why = f"wants {draft.name(life.candidate.pair)}"
+        why = f"wants {turn.name(life.candidate.pair)}"
     return replace(said, state=MemberState.GONE, reason=why or "has not chosen it")
 
 
-def _gathering(draft: Draft, said: SetVote, entity: str, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
+def _gathering(turn: Turn, said: SetVote, entity: str, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
     """``ready`` when every gate holds, ``locked`` when its tasks are done as well; what only grew old is asked for anew."""
-    life, context = draft.life, draft.context(offer, attempt)
+    life, context = turn.life, turn.context(offer, attempt)
     said = replace(said, committed=attempt.committed)
-    reasons = [*draft.missing(offer, attempt), *draft.missing(offer, attempt, Tier.BLOCKERS)]
+    reasons = [*turn.missing(offer, attempt), *turn.missing(offer, attempt, Tier.BLOCKERS)]
     hard = next((reason for reason in reasons if not _patient(attempt, reason)), None)
     if attempt.phase is not Phase.PRE_DEPLOYMENT or hard:
         return replace(said, reason=_short(hard))
     epoch = status.epoch if status else 0
-    said = replace(said, epoch=epoch, needs=_needs(draft, offer, attempt))
+    said = replace(said, epoch=epoch, needs=_needs(turn, offer, attempt))
     preparing = status is not None and status.stage in {SetStage.PREPARING, SetStage.GOING}
     todo = next(task.evaluate(context), None)
     last = life.joined[entity]
@@ -249,11 +249,11 @@ def _short(reason: Reason | None) -> str:
     return f"waits at {reason.gate}" if reason.gate else reason.text
 
 
-def _needs(draft: Draft, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
+def _needs(turn: Turn, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
     """What it needs of admission; the set asks for it."""
-    found = limit.needs(draft.context(offer, attempt))
+    found = limit.needs(turn.context(offer, attempt))
     for need in found:
-        draft.wake_at_the_end_of(need)
+        turn.wake_at_the_end_of(need)
     return found
 
 
