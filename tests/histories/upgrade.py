@@ -1,17 +1,20 @@
 """Rewrite histories whose facts have an older form, decision for decision the same: ``python -m tests.histories.upgrade``.
 
-Codes of reasons became noun phrases (``setpoint.model.reasons.Code``), and what only a person clears says so.
+Codes of reasons became noun phrases (``setpoint.model.reasons.Code``), and what only a person clears says so. A mark names the
+service whose version is marked.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from tests.histories.record import HERE
 
 _INDENT = "    "
+_MARK = re.compile(r" marks (\S+) \S+ (?:bad|good)\b")
 _CODES = {"lease": "lease-taken", "budget": "budget-used", "wave": "wave-not-open"}
 
 
@@ -34,8 +37,11 @@ def _upgraded(line: str) -> str:
     reasons = [one for one in _objects(turn) if one.get("code") in _CODES]
     for reason in reasons:
         _upgrade(reason)
+    marks = [one for one in _objects(turn) if one.get("kind") == "signal" and "service" not in one and _MARK.search(one["text"])]
+    for mark in marks:
+        mark["service"] = _MARK.findall(mark["text"])[0]
     comma = "," if line.rstrip().endswith(",") else ""
-    return f"{_INDENT}{json.dumps(turn, separators=(',', ':'), ensure_ascii=False)}{comma}" if reasons else line
+    return f"{_INDENT}{json.dumps(turn, separators=(',', ':'), ensure_ascii=False)}{comma}" if reasons or marks else line
 
 
 def _upgrade(reason: dict[str, Any]) -> None:

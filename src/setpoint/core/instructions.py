@@ -111,6 +111,8 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     outcome: str = ""
     configuration: int = 0
     """The configuration release that the attempt comes with; 0: in the version release's own configuration."""
+    service: str = ""
+    """Of a mark: the service whose version is marked."""
 
 
 AnyInstruction = Send | Publish | Subscribe | Unsubscribe | Watch | Unwatch | Apply | RunCheck | RunTask | Cancel | Record

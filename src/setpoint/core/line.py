@@ -117,6 +117,7 @@ def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineStat
                 f"{fact.by.person} marks {fact.service} {fact.version} {word}{orders.because(fact.by)}",
                 version=fact.version,
                 by=fact.by,
+                service=fact.service,
             )
         )
     )
@@ -125,11 +126,6 @@ def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineStat
         return replace(state, bad={**state.bad, key: Standing(fact.by, known.at if known else fact.at)}, absolved=absolved)
     bad = {name: mark for name, mark in state.bad.items() if name != key}
     return replace(state, bad=bad, absolved=dict(list({**absolved, key: fact.at}.items())[-KEPT_ABSOLVED:]))
-
-
-def marks(event: Event, service: str) -> bool:
-    """Whether a line of history is about a mark on a version of this service."""
-    return f" marks {service} {event.version} " in event.text
 
 
 def _cancel(state: LineState, fact: Cancelled, out: list[AnyInstruction]) -> LineState:

@@ -8,7 +8,6 @@ from setpoint.control.context import RequestContext
 from setpoint.control.reading.states import line_of
 from setpoint.control.reading.targets import parts
 from setpoint.control.releasing.compiling import followers, named
-from setpoint.core import line as application_line
 from setpoint.core.scope import above
 from setpoint.store.port import Line
 
@@ -46,7 +45,7 @@ class Concern:
         if line.event.release:
             reached = self._reached.get((line.entity, line.event.release))
             return reached is None or not self.instances.isdisjoint(reached)
-        return any(application_line.marks(line.event, service) for service in self._services)
+        return line.event.service in self._services
 
     def counts_for(self, line: Line) -> list[str]:
         """Every instance that a vote counts for; empty for what is no vote."""
