@@ -123,7 +123,7 @@ def test_a_mark_stands_with_who_made_it_first_and_is_told_whole():
     line = Line().tell(Marked(by=ANN, service="web", version="1.0", bad=True))
     first = Standing(ANN, START)
     assert line.told == LineStatus(application="saas", number=1, bad={"web/1.0": first})
-    assert line.events == [Event("signal", "ann marks web 1.0 bad: it loses orders", version="1.0", by=ANN)]
+    assert line.events == [Event("signal", "ann marks web 1.0 bad: it loses orders", version="1.0", by=ANN, service="web")]
     line.now += 1
     bob = By("bob")
     assert line.tell(Marked(by=bob, service="web", version="1.0", bad=True)).told is None

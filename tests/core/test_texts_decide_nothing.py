@@ -16,9 +16,10 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/setpoint"
 PROSE = {"text", "awaits", "unblock", "why_not"}
 """Fields that hold sentences for people."""
-DECIDING = ("core", "control", "model")
+DECIDING = ("core", "control", "model", "simulate")
 SHOWING = {
     "control/dry_run.py": "a reason with new words is shown as new",
+    "simulate/rules/told.py": "it judges the words: whoever reads them learns how to skip the gate",
 }
 """Files that compare sentences to show fewer of them, and why."""
 

@@ -111,6 +111,10 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     outcome: str = ""
     configuration: int = 0
     """The configuration release that the attempt comes with; 0: in the version release's own configuration."""
+    cause: str = ""
+    """Code of the reason for which an attempt failed or goes back (``model.reasons.Code``); empty: a person's act."""
+    gate: str = ""
+    """Name of the gate that failed it; empty: none did."""
     service: str = ""
     """Of a mark: the service whose version is marked."""
 

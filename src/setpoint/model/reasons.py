@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -26,6 +27,8 @@ class Code(StrEnum):
     """It passes, but not for its whole window yet."""
     CHECK_STALE = "check-stale"
     SET_NOT_READY = "set-not-ready"
+    SET_FAILED = "set-failed"
+    """Another member of its set failed."""
     ADMISSION_PENDING = "admission-pending"
     LEASE_TAKEN = "lease-taken"
     BUDGET_USED = "budget-used"
@@ -80,6 +83,14 @@ class Code(StrEnum):
     ENGINE_PROBLEM = "engine-problem"
 
 
+class Cause(NamedTuple):
+    """Why an attempt failed, as data: history keeps it beside the sentence."""
+
+    code: Code | None = None
+    """None: a person's act."""
+    gate: str = ""
+
+
 class Reason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that is waited for, or that went wrong."""
 
@@ -104,3 +115,8 @@ class Reason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A check has had no decisive result for long, and nothing will end that (§10.4): shown first."""
     person: bool = False
     """Nothing but a person's act clears it, and nobody has ordered this on purpose."""
+
+    @property
+    def cause(self) -> Cause:
+        """What history keeps of it when it ends an attempt."""
+        return Cause(self.code, self.gate)

@@ -61,7 +61,7 @@ def veto_rejected(turn: Turn) -> bool:
             half, refused = rejected
             outcomes.veto_release(turn, offer, half, refused.text)
             if turn.life.candidate and turn.life.candidate.pair == offer.pair:
-                outcomes.end_candidate(turn, Stage.REJECTED, refused.text)
+                outcomes.end_candidate(turn, Stage.REJECTED, refused.text, refused.cause)
                 ended = True
     return ended
 

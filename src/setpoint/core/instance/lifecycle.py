@@ -40,6 +40,7 @@ from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Decision
 from setpoint.model.policy import Phase
+from setpoint.model.reasons import Cause, Code
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
@@ -95,7 +96,7 @@ def _deploy(turn: Turn, under_way: Rollout, offer: Offer) -> None:
     """Deployment ends when the runtime shows the version, healthy, and the checks and tasks of this phase pass (§5)."""
     under_way = _request_checks(turn, under_way, offer)
     if turn.life.applying.terminal:
-        outcomes.fail(turn, under_way, f"the runtime refuses it: {turn.life.applying.error}")
+        outcomes.fail(turn, under_way, f"the runtime refuses it: {turn.life.applying.error}", Cause(Code.APPLY_FAILED))
         return
     reasons = Verdicts(check.evaluate(turn.context(offer, under_way.attempt)))
     if _fails(turn, under_way, offer, reasons):
@@ -139,7 +140,7 @@ def _pass(turn: Turn, under_way: Rollout, offer: Offer) -> None:
 def _fails(turn: Turn, under_way: Rollout, offer: Offer, reasons: Verdicts) -> bool:
     failed = reasons.failed or Verdicts(task.evaluate(turn.context(offer, under_way.attempt))).failed
     if failed:
-        outcomes.fail(turn, under_way, failed.text)
+        outcomes.fail(turn, under_way, failed.text, failed.cause)
     return failed is not None
 
 
@@ -247,7 +248,7 @@ def _fails_before_deployment(turn: Turn, offer: Offer, candidate: Attempt) -> bo
     if failed is None or task.under_way(turn.life, candidate):
         return False
     outcomes.remember_failure(turn, candidate.pair, failed.text)
-    outcomes.end_candidate(turn, Stage.FAILED, failed.text)
+    outcomes.end_candidate(turn, Stage.FAILED, failed.text, failed.cause)
     return True
 
 

@@ -17,6 +17,7 @@ from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import Turn
 from setpoint.model.observation import Observation
 from setpoint.model.policy import Phase
+from setpoint.model.reasons import Cause, Code
 from setpoint.model.release import Offer
 from setpoint.model.time import Duration, Instant, approximate_duration
 
@@ -128,7 +129,12 @@ def judge_progress(turn: Turn, rollout: Rollout) -> None:
     if rollout.idle >= deadline:
         seen = turn.life.current
         detail = seen.message if seen and seen.message else "not every object is healthy at the version"
-        outcomes.fail(turn, rollout, f"no progress for {approximate_duration(deadline)}: {turn.life.applying.error or detail}")
+        outcomes.fail(
+            turn,
+            rollout,
+            f"no progress for {approximate_duration(deadline)}: {turn.life.applying.error or detail}",
+            Cause(Code.NOT_HEALTHY_YET),
+        )
         return
     _look_after(turn, _last_look(turn, rollout.began) + deadline - rollout.idle)
 
@@ -141,7 +147,12 @@ def judge_health(turn: Turn, rollout: Rollout) -> None:
     if rollout.sick >= grace:
         seen = turn.life.current
         detail = f": {seen.message}" if seen and seen.message else ""
-        outcomes.fail(turn, rollout, f"unhealthy after it was deployed, for longer than {approximate_duration(grace)}{detail}")
+        outcomes.fail(
+            turn,
+            rollout,
+            f"unhealthy after it was deployed, for longer than {approximate_duration(grace)}{detail}",
+            Cause(Code.UNHEALTHY),
+        )
         return
     _look_after(turn, _last_look(turn, rollout.began) + grace - rollout.sick)
 

@@ -28,9 +28,10 @@ from setpoint.core.instance.state import (
     Vetoed,
 )
 from setpoint.core.instance.transitions import Stage
-from setpoint.core.instance.turn import Turn
+from setpoint.core.instance.turn import NO_CAUSE, Turn
 from setpoint.model import versions
 from setpoint.model.policy import Phase, Strategy
+from setpoint.model.reasons import Cause, Code
 from setpoint.model.release import Offer, Pair
 from setpoint.model.spec import Version
 from setpoint.model.time import Instant
@@ -40,12 +41,14 @@ KEPT_VETOES = 50
 KEPT_SKIPS = 100
 
 
-def end_candidate(turn: Turn, outcome: Stage, why: str) -> None:
+def end_candidate(turn: Turn, outcome: Stage, why: str, cause: Cause = NO_CAUSE) -> None:
     """The attempt that gathers its gates, if there is one, ends."""
     candidate = turn.life.candidate
     if candidate:
         turn.move(candidate, outcome)
-        turn.record("attempt-ended", f"{turn.name(candidate.pair)} is {outcome}: {why}", attempt=candidate, outcome=outcome)
+        turn.record(
+            "attempt-ended", f"{turn.name(candidate.pair)} is {outcome}: {why}", attempt=candidate, outcome=outcome, cause=cause
+        )
         tasks.leave(turn, candidate)
         turn.set(candidate=None)
 
@@ -240,7 +243,7 @@ def _release_of(topic: str) -> int:
 KEPT_NEWS = 16
 
 
-def fail(turn: Turn, rollout: Rollout, reason: str, *, sure: bool = False) -> None:
+def fail(turn: Turn, rollout: Rollout, reason: str, cause: Cause = NO_CAUSE, *, sure: bool = False) -> None:
     """The rollout failed: back to *good*, or, where that cannot be, hands off with the reason why.
 
     What told its set that it has passed asks the set first, unless ``sure``: by now the others may have been finalized.
@@ -257,14 +260,14 @@ def fail(turn: Turn, rollout: Rollout, reason: str, *, sure: bool = False) -> No
     else:
         why_not = no_way_back(life, life.good) or too_old(turn.kept(pair), turn.kept(life.good))
     if not why_not:
-        go_back(turn, rollout, reason, life.good)
+        go_back(turn, rollout, reason, life.good, cause)
         return
     turn.move(rollout.attempt, Stage.FAILED)
     remember_failure(turn, pair, reason)
     tasks.leave(turn, rollout.attempt)
     turn.set(rollout=None, failure=Failure(_brings(turn, pair), reason, why_not, turn.now))
     text = f"{turn.name(pair)} failed: {reason}; not rolled back: {why_not}"
-    turn.record("failed", text, attempt=rollout.attempt, outcome="failed")
+    turn.record("failed", text, attempt=rollout.attempt, outcome="failed", cause=cause)
 
 
 def _brings(turn: Turn, pair: Pair) -> int:
@@ -300,12 +303,12 @@ def too_old(failed: Offer, to: Offer) -> str:
     return f"{name} is {below}" if found < low else ""
 
 
-def go_back(turn: Turn, rollout: Rollout, reason: str, to: Pair, *, by_hand: bool = False) -> None:
+def go_back(turn: Turn, rollout: Rollout, reason: str, to: Pair, cause: Cause = NO_CAUSE, *, by_hand: bool = False) -> None:
     """Target becomes an older release; the attempt stays open until that is observed."""
     turn.move(rollout.attempt, Stage.REVERTING)
     remember_failure(turn, rollout.attempt.pair, reason)
     text = f"{turn.name(rollout.attempt.pair)} goes back to {turn.name(to)}: {reason}"
-    turn.record("rolling-back", text, attempt=rollout.attempt)
+    turn.record("rolling-back", text, attempt=rollout.attempt, cause=cause)
     tasks.leave(turn, rollout.attempt)
     attempt = replace(rollout.attempt, phase=Phase.DEPLOYMENT, entered=turn.now, gates={}, tasks={})
     _head_back(turn, Rollout(attempt, to, turn.now, back=True, by_hand=by_hand, failure=reason, lease=rollout.lease))
@@ -344,7 +347,7 @@ def taint(turn: Turn) -> None:
     offer = turn.offer(rollout.to)
     reason = selection.ruled_out(turn.life, offer) if offer else ""
     if reason and not rollout.back:
-        fail(turn, rollout, reason)
+        fail(turn, rollout, reason, Cause(Code.VERSION_BAD))
     elif rollout.to.release in tainted and rollout.back and _further_back(turn, rollout):
         _head_back(turn, replace(rollout, to=turn.life.good, began=turn.now, progress=0, idle=0))
 

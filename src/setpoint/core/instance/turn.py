@@ -14,9 +14,12 @@ from setpoint.core.instance.transitions import TRANSITIONS, IllegalTransitionErr
 from setpoint.core.instructions import AnyInstruction, Event, Record
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
+from setpoint.model.reasons import Cause
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 from setpoint.model.zones import LATEST
+
+NO_CAUSE = Cause()
 
 
 class Evaluated(NamedTuple):
@@ -136,7 +139,15 @@ class Turn:
         return f"{offer.version.name}{with_it}"
 
     def record(
-        self, kind: str, text: str, *, attempt: Attempt | None = None, release: int = 0, by: By | None = None, outcome: str = ""
+        self,
+        kind: str,
+        text: str,
+        *,
+        attempt: Attempt | None = None,
+        release: int = 0,
+        by: By | None = None,
+        outcome: str = "",
+        cause: Cause = NO_CAUSE,
     ) -> None:
         """Write a line of history."""
         number = attempt.release if attempt else release
@@ -152,6 +163,8 @@ class Turn:
                     phase=str(attempt.phase) if attempt else "",
                     by=by,
                     outcome=outcome,
+                    cause=str(cause.code or ""),
+                    gate=cause.gate,
                     configuration=offer.configuration.release if attempt and offer and offer.configuration else 0,
                 )
             )

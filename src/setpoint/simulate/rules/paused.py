@@ -8,6 +8,7 @@ from setpoint.core.calendars import opening
 from setpoint.core.instance.state import offer_of
 from setpoint.core.instructions import Apply
 from setpoint.model.policy import Phase
+from setpoint.model.reasons import Code
 from setpoint.model.release import Pair
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.step import Step
@@ -26,8 +27,7 @@ def paused(step: Step) -> Iterator[Complaint]:
     if not before.passed and any(event.release == before.attempt.release for event in step.events("finalized")):
         yield f"release {before.attempt.release} pauses, but is finalized"
     for event in step.events("rolling-back", "failed"):
-        deadline = "no progress for" in event.text or "unhealthy after" in event.text
-        if deadline and "its set goes back" not in event.text:
+        if event.cause in {Code.NOT_HEALTHY_YET, Code.UNHEALTHY}:
             yield f"a deadline ran while it paused: {event.text}"
 
 

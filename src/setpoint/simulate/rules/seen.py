@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from setpoint.core.facts import CheckStatus
 from setpoint.core.instance.state import Rollout, offer_of
-from setpoint.core.instructions import Apply
+from setpoint.core.instructions import Apply, Event
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import Phase, Policy
+from setpoint.model.reasons import Code
 from setpoint.model.release import Offer
 from setpoint.simulate.reading import stuck
 from setpoint.simulate.rules.base import Complaint, rule
@@ -32,11 +33,11 @@ def seen(step: Step) -> Iterator[Complaint]:
     if finalized and offer and step.after.policy:
         step.saw("seen")
         yield from _finalized(step, step.after.policy, offer, old)
-    own = [event for event in step.events("rolling-back", "failed") if "its set goes back" not in event.text]
+    own = [event for event in step.events("rolling-back", "failed") if event.cause != Code.SET_FAILED]
     for event in own:
         step.saw("seen")
-        yield from _deadline(step, event.text)
-        if offer and "the runtime refuses it" in event.text and not step.world.runtimes.behaviour(offer.spec).terminal:
+        yield from _deadline(step, event)
+        if offer and event.cause == Code.APPLY_FAILED and not step.world.runtimes.behaviour(offer.spec).terminal:
             yield f"{offer.version.name} is judged by the refusal of another: {event.text}"
     gives_way = step.forward and not step.forward[1].urgent
     if offer and gives_way and not step.events("rolling-back", "failed", "finalized", "rolled-back"):
@@ -80,10 +81,10 @@ def _finalized(step: Step, policy: Policy, offer: Offer, rollout: Rollout) -> It
         yield from passed(step, use, rollout.attempt, first)
 
 
-def _deadline(step: Step, text: str) -> Iterator[Complaint]:
+def _deadline(step: Step, event: Event) -> Iterator[Complaint]:
     """Deadlines count observed time."""
     policy = step.after.policy
-    if policy and "no progress for" in text and step.ledger.observed < policy.progress_deadline:
-        yield f"only {step.ledger.observed} ms were observed: {text}"
-    if policy and "unhealthy after" in text and step.ledger.observed < policy.grace:
-        yield f"only {step.ledger.observed} ms were observed: {text}"
+    if policy and event.cause == Code.NOT_HEALTHY_YET and step.ledger.observed < policy.progress_deadline:
+        yield f"only {step.ledger.observed} ms were observed: {event.text}"
+    if policy and event.cause == Code.UNHEALTHY and step.ledger.observed < policy.grace:
+        yield f"only {step.ledger.observed} ms were observed: {event.text}"

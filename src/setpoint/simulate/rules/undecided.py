@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 
 from setpoint.core.facts import CheckStatus
 from setpoint.core.instance.state import Attempt, CheckProgress, InstanceState, Life
+from setpoint.core.instructions import Event
 from setpoint.model.checks import Outcome
 from setpoint.model.policy import CheckUse
+from setpoint.model.reasons import Code
 from setpoint.model.time import Duration, Instant
 from setpoint.simulate.reading import stands_still, under_way
 from setpoint.simulate.rules.base import Complaint, rule
 from setpoint.simulate.rules.results import slack
 from setpoint.simulate.step import NOTES, Notes, Step
 
-FAILED = "neither passed nor failed for"
 DECISIVE = frozenset({Outcome.PASSING, Outcome.BLOCKING})
 
 
@@ -68,10 +69,10 @@ def undecided(step: Step) -> Iterator[Complaint]:
     notes = step.ledger.of(Waits)
     passed = 0 if notes.still else step.turn.now - notes.last
     for event in step.events("attempt-ended", "rolling-back", "failed"):
-        if FAILED not in event.text or "its set goes back" in event.text:
+        if event.cause != Code.CHECK_PENDING:
             continue
         step.saw("undecided")
-        for use in _uses(step, event.attempt, event.text):
+        for use in _uses(step, event):
             wait = notes.waits.get((event.attempt, use.name))
             waited = wait.most + passed if wait else 0
             if waited + slack(step) < use.fail_after:
@@ -86,10 +87,10 @@ def undecided(step: Step) -> Iterator[Complaint]:
             yield f"{use.name} has been undecided for {waited} ms, {use.fail_after} are allowed, and the attempt goes on"
 
 
-def _uses(step: Step, attempt: int, text: str) -> Iterator[CheckUse]:
+def _uses(step: Step, event: Event) -> Iterator[CheckUse]:
     policy = step.after.policy
     for use in policy.checks if policy else ():
-        if use.fail_after and f"{use.name} {FAILED}" in text and attempt:
+        if use.fail_after and use.name == event.gate and event.attempt:
             yield use
 
 

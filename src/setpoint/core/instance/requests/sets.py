@@ -15,7 +15,7 @@ from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Phase, Policy, Strategy
-from setpoint.model.reasons import Code, Reason
+from setpoint.model.reasons import Cause, Code, Reason
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 
@@ -65,10 +65,10 @@ def _go_back(turn: Turn, offer: Offer, reason: str) -> None:
     rollout, whole = life.rollout, not only_configures(life, offer)
     if rollout and rollout.attempt.pair == offer.pair and rollout.attempt.kind is Kind.FORWARD:
         if not rollout.back:
-            outcomes.fail(turn, rollout, why, sure=True)
+            outcomes.fail(turn, rollout, why, Cause(Code.SET_FAILED), sure=True)
     elif life.candidate and life.candidate.pair == offer.pair and life.candidate.kind is Kind.FORWARD:
         outcomes.veto(turn, offer, why, whole=whole, failed=True)
-        outcomes.end_candidate(turn, Stage.FAILED, why)
+        outcomes.end_candidate(turn, Stage.FAILED, why, Cause(Code.SET_FAILED))
     elif life.pin != offer.release and _is_ahead(life, offer) and not selection.vetoed(life, offer):
         outcomes.veto(turn, offer, why, whole=whole, failed=True)
 
