@@ -113,13 +113,23 @@ class Resume(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
 class RollBack(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
     """Back to what was good."""
 
+    named: int = 0
+    """Which of the versions that were good, counted from the newest, around; 0: none is named."""
+
     def perform(self, stage: Stage) -> None:
-        """Roll back."""
-        stage.send(self.instance, RolledBack(by=self.signed()))
+        """Roll back; a version is named only where it differs from target."""
+        if not self.named:
+            stage.send(self.instance, RolledBack(by=self.signed()))
+            return
+        life = stage.state(self.instance).life
+        goods = [good for good in reversed(life.goods) if good != life.target and good.release not in life.tainted]
+        offer = offer_of(life, goods[(self.named - 1) % len(goods)]) if goods else None
+        if offer:
+            stage.send(self.instance, RolledBack(by=self.signed(), offer=offer))
 
     def words(self) -> str:
         """What is done."""
-        return f"{self.by} rolls {self.instance} back"
+        return f"{self.by} rolls {self.instance} back{' to a named version' if self.named else ''}"
 
 
 @act

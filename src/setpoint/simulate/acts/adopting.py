@@ -1,0 +1,78 @@
+"""First contact: what runs before anything is released, and people who adopt it (§5 First contact and removal)."""
+
+from __future__ import annotations
+
+from setpoint.core.facts import AnyFact, ReleaseRequested
+from setpoint.core.line import LineState
+from setpoint.model.release import Release as Requested
+from setpoint.model.release import ServiceVersion
+from setpoint.model.spec import Version
+from setpoint.simulate.acts.accidents import Accident
+from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.acts.releasing import rosters
+from setpoint.simulate.acts.requesting import request_of_line
+from setpoint.simulate.runtimes import Behaviour
+from setpoint.simulate.stage import Stage
+
+
+@act
+class RunsAlready(Accident, frozen=True, kw_only=True, omit_defaults=True):
+    """A version that Setpoint did not deploy runs at the place of an instance."""
+
+    version: str
+    behaves: Behaviour = Behaviour()
+    difference: str = ""
+    """What differs from its spec."""
+
+    def perform(self, stage: Stage) -> None:
+        """Let it run, where nothing runs yet."""
+        place = stage.runtimes.place(self.instance)
+        if place.running or place.wanted or stage.state(self.instance).life.target:
+            return
+        digest = stage.spec(self.version, self.instance)
+        stage.runtimes.behaviours.setdefault(digest, self.behaves)
+        place.running = place.wanted = digest
+        place.started, place.healthy, place.difference = stage.world.now, True, self.difference
+        place.ran.add(digest)
+        stage.world.hint(f"instance:{self.instance}")
+
+    def words(self) -> str:
+        """What happens."""
+        how = f", with a difference ({self.difference})" if self.difference else ""
+        return f"{self.version} runs for {self.instance} already{how}"
+
+
+@act
+class Adopt(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+    """A person states which version an instance runs already."""
+
+    instance: str
+    version: str
+
+    def perform(self, stage: Stage) -> None:
+        """Request a release of its own for this instance alone, unless the command refuses it."""
+        application, service, _ = stage.parts(self.instance)
+        line = stage.world.states.get(f"line:{application}")
+        bad = isinstance(line, LineState) and f"{service}/{self.version}" in line.bad
+        if bad or stage.mirrors(self.instance) or stage.state(self.instance).life.target:
+            return
+        stage.requests += 1
+        request = str(stage.requests)
+        request_of_line(stage, application, request, lambda: self._request(stage, request))
+
+    def _request(self, stage: Stage, request: str) -> AnyFact:
+        application, service, channel = stage.parts(self.instance)
+        version = Version(self.version, revision=stage.revisions.get(f"{application}/{service}", ""))
+        return ReleaseRequested(
+            request=request,
+            release=Requested(
+                application, {service: ServiceVersion(version)}, channels=(channel,), author=self.by, adopt=True
+            ),
+            specs={self.instance: stage.spec(self.version, self.instance)},
+            after={self.instance: tuple(other.instance for other in stage.policies[self.instance].services)},
+            waves=rosters(stage, (self.instance,)),
+        )
+
+    def words(self) -> str:
+        """What is done."""
+        return f"{self.by} adopts {self.version} at {self.instance}"
