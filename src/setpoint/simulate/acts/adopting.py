@@ -65,9 +65,7 @@ class Adopt(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         version = Version(self.version, revision=stage.revisions.get(f"{application}/{service}", ""))
         return ReleaseRequested(
             request=request,
-            release=Requested(
-                application, {service: ServiceVersion(version)}, channels=(channel,), author=self.by, adopt=True
-            ),
+            release=Requested(application, {service: ServiceVersion(version)}, channels=(channel,), author=self.by, adopt=True),
             specs={self.instance: stage.spec(self.version, self.instance)},
             after={self.instance: tuple(other.instance for other in stage.policies[self.instance].services)},
             waves=rosters(stage, (self.instance,)),
