@@ -34,10 +34,11 @@ def worst_moments(sketch: Sketch, draw: Random) -> None:
 def stuck_rollbacks(sketch: Sketch, draw: Random) -> None:
     """A person names another version to go back to while a rollback has failed, or as soon as it is retried."""
     for instance in sketch.instances:
-        if draw.random() < 0.5:
-            upon = Upon("rollback-failed", instance, draw.randint(1, 2))
-            at, named = draw.choice((0, draw.randint(1, MINUTE))), draw.randint(1, 2)
-            sketch.acts.append(RollBack(at=at, upon=upon, by=sketch.person(draw), instance=instance, named=named))
+        for nth in range(1, 5):
+            if draw.random() < 0.6:
+                upon, at = Upon("rollback-failed", instance, nth), draw.choice((0, draw.randint(1, 10 * SECOND)))
+                named = draw.randint(1, 2)
+                sketch.acts.append(RollBack(at=at, upon=upon, by=sketch.person(draw), instance=instance, named=named))
 
 
 def _act(sketch: Sketch, draw: Random, instance: str, at: int, upon: Upon) -> Act:

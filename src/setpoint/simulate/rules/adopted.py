@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from setpoint.core.facts import Fact, Observed, Offered
-from setpoint.core.instance.state import offer_of
+from setpoint.core.instance.state import NOTHING, offer_of
 from setpoint.core.instructions import Apply
 from setpoint.model.observation import Observation
 from setpoint.model.release import Offer
@@ -54,14 +54,16 @@ def adopted(step: Step) -> Iterator[Complaint]:
 
 
 def _taken_over(step: Step) -> Iterator[Offer]:
-    """What was finalized without a rollout, and is not what was good already."""
-    old, good = step.before.life.rollout, offer_of(step.before.life, step.before.life.good)
+    """What was finalized without a rollout, and would not run exactly what was deployed already."""
+    life = step.before.life
+    deployed = {life.target, life.good if life.target else NOTHING, life.rollout.to if life.rollout else NOTHING}
+    runs = {offer.spec for pair in deployed if (offer := offer_of(life, pair))}
     for event in step.events("finalized"):
         pair = step.ledger.pair(event)
-        offer = offer_of(step.after.life, pair) or offer_of(step.before.life, pair)
-        rolled_out = old is not None and old.attempt.pair == pair
-        if offer and not rolled_out and not (step.before.life.target and good and good.spec == offer.spec):
+        offer = offer_of(step.after.life, pair) or offer_of(life, pair)
+        if offer and offer.spec not in runs:
             yield offer
+            runs.add(offer.spec)
 
 
 def _judged(step: Step, offer: Offer) -> Iterator[Complaint]:
