@@ -69,7 +69,7 @@ def test_what_was_deployed_is_not_adopted():
 
 
 def _without_a_look(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(adoption, "_look", lambda draft, offer, _: adoption._take_over(draft, offer))
+    patch.setattr(adoption, "_look", lambda turn, offer, _: adoption._take_over(turn, offer))
 
 
 def _whatever_runs(patch: pytest.MonkeyPatch) -> None:
@@ -79,9 +79,9 @@ def _whatever_runs(patch: pytest.MonkeyPatch) -> None:
 def _by_an_apply(patch: pytest.MonkeyPatch) -> None:
     take_over = adoption._take_over
 
-    def applied(draft, offer):
-        take_over(draft, offer)
-        draft.set_applying(taken=0)
+    def applied(turn, offer):
+        take_over(turn, offer)
+        turn.set_applying(taken=0)
 
     patch.setattr(adoption, "_take_over", applied)
 
