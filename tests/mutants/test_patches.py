@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,22 @@ def test_every_test_that_a_patch_names_exists(patch: Path):
     for test in run.tests_of(patch):
         file, _, function = test.partition("::")
         assert f"def {function.partition('[')[0]}" in (run.ROOT / file).read_text("utf-8")
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_each_bug_uses_only_names_that_exist(tmp_path: Path):
+    """Any test catches a NameError, which shows nothing about the bug."""
+    unknown = {}
+    for patch in run.patches():
+        run.mutate(patch, tmp_path / patch.stem)
+        changed = re.findall(r"^\+\+\+ b/(\S+)$", patch.read_text("utf-8"), re.MULTILINE)
+        config = ("--config-file", str(run.ROOT / "pyproject.toml"), "--cache-dir", "../cache")
+        command = (sys.executable, "-m", "mypy", *config, "--follow-imports", "silent", *changed)
+        done = subprocess.run(command, cwd=tmp_path / patch.stem, capture_output=True, text=True, check=False)
+        if found := re.findall(r"^.*\[(?:name-defined|attr-defined|call-arg)\]$", done.stdout, re.MULTILINE):
+            unknown[patch.stem] = found
+    assert not unknown
 
 
 def test_the_page_lists_each_patch_with_its_words_and_its_tests():
