@@ -295,7 +295,7 @@ async def test_a_cluster_deploys_five_at_once_and_the_other_cluster_waits_with_i
         await _release(days, "production-web", **six)
         held_up = await eventually(lambda: _held_up_by_a_lease(days), 20, "there are not five that deploy and one that waits")
         for instance in held_up:
-            await days.waits(instance, {"lease": "runtime prod-east has 5 deploying at most"})
+            await days.waits(instance, {"lease-taken": "runtime prod-east has 5 deploying at most"})
         for instance in held_up:
             await days.finalizes(instance, "1.0")
 
