@@ -54,7 +54,8 @@ class Adopt(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         application, service, _ = stage.parts(self.instance)
         line = stage.world.states.get(f"line:{application}")
         bad = isinstance(line, LineState) and f"{service}/{self.version}" in line.bad
-        if bad or stage.mirrors(self.instance) or stage.state(self.instance).life.target:
+        state = stage.state(self.instance)
+        if bad or stage.mirrors(self.instance) or state.removed or state.life.target:
             return
         stage.requests += 1
         request = str(stage.requests)

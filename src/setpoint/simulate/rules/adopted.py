@@ -46,10 +46,11 @@ def adopted(step: Step) -> Iterator[Complaint]:
     for offer in taken_over:
         step.saw("adopted")
         yield from _judged(step, offer)
-    waits = step.before.life.adopting is not None and step.after.life.target == step.before.life.target
+    adopting = step.before.life.adopting
+    waits = adopting is not None and not adopting.failed
     if (waits or taken_over) and step.after.life.rollout is None:
         for given in step.turn.decision.instructions:
-            if isinstance(given, Apply):
+            if isinstance(given, Apply) and not given.down:
                 yield f"applied {given.spec} to adopt what runs"
 
 
