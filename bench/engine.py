@@ -35,7 +35,7 @@ from setpoint.core.facts import CheckStatus, Configured, ReleaseRequested
 from setpoint.core.instance.explain import Condition, condition
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Apply, RunCheck, RunTask
-from setpoint.engine.effects import Effects, RuntimeDefinition
+from setpoint.engine.effects import RealEffects, RuntimeDefinition
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.policy import CheckUse, Ordering, Phase, Policy
@@ -68,7 +68,7 @@ class Switch:
         return []
 
 
-class Timed(Effects):
+class Timed(RealEffects):
     """Effects that note how long an apply came after the end of the very check run that opened its last gate."""
 
     switch: Switch

@@ -15,11 +15,11 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from setpoint.config import values
 from setpoint.config.documents import KINDS, ChannelFields, Node
 from setpoint.config.documents.base import Document, Labelled
-from setpoint.config.documents.channel import Cadence
+from setpoint.config.documents.channel import CadenceBlock
 from setpoint.config.documents.gates import Gated
+from setpoint.config.syntax import values
 from setpoint.control.documentation import commands_page
 from setpoint.control.views.reasons import ReasonView
 from setpoint.core.instance.transitions import TRANSITIONS, Stage
@@ -89,7 +89,7 @@ def page(text: str) -> str:
 
 def tables() -> str:
     """All kinds, each followed by the maps that only it uses."""
-    told: set[type[Node]] = {ChannelFields, Cadence}  # a Channel in place, and a Window
+    told: set[type[Node]] = {ChannelFields, CadenceBlock}  # a Channel in place, and a Window
     parts = []
     for title, model in [("Every kind", Document), ("Gates", Gated), *((name, KINDS[name]) for name in KIND_ORDER)]:
         parts.append(_section(title, model, 3, told))
@@ -117,7 +117,7 @@ def _shared(model: type[Node], name: str) -> bool:
 
 
 def _title(model: type[Node]) -> str:
-    return MEANINGS[model.__name__].get("title", model.__name__)
+    return MEANINGS[model.__name__].get("title", model.title())
 
 
 def _inner(model: type[Node]) -> list[type[Node]]:

@@ -118,7 +118,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "timezone": "default: that of the channel it is used on",
         "inFlight": "what is under way finishes (the default) when it closes, or [pauses](limits.md#what-is-under-way)",
     },
-    "Limits": {
+    "LimitsBlock": {
         "": "A node's own. See [groups](groups.md) for waves.",
         "title": "Limits",
         "maxConcurrent": "so many instances below this node deploy at once; percentages are of all of them, rounded up",
@@ -127,7 +127,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "when": "as in gates",
         "override": "as in gates",
     },
-    "Wave": {
+    "WaveBlock": {
         "": "Picks channels of the group that no wave before it has picked: by label, or the next ones in their order.",
         "title": "Wave",
         "select": "those with these labels; one that occurs nowhere is an error, picking no channel now a notice",
@@ -138,13 +138,13 @@ MEANINGS: dict[str, dict[str, str]] = {
         "when": "an attempt without these facts waits for no wave",
         "override": "as in gates",
     },
-    "Policy": {
+    "PolicyDocument": {
         "": "Gates from outside, for instances of any application. It only adds: who owns the application cannot take it away. "
         "It is asked before runtime, application, channel and service.",
         "select": "the instances that it gates",
         "notifications": "who is told of what; declared only",
     },
-    "Window": {
+    "WindowBlock": {
         "": "See [calendars](calendars.md). One way is used: days and hours, from and until, `every` or `rrule`; none: always.",
         "days": "such as `mon-thu,sat`",
         "hours": "such as `09:00-16:00`; `22:00-04:00` belongs to its first day",
@@ -157,7 +157,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "max": "so many deployments may start in each occurrence; see [limits](limits.md#deploy-budgets)",
         "reason": "shown to those who wait",
     },
-    "Organization": {
+    "OrganizationDocument": {
         "": "What holds for everything; at most one document.",
         "timezone": "of calendars and cadences, where nothing nearer says another",
         "constants": _CONSTANTS,
@@ -190,7 +190,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "webhook": "a URL, or a secret",
         "apprise": "a URL of Apprise",
     },
-    "Application": {
+    "ApplicationDocument": {
         "": "Services and channels that belong together.",
         "channels": "Channels in place: without `kind` and `application`",
         "constants": _CONSTANTS,
@@ -202,7 +202,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "together": "lists of services that move as one: in each channel they start when the gates of all hold, and if one fails "
         "all go back",
     },
-    "Channel": {
+    "ChannelDocument": {
         "": "One place to release to. In `channels` of its application it needs neither `kind` nor `application`.",
         "application": "needed only outside of `channels`",
         "runtime": "where it runs",
@@ -245,7 +245,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "when": "as in gates",
         "override": "as in gates",
     },
-    "Accepts": {
+    "AcceptsBlock": {
         "": "Steps count from the last finalized version; where there is none, every version is taken.",
         "range": "semantic versions",
         "minStep": "ignore smaller steps",
@@ -253,8 +253,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "prereleases": "take these too",
         "when": "applies only to attempts with these facts",
     },
-    "Cadence": {"": "", "title": "Window"},
-    "Service": {
+    "CadenceBlock": {"": "", "title": "Window"},
+    "ServiceDocument": {
         "": "Something that runs. Exactly one workload says what: `process`, `container`, `kubernetes` …",
         "application": "the one it belongs to",
         "process": "replicas of a program on this machine; see [the process runtime](process-runtime.md)",
@@ -284,7 +284,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "drift": "what happens when something else than asked for runs",
         "perChannel": "channel or group → fields that are different there",
     },
-    "Source": {
+    "SourceBlock": {
         "": "Declared and checked; this version looks at none. Either `image` or `git`.",
         "name": "for people",
         "image": "a repository of images",
@@ -341,7 +341,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "health": "how a replica is known to be healthy; default: it runs",
         "stopTimeout": "from SIGTERM to SIGKILL",
     },
-    "Health": {
+    "HealthBlock": {
         "": "Exactly one of `http`, `tcp` and `command`.",
         "http": "a path that answers 200 to 399",
         "tcp": "the port accepts connections",
@@ -372,7 +372,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "pattern": "an RE2 expression that matches the whole text",
         "description": "for people",
     },
-    "Rollout": {
+    "RolloutBlock": {
         "": "",
         "maxUnavailable": "replicas that may be missing while they are replaced",
         "maxSurge": "replicas that may be too many while they are replaced",
@@ -380,7 +380,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "shift traffic, rather than pass over what they wait for",
         "keepOld": "how long the old version is kept beside the new one; refused likewise",
     },
-    "Step": {
+    "StepBlock": {
         "": "",
         "traffic": "share of the new version",
         "protections": "checks that must hold in this step",
@@ -403,13 +403,13 @@ MEANINGS: dict[str, dict[str, str]] = {
         "when": "applies only to attempts with these labels and facts",
         "override": "who may skip it",
     },
-    "Drift": {
+    "DriftBlock": {
         "": "",
         "mode": "put it right, only say so, or never touch anything",
         "breaker": "the same difference that often in a row: hands off, and say so",
         "ignore": "JSON pointers of what somebody else owns, `*` for any name; declared only",
     },
-    "Runtime": {
+    "RuntimeDocument": {
         "": "Something that runs instances. `local` exists by itself. Exactly one type block. Where the adapter of a type is not "
         "installed, what runs there is checked, and the reasons say that nothing can run there.",
         "local": "processes on this machine",
@@ -433,8 +433,8 @@ MEANINGS: dict[str, dict[str, str]] = {
     "Containers": {"": "", "title": "Container runtime", "socket": "of the daemon"},
     "KubernetesCluster": {"": "", "title": "Kubernetes runtime", "context": "of the client's configuration"},
     "TerraformRunner": {"": "", "title": "Terraform runtime", "binary": "what is run"},
-    "FakeRuntime": {"": "It has no fields.", "title": "Fake runtime"},
-    "CustomRuntime": {
+    "FakeRuntimeBlock": {"": "It has no fields.", "title": "Fake runtime"},
+    "CustomRuntimeBlock": {
         "": "Commands get the environment of protections, `SETPOINT_OPERATION_ID`, and what shall run as JSON on standard input. "
         "One that takes longer than its timeout, or whose engine ends, gets SIGTERM and a second later SIGKILL, with all in its "
         "session. What it started in a session of its own (`setsid`) goes on.",
@@ -451,7 +451,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "structured": "`fetch` prints JSON `{objects: [{name, version, healthy, active, drifted, message}]}`",
     },
     "Poll": {"": "", "moving": "while something moves", "settled": "while nothing does"},
-    "Protection": {
+    "ProtectionDocument": {
         "": "A check, declared once, used by name. One of `program`, `http` and `use`. See [protections](protections.md).",
         "program": "a program of your own",
         "http": "a request",
@@ -464,13 +464,13 @@ MEANINGS: dict[str, dict[str, str]] = {
         "maxAge": "how old a result may be; default and least: twice the interval plus the timeout",
         "exitCodes": "of a program: what exit codes mean, where the [usual meaning](protections.md#exit-codes) does not fit",
     },
-    "ExitCodes": {
+    "ExitCodesBlock": {
         "": "A code stands in one of the two at most, and 0 in none.",
         "title": "Exit codes",
         "fail": "codes that fail; where this is given, every code without a meaning of its own is *unavailable*",
         "unavailable": "codes that mean that the check could not run this time",
     },
-    "Task": {
+    "TaskDocument": {
         "": "A program with side effects that must succeed once in an attempt: a migration, a notification. As a Protection, but "
         "success counts for the release and is not asked for again.",
         "program": "a program of your own; it gets `SETPOINT_OPERATION_ID`, the same at every retry",
@@ -482,7 +482,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "once": "a try whose end nobody saw (the engine was killed meanwhile) is not repeated: a person is asked",
         "irreversible": "once it was started, nothing is rolled back past it by itself",
     },
-    "Invariant": {
+    "InvariantDocument": {
         "": "What must always be so, whoever owns the application. It is looked at with every change of what it speaks of; "
         "`setpoint invariants` shows whether it holds. See [invariants](invariants.md).",
         "select": "the instances that it speaks of, of any application",
@@ -490,7 +490,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "require": "what must hold",
         "onViolation": "record it, or also stop the line of the application",
     },
-    "Require": {
+    "RequireBlock": {
         "": "All of what is written must hold.",
         "title": "Requirement",
         "finalizedIn": "these channels (or groups) have finalized the version, ever; one that lacks the service violates it",
@@ -504,7 +504,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "Approved": {"": "", "title": "Approval required", "topic": "of which topic", "min": "by how many people"},
     "Skew": {"": "", "title": "Distance allowed", "service": "the other service", "maxStep": "the largest step between the two"},
-    "Program": {
+    "ProgramBlock": {
         "": "The last line written is the reason. See [exit codes](protections.md#exit-codes).",
         "command": "program and arguments; one with a slash is a file beside this document",
         "directory": "where it starts, all of it stored at `apply`; default: beside the document, with what `command` names",
@@ -520,7 +520,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "body": "of the request",
         "status": "those that are yes",
     },
-    "Calendar": {
+    "CalendarDocument": {
         "": "When deployments may start. See [calendars](calendars.md).",
         "when": "applies only to attempts with these labels and facts",
         "override": "who may skip it",

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.terminal import CONFIGURATION, Terminal
 from tests.support.eventually import wait_until
 
-from setpoint.cli.ending import Code
+from setpoint.cli.ending import ExitCode
 
 
 def shown(text: str) -> str:
@@ -26,7 +26,7 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
     assert first[0].split() == ["saas", "nothing", "released", "yet", "2", "nothing", "yet"]
 
     released = terminal.run("release", "web=1.0", "--wait", "--timeout", "1s", "--why", "first")
-    assert released.returncode == Code.TIMED_OUT
+    assert released.returncode == ExitCode.TIMED_OUT
     assert "Release 1 of saas: web 1.0 to staging, production." in released.stdout
     assert "web@production: waits for release-manager: approval by group:release-managers" in shown(released.stderr)
 
@@ -37,7 +37,7 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
     assert max(map(len, status.splitlines())) <= 80
 
     refused = terminal.run("approve", "web@production")
-    assert refused.returncode == Code.REFUSED
+    assert refused.returncode == ExitCode.REFUSED
     assert "admin may not approve this: release-manager is for group:release-managers." in shown(refused.stderr)
     ann = terminal.person("ann", "release-managers")
     assert "Ask ann." in terminal.run("approve", "web@production").stderr
@@ -53,7 +53,7 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
     assert "ann approves release 1" in history
     assert "ann approves release 1" in terminal.ok("history", "--kind", "vote")
     late = terminal.run("reject", "web@production", token=ann)
-    assert late.returncode == Code.REFUSED
+    assert late.returncode == ExitCode.REFUSED
     assert "Release 1 is finalized at web@production, approved by ann." in shown(late.stderr)
     assert "web 1.0" in terminal.ok("releases")
     assert "nothing is waited for" in terminal.ok("explain", "web@production")
@@ -63,15 +63,15 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
 
 def test_waiting_for_a_release_tells_by_its_status_how_it_ended(terminal: Terminal, configuration: Path) -> None:
     terminal.ok("apply", str(configuration), "--yes")
-    assert terminal.run("release", "web=1.0", "--to", "staging", "--wait").returncode == Code.OK
+    assert terminal.run("release", "web=1.0", "--to", "staging", "--wait").returncode == ExitCode.OK
     failed = terminal.run("release", "web=1.1", "--to", "staging", "--param", "becomes=failing", "--wait", "--timeout", "20s")
-    assert failed.returncode == Code.FAILED
+    assert failed.returncode == ExitCode.FAILED
     assert "Release 2 failed at web@staging. See `setpoint explain web@staging`." in shown(failed.stderr)
     page = terminal.ok("explain", "web@staging")
     assert "⊘ vetoed" in page
     assert "setpoint retry web@staging --release 2" in shown(page)
     answer = terminal.run("release", "web=1.2", "--to", "staging", "--wait", "--output", "json")
-    assert answer.returncode == Code.OK
+    assert answer.returncode == ExitCode.OK
     assert '"arrived": [\n    "web@staging"\n  ]' in answer.stdout
 
 
@@ -88,19 +88,19 @@ def test_steering_by_hand(terminal: Terminal, configuration: Path) -> None:
     assert terminal.ok("hold", "web@staging", "--why", "x") == "Held web@staging.\n"
     assert terminal.ok("retry", "web@staging") == "Release 2 is tried again at web@staging.\n"
     for words in (("resume", "production"), ("unpin", "production"), ("rollback", "production"), ("retry", "production")):
-        assert terminal.run(*words).returncode == Code.REFUSED
+        assert terminal.run(*words).returncode == ExitCode.REFUSED
 
 
 def test_apply_asks_and_takes_no_for_an_answer(terminal: Terminal, configuration: Path) -> None:
     nobody = terminal.run("apply", str(configuration))
-    assert nobody.returncode == Code.ERROR
+    assert nobody.returncode == ExitCode.ERROR
     assert "there is nobody to ask" in nobody.stderr
     status, text = terminal.typed("apply", str(configuration), answer="n")
-    assert status == Code.ERROR
+    assert status == ExitCode.ERROR
     assert "Nothing was applied." in text
     assert not terminal.json("status")["configured"]
     status, text = terminal.typed("apply", str(configuration), answer="y")
-    assert status == Code.OK
+    assert status == ExitCode.OK
     assert "Applied as revision 1" in text
     assert terminal.ok("apply", str(configuration)) == "Nothing changes.\n"
     changed = configuration / "saas.setpoint.yaml"
@@ -128,13 +128,13 @@ def test_every_answer_can_be_had_as_data(terminal: Terminal, configuration: Path
 def test_tokens_of_people(terminal: Terminal) -> None:
     bob = terminal.person("bob", "ops", "release-managers")
     assert terminal.ok("whoami", token=bob).startswith("bob, in ops, release-managers\n")
-    assert terminal.run("token", "list", token=bob).returncode == Code.REFUSED
+    assert terminal.run("token", "list", token=bob).returncode == ExitCode.REFUSED
     listed = terminal.ok("token", "list")
     assert "bob" in listed
     assert bob not in listed
     identity = next(line.split()[0] for line in listed.splitlines() if " bob " in line)
     assert "is worthless now" in terminal.ok("token", "revoke", identity)
-    assert terminal.run("whoami", token=bob).returncode == Code.REFUSED
+    assert terminal.run("whoami", token=bob).returncode == ExitCode.REFUSED
 
 
 def test_events_are_followed_until_the_engine_stops(terminal: Terminal, configuration: Path) -> None:
@@ -166,7 +166,7 @@ def test_events_are_followed_until_the_engine_stops(terminal: Terminal, configur
 )
 def test_a_mistake_is_an_error_with_a_sentence_and_no_traceback(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
     done = Terminal(tmp_path).run(*words)
-    assert done.returncode == Code.ERROR
+    assert done.returncode == ExitCode.ERROR
     assert says in shown(done.stderr + done.stdout)
     assert "Traceback" not in done.stderr
 
@@ -176,7 +176,7 @@ def test_validate_looks_at_the_working_directory_unless_told_otherwise(tmp_path:
     (tmp_path / "setpoint.yaml").write_text("kind: Application\nname: shop\n", "utf-8")
     assert "is in order" in Terminal(tmp_path).ok("validate")
     done = Terminal(tmp_path).run("validate", "setpoint.yaml")
-    assert done.returncode == Code.ERROR
+    assert done.returncode == ExitCode.ERROR
     assert "this is a file: a configuration is a directory" in shown(done.stderr + done.stdout)
 
 
@@ -185,7 +185,7 @@ def test_validate_shows_every_mistake_with_its_place(tmp_path: Path) -> None:
         CONFIGURATION.replace("after: staging", "after: stagging").replace("fake: {}", "fake: {x: 1}")
     )
     done = Terminal(tmp_path).run("validate", str(tmp_path))
-    assert done.returncode == Code.ERROR
+    assert done.returncode == ExitCode.ERROR
     assert "x.setpoint.yaml:4:8" in done.stdout
     assert 'Did you mean "staging"?' in done.stdout
     assert "2 mistakes" in done.stderr

@@ -11,7 +11,7 @@ from tests.cli.terminal import Terminal
 from tests.support.eventually import wait_until
 from tests.support.processes import descendants
 
-from setpoint.cli.ending import Code
+from setpoint.cli.ending import ExitCode
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_configuration_is_simulated_with_its_own_invariants(terminal: Terminal
     always = 'kind: Invariant\nname: new-ones\nselect: channel=staging\nrequire: {runs: ">=50.0.0"}\n'
     (configuration / "always.setpoint.yaml").write_text(always)
     ended = terminal.run("simulate", str(configuration), "--seeds", "0..4", "--jobs", "1", "--shrink", "5")
-    assert ended.returncode == Code.FAILED
+    assert ended.returncode == ExitCode.FAILED
     assert "yours does not hold" in ended.stdout
     assert "▶" in ended.stdout
     assert "Again: setpoint simulate" in " ".join(ended.stderr.split())
@@ -48,7 +48,7 @@ def test_it_may_go_on_after_a_failure_and_lists_them_all(terminal: Terminal, con
     (configuration / "never.setpoint.yaml").write_text(never)
     words = ("simulate", str(configuration), "--seeds", "0..4", "--jobs", "1", "--shrink", "0", "--keep-going")
     ended = terminal.run(*words)
-    assert ended.returncode == Code.FAILED
+    assert ended.returncode == ExitCode.FAILED
     assert "4 worlds in" in ended.stdout
     assert ended.stdout.count("✗ seed") > 1
 
@@ -64,18 +64,18 @@ def test_one_that_is_stopped_tells_what_it_has(terminal: Terminal, sent: signal.
     running.send_signal(sent)
     told, _ = running.communicate(timeout=120)
     assert "(interrupted)" in told
-    assert running.returncode == Code.OK
+    assert running.returncode == ExitCode.OK
 
 
 @pytest.mark.parametrize("words", [("--seeds", "5"), ("--seeds", "9..2")])
 def test_a_range_that_is_none_is_refused(terminal: Terminal, words: tuple[str, ...]) -> None:
     ended = terminal.run("simulate", *words)
-    assert ended.returncode == Code.ERROR
+    assert ended.returncode == ExitCode.ERROR
     assert "is no range of seeds" in ended.stderr
 
 
 def test_a_configuration_with_mistakes_is_not_simulated(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "setpoint.yaml").write_text("kind: Application\nname: 5 x\n")
     ended = terminal.run("simulate", str(tmp_path))
-    assert ended.returncode == Code.ERROR
+    assert ended.returncode == ExitCode.ERROR
     assert "nothing was simulated" in ended.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.cli.terminal import Terminal
 from tests.support.eventually import wait_until
 
-from setpoint.cli.ending import Code
+from setpoint.cli.ending import ExitCode
 
 
 def test_a_story_is_written_to_a_file_and_replayed_without_an_engine(
@@ -44,14 +44,14 @@ def test_a_replay_that_comes_out_otherwise_shows_its_first_difference(tmp_path: 
     }
     file.write_text(json.dumps(told))
     ended = terminal.run("replay", str(file))
-    assert ended.returncode == Code.FAILED
+    assert ended.returncode == ExitCode.FAILED
     assert "scope:organization, 1 turn, 1 difference" in " ".join(ended.stdout.split())
     assert "first at turn 1 (" in ended.stdout
     assert "told Record signal: ann lets the line go on" in " ".join(ended.stdout.split())
     assert "now Record signal: ann stops the line" in " ".join(ended.stdout.split())
     assert max(map(len, ended.stdout.splitlines())) <= 80
     as_data = terminal.run("replay", str(file), "-o", "json")
-    assert as_data.returncode == Code.FAILED
+    assert as_data.returncode == ExitCode.FAILED
     assert json.loads(as_data.stdout)[str(file)]["differences"][0]["turn"] == 1
 
 
@@ -60,6 +60,6 @@ def test_what_is_no_story_is_a_mistake_with_a_sentence(tmp_path: Path, mark: dic
     (tmp_path / "other.json").write_text("[]")
     for name, says in (("other.json", "is no story that this version can replay"), ("missing.json", "cannot be read")):
         ended = terminal.run("replay", str(tmp_path / name))
-        assert ended.returncode == Code.ERROR
+        assert ended.returncode == ExitCode.ERROR
         assert says in " ".join(ended.stderr.split())
         assert "Traceback" not in ended.stderr

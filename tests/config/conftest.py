@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.config.compile import Configuration, check_files
-from setpoint.config.problems import Problem
+from setpoint.config.compile import CompiledConfiguration, check_files
+from setpoint.config.problems import ConfigurationProblem
 
 ROOT = Path("/srv/config")
 SHOP = """
@@ -30,17 +30,17 @@ def shop() -> str:
 
 
 @pytest.fixture
-def configure() -> Callable[..., Configuration]:
+def configure() -> Callable[..., CompiledConfiguration]:
     """A configuration from the text of one document file, and other files by path."""
 
-    def make(text: str, **files: str) -> Configuration:
+    def make(text: str, **files: str) -> CompiledConfiguration:
         named = {path.replace("__", "/").replace("_dot_", "."): content.encode() for path, content in files.items()}
-        return Configuration.from_files({"setpoint.yaml": text.encode(), **named}, ROOT)
+        return CompiledConfiguration.from_files({"setpoint.yaml": text.encode(), **named}, ROOT)
 
     return make
 
 
 @pytest.fixture
-def mistakes() -> Callable[[str], list[Problem]]:
+def mistakes() -> Callable[[str], list[ConfigurationProblem]]:
     """Everything that is wrong with the text of one document file."""
     return lambda text: check_files({"setpoint.yaml": text.encode()}, ROOT)

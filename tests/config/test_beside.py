@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from setpoint.config.compile import CompileError, Configuration
+from setpoint.config.compile import CompiledConfiguration, CompileError
 from setpoint.config.difference import difference
-from setpoint.config.problems import Problem
+from setpoint.config.problems import ConfigurationProblem
 from setpoint.model.policy import ServiceOrdering
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 OTHERS = """
 ---
 kind: Service

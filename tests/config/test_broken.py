@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from setpoint.config.compile import check
-from setpoint.config.problems import Problem, render
+from setpoint.config.problems import ConfigurationProblem, render
 
 BROKEN = Path(__file__).parent / "broken"
 CASES = sorted(path.name for path in BROKEN.iterdir() if path.is_dir())
@@ -27,7 +27,7 @@ def test_every_mistake_is_told_with_its_place_and_a_way_out(name: str) -> None:
     assert said == expected.read_text(encoding="utf-8")
 
 
-def every_problem() -> dict[str, list[Problem]]:
+def every_problem() -> dict[str, list[ConfigurationProblem]]:
     return {name: check(BROKEN / name) for name in CASES}
 
 

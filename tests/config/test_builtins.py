@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.model.checks import CheckDefinition
-from setpoint.model.lookup import resolve
+from setpoint.model.grammars.lookup import resolve
 from setpoint.model.policy import Phase
 
-Configure = Callable[..., Configuration]
+Configure = Callable[..., CompiledConfiguration]
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from setpoint.config.compile import CompileError, Configuration
-from setpoint.config.parameters import ParameterError
-from setpoint.config.problems import Problem
+from setpoint.config.compile import CompiledConfiguration, CompileError
+from setpoint.config.instances.parameters import ParameterError
+from setpoint.config.problems import ConfigurationProblem
 from setpoint.model.spec import Source, digest
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 PARAMETERS = """parameters:
   colour: {values: [red, blue], default: red}
   size: {type: int, default: 3}

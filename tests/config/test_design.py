@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.config.compile import Configuration, check, load
+from setpoint.config.compile import CompiledConfiguration, check, load
 from setpoint.model.policy import GroupWaves, Strategy, Wave
 from setpoint.model.time import DAY, HOUR
 
@@ -19,7 +19,7 @@ def test_nothing_of_an_example_is_refused(name: str) -> None:
     assert check(DESIGN / name) == []
 
 
-def loaded(name: str) -> Configuration:
+def loaded(name: str) -> CompiledConfiguration:
     return load(DESIGN / name)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.config.difference import difference, lines
 
-Configure = Callable[..., Configuration]
+Configure = Callable[..., CompiledConfiguration]
 
 
 def test_nothing_changed_is_no_difference(configure: Configure, shop: str) -> None:

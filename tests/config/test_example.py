@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.config.compile import Configuration, load
-from setpoint.model.calendars import Calendar, Window
+from setpoint.config.compile import CompiledConfiguration, load
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.policy import Accepts, Cadence, Ordering, Phase, Strategy
 from setpoint.model.time import DAY, MINUTE
 
@@ -15,11 +15,11 @@ EXAMPLE = Path(__file__).parent / "example"
 
 
 @pytest.fixture(scope="module")
-def saas() -> Configuration:
+def saas() -> CompiledConfiguration:
     return load(EXAMPLE)
 
 
-def test_every_channel_has_an_instance_of_the_service(saas: Configuration) -> None:
+def test_every_channel_has_an_instance_of_the_service(saas: CompiledConfiguration) -> None:
     assert saas.organization == "acme-software"
     assert saas.applications == ["saas"]
     assert saas.services("saas") == ["web"]
@@ -33,13 +33,13 @@ def test_every_channel_has_an_instance_of_the_service(saas: Configuration) -> No
     assert [c.timezone for c in saas.channels("saas")] == ["Europe/Berlin", "Europe/Berlin", "America/New_York", "Europe/Berlin"]
 
 
-def test_production_comes_after_staging(saas: Configuration) -> None:
+def test_production_comes_after_staging(saas: CompiledConfiguration) -> None:
     assert saas.policy("saas/web@staging").orderings == ()
     (ordering,) = saas.policy("saas/web@production").orderings
     assert ordering == Ordering("after-staging", ("saas/web@staging",), ("staging",))
 
 
-def test_every_channel_but_staging_asks_a_release_manager_for_itself(saas: Configuration) -> None:
+def test_every_channel_but_staging_asks_a_release_manager_for_itself(saas: CompiledConfiguration) -> None:
     asked = {name: [a.topic for a in saas.policy(name).approvals] for name in saas.instances("saas")}
     assert asked == {
         "saas/web@staging": [],
@@ -52,7 +52,7 @@ def test_every_channel_but_staging_asks_a_release_manager_for_itself(saas: Confi
     assert (customer.approvers, customer.expires) == (("email:ops@acme.example",), 14 * DAY)
 
 
-def test_alerts_are_asked_before_and_after_with_the_arguments_of_the_organization(saas: Configuration) -> None:
+def test_alerts_are_asked_before_and_after_with_the_arguments_of_the_organization(saas: CompiledConfiguration) -> None:
     uses = [use for use in saas.policy("saas/web@staging").checks if use.name == "alerts-not-firing"]
     assert [(use.phase, use.window) for use in uses] == [(Phase.PRE_DEPLOYMENT, 0), (Phase.POST_DEPLOYMENT, 10 * MINUTE)]
     assert uses[0].check == uses[1].check
@@ -62,7 +62,7 @@ def test_alerts_are_asked_before_and_after_with_the_arguments_of_the_organizatio
     assert [(use.phase, use.window) for use in in_production] == [(Phase.PRE_DEPLOYMENT, 0), (Phase.POST_DEPLOYMENT, 30 * MINUTE)]
 
 
-def test_the_migration_check_belongs_to_the_attempt_because_it_asks_for_the_version(saas: Configuration) -> None:
+def test_the_migration_check_belongs_to_the_attempt_because_it_asks_for_the_version(saas: CompiledConfiguration) -> None:
     (use,) = [use for use in saas.policy("saas/web@staging").checks if use.name == "web-migrated"]
     assert use.check.subject == "attempt:saas/web@staging"
     assert use.check.options == {"command": ["./check-migrations", "staging", "${version}"], "directory": "."}
@@ -76,19 +76,19 @@ def test_the_migration_check_belongs_to_the_attempt_because_it_asks_for_the_vers
     }
 
 
-def test_acme_takes_majors_in_the_first_two_weeks_of_a_quarter_of_its_own_time(saas: Configuration) -> None:
+def test_acme_takes_majors_in_the_first_two_weeks_of_a_quarter_of_its_own_time(saas: CompiledConfiguration) -> None:
     policy = saas.policy("saas/web@acme")
     assert policy.accepts == Accepts(min_step="major")
     window = Window(every="quarter", length=(14, 0))
     assert policy.cadence == Cadence(Calendar("cadence", (window,)), "America/New_York", 1)
 
 
-def test_globex_mirrors_production(saas: Configuration) -> None:
+def test_globex_mirrors_production(saas: CompiledConfiguration) -> None:
     policy = saas.policy("saas/web@globex")
     assert (policy.strategy, policy.mirror) == (Strategy.MIRROR, "saas/web@production")
 
 
-def test_production_runs_more_replicas_of_the_same_version(saas: Configuration) -> None:
+def test_production_runs_more_replicas_of_the_same_version(saas: CompiledConfiguration) -> None:
     staging = saas.compile("saas/web@staging", "1.0.0", {})
     production = saas.compile("saas/web@production", "1.0.0", {})
     assert staging.workload.options["command"] == ["python", "app.py", "--version", "1.0.0"]
@@ -100,7 +100,7 @@ def test_production_runs_more_replicas_of_the_same_version(saas: Configuration) 
     assert saas.needs_release("saas", "web")
 
 
-def test_every_value_knows_where_it_came_from(saas: Configuration) -> None:
+def test_every_value_knows_where_it_came_from(saas: CompiledConfiguration) -> None:
     origins = saas.origins("saas/web@production")
     lines = (EXAMPLE / "saas.setpoint.yaml").read_text().splitlines()
     line = next(number for number, text in enumerate(lines, 1) if "perChannel" in text)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.config import paths
 from setpoint.config.compile import check, load
 from setpoint.config.files import collect
 from setpoint.config.problems import ConfigurationError
+from setpoint.config.syntax import paths
 
 APPLICATION = "kind: Application\nname: shop\nchannels: {name: staging}\n"
 

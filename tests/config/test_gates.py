@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from setpoint.config.compile import Configuration
-from setpoint.config.problems import ConfigurationError, Problem
-from setpoint.model.calendars import Window
-from setpoint.model.lookup import resolve
+from setpoint.config.compile import CompiledConfiguration
+from setpoint.config.problems import ConfigurationError, ConfigurationProblem
+from setpoint.model.calendars.calendar import Window
+from setpoint.model.grammars.lookup import resolve
 from setpoint.model.policy import Phase
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 WEB = """
 ---
 kind: Service

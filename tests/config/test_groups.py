@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.config.compile import Configuration, check_files
+from setpoint.config.compile import CompiledConfiguration, check_files
 from setpoint.config.files import collect
-from setpoint.config.problems import ConfigurationError, Problem
+from setpoint.config.problems import ConfigurationError, ConfigurationProblem
 from setpoint.model.policy import Strategy
 from setpoint.model.time import DAY, HOUR
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 WEB = """
 ---
 kind: Service

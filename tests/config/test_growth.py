@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from setpoint.config.compile import Configuration, check_files
+from setpoint.config.compile import CompiledConfiguration, check_files
 
 SERVICES = """---
 {kind: Service, application: saas, name: web, process: {command: [x, "${version}", "${constants.plan:-x}"]}}
@@ -65,7 +65,7 @@ def work(text: str) -> Counter[str]:
     sys.setprofile(count)
     try:
         if not check_files(files, Path("/srv")):
-            configuration = Configuration.from_files(files, Path("/srv"))
+            configuration = CompiledConfiguration.from_files(files, Path("/srv"))
             configuration.notices, configuration.channels("saas"), configuration.revision("saas", "web")
     finally:
         sys.setprofile(before)

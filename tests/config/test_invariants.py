@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.config.difference import difference
 from setpoint.model.invariants import Member
 
-Configure = Callable[..., Configuration]
+Configure = Callable[..., CompiledConfiguration]
 OTHERS = """
 ---
 kind: Service

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from setpoint.config.compile import Configuration
-from setpoint.config.problems import Problem
+from setpoint.config.compile import CompiledConfiguration
+from setpoint.config.problems import ConfigurationProblem
 from setpoint.model.policy import GroupWaves, LimitUse, Wave, WaveUse
 from setpoint.model.time import DAY, HOUR
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 ENTRIES = ", ".join(f"{{name: t{number}, labels: {{ring: {'early' if number < 2 else 'late'}}}}}" for number in range(10))
 
 

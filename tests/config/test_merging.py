@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from setpoint.config.compile import Configuration
-from setpoint.config.problems import Problem
+from setpoint.config.compile import CompiledConfiguration
+from setpoint.config.problems import ConfigurationProblem
 from setpoint.model.policy import Phase
 from setpoint.model.time import MINUTE
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 
 
 def test_constants_and_env_are_taken_from_the_nearest_node(configure: Configure) -> None:

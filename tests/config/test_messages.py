@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.config.compile import Configuration, check, check_files
-from setpoint.config.problems import Problem
-from setpoint.config.yaml import MAX_BYTES
+from setpoint.config.compile import CompiledConfiguration, check, check_files
+from setpoint.config.problems import ConfigurationProblem
+from setpoint.config.syntax.yaml import MAX_BYTES
 from setpoint.model.similar import closest, edits
 
 ROOT = Path("/srv")
@@ -19,7 +19,7 @@ CHANNEL = "kind: Application\nname: shop\nchannels: [{name: staging, %s}]\n"
 SERVICE = CHANNEL % "timezone: UTC" + "---\nkind: Service\napplication: shop\nname: web\nprocess: {command: [x]}\n"
 
 
-def told(text: str | bytes) -> list[Problem]:
+def told(text: str | bytes) -> list[ConfigurationProblem]:
     return check_files({"setpoint.yaml": text if isinstance(text, bytes) else text.encode()}, ROOT)
 
 
@@ -61,7 +61,7 @@ def test_a_file_in_place_of_the_directory_is_told_as_one(tmp_path: Path) -> None
 def test_a_byte_order_mark_is_passed_over() -> None:
     text = b"\xef\xbb\xbf" + SERVICE.encode()
     assert told(text) == []
-    assert Configuration.from_files({"setpoint.yaml": text}, ROOT).all_instances == ["shop/web@staging"]
+    assert CompiledConfiguration.from_files({"setpoint.yaml": text}, ROOT).all_instances == ["shop/web@staging"]
     (problem,) = told(text.replace(b"timezone: UTC", b"timzone: UTC"))
     assert (problem.line, problem.hint) == (3, 'Did you mean "timezone"?')
 

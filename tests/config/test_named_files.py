@@ -11,15 +11,15 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from pydantic import BaseModel
 
-from setpoint.config import documents, paths
-from setpoint.config.builtins import BUILTINS
-from setpoint.config.compile import Configuration, check, load
-from setpoint.config.documents import channel, protection, runtime, service, workloads
+from setpoint.config import documents
+from setpoint.config.compile import CompiledConfiguration, check, load
+from setpoint.config.documents import Node, channel, protection, runtime, service, workloads
 from setpoint.config.documents.workloads import Command, PathTemplate
 from setpoint.config.files import collect
-from setpoint.config.trees import locations
+from setpoint.config.policies.builtins import BUILTINS
+from setpoint.config.syntax import paths
+from setpoint.config.syntax.trees import locations
 from setpoint.model.trees import Tree
 
 APPLICATION = "kind: Application\nname: shop\nchannels: {name: staging%s}\n---\n"
@@ -101,12 +101,12 @@ def fields() -> Iterator[str]:
     """Each field of a document that can name a file, and each such argument of a built-in."""
     marks = [get_args(kind)[1] for kind in (Command, PathTemplate, workloads.Path)]
     for module in (workloads, protection, runtime, service, channel, documents):
-        for name, model in inspect.getmembers(module, inspect.isclass):
-            if issubclass(model, BaseModel) and model.__module__.startswith("setpoint."):
+        for _, model in inspect.getmembers(module, inspect.isclass):
+            if issubclass(model, Node):
                 for field_name, info in model.model_fields.items():
                     found = [*info.metadata, *_metadata(info.annotation)]
                     if any(mark is one for mark in marks for one in found):
-                        yield f"{name}.{field_name}"
+                        yield f"{model.title()}.{field_name}"
     for name, one in BUILTINS.items():
         yield from (f"{name}.{argument}" for argument in one.paths)
 
@@ -131,14 +131,14 @@ def write(root: Path, case: Case, content: str = "#!/bin/sh\n") -> Path:
     return root
 
 
-def decides(configuration: Configuration) -> bytes:
+def decides(configuration: CompiledConfiguration) -> bytes:
     """Everything that is given to the engine: policies, what runs, runtimes."""
     (instance,) = configuration.all_instances
     spec = configuration.compile(instance, "1", {})
     return msgspec.json.encode([configuration.policy(instance), spec, configuration.runtimes])
 
 
-def stored(configuration: Configuration) -> set[str]:
+def stored(configuration: CompiledConfiguration) -> set[str]:
     """Paths of all that is stored by content for the engine's use."""
     (instance,) = configuration.all_instances
     found = set(configuration.compile(instance, "1", {}).files)

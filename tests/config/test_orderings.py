@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from setpoint.config.problems import Problem
+from setpoint.config.problems import ConfigurationProblem
 
-Mistakes = Callable[[str], list[Problem]]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 
 
 def application(channels: str) -> str:

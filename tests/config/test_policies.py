@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from setpoint.config.compile import Configuration
-from setpoint.config.problems import Problem
+from setpoint.config.compile import CompiledConfiguration
+from setpoint.config.problems import ConfigurationProblem
 from setpoint.model.policy import Phase
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 RULES = """
 ---
 kind: Calendar

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from setpoint.config.compile import Configuration, check_files
+from setpoint.config.compile import CompiledConfiguration, check_files
 
 EXAMPLE = Path(__file__).parent / "example"
 TEXT = (EXAMPLE / "saas.setpoint.yaml").read_text(encoding="utf-8")
@@ -70,7 +70,7 @@ def test_damaged_configurations_are_told_about_and_never_crash(text: str) -> Non
         assert problem.hint
         assert 1 <= problem.line <= text.count("\n") + 2
     if not problems:
-        configuration = Configuration.from_files(files, ROOT)
+        configuration = CompiledConfiguration.from_files(files, ROOT)
         for name in configuration.all_instances:
             configuration.policy(name)
             configuration.template(name)
@@ -112,5 +112,5 @@ custom: {{with: {{value: {document}}}}}
 """
     problems = check_files({"setpoint.yaml": text.encode()}, ROOT)
     assert problems == [], problems
-    spec = Configuration.from_files({"setpoint.yaml": text.encode()}, ROOT).compile("shop/web@staging", "1", {})
+    spec = CompiledConfiguration.from_files({"setpoint.yaml": text.encode()}, ROOT).compile("shop/web@staging", "1", {})
     assert spec.workload.options["with"] == {"value": value}

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from setpoint.config.compile import Configuration, check_files
-from setpoint.config.problems import Problem
-from setpoint.model.selector import Selector, parse_selector
+from setpoint.config.compile import CompiledConfiguration, check_files
+from setpoint.config.problems import ConfigurationProblem
+from setpoint.model.grammars.selector import Selector, parse_selector
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 ROOT = Path("/srv")
 UNKNOWN = {"unknown-label", "unknown-in-selector"}
 WORLD = """
@@ -71,11 +71,11 @@ def world(field: str = "", selector: str = "", *, each: str = "items: [{name: a,
     return text
 
 
-def loaded(text: str, **files: str) -> Configuration:
-    return Configuration.from_files({"setpoint.yaml": text.encode(), **{k: v.encode() for k, v in files.items()}}, ROOT)
+def loaded(text: str, **files: str) -> CompiledConfiguration:
+    return CompiledConfiguration.from_files({"setpoint.yaml": text.encode(), **{k: v.encode() for k, v in files.items()}}, ROOT)
 
 
-def told(text: str, **files: str) -> list[Problem]:
+def told(text: str, **files: str) -> list[ConfigurationProblem]:
     return check_files({"setpoint.yaml": text.encode(), **{name: content.encode() for name, content in files.items()}}, ROOT)
 
 

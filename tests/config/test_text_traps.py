@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.config.compile import Configuration, check_files
-from setpoint.config.problems import Problem
+from setpoint.config.compile import CompiledConfiguration, check_files
+from setpoint.config.problems import ConfigurationProblem
 
-Configure = Callable[..., Configuration]
-Mistakes = Callable[[str], list[Problem]]
+Configure = Callable[..., CompiledConfiguration]
+Mistakes = Callable[[str], list[ConfigurationProblem]]
 
 
 @pytest.mark.parametrize(

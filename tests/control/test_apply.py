@@ -10,7 +10,7 @@ import pytest
 from tests.control.house import ADMIN, PLAIN, RUNTIME, SERVICE, STANDARD, House, documents, files, house
 from tests.support.eventually import eventually
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.applying.carrying_out import FINISHED, KIND, PENDING, Progress
 from setpoint.control.applying.files import content_digest, parse
 from setpoint.control.commands.apply import ApplyRequest
@@ -211,13 +211,13 @@ async def test_a_service_that_needs_no_releases_gets_one_named_after_its_revisio
 
 async def test_what_was_compiled_for_the_plan_is_what_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = Counter[str]()
-    compile_one = Configuration.compile
+    compile_one = CompiledConfiguration.compile
 
-    def counting(configuration: Configuration, instance: str, *arguments: Any) -> Spec:
+    def counting(configuration: CompiledConfiguration, instance: str, *arguments: Any) -> Spec:
         compiled[instance] += 1
         return compile_one(configuration, instance, *arguments)
 
-    monkeypatch.setattr(Configuration, "compile", counting)
+    monkeypatch.setattr(CompiledConfiguration, "compile", counting)
     async with house(tmp_path, documents(RUNTIME, NO_RELEASES_NEEDED, PLAIN)) as found:
         assert compiled == {"saas/web@staging": 1, "saas/web@production": 1}
         await found.waits_until_release("web@production", 1)

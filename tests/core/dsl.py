@@ -40,7 +40,7 @@ from setpoint.core.instance.explain import condition, desired, explain
 from setpoint.core.instance.gates import approval as approvals_gate
 from setpoint.core.instance.state import InstanceState, Life, offer_of
 from setpoint.core.instructions import AnyInstruction, Apply, Event, Publish, Record, Send
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.observation import Object, Observation
 from setpoint.model.people import By, Person

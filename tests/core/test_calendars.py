@@ -10,11 +10,10 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from setpoint.core.calendars import Opening, next_occurrence, occurrence, occurrences, opening
-from setpoint.model import windows
-from setpoint.model.calendars import Calendar, Window
-from setpoint.model.time import DAY, HOUR, MINUTE
-from setpoint.model.windows import CHUNK, HORIZON
-from setpoint.model.zones import (
+from setpoint.model.calendars import windows
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.calendars.windows import CHUNK, HORIZON
+from setpoint.model.calendars.zones import (
     EARLIEST,
     LATEST,
     format_wall,
@@ -25,6 +24,7 @@ from setpoint.model.zones import (
     zone,
     zone_names,
 )
+from setpoint.model.time import DAY, HOUR, MINUTE
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 

@@ -9,10 +9,10 @@ from tests.core.dsl import START, Instance, after, check, hours
 
 from setpoint.core.facts import Ask, Configured, Removed, Woken
 from setpoint.core.instructions import Apply
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import CalendarUse, Ordering, Phase
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
 
 

@@ -11,7 +11,7 @@ from tests.core.office import Office, entity
 
 from setpoint.core.admission.exchange import KEPT_BUDGETS
 from setpoint.core.facts import Began, Fact, Need, Woken
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.policy import Cadence, CalendarUse, Phase
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
 

@@ -9,11 +9,11 @@ from tests.core.dsl import START, Instance, after, approval, check, failed, vers
 from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.facts import LineStatus, Offered, Standing
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
 from setpoint.model.policy import Accepts, Cadence, Strategy
 from setpoint.model.release import Pair
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
 FORWARD = pytest.mark.parametrize("strategy", [Strategy.NEWEST, Strategy.NEWEST_READY, Strategy.EVERY])

@@ -13,9 +13,9 @@ from setpoint.core.decide import decide
 from setpoint.core.facts import ConfigurationRequested, Finalization, Neighbour, Part, ReleaseRequested, SetStatus
 from setpoint.core.instance.state import offer_of
 from setpoint.core.instructions import Publish, Send
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import ServiceOrdering
 from setpoint.model.release import Asked, Release, ServiceVersion
-from setpoint.model.selector import parse_selector
 
 A, B = "app/a@production", "app/b@production"
 LEDGER = "app/ledger@production"

@@ -8,7 +8,7 @@ from tests.core.dsl import Instance
 from setpoint.core.facts import Healing, Observing
 from setpoint.core.instructions import Apply
 from setpoint.model.people import By
-from setpoint.model.policy import Drift
+from setpoint.model.policy import DriftPolicy
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
 
@@ -54,35 +54,35 @@ def stubborn(prod: Instance, times: int, difference: str = "a") -> Instance:
 
 
 def test_the_same_difference_again_and_again_trips_the_breaker():
-    prod = stubborn(settled(drift=Drift(breaker=3)), 8)
+    prod = stubborn(settled(drift=DriftPolicy(breaker=3)), 8)
     assert len(prod.applies) == 4
     assert prod.waits_for("hands off: the same difference came back 3 times")
     assert prod.condition == "drifted"
 
 
 def test_it_stays_tripped_while_the_difference_stands_however_long():
-    prod = stubborn(settled(drift=Drift(breaker=3)), 8).wait(24 * HOUR).observed("1.0", difference="a", message="still")
+    prod = stubborn(settled(drift=DriftPolicy(breaker=3)), 8).wait(24 * HOUR).observed("1.0", difference="a", message="still")
     assert len(prod.applies) == 4
 
 
 def test_another_difference_is_put_right_again():
-    prod = stubborn(settled(drift=Drift(breaker=3)), 8).observed("1.0", difference="b")
+    prod = stubborn(settled(drift=DriftPolicy(breaker=3)), 8).observed("1.0", difference="b")
     assert len(prod.applies) == 5
 
 
 def test_a_difference_that_went_away_resets_it():
-    prod = stubborn(settled(drift=Drift(breaker=3)), 8).observed("1.0").wait(HOUR)
+    prod = stubborn(settled(drift=DriftPolicy(breaker=3)), 8).observed("1.0").wait(HOUR)
     assert (prod.life.breaker, prod.condition) == (None, "converged")
     assert len(prod.observed("1.0", difference="a").applies) == 5
 
 
 def test_a_person_resets_it():
-    prod = stubborn(settled(drift=Drift(breaker=3)), 8).resume()
+    prod = stubborn(settled(drift=DriftPolicy(breaker=3)), 8).resume()
     assert len(prod.applies) == 5
 
 
 def test_a_difference_that_stayed_away_is_counted_from_one():
-    prod = settled(drift=Drift(breaker=2))
+    prod = settled(drift=DriftPolicy(breaker=2))
     for _ in range(6):
         prod.observed("1.0", difference="a").applied().observed("1.0").wait(HOUR)
     assert len(prod.applies) == 7
@@ -105,7 +105,7 @@ def test_a_difference_that_was_seen_again_soon_has_not_stayed_away():
 
 
 def test_a_difference_that_stood_all_the_while_is_not_counted_anew_after_a_pause():
-    prod = settled(drift=Drift(breaker=2))
+    prod = settled(drift=DriftPolicy(breaker=2))
     for _ in range(2):
         prod.observed("1.0", difference="a").wait(MINUTE).applied()
     prod.tell(Observing(by=By("ann"))).observed("1.0", difference="a").wait(HOUR)
@@ -115,7 +115,7 @@ def test_a_difference_that_stood_all_the_while_is_not_counted_anew_after_a_pause
 
 
 def test_report_says_it_and_touches_nothing():
-    prod = settled(drift=Drift(mode="report")).observed("1.0", difference="a")
+    prod = settled(drift=DriftPolicy(mode="report")).observed("1.0", difference="a")
     assert prod.applies == ["spec-1.0"]
     assert prod.waits_for("drift mode report: nothing is done about it")
     assert prod.condition == "drifted"
@@ -123,7 +123,7 @@ def test_report_says_it_and_touches_nothing():
 
 def test_an_observed_instance_gets_no_apply_at_all():
     prod = Instance().with_good(1, "1.0")
-    prod.configure(drift=Drift(mode="observe")).offer(2, "1.1").observed("")
+    prod.configure(drift=DriftPolicy(mode="observe")).offer(2, "1.1").observed("")
     assert prod.applies == ["spec-1.0"]
     assert prod.waits_for("this instance is only observed")
 

@@ -12,7 +12,7 @@ from setpoint.core.instance.explain import explain
 from setpoint.core.instance.outcomes import KEPT_NEWS, KEPT_VETOES
 from setpoint.core.instance.state import PUBLISHED
 from setpoint.core.instructions import Unsubscribe
-from setpoint.model.policy import Cadence, Drift, Phase
+from setpoint.model.policy import Cadence, DriftPolicy, Phase
 from setpoint.model.release import Pair
 from setpoint.model.time import DAY, HOUR, MINUTE
 
@@ -205,7 +205,7 @@ def test_a_rollback_by_hand_ends_what_failed_and_could_not_go_back_by_itself():
 
 
 def test_a_breaker_that_tripped_is_about_the_version_that_was_left():
-    prod = Instance(drift=Drift(breaker=1)).with_good(1, "1.0").with_good(2, "1.1").wait(MINUTE)
+    prod = Instance(drift=DriftPolicy(breaker=1)).with_good(1, "1.0").with_good(2, "1.1").wait(MINUTE)
     for _ in range(3):
         prod.observed("1.1", difference="a").wait(MINUTE)
         if prod.life.applying.operation:

@@ -14,7 +14,7 @@ from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision, Event, Publish, Record
 from setpoint.core.topic import TopicState
 from setpoint.model.people import By
-from setpoint.model.policy import Drift, Phase
+from setpoint.model.policy import DriftPolicy, Phase
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR
@@ -84,7 +84,7 @@ def test_what_failed_what_is_pinned_observed_tripped_and_removed_is_told_apart()
     assert of(Instance().offer(1, "1.0").applied("broken", terminal=True), "failed") == {"failed": 1}
     pinned = Instance().with_good(1, "1.0").with_good(2, "1.1")
     assert of(pinned.pin(1, "1.0"), "pin") == {"pin": 1}
-    prod = stubborn(settled(drift=Drift(breaker=2)), 1)
+    prod = stubborn(settled(drift=DriftPolicy(breaker=2)), 1)
     assert of(prod, "tripped") == {"tripped": False}
     assert of(stubborn(prod, 6), "tripped") == {"tripped": True}
     assert of(prod.tell(Observing(by=By("ann"))), "observed only") == {"observed only": True}

@@ -17,10 +17,10 @@ from tests.core.test_trains import train
 
 from setpoint.core.facts import Observing
 from setpoint.core.instance.explain import explain
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
-from setpoint.model.policy import Accepts, Cadence, CalendarUse, Drift, Phase, Strategy
+from setpoint.model.policy import Accepts, Cadence, CalendarUse, DriftPolicy, Phase, Strategy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
 
@@ -178,7 +178,7 @@ case(
 )
 case(
     "the drift mode observe",
-    lambda: later(drift=Drift("observe")).offer(1, "1.0").wait(SECOND),
+    lambda: later(drift=DriftPolicy("observe")).offer(1, "1.0").wait(SECOND),
     Reason(Code.OBSERVED_ONLY, "", since=LATER, awaits="a change of its drift mode", unblock="set drift.mode to heal or report"),
 )
 case(
@@ -254,12 +254,12 @@ case(
 )
 case(
     "drift that is only reported",
-    lambda: settled(drift=Drift("report")).observed("1.0", difference="a").wait(SECOND),
+    lambda: settled(drift=DriftPolicy("report")).observed("1.0", difference="a").wait(SECOND),
     Reason(Code.DRIFTED, "", since=START + MINUTE, awaits=LOOK),
 )
 case(
     "a tripped breaker",
-    lambda: stubborn(settled(drift=Drift(breaker=2)), 6).wait(SECOND),
+    lambda: stubborn(settled(drift=DriftPolicy(breaker=2)), 6).wait(SECOND),
     Reason(Code.BREAKER_OPEN, "", since=START + MINUTE, awaits="a change of the difference", unblock="resume", person=True),
 )
 UNWELL = Reason(Code.UNHEALTHY, "", since=START + MINUTE, awaits=LOOK, unblock="see to the service, or roll back")

@@ -8,10 +8,10 @@ from tests.core.dsl import START, Instance, after, approval, check, hours
 from setpoint.core.facts import Ask, From, Woken
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.requests.check_runs import told_from
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Cadence, CalendarUse, Phase
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
 

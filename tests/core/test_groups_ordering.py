@@ -8,8 +8,8 @@ from tests.core.dsl import START, Instance, after, approval, check, hours, versi
 from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.instance.explain import explain
-from setpoint.model.calendars import Calendar, Window
-from setpoint.model.policy import Accepts, Cadence, Drift, Ordering, Phase, Strategy
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.policy import Accepts, Cadence, DriftPolicy, Ordering, Phase, Strategy
 from setpoint.model.time import HOUR
 
 A, B = "app/web@a", "app/web@b"
@@ -152,7 +152,7 @@ def test_it_says_which_releases_it_does_not_take_while_it_is_pinned():
 
 def test_it_says_so_while_it_is_held_or_only_observed():
     assert Instance().hold().offer(1, "1.0").published.declined == {1: "held by ann"}
-    assert Instance(drift=Drift("observe")).offer(1, "1.0").published.declined == {1: "only observed"}
+    assert Instance(drift=DriftPolicy("observe")).offer(1, "1.0").published.declined == {1: "only observed"}
 
 
 def test_it_says_so_of_what_it_does_not_accept():

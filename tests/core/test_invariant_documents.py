@@ -24,10 +24,10 @@ from setpoint.core.instance.status import status
 from setpoint.core.instructions import AnyInstruction, Publish, Record, Send, Subscribe, Unsubscribe
 from setpoint.core.invariant import SETTLE, InvariantState
 from setpoint.core.violations import violations
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.invariants import Invariant, Member, Require
 from setpoint.model.people import By
-from setpoint.model.selector import parse_selector
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, SECOND
 

@@ -13,10 +13,10 @@ from setpoint.core.instance.explain import explain
 from setpoint.core.instance.gates import limit
 from setpoint.core.instance.gates.context import Context
 from setpoint.core.instructions import Send
-from setpoint.model.calendars import Calendar, Window
-from setpoint.model.policy import CalendarUse, Drift, Phase, WaveUse
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.grammars.selector import parse_selector
+from setpoint.model.policy import CalendarUse, DriftPolicy, Phase, WaveUse
 from setpoint.model.reasons import Code, Reason
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import DAY, HOUR, MINUTE
 
 NEED = Need("lease:runtime:k8s", 2)
@@ -209,7 +209,7 @@ def test_a_grant_that_cannot_be_used_goes_back_once_and_its_place_is_kept():
     assert to_admission(prod) == [Returned(asker=prod.entity, ask=1)]
     known = prod.life.candidate.admission
     assert (known.granted, known.returned, known.reasons) == (False, True, ())
-    assert to_admission(prod.wait(HOUR).configure(limits=(LEASE,), drift=Drift())) == []
+    assert to_admission(prod.wait(HOUR).configure(limits=(LEASE,), drift=DriftPolicy())) == []
     assert prod.resume().life.candidate.admission.asked == START, "when it asked first"
     assert to_admission(prod) == [AskAdmission(asker=prod.entity, ask=2, attempt=1, release=1, needs=(NEED,))]
 

@@ -7,10 +7,10 @@ from tests.core.dsl import Instance, check, hours, version
 from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned, WaveVote
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import CalendarUse, LimitUse, Phase, Strategy, WaveUse
 from setpoint.model.reasons import Code, Reason
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import DAY, HOUR
 
 LEASE = LimitUse("limit-runtime", "runtime:k8s", 2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.core.dsl import NAME, Instance, after, hours, version
 
 from setpoint.core.facts import AskFinalized, Finalization, Neighbour, ToldFinalized
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Ordering, Strategy
 from setpoint.model.release import Pair
-from setpoint.model.selector import parse_selector
 from setpoint.model.spec import Version
 from setpoint.model.time import DAY, HOUR, MINUTE
 

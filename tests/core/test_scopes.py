@@ -10,7 +10,7 @@ from setpoint.core import scope
 from setpoint.core.facts import Healing, Observing, Order, Paused, ScopeStatus, Standing, Started, Stopped, Unpaused
 from setpoint.core.instructions import Publish, Record, Subscribe
 from setpoint.model.people import By
-from setpoint.model.policy import Drift
+from setpoint.model.policy import DriftPolicy
 from setpoint.model.time import HOUR, MINUTE
 
 ANN = Standing(By("ann", "the network is down"), START)
@@ -82,7 +82,7 @@ def test_an_observed_instance_is_not_touched_until_it_is_healed():
 
 
 def test_an_observed_drift_mode_waits_as_well():
-    prod = Instance(drift=Drift("observe")).offer(1, "1.0")
+    prod = Instance(drift=DriftPolicy("observe")).offer(1, "1.0")
     assert prod.target == ""
     assert prod.waits_for("only observed")
 

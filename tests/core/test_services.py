@@ -11,10 +11,10 @@ from setpoint.core.decide import decide
 from setpoint.core.facts import AskFinalized, Cancelled, Finalization, Neighbour, Offered, ReleaseRequested, ToldFinalized
 from setpoint.core.instructions import Send, Subscribe
 from setpoint.model.checks import Outcome
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
 from setpoint.model.policy import Phase, ServiceOrdering
 from setpoint.model.release import Asked, Offer, Release, ServiceVersion
-from setpoint.model.selector import parse_selector
 
 LEDGER = "app/ledger@production"
 

@@ -29,7 +29,7 @@ from setpoint.core.facts import (
 from setpoint.core.instance.explain import explain
 from setpoint.core.instructions import Send
 from setpoint.core.sets import SetState
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.people import By
 from setpoint.model.policy import CalendarUse, Ordering, Phase, Strategy
 from setpoint.model.reasons import Code, Reason

@@ -9,9 +9,9 @@ from setpoint.core.admission import ENTITY
 from setpoint.core.facts import Configured, LineStatus, MemberResult, Removed, Standing, WaveVote, Woken
 from setpoint.core.instance.requests.waves import KEPT_VOTES
 from setpoint.core.instructions import Send
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
 from setpoint.model.policy import Accepts, Phase, Policy, Strategy, WaveUse
-from setpoint.model.selector import parse_selector
 
 OTHER = "app/partners"
 

@@ -7,9 +7,9 @@ from tests.core.dsl import Instance, approval, check, hours
 from setpoint.core.facts import Ask
 from setpoint.core.instructions import Apply
 from setpoint.model.checks import Outcome
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import HOUR
 
 

@@ -14,7 +14,7 @@ from setpoint.core.instance.reconcile import QUIET
 from setpoint.core.instance.state import Applying, Breaker
 from setpoint.core.instructions import Apply, Event, Watch
 from setpoint.model.people import By
-from setpoint.model.policy import Drift, Phase
+from setpoint.model.policy import DriftPolicy, Phase
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
 ANN = By("ann", "let me look")
@@ -87,7 +87,7 @@ def test_an_older_version_that_runs_still_is_not_drift_of_a_rollout():
 
 
 def test_drift_is_written_down_when_it_is_seen_first_and_again_after_it_stayed_away_long_enough():
-    prod = settled(drift=Drift(breaker=9)).observed("1.0", difference="a", message="replicas 2")
+    prod = settled(drift=DriftPolicy(breaker=9)).observed("1.0", difference="a", message="replicas 2")
     assert prod.events[-1] == Event("drift", "drift: replicas 2", release=1, version="1.0")
     prod.applied().wait(SECOND).observed("1.0")
     away, seen = prod.now, len(prod.events)
@@ -104,7 +104,7 @@ def test_drift_is_written_down_when_it_is_seen_first_and_again_after_it_stayed_a
 
 
 def test_another_difference_is_another_drift():
-    prod = settled(drift=Drift(breaker=9))
+    prod = settled(drift=DriftPolicy(breaker=9))
     drifts(drifts(prod), "b")
     assert (prod.life.breaker.difference, prod.life.breaker.count) == ("b", 1)
     assert sum(event.kind == "drift" for event in prod.events) == 2
@@ -125,7 +125,7 @@ def test_the_first_sight_of_a_difference_is_put_right_at_once_and_its_return_aft
 
 
 def test_a_breaker_that_trips_is_written_down_once_and_keeps_hands_off():
-    prod = stubborn(settled(drift=Drift(breaker=2)), 6)
+    prod = stubborn(settled(drift=DriftPolicy(breaker=2)), 6)
     assert [event.text for event in prod.events if event.kind == "breaker"] == [
         "the same difference came back 2 times: hands off until it changes or somebody resumes"
     ]
@@ -136,18 +136,18 @@ def test_a_breaker_that_trips_is_written_down_once_and_keeps_hands_off():
 
 
 def test_a_tripped_breaker_is_reset_by_a_look_that_shows_it_well_and_by_no_other():
-    prod = stubborn(settled(drift=Drift(breaker=2)), 6).observed("1.0", healthy=False)
+    prod = stubborn(settled(drift=DriftPolicy(breaker=2)), 6).observed("1.0", healthy=False)
     assert prod.life.breaker.tripped, "without the difference, but not well either"
     prod.wait(2 * QUIET).observed("1.0", difference="a")
     assert (prod.life.breaker.tripped, prod.life.applying.operation) == (True, "")
     assert prod.observed("1.0").life.breaker is None
-    mild = settled(drift=Drift(breaker=9))
+    mild = settled(drift=DriftPolicy(breaker=9))
     drifts(mild)
     assert mild.life.breaker.count == 1, "one that has not tripped goes on counting"
 
 
 def test_an_instance_whose_drift_is_only_reported_remembers_that_it_stands():
-    prod = settled(drift=Drift(mode="report")).observed("1.0", difference="a")
+    prod = settled(drift=DriftPolicy(mode="report")).observed("1.0", difference="a")
     assert prod.life.breaker == Breaker("a", 0, START + MINUTE)
     prod.observed("1.0").observed("1.0", difference="a")
     assert prod.life.breaker.away == 0
@@ -156,7 +156,7 @@ def test_an_instance_whose_drift_is_only_reported_remembers_that_it_stands():
 
 
 def test_what_cannot_be_asked_or_is_being_applied_does_not_drift():
-    prod = settled(drift=Drift(mode="report")).observed("1.0", difference="a").unobserved()
+    prod = settled(drift=DriftPolicy(mode="report")).observed("1.0", difference="a").unobserved()
     assert prod.condition == "unreachable"
     assert prod.tell(Healing(by=ANN)).applies == ["spec-1.0"]
     healed = settled().observed("1.0", difference="a")
@@ -167,9 +167,9 @@ def test_what_cannot_be_asked_or_is_being_applied_does_not_drift():
 
 
 def test_nothing_at_all_is_drift_where_something_is_wanted():
-    prod = settled(drift=Drift(mode="report")).observed("")
+    prod = settled(drift=DriftPolicy(mode="report")).observed("")
     assert prod.reasons[0].startswith("drift: nothing runs, 1.0 is wanted")
-    empty = Instance(drift=Drift(mode="report")).with_good(1, "1.0").wait(MINUTE).observed("", complete=True)
+    empty = Instance(drift=DriftPolicy(mode="report")).with_good(1, "1.0").wait(MINUTE).observed("", complete=True)
     assert empty.condition == "converged"
 
 
@@ -181,18 +181,18 @@ def every(prod: Instance) -> int:
 
 
 def test_it_looks_often_while_a_drift_is_being_put_right_and_seldom_otherwise():
-    prod = settled(**PACE, drift=Drift(breaker=2))
+    prod = settled(**PACE, drift=DriftPolicy(breaker=2))
     assert every(prod) == SELDOM
     prod.observed("1.0", difference="a").applied().wait(SECOND).observed("1.0", difference="a")
     assert every(prod) == OFTEN
     assert every(prod.observed("1.0")) == SELDOM
-    tripped = stubborn(settled(**PACE, drift=Drift(breaker=2)), 6)
+    tripped = stubborn(settled(**PACE, drift=DriftPolicy(breaker=2)), 6)
     assert (every(tripped), every(tripped.wait(HOUR))) == (SELDOM, SELDOM), "hands off, no hurry"
 
 
 @pytest.mark.parametrize("mode", ["report", "observe"])
 def test_it_looks_seldom_where_drift_is_not_put_right(mode: str):
-    prod = settled().configure(**PACE, drift=Drift(mode=mode)).observed("1.0", difference="a").wait(MINUTE)
+    prod = settled().configure(**PACE, drift=DriftPolicy(mode=mode)).observed("1.0", difference="a").wait(MINUTE)
     assert every(prod.observed("1.0", difference="a")) == SELDOM
 
 

@@ -21,10 +21,10 @@ from setpoint.core.facts import (
 )
 from setpoint.core.instructions import Event, Publish, Record, RunTask, Unsubscribe
 from setpoint.core.task import TaskState, name_of, operation, release_of
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
 from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
-from setpoint.model.selector import parse_selector
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult, TaskStage
 from setpoint.model.time import HOUR, MINUTE, SECOND
 

@@ -8,8 +8,8 @@ from tests.core.with_tasks import a_task
 
 from setpoint.core.facts import Ask, TaskWanted
 from setpoint.model.checks import CheckDefinition
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Phase
-from setpoint.model.selector import parse_selector
 from setpoint.model.spec import Source
 from setpoint.model.tasks import TaskDefinition
 

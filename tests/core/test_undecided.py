@@ -11,7 +11,7 @@ from tests.core.with_tasks import WithTasks, a_task
 from setpoint.core.facts import Healing, Observing, ScopeStatus, Woken
 from setpoint.core.instance.explain import explain
 from setpoint.core.scope import Standing
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
 from setpoint.model.policy import CalendarUse, Phase

@@ -8,8 +8,8 @@ import pytest
 from tests.core.dsl import Instance, check
 
 from setpoint.core.instance.gates.context import applies, labels
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Phase, Policy
-from setpoint.model.selector import parse_selector
 
 
 def facts(prod: Instance, release: int, name: str, **more: Any) -> dict[str, str]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.config.documents.calendar import Calendar as CalendarDocument
+from setpoint.config.documents.gates import CalendarDocument
 from setpoint.config.problems import Problems
-from setpoint.config.yaml import read_documents
+from setpoint.config.syntax.yaml import read_documents
 from setpoint.core.calendars import opening, zone
-from setpoint.model.calendars import Calendar
-from setpoint.model.windows import problems
-from setpoint.model.zones import moment_to_instant, parse_moment
+from setpoint.model.calendars.calendar import Calendar
+from setpoint.model.calendars.windows import problems
+from setpoint.model.calendars.zones import moment_to_instant, parse_moment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "calendars.md").read_text("utf-8")
 EXAMPLE = re.compile(r"```yaml\n(?P<document>.*?)```\n\n\| at [^\n]*\n\|[-|]+\n(?P<rows>(?:\|[^\n]*\n)+)", re.DOTALL)

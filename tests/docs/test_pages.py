@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.config.builtins import BUILTINS
 from setpoint.config.compile import check
+from setpoint.config.policies.builtins import BUILTINS
 from setpoint.engine.embedded import failpoints
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,6 @@ from setpoint.cli.main import main
 
 LOADED = (
     "setpoint.server.run",
-    "setpoint.server.logs",
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
     "uvicorn.lifespan.off",

@@ -13,8 +13,8 @@ from tests.engine.test_embedded import make
 from tests.engine.toy import Outside, ToyCodec, tell
 from tests.support.eventually import eventually
 
+from setpoint.control.queries.doctor import damaged_files
 from setpoint.engine.embedded.recovery import world_of
-from setpoint.engine.verify import damaged_files
 from setpoint.model.spec import Spec, Version, Workload
 from setpoint.store.port import RowDamaged, sha256_of
 from setpoint.store.sqlite.journal import load

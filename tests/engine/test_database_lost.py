@@ -14,7 +14,7 @@ from tests.engine.toy import Outside, tell
 from tests.support.eventually import eventually
 
 from setpoint.engine.embedded import host
-from setpoint.store.port import Recovery, StoreDamaged, StoreLost
+from setpoint.store.port import RecoveryDecision, StoreDamaged, StoreLost
 from setpoint.store.sqlite.database import Database
 
 NAME = "setpoint.db"
@@ -119,7 +119,7 @@ async def test_what_took_its_place_is_left_alone_when_the_engine_stops(tmp_path:
 async def test_starting_empty_keeps_the_old_file_aside(tmp_path: Path) -> None:
     await lived(tmp_path)
     whole = (tmp_path / NAME).read_bytes()
-    async with make(tmp_path, Outside(), recovery=Recovery.EMPTY) as engine:
+    async with make(tmp_path, Outside(), recovery=RecoveryDecision.EMPTY) as engine:
         assert await engine.read("toy:a") is None
         identity = engine.store.identity
     assert [path.read_bytes() for path in _aside(tmp_path)] == [whole]
@@ -132,14 +132,14 @@ async def test_a_restored_backup_goes_on_as_another_database(tmp_path: Path) -> 
     async with make(tmp_path, Outside()) as engine:
         before = engine.store.identity
     replace_by_a_copy(tmp_path)
-    async with make(tmp_path, Outside(), recovery=Recovery.RESTORED) as engine:
+    async with make(tmp_path, Outside(), recovery=RecoveryDecision.RESTORED) as engine:
         assert await engine.read("toy:a") is not None
         assert engine.store.identity not in {0, before}, "what was done since the backup is not taken for what is done now"
     async with make(tmp_path, Outside()):
         pass
     delete(tmp_path)
     with pytest.raises(StoreLost, match="is gone"):
-        async with make(tmp_path, Outside(), recovery=Recovery.RESTORED):
+        async with make(tmp_path, Outside(), recovery=RecoveryDecision.RESTORED):
             pass
 
 
@@ -178,5 +178,5 @@ async def test_a_damaged_marker_is_no_excuse(tmp_path: Path) -> None:
     with pytest.raises(StoreLost, match="damaged"):
         async with make(tmp_path, Outside()):
             pass
-    async with make(tmp_path, Outside(), recovery=Recovery.RESTORED) as engine:
+    async with make(tmp_path, Outside(), recovery=RecoveryDecision.RESTORED) as engine:
         assert await engine.read("toy:a") is not None

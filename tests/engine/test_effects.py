@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from setpoint.core.instructions import Apply, RunCheck, Watch
-from setpoint.engine.effects import Effects, RuntimeDefinition, runtime_adapters
+from setpoint.engine.effects import RealEffects, RuntimeDefinition, runtime_adapters
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec, Version, Workload
@@ -80,7 +80,7 @@ class World:
         self.runtimes: list[StubRuntime] = []
         self.protection = StubProtection()
         self.home = home
-        self.effects = Effects(
+        self.effects = RealEffects(
             home, self.content, runtimes={"stub": self._make}, protections={"program": self.protection}, look_timeout=200
         )
 

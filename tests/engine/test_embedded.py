@@ -17,12 +17,12 @@ from tests.support.eventually import eventually
 
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.port import Engine
-from setpoint.store.port import Recovery, Store
+from setpoint.store.port import RecoveryDecision, Store
 from setpoint.store.sqlite import SqliteStore
 from setpoint.store.sqlite.database import Database
 
 
-def make(home: Path, outside: Outside, *, recovery: Recovery = Recovery.NONE, **options: Any) -> EmbeddedEngine:
+def make(home: Path, outside: Outside, *, recovery: RecoveryDecision = RecoveryDecision.NONE, **options: Any) -> EmbeddedEngine:
     """An embedded engine of toys, on SQLite."""
     return on_store(home, SqliteStore(home / "setpoint.db", recovery), outside, **options)
 

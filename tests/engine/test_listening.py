@@ -16,7 +16,7 @@ from tests.support.eventually import eventually
 
 from setpoint.core.instructions import Watch
 from setpoint.engine import listening
-from setpoint.engine.effects import Effects, RuntimeDefinition
+from setpoint.engine.effects import RealEffects, RuntimeDefinition
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.embedded.clock import HostClock, clocks
 from setpoint.engine.embedded.watches import LOOKS, Watches
@@ -97,7 +97,7 @@ class World:
         self.store = SqliteStore(home / "setpoint.db")
         self.store.database.open()
         self.hints: list[str] = []
-        self.effects = Effects(home, self.store.content, runtimes=MAKERS, protections={}, hint=self.hints.append)
+        self.effects = RealEffects(home, self.store.content, runtimes=MAKERS, protections={}, hint=self.hints.append)
 
     async def begin(self) -> Any:
         """The runtime that is listened to."""
@@ -197,7 +197,7 @@ async def test_a_settled_instance_is_seen_at_once_when_its_runtime_tells(tmp_pat
     entity = f"instance:{WEB}"
     store = SqliteStore(tmp_path / "setpoint.db")
     async with EmbeddedEngine(tmp_path, store, **parts) as engine:  # type: ignore[arg-type]
-        effects = Effects(tmp_path, store.content, runtimes=MAKERS, protections={}, hint=engine.look)
+        effects = RealEffects(tmp_path, store.content, runtimes=MAKERS, protections={}, hint=engine.look)
         await effects.set_runtimes(TELLING, {WEB: "local"})
         runtime: Any = effects.runtime("local")
         await engine.post(entity, tell("settle", ("watch", 1, DAY)))

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from setpoint.core import story as stories
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.people import Person
 from setpoint.model.policy import Cadence, CheckUse, Ordering, Phase, Policy, Strategy
-from setpoint.model.policy import Drift as OnDrift
+from setpoint.model.policy import DriftPolicy as OnDrift
 from setpoint.model.time import HOUR, MINUTE, SECOND, Duration
 from setpoint.simulate.acts import Act
 from setpoint.simulate.acts.accidents import Drift, Outage, Vanish

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from setpoint.model.commits import may_be_same, parse_commit
+from setpoint.model.grammars.commits import may_be_same, parse_commit
 
 WHOLE = "4f2e91c0aa" + "0" * 30
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from setpoint.model.images import HUB, Image, parse_image, pin
+from setpoint.model.grammars.images import HUB, Image, parse_image, pin
 
 DIGEST = f"sha256:{'ab' * 32}"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from setpoint.model.lookup import LookupMissing, paths, resolve, roots
+from setpoint.model.grammars.lookup import LookupMissing, paths, resolve, roots
 
 VALUES = {
     "version": "1.4.2",

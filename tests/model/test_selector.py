@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from setpoint.model.selector import Selector, Term, parse_selector
+from setpoint.model.grammars.selector import Selector, Term, parse_selector
 
 KEYS = st.from_regex(r"[A-Za-z0-9._/-]{1,6}", fullmatch=True)
 VALUES = st.from_regex(r"[A-Za-z0-9._@+-]{0,5}", fullmatch=True)

@@ -11,7 +11,7 @@ import semantic_version  # type: ignore[import-untyped]  # the package ships no 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from setpoint.model.versions import Parsed, Range, is_version_name, parse, parse_range, step
+from setpoint.model.grammars.versions import Parsed, Range, is_version_name, parse, parse_range, step
 
 NUMBERS = st.integers(0, 4)
 CORES = st.tuples(NUMBERS, NUMBERS, NUMBERS).map(lambda core: ".".join(map(str, core)))

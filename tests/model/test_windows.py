@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from setpoint.model import recurrence
-from setpoint.model.calendars import Window
+from setpoint.model.calendars import recurrence
+from setpoint.model.calendars.calendar import Window
+from setpoint.model.calendars.windows import occurrences, problems
+from setpoint.model.calendars.zones import EARLIEST, LATEST, format_wall, parse_moment, to_instant, to_wall, zone, zone_names
 from setpoint.model.time import DAY, HOUR
-from setpoint.model.windows import occurrences, problems
-from setpoint.model.zones import EARLIEST, LATEST, format_wall, parse_moment, to_instant, to_wall, zone, zone_names
 
 RULE = "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.pairs.features import BASE, FEATURES, Feature, Tree
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.config.problems import ConfigurationError
 
 ROOT = Path("/srv/pairs")
@@ -46,10 +46,10 @@ def text_of(features: Iterable[Feature]) -> str:
     return "\n---\n".join(json.dumps(document) for document in merged(features).values())
 
 
-def configured(features: Iterable[Feature]) -> Configuration:
+def configured(features: Iterable[Feature]) -> CompiledConfiguration:
     """Compiled. Raises ConfigurationError, or Refusal for what this version cannot do."""
     files = {"setpoint.yaml": text_of(features).encode(), "list.yaml": LIST}
-    return Configuration.from_files(files, ROOT)
+    return CompiledConfiguration.from_files(files, ROOT)
 
 
 @cache

@@ -6,19 +6,17 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel
-
 from setpoint.config.catalog import Catalog, read_catalog
-from setpoint.config.documents import KINDS
-from setpoint.config.groups import expand_groups
+from setpoint.config.documents import KINDS, Node
+from setpoint.config.instances.groups import expand_groups
 from setpoint.config.problems import Problems
 
 
-def models() -> list[type[BaseModel]]:
+def models() -> list[type[Node]]:
     """Every map that a document can hold."""
-    found: dict[type[BaseModel], None] = {}
+    found: dict[type[Node], None] = {}
 
-    def walk(model: type[BaseModel]) -> None:
+    def walk(model: type[Node]) -> None:
         if model not in found:
             found[model] = None
             for field in model.model_fields.values():
@@ -30,8 +28,8 @@ def models() -> list[type[BaseModel]]:
     return list(found)
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _models_in(annotation: Any) -> Iterator[type[Node]]:
+    if isinstance(annotation, type) and issubclass(annotation, Node):
         yield annotation
     for inner in typing.get_args(annotation):
         yield from _models_in(inner)
@@ -44,10 +42,10 @@ def known() -> set[str]:
         schema = model.model_json_schema()
         properties = schema.get("properties") or _own(schema, model.__name__)
         for name, field in model.model_fields.items():
-            found.add(f"{model.__name__}.{name}")
+            found.add(f"{model.title()}.{name}")
             shape = properties.get(field.alias or name, {})
             for part in (shape, *shape.get("anyOf", ())):
-                found |= {f"{model.__name__}.{name}={word}" for word in part.get("enum", ()) if isinstance(word, str)}
+                found |= {f"{model.title()}.{name}={word}" for word in part.get("enum", ()) if isinstance(word, str)}
     return found
 
 
@@ -73,13 +71,13 @@ def used(text: str, **files: bytes) -> set[str]:
 
 
 def _set_in(node: Any) -> Iterator[str]:
-    if isinstance(node, BaseModel):
+    if isinstance(node, Node):
         for name in node.model_fields_set:
             value = getattr(node, name)
-            yield f"{type(node).__name__}.{name}"
+            yield f"{type(node).title()}.{name}"
             for word in value if isinstance(value, tuple) else (value,):
                 if isinstance(word, str):
-                    yield f"{type(node).__name__}.{name}={word}"
+                    yield f"{type(node).title()}.{name}={word}"
             yield from _set_in(value)
     elif isinstance(node, tuple | list):
         for item in node:
@@ -99,5 +97,5 @@ def _in_fragment(model: Any, fragment: Any) -> set[str]:
             for key, value in written.items():
                 fields = {other.alias or own: own for own, other in inner.model_fields.items()}
                 if key in fields:
-                    found |= {f"{inner.__name__}.{fields[key]}", f"{inner.__name__}.{fields[key]}={value}"}
+                    found |= {f"{inner.title()}.{fields[key]}", f"{inner.title()}.{fields[key]}={value}"}
     return found

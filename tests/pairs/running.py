@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.reading.limits import rosters
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import Configured, InvariantConfigured, LimitsConfigured, ReleaseRequested
@@ -53,7 +53,7 @@ class Journey:
 class Rehearsed(Stage):
     """A configuration in a world without faults."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: CompiledConfiguration) -> None:
         self.configuration = configuration
         policies = {name: configuration.policy(name) for name in configuration.all_instances}
         self._net = Invariants()
@@ -175,6 +175,6 @@ class Rehearsed(Stage):
                 raise Stuck(f"{instance} failed at {BROKEN} and did not go back: {said}")
 
 
-def rehearse(configuration: Configuration) -> Journey:
+def rehearse(configuration: CompiledConfiguration) -> Journey:
     """Take a configuration through its journey. Raises Stuck, or Broken where an invariant does not hold."""
     return Rehearsed(configuration).go()

@@ -11,7 +11,7 @@ from tests.pairs.features import FEATURES, Feature
 from tests.pairs.fields import known, used
 from tests.pairs.running import rehearse
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 
 SAYS_NOTHING = r"\w+\.(api_version|kind|name|description|labels|links)"
 """Of a document, about deployments."""
@@ -42,7 +42,7 @@ def test_every_field_and_word_of_the_schema_is_in_some_drawn_configuration() -> 
     assert sorted(missing) == [], "add a feature for it to tests/pairs/features.py"
 
 
-def shape(configuration: Configuration) -> object:
+def shape(configuration: CompiledConfiguration) -> object:
     """Everything that a configuration comes to."""
     names = configuration.all_instances
     return (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.protections.contract import definition, run
 
-from setpoint.config.builtins import BUILTINS, ORDERINGS
+from setpoint.config.policies.builtins import BUILTINS, ORDERINGS
 from setpoint.model.checks import Outcome
 from setpoint.protections import load, registry
 

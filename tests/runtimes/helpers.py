@@ -13,7 +13,7 @@ import psutil
 from tests.support.processes import words_of
 
 from setpoint.model.observation import Observation
-from setpoint.model.spec import Rollout, Spec, Version, Workload
+from setpoint.model.spec import RolloutSettings, Spec, Version, Workload
 from setpoint.plugins.runtime import Runtime
 
 APP = str(Path(__file__).with_name("app.py"))
@@ -22,13 +22,15 @@ POLL = 0.02
 """Seconds between two looks."""
 
 
-def spec(version: str = "1", *arguments: str, instance: str = INSTANCE, rollout: Rollout | None = None, **options: Any) -> Spec:
+def spec(
+    version: str = "1", *arguments: str, instance: str = INSTANCE, rollout: RolloutSettings | None = None, **options: Any
+) -> Spec:
     options.setdefault("command", [sys.executable, APP, *arguments])
     options.setdefault("health", {"http": "/healthz", "interval": 100})
     rest = {name: options.pop(name) for name in ("env", "files") if name in options}
     options = {name: value for name, value in options.items() if value is not None}
     workload = Workload("process", options)
-    return Spec(instance, "local", Version(version), workload, rollout=rollout or Rollout(), **rest).sealed()
+    return Spec(instance, "local", Version(version), workload, rollout=rollout or RolloutSettings(), **rest).sealed()
 
 
 async def eventually(what: str, holds: Callable[[], Awaitable[Any]], within: float = 15.0) -> Any:

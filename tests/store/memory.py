@@ -12,15 +12,15 @@ from setpoint.core.instructions import Event
 from setpoint.model.spec import Spec
 from setpoint.model.time import Instant, Stamp
 from setpoint.store.following import Bell
-from setpoint.store.journal import OFFSETS_KEPT, Commit, Loaded, StoredActor, Turn, TurnRow
+from setpoint.store.journal import OFFSETS_KEPT, Commit, JournalTurn, Loaded, StoredActor, TurnRow
 from setpoint.store.port import (
     REQUESTS_KEPT,
     Bounds,
     Change,
     Claim,
-    Condition,
     Line,
     Revision,
+    StoreCondition,
     StoreUnavailable,
     UnknownNumber,
     sha256_of,
@@ -104,9 +104,9 @@ class MemoryJournal:
         loaded.stamp = disk.stamp
         return loaded
 
-    async def turns(self, entity: str) -> list[Turn]:
+    async def turns(self, entity: str) -> list[JournalTurn]:
         last = next((row[4] for row in self._disk.actors.values() if row[1] == entity), 0)
-        return [Turn(*row[2:]) for row in reversed(self._story(last))]
+        return [JournalTurn(*row[2:]) for row in reversed(self._story(last))]
 
     def _number(self, commit: Commit) -> None:
         lines = enumerate(commit.history, start=self._disk.newest + 1)
@@ -356,8 +356,8 @@ class MemoryStore:
     async def keep_generation(self) -> None:
         """There are no copies."""
 
-    async def check(self) -> Condition:
-        return Condition(1, "")
+    async def check(self) -> StoreCondition:
+        return StoreCondition(1, "")
 
     async def damaged(self) -> list[str]:
         return []

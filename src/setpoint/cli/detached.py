@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.durable import files
 from setpoint.durable.home import HOME_VARIABLE, default_home
 from setpoint.server import location
@@ -24,7 +24,7 @@ _TAIL = 15
 
 def start(home: Path, port: int | None, recovery: str = "") -> None:
     """Start it and wait until it answers. Raises Ended."""
-    from setpoint.runtimes.process.keeping import AGAIN  # noqa: PLC0415 - only here
+    from setpoint.runtimes.process.supervision.keeping import AGAIN  # noqa: PLC0415 - only here
 
     if (found := location.find(home)) is not None and _answers(found.url):
         typer.echo(f"The engine runs already (process {found.pid}).")
@@ -56,7 +56,7 @@ def _open_log(log: Path) -> int:
         return files.open_append(log)
     except OSError as error:
         message = f"The data directory {log.parent} cannot be used: {error.strerror}."
-        raise Quit(Code.ERROR, message, f"Name another one with --home or {HOME_VARIABLE}.") from error
+        raise Quit(ExitCode.ERROR, message, f"Name another one with --home or {HOME_VARIABLE}.") from error
 
 
 def _answers(url: str) -> bool:
@@ -81,9 +81,9 @@ def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path, began:
             return found  # the engine that was killed had been started again already
         if process.poll() is not None and not location.held(home):
             message = f"The engine {describe_exit(process.returncode)} before it was ready."
-            raise Quit(Code.ERROR, message, f"Its log is {log}.", _tail(log, began))
+            raise Quit(ExitCode.ERROR, message, f"Its log is {log}.", _tail(log, began))
         time.sleep(_TICK)
-    raise Quit(Code.TIMED_OUT, f"The engine was not ready within {_STARTS:.0f} s.", f"Its log is {log}.", _tail(log, began))
+    raise Quit(ExitCode.TIMED_OUT, f"The engine was not ready within {_STARTS:.0f} s.", f"Its log is {log}.", _tail(log, began))
 
 
 def _tail(log: Path, began: int) -> list[str]:
@@ -104,12 +104,12 @@ def greet(home: Path, url: str) -> None:
 
 def stop(home: Path) -> None:
     """Ask the engine to stop, and wait until it has. Raises Ended."""
-    from setpoint.runtimes.process.keeping import RestartMark  # noqa: PLC0415 - only here
+    from setpoint.runtimes.process.supervision.keeping import RestartMark  # noqa: PLC0415 - only here
 
     RestartMark(home).remove()  # one that was killed and is just being started again ends, too
     pid = location.holder(home)
     if pid is None and (why := location.closed(home)):
-        raise Quit(Code.REFUSED, why, "Stop it as that user, or name your own data directory with --home.")
+        raise Quit(ExitCode.REFUSED, why, "Stop it as that user, or name your own data directory with --home.")
     if pid is None:
         typer.echo(f"No engine runs in {home}.")
         return
@@ -118,12 +118,12 @@ def stop(home: Path) -> None:
     except ProcessLookupError:
         pass  # it ended just now
     except PermissionError as error:
-        raise Quit(Code.ERROR, f"The engine (process {pid}) belongs to somebody else.", "Stop it as that user.") from error
+        raise Quit(ExitCode.ERROR, f"The engine (process {pid}) belongs to somebody else.", "Stop it as that user.") from error
     deadline = time.monotonic() + _STOPS
     while location.held(home):
         if time.monotonic() > deadline:
             raise Quit(
-                Code.TIMED_OUT,
+                ExitCode.TIMED_OUT,
                 f"The engine (process {pid}) has not stopped within {_STOPS:.0f} s.",
                 "See its log; it may finish an apply.",
             )
@@ -141,5 +141,7 @@ def stop_services(home: Path) -> None:
     try:
         asyncio.run(shutdown(home))
     except AdapterError as error:
-        raise Quit(Code.ERROR, f"What runs on this machine could not be stopped: {error}.", "See the process table.") from error
+        raise Quit(
+            ExitCode.ERROR, f"What runs on this machine could not be stopped: {error}.", "See the process table."
+        ) from error
     typer.echo("What it ran on this machine has stopped; it is started again when the engine is.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Code(IntEnum):
+class ExitCode(IntEnum):
     """What an exit status says."""
 
     OK = 0
@@ -23,7 +23,7 @@ REFUSALS = frozenset({"refused", "decided", "in-flight", "forbidden", "unauthent
 class Quit(Exception):  # noqa: N818 - no error: also how a good end with a status is said
     """Stop here with this status; ``message`` and ``hint`` are shown on standard error."""
 
-    def __init__(self, code: Code, message: str = "", hint: str = "", details: list[str] | None = None) -> None:
+    def __init__(self, code: ExitCode, message: str = "", hint: str = "", details: list[str] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

@@ -14,19 +14,18 @@ from setpoint.cli.commands import (
     configuration,
     doctor,
     engine,
-    invariants,
-    leaving,
     marking,
+    overrides,
     people,
     recording,
     releases,
+    removal,
     simulating,
-    steering,
     stopping,
     stories,
     watching,
 )
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 
 app = typer.Typer(
     name="setpoint",
@@ -42,14 +41,13 @@ for group in (
     watching,
     approvals,
     checking,
-    steering,
+    overrides,
     marking,
     stopping,
-    leaving,
+    removal,
     stories,
     recording,
     people,
-    invariants,
     simulating,
     doctor,
 ):
@@ -86,10 +84,10 @@ def _run() -> int:
             complain(end.message, end.hint, end.details)
         return end.code
     except SystemExit as end:
-        return Code.ERROR if end.code == 2 else int(end.code or 0)  # a usage error is an error, not a failed release
+        return ExitCode.ERROR if end.code == 2 else int(end.code or 0)  # a usage error is an error, not a failed release
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Code.OK
-    return Code.OK
+        return ExitCode.OK
+    return ExitCode.OK

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import For, Link, Until
 
 
@@ -28,7 +28,7 @@ def _moment(text: str) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Quit(
-            Code.ERROR,
+            ExitCode.ERROR,
             f'--until: "{text}" is not a valid date or time.',
             "Write a date such as 2026-12-24, or a time such as 2026-12-24T18:00.",
         ) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from setpoint.cli.ending import REFUSALS, Code, Quit
+from setpoint.cli.ending import REFUSALS, ExitCode, Quit
 from setpoint.cli.options import DryRun, Format, Home, Output, Token
 from setpoint.durable.home import default_home
 
@@ -77,10 +77,10 @@ class Acting(Session):
         answer = client.rehearse(name, payload)
 
         def table() -> None:
-            from setpoint.cli.render import dry_run  # noqa: PLC0415 - loads rich
-            from setpoint.cli.render.console import say, width  # noqa: PLC0415 - as above
+            from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+            from setpoint.cli.render.trials import dry_run_lines  # noqa: PLC0415 - as above
 
-            say(*dry_run.lines(answer, width()))
+            say(*dry_run_lines(answer, width()))
 
         self.show(answer, table)
         raise typer.Exit
@@ -88,7 +88,7 @@ class Acting(Session):
 
 def ended(error: ClientError) -> Quit:
     """How a refusal or an error ends."""
-    code = Code.REFUSED if error.code in REFUSALS else Code.ERROR
+    code = ExitCode.REFUSED if error.code in REFUSALS else ExitCode.ERROR
     return Quit(code, error.message, error.hint, error.details)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Output
 from setpoint.cli.render import status as screen
 from setpoint.cli.render.live import follow
@@ -26,7 +26,7 @@ def patience(text: str) -> float:
     try:
         return parse_duration(text) / 1000
     except ValueError as error:
-        raise Quit(Code.ERROR, f"--timeout: {error}.", "Write a duration such as 10m or 90s.") from error
+        raise Quit(ExitCode.ERROR, f"--timeout: {error}.", "Write a duration such as 10m or 90s.") from error
 
 
 class ReleaseProgress:
@@ -104,20 +104,20 @@ def _end(progress: ReleaseProgress, released: dict[str, Any], session: Session) 
     number = progress.number
     if progress.failed:
         raise Quit(
-            Code.FAILED,
+            ExitCode.FAILED,
             f"Release {number} failed at {', '.join(names['failed'])}.",
             f"See `setpoint explain {names['failed'][0]}`.",
         )
     if progress.replaced:
         raise Quit(
-            Code.FAILED,
+            ExitCode.FAILED,
             f"Release {number} was replaced by a newer one at {', '.join(names['replaced'])}.",
             "See `setpoint releases`.",
         )
     if waiting:
         sentences = [f"{name}: {text}" for name, text in waiting.items()]
         raise Quit(
-            Code.TIMED_OUT,
+            ExitCode.TIMED_OUT,
             f"Release {number} is not everywhere yet; it goes on without you.",
             "See `setpoint status`.",
             sentences,

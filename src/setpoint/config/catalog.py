@@ -9,23 +9,23 @@ from typing import Any, Generic, TypeVar
 
 from setpoint.config.documents import (
     KINDS,
-    Application,
-    Calendar,
-    Channel,
+    ApplicationDocument,
+    CalendarDocument,
+    ChannelDocument,
     ChannelFields,
-    Invariant,
+    InvariantDocument,
     Labelled,
-    Organization,
-    Policy,
-    Protection,
-    Runtime,
-    Service,
-    Task,
+    OrganizationDocument,
+    PolicyDocument,
+    ProtectionDocument,
+    RuntimeDocument,
+    ServiceDocument,
+    TaskDocument,
 )
+from setpoint.config.documents.validate import Path, locate, places_in, read_model, where
 from setpoint.config.problems import Position, Problems
-from setpoint.config.validate import Path, locate, places_in, read_model, where
-from setpoint.config.values import NAME
-from setpoint.config.yaml import Mapping, Node, Scalar, place_of, read_documents
+from setpoint.config.syntax.values import NAME
+from setpoint.config.syntax.yaml import Mapping, Node, Scalar, place_of, read_documents
 from setpoint.model.similar import suggest
 
 M = TypeVar("M", bound=Labelled)
@@ -65,21 +65,21 @@ class ApplicationEntries:
     groups: dict[str, Group] = field(default_factory=dict)
     group_of: dict[str, str] = field(default_factory=dict)
     """Channel -> its group."""
-    services: dict[str, CatalogEntry[Service]] = field(default_factory=dict)
+    services: dict[str, CatalogEntry[ServiceDocument]] = field(default_factory=dict)
 
 
 @dataclass
 class Catalog:
     """All documents. ``complete`` is False where a file could not be read, so that names may be missing."""
 
-    organization: CatalogEntry[Organization] | None = None
-    applications: dict[str, CatalogEntry[Application]] = field(default_factory=dict)
-    runtimes: dict[str, CatalogEntry[Runtime]] = field(default_factory=dict)
-    protections: dict[str, CatalogEntry[Protection]] = field(default_factory=dict)
-    tasks: dict[str, CatalogEntry[Task]] = field(default_factory=dict)
-    calendars: dict[str, CatalogEntry[Calendar]] = field(default_factory=dict)
-    policies: dict[str, CatalogEntry[Policy]] = field(default_factory=dict)
-    invariants: dict[str, CatalogEntry[Invariant]] = field(default_factory=dict)
+    organization: CatalogEntry[OrganizationDocument] | None = None
+    applications: dict[str, CatalogEntry[ApplicationDocument]] = field(default_factory=dict)
+    runtimes: dict[str, CatalogEntry[RuntimeDocument]] = field(default_factory=dict)
+    protections: dict[str, CatalogEntry[ProtectionDocument]] = field(default_factory=dict)
+    tasks: dict[str, CatalogEntry[TaskDocument]] = field(default_factory=dict)
+    calendars: dict[str, CatalogEntry[CalendarDocument]] = field(default_factory=dict)
+    policies: dict[str, CatalogEntry[PolicyDocument]] = field(default_factory=dict)
+    invariants: dict[str, CatalogEntry[InvariantDocument]] = field(default_factory=dict)
     below: dict[str, ApplicationEntries] = field(default_factory=dict)
     complete: bool = True
     documents: int = 0
@@ -104,7 +104,7 @@ class Catalog:
         """Names of channels and groups: what stands for one or many channels."""
         return [*self.channels(application), *self.groups(application)]
 
-    def services(self, application: str) -> dict[str, CatalogEntry[Service]]:
+    def services(self, application: str) -> dict[str, CatalogEntry[ServiceDocument]]:
         """By name."""
         return self.below[application].services if application in self.below else {}
 
@@ -118,7 +118,7 @@ class Catalog:
                 return name
         return entry.name
 
-    def policies_of(self, labels: AnyMapping[str, str]) -> list[Policy]:
+    def policies_of(self, labels: AnyMapping[str, str]) -> list[PolicyDocument]:
         """Those that select an instance with these labels, by name."""
         models = (entry.model for _, entry in sorted(self.policies.items()) if entry.model)
         return [policy for policy in models if policy.select.matches(labels)]
@@ -230,7 +230,7 @@ def _kind(tree: Mapping, problems: Problems) -> type[Labelled] | None:
 
 
 def _file_away(catalog: Catalog, entry: CatalogEntry[Any], model: type[Labelled], problems: Problems) -> None:
-    if model is Organization:
+    if model is OrganizationDocument:
         if catalog.organization:
             first = catalog.organization.tree.position
             problems.add(
@@ -241,27 +241,27 @@ def _file_away(catalog: Catalog, entry: CatalogEntry[Any], model: type[Labelled]
                 "Merge the two documents.",
             )
         catalog.organization = catalog.organization or entry
-    elif model is Application:
+    elif model is ApplicationDocument:
         _put(catalog.applications, entry, "applications", problems)
         below = catalog.below.setdefault(entry.name, ApplicationEntries())
         for channel in _channels_in_place(entry):
             _put(below.channels, channel, f'channels of application "{entry.name}"', problems)
-    elif model in {Channel, Service}:
+    elif model in {ChannelDocument, ServiceDocument}:
         application = entry.tree.get("application")
         if isinstance(application, Scalar):
             below = catalog.below.setdefault(str(application), ApplicationEntries())
-            group: dict[str, CatalogEntry[Any]] = below.channels if model is Channel else below.services
-            _put(group, entry, f'{model.__name__.lower()}s of application "{application}"', problems)
+            group: dict[str, CatalogEntry[Any]] = below.channels if model is ChannelDocument else below.services
+            _put(group, entry, f'{model.title().lower()}s of application "{application}"', problems)
     else:
         groups: dict[type[Labelled], dict[str, CatalogEntry[Any]]] = {
-            Runtime: catalog.runtimes,
-            Protection: catalog.protections,
-            Task: catalog.tasks,
-            Calendar: catalog.calendars,
-            Policy: catalog.policies,
-            Invariant: catalog.invariants,
+            RuntimeDocument: catalog.runtimes,
+            ProtectionDocument: catalog.protections,
+            TaskDocument: catalog.tasks,
+            CalendarDocument: catalog.calendars,
+            PolicyDocument: catalog.policies,
+            InvariantDocument: catalog.invariants,
         }
-        plural = "policies" if model is Policy else f"{model.__name__.lower()}s"
+        plural = "policies" if model is PolicyDocument else f"{model.title().lower()}s"
         _put(groups[model], entry, plural, problems)
 
 
@@ -274,7 +274,7 @@ def _put(group: dict[str, CatalogEntry[Any]], entry: CatalogEntry[Any], of_what:
     problems.add("duplicate-name", locate(entry.tree, ("name",)), entry.label, message, "Rename one of the two, or merge them.")
 
 
-def _channels_in_place(application: CatalogEntry[Application]) -> Iterator[CatalogEntry[ChannelFields]]:
+def _channels_in_place(application: CatalogEntry[ApplicationDocument]) -> Iterator[CatalogEntry[ChannelFields]]:
     trees = application.tree.get("channels")
     models = {channel.name: channel for channel in reversed(application.model.channels)} if application.model else {}
     items = trees if isinstance(trees, list) else [trees]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from collections.abc import Mapping as AnyMapping
 from functools import cached_property
 from pathlib import Path
@@ -11,45 +11,44 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from setpoint.config import paths
-from setpoint.config.beside import ServiceOrderings, check_waiting, sets_of
 from setpoint.config.catalog import Catalog, read_catalog
-from setpoint.config.checks import CheckCompiler
 from setpoint.config.documents import ChannelFields
-from setpoint.config.documents.runtime import ADAPTERS, CustomRuntime
+from setpoint.config.documents.runtime import ADAPTERS, CustomRuntimeBlock
 from setpoint.config.files import executables, gather
-from setpoint.config.groups import expand_groups
-from setpoint.config.images import ImageError, images_of
-from setpoint.config.instances import LOCAL, build_instances, effective_tree
-from setpoint.config.invariants import InvariantCompiler, watched
-from setpoint.config.lacking import Lacking
-from setpoint.config.limits import LimitCompiler, waves_of
-from setpoint.config.lookups import LookupFailedError, resolve_tree, strict
+from setpoint.config.instances.expansion import LOCAL, build_instances, effective_tree
+from setpoint.config.instances.groups import expand_groups
+from setpoint.config.instances.parameters import ParameterError, declared_values
+from setpoint.config.instances.scope import Instance
+from setpoint.config.instances.specs import block_tree, environment_tree, release_values, render
 from setpoint.config.notices import installed, notices, refusals
-from setpoint.config.orderings import Neighbours, neighbours_of
-from setpoint.config.origins import origins_of
-from setpoint.config.oversized import check_sets, oversized
-from setpoint.config.parameters import ParameterError, declared_values
-from setpoint.config.policies import PolicyCompiler
-from setpoint.config.problems import ConfigurationError, Problem, Problems, in_order
-from setpoint.config.programs import Resolver
-from setpoint.config.references import check_references
-from setpoint.config.roles import roles_of, with_members
-from setpoint.config.running import check_running, template
-from setpoint.config.scope import Instance
-from setpoint.config.specs import block_tree, environment_tree, release_values, render
-from setpoint.config.stable import Stable
-from setpoint.config.tasks import TaskCompiler
-from setpoint.config.trees import Trees
-from setpoint.config.unmatched import unmatched
-from setpoint.config.values import as_text, plain
-from setpoint.config.yaml import place_of
-from setpoint.model import lookup
-from setpoint.model.images import Unresolved, pin, pinned
+from setpoint.config.policies.checks import CheckCompiler
+from setpoint.config.policies.dependencies import ServiceOrderings, check_waiting, sets_of
+from setpoint.config.policies.images import ImageError, images_of
+from setpoint.config.policies.instance_policy import PolicyCompiler
+from setpoint.config.policies.invariants import InvariantCompiler, watched
+from setpoint.config.policies.lacking import Lacking
+from setpoint.config.policies.limits import LimitCompiler, waves_of
+from setpoint.config.policies.orderings import Neighbours, neighbours_of
+from setpoint.config.policies.programs import Resolver
+from setpoint.config.policies.stable import Stable
+from setpoint.config.policies.tasks import TaskCompiler
+from setpoint.config.problems import ConfigurationError, ConfigurationProblem, Problems, in_order
+from setpoint.config.syntax import paths
+from setpoint.config.syntax.lookups import LookupFailedError, resolve_tree, strict
+from setpoint.config.syntax.trees import Trees
+from setpoint.config.syntax.values import as_text, plain
+from setpoint.config.syntax.yaml import place_of, position_of
+from setpoint.config.validation.oversized import check_sets, oversized
+from setpoint.config.validation.references import check_references
+from setpoint.config.validation.roles import roles_of, with_members
+from setpoint.config.validation.running import check_running, template
+from setpoint.config.validation.unmatched import unmatched
+from setpoint.model.grammars import lookup
+from setpoint.model.grammars.images import Unresolved, pin, pinned
+from setpoint.model.grammars.versions import is_version_name
 from setpoint.model.invariants import Invariant
 from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.spec import Scalar, Source, Spec, Version, digest
-from setpoint.model.versions import is_version_name
 
 
 class ChannelDefinition(msgspec.Struct, frozen=True):
@@ -70,7 +69,7 @@ class ChannelDefinition(msgspec.Struct, frozen=True):
     links: dict[str, str] = {}
 
 
-class RuntimeDefinition(msgspec.Struct, frozen=True):
+class CompiledRuntime(msgspec.Struct, frozen=True):
     """A runtime: which adapter, with which options."""
 
     name: str
@@ -86,7 +85,7 @@ class CompileError(ValueError):
     """A release cannot be compiled; the text is one sentence for people."""
 
 
-class Configuration:
+class CompiledConfiguration:
     """A configuration without mistakes. Immutable; made by ``load`` or ``from_files``."""
 
     def __init__(
@@ -117,7 +116,7 @@ class Configuration:
             self._by_service.setdefault(key, {})[name] = instance
 
     @classmethod
-    def from_files(cls, files: AnyMapping[str, bytes], root: Path, executable: Collection[str] = ()) -> Configuration:
+    def from_files(cls, files: AnyMapping[str, bytes], root: Path, executable: Collection[str] = ()) -> CompiledConfiguration:
         """From relative path -> content, as ``collect`` gives it; ``root`` is where they lie on this machine.
 
         ``executable``: paths of those that may be run.
@@ -177,7 +176,7 @@ class Configuration:
         return list(self._instances)
 
     @cached_property
-    def runtimes(self) -> dict[str, RuntimeDefinition]:
+    def runtimes(self) -> dict[str, CompiledRuntime]:
         """By name; ``local`` is always there."""
         models = {"local": LOCAL} | {name: entry.model for name, entry in self._catalog.runtimes.items() if entry.model}
         return {name: _runtime_definition(model, self.root, self.trees) for name, model in models.items()}
@@ -367,7 +366,7 @@ class Configuration:
             "runtime": self._catalog.runtimes.get(str(found.runtime.name)),
             "channel": self._catalog.channels(application)[str(found.channel.name)],
         }
-        return origins_of(service, {name: entry.tree for name, entry in entries.items() if entry})
+        return _origins(service, {name: entry.tree for name, entry in entries.items() if entry})
 
     def _instance(self, name: str) -> Instance:
         if name not in self._instances:
@@ -375,7 +374,7 @@ class Configuration:
         return self._instances[name]
 
 
-def load(root: Path) -> Configuration:
+def load(root: Path) -> CompiledConfiguration:
     """The configuration of a directory.
 
     Raises:
@@ -384,35 +383,35 @@ def load(root: Path) -> Configuration:
     files, problems = gather(root)
     if problems:
         raise ConfigurationError(_all_problems(files, root.resolve(), problems))
-    return Configuration.from_files(files, root.resolve(), executables(root, files))
+    return CompiledConfiguration.from_files(files, root.resolve(), executables(root, files))
 
 
-def load_files(files: AnyMapping[str, bytes], root: Path) -> Configuration:
-    """Like ``Configuration.from_files``."""
-    return Configuration.from_files(files, root)
+def load_files(files: AnyMapping[str, bytes], root: Path) -> CompiledConfiguration:
+    """Like ``CompiledConfiguration.from_files``."""
+    return CompiledConfiguration.from_files(files, root)
 
 
-def check(root: Path) -> list[Problem]:
+def check(root: Path) -> list[ConfigurationProblem]:
     """Every mistake of a directory's configuration; empty: none."""
     files, problems = gather(root)
     return _all_problems(files, root.resolve(), problems)
 
 
-def _all_problems(files: AnyMapping[str, bytes], root: Path, problems: list[Problem]) -> list[Problem]:
+def _all_problems(files: AnyMapping[str, bytes], root: Path, problems: list[ConfigurationProblem]) -> list[ConfigurationProblem]:
     """Those of the files that could be read, too; where some could not, nothing is said about names that may stand there."""
     if not files and problems:
         return problems
     return in_order([*problems, *_read(files, root, complete=not problems)[1]])
 
 
-def check_files(files: AnyMapping[str, bytes], root: Path) -> list[Problem]:
+def check_files(files: AnyMapping[str, bytes], root: Path) -> list[ConfigurationProblem]:
     """Every mistake of a configuration given as files."""
     return _read(files, root)[1]
 
 
 def _read(
     files: AnyMapping[str, bytes], root: Path, executable: Collection[str] = (), *, complete: bool = True
-) -> tuple[Configuration, list[Problem]]:
+) -> tuple[CompiledConfiguration, list[ConfigurationProblem]]:
     problems = Problems()
     catalog = read_catalog({path: content for path, content in files.items() if paths.is_document(path)}, problems)
     catalog.complete = catalog.complete and complete
@@ -443,7 +442,7 @@ def _read(
     check_sets(catalog, instances, policies, problems)
     check_waiting(catalog, instances, beside.waits, problems)
     groups = {one.group.group: one.group for below in waves.values() for one in below.values()}
-    configuration = Configuration(catalog, files, root, instances, policies, groups, invariants, trees, tuple(waiting))
+    configuration = CompiledConfiguration(catalog, files, root, instances, policies, groups, invariants, trees, tuple(waiting))
     return configuration, problems.in_order()
 
 
@@ -503,7 +502,7 @@ def _check_custom_runtimes(catalog: Catalog, root: Path, trees: Trees, problems:
                 problems.add(error.code, place_of(entry.model.custom.apply), entry.label, f"{error}", error.hint)
 
 
-def _runtime_definition(model: Any, root: Path, trees: Trees) -> RuntimeDefinition:
+def _runtime_definition(model: Any, root: Path, trees: Trees) -> CompiledRuntime:
     block, fields = model.block
     options: dict[str, Any] = plain(fields if isinstance(fields, dict) else {} if model.custom else _written(fields))
     tree = ""
@@ -514,14 +513,14 @@ def _runtime_definition(model: Any, root: Path, trees: Trees) -> RuntimeDefiniti
             "timeout": model.custom.timeout,
             "fetchTimeout": model.custom.fetch_timeout,
         }
-    return RuntimeDefinition(str(model.name), ADAPTERS[block], options, plain(model.labels), tree)
+    return CompiledRuntime(str(model.name), ADAPTERS[block], options, plain(model.labels), tree)
 
 
 def _written(block: Any) -> dict[str, Any]:
     return {name: value for name, value in block.model_dump(by_alias=True).items() if value is not None}
 
 
-def _commands(custom: CustomRuntime, root: Path, trees: Trees) -> tuple[dict[str, Any], str]:
+def _commands(custom: CustomRuntimeBlock, root: Path, trees: Trees) -> tuple[dict[str, Any], str]:
     """A custom runtime's commands with their directory, and the tree that they are run from; none for a mutable one.
 
     Raises:
@@ -543,3 +542,22 @@ def _commands(custom: CustomRuntime, root: Path, trees: Trees) -> tuple[dict[str
 
 def _absolute(program: str, directory: str, root: Path) -> str:
     return paths.absolute(root, paths.beside(f"{directory}/_", program)) if paths.is_relative_program(program) else program
+
+
+def _origins(service: AnyMapping[str, Any], nodes: AnyMapping[str, AnyMapping[str, Any]]) -> dict[str, str]:
+    """Path -> ``file:line`` of each value: fields of the service by name, of other nodes below ``application.`` and so on."""
+    found = dict(_leaves(service, ""))
+    for node, tree in nodes.items():
+        found |= dict(_leaves({key: value for key, value in tree.items() if key != "channels"}, node))
+    return found
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{number}]")
+    elif (place := position_of(value)) is not None:
+        yield path, f"{place.file}:{place.line}"

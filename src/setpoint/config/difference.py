@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
+from setpoint.model.grammars.selector import Selector
 from setpoint.model.policy import Policy
-from setpoint.model.selector import Selector
 from setpoint.model.time import format_duration
 
 ABSENT = ""
@@ -22,7 +22,7 @@ _DURATIONS = frozenset(
 _LONGEST = 60
 
 
-class Change(msgspec.Struct, frozen=True):
+class InstanceChange(msgspec.Struct, frozen=True):
     """One change of one instance."""
 
     instance: str
@@ -45,28 +45,28 @@ class Change(msgspec.Struct, frozen=True):
         return f"{self.instance}  {self.what:<6}  {self.path}: {values}{f'  ({self.origin})' if self.origin else ''}"
 
 
-def difference(old: Configuration | None, new: Configuration) -> list[Change]:
+def difference(old: CompiledConfiguration | None, new: CompiledConfiguration) -> list[InstanceChange]:
     """Every change from ``old`` (None: from nothing) to ``new``, instance by instance; equal configurations have none."""
     before = set(old.all_instances) if old else set()
-    changes = [Change(name, "added") for name in new.all_instances if name not in before]
+    changes = [InstanceChange(name, "added") for name in new.all_instances if name not in before]
     if old is None:
         return changes
-    changes += [Change(name, "removed") for name in old.all_instances if name not in set(new.all_instances)]
+    changes += [InstanceChange(name, "removed") for name in old.all_instances if name not in set(new.all_instances)]
     for name in new.all_instances:
         if name in before:
             changes += _instance_changes(name, old, new)
     return changes
 
 
-def lines(changes: list[Change]) -> list[str]:
+def lines(changes: list[InstanceChange]) -> list[str]:
     """The changes as text, instances with the same changes told once."""
     by_change: dict[tuple[str, str, str, str, str], list[str]] = {}
     for change in changes:
         by_change.setdefault((change.what, change.path, change.old, change.new, change.origin), []).append(change.instance)
-    return [str(Change(", ".join(instances), *key)) for key, instances in by_change.items()]
+    return [str(InstanceChange(", ".join(instances), *key)) for key, instances in by_change.items()]
 
 
-def _instance_changes(name: str, old: Configuration, new: Configuration) -> Iterator[Change]:
+def _instance_changes(name: str, old: CompiledConfiguration, new: CompiledConfiguration) -> Iterator[InstanceChange]:
     origins = new.origins(name)
     pairs = (
         ("runs", flat(_running(old.template(name))), flat(_running(new.template(name)))),
@@ -77,10 +77,10 @@ def _instance_changes(name: str, old: Configuration, new: Configuration) -> Iter
     for what, before, after in pairs:
         for path in sorted(before.keys() | after.keys()):
             if before.get(path) != after.get(path):
-                yield Change(name, what, path, before.get(path, ABSENT), after.get(path, ABSENT), origins.get(path, ""))
+                yield InstanceChange(name, what, path, before.get(path, ABSENT), after.get(path, ABSENT), origins.get(path, ""))
 
 
-def _stored(configuration: Configuration, name: str) -> dict[str, dict[str, str]]:
+def _stored(configuration: CompiledConfiguration, name: str) -> dict[str, dict[str, str]]:
     """What is run with files -> path -> what stands for the content."""
     policy, shown = configuration.policy(name), configuration.trees.shown
     trees = {f"protection {use.check.protection}": use.check.tree for use in policy.checks if use.check.tree}

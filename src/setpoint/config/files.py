@@ -10,12 +10,12 @@ from collections.abc import Mapping as AnyMapping
 from pathlib import Path
 from typing import Any
 
-from setpoint.config import paths
-from setpoint.config.builtins import BUILTINS
-from setpoint.config.named import PATHS, static_part
-from setpoint.config.problems import ConfigurationError, Position, Problem, Problems
-from setpoint.config.trees import locations, named_by
-from setpoint.config.yaml import MAX_BYTES, Mapping, Scalar, Sequence, place_of, read_documents
+from setpoint.config.policies.builtins import BUILTINS
+from setpoint.config.problems import ConfigurationError, ConfigurationProblem, Position, Problems
+from setpoint.config.syntax import paths
+from setpoint.config.syntax.named import PATHS, static_part
+from setpoint.config.syntax.trees import locations, named_by
+from setpoint.config.syntax.yaml import MAX_BYTES, Mapping, Scalar, Sequence, place_of, read_documents
 
 _COMMANDS = ("command", "apply", "fetch", "info", "remove")
 """Fields of blocks that are commands, but for those of processes."""
@@ -35,7 +35,7 @@ def collect(root: Path) -> dict[str, bytes]:
     return files
 
 
-def gather(root: Path) -> tuple[dict[str, bytes], list[Problem]]:
+def gather(root: Path) -> tuple[dict[str, bytes], list[ConfigurationProblem]]:
     """As ``collect``, with what is wrong beside what could be read."""
     problems = Problems()
     root = root.resolve()

@@ -9,9 +9,9 @@ from typing import Any
 
 from setpoint.config.catalog import Catalog
 from setpoint.config.documents.runtime import ADAPTERS
-from setpoint.config.scope import Instance
-from setpoint.config.specs import environment_tree
-from setpoint.config.values import is_secret
+from setpoint.config.instances.scope import Instance
+from setpoint.config.instances.specs import environment_tree
+from setpoint.config.syntax.values import is_secret
 from setpoint.model.policy import Policy
 from setpoint.model.similar import listing
 

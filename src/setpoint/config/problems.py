@@ -19,7 +19,7 @@ class Position(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}"
 
 
-class Problem(msgspec.Struct, frozen=True):
+class ConfigurationProblem(msgspec.Struct, frozen=True):
     """One mistake. ``code`` never changes its meaning; the texts may get better."""
 
     code: str
@@ -46,7 +46,7 @@ class Problem(msgspec.Struct, frozen=True):
 class ConfigurationError(Exception):
     """A configuration that cannot be used; ``problems`` has every mistake that was found."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[ConfigurationProblem]) -> None:
         self.problems = in_order(problems)
         super().__init__(render(self.problems))
 
@@ -55,16 +55,16 @@ class Problems:
     """Collects mistakes; the same one is kept once."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, Position, str], Problem] = {}
+        self._found: dict[tuple[str, Position, str], ConfigurationProblem] = {}
         self._places: set[tuple[str, Position]] = set()
 
     def add(self, code: str, position: Position, where: str, message: str, hint: str) -> None:
         """Note one mistake."""
-        problem = Problem(code, *position, where, message, hint)
+        problem = ConfigurationProblem(code, *position, where, message, hint)
         self._found.setdefault((code, position, message), problem)
         self._places.add((code, position))
 
-    def extend(self, problems: Iterable[Problem]) -> None:
+    def extend(self, problems: Iterable[ConfigurationProblem]) -> None:
         """Note many."""
         for p in problems:
             self.add(p.code, p.position, p.where, p.message, p.hint)
@@ -81,7 +81,7 @@ class Problems:
     def __len__(self) -> int:
         return len(self._found)
 
-    def in_order(self) -> list[Problem]:
+    def in_order(self) -> list[ConfigurationProblem]:
         """By file, line and column."""
         return in_order(self._found.values())
 
@@ -106,12 +106,12 @@ def _positions(node: Any) -> Iterator[Position]:
         yield from _positions(child)
 
 
-def in_order(problems: Iterable[Problem]) -> list[Problem]:
+def in_order(problems: Iterable[ConfigurationProblem]) -> list[ConfigurationProblem]:
     """By file, line and column."""
     return sorted(problems, key=lambda p: (p.file, p.line, p.column, p.code, p.message))
 
 
-def render(problems: Iterable[Problem]) -> str:
+def render(problems: Iterable[ConfigurationProblem]) -> str:
     """All of them as text, one to a block."""
     return "\n".join(str(problem) for problem in problems)
 

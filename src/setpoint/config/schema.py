@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic.json_schema import CoreModeRef, CoreRef, DefsRef, GenerateJsonSchema, models_json_schema
 
 from setpoint.config.documents import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_CLASS_SUFFIX = re.compile(r"(?<=\w)(?:Document|Block)(?=:)")
 
 
 def json_schema() -> dict[str, Any]:
@@ -36,12 +38,18 @@ def json_schema() -> dict[str, Any]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Adds what models accept beyond their fields."""
+    """Calls models by their titles, and adds what they accept beyond their fields."""
+
+    def get_defs_ref(self, core_mode_ref: CoreModeRef) -> DefsRef:
+        """The key of a model in ``$defs``."""
+        reference, mode = core_mode_ref
+        return super().get_defs_ref((CoreRef(_CLASS_SUFFIX.sub("", reference)), mode))
 
     def model_schema(self, schema: Any) -> Any:
         """A model's map, or what is short for it; ``x-`` keys where they are ignored."""
         found = super().model_schema(schema)
         model = schema["cls"]
+        found["title"] = model.title()
         if model.ignores("x-anything"):
             found["patternProperties"] = {"^x-": {}}
         return {"anyOf": [found, *model.SHORT]} if model.SHORT else found

@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.audit import Audit
 from setpoint.control.errors import Refused
 from setpoint.control.people import People
 from setpoint.control.stores import Stores
-from setpoint.engine.effects import Effects
+from setpoint.engine.effects import RealEffects
 from setpoint.engine.port import Clock, Engine
 from setpoint.model.people import By, Person
 from setpoint.model.time import Duration, Instant
@@ -27,13 +27,13 @@ class Services:
     home: Path
     """The data directory."""
     engine: Engine
-    effects: Effects
+    effects: RealEffects
     stores: Stores
     people: People
     audit: Audit
     clock: Clock
     """The wall clock."""
-    applied: Configuration | None = None
+    applied: CompiledConfiguration | None = None
     """The configuration in force; None before the first apply."""
     unreadable: str = ""
     """Why the stored configuration cannot be used by this version; empty: it can."""
@@ -43,7 +43,7 @@ class Services:
     """Held by an order of a person until it was taken up; see ``orders``."""
 
     @property
-    def configuration(self) -> Configuration:
+    def configuration(self) -> CompiledConfiguration:
         """The configuration in force. Raises Refused before the first apply."""
         if self.unreadable:
             raise Refused(
@@ -76,12 +76,12 @@ class RequestContext:
         return self.services.stores
 
     @property
-    def applied(self) -> Configuration | None:
+    def applied(self) -> CompiledConfiguration | None:
         """The configuration in force; None before the first apply."""
         return self.services.applied
 
     @property
-    def configuration(self) -> Configuration:
+    def configuration(self) -> CompiledConfiguration:
         """The configuration in force. Raises Refused before the first apply."""
         return self.services.configuration
 

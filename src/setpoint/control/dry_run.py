@@ -11,7 +11,7 @@ from setpoint.control.registry import Answer
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.instructions import Apply, RunCheck, RunTask
-from setpoint.engine.port import DryRun, Effect, Outcome
+from setpoint.engine.port import DryRun, DryRunOutcome, Effect
 from setpoint.model.spec import Spec
 from setpoint.model.time import Instant
 from setpoint.store.port import Content, Records
@@ -73,7 +73,7 @@ def stage(services: Services) -> tuple[Services, DryRun]:
     return staged, staged_engine
 
 
-def told(command: str, answer: Answer, context: RequestContext, outcome: Outcome) -> Rehearsed:
+def told(command: str, answer: Answer, context: RequestContext, outcome: DryRunOutcome) -> Rehearsed:
     """What came out, in the order in which it was decided; what it then waits for comes last."""
     found = [Consequence(entity=entity, kind="decides", text=event.text) for entity, event in outcome.events]
     found += [
@@ -90,7 +90,7 @@ def _once(found: list[Consequence]) -> list[Consequence]:
     return list({(one.entity, one.kind, one.text): one for one in found}.values())
 
 
-def _does(effect: Effect, outcome: Outcome, entity: str) -> str:
+def _does(effect: Effect, outcome: DryRunOutcome, entity: str) -> str:
     match effect:
         case Apply(down=True):
             return "what runs is taken down"
@@ -109,7 +109,7 @@ def _name_of(state: Any, spec: str) -> str:
     return next((offer.version.name for offer in reversed(offers) if offer.spec == spec), spec)
 
 
-def _waits(outcome: Outcome, now: Instant) -> Iterator[Consequence]:
+def _waits(outcome: DryRunOutcome, now: Instant) -> Iterator[Consequence]:
     """Reasons that are new."""
     for entity, after in outcome.after.items():
         if not isinstance(after, InstanceState) or after.policy is None:

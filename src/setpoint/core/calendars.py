@@ -12,10 +12,10 @@ from itertools import accumulate
 
 import msgspec
 
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.calendars.windows import CHUNK, HORIZON, Occurrence, covering, following, may_change_after, occurrences
+from setpoint.model.calendars.zones import EARLIEST, LATEST, format_wall, zone
 from setpoint.model.time import Instant
-from setpoint.model.windows import CHUNK, HORIZON, Occurrence, covering, following, may_change_after, occurrences
-from setpoint.model.zones import EARLIEST, LATEST, format_wall, zone
 
 __all__ = ["LATEST", "Opening", "covering", "next_occurrence", "occurrence", "occurrences", "opening", "zone"]
 

@@ -33,7 +33,7 @@ _PREFIX = bytes([SCHEMA])
 
 
 class Codec:
-    """The codec of the core's own actors, as ``engine.port.Codec`` asks for."""
+    """The codec of the core's own actors, as ``engine.port.StateCodec`` asks for."""
 
     def encode_state(
         self,

@@ -23,7 +23,7 @@ Decide = Callable[[str, Any, Sequence[AnyFact], Instant], Decision]
 _codec = Codec()
 
 
-class Turn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class StoryTurn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One turn: what it was given, and what was decided."""
 
     now: Instant
@@ -46,7 +46,7 @@ class Story(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Number of the first turn."""
     base: dict[str, Any] | None = None
     """The state before it; None: there was none."""
-    turns: tuple[Turn, ...]
+    turns: tuple[StoryTurn, ...]
     ends: dict[str, Any]
     """What it came to: the essence of the last state."""
 
@@ -80,7 +80,7 @@ def told(
     for now, facts in turns:
         decision = decide(entity, state, facts, now)
         state = decision.state
-        moves.append(Turn(now, facts, decision.instructions, decision.wake_at, digest_of(entity, state)))
+        moves.append(StoryTurn(now, facts, decision.instructions, decision.wake_at, digest_of(entity, state)))
     before = None if base is None else msgspec.json.decode(msgspec.json.encode(base))
     return Story(entity=entity, about=about, first=first, base=before, turns=tuple(moves), ends=essence(state))
 
@@ -116,7 +116,7 @@ def base_of(story: Story) -> Any:
         raise UnreadableStory(f"the state before turn {story.first} cannot be read: {error}") from error
 
 
-def _differences(number: int, turn: Turn, decision: Decision) -> list[Difference]:
+def _differences(number: int, turn: StoryTurn, decision: Decision) -> list[Difference]:
     found = []
     if plain(turn.instructions) != plain(decision.instructions):
         recorded, today = _first_difference(turn.instructions, decision.instructions)

@@ -20,7 +20,7 @@ from functools import lru_cache
 
 from setpoint.core.calendars import opening
 from setpoint.core.facts import Move, Neighbour, Violation
-from setpoint.model import versions
+from setpoint.model.grammars import versions
 from setpoint.model.invariants import Invariant, Member
 
 _RANKS = {"none": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from setpoint.core.facts.base import Fact
+from setpoint.model.calendars.zones import LATEST
 from setpoint.model.time import Duration, Instant
-from setpoint.model.zones import LATEST
 
 
 class Wall(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

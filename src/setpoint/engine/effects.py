@@ -64,7 +64,7 @@ def _lazily(load: Callable[[], MakeRuntime]) -> MakeRuntime:
     return make
 
 
-class Effects:
+class RealEffects:
     """The performer of the real world."""
 
     def __init__(

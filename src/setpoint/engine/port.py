@@ -59,7 +59,7 @@ class Recording(msgspec.Struct, frozen=True):
     turns: tuple[RecordedTurn, ...]
 
 
-class Codec(Protocol):
+class StateCodec(Protocol):
     """How states, facts and instructions become bytes. ``fixed`` holds what seldom changes and is only encoded when it did."""
 
     def encode_state(self, entity: str, state: Any, previous: Any) -> tuple[bytes | None, bytes]:
@@ -190,7 +190,7 @@ Effect = Apply | RunCheck | RunTask | Cancel
 
 
 @dataclass
-class Outcome:
+class DryRunOutcome:
     """What would happen, in order."""
 
     events: list[tuple[str, Event]] = field(default_factory=list)
@@ -207,7 +207,7 @@ class DryRun(Actors, Protocol):
     """Actors on a copy of what is committed: they decide, and nothing of it is stored or performed."""
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> DryRunOutcome:
         """What the facts until now would lead to."""
         ...
 

@@ -26,7 +26,7 @@ from setpoint.core.instructions import (
     Subscribe,
     Unsubscribe,
 )
-from setpoint.engine.port import Clocks, Decide, Outcome
+from setpoint.engine.port import Clocks, Decide, DryRunOutcome
 
 MOST_TURNS = 20_000
 """A rehearsal of more is cut off, and says so."""
@@ -55,7 +55,7 @@ class Rehearsal:
         self._subscribed: dict[str, dict[str, bool]] = {}
         """Publisher -> who listens from now on (True), or no longer does."""
         self._waiting: deque[tuple[str, AnyFact]] = deque()
-        self.outcome = Outcome()
+        self.outcome = DryRunOutcome()
         self._turns = 0
 
     # --- as an engine

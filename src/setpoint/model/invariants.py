@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from setpoint.model.calendars import Calendar
-from setpoint.model.selector import Selector
+from setpoint.model.calendars.calendar import Calendar
+from setpoint.model.grammars.selector import Selector
 
 
 class Require(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

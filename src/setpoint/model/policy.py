@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
-from setpoint.model.calendars import Calendar
+from setpoint.model.calendars.calendar import Calendar
 from setpoint.model.checks import CheckDefinition
-from setpoint.model.selector import Selector
+from setpoint.model.grammars.selector import Selector
 from setpoint.model.tasks import TaskDefinition
 from setpoint.model.time import MINUTE, SECOND, Duration
 
@@ -211,7 +211,7 @@ class Accepts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     when: Selector | None = None
 
 
-class Drift(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class DriftPolicy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What to do about a difference between target and what runs."""
 
     mode: str = "heal"
@@ -242,7 +242,7 @@ class Policy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     timezone: str = "UTC"
     progress_deadline: Duration = 10 * MINUTE
     auto_rollback: bool = True
-    drift: Drift = Drift()
+    drift: DriftPolicy = DriftPolicy()
     poll_moving: Duration = 5 * SECOND
     poll_settled: Duration = 5 * MINUTE
     grace: Duration = 30 * SECOND

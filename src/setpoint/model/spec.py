@@ -51,7 +51,7 @@ class Workload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     options: dict[str, Any] = {}
 
 
-class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class RolloutSettings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How replicas are replaced. Both are counts (integer) or percentages of the replicas (text such as ``25%``)."""
 
     max_unavailable: int | str = 0
@@ -77,7 +77,7 @@ class Spec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     env: dict[str, str] = {}
     secrets: dict[str, Secret] = {}
     """Variable of the environment -> the secret that it takes its value from, when it is applied."""
-    rollout: Rollout = Rollout()
+    rollout: RolloutSettings = RolloutSettings()
     parameters: dict[str, Scalar] = {}
     files: dict[str, str] = {}
     """Path relative to the configuration's root -> SHA-256 of its content, stored with the version."""

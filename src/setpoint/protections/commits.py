@@ -10,10 +10,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
-from setpoint.model.commits import may_be_same, parse_commit
+from setpoint.model.grammars.commits import may_be_same, parse_commit
 from setpoint.programs.text import printable
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.verdict import run_module
+from setpoint.protections.programs.verdict import run_module
 
 SHOWN_CHARACTERS = 12
 _QUIET = {
@@ -45,7 +45,7 @@ class CommitDenied:
         if not directory:
             return CheckResult(Outcome.PASSING, f"commit {commit[:SHOWN_CHARACTERS]} is none of the {len(denied)} denied")
         job = {"directory": directory, "commit": commit, "denied": denied}
-        return await run_module("setpoint.protections.commits_program", job, replace(check, env=check.env | _QUIET))
+        return await run_module("setpoint.protections.programs.commits", job, replace(check, env=check.env | _QUIET))
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """See the port."""

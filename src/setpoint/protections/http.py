@@ -11,7 +11,7 @@ from typing import Any
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.programs.text import last_line, printable
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.web import WebRequest, WebResponse, exchange, shown
+from setpoint.protections.web.exchange import WebRequest, WebResponse, exchange, shown
 
 _RANGE = re.compile(r"\s*([1-5]\d\d)(?:\s*-\s*([1-5]\d\d))?\s*", re.ASCII)
 _METHOD = re.compile(r"[A-Za-z]{1,20}", re.ASCII)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
-from setpoint.model.images import Image, parse_image
+from setpoint.model.grammars.images import Image, parse_image
 from setpoint.programs.text import printable
-from setpoint.protections.oci import Registry, absent, in_all, refused
 from setpoint.protections.options import Options, as_text, unresolved
-from setpoint.protections.web import WebResponse
+from setpoint.protections.web.exchange import WebResponse
+from setpoint.protections.web.oci import Registry, absent, in_all, refused
 
 
 class ImageExists:

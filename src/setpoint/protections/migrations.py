@@ -7,7 +7,7 @@ from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.protections.options import Options, unresolved
-from setpoint.protections.verdict import run_module
+from setpoint.protections.programs.verdict import run_module
 
 _PATHS = ("directory", "config")
 _LATER = ("flyway", "django", "sql")
@@ -25,7 +25,7 @@ class DbMigrated:
         """See the port."""
         if wrong := self.validate(check.options):
             return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
-        return await run_module("setpoint.protections.migrations_program", _with_absolute_paths(check.options), check)
+        return await run_module("setpoint.protections.programs.migrations", _with_absolute_paths(check.options), check)
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """See the port."""

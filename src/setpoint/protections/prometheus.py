@@ -15,9 +15,9 @@ import msgspec
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.programs.text import printable
-from setpoint.protections.monitoring import ask, base_url, refused
 from setpoint.protections.options import Options
-from setpoint.protections.web import WebResponse, shown
+from setpoint.protections.web.exchange import WebResponse, shown
+from setpoint.protections.web.monitoring import ask, base_url, refused
 
 SHOWN_SERIES = 100
 EMPTY = ("blocking", "passing")

@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
-from setpoint.model.images import Image, parse_image
+from setpoint.model.grammars.images import Image, parse_image
 from setpoint.programs.text import printable
 from setpoint.protections.images import image_mistakes
-from setpoint.protections.oci import Registry, in_all, manifest_digest, refused
 from setpoint.protections.options import Options, as_text
+from setpoint.protections.web.oci import Registry, in_all, manifest_digest, refused
 
 PAYLOAD = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"

@@ -6,7 +6,7 @@ from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.protections.options import Options, unresolved
-from setpoint.protections.verdict import run_module
+from setpoint.protections.programs.verdict import run_module
 
 EXPECTATIONS = ("expect", "min", "max", "rows")
 
@@ -23,7 +23,7 @@ class SqlQuery:
         if wrong := self.validate(check.options):
             return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
         texts = {name: str(check.options[name]) for name in ("url", "query")}
-        return await run_module("setpoint.protections.sql_program", check.options | texts, check)
+        return await run_module("setpoint.protections.programs.sql", check.options | texts, check)
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """See the port."""

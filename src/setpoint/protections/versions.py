@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
-from setpoint.model.versions import is_version_name, parse, parse_range
+from setpoint.model.grammars.versions import is_version_name, parse, parse_range
 from setpoint.programs.text import printable
 from setpoint.protections.options import Options, as_text, unresolved
 

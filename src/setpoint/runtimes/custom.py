@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from setpoint.model.lookup import LookupMissing, resolve
+from setpoint.model.grammars.lookup import LookupMissing, resolve
 from setpoint.model.observation import Object, Observation
 from setpoint.model.spec import Spec, digest
 from setpoint.model.time import Duration, parse_duration

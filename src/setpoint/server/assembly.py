@@ -15,7 +15,7 @@ from setpoint.control.stores import Stores
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
 from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
-from setpoint.engine.effects import Effects, MakeRuntime, runtime_adapters
+from setpoint.engine.effects import MakeRuntime, RealEffects, runtime_adapters
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.embedded.clock import STEP
 from setpoint.engine.port import Clock
@@ -26,7 +26,7 @@ from setpoint.model.time import Duration
 from setpoint.plugins.protection import Protection
 from setpoint.protections.registry import load as load_protections
 from setpoint.server.storage import store_of
-from setpoint.store.port import Recovery
+from setpoint.store.port import RecoveryDecision
 
 
 class _Late:
@@ -36,7 +36,7 @@ class _Late:
     """
 
     def __init__(self) -> None:
-        self.effects: Effects | None = None
+        self.effects: RealEffects | None = None
         self.ready = asyncio.Event()
 
     async def apply(self, entity: str, instruction: Apply) -> None:
@@ -51,7 +51,7 @@ class _Late:
     async def look(self, entity: str, watch: Watch) -> Observation:
         return await (await self._known()).look(entity, watch)
 
-    async def _known(self) -> Effects:
+    async def _known(self) -> RealEffects:
         await self.ready.wait()
         assert self.effects is not None  # noqa: S101 - set before anybody is ready
         return self.effects
@@ -67,7 +67,7 @@ async def running(
     speed: float = 1,
     runtimes: Mapping[str, MakeRuntime] | None = None,
     protections: Mapping[str, Protection] | None = None,
-    recovery: Recovery = Recovery.NONE,
+    recovery: RecoveryDecision = RecoveryDecision.NONE,
 ) -> AsyncIterator[Control]:
     """A serving engine with its control, until the block ends; clocks and ``speed`` as in ``EmbeddedEngine``.
 
@@ -89,7 +89,7 @@ async def running(
         speed=speed,
     )
     stores = Stores.of(store)
-    effects = late.effects = Effects(
+    effects = late.effects = RealEffects(
         home,
         stores.content,
         runtimes=runtime_adapters() if runtimes is None else runtimes,

@@ -18,11 +18,11 @@ from fastapi import FastAPI
 import setpoint
 from setpoint.control.control import Control
 from setpoint.engine.errors import AlreadyRunning, EngineStopped
-from setpoint.runtimes.process.keeping import AGAIN, RestartMark
+from setpoint.runtimes.process.supervision.keeping import AGAIN, RestartMark
 from setpoint.server import location
 from setpoint.server.app import create_app
 from setpoint.server.assembly import running
-from setpoint.store.port import Recovery
+from setpoint.store.port import RecoveryDecision
 
 log = logging.getLogger("setpoint.server")
 HOST = "127.0.0.1"
@@ -47,7 +47,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(home: Path, port: int | None, ready: Ready, recovery: Recovery = Recovery.NONE) -> None:
+async def serve(home: Path, port: int | None, ready: Ready, recovery: RecoveryDecision = RecoveryDecision.NONE) -> None:
     """Run until SIGTERM or SIGINT; ``ready`` is told where it answers.
 
     Raises:

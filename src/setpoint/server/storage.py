@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from setpoint.store import sqlite
-from setpoint.store.port import Recovery, Store
+from setpoint.store.port import RecoveryDecision, Store
 
 _NAME = "setpoint.db"
 
 
-def store_of(home: Path, recovery: Recovery = Recovery.NONE) -> Store:
+def store_of(home: Path, recovery: RecoveryDecision = RecoveryDecision.NONE) -> Store:
     """The store, not open yet."""
     return sqlite.SqliteStore(home / _NAME, recovery)
 

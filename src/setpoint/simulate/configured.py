@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from setpoint.config.compile import Configuration, load
+from setpoint.config.compile import CompiledConfiguration, load
 from setpoint.core.facts import AnyFact, InvariantConfigured
 from setpoint.model.people import Person
 from setpoint.model.policy import Policy
@@ -19,7 +19,7 @@ def draw_for(directory: str, seed: int) -> Plan:
     return plan_for(_loaded(directory), seed)
 
 
-def plan_for(configuration: Configuration, seed: int) -> Plan:
+def plan_for(configuration: CompiledConfiguration, seed: int) -> Plan:
     """The plan of a seed. Its world does not turn fair: windows and soaks may be longer than anybody would wait for."""
     policies = {instance: configuration.policy(instance) for instance in configuration.all_instances}
     sketch = Sketch(seed, policies, people=_people(policies.values()), seasons=SEASONS.get(len(policies), 1))
@@ -28,7 +28,7 @@ def plan_for(configuration: Configuration, seed: int) -> Plan:
     return Plan(**{name: getattr(plan, name) for name in plan.__struct_fields__ if name not in {"fair", "least"}}, fair=0)
 
 
-def _told(configuration: Configuration) -> list[tuple[str, AnyFact]]:
+def _told(configuration: CompiledConfiguration) -> list[tuple[str, AnyFact]]:
     """What other entities than instances are told when it is applied."""
     return [
         (f"invariant:{name}", InvariantConfigured(number=1, invariant=invariant))
@@ -50,5 +50,5 @@ def _people(policies: Iterable[Policy]) -> tuple[Person, ...]:
 
 
 @lru_cache(maxsize=1)
-def _loaded(directory: str) -> Configuration:
+def _loaded(directory: str) -> CompiledConfiguration:
     return load(Path(directory))

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from setpoint.core.calendars import opening
 from setpoint.core.facts import SetStage
 from setpoint.core.instance.state import Attempt, Kind, Life, offer_of, own_offer
-from setpoint.model import versions
-from setpoint.model.lookup import LookupMissing, resolve
+from setpoint.model.grammars import versions
+from setpoint.model.grammars.lookup import LookupMissing, resolve
+from setpoint.model.grammars.selector import Selector
 from setpoint.model.policy import CheckUse, Phase, Policy, TaskUse
 from setpoint.model.release import Offer, Pair
-from setpoint.model.selector import Selector
 from setpoint.model.spec import digest
 from setpoint.model.tasks import TaskDefinition, TaskStage
 from setpoint.model.time import Instant

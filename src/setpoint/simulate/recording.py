@@ -37,8 +37,8 @@ class Recorder:
         )
 
 
-def _told(turn: Turn) -> stories.Turn:
+def _told(turn: Turn) -> stories.StoryTurn:
     decision = turn.decision
     now = max(fact.at for fact in turn.facts)
     digest = stories.digest_of(turn.entity, decision.state)
-    return stories.Turn(now, turn.facts, decision.instructions, decision.wake_at, digest)
+    return stories.StoryTurn(now, turn.facts, decision.instructions, decision.wake_at, digest)

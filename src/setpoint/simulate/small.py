@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.policy import (
     ApprovalUse,

@@ -34,10 +34,10 @@ from setpoint.core.facts import (
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.core.instructions import Event, Record
+from setpoint.model.grammars.selector import Selector
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Configuration, Offer, Pair
-from setpoint.model.selector import Selector
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration, Instant
 from setpoint.simulate.reading import Half, halves, matches

@@ -121,7 +121,7 @@ class Loaded:
         self.stamp: Stamp | None = None
 
 
-class Turn(NamedTuple):
+class JournalTurn(NamedTuple):
     """One recorded turn."""
 
     number: int
@@ -147,7 +147,7 @@ class Journal(Protocol):
         """Raises ``StoreUnavailable`` unless there is room to go on: half a megabyte, not only for the one commit that failed."""
         ...
 
-    async def turns(self, entity: str) -> list[Turn]:
+    async def turns(self, entity: str) -> list[JournalTurn]:
         """Return what is kept of an entity, oldest first: from the start of a chapter, or from its first turn.
 
         Raises:

@@ -65,7 +65,7 @@ class UnknownNumber(StoreError):  # noqa: N818 - names the condition
         super().__init__(f"cannot resume from number {number}: {what}. It can resume from {oldest} to {newest}")
 
 
-class Recovery(StrEnum):
+class RecoveryDecision(StrEnum):
     """What a person decided to do about a store that is not the one expected."""
 
     NONE = ""
@@ -125,7 +125,7 @@ class Claim(NamedTuple):
     """What its command returned; None: it has not ended, or ended with an error."""
 
 
-class Condition(NamedTuple):
+class StoreCondition(NamedTuple):
     """Whether a store is in order."""
 
     size: int
@@ -343,7 +343,7 @@ class Store(Protocol):
         """Note outside of the data how far it has come, so that an older copy of it is refused at the next start."""
         ...
 
-    async def check(self) -> Condition:
+    async def check(self) -> StoreCondition:
         """Return its size, and what is wrong with its structure."""
         ...
 

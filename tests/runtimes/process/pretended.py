@@ -14,10 +14,11 @@ import pytest
 from setpoint.model.spec import Spec
 from setpoint.plugins.errors import TransientError
 from setpoint.programs.procfs import RUN, Identity, Stat
-from setpoint.runtimes.process import ProcessRuntime, adapter, client, instance, replica, supervisor, survivors
-from setpoint.runtimes.process.guardian import Inheritance
+from setpoint.runtimes.process import ProcessRuntime, adapter, client, supervisor
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.records import Reply, SupervisorRequest
+from setpoint.runtimes.process.replicas import instance, replica, survivors
+from setpoint.runtimes.process.supervision.guardian import Inheritance
 from setpoint.runtimes.process.supervisor import Supervisor
 
 FAILING = "false"

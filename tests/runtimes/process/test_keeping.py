@@ -13,10 +13,10 @@ import pytest
 from tests.runtimes.helpers import eventually
 
 from setpoint.programs.procfs import read_stat
-from setpoint.runtimes.process import keeping
-from setpoint.runtimes.process.keeping import AGAIN, EngineKeeper, RestartMark, start_of_this_engine
 from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import EngineStart
+from setpoint.runtimes.process.supervision import keeping
+from setpoint.runtimes.process.supervision.keeping import AGAIN, EngineKeeper, RestartMark, start_of_this_engine
 
 ENGINE = "import os, sys; print(os.environ['SETPOINT_KEPT'], flush=True); os._exit(int(sys.argv[1]))"
 KILLED = "import os, signal; print('again', flush=True); os.kill(os.getpid(), signal.SIGKILL)"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.runtimes.helpers import spec
 
-from setpoint.model.spec import Rollout
+from setpoint.model.spec import RolloutSettings
 from setpoint.plugins.errors import TerminalError
 from setpoint.runtimes.process.options import problems_of, read
 from setpoint.runtimes.process.records import HealthProbe
@@ -59,7 +59,7 @@ def test_lookups_are_taken_to_become_what_they_should() -> None:
 def test_options_become_what_a_supervisor_needs() -> None:
     health = {"http": "/ready", "interval": "2s", "timeout": 300}
     options: dict[str, Any] = {"command": ["app", "-x"], "replicas": 4, "port": 8080, "stopTimeout": "5s", "health": health}
-    desired = read(spec("7", rollout=Rollout("25%", "50%"), env={"A": "b"}, **options), "/srv")
+    desired = read(spec("7", rollout=RolloutSettings("25%", "50%"), env={"A": "b"}, **options), "/srv")
     assert (desired.replicas, desired.surge, desired.unavailable, desired.port) == (4, 2, 1, 8080)
     assert desired.launch.command == ("app", "-x")
     assert (desired.launch.stop, desired.launch.directory, desired.launch.env) == (5_000, "/srv", {"A": "b"})
@@ -70,4 +70,4 @@ def test_wrong_options_are_terminal() -> None:
     with pytest.raises(TerminalError, match=r"process\.command"):
         read(spec(command="app"), "")
     with pytest.raises(TerminalError, match="no amount"):
-        read(spec(rollout=Rollout(max_surge="many")), "")
+        read(spec(rollout=RolloutSettings(max_surge="many")), "")

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.runtimes.helpers import INSTANCE, eventually, is_settled, leaders_of, settled, spec
 
-from setpoint.model.spec import Rollout
+from setpoint.model.spec import RolloutSettings
 from setpoint.runtimes.process import ProcessRuntime
 from setpoint.runtimes.process.options import amount
-from setpoint.runtimes.process.rolling import LiveReplica, Moves, next_moves
+from setpoint.runtimes.process.replicas.rolling import LiveReplica, Moves, next_moves
 
 
 def replicas(new: str = "", old: str = "") -> list[LiveReplica]:
@@ -194,7 +194,7 @@ async def test_going_back_in_the_middle_keeps_the_old_replicas(processes: Proces
 
 async def test_all_at_once_when_the_rollout_allows_it(processes: ProcessRuntime) -> None:
     old = spec("1", replicas=3)
-    new = spec("2", replicas=3, rollout=Rollout(max_unavailable="100%", max_surge="100%"))
+    new = spec("2", replicas=3, rollout=RolloutSettings(max_unavailable="100%", max_surge="100%"))
     await processes.apply("op/1", old)
     await settled(processes, old)
     await processes.apply("op/2", new)

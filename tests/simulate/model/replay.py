@@ -19,10 +19,10 @@ from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.state import offer_of, version_offer
 from setpoint.core.instructions import RunCheck
 from setpoint.model.checks import CheckDefinition, Outcome
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
 from setpoint.model.policy import ApprovalUse, CheckUse, Ordering, Phase, Policy, Strategy
 from setpoint.model.release import Offer, Pair
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import DAY, HOUR
 from setpoint.simulate.acts.applying import ChangeConfiguration
 from setpoint.simulate.acts.marking import Cancel, Mark

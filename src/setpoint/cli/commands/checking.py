@@ -32,9 +32,9 @@ def check(
     answer = session.command("check", {"gate": name, "target": target, "release": release})
 
     def table() -> None:
-        from setpoint.cli.render.checks import lines  # noqa: PLC0415 - loads rich
         from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+        from setpoint.cli.render.trials import check_lines  # noqa: PLC0415 - as above
 
-        say(*lines(answer, width()))
+        say(*check_lines(answer, width()))
 
     session.show(answer, table)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Format, Output, Why, grouped
 from setpoint.cli.session import Session, show
 
@@ -51,9 +51,9 @@ def apply(
             session.show(shown, lambda: None)
             return
         if not yes and not interactive():
-            raise Quit(Code.ERROR, "Nothing was applied: there is nobody to ask.", "Say --yes to apply without being asked.")
+            raise Quit(ExitCode.ERROR, "Nothing was applied: there is nobody to ask.", "Say --yes to apply without being asked.")
         if not yes and not typer.confirm("Apply this?"):
-            raise Quit(Code.ERROR, "Nothing was applied.")
+            raise Quit(ExitCode.ERROR, "Nothing was applied.")
         answer = client.command("apply", {**payload, "expect": shown["plan"], "confirm": confirm or [], "why": why})
     session.show(answer, lambda: say(*difference.applied(answer)))
 
@@ -73,7 +73,7 @@ def validate(directory: Directory = Path(), output: Format = Output.TABLE) -> No
         as_data = [{name: getattr(one, name) for name in one.__struct_fields__} for one in problems]
         answer: dict[str, Any] = {"problems": as_data, "notices": [], "refusals": []}
         show(answer, output, lambda: _print_problems(directory, [str(one) for one in problems]))
-        raise Quit(Code.ERROR) from None
+        raise Quit(ExitCode.ERROR) from None
     found = {"problems": [], "notices": configuration.notices, "refusals": configuration.refusals}
     show(found, output, lambda: _print_order(directory, configuration.notices, configuration.refusals))
 
@@ -113,7 +113,7 @@ def _collected(directory: Path) -> dict[str, Any]:
         files = collect(directory)
     except ConfigurationError as error:
         raise Quit(
-            Code.ERROR, "The configuration cannot be read; nothing was applied.", "", [str(one) for one in error.problems]
+            ExitCode.ERROR, "The configuration cannot be read; nothing was applied.", "", [str(one) for one in error.problems]
         ) from error
     return {
         "files": {path: base64.b64encode(content).decode() for path, content in files.items()},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import grouped
 from setpoint.cli.session import Session, home_of
 
@@ -41,7 +41,7 @@ def doctor(*, session: Session) -> None:
 
     session.show(answer, table)
     if not answer["healthy"]:
-        raise Quit(Code.ERROR, f"Something is wrong in {home_of(session.home)}.")
+        raise Quit(ExitCode.ERROR, f"Something is wrong in {home_of(session.home)}.")
 
 
 def _look_from_outside(place: Path) -> None:
@@ -55,4 +55,4 @@ def _look_from_outside(place: Path) -> None:
     try:
         look_from_outside(place)
     except StoreError as error:
-        raise Quit(Code.ERROR, f"No engine runs in {place}, and none can: {error}.") from error
+        raise Quit(ExitCode.ERROR, f"No engine runs in {place}, and none can: {error}.") from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from setpoint.cli import detached
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Home
 from setpoint.cli.session import home_of
 
@@ -43,7 +45,7 @@ def up(
     place = home_of(home)
     if start_empty and accept_restored:
         raise Quit(
-            Code.ERROR, "--start-empty and --accept-restored exclude each other.", "Restored is what you have a backup of."
+            ExitCode.ERROR, "--start-empty and --accept-restored exclude each other.", "Restored is what you have a backup of."
         )
     recovery = "start-empty" if start_empty else "accept-restored" if accept_restored else ""
     if detach:
@@ -57,17 +59,23 @@ def _serve(place: Path, port: int | None, recovery: str) -> None:
     import faulthandler  # noqa: PLC0415 - as above
 
     from setpoint.engine.errors import EngineError  # noqa: PLC0415 - the engine is only loaded to run it
-    from setpoint.server.logs import configure  # noqa: PLC0415 - as above
     from setpoint.server.run import PortTakenError, serve  # noqa: PLC0415 - as above
-    from setpoint.store.port import Recovery, StoreError  # noqa: PLC0415 - as above
+    from setpoint.store.port import RecoveryDecision, StoreError  # noqa: PLC0415 - as above
 
-    configure()
+    _log_to_standard_error()
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     try:
-        asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url), Recovery(recovery)))
+        asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url), RecoveryDecision(recovery)))
     except (EngineError, PortTakenError, StoreError, OSError) as error:
-        raise Quit(Code.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
+        raise Quit(ExitCode.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
     typer.echo("The engine has stopped; what it ran goes on running.")
+
+
+def _log_to_standard_error() -> None:
+    """One line an event, no secrets: warnings of every library, information of Setpoint and its HTTP server."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("setpoint").setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
 
 
 def down(

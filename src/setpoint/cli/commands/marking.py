@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Alone, App, Target, Why, grouped
 from setpoint.cli.session import Acting
 
@@ -50,7 +50,7 @@ def mark_good(version: Version, app: App = "", why: Why = "", *, session: Acting
 def _mark(name: str, version: str, app: str, why: str, session: Acting) -> dict[str, str]:
     service, equals, wanted = version.partition("=")
     if not equals or not service or not wanted:
-        raise Quit(Code.ERROR, f'"{version}" names no version.', "Write SERVICE=VERSION, such as web=1.4.2.")
+        raise Quit(ExitCode.ERROR, f'"{version}" names no version.', "Write SERVICE=VERSION, such as web=1.4.2.")
     return session.command(name, {"service": service, "version": wanted, "application": app, "why": why})
 
 

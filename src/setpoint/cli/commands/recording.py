@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Format, Output, grouped
 from setpoint.cli.session import Session, as_yaml
 
@@ -72,7 +72,7 @@ def replay(
     else:
         print(json.dumps(found, indent=2) if output is Output.JSON else as_yaml(found).rstrip())  # noqa: T201 - as above
     if any(one["differences"] for one in found.values()):
-        raise Quit(Code.FAILED)
+        raise Quit(ExitCode.FAILED)
 
 
 def _replayed(file: Path) -> dict[str, Any]:
@@ -84,10 +84,10 @@ def _replayed(file: Path) -> dict[str, Any]:
         told = stories.read(file.read_bytes())
         differences = stories.replay(told)
     except OSError as error:
-        raise Quit(Code.ERROR, f"{file} cannot be read: {error.strerror}.") from error
+        raise Quit(ExitCode.ERROR, f"{file} cannot be read: {error.strerror}.") from error
     except stories.UnreadableStory as error:
         raise Quit(
-            Code.ERROR, f"{file} is no story that this version can replay: {error}.", "Write one with `setpoint story`."
+            ExitCode.ERROR, f"{file} is no story that this version can replay: {error}.", "Write one with `setpoint story`."
         ) from error
     return {
         "entity": told.entity,

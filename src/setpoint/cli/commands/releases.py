@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Alone, App, Output, Why, grouped
 from setpoint.cli.session import Acting, Answer, Session
 
@@ -88,7 +88,9 @@ def _services(versions: list[str], params: list[str], source: dict[str, str]) ->
         key, value = _pair(text, "--param", "name=value, or service.name=value")
         service, dot, name = key.partition(".")
         if dot and service not in services:
-            raise Quit(Code.ERROR, f'--param {key}: this release has no service "{service}".', f"It has: {', '.join(services)}.")
+            raise Quit(
+                ExitCode.ERROR, f'--param {key}: this release has no service "{service}".', f"It has: {', '.join(services)}."
+            )
         for one in [service] if dot else services:
             services[one]["parameters"][name if dot else key] = value
     return services
@@ -97,7 +99,7 @@ def _services(versions: list[str], params: list[str], source: dict[str, str]) ->
 def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals and (value or option)):
-        raise Quit(Code.ERROR, f'"{text}" is not of the form {form}.', f"Write {option} {form}.".replace("  ", " "))
+        raise Quit(ExitCode.ERROR, f'"{text}" is not of the form {form}.', f"Write {option} {form}.".replace("  ", " "))
     return key, value
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Format, Output
 from setpoint.cli.session import show
 
@@ -63,14 +63,14 @@ def _broken(total: Tally, where: str, seconds: float, save: Path | None, output:
     if output is Output.TABLE:
         simulation.story(found, where, seconds, save)
     again = f"setpoint simulate {where + ' ' if where else ''}--seed {found}"
-    raise Quit(Code.FAILED, f"{name} does not hold in the world of seed {found}.", f"Again: {again}")
+    raise Quit(ExitCode.FAILED, f"{name} does not hold in the world of seed {found}.", f"Again: {again}")
 
 
 def _range(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)\.\.(\d+)", text)
     if not found or int(found[1]) >= int(found[2]):
         hint = "Say it like --seeds 0..100: the last one is not included."
-        raise Quit(Code.ERROR, f"--seeds {text} is no range of seeds.", hint)
+        raise Quit(ExitCode.ERROR, f"--seeds {text} is no range of seeds.", hint)
     return int(found[1]), int(found[2])
 
 
@@ -83,7 +83,7 @@ def _checked(directory: Path | None) -> str:
     problems = check(directory)
     if problems:
         details = [str(one) for one in problems]
-        raise Quit(Code.ERROR, f"{directory} is not in order; nothing was simulated.", "Mend it first.", details)
+        raise Quit(ExitCode.ERROR, f"{directory} is not in order; nothing was simulated.", "Mend it first.", details)
     if not load(directory).all_instances:
-        raise Quit(Code.ERROR, f"{directory} has no service in any channel; there is nothing to simulate.")
+        raise Quit(ExitCode.ERROR, f"{directory} has no service in any channel; there is nothing to simulate.")
     return str(directory)

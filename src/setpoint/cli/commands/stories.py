@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from setpoint.cli import completions
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import App, Instance, Output, grouped
 from setpoint.cli.session import Session, as_yaml
 from setpoint.model.time import parse_duration
@@ -67,7 +67,7 @@ def timeline(
         try:
             since = session.query("status", {"target": target, "application": app})["now"] - parse_duration(last)
         except ValueError as error:
-            raise Quit(Code.ERROR, f"--last: {error}.", "Write a duration such as 2h or 1d.") from error
+            raise Quit(ExitCode.ERROR, f"--last: {error}.", "Write a duration such as 2h or 1d.") from error
     answer = session.query("timeline", {"target": target, "application": app, "since": max(since, 0)})
 
     def table() -> None:

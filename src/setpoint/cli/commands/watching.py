@@ -1,4 +1,4 @@
-"""status, explain: what is so, and why."""
+"""status, explain, invariants: what is so, and why."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(grouped(status))
     app.command()(grouped(explain))
+    app.command()(grouped(invariants))
 
 
 def status(
@@ -94,5 +95,31 @@ def _roll_up(target: str, session: Session, *, everyone: bool) -> None:
         from setpoint.cli.render.console import say, width  # noqa: PLC0415 - as above
 
         say(*page.lines(answer, width(), everyone=everyone))
+
+    session.show(answer, table)
+
+
+def invariants(*, session: Session) -> None:
+    """Show the Invariant documents: which of them hold, and what violates the others.
+
+    Example: setpoint invariants
+    """
+    answer = session.query("invariants")
+
+    def table() -> None:
+        from rich.text import Text  # noqa: PLC0415 - loads rich
+
+        from setpoint.cli.render.console import say, width, wrapped  # noqa: PLC0415 - as above
+        from setpoint.cli.render.words import clock, plural  # noqa: PLC0415 - as above
+
+        if not answer["invariants"]:
+            say(Text("None.", "dim"))
+        for one in answer["invariants"]:
+            sign, style = ("✓", "green") if one["holds"] else ("✗", "bold red")
+            text = f"{one['select']}, {plural(one['instances'], 'instance')}{', stops the line' if one['stops'] else ''}"
+            say(wrapped(text, first=Text(f"{sign} ", style).append(f"{one['name']}  ", "bold"), columns=width()))
+            for violation in one["violations"]:
+                said = f"{violation['text']}, since {clock(violation['since'])}"
+                say(wrapped(said, first=Text("    "), columns=width()))
 
     session.show(answer, table)

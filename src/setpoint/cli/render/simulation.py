@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from setpoint.cli.ending import Code, Quit
+from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.render.console import err, out, say
 from setpoint.model.time import approximate_duration
 from setpoint.simulate import cases
@@ -166,9 +166,9 @@ def replay(path: Path) -> None:
     try:
         plan, invariant = cases.read(path)
     except cases.CaseError as error:
-        raise Quit(Code.ERROR, str(error), "Cases are written by setpoint simulate --save FILE.") from error
+        raise Quit(ExitCode.ERROR, str(error), "Cases are written by setpoint simulate --save FILE.") from error
     scenario, broken = failure(plan)
     say(Text(tell(scenario, broken)), "")
     if broken is not None:
-        raise Quit(Code.FAILED, f"{broken.name} does not hold in {path}.")
+        raise Quit(ExitCode.FAILED, f"{broken.name} does not hold in {path}.")
     say(Text(f"✓ {path} holds; it once broke {invariant}", "green"))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
-from setpoint.config.values import (
+from setpoint.config.syntax.values import (
     Constant,
     Label,
     MapOf,
@@ -25,7 +25,7 @@ from setpoint.config.values import (
     read_template,
     read_text,
 )
-from setpoint.config.yaml import Mapping, Scalar, Sequence, place_of
+from setpoint.config.syntax.yaml import Mapping, Scalar, Sequence, place_of
 from setpoint.model.similar import suggest
 
 RESERVED_LABELS = ("application", "channel", "group", "service", "runtime")
@@ -66,6 +66,11 @@ class Node(BaseModel):
     """Key -> what it will be for, in words that follow "this version has no …"."""
     SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ()
     """JSON Schemas of what is short for the map."""
+
+    @classmethod
+    def title(cls) -> str:
+        """What people call it, as in the JSON Schema: its kind where it is a document."""
+        return cls.__name__.removesuffix("Document").removesuffix("Block")
 
     @classmethod
     def short(cls, scalar: Scalar) -> dict[str, Any] | None:

@@ -11,9 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from setpoint.config.documents.base import Constants, Environment, Labelled, Node
 from setpoint.config.documents.gates import Gated
-from setpoint.config.documents.windows import Window
+from setpoint.config.documents.windows import WindowBlock
 from setpoint.config.documents.workloads import Path
-from setpoint.config.values import (
+from setpoint.config.syntax.values import (
     Boolean,
     Duration,
     MapOf,
@@ -31,8 +31,8 @@ from setpoint.config.values import (
     read_selector,
     scalar,
 )
-from setpoint.config.yaml import Mapping, Scalar
-from setpoint.model.versions import parse_range
+from setpoint.config.syntax.yaml import Mapping, Scalar
+from setpoint.model.grammars.versions import parse_range
 
 
 def _read_need(node: Any) -> int | str:
@@ -89,7 +89,7 @@ class After(Node):
         return self
 
 
-class Accepts(Node):
+class AcceptsBlock(Node):
     """Which versions are taken at all."""
 
     SHORT: ClassVar[AnySequence[AnyMapping[str, Any]]] = ({"type": "string"},)
@@ -118,7 +118,7 @@ class Accepts(Node):
         return self
 
 
-class Cadence(Window):
+class CadenceBlock(WindowBlock):
     """A calendar that admits ``max`` finalized releases per occurrence."""
 
 
@@ -172,8 +172,8 @@ class ChannelFields(Labelled, Gated):
     strategy: Annotated[str, choice("newest-ready", "newest", "every", "manual")] | None = None
     mirror: Name | None = None
     start_from: Name | None = None
-    accepts: Accepts | None = None
-    cadence: Cadence | None = None
+    accepts: AcceptsBlock | None = None
+    cadence: CadenceBlock | None = None
     timezone: Zone | None = None
     constants: Constants = Field(default_factory=dict)
     env: Environment = Field(default_factory=dict)
@@ -201,7 +201,7 @@ class ChannelFields(Labelled, Gated):
         return self
 
 
-class Channel(ChannelFields):
+class ChannelDocument(ChannelFields):
     """A channel as a document of its own."""
 
     api_version: Text | None = None

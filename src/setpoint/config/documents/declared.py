@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Node
 from setpoint.config.documents.channel import read_range
-from setpoint.config.values import (
+from setpoint.config.syntax.values import (
     Anything,
     Boolean,
     Duration,
@@ -28,8 +28,8 @@ from setpoint.config.values import (
     read_template,
     scalar,
 )
-from setpoint.config.yaml import Scalar
-from setpoint.model.selector import parse_selector
+from setpoint.config.syntax.yaml import Scalar
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.time import MINUTE
 
 EVENTS = (
@@ -102,7 +102,7 @@ def _read_source_pattern(node: Any) -> Scalar:
     return text if "${" in text else read_pattern(text)
 
 
-class Source(Node):
+class SourceBlock(Node):
     """New versions by themselves."""
 
     name: Name | None = None

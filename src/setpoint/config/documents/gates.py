@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from setpoint.config.documents.base import Node
-from setpoint.config.documents.limits import Limits
-from setpoint.config.documents.windows import Window
-from setpoint.config.values import (
+from setpoint.config.documents.base import Document, Node
+from setpoint.config.documents.limits import LimitsBlock
+from setpoint.config.documents.windows import WindowBlock
+from setpoint.config.syntax.values import (
     Anything,
     Boolean,
     Duration,
@@ -27,7 +27,7 @@ from setpoint.config.values import (
     choice,
     fault,
 )
-from setpoint.config.yaml import Mapping, Scalar, Sequence
+from setpoint.config.syntax.yaml import Mapping, Scalar, Sequence
 from setpoint.model.policy import Phase
 
 Subject = Annotated[str, choice("organization", "application", "runtime", "group", "channel", "instance")]
@@ -163,8 +163,8 @@ class ApprovalEntry(Common):
 class CalendarFields(Node):
     """What a calendar says, whether it has a document of its own or stands in place."""
 
-    open: Several[Window] | None = None
-    closed: Several[Window] = ()
+    open: Several[WindowBlock] | None = None
+    closed: Several[WindowBlock] = ()
     timezone: Zone | None = None
     in_flight: Annotated[str, choice("finish", "pause")] | None = None
 
@@ -184,7 +184,14 @@ class CalendarFields(Node):
         return self
 
 
-def _ends(window: Window) -> bool:
+class CalendarDocument(Document, CalendarFields):
+    """Named windows, used by any gate."""
+
+    when: Matching | None = None
+    override: Several[Principal] | None = None
+
+
+def _ends(window: WindowBlock) -> bool:
     return bool(window.days or window.hours or window.every or window.rrule or window.until)
 
 
@@ -206,4 +213,4 @@ class Gated(Node):
     tasks: Several[TaskEntry] = ()
     approvals: Several[ApprovalEntry] = ()
     calendars: Several[CalendarEntry] = ()
-    limits: Limits | None = None
+    limits: LimitsBlock | None = None

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 from pydantic import model_validator
 
 from setpoint.config.documents.base import Node
-from setpoint.config.values import Boolean, Duration, Matching, Principal, Reads, Several, fault, read_amount
-from setpoint.config.yaml import Scalar
+from setpoint.config.syntax.values import Boolean, Duration, Matching, Principal, Reads, Several, fault, read_amount
+from setpoint.config.syntax.yaml import Scalar
 
 
 def _above_nothing(node: Any, name: str, instead: str) -> int | str:
@@ -47,7 +47,7 @@ Size = Annotated[int | str, Reads(_read_size, {"type": ["string", "integer"], "e
 Need = Annotated[int | str, Reads(_read_share, _AMOUNT)]
 
 
-class Wave(Node):
+class WaveBlock(Node):
     """Channels of a group that begin together: those that ``select`` matches, or the next ``size``."""
 
     select: Matching | None = None
@@ -68,11 +68,11 @@ class Wave(Node):
         return self
 
 
-class Limits(Node):
+class LimitsBlock(Node):
     """``waves`` and ``maxFailures`` belong to groups."""
 
     max_concurrent: MaxConcurrent | None = None
-    waves: Several[Wave] = ()
+    waves: Several[WaveBlock] = ()
     max_failures: MaxFailures | None = None
     when: Matching | None = None
     override: Several[Principal] | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from setpoint.config.documents.base import Node
-from setpoint.config.values import Boolean, Pattern, Several, Template, Text, choice, fault
+from setpoint.config.syntax.values import Boolean, Pattern, Several, Template, Text, choice, fault
 
 
 class Parameter(Node):

@@ -1,4 +1,4 @@
-"""Protection: a check, declared once."""
+"""Protection and Task: a check or a program with side effects, declared once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from setpoint.config.documents.base import Document, Environment, Node
 from setpoint.config.documents.gates import Phases
 from setpoint.config.documents.parameters import Parameter
 from setpoint.config.documents.workloads import Command, Path
-from setpoint.config.values import (
+from setpoint.config.syntax.values import (
     Anything,
     Boolean,
     Duration,
@@ -31,9 +31,9 @@ from setpoint.config.values import (
     read_url,
     scalar,
 )
-from setpoint.config.yaml import Mapping
+from setpoint.config.syntax.yaml import Mapping
 from setpoint.model import exits
-from setpoint.model.time import SECOND
+from setpoint.model.time import MINUTE, SECOND
 
 CHECK_TYPES = ("program", "http", "use")
 STATUS = r"[1-5]\d\d(-[1-5]\d\d)?(,\s*[1-5]\d\d(-[1-5]\d\d)?)*"
@@ -57,7 +57,7 @@ def _read_header(node: Any) -> Any:
 Header = Annotated[str | Mapping, Reads(_read_header, {"type": ["string", "number", "boolean", "object"]})]
 
 
-class Program(Node):
+class ProgramBlock(Node):
     """A program: exit 0 passes; what other codes mean: ``setpoint.model.exits``."""
 
     command: Command
@@ -80,14 +80,14 @@ class Runnable(Document):
     """Exactly one of ``program``, ``http`` and ``use``: what checks and tasks have in common."""
 
     LATER: ClassVar[AnyMapping[str, str]] = {"container": "programs in containers", "runOn": "programs run by an agent"}
-    program: Program | None = None
+    program: ProgramBlock | None = None
     http: Http | None = None
     use: Name | None = None
     parameters: MapOf[Text, Parameter] = Field(default_factory=dict)
     with_: MapOf[Text, Anything] = Field(default_factory=dict, alias="with")
 
 
-class ExitCodes(Node):
+class ExitCodesBlock(Node):
     """What exit codes of a program mean, where the usual meaning does not fit."""
 
     fail: Several[Integer] | None = None
@@ -108,11 +108,21 @@ class ExitCodes(Node):
         return self
 
 
-class Protection(Runnable):
+class ProtectionDocument(Runnable):
     """A check."""
 
     at: Phases | None = None
     interval: Duration = 60 * SECOND
     timeout: Duration = 30 * SECOND
     max_age: Duration | None = None
-    exit_codes: ExitCodes | None = None
+    exit_codes: ExitCodesBlock | None = None
+
+
+class TaskDocument(Runnable):
+    """As a Protection, but run once, not polled."""
+
+    timeout: Duration = 10 * MINUTE
+    once: Boolean = False
+    """A try whose end nobody saw is not repeated: a person is asked."""
+    irreversible: Boolean = False
+    """Once it was started, nothing is rolled back past it by itself."""

@@ -10,8 +10,8 @@ from setpoint.config.documents.base import Constants, Document, Environment, Nod
 from setpoint.config.documents.gates import Gated
 from setpoint.config.documents.parameters import Parameter
 from setpoint.config.documents.workloads import FITS, Command, Free, Path
-from setpoint.config.values import Boolean, Duration, MapOf, Name, Template, Text
-from setpoint.config.yaml import Sequence
+from setpoint.config.syntax.values import Boolean, Duration, MapOf, Name, Template, Text
+from setpoint.config.syntax.yaml import Sequence
 from setpoint.model.time import MINUTE, SECOND
 
 RUNTIME_TYPES = tuple(dict.fromkeys(FITS.values()))
@@ -23,7 +23,7 @@ class Local(Node):
     """Processes on this machine."""
 
 
-class CustomRuntime(Node):
+class CustomRuntimeBlock(Node):
     """Three commands of the user's own."""
 
     apply: Command
@@ -64,7 +64,7 @@ class TerraformRunner(Node):
     binary: Text = "terraform"
 
 
-class FakeRuntime(Node):
+class FakeRuntimeBlock(Node):
     """A rehearsal."""
 
 
@@ -75,7 +75,7 @@ class Poll(Node):
     settled: Duration = 5 * MINUTE
 
 
-class Runtime(Document, Gated):
+class RuntimeDocument(Document, Gated):
     """One place that runs things."""
 
     local: Local | None = None
@@ -87,8 +87,8 @@ class Runtime(Document, Gated):
     nomad: Free | None = None
     ssh: Free | None = None
     object_storage: Free | None = None
-    custom: CustomRuntime | None = None
-    fake: FakeRuntime | None = None
+    custom: CustomRuntimeBlock | None = None
+    fake: FakeRuntimeBlock | None = None
     constants: Constants = Field(default_factory=dict)
     env: Environment = Field(default_factory=dict)
     agent: Name | None = None

@@ -11,11 +11,11 @@ from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Constants, Document, Environment, Node
 from setpoint.config.documents.channel import read_range
-from setpoint.config.documents.declared import Pointer, Removal, Source
+from setpoint.config.documents.declared import Pointer, Removal, SourceBlock
 from setpoint.config.documents.gates import ApprovalEntry, Gated, ProtectionEntry
 from setpoint.config.documents.parameters import ServiceParameter
 from setpoint.config.documents.workloads import FITS, Container, Custom, Fake, Free, Helm, Kubernetes, Process, Terraform
-from setpoint.config.values import (
+from setpoint.config.syntax.values import (
     Amount,
     Boolean,
     Duration,
@@ -34,7 +34,7 @@ from setpoint.config.values import (
     read_template,
     scalar,
 )
-from setpoint.config.yaml import Mapping, Scalar
+from setpoint.config.syntax.yaml import Mapping, Scalar
 from setpoint.model.time import MINUTE
 
 WORKLOADS = tuple(FITS)
@@ -47,7 +47,7 @@ def _read_traffic(node: Any) -> int:
     return int(text[:-1])
 
 
-class Step(Node):
+class StepBlock(Node):
     """One step of a rollout."""
 
     traffic: Annotated[int, Reads(_read_traffic, {"type": "string", "pattern": "^[0-9]{1,3}%$"})]
@@ -56,12 +56,12 @@ class Step(Node):
     approvals: Several[ApprovalEntry] = ()
 
 
-class Rollout(Node):
+class RolloutBlock(Node):
     """How replicas are replaced, or traffic is moved to new ones."""
 
     max_unavailable: Amount = 0
     max_surge: Amount = 1
-    steps: Several[Step] = ()
+    steps: Several[StepBlock] = ()
     keep_old: Duration = 0
 
     @model_validator(mode="after")
@@ -117,7 +117,7 @@ class ServiceAfter(Node):
         return self
 
 
-class Drift(Node):
+class DriftBlock(Node):
     """What happens when something else than asked for runs."""
 
     mode: Annotated[str, choice("heal", "report", "observe")] = "heal"
@@ -141,7 +141,7 @@ Fragment = Annotated[Mapping, Reads(_read_fragment, {"type": "object"})]
 _FIELDS = {name: {"lambda": "lambda_", "cloudRun": "cloud_run"}.get(name, name) for name in WORKLOADS}
 
 
-class Service(Document, Gated):
+class ServiceDocument(Document, Gated):
     """One service in all its channels."""
 
     application: Name
@@ -164,11 +164,11 @@ class Service(Document, Gated):
     parameters: MapOf[Text, ServiceParameter] = Field(default_factory=dict)
     constants: Constants = Field(default_factory=dict)
     env: Environment = Field(default_factory=dict)
-    rollout: Rollout = Rollout()
+    rollout: RolloutBlock = RolloutBlock()
     progress_deadline: Duration = 10 * MINUTE
     rollback: Rollback = Rollback()
-    drift: Drift = Drift()
-    sources: Several[Source] = ()
+    drift: DriftBlock = DriftBlock()
+    sources: Several[SourceBlock] = ()
     on_remove: Removal | None = None
     per_channel: MapOf[Text, Fragment] = Field(default_factory=dict)
 
@@ -179,6 +179,6 @@ class Service(Document, Gated):
         return next((kind, block) for kind, block in blocks if block is not None)
 
 
-def has_workload(service: Service) -> bool:
+def has_workload(service: ServiceDocument) -> bool:
     """Whether it says what runs; a document with mistakes may not."""
     return any(getattr(service, field) is not None for field in _FIELDS.values())

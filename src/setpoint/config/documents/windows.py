@@ -9,13 +9,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from setpoint.config.documents.base import Node
-from setpoint.config.values import Integer, Prose, Reads, choice, describe, fault, read_duration, scalar
-from setpoint.config.yaml import Scalar
-from setpoint.model.calendars import Window as WindowValue
-from setpoint.model.recurrence import parse_rule
+from setpoint.config.syntax.values import Integer, Prose, Reads, choice, describe, fault, read_duration, scalar
+from setpoint.config.syntax.yaml import Scalar
+from setpoint.model.calendars.calendar import Window
+from setpoint.model.calendars.recurrence import parse_rule
+from setpoint.model.calendars.windows import problems
 from setpoint.model.similar import suggest
 from setpoint.model.time import DAY, format_duration
-from setpoint.model.windows import problems
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LENGTHS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
@@ -122,7 +122,7 @@ def _advised(text: str) -> tuple[str, bool, str]:
     return f"{text}.", False, "Correct it; docs/calendars.md has what a window may say."
 
 
-class Window(Node):
+class WindowBlock(Node):
     """Exactly one family of fields is used, or none (always)."""
 
     days: Annotated[tuple[int, ...], Reads(read_days, {"type": "string", "examples": ["mon-thu,sat"]})] = ()
@@ -204,9 +204,9 @@ class Window(Node):
                 key="for",
             )
 
-    def value(self) -> WindowValue:
+    def value(self) -> Window:
         """The same for the core."""
-        return WindowValue(
+        return Window(
             days=self.days,
             hours=self.hours,
             start=self.from_,

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from setpoint.config.documents.base import Node
-from setpoint.config.values import (
+from setpoint.config.syntax.values import (
     Anything,
     Boolean,
     Duration,
@@ -27,7 +27,7 @@ from setpoint.config.values import (
     read_template,
     read_text,
 )
-from setpoint.config.yaml import Scalar, Sequence
+from setpoint.config.syntax.yaml import Scalar, Sequence
 from setpoint.model.time import SECOND
 
 
@@ -86,7 +86,7 @@ Path = Annotated[str, Reads(_read_path, {"type": "string"})]
 PathTemplate = Annotated[str, Reads(_or_lookup(_read_path), {"type": "string"})]
 
 
-class Health(Node):
+class HealthBlock(Node):
     """How a replica is known to be healthy."""
 
     http: Template | None = None
@@ -124,7 +124,7 @@ class Process(Node):
     directory: Path | None = None
     mutable: Boolean = False
     port: Count | None = None
-    health: Health | None = None
+    health: HealthBlock | None = None
     stop_timeout: Duration = 10 * SECOND
 
 
@@ -135,7 +135,7 @@ class Container(Node):
     command: Command | None = None
     replicas: Count = 1
     ports: Several[Template] = ()
-    health: Health | None = None
+    health: HealthBlock | None = None
     volumes: Several[Template] = ()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from setpoint.config.compile import Configuration
-from setpoint.control.applying.planning import AutomaticRelease, Plan, compile_release
+from setpoint.config.compile import CompiledConfiguration
+from setpoint.control.applying.planning import ApplyPlan, AutomaticRelease, compile_release
 from setpoint.control.applying.reconfiguring import submit_configuration
 from setpoint.control.context import RequestContext, Services
 from setpoint.control.reading import limits
@@ -34,7 +34,7 @@ class Progress(msgspec.Struct, frozen=True):
     person: str = ENGINE.person
 
 
-async def adopt(services: Services, configuration: Configuration) -> None:
+async def adopt(services: Services, configuration: CompiledConfiguration) -> None:
     """Put a configuration into force."""
     definitions = {name: RuntimeDefinition(one.kind, one.options, one.tree) for name, one in configuration.runtimes.items()}
     places = {instance: configuration.policy(instance).labels["runtime"] for instance in configuration.all_instances}
@@ -43,7 +43,7 @@ async def adopt(services: Services, configuration: Configuration) -> None:
 
 
 async def carry_out(
-    context: RequestContext, configuration: Configuration, plan: Plan, progress: Progress
+    context: RequestContext, configuration: CompiledConfiguration, plan: ApplyPlan, progress: Progress
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Application -> its newest release, and -> its configuration release."""
     services = context.services
@@ -68,7 +68,7 @@ async def carry_out(
     return releases, configurations
 
 
-async def _policies(services: Services, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
+async def _policies(services: Services, configuration: CompiledConfiguration, number: int) -> list[tuple[str, AnyFact]]:
     found: list[tuple[str, AnyFact]] = []
     for instance in configuration.all_instances:
         state = await services.engine.read(f"instance:{instance}")
@@ -78,7 +78,9 @@ async def _policies(services: Services, configuration: Configuration, number: in
     return found
 
 
-async def _removals(services: Services, configuration: Configuration, number: int, down: list[str]) -> list[tuple[str, AnyFact]]:
+async def _removals(
+    services: Services, configuration: CompiledConfiguration, number: int, down: list[str]
+) -> list[tuple[str, AnyFact]]:
     configured = {f"instance:{instance}" for instance in configuration.all_instances}
     return [
         (entity, Removed(number=number, down=entity.partition(":")[2] in down))
@@ -87,7 +89,7 @@ async def _removals(services: Services, configuration: Configuration, number: in
     ]
 
 
-async def _invariants(services: Services, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
+async def _invariants(services: Services, configuration: CompiledConfiguration, number: int) -> list[tuple[str, AnyFact]]:
     """Those that are new or changed, and those that are gone."""
     found: list[tuple[str, AnyFact]] = []
     for name, invariant in configuration.invariants.items():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import Services
 from setpoint.control.reading.states import everybody
 from setpoint.core.attachment import AttachmentState
 from setpoint.model.exits import ExitCodes, outcome_of
 
 
-async def changed_meanings(services: Services, configuration: Configuration) -> list[str]:
+async def changed_meanings(services: Services, configuration: CompiledConfiguration) -> list[str]:
     """One line for each such check and exit code."""
     old, new = _codes(services.applied), _codes(configuration)
     changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
@@ -36,7 +36,7 @@ def _line(state: AttachmentState, old: ExitCodes, new: ExitCodes) -> Iterator[st
         yield f"{state.definition.protection}: {how}, its last result, was {before}; with this configuration it is {after}."
 
 
-def _codes(configuration: Configuration | None) -> dict[str, ExitCodes]:
+def _codes(configuration: CompiledConfiguration | None) -> dict[str, ExitCodes]:
     """Protection -> its codes, of those that are programs."""
     policies = (configuration.policy(instance) for instance in configuration.all_instances) if configuration else ()
     uses = (use.check for policy in policies for use in policy.checks if use.check.use == "program")

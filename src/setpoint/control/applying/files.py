@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.config.problems import ConfigurationError
 from setpoint.control.errors import Invalid, Malformed
 from setpoint.control.registry import Request
@@ -44,7 +44,7 @@ def contents(request: Files) -> dict[str, bytes]:
         ) from None
 
 
-def parse(request: Files) -> tuple[Configuration, dict[str, bytes]]:
+def parse(request: Files) -> tuple[CompiledConfiguration, dict[str, bytes]]:
     """The configuration that a request holds.
 
     Raises:
@@ -52,7 +52,7 @@ def parse(request: Files) -> tuple[Configuration, dict[str, bytes]]:
     """
     files = contents(request)
     try:
-        return Configuration.from_files(files, Path(request.root), request.executable), files
+        return CompiledConfiguration.from_files(files, Path(request.root), request.executable), files
     except ConfigurationError as error:
         number = len(error.problems)
         raise Invalid(

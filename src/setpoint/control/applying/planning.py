@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from setpoint.config.compile import Configuration
-from setpoint.config.difference import Change, difference
-from setpoint.control.applying.reconfiguring import Reconfiguration, reconfigure
+from setpoint.config.compile import CompiledConfiguration
+from setpoint.config.difference import InstanceChange, difference
+from setpoint.control.applying.reconfiguring import ReconfigurationRequest, reconfigure
 from setpoint.control.applying.removals import Removals, removals
-from setpoint.control.applying.starting import Start, starts
+from setpoint.control.applying.starting import ChannelStart, starts
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import ControlError
 from setpoint.control.reading.states import line_of, state_of
@@ -44,16 +44,16 @@ class AutomaticRelease:
 
 
 @dataclass
-class Plan:
+class ApplyPlan:
     """Shown by ``preview``, done by ``apply``."""
 
     old: str
     new_digest: str
-    changes: list[Change]
+    changes: list[InstanceChange]
     new: list[str]
     """Instances that were never configured."""
     releases: list[AutomaticRelease] = field(default_factory=list)
-    configurations: list[Reconfiguration] = field(default_factory=list)
+    configurations: list[ReconfigurationRequest] = field(default_factory=list)
     """Changed configurations of versions that were released before (§10.1)."""
     waiting: list[str] = field(default_factory=list)
     starting: frozenset[str] = frozenset()
@@ -75,7 +75,9 @@ class Plan:
         )
 
 
-async def make_plan(context: RequestContext, configuration: Configuration, *, new: Sequence[str] | None = None) -> Plan:
+async def make_plan(
+    context: RequestContext, configuration: CompiledConfiguration, *, new: Sequence[str] | None = None
+) -> ApplyPlan:
     """Compare with what is in force and with what was released. ``new``: instances that an interrupted apply brought."""
     applied = context.applied
     brought = (
@@ -83,7 +85,7 @@ async def make_plan(context: RequestContext, configuration: Configuration, *, ne
         if new is not None
         else [one for one in configuration.all_instances if (await state_of(context, one)).policy is None]
     )
-    plan = Plan(
+    plan = ApplyPlan(
         applied.digest if applied else "",
         configuration.digest,
         await asyncio.to_thread(difference, applied, configuration),
@@ -95,7 +97,9 @@ async def make_plan(context: RequestContext, configuration: Configuration, *, ne
     return plan
 
 
-async def _plan_application(context: RequestContext, configuration: Configuration, application: str, plan: Plan) -> None:
+async def _plan_application(
+    context: RequestContext, configuration: CompiledConfiguration, application: str, plan: ApplyPlan
+) -> None:
     line = await line_of(context, application)
     changed: dict[str, Wish] = {}
     extended: dict[str, Wish] = {}
@@ -124,7 +128,9 @@ async def _plan_application(context: RequestContext, configuration: Configuratio
         await _start(context, configuration, application, start, plan)
 
 
-async def _start(context: RequestContext, configuration: Configuration, application: str, start: Start, plan: Plan) -> None:
+async def _start(
+    context: RequestContext, configuration: CompiledConfiguration, application: str, start: ChannelStart, plan: ApplyPlan
+) -> None:
     """After any other release, so that it is the newest there."""
     wishes: dict[str, Wish] = {
         service: Wish(offer.version.name, dict(offer.parameters), offer.source, offer.images)
@@ -145,7 +151,7 @@ async def _start(context: RequestContext, configuration: Configuration, applicat
 
 
 async def _extend(
-    context: RequestContext, configuration: Configuration, application: str, wishes: dict[str, Wish], plan: Plan
+    context: RequestContext, configuration: CompiledConfiguration, application: str, wishes: dict[str, Wish], plan: ApplyPlan
 ) -> None:
     """Services that did not change, in channels that are new: only these are named."""
     places = sorted({parts(one)[2] for service in wishes for one in _brought(plan, application, service)})
@@ -158,11 +164,11 @@ async def _extend(
 
 async def _add(
     context: RequestContext,
-    configuration: Configuration,
+    configuration: CompiledConfiguration,
     application: str,
     wishes: dict[str, Wish],
     channels: list[str],
-    plan: Plan,
+    plan: ApplyPlan,
     *,
     mirrors: Sequence[str] = (),
 ) -> None:
@@ -175,7 +181,9 @@ async def _add(
     await _propose(context, configuration, AutomaticRelease(application, wishes, [*to, *behind], channels), plan)
 
 
-async def _propose(context: RequestContext, configuration: Configuration, release: AutomaticRelease, plan: Plan) -> None:
+async def _propose(
+    context: RequestContext, configuration: CompiledConfiguration, release: AutomaticRelease, plan: ApplyPlan
+) -> None:
     """Only what can be compiled."""
     try:
         release.compiled = await compile_release(context, configuration, release)
@@ -186,16 +194,16 @@ async def _propose(context: RequestContext, configuration: Configuration, releas
         plan.releases.append(release)
 
 
-async def compile_release(context: RequestContext, configuration: Configuration, release: AutomaticRelease) -> Compiled:
+async def compile_release(context: RequestContext, configuration: CompiledConfiguration, release: AutomaticRelease) -> Compiled:
     """Compile it with the line as it is now. Raises ControlError."""
     line = await line_of(context, release.application)
     return await compile_all(configuration, line, release.application, release.wishes, release.instances)
 
 
-def _of(configuration: Configuration, application: str, services: dict[str, Wish], places: Sequence[str]) -> list[str]:
+def _of(configuration: CompiledConfiguration, application: str, services: dict[str, Wish], places: Sequence[str]) -> list[str]:
     mirroring = [one for one in configuration.instances(application) if configuration.policy(one).strategy is Strategy.MIRROR]
     return [one for one in mirroring if parts(one)[1] in services and parts(one)[2] in places]
 
 
-def _brought(plan: Plan, application: str, service: str) -> list[str]:
+def _brought(plan: ApplyPlan, application: str, service: str) -> list[str]:
     return [one for one in plan.new if parts(one)[:2] == (application, service) and one not in plan.starting]

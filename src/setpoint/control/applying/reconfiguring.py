@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.applying.impact import Impact, impact_of
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Invalid, Unavailable
@@ -31,7 +31,7 @@ _WHY = "the configuration of what runs changed"
 
 
 @dataclass
-class Reconfiguration:
+class ReconfigurationRequest:
     """What one application's line is asked for."""
 
     application: str
@@ -65,14 +65,14 @@ class Reconfiguration:
 
 
 async def reconfigure(
-    context: RequestContext, configuration: Configuration, application: str, new: Iterable[str], starting: Iterable[str]
-) -> Reconfiguration:
+    context: RequestContext, configuration: CompiledConfiguration, application: str, new: Iterable[str], starting: Iterable[str]
+) -> ReconfigurationRequest:
     """Compile every version that may still run somewhere with the new configuration, and offer new instances what names them."""
     line = await line_of(context, application)
     services = [one for one in configuration.services(application) if configuration.needs_release(application, one)]
     revisions = {service: configuration.revision(application, service) for service in services}
     known = line.configured
-    found = Reconfiguration(
+    found = ReconfigurationRequest(
         application,
         revisions,
         line.number,
@@ -96,7 +96,11 @@ async def reconfigure(
 
 
 async def _change(
-    context: RequestContext, configuration: Configuration, line: LineState, found: Reconfiguration, instances: Iterable[str]
+    context: RequestContext,
+    configuration: CompiledConfiguration,
+    line: LineState,
+    found: ReconfigurationRequest,
+    instances: Iterable[str],
 ) -> None:
     """Compile with the new configuration what may run; only services for which that changes something are named."""
     known, differing = line.configured, set[str]()
@@ -120,14 +124,16 @@ async def _change(
 
 
 async def _impact(
-    configuration: Configuration, found: Reconfiguration, line: LineState, instance: str, state: InstanceState
+    configuration: CompiledConfiguration, found: ReconfigurationRequest, line: LineState, instance: str, state: InstanceState
 ) -> Impact:
     """Compile for an instance what it may run, and compare."""
     await _compile(configuration, found, line, instance, state, _known(line, instance, state))
     return impact_of(state.life, configuration.policy(instance), found.parts[instance], found.lacking.get(instance, {}))
 
 
-def _with_fellows(configuration: Configuration, found: Reconfiguration, known: Iterable[str], changed: set[str]) -> list[str]:
+def _with_fellows(
+    configuration: CompiledConfiguration, found: ReconfigurationRequest, known: Iterable[str], changed: set[str]
+) -> list[str]:
     """§10.1: of services that move together, all are named."""
     for members in configuration.together(found.application).values():
         moving = {parts(member)[1] for member in members}
@@ -152,7 +158,7 @@ def _names(release: Release, instance: str, group: str = "") -> bool:
 
 
 async def _numbers_for_new(
-    context: RequestContext, configuration: Configuration, line: LineState, instance: str
+    context: RequestContext, configuration: CompiledConfiguration, line: LineState, instance: str
 ) -> tuple[int, ...]:
     """§10.1: a release without ``--to``, or to a group, names instances that come later: the newest untroubled one, and newer."""
     policy = configuration.policy(instance)
@@ -179,8 +185,8 @@ def _is_troubled(release: Release, service: str, line: LineState, states: Sequen
 
 
 async def _compile(
-    configuration: Configuration,
-    found: Reconfiguration,
+    configuration: CompiledConfiguration,
+    found: ReconfigurationRequest,
     line: LineState,
     instance: str,
     state: InstanceState,
@@ -213,8 +219,8 @@ def _as_offered(state: InstanceState, number: int) -> ServiceVersion | None:
 
 async def submit_configuration(
     context: RequestContext,
-    configuration: Configuration,
-    found: Reconfiguration,
+    configuration: CompiledConfiguration,
+    found: ReconfigurationRequest,
     revision: int,
     new: Iterable[str],
     starting: Iterable[str],
@@ -239,7 +245,7 @@ async def submit_configuration(
 
 
 def _fact(
-    author: Person, configuration: Configuration, found: Reconfiguration, revision: int, request: str
+    author: Person, configuration: CompiledConfiguration, found: ReconfigurationRequest, revision: int, request: str
 ) -> ConfigurationRequested:
     instances = [one for one in found.parts if one not in found.extends]
     release = Release(found.application, {}, author=author.name, reason=_WHY, automatic=True, revisions=found.revisions)
@@ -260,6 +266,8 @@ def _fact(
     )
 
 
-def _sets(configuration: Configuration, found: Reconfiguration, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _sets(
+    configuration: CompiledConfiguration, found: ReconfigurationRequest, instances: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
     named = [one for one in instances if configuration.policy(one).strategy is not Strategy.MIRROR]
     return sets(configuration, Release(found.application, {}), named)

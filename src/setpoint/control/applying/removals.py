@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import RequestContext
 from setpoint.control.reading.states import state_of
 from setpoint.core.instance.state import offer_of
@@ -22,7 +22,7 @@ class Removals:
     """``application/group`` -> (channels that go, channels there are), where that is more than half."""
 
 
-async def removals(context: RequestContext, configuration: Configuration) -> Removals:
+async def removals(context: RequestContext, configuration: CompiledConfiguration) -> Removals:
     """Compared with what is in force."""
     applied, found = context.applied, Removals()
     if applied is None:
@@ -40,7 +40,7 @@ async def removals(context: RequestContext, configuration: Configuration) -> Rem
     return found
 
 
-def _note_shrinking(applied: Configuration, configuration: Configuration, found: Removals) -> None:
+def _note_shrinking(applied: CompiledConfiguration, configuration: CompiledConfiguration, found: Removals) -> None:
     for application in applied.applications:
         after = configuration.members(application) if application in configuration.applications else {}
         for group, channels in applied.members(application).items():

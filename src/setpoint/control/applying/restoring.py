@@ -6,7 +6,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.config.problems import ConfigurationError
 from setpoint.control.applying.carrying_out import FINISHED, KIND, PENDING, Progress, adopt, carry_out
 from setpoint.control.applying.files import content_digest
@@ -26,7 +26,7 @@ async def restore(services: Services) -> None:
     root = await services.stores.records.get("configuration-root", content_digest(files), str) or "/"
     try:
         executable = await services.stores.documents.executables(newest.number)
-        await adopt(services, await asyncio.to_thread(Configuration.from_files, files, Path(root), executable))
+        await adopt(services, await asyncio.to_thread(CompiledConfiguration.from_files, files, Path(root), executable))
     except ConfigurationError as error:
         services.unreadable = str(error)
         log.error("the stored configuration (revision %d) cannot be used by this version:\n%s", newest.number, error)  # noqa: TRY400 - its problems say all

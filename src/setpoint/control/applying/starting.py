@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import RequestContext
 from setpoint.control.reading.states import state_of
 from setpoint.control.reading.targets import parts
@@ -14,7 +14,7 @@ from setpoint.model.release import Offer
 
 
 @dataclass
-class Start:
+class ChannelStart:
     """New instances that start with what one channel finalized."""
 
     origin: str
@@ -28,17 +28,19 @@ class Start:
         return sorted({parts(one)[2] for one in self.instances})
 
 
-async def starts(context: RequestContext, configuration: Configuration, application: str, new: Collection[str]) -> list[Start]:
+async def starts(
+    context: RequestContext, configuration: CompiledConfiguration, application: str, new: Collection[str]
+) -> list[ChannelStart]:
     """By the channel that they start from. Where nothing is good there, new instances take the newest release like any other."""
     origins = {one.name: one.start_from for one in configuration.channels(application) if one.start_from and not one.mirror}
-    found: dict[str, Start] = {}
+    found: dict[str, ChannelStart] = {}
     for instance in new:
         owner, service, channel = parts(instance)
         if owner != application or channel not in origins or not configuration.needs_release(owner, service):
             continue
         life = (await state_of(context, f"{owner}/{service}@{origins[channel]}")).life
         if offer := offer_of(life, life.good):
-            start = found.setdefault(origins[channel], Start(origins[channel]))
+            start = found.setdefault(origins[channel], ChannelStart(origins[channel]))
             start.offers[service] = offer
             start.instances.append(instance)
     return [found[origin] for origin in sorted(found)]

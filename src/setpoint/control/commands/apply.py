@@ -12,7 +12,7 @@ from pydantic import Field
 from setpoint.control.applying.carrying_out import KIND, PENDING, Progress, carry_out
 from setpoint.control.applying.exit_codes import changed_meanings
 from setpoint.control.applying.files import Files, content_digest, parse
-from setpoint.control.applying.planning import Plan, make_plan
+from setpoint.control.applying.planning import ApplyPlan, make_plan
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Refused
 from setpoint.control.permissions import Permission
@@ -29,7 +29,7 @@ class ApplyRequest(Files):
     why: str = Field("", max_length=2000)
 
 
-class Applied(Answer):
+class AppliedConfiguration(Answer):
     """What was applied."""
 
     revision: int
@@ -50,12 +50,12 @@ class Applied(Answer):
     "apply",
     Permission.CONFIGURE,
     ApplyRequest,
-    Applied,
+    AppliedConfiguration,
     "Put a configuration into force; a change of what runs makes a configuration release, which keeps versions.",
     subject=lambda request: request.root,
     instead="Ask for `preview`: `setpoint apply DIRECTORY --dry-run` shows it.",
 )
-async def apply(context: RequestContext, request: ApplyRequest) -> Applied:
+async def apply(context: RequestContext, request: ApplyRequest) -> AppliedConfiguration:
     """Stores it first; what is left undone by a crash is done by ``restoring``."""
     configuration, files = await asyncio.to_thread(parse, request)
     services, stores = context.services, context.stores
@@ -77,7 +77,7 @@ async def apply(context: RequestContext, request: ApplyRequest) -> Applied:
         progress = Progress(revision.number, plan.new, list(plan.removals.down), context.person.name)
         await stores.records.put(KIND, PENDING, progress)
         releases, configurations = await carry_out(context, configuration, plan, progress)
-    return Applied(
+    return AppliedConfiguration(
         revision=revision.number,
         digest=configuration.digest,
         changes=len(plan.changes),
@@ -88,7 +88,7 @@ async def apply(context: RequestContext, request: ApplyRequest) -> Applied:
     )
 
 
-def _check_removals(request: ApplyRequest, plan: Plan) -> None:
+def _check_removals(request: ApplyRequest, plan: ApplyPlan) -> None:
     """Nothing is taken down that was not shown, and no group is emptied by a slip. Raises Refused."""
     leaving = plan.removals
     if leaving.down and not request.expect:

@@ -37,7 +37,7 @@ class CheckRequest(Request):
     """0: the one under way, else the one that is wanted or runs."""
 
 
-class Consequence(Answer):
+class PhaseResult(Answer):
     """How the result would count in one phase."""
 
     gate: str
@@ -59,7 +59,7 @@ class Checked(Answer):
     reason: str
     output: str
     took: Duration
-    counts: list[Consequence]
+    counts: list[PhaseResult]
 
 
 @command(
@@ -127,7 +127,7 @@ def _attempt(state: InstanceState, offer: Offer, phase: Phase) -> Attempt:
     return Attempt(state.life.attempts + 1, offer.release, Kind.FORWARD, phase, 0, 0)
 
 
-def _consequences(uses: list[CheckUse], policy: Policy, life: Life, offer: Offer, outcome: Outcome) -> Iterator[Consequence]:
+def _consequences(uses: list[CheckUse], policy: Policy, life: Life, offer: Offer, outcome: Outcome) -> Iterator[PhaseResult]:
     for use in uses:
         if skipped(life, offer.release, use.name):
             text = "is skipped for this release"
@@ -135,7 +135,7 @@ def _consequences(uses: list[CheckUse], policy: Policy, life: Life, offer: Offer
             text = "does not concern this release: its `when` does not match"
         else:
             text = "is shown, and gates nothing" if use.informational else _consequence(use, outcome)
-        yield Consequence(gate=use.name, phase=str(use.phase), text=text)
+        yield PhaseResult(gate=use.name, phase=str(use.phase), text=text)
 
 
 def _consequence(use: CheckUse, outcome: Outcome) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from setpoint.config.compile import Configuration, check_files
+from setpoint.config.compile import CompiledConfiguration, check_files
 from setpoint.config.schema import json_schema
 from setpoint.control.applying.exit_codes import changed_meanings
 from setpoint.control.applying.files import Files, contents
@@ -27,7 +27,7 @@ class ProblemView(Answer):
     hint: str
 
 
-class Problems(Answer):
+class ProblemList(Answer):
     """Every mistake; empty: none."""
 
     problems: list[ProblemView]
@@ -43,13 +43,13 @@ class Schema(Answer):
     json_schema: dict[str, Any]
 
 
-@query("validate", Permission.VIEW, Files, Problems, "Every mistake of a configuration.")
-async def validate(context: RequestContext, request: Files) -> Problems:
+@query("validate", Permission.VIEW, Files, ProblemList, "Every mistake of a configuration.")
+async def validate(context: RequestContext, request: Files) -> ProblemList:
     """Changes nothing."""
     files, root = contents(request), Path(request.root)
     found = await asyncio.to_thread(check_files, files, root)
-    right = None if found else await asyncio.to_thread(Configuration.from_files, files, root, request.executable)
-    return Problems(
+    right = None if found else await asyncio.to_thread(CompiledConfiguration.from_files, files, root, request.executable)
+    return ProblemList(
         problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found],
         notices=[*right.notices, *await changed_meanings(context.services, right)] if right else [],
         refusals=right.refusals if right else [],

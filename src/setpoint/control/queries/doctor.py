@@ -6,7 +6,9 @@ import asyncio
 import platform
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 import setpoint
 from setpoint.control.context import RequestContext
@@ -17,12 +19,12 @@ from setpoint.control.registry import Answer, NoRequest, query
 from setpoint.control.views.standing import endless, standing_stops
 from setpoint.core.codec import SCHEMA
 from setpoint.core.instance.explain import explain
+from setpoint.durable import records
 from setpoint.engine.port import CLOCK
-from setpoint.engine.verify import damaged_files
 from setpoint.model.reasons import Code
 from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError
-from setpoint.store.port import StoreError
+from setpoint.store.port import StoreError, sha256_of
 
 GOOD, WARNING, BAD = "ok", "warning", "bad"
 _SHOWN = 5
@@ -229,3 +231,29 @@ async def _configuration(context: RequestContext) -> Finding:
         )
     text = f"revision {newest.number}, applied {format_instant(newest.at)} by {newest.person}"
     return Finding(name="configuration", state=GOOD, text=text)
+
+
+def damaged_files(home: Path) -> list[str]:
+    """Files of contents and records below a data directory that are damaged, or of another format. Raises OSError."""
+    return [*_contents(home / "files"), *_records(home)]
+
+
+def _contents(files: Path) -> Iterator[str]:
+    for path in sorted(files.glob("*")) if files.is_dir() else ():
+        if len(path.name) == 64 and sha256_of(path.read_bytes()) != path.name:
+            yield f"the file {path} (the next apply writes it again)"
+
+
+def _records(home: Path) -> Iterator[str]:
+    for kind, pattern in (
+        ("instance", "runtimes/local/instances/*.json"),
+        ("applied", "runtimes/custom/*.json"),
+        ("task", "tasks/*.json"),
+    ):
+        for path in sorted(home.glob(pattern)):
+            try:
+                records.read(path, kind, dict[str, Any])
+            except FileNotFoundError:
+                continue
+            except (records.Damaged, records.OtherFormat) as error:
+                yield str(error)

@@ -70,7 +70,7 @@ class EventView(Answer):
     """Of an approval or a rejection: every instance that it counts for."""
 
 
-class History(Answer):
+class HistoryPage(Answer):
     """Newest first."""
 
     events: list[EventView]
@@ -95,8 +95,8 @@ KINDS = frozenset(
 """Kinds that every history may have, whether it has them yet or not; further ones are known once they are there."""
 
 
-@query("history", Permission.VIEW, HistoryRequest, History, "What was decided, newest first.")
-async def history(context: RequestContext, request: HistoryRequest) -> History:
+@query("history", Permission.VIEW, HistoryRequest, HistoryPage, "What was decided, newest first.")
+async def history(context: RequestContext, request: HistoryRequest) -> HistoryPage:
     """Reads on until there are enough lines that fit."""
     wanted = await _concern(context, request)
     found: list[EventView] = []
@@ -117,7 +117,7 @@ async def history(context: RequestContext, request: HistoryRequest) -> History:
         before = page[-1].seq
     if not found and request.kinds:
         await _check_kinds(context, request.kinds)
-    return History(events=found[: request.limit])
+    return HistoryPage(events=found[: request.limit])
 
 
 async def _check_kinds(context: RequestContext, kinds: list[str]) -> None:

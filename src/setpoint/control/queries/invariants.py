@@ -39,17 +39,17 @@ class InvariantView(Answer):
     violations: list[ViolationView]
 
 
-class Invariants(Answer):
+class InvariantList(Answer):
     """In the order of the configuration."""
 
     invariants: list[InvariantView]
 
 
-@query("invariants", Permission.VIEW, InvariantsRequest, Invariants, "What must always be so, and what is not.")
-async def invariants(context: RequestContext, _request: InvariantsRequest) -> Invariants:
+@query("invariants", Permission.VIEW, InvariantsRequest, InvariantList, "What must always be so, and what is not.")
+async def invariants(context: RequestContext, _request: InvariantsRequest) -> InvariantList:
     """Of the configuration in force."""
     found = context.configuration.invariants
-    return Invariants(invariants=[await _view(context, invariant) for invariant in found.values()])
+    return InvariantList(invariants=[await _view(context, invariant) for invariant in found.values()])
 
 
 async def _view(context: RequestContext, invariant: Invariant) -> InvariantView:

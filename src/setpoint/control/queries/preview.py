@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.config.difference import lines
 from setpoint.control.applying.exit_codes import changed_meanings
 from setpoint.control.applying.files import Files, parse
 from setpoint.control.applying.planning import AutomaticRelease, make_plan
-from setpoint.control.applying.reconfiguring import Reconfiguration
+from setpoint.control.applying.reconfiguring import ReconfigurationRequest
 from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, query
@@ -37,7 +37,7 @@ class ConfigurationView(Answer):
     """Instance -> group of its channel; without those whose channel has none."""
 
 
-class ChangeView(Answer):
+class InstanceChangeView(Answer):
     """One change of one instance."""
 
     instance: str
@@ -57,7 +57,7 @@ class Preview(Answer):
     new: str
     first: bool
     """Nothing was applied before."""
-    changes: list[ChangeView]
+    changes: list[InstanceChangeView]
     lines: list[str]
     """The same for reading: equal changes of several instances told once."""
     releases: list[AutomaticView]
@@ -86,7 +86,7 @@ async def preview(context: RequestContext, request: Files) -> Preview:
         old=plan.old,
         new=plan.new_digest,
         first=not plan.old,
-        changes=[ChangeView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in plan.changes],
+        changes=[InstanceChangeView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in plan.changes],
         lines=lines(plan.changes),
         releases=[_view(one) for one in plan.releases],
         configurations=[_configuration(configuration, one) for one in plan.configurations if one.changed and not one.rides],
@@ -99,7 +99,7 @@ async def preview(context: RequestContext, request: Files) -> Preview:
     )
 
 
-def _configuration(configuration: Configuration, made: Reconfiguration) -> ConfigurationView:
+def _configuration(configuration: CompiledConfiguration, made: ReconfigurationRequest) -> ConfigurationView:
     groups = {one: configuration.labels(f"{made.application}/{one}").get("group", "") for one in made.shown}
     return ConfigurationView(
         application=made.application,

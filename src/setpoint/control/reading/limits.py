@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import RequestContext, Services
 from setpoint.control.errors import NotFound
 from setpoint.core.admission import ENTITY, AdmissionState, why
@@ -21,7 +21,7 @@ async def admission(services: Services) -> AdmissionState:
     return found if isinstance(found, AdmissionState) else AdmissionState()
 
 
-async def configured(services: Services, configuration: Configuration, number: int) -> list[tuple[str, AnyFact]]:
+async def configured(services: Services, configuration: CompiledConfiguration, number: int) -> list[tuple[str, AnyFact]]:
     """What admission has to be told of a configuration, if its waves are others by now."""
     known = await admission(services)
     if known.groups == configuration.groups:
@@ -29,7 +29,7 @@ async def configured(services: Services, configuration: Configuration, number: i
     return [(ENTITY, LimitsConfigured(number=number, groups=configuration.groups))]
 
 
-def rosters(configuration: Configuration, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def rosters(configuration: CompiledConfiguration, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Group -> those of a release's instances that begin with its waves."""
     found: dict[str, list[str]] = {}
     for instance in instances:
@@ -52,7 +52,7 @@ async def as_of_now(context: RequestContext, instance: str, state: InstanceState
     return replace(state, life=replace(state.life, candidate=replace(candidate, admission=asking)))
 
 
-def group_named(configuration: Configuration, text: str) -> str:
+def group_named(configuration: CompiledConfiguration, text: str) -> str:
     """``application/group`` of a group with limits; empty: there is none of that name. Raises NotFound for several."""
     found = sorted(group for group in configuration.groups if text in {group, group.partition("/")[2]})
     if len(found) > 1:

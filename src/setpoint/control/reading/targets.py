@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.errors import NotFound
 from setpoint.model.similar import suggest
 
@@ -17,7 +17,7 @@ def suggestion(word: str, known: Iterable[str], what: str) -> str:
     return suggest(word, known, none=f"There is no {what} yet: apply a configuration with `setpoint apply DIRECTORY`.")
 
 
-def application(configuration: Configuration, name: str, *, having: str = "") -> str:
+def application(configuration: CompiledConfiguration, name: str, *, having: str = "") -> str:
     """The application of this name; of an empty name the only one, or the only one with a service called ``having``.
 
     Raises:
@@ -37,7 +37,7 @@ def application(configuration: Configuration, name: str, *, having: str = "") ->
     raise NotFound(f"There are several applications: {', '.join(candidates)}.", "Say which one with --app.")
 
 
-def service(configuration: Configuration, owner: str, name: str) -> str:
+def service(configuration: CompiledConfiguration, owner: str, name: str) -> str:
     """Raises NotFound."""
     known = configuration.services(owner)
     if name not in known:
@@ -45,7 +45,7 @@ def service(configuration: Configuration, owner: str, name: str) -> str:
     return name
 
 
-def channels(configuration: Configuration, owner: str, name: str) -> list[str]:
+def channels(configuration: CompiledConfiguration, owner: str, name: str) -> list[str]:
     """The channel of this name, or all channels of the group of this name.
 
     Raises:
@@ -57,12 +57,12 @@ def channels(configuration: Configuration, owner: str, name: str) -> list[str]:
     return list(known[name])
 
 
-def places(configuration: Configuration, owner: str) -> dict[str, tuple[str, ...]]:
+def places(configuration: CompiledConfiguration, owner: str) -> dict[str, tuple[str, ...]]:
     """Channels and groups of an application, each with the channels that it stands for."""
     return {one.name: (one.name,) for one in configuration.channels(owner)} | configuration.members(owner)
 
 
-def instance(configuration: Configuration, text: str) -> str:
+def instance(configuration: CompiledConfiguration, text: str) -> str:
     """``application/service@channel`` of ``web@production`` or the long form.
 
     Raises:
@@ -74,7 +74,7 @@ def instance(configuration: Configuration, text: str) -> str:
     return found[0]
 
 
-def instances(configuration: Configuration, text: str) -> list[str]:
+def instances(configuration: CompiledConfiguration, text: str) -> list[str]:
     """Everything that a target means: one instance, or those of a channel or group.
 
     Raises:
@@ -84,7 +84,7 @@ def instances(configuration: Configuration, text: str) -> list[str]:
     return _one(configuration, text, head, place) if at and head else _of_channel(configuration, place or text)
 
 
-def _one(configuration: Configuration, text: str, head: str, place: str) -> list[str]:
+def _one(configuration: CompiledConfiguration, text: str, head: str, place: str) -> list[str]:
     owner, _, name = head.rpartition("/")
     long = [one for one in configuration.all_instances if one == text or (not owner and one.endswith(f"/{name}@{place}"))]
     if len(long) == 1:
@@ -100,7 +100,7 @@ def _spellings(known: Sequence[str], owner: str) -> list[str]:
     return list(known) if owner else [one.partition("/")[2] for one in known]
 
 
-def _of_channel(configuration: Configuration, text: str) -> list[str]:
+def _of_channel(configuration: CompiledConfiguration, text: str) -> list[str]:
     owner, _, name = text.rpartition("/")
     owners = [application(configuration, owner)] if owner else configuration.applications
     known = {one: places(configuration, one) for one in owners}

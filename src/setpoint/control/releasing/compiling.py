@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from setpoint.config.compile import CompileError, Configuration
-from setpoint.config.parameters import ParameterError
+from setpoint.config.compile import CompiledConfiguration, CompileError
+from setpoint.config.instances.parameters import ParameterError
 from setpoint.control.errors import Invalid
 from setpoint.control.reading.targets import parts
 from setpoint.control.releasing.images import resolve_tags
@@ -55,7 +55,7 @@ class UnresolvedTags(Exception):  # noqa: N818 - nothing went wrong yet
 
 
 async def compile_all(
-    configuration: Configuration,
+    configuration: CompiledConfiguration,
     line: LineState,
     application: str,
     wishes: Mapping[str, Wish],
@@ -88,7 +88,7 @@ async def _images(what: str, named: Mapping[str, bool], tags: Mapping[str, str] 
     return {name: tags[name] for name in named}
 
 
-def named(configuration: Configuration, application: str, services: Iterable[str], channels: Iterable[str]) -> list[str]:
+def named(configuration: CompiledConfiguration, application: str, services: Iterable[str], channels: Iterable[str]) -> list[str]:
     """The instances that a release to these channels (none: everywhere) names: never mirroring ones."""
     wanted, places = set(services), set(channels)
     return [
@@ -100,7 +100,7 @@ def named(configuration: Configuration, application: str, services: Iterable[str
     ]
 
 
-def followers(configuration: Configuration, application: str, instances: Iterable[str]) -> list[str]:
+def followers(configuration: CompiledConfiguration, application: str, instances: Iterable[str]) -> list[str]:
     """Those that mirror one of these, or one that mirrors one …"""
     mirrors = {
         one: configuration.policy(one).mirror for one in configuration.instances(application) if configuration.policy(one).mirror
@@ -122,13 +122,13 @@ class Recompiled:
     files: Mapping[str, bytes]
 
 
-def identity_in_force(configuration: Configuration, line: LineState, application: str, service: str) -> str:
+def identity_in_force(configuration: CompiledConfiguration, line: LineState, application: str, service: str) -> str:
     """The revision that versions carry: what changes nothing that runs, such as a new channel, does not change it."""
     revision, known = configuration.revision(application, service), line.configured.get(service)
     return known.identity if known is not None and known.revision == revision else revision
 
 
-def recompile(configuration: Configuration, instance: str, known: ServiceVersion, revision: str) -> Recompiled:
+def recompile(configuration: CompiledConfiguration, instance: str, known: ServiceVersion, revision: str) -> Recompiled:
     """The version keeps its name, its own parameters and its digests (§10.1, §10.7).
 
     Raises:
@@ -151,7 +151,7 @@ def recompile(configuration: Configuration, instance: str, known: ServiceVersion
 class _Service:
     """One service's part of a release, for those instances that are its own."""
 
-    configuration: Configuration
+    configuration: CompiledConfiguration
     application: str
     service: str
     instances: list[str]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from setpoint.control.errors import ControlError, Refused, Unavailable
 from setpoint.model.checks import Outcome
-from setpoint.model.images import parse_image
+from setpoint.model.grammars.images import parse_image
 from setpoint.model.time import SECOND, Duration
-from setpoint.protections.oci import Unresolvable, resolve_tag
+from setpoint.protections.web.oci import Unresolvable, resolve_tag
 
 PATIENCE: Duration = 15 * SECOND
 """For one image."""

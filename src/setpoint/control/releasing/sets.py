@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from setpoint.config.compile import Configuration
+from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.errors import Refused
 from setpoint.control.reading.targets import parts
 from setpoint.model.release import Release
@@ -12,7 +12,7 @@ from setpoint.model.release import Release
 HINT = "Name them all, or say --alone: each then moves by itself."
 
 
-def sets(configuration: Configuration, release: Release, named: Collection[str]) -> dict[str, tuple[str, ...]]:
+def sets(configuration: CompiledConfiguration, release: Release, named: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Name of each set -> its members. One that is named only in part is none: a person said so, or only part of it changed."""
     if release.alone:
         return {}
@@ -21,7 +21,7 @@ def sets(configuration: Configuration, release: Release, named: Collection[str])
     return whole if not release.together else _merged(whole, _by_channel(configuration, release.application, named))
 
 
-def check_whole(configuration: Configuration, application: str, named: Collection[str]) -> None:
+def check_whole(configuration: CompiledConfiguration, application: str, named: Collection[str]) -> None:
     """Raises Refused when only part of a set would be released."""
     for members in configuration.together(application).values():
         left = [member for member in members if member not in named]
@@ -32,14 +32,14 @@ def check_whole(configuration: Configuration, application: str, named: Collectio
             )
 
 
-def check_size(configuration: Configuration, release: Release, named: Collection[str]) -> None:
+def check_size(configuration: CompiledConfiguration, release: Release, named: Collection[str]) -> None:
     """Raises Refused when a set of this release is larger than a limit above it: it could never start (§10.5)."""
     for members in sets(configuration, release, named).values() if release.together else ():
         if why := configuration.oversized(members):
             raise Refused(f"This release can never start: {why}.", "Release fewer services together, or raise `maxConcurrent`.")
 
 
-def _by_channel(configuration: Configuration, application: str, named: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _by_channel(configuration: CompiledConfiguration, application: str, named: Iterable[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for instance in sorted(named):
         if not configuration.policy(instance).mirror:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from setpoint.core.admission import exchange, granting, telling, waves
-from setpoint.core.admission.draft import Draft
+from setpoint.core.admission.draft import AdmissionDraft
 from setpoint.core.admission.state import AdmissionState
 from setpoint.core.admission.telling import why
 from setpoint.core.facts import (
@@ -33,7 +33,7 @@ from setpoint.model.time import Instant
 
 ENTITY = "admission:organization"
 
-_HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
+_HANDLERS: dict[type, Callable[[AdmissionDraft, Any], None]] = {
     AskAdmission: exchange.ask,
     Returned: exchange.give_back,
     Began: exchange.begin,
@@ -47,7 +47,7 @@ _HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
 
 def decide(entity: str, state: AdmissionState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:  # noqa: ARG001 - every actor takes the same
     """One turn: words are taken down, waves open or stop, what is free is granted, who waits is told why."""
-    draft = Draft(state or AdmissionState(), now, wall_of(facts, now))
+    draft = AdmissionDraft(state or AdmissionState(), now, wall_of(facts, now))
     for fact in facts:
         handle = _HANDLERS.get(type(fact))
         if handle is not None:

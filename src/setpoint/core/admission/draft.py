@@ -29,7 +29,7 @@ KEPT_ASKERS = 1_000
 """So many who hold nothing and wait for nothing are remembered, for what they said and comes late."""
 
 
-class Draft:
+class AdmissionDraft:
     """State under way, instructions so far, and when somebody must be woken."""
 
     def __init__(self, before: AdmissionState, now: Instant, wall: Instant) -> None:

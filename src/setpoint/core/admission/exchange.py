@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from setpoint.core.admission import waves
-from setpoint.core.admission.draft import Draft
+from setpoint.core.admission.draft import AdmissionDraft
 from setpoint.core.admission.state import BUDGET, Place, RequestStage, Spent, occurrence_key
 from setpoint.core.facts import AskAdmission, Began, Ended, Returned
 from setpoint.model.time import DAY
@@ -12,7 +12,7 @@ KEPT_BUDGETS = 7 * DAY
 """So long an occurrence that is over is remembered: clocks may be set back."""
 
 
-def ask(draft: Draft, fact: AskAdmission) -> None:
+def ask(draft: AdmissionDraft, fact: AskAdmission) -> None:
     """An attempt asks for the first time, or anew: what it had and heard of an earlier asking is over, its order is kept."""
     if fact.ask <= draft.heard(fact.asker):
         _give_up_before(draft, fact)
@@ -29,14 +29,14 @@ def ask(draft: Draft, fact: AskAdmission) -> None:
     draft.enqueue(draft.change(kept, ask=fact.ask, needs=fact.needs, members=fact.members, told=0, said=0), number)
 
 
-def _give_up_before(draft: Draft, fact: AskAdmission) -> None:
+def _give_up_before(draft: AdmissionDraft, fact: AskAdmission) -> None:
     """It was given up before it came; so is what the same attempt had asked for before, and cannot begin with any more."""
     known = draft.asking(fact.asker, fact.attempt)
     if known is not None and known.ask < fact.ask:
         draft.drop(known)
 
 
-def give_back(draft: Draft, fact: Returned) -> None:
+def give_back(draft: AdmissionDraft, fact: Returned) -> None:
     """A grant that cannot be used now, or a place that is not wanted any more. What has begun is not given back."""
     if fact.gone:
         draft.hear(fact.asker, fact.ask)
@@ -50,14 +50,14 @@ def give_back(draft: Draft, fact: Returned) -> None:
         draft.withdraw(place)
 
 
-def begin(draft: Draft, fact: Began) -> None:
+def begin(draft: AdmissionDraft, fact: Began) -> None:
     """Target moved: leases are held from now on, a deployment of the budget is spent."""
     place = draft.place(fact.asker, fact.ask)
     if place is not None and place.stage is RequestStage.GRANTED:
         _spend(draft, place)
 
 
-def end(draft: Draft, fact: Ended) -> None:
+def end(draft: AdmissionDraft, fact: Ended) -> None:
     """Leases are free. An end that overtakes the beginning stands for both."""
     draft.hear(fact.asker, fact.ask)
     place = draft.place(fact.asker, fact.ask)
@@ -68,7 +68,7 @@ def end(draft: Draft, fact: Ended) -> None:
     draft.drop(place)
 
 
-def _spend(draft: Draft, place: Place) -> Place:
+def _spend(draft: AdmissionDraft, place: Place) -> Place:
     budgets = [need for need in place.needs if need.unit.startswith(BUDGET)]
     for need in budgets:
         key = occurrence_key(need)

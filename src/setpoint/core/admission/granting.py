@@ -10,12 +10,12 @@ import heapq
 from collections import Counter
 
 from setpoint.core.admission import waves
-from setpoint.core.admission.draft import Draft
+from setpoint.core.admission.draft import AdmissionDraft
 from setpoint.core.admission.state import BUDGET, WAVE, Place, View, occurrence_key, unit_key
 from setpoint.core.facts import Granted, Need
 
 
-def advance(draft: Draft) -> None:
+def advance(draft: AdmissionDraft) -> None:
     """Look at the first of each queue, oldest first; behind one that is granted the next of its queue comes up."""
     if not draft.stirred and not draft.joined:
         return
@@ -43,7 +43,7 @@ def _counted(place: Place) -> list[Need]:
     return list({need.unit: need for need in place.needs if not need.unit.startswith(WAVE)}.values())
 
 
-def _permitted(draft: Draft, place: Place) -> bool:
+def _permitted(draft: AdmissionDraft, place: Place) -> bool:
     """Whether its wave is open and its budgets are not spent: who waits for these keeps no place of anything."""
     number = waves.number_of(place)
     for need in place.needs:
@@ -54,7 +54,7 @@ def _permitted(draft: Draft, place: Place) -> bool:
     return True
 
 
-def _free(draft: Draft, place: Place, need: Need, kept: dict[str, int]) -> bool:
+def _free(draft: AdmissionDraft, place: Place, need: Need, kept: dict[str, int]) -> bool:
     return used(draft, need, place.asker) + kept.get(unit_key(need), 0) + _wanted(place, need) <= need.limit
 
 

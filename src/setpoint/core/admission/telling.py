@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from setpoint.core.admission import waves
-from setpoint.core.admission.draft import Draft
+from setpoint.core.admission.draft import AdmissionDraft
 from setpoint.core.admission.granting import spent, used, weight
 from setpoint.core.admission.state import (
     BUDGET,
@@ -36,7 +36,7 @@ NAMED = 3
 """So many holders are named."""
 
 
-def advance(draft: Draft) -> None:
+def advance(draft: AdmissionDraft) -> None:
     """Tell those of whom something changed what they wait for."""
     told: dict[str, None] = dict.fromkeys(key for key in draft.joined if key in draft.places)
     for line in draft.queues.values() if draft.stirred else ():
@@ -49,11 +49,11 @@ def advance(draft: Draft) -> None:
             _tell(draft, draft.places[key])
 
 
-def _loud(draft: Draft, place: Place) -> bool:
+def _loud(draft: AdmissionDraft, place: Place) -> bool:
     return any(passage_key(need.unit.removeprefix(WAVE), need.release) in draft.loud for need in place.needs)
 
 
-def _tell(draft: Draft, place: Place) -> None:
+def _tell(draft: AdmissionDraft, place: Place) -> None:
     reasons = tuple(why(draft, place, draft.now))
     said = zlib.crc32("\n".join(reason.text for reason in reasons).encode())
     if place.said == said and place.told:

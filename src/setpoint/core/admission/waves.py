@@ -10,7 +10,7 @@ import math
 from msgspec.structs import replace
 
 from setpoint.core import orders
-from setpoint.core.admission.draft import Draft
+from setpoint.core.admission.draft import AdmissionDraft
 from setpoint.core.admission.state import WAVE, Passage, Place, Stance, View, passage_key
 from setpoint.core.facts import AskAdmission, LimitsConfigured, MemberResult, Rostered, WavesResumed, WaveVote
 from setpoint.model.policy import GroupWaves, Wave
@@ -80,7 +80,7 @@ def _is_over(view: View, group: str, release: int) -> bool:
 # --- what happens ----------------------------------------------------------------------------------------------------------
 
 
-def configured(draft: Draft, fact: LimitsConfigured) -> None:
+def configured(draft: AdmissionDraft, fact: LimitsConfigured) -> None:
     """Waves changed. What goes through a group that has none any more is held back no longer."""
     if fact.number < draft.configured:
         return
@@ -95,7 +95,7 @@ def configured(draft: Draft, fact: LimitsConfigured) -> None:
             draft.keep(passage)
 
 
-def rostered(draft: Draft, fact: Rostered) -> None:
+def rostered(draft: AdmissionDraft, fact: Rostered) -> None:
     """The line says which instances a release names; what they said before that counts."""
     passage = draft.passages.get(passage_key(fact.group, fact.release)) or Passage(fact.group, fact.release)
     if passage.members or not fact.instances or _is_over(draft, fact.group, fact.release):
@@ -109,7 +109,7 @@ def rostered(draft: Draft, fact: Rostered) -> None:
     draft.keep(replace(passage, pending=pending, channels=channels))
 
 
-def voted(draft: Draft, fact: WaveVote) -> None:
+def voted(draft: AdmissionDraft, fact: WaveVote) -> None:
     """An instance stands otherwise to a release than it did."""
     if _is_over(draft, fact.group, fact.release):
         return
@@ -127,7 +127,7 @@ def voted(draft: Draft, fact: WaveVote) -> None:
     draft.keep(passage)
 
 
-def resumed(draft: Draft, fact: WavesResumed) -> None:
+def resumed(draft: AdmissionDraft, fact: WavesResumed) -> None:
     """A person has taken note of the failures."""
     if fact.id in draft.signals:
         return
@@ -163,7 +163,7 @@ def _standing(passage: Passage, channel: str) -> MemberResult | None:
 # --- what follows ----------------------------------------------------------------------------------------------------------
 
 
-def advance(draft: Draft) -> None:
+def advance(draft: AdmissionDraft) -> None:
     """Stop what failed too often, open the waves whose turn it is, forget what is through."""
     for key, before in list(draft.passages.items()):
         rules = draft.groups.get(before.group)
@@ -177,7 +177,7 @@ def advance(draft: Draft) -> None:
         _forget_those_through(draft)
 
 
-def _stopped(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
+def _stopped(draft: AdmissionDraft, rules: GroupWaves, passage: Passage) -> Passage:
     forgiven = tuple(channel for channel in passage.forgiven if passage.channels.get(channel) is MemberResult.FAILED)
     passage = replace(passage, forgiven=forgiven)
     found = failed(passage)
@@ -189,7 +189,7 @@ def _stopped(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
     return replace(passage, stopped=draft.now)
 
 
-def _opened(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
+def _opened(draft: AdmissionDraft, rules: GroupWaves, passage: Passage) -> Passage:
     """The last open wave lets the next begin when enough of it is finalized, for its soak; one of whom none counts, at once."""
     while passage.open < len(rules.waves):
         wave = rules.waves[passage.open - 1]
@@ -208,7 +208,7 @@ def _opened(draft: Draft, rules: GroupWaves, passage: Passage) -> Passage:
     return passage
 
 
-def _forget_those_through(draft: Draft) -> None:
+def _forget_those_through(draft: AdmissionDraft) -> None:
     """Releases that everybody is through with, and the oldest of many that came to their end with failures."""
     for group in sorted({passage.group for passage in draft.passages.values()}):
         mine = sorted((one for one in draft.passages.values() if one.group == group), key=lambda one: one.release)
@@ -219,13 +219,13 @@ def _forget_those_through(draft: Draft) -> None:
             _forget(draft, passage)
 
 
-def _went_through(draft: Draft, passage: Passage) -> bool:
+def _went_through(draft: AdmissionDraft, passage: Passage) -> bool:
     """Every wave was opened, and too many failures did not stop it."""
     rules = draft.groups.get(passage.group)
     return not passage.stopped and (rules is None or passage.open >= len(rules.waves))
 
 
-def _forget(draft: Draft, passage: Passage) -> None:
+def _forget(draft: AdmissionDraft, passage: Passage) -> None:
     group, release = passage.group, passage.release
     del draft.passages[passage_key(group, release)]
     if group not in draft.groups or _went_through(draft, passage):
@@ -236,7 +236,7 @@ def _forget(draft: Draft, passage: Passage) -> None:
         draft.stirred.add(WAVE + group)
 
 
-def _let_through(draft: Draft, group: str, release: int) -> None:
+def _let_through(draft: AdmissionDraft, group: str, release: int) -> None:
     """Who still asks for it waits for no wave."""
     kept = tuple(known for known in draft.halted.get(group, ()) if known != release)
     if group in draft.halted:

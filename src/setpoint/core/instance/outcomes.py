@@ -29,7 +29,7 @@ from setpoint.core.instance.state import (
 )
 from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import NO_CAUSE, Turn
-from setpoint.model import versions
+from setpoint.model.grammars import versions
 from setpoint.model.policy import Phase, Strategy
 from setpoint.model.reasons import Cause, Code
 from setpoint.model.release import Offer, Pair

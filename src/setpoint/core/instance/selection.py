@@ -9,7 +9,7 @@ from setpoint.core.instance.gates import approval, dependency, ordering
 from setpoint.core.instance.gates.context import applies, before, keeps_version, set_of
 from setpoint.core.instance.gates.naming import channel_of, skipped
 from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
-from setpoint.model import versions
+from setpoint.model.grammars import versions
 from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer, Pair

@@ -12,12 +12,12 @@ from setpoint.core.instance.gates.verdict import Tier, Verdicts, evaluate
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
 from setpoint.core.instance.transitions import TRANSITIONS, IllegalTransitionError, Stage, Transition, stage_of
 from setpoint.core.instructions import AnyInstruction, Event, Record
+from setpoint.model.calendars.zones import LATEST
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
 from setpoint.model.reasons import Cause
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
-from setpoint.model.zones import LATEST
 
 NO_CAUSE = Cause()
 

@@ -32,10 +32,10 @@ from setpoint.engine.embedded.timers import Timers
 from setpoint.engine.embedded.turns import Pass, Turns
 from setpoint.engine.embedded.waiting import Waiting
 from setpoint.engine.embedded.watches import Watches
-from setpoint.engine.embedded.world import World
+from setpoint.engine.embedded.world import EngineWorld
 from setpoint.engine.errors import EngineDegraded, EngineStopped
 from setpoint.engine.health import Health
-from setpoint.engine.port import PATIENCE, Clock, Codec, Decide, Performer, RecordedTurn, Recording, WatchOf
+from setpoint.engine.port import PATIENCE, Clock, Decide, Performer, RecordedTurn, Recording, StateCodec, WatchOf
 from setpoint.engine.rehearsal import Committed, Rehearsal
 from setpoint.model.time import Duration, Instant
 from setpoint.store.following import follow_lines
@@ -73,7 +73,7 @@ class EmbeddedEngine:
         store: Store,
         *,
         decide: Decide,
-        codec: Codec,
+        codec: StateCodec,
         performer: Performer,
         watch: WatchOf = lambda _: None,
         clock: Clock | None = None,
@@ -95,7 +95,7 @@ class EmbeddedEngine:
         self._failpoints = Failpoints.of(os.environ)
         self._mailbox = Mailbox()
         self._timers = Timers()
-        self._world = World()
+        self._world = EngineWorld()
         self._intake = Intake(codec, self._clock, queued)
         self._waiting = Waiting()
         self._work = asyncio.Event()
@@ -306,7 +306,7 @@ class EmbeddedEngine:
 
     # --- loading
 
-    def _install(self, world: World) -> None:
+    def _install(self, world: EngineWorld) -> None:
         """Go on from what is durable, and take up everything that is open."""
         self._world = world
         self._mailbox = Mailbox()

@@ -11,8 +11,8 @@ from setpoint.core.facts import AnyFact
 from setpoint.engine.embedded.clock import HostClock
 from setpoint.engine.embedded.mailbox import Mail, Mailbox
 from setpoint.engine.embedded.turns import Turns
-from setpoint.engine.embedded.world import World
-from setpoint.engine.port import Codec
+from setpoint.engine.embedded.world import EngineWorld
+from setpoint.engine.port import StateCodec
 from setpoint.model.time import HOUR, Duration, Instant
 
 _DEDUP_AGE: Duration = 24 * HOUR
@@ -22,7 +22,7 @@ _SWEEP = 3600.0
 class Intake:
     """Takes facts in. ``queued`` may wait for turns before posters are made to wait."""
 
-    def __init__(self, codec: Codec, clock: HostClock, queued: int) -> None:
+    def __init__(self, codec: StateCodec, clock: HostClock, queued: int) -> None:
         self._codec = codec
         self._clock = clock
         self._queued = queued
@@ -31,7 +31,7 @@ class Intake:
         self._by_key: dict[str, asyncio.Future[None]] = {}
         self._next_sweep = 0.0
 
-    def use(self, world: World, mailbox: Mailbox, turns: Turns) -> None:
+    def use(self, world: EngineWorld, mailbox: Mailbox, turns: Turns) -> None:
         """Deliver there from now on."""
         self._world = world
         self._mailbox = mailbox

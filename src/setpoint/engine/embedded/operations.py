@@ -34,7 +34,7 @@ Ended = Callable[[str, Effect, AnyFact], None]
 """Told entity, what was done and the fact it ended with."""
 
 
-class _Lane:
+class _OperationQueue:
     """Those of one kind: first come, first served, so many at once."""
 
     def __init__(self, limit: int) -> None:
@@ -62,7 +62,7 @@ class Operations:
         self._failpoints = failpoints
         self._is_open = is_open
         self._is_wanted = is_wanted
-        self._lanes = {Apply: _Lane(APPLIES), RunCheck: _Lane(CHECKS), RunTask: _Lane(TASKS)}
+        self._lanes = {Apply: _OperationQueue(APPLIES), RunCheck: _OperationQueue(CHECKS), RunTask: _OperationQueue(TASKS)}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._kinds: dict[str, type[Effect]] = {}
         self._alone: dict[str, deque[tuple[str, Effect]]] = {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from setpoint.engine.embedded.mailbox import Actor, Mail
-from setpoint.engine.embedded.world import World
+from setpoint.engine.embedded.world import EngineWorld
 from setpoint.engine.errors import EngineDegraded
-from setpoint.engine.port import Codec
+from setpoint.engine.port import StateCodec
 from setpoint.store.journal import Loaded
 from setpoint.store.port import Store, StoreError, StoreLost, StoreUnavailable
 
@@ -19,7 +19,7 @@ def unwritable(store: Store, error: StoreError) -> str:
     return str(error)
 
 
-async def open_and_load(store: Store, codec: Codec) -> tuple[int, World]:
+async def open_and_load(store: Store, codec: StateCodec) -> tuple[int, EngineWorld]:
     """The number of this start, and everything that is durable.
 
     Raises:
@@ -32,7 +32,7 @@ async def open_and_load(store: Store, codec: Codec) -> tuple[int, World]:
         raise EngineDegraded(unwritable(store, error)) from error
 
 
-async def load_if_writable(store: Store, codec: Codec) -> World | str:
+async def load_if_writable(store: Store, codec: StateCodec) -> EngineWorld | str:
     """Everything that is durable, if there is room to go on; else what is the matter. Raises StoreLost."""
     try:
         await store.journal.probe()
@@ -43,14 +43,14 @@ async def load_if_writable(store: Store, codec: Codec) -> World | str:
         return unwritable(store, error)
 
 
-async def _load(store: Store, codec: Codec) -> World:
+async def _load(store: Store, codec: StateCodec) -> EngineWorld:
     loaded = await store.journal.load()
     return await asyncio.to_thread(world_of, loaded, codec)
 
 
-def world_of(loaded: Loaded, codec: Codec) -> World:
+def world_of(loaded: Loaded, codec: StateCodec) -> EngineWorld:
     """Everything, decoded. What is damaged or cannot be decoded costs its own entity only."""
-    world = World()
+    world = EngineWorld()
     world.problems = loaded.problems
     _decode_actors(loaded, codec, world)
     world.problems |= loaded.damaged
@@ -67,7 +67,7 @@ def world_of(loaded: Loaded, codec: Codec) -> World:
     return world
 
 
-def _decode_actors(loaded: Loaded, codec: Codec, world: World) -> None:
+def _decode_actors(loaded: Loaded, codec: StateCodec, world: EngineWorld) -> None:
     for stored in loaded.actors:
         actor = world.add(Actor(stored.number, stored.entity))
         actor.turn, actor.turns = stored.turn, stored.turns
@@ -84,7 +84,7 @@ def _decode_actors(loaded: Loaded, codec: Codec, world: World) -> None:
             world.wakes[stored.entity] = stored.wake_at
 
 
-def _decode_publications(loaded: Loaded, codec: Codec, world: World) -> None:
+def _decode_publications(loaded: Loaded, codec: StateCodec, world: EngineWorld) -> None:
     for publisher, fact in loaded.publications:
         try:
             world.publications[publisher] = codec.decode_fact(fact)
@@ -92,7 +92,7 @@ def _decode_publications(loaded: Loaded, codec: Codec, world: World) -> None:
             world.problems.setdefault(publisher, f"what it published cannot be read: {error}")
 
 
-def _decode_operations(loaded: Loaded, codec: Codec, world: World) -> None:
+def _decode_operations(loaded: Loaded, codec: StateCodec, world: EngineWorld) -> None:
     for operation, entity, instruction in loaded.operations:
         try:
             found = codec.decode_instruction(instruction)
@@ -102,7 +102,7 @@ def _decode_operations(loaded: Loaded, codec: Codec, world: World) -> None:
             world.problems.setdefault(entity, f"the open operation {operation} cannot be read: {error}")
 
 
-def _decode_mail(loaded: Loaded, codec: Codec, world: World) -> None:
+def _decode_mail(loaded: Loaded, codec: StateCodec, world: EngineWorld) -> None:
     for seq, entity, data, aside in loaded.mail:
         actor = world.actor(entity)
         try:

@@ -20,8 +20,8 @@ from setpoint.engine.embedded.clock import HostClock, Jump
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
 from setpoint.engine.embedded.timers import Timers
-from setpoint.engine.embedded.world import World, kind_of
-from setpoint.engine.port import CLOCK, Codec, Decide
+from setpoint.engine.embedded.world import EngineWorld, kind_of
+from setpoint.engine.port import CLOCK, Decide, StateCodec
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant, Stamp
 from setpoint.store.journal import CHAPTER, Commit, TurnRow, digest_of, pack
 
@@ -68,12 +68,12 @@ class Turns:
 
     def __init__(
         self,
-        world: World,
+        world: EngineWorld,
         mailbox: Mailbox,
         timers: Timers,
         *,
         decide: Decide,
-        codec: Codec,
+        codec: StateCodec,
         clock: HostClock,
         failpoints: Failpoints,
     ) -> None:

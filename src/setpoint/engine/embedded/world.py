@@ -12,7 +12,7 @@ from setpoint.engine.embedded.mailbox import Actor
 from setpoint.model.time import Instant, Stamp
 
 
-class World:
+class EngineWorld:
     """Every actor, who subscribes to whom, what was published, what is open."""
 
     def __init__(self) -> None:

@@ -23,12 +23,12 @@ from setpoint.model.spec import Spec, digest
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.runtime import LoggedReplica, LogLine
 from setpoint.programs.procfs import boot_id, runs_with
-from setpoint.runtimes.process import client, hearing, logs
+from setpoint.runtimes.process import change_listener, client, logs
 from setpoint.runtimes.process import options as workload
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.ports import LOOPBACK
 from setpoint.runtimes.process.records import InstanceRecord, InstanceReport, ReplicaView, SupervisorRequest
-from setpoint.runtimes.process.survivors import survivors_of
+from setpoint.runtimes.process.replicas.survivors import survivors_of
 from setpoint.runtimes.process.trees import lay_out
 
 UNSUPERVISED = "the supervisor of local processes does not run"
@@ -79,7 +79,7 @@ class ProcessRuntime:
 
     def changes(self) -> AsyncIterator[str]:
         """Names of instances whose replicas, health, address or spec changed, from whichever supervisor runs; starts none."""
-        return hearing.changes(self._home, self._runs)
+        return change_listener.changes(self._home, self._runs)
 
     def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
         """What the replicas wrote to standard output and error; no times are kept. One that is gone is read by its name."""

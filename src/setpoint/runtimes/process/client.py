@@ -10,9 +10,9 @@ import msgspec
 
 from setpoint.durable.locks import is_held
 from setpoint.plugins.errors import TransientError, Unreachable
-from setpoint.runtimes.process.guardian import HELD
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.records import PROTOCOL, Reply, SupervisorRequest
+from setpoint.runtimes.process.supervision.guardian import HELD
 
 _ANSWER = 10.0
 _START = 20.0

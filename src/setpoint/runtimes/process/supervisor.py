@@ -25,19 +25,19 @@ from setpoint.durable.records import Damaged, OtherFormat
 from setpoint.programs.environment import deployment_environment
 from setpoint.programs.kernel import become_subreaper
 from setpoint.programs.procfs import boot_id, children_of, read_stat, runs_with, send, send_all
-from setpoint.runtimes.process.change_feed import ChangeFeed
-from setpoint.runtimes.process.daemon import detach, hold_lock, in_background
-from setpoint.runtimes.process.guarded import GUARD, Guarded
-from setpoint.runtimes.process.guardian import FAILED, HELD, Guardian, Inheritance
 from setpoint.runtimes.process.home import Home
-from setpoint.runtimes.process.instance import ProcessInstance
-from setpoint.runtimes.process.keeping import EngineKeeper
-from setpoint.runtimes.process.listeners import Listeners
 from setpoint.runtimes.process.logs import rotate
 from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import InstanceRecord, InstanceReport, Reply, SupervisorRequest
-from setpoint.runtimes.process.replica import Host
-from setpoint.runtimes.process.survivors import survivors_of
+from setpoint.runtimes.process.replicas.instance import ProcessInstance
+from setpoint.runtimes.process.replicas.listeners import Listeners
+from setpoint.runtimes.process.replicas.replica import Host
+from setpoint.runtimes.process.replicas.survivors import survivors_of
+from setpoint.runtimes.process.supervision.change_feed import ChangeFeed
+from setpoint.runtimes.process.supervision.daemon import detach, hold_lock, in_background
+from setpoint.runtimes.process.supervision.guarded import GUARD, Guarded
+from setpoint.runtimes.process.supervision.guardian import FAILED, HELD, Guardian, Inheritance
+from setpoint.runtimes.process.supervision.keeping import EngineKeeper
 
 IDLE = 5.0
 """Seconds without an instance and without a request after which a supervisor ends by itself."""

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import LimitsConfigured
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import CalendarUse, GroupWaves, LimitUse, Policy, Strategy, Wave, WaveUse
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import MINUTE
 from setpoint.simulate.acts.configuring import Reconfigure
 from setpoint.simulate.acts.limiting import LetGoOn, Regroup

@@ -7,9 +7,9 @@ from random import Random
 from msgspec.structs import replace
 
 from setpoint.core import scope
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import CalendarUse
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import MINUTE
 from setpoint.simulate.acts.stopping import Stop
 from setpoint.simulate.drawing.base import Sketch, happening

@@ -6,8 +6,8 @@ from random import Random
 
 from msgspec.structs import replace
 
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
-from setpoint.model.selector import parse_selector
 from setpoint.model.time import MINUTE, SECOND
 from setpoint.simulate.drawing.base import Place, policy_piece
 

@@ -6,9 +6,9 @@ from random import Random
 
 from msgspec.structs import replace
 
-from setpoint.model.calendars import Calendar, Window
+from setpoint.model.calendars.calendar import Calendar, Window
+from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Cadence, CalendarUse, Policy
-from setpoint.model.selector import parse_selector
 from setpoint.simulate.drawing.base import Place, policy_piece
 
 

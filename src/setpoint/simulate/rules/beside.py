@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from setpoint.core.facts import Fact, Neighbour
 from setpoint.core.instance.state import offer_of
-from setpoint.model import versions
+from setpoint.model.grammars import versions
 from setpoint.model.policy import ServiceOrdering
 from setpoint.model.release import Offer
 from setpoint.simulate.rules.base import Complaint, rule

@@ -22,11 +22,11 @@ from setpoint.core.facts import (
 )
 from setpoint.core.instance.state import Kind, Rollout
 from setpoint.core.instructions import Send
-from setpoint.model.calendars import Window
+from setpoint.model.calendars.calendar import Window
+from setpoint.model.calendars.windows import covering
 from setpoint.model.policy import GroupWaves, Phase, Policy, Wave
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
-from setpoint.model.windows import covering
 from setpoint.simulate.reading import halves, matches, set_of
 from setpoint.simulate.rules.base import Complaint, actor_rule, end_rule, rule
 from setpoint.simulate.step import Moment, Step

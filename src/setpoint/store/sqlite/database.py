@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from setpoint.store.port import Recovery, StoreUnavailable
+from setpoint.store.port import RecoveryDecision, StoreUnavailable
 from setpoint.store.sqlite import identity
 from setpoint.store.sqlite.errors import MalformedError, lost, translated
 from setpoint.store.sqlite.schema import migrate
@@ -27,12 +27,12 @@ _QUICK_CHECK_BELOW = 64 * 1024 * 1024
 class Database:
     """Transactions on one file. Opened before anything else; closing finishes what was asked."""
 
-    def __init__(self, path: Path, recovery: Recovery = Recovery.NONE) -> None:
+    def __init__(self, path: Path, recovery: RecoveryDecision = RecoveryDecision.NONE) -> None:
         self.path = path
         self.identity = 0
         """Another one after each recovery; set by ``open``."""
         self._recovery = recovery
-        self._opened: dict[Path, identity.Place] = {}
+        self._opened: dict[Path, identity.FileIdentity] = {}
         """The files, as they were at the last look."""
         self._lost = ""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="setpoint-writer")
@@ -62,7 +62,7 @@ class Database:
         _check(self._write_connection, self.path)
         migrate(self._write_connection)
         self.identity = identity.claim(self._write_connection, self.path, self._recovery)
-        self._recovery = Recovery.NONE
+        self._recovery = RecoveryDecision.NONE
         self._read_connection = _connect(self.path)
         self._read_connection.execute("PRAGMA query_only = ON")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from setpoint.store.port import Recovery, StoreDamaged, StoreError, StoreLost, StoreUnavailable
+from setpoint.store.port import RecoveryDecision, StoreDamaged, StoreError, StoreLost, StoreUnavailable
 
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -50,7 +50,7 @@ def _free(path: Path) -> str:
 def _recovery_of(path: Path) -> str:
     home = path.parent
     return (
-        f"Either put the newest backup in its place and run `setpoint up --{Recovery.RESTORED} --home {home}`; or begin without "
-        f"it with `setpoint up --{Recovery.EMPTY} --home {home}`: releases, approvals, history and tokens are then lost, what "
-        "runs is kept, and `setpoint adopt` takes it on after the next `setpoint apply`"
+        f"Either put the newest backup in its place and run `setpoint up --{RecoveryDecision.RESTORED} --home {home}`; or begin "
+        f"without it with `setpoint up --{RecoveryDecision.EMPTY} --home {home}`: releases, approvals, history and tokens are "
+        "then lost, what runs is kept, and `setpoint adopt` takes it on after the next `setpoint apply`"
     )

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from setpoint.durable import files, records
-from setpoint.store.port import Recovery
+from setpoint.store.port import RecoveryDecision
 from setpoint.store.sqlite.errors import lost, translated
 
 SUFFIX = ".marker"
@@ -33,7 +33,7 @@ class Marker(msgspec.Struct, frozen=True):
     """Rises with each start and while the engine runs; the database is never behind it."""
 
 
-class Place(NamedTuple):
+class FileIdentity(NamedTuple):
     """Where a file lies on the disk, and how long it is."""
 
     device: int
@@ -41,26 +41,26 @@ class Place(NamedTuple):
     size: int
 
 
-def before_opening(path: Path, recovery: Recovery) -> None:
+def before_opening(path: Path, recovery: RecoveryDecision) -> None:
     """Refuse a database that is not there although there was one, before SQLite makes an empty one; or clear the place for it.
 
     Raises:
         StoreLost. OSError.
     """
-    if recovery is Recovery.EMPTY:
+    if recovery is RecoveryDecision.EMPTY:
         _set_aside(path)
-    elif (recovery is Recovery.RESTORED or marker_of(path) is not None) and (wrong := _missing(path)):
+    elif (recovery is RecoveryDecision.RESTORED or marker_of(path) is not None) and (wrong := _missing(path)):
         raise lost(path, wrong)
 
 
-def claim(connection: sqlite3.Connection, path: Path, recovery: Recovery) -> int:
+def claim(connection: sqlite3.Connection, path: Path, recovery: RecoveryDecision) -> int:
     """Compare the open database with the marker, and count this start in both; its identity.
 
     Raises:
         StoreLost. OSError, sqlite3.Error.
     """
     identity, generation = _values(connection)
-    if recovery is Recovery.RESTORED:
+    if recovery is RecoveryDecision.RESTORED:
         # Another identity: what was done after the backup was taken is not taken for what is done from now on.
         return advance(connection, path, 0, generation)
     _compare(path, marker_of(path), identity, generation)
@@ -126,16 +126,16 @@ def marker_of(path: Path) -> Marker | None:
         raise lost(path, f"cannot be recognised: {error}") from error
 
 
-def place_of(path: Path) -> Place | None:
+def place_of(path: Path) -> FileIdentity | None:
     """None: there is no such file."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return Place(found.st_dev, found.st_ino, found.st_size)
+    return FileIdentity(found.st_dev, found.st_ino, found.st_size)
 
 
-def changed(path: Path, opened: Place, now: Place | None) -> str:
+def changed(path: Path, opened: FileIdentity, now: FileIdentity | None) -> str:
     """What became of a file that was ``opened``; empty: nothing that matters."""
     if now is None:
         return f"was deleted while the engine ran ({path.name})"

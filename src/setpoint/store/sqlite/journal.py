@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from setpoint.model.time import Stamp
-from setpoint.store.journal import OFFSETS_KEPT, Commit, Loaded, StoredActor, Turn
+from setpoint.store.journal import OFFSETS_KEPT, Commit, JournalTurn, Loaded, StoredActor
 from setpoint.store.sqlite import bulk
 from setpoint.store.sqlite.changes import Numbers, SqliteChanges
 from setpoint.store.sqlite.database import Database
@@ -68,7 +68,7 @@ class SqliteJournal:
 
         await self._database.write(work)
 
-    async def turns(self, entity: str) -> list[Turn]:
+    async def turns(self, entity: str) -> list[JournalTurn]:
         """See the port."""
         return await self._database.read(lambda connection: _turns_of(connection, entity))
 
@@ -207,12 +207,12 @@ def _whole(connection: sqlite3.Connection, table: str, loaded: Loaded, *, entity
             loaded.damaged[owner] = str(damage(table, key_of(table, row)))
 
 
-def _turns_of(connection: sqlite3.Connection, entity: str) -> list[Turn]:
+def _turns_of(connection: sqlite3.Connection, entity: str) -> list[JournalTurn]:
     """What is kept of an entity, oldest first. Raises RowDamaged."""
     rows = connection.execute(_STORY, (entity,)).fetchall()
     for row in rows:
         check("turn", row)
-    return [Turn(*row[2:-1]) for row in rows]
+    return [JournalTurn(*row[2:-1]) for row in rows]
 
 
 def _drop_old_chapters(connection: sqlite3.Connection, last: int) -> None:

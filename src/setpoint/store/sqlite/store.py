@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
-from setpoint.store.port import Bounds, Condition, Recovery
+from setpoint.store.port import Bounds, RecoveryDecision, StoreCondition
 from setpoint.store.sqlite.changes import SqliteChanges
 from setpoint.store.sqlite.content import SqliteContent
 from setpoint.store.sqlite.database import Database
@@ -22,7 +22,7 @@ _BOUNDS = Bounds()
 class SqliteStore:
     """A store in the file ``path``, which is made if there is none."""
 
-    def __init__(self, path: Path, recovery: Recovery = Recovery.NONE, bounds: Bounds = _BOUNDS) -> None:
+    def __init__(self, path: Path, recovery: RecoveryDecision = RecoveryDecision.NONE, bounds: Bounds = _BOUNDS) -> None:
         self.database = Database(path, recovery)
         self.changes = SqliteChanges(self.database, bounds.changes)
         self.journal = SqliteJournal(self.database, self.changes)
@@ -70,12 +70,12 @@ class SqliteStore:
         """See the port."""
         await self.database.raise_generation()
 
-    async def check(self) -> Condition:
+    async def check(self) -> StoreCondition:
         """See the port."""
 
-        def work(connection: sqlite3.Connection) -> Condition:
+        def work(connection: sqlite3.Connection) -> StoreCondition:
             found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-            return Condition(self.database.path.stat().st_size, "" if found == "ok" else found)
+            return StoreCondition(self.database.path.stat().st_size, "" if found == "ok" else found)
 
         return await self.database.read(work)
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from setpoint.core.instance.state import Attempt, Kind, Life, offer_of
-from setpoint.model import versions
 from setpoint.model.checks import CheckDefinition
-from setpoint.model.images import ABOUT_IMAGES, Unresolved, pin, pinned
-from setpoint.model.lookup import LookupMissing, resolve
+from setpoint.model.grammars import versions
+from setpoint.model.grammars.images import ABOUT_IMAGES, Unresolved, pin, pinned
+from setpoint.model.grammars.lookup import LookupMissing, resolve
+from setpoint.model.grammars.selector import Selector
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
-from setpoint.model.selector import Selector
 from setpoint.model.spec import digest
 from setpoint.model.tasks import TaskDefinition
 from setpoint.model.time import Instant

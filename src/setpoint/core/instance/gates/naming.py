@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from setpoint.core.instance.gates.context import Half, halves, matches
 from setpoint.core.instance.state import Life
+from setpoint.model.grammars.selector import Selector
 from setpoint.model.policy import Policy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
-from setpoint.model.selector import Selector
 from setpoint.model.time import Instant
 
 EVERY_GATE = "*"

@@ -9,7 +9,7 @@ from setpoint.core.facts import TaskStatus
 from setpoint.core.instance.gates.context import Context, applies, halves, matches, only_configures, task_fingerprint, values
 from setpoint.core.instance.gates.naming import needed_by
 from setpoint.core.instance.state import Attempt, Came, Life
-from setpoint.model.lookup import LookupMissing, resolve
+from setpoint.model.grammars.lookup import LookupMissing, resolve
 from setpoint.model.policy import CheckUse, Policy, TaskUse
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer

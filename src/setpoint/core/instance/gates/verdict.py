@@ -16,9 +16,9 @@ from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import Context, applies, halves
 from setpoint.core.instance.gates.naming import skipped
 from setpoint.core.instance.state import Attempt
+from setpoint.model.grammars.selector import Selector
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Code, Reason
-from setpoint.model.selector import Selector
 
 ORDER: dict[Phase, int] = {phase: number for number, phase in enumerate(Phase)}
 """Phase -> its place in the life of an attempt."""

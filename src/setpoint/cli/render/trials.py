@@ -1,0 +1,54 @@
+"""What came of trying: a check that was run by hand, and a dry run of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from setpoint.cli.render.console import wrapped
+
+_SIGNS = {"passing": ("✓", "green"), "blocking": ("✗", "red")}
+_OUTPUT = 12
+"""Lines of the output that are shown."""
+_MARKS = {"decides": ("·", ""), "starts": ("▶", "blue"), "waits": ("⧗", "dim")}
+
+
+def check_lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
+    """Result, reason and exit code, how it would count, and the end of the output."""
+    sign, style = _SIGNS.get(answer["outcome"], ("!", "yellow"))
+    what = f"{answer['protection']} for {answer['instance'].partition('/')[2]} {answer['version']}"
+    yield Text(f"{sign} ", style).append(f"{what}: ", "bold").append(answer["outcome"], style)
+    yield wrapped(answer["reason"], first=Text("  "), columns=columns)
+    yield Text(f"  {_code(answer['code'])}took {answer['took'] / 1000:.1f} s", "dim")
+    for count in answer["counts"]:
+        yield wrapped(f"in {count['phase']}, as {count['gate']}: {count['text']}", first=Text("  "), columns=columns)
+    for line in answer["output"].splitlines()[-_OUTPUT:]:
+        yield wrapped(line, first=Text("  │ "), columns=columns, style="dim")
+
+
+def _code(code: int | None) -> str:
+    return "" if code is None else f"exit code {code}, " if code >= 0 else f"signal {-code}, "
+
+
+def dry_run_lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
+    """The consequences, entity by entity."""
+    consequences = answer["consequences"]
+    yield Text(
+        "Nothing was done. It would lead to:" if consequences else "Nothing was done, and nothing would come of it.", "bold"
+    )
+    entity = ""
+    for one in consequences:
+        if one["entity"] != entity:
+            entity = one["entity"]
+            yield Text(f"  {_short(entity)}", "bold")
+        mark, style = _MARKS[one["kind"]]
+        yield wrapped(one["text"], first=Text(f"    {mark} ", style), columns=columns)
+    if not answer["complete"]:
+        yield Text("  … and more than is told here.")
+
+
+def _short(entity: str) -> str:
+    kind, _, key = entity.partition(":")
+    return key.partition("/")[2] if kind == "instance" else f"{kind} {key}"

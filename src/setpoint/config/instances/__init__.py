@@ -1,0 +1,1 @@
+"""Which instances there are, by what labels they are selected, and what they run."""

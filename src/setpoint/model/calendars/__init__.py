@@ -1,0 +1,1 @@
+"""Calendars: windows as values, when they are open, recurrence, and time zones."""

@@ -1,0 +1,1 @@
+"""Requests that protections send: one bounded exchange, and what registries and monitoring have in common."""
