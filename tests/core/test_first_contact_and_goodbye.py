@@ -69,6 +69,20 @@ def test_a_pin_that_was_rejected_where_nothing_runs_any_more_is_a_reason():
     assert (prod.target, prod.wanted, prod.codes) == ("", "", ["pinned"])
 
 
+def test_an_adoption_that_came_to_nothing_is_forgotten_once_something_was_deployed():
+    prod = Instance(approvals=(approval(),)).offer(1, "1.0")
+    prod.tell(Offered(offer=replace(prod.make(2, "2.0"), adopt=True))).tell(prod.look("0.9"))
+    assert prod.life.adopting.failed
+    prod.approve("ann", release=1).comes_up("1.0")
+    assert (prod.good, prod.condition, prod.codes) == ("1.0", "converged", [])
+
+
+def test_an_adoption_that_ended_with_the_configuration_leaves_a_reason():
+    prod = Instance()
+    prod.tell(Offered(offer=replace(prod.make(1, "1.0"), adopt=True))).tell(Removed(number=1))
+    assert back(prod).codes == ["nothing-released"]
+
+
 def test_nothing_that_is_configured_is_taken_down():
     prod = Instance().with_good(1, "1.0").tell(TakenDown(by=ANN))
     assert not prod.gave(Apply)

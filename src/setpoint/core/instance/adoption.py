@@ -24,10 +24,12 @@ def begin(turn: Turn, offer: Offer) -> None:
 def advance(turn: Turn) -> None:
     """Take it over, or say what runs instead."""
     adopting = turn.life.adopting
-    if adopting is None or adopting.failed:
+    if adopting is None:
         return
     if turn.life.target or turn.removed:
         turn.set(adopting=None)
+        return
+    if adopting.failed:
         return
     offer = turn.kept(adopting.pair)
     if not adopting.watch:

@@ -367,7 +367,7 @@ def nothing_wanted(policy: Policy, life: Life) -> Reason | None:
     if policy.strategy is Strategy.EVERY:
         return _stopped_train(policy, life) or _configuration_reason(life)
     newest = life.offers[-1] if life.offers else None
-    if newest is None:
+    if newest is None or (newest.adopt and not life.good and life.adopting is None):
         return None if life.good else _NOTHING_RELEASED
     veto = next((veto for veto in reversed(life.vetoes) if covers(life, veto, newest)), None)
     if veto and not (life.target and newest.release == life.good.release):
