@@ -36,8 +36,8 @@ METHODS = {
 }
 FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"}
 ALLOWED = {
-    ("runtimes/process/probes.py", "open"),  # /dev/null
-    ("runtimes/process/daemon.py", "open"),  # /dev/null
+    ("runtimes/process/replicas/probes.py", "open"),  # /dev/null
+    ("runtimes/process/supervision/daemon.py", "open"),  # /dev/null
     ("cli/main.py", "open"),  # /dev/null
 }
 
