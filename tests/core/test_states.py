@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.core.dsl import Instance, approval, check, hours
 
 from setpoint.core.facts import Ask
+from setpoint.core.instance.state import Applying, Life, Rollout
+from setpoint.core.instance.turn import ApplyingChanges, LifeChanges, RolloutChanges
 from setpoint.core.instructions import Apply
 from setpoint.model.checks import Outcome
 from setpoint.model.grammars.selector import parse_selector
@@ -90,3 +93,8 @@ def test_a_pass_that_grew_old_while_a_rollback_ran_is_asked_for_once_more():
     assert prod.target == "1.0"
     assert len(prod.sent(Ask)) == 1
     assert prod.passing("alerts").target == "1.2"
+
+
+@pytest.mark.parametrize(("state", "changes"), [(Life, LifeChanges), (Applying, ApplyingChanges), (Rollout, RolloutChanges)])
+def test_a_turn_may_replace_each_part_of_the_state_and_no_other(state: type, changes: type) -> None:
+    assert list(changes.__annotations__) == list(state.__struct_fields__)

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from msgspec.structs import replace
 
-from setpoint.core.facts import Need
+from setpoint.core.facts import (
+    Failed,
+    Finalization,
+    LineStatus,
+    MemberResult,
+    Move,
+    Need,
+    Neighbour,
+    Revoked,
+    ScopeStatus,
+    SetStatus,
+    SetVote,
+    TaskStatus,
+    TopicStatus,
+)
 from setpoint.core.instance.gates.context import Context
 from setpoint.core.instance.gates.verdict import Tier, Verdicts, evaluate
-from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of, version_offer
+from setpoint.core.instance.state import (
+    Adopting,
+    Applying,
+    Attempt,
+    Barrier,
+    Breaker,
+    Failure,
+    Hold,
+    InstanceState,
+    Life,
+    Reconfiguration,
+    Rollout,
+    Seen,
+    Skip,
+    Veto,
+    offer_of,
+    version_offer,
+)
 from setpoint.core.instance.transitions import TRANSITIONS, IllegalTransitionError, Stage, Transition, stage_of
 from setpoint.core.instructions import AnyInstruction, Event, Record
+from setpoint.core.wall import Wall
 from setpoint.model.calendars.zones import LATEST
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
 from setpoint.model.reasons import Cause
 from setpoint.model.release import Offer, Pair
-from setpoint.model.time import Instant
+from setpoint.model.time import Duration, Instant
 
 NO_CAUSE = Cause()
 
@@ -33,6 +65,97 @@ class Evaluated(NamedTuple):
     def is_of(self, offer: Offer, attempt: Attempt) -> bool:
         """Whether it is about these very objects: they are replaced when anything in them changes."""
         return self.offer is offer and self.attempt is attempt
+
+
+class LifeChanges(TypedDict, total=False):
+    """Parts of ``Life`` that a turn replaces."""
+
+    attempts: int
+    asks: int
+    offers: tuple[Offer, ...]
+    configurations: tuple[Reconfiguration, ...]
+    frontier: int
+    begun: int
+    target: Pair
+    goods: tuple[Pair, ...]
+    ran: dict[str, str]
+    change: int
+    current: Seen | None
+    candidate: Attempt | None
+    rollout: Rollout | None
+    applying: Applying
+    breaker: Breaker | None
+    failure: Failure | None
+    pin: int
+    pinned_by: By | None
+    pinned_at: Instant
+    pinned_until: Instant
+    hold: Hold | None
+    observing: Hold | None
+    down: Hold | None
+    adopting: Adopting | None
+    line: LineStatus | None
+    scopes: dict[str, ScopeStatus]
+    tainted: tuple[int, ...]
+    vetoes: tuple[Veto, ...]
+    skips: tuple[Skip, ...]
+    topics: dict[str, TopicStatus]
+    used: dict[str, int]
+    neighbours: dict[str, Neighbour]
+    finalized: tuple[Finalization, ...]
+    revoked: tuple[Revoked, ...]
+    rolled_back: tuple[Failed, ...]
+    abstains: tuple[int, ...]
+    declined: dict[int, str]
+    configured: int
+    published: int
+    moved: Move | None
+    wall: Wall
+    slot: tuple[int, int]
+    signals: tuple[str, ...]
+    joined: dict[str, SetVote | None]
+    sets: dict[str, SetStatus]
+    tasks: dict[str, TaskStatus]
+    left: dict[str, int]
+    irreversible: Barrier | None
+    votes: int
+    voted: dict[str, MemberResult]
+
+
+class ApplyingChanges(TypedDict, total=False):
+    """Parts of ``Applying`` that a turn replaces."""
+
+    count: int
+    operation: str
+    spec: str
+    taken: Instant
+    watch: int
+    judges: int
+    every: Duration
+    asked: bool
+    errors: int
+    error: str
+    terminal: bool
+    retry_at: Instant
+
+
+class RolloutChanges(TypedDict, total=False):
+    """Parts of ``Rollout`` that a turn replaces."""
+
+    attempt: Attempt
+    to: Pair
+    began: Instant
+    offset: Duration
+    back: bool
+    by_hand: bool
+    failure: str
+    stuck: str
+    progress: int
+    idle: Duration
+    sick: Duration
+    passed: bool
+    doubt: str
+    lease: int
 
 
 class Turn:
@@ -64,16 +187,16 @@ class Turn:
         """``application/service@channel``."""
         return self.entity.partition(":")[2]
 
-    def set(self, **changes: Any) -> None:
+    def set(self, **changes: Unpack[LifeChanges]) -> None:
         """Replace parts of ``life``."""
         self.life = replace(self.life, **changes)
         self.evaluated.clear()
 
-    def set_applying(self, **changes: Any) -> None:
+    def set_applying(self, **changes: Unpack[ApplyingChanges]) -> None:
         """Replace parts of ``life.applying``."""
         self.set(applying=replace(self.life.applying, **changes))
 
-    def set_rollout(self, rollout: Rollout, **changes: Any) -> Rollout:
+    def set_rollout(self, rollout: Rollout, **changes: Unpack[RolloutChanges]) -> Rollout:
         """Store a changed rollout and return it."""
         changed = replace(rollout, **changes)
         self.set(rollout=changed)
