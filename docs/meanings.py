@@ -435,9 +435,10 @@ MEANINGS: dict[str, dict[str, str]] = {
     "TerraformRunner": {"": "", "title": "Terraform runtime", "binary": "what is run"},
     "FakeRuntimeBlock": {"": "It has no fields.", "title": "Fake runtime"},
     "CustomRuntimeBlock": {
-        "": "Commands get the environment of protections, `SETPOINT_OPERATION_ID`, and what shall run as JSON on standard input. "
-        "One that takes longer than its timeout, or whose engine ends, gets SIGTERM and a second later SIGKILL, with all in its "
-        "session. What it started in a session of its own (`setsid`) goes on.",
+        "": "Commands get `PATH`, `HOME`, `USER`, `LOGNAME`, `LANG`, `LC_*`, `TZ`, `TMPDIR`, `LD_LIBRARY_PATH`, "
+        "`SSL_CERT_FILE` and `SSL_CERT_DIR` as the engine has them, `SETPOINT_OPERATION_ID`, and what is to run as JSON on "
+        "standard input. One that takes longer than its timeout, or whose engine ends, gets SIGTERM and a second later SIGKILL, "
+        "with all in its session. What it started in a session of its own (`setsid`) goes on.",
         "title": "Custom runtime",
         "apply": "makes it so: 0 done, 75 try again, anything else failed",
         "fetch": "looks: 0 runs the version, 2 drifted or another one, 75 try again; absent: `apply` runs once per version",

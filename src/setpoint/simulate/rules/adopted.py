@@ -40,8 +40,10 @@ NOTES.append(FirstContact)
 def adopted(step: Step) -> Iterator[Complaint]:
     """Without a rollout only a requested adoption is finalized, after a look that shows just that version, healthy.
 
-    Nothing is applied for it.
+    Nothing is applied for it, and it ends once anything is deployed.
     """
+    if step.before.life.target and step.after.life.adopting:
+        yield "an adoption is still open where something is deployed"
     taken_over = list(_taken_over(step))
     for offer in taken_over:
         step.saw("adopted")
