@@ -16,8 +16,7 @@ from setpoint.control.reading.targets import instance as find_instance
 from setpoint.control.reading.targets import suggestion
 from setpoint.control.registry import Answer, Request, command
 from setpoint.core.instance.explain import desired
-from setpoint.core.instance.gates.context import applies, definition
-from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.gates.context import applies, definition, skipped
 from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life
 from setpoint.core.instructions import RunCheck
 from setpoint.model.checks import Outcome

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from setpoint.control.registry import Answer
 from setpoint.core.instance.gates import limit, task
-from setpoint.core.instance.gates.context import Context
-from setpoint.core.instance.gates.naming import EVERY_GATE
+from setpoint.core.instance.gates.context import EVERY_GATE, Context
 from setpoint.core.instance.gates.verdict import GATES, ORDER, Result, Verdict, verdicts
 from setpoint.core.instance.state import Attempt, InstanceState
 from setpoint.model.checks import Outcome

@@ -53,7 +53,7 @@ def veto_rejected(turn: Turn) -> bool:
     for offer in life.offers:
         concerned = life.candidate is not None and life.candidate.pair == offer.pair
         begun = offer.release <= life.frontier and offer.configured <= life.begun
-        if not concerned and (begun or not selection.allowed(turn.rules, turn.life, offer, alone=True)):
+        if not concerned and (begun or not selection.allowed_alone(turn.rules, turn.life, offer)):
             continue
         change = life.candidate.change if life.candidate else 0
         rejected = next(approval.rejections(turn.rules, life, offer, change, turn.now), None)
@@ -75,7 +75,7 @@ def _at_work(life: Life, pair: Pair) -> bool:
 def _is_under_way(turn: Turn, candidate: Attempt, want: Want | None) -> bool:
     """Since a task was started, or its set goes, only an urgent release replaces it, or a person; and not while a task runs."""
     life, offer = turn.life, turn.kept(candidate.pair)
-    if task.under_way(life, candidate):
+    if candidate.tasks and task.under_way(life, candidate):
         return True
     if not candidate.committed or selection.vetoed(life, offer) or selection.taken_out(life, offer):
         return False

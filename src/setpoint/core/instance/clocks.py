@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from setpoint.core import orders
-from setpoint.core.instance.gates import calendar
+from setpoint.core.instance.gates import blockers
 from setpoint.core.instance.state import Attempt, CheckProgress, InstanceState, Life, version_offer
 from setpoint.core.instance.turn import Turn
 from setpoint.model.people import By
@@ -77,7 +77,7 @@ def look_again(turn: Turn) -> None:
     if turn.policy is None or not any(use.fail_after for use in turn.policy.checks):
         return
     if _stands_still(turn.policy, turn.life, turn.now):
-        for reason in calendar.rollout_pauses(turn.policy, turn.life, turn.now):
+        for reason in blockers.rollout_pauses(turn.policy, turn.life, turn.now):
             turn.wake(reason.until)
         return
     rollout = turn.life.rollout
@@ -130,5 +130,5 @@ def _stood_still(before: InstanceState, now: Instant) -> bool:
 def _stands_still(policy: Policy, life: Life, now: Instant) -> bool:
     ordered = life.observing is not None or policy.drift.mode == "observe"
     return (
-        ordered or any(status.pause or status.stop for status in life.scopes.values()) or calendar.stands_still(policy, life, now)
+        ordered or any(status.pause or status.stop for status in life.scopes.values()) or blockers.stands_still(policy, life, now)
     )

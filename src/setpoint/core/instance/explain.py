@@ -201,7 +201,7 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
     seen, name = life.current, offer.version.name
     if reconcile.hands_off(life):
         yield from _hands_off(life, under_way)
-    yield from (replace(reason, phase=under_way.attempt.phase) for reason in calendar.rollout_pauses(policy, life, now))
+    yield from (replace(reason, phase=under_way.attempt.phase) for reason in blockers.rollout_pauses(policy, life, now))
     if under_way.back:
         yield Reason(
             Code.ROLLING_BACK, f"goes back to {name}: {under_way.failure}", since=under_way.began, awaits=f"{name} observed"
@@ -214,7 +214,7 @@ def _rollout(policy: Policy, life: Life, under_way: Rollout, now: Instant) -> It
             unblock="release a fix",
             failed=True,
         )
-    still = (reconcile.hands_off(life) or calendar.stands_still(policy, life, now)) and not life.applying.operation
+    still = (reconcile.hands_off(life) or blockers.stands_still(policy, life, now)) and not life.applying.operation
     if not still and not (matches_spec(seen, offer.spec) and is_conclusive(life)):
         yield _runtime_wait(policy, life, under_way, name)
     if not under_way.back:

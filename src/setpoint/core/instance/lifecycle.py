@@ -31,11 +31,10 @@ from setpoint.core.instance import (
     selection,
     status,
 )
-from setpoint.core.instance.gates import approval, blockers, check, limit, task
-from setpoint.core.instance.gates import set as with_set
-from setpoint.core.instance.gates.verdict import Tier, Verdicts
+from setpoint.core.instance.gates import approval, blockers, check, task
+from setpoint.core.instance.gates.verdict import CHECKS, LIMITS, SET_PASSES, TASKS, Tier, Verdicts
 from setpoint.core.instance.requests import admission, check_runs, sets, tasks, waves
-from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life, Rollout, offer_of
+from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life, Rollout
 from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Decision
@@ -55,13 +54,17 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
     clocks.end_orders(turn)
     clocks.count_undecided(turn)
     outcomes.taint(turn)
-    adoption.advance(turn)
+    if turn.life.adopting:
+        adoption.advance(turn)
     verify(turn)
     select(turn)
     clocks.look_again(turn)
-    sets.vote(turn)
-    admission.settle(turn)
-    waves.tell(turn)
+    if turn.life.joined:
+        sets.vote(turn)
+    if before.life.needs_admission or turn.life.needs_admission:
+        admission.settle(turn)
+    if turn.life.in_waves or before.life.in_waves:
+        waves.tell(turn)
     if turn.removed and turn.life.rollout is None:
         removal.advance(turn)
     else:
@@ -82,7 +85,7 @@ def verify(turn: Turn) -> None:
     offer = turn.kept(under_way.to)
     if under_way.back:
         observation.going_back(turn, under_way, offer)
-    elif under_way.passed and not any(with_set.end(turn.context(offer, under_way.attempt))):
+    elif under_way.passed and not SET_PASSES.missing(turn.context(offer, under_way.attempt)):
         outcomes.finalize(turn, offer, under_way.attempt, under_way.began)
     elif not under_way.doubt:
         if under_way.attempt.phase is Phase.DEPLOYMENT:
@@ -98,7 +101,7 @@ def _deploy(turn: Turn, under_way: Rollout, offer: Offer) -> None:
     if turn.life.applying.terminal:
         outcomes.fail(turn, under_way, f"the runtime refuses it: {turn.life.applying.error}", Cause(Code.APPLY_FAILED))
         return
-    reasons = Verdicts(check.evaluate(turn.context(offer, under_way.attempt)))
+    reasons = CHECKS.missing(turn.context(offer, under_way.attempt))
     if _fails(turn, under_way, offer, reasons):
         return
     if not observation.is_shown(turn, offer):
@@ -117,7 +120,7 @@ def _verify_after_deployment(turn: Turn, under_way: Rollout, offer: Offer) -> No
     under_way = _request_checks(turn, under_way, offer)
     if under_way.attempt.gates and entered_now:
         turn.record("phase-entered", f"{offer.version.name} runs and is verified", attempt=under_way.attempt)
-    reasons = Verdicts(check.evaluate(turn.context(offer, under_way.attempt)))
+    reasons = CHECKS.missing(turn.context(offer, under_way.attempt))
     if _fails(turn, under_way, offer, reasons):
         return
     if not observation.is_shown(turn, offer):
@@ -130,7 +133,7 @@ def _verify_after_deployment(turn: Turn, under_way: Rollout, offer: Offer) -> No
 
 def _pass(turn: Turn, under_way: Rollout, offer: Offer) -> None:
     """Finalized; or, in a set, waiting for the others to have passed as well (§3 Sets)."""
-    if not any(with_set.end(turn.context(offer, under_way.attempt))):
+    if not SET_PASSES.missing(turn.context(offer, under_way.attempt)):
         outcomes.finalize(turn, offer, under_way.attempt, under_way.began)
     elif not under_way.passed:
         turn.set_rollout(under_way, passed=True)
@@ -138,23 +141,31 @@ def _pass(turn: Turn, under_way: Rollout, offer: Offer) -> None:
 
 
 def _fails(turn: Turn, under_way: Rollout, offer: Offer, reasons: Verdicts) -> bool:
-    failed = reasons.failed or Verdicts(task.evaluate(turn.context(offer, under_way.attempt))).failed
+    failed = reasons.failed or TASKS.missing(turn.context(offer, under_way.attempt)).failed
     if failed:
         outcomes.fail(turn, under_way, failed.text, failed.cause)
     return failed is not None
 
 
 def _request_checks(turn: Turn, under_way: Rollout, offer: Offer) -> Rollout:
-    attempt = check_runs.ask_all(turn, offer, under_way.attempt)
+    attempt = _with_checks(turn, offer, under_way.attempt)
     return under_way if attempt is under_way.attempt else turn.set_rollout(under_way, attempt=attempt)
+
+
+def _with_checks(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
+    return check_runs.ask_all(turn, offer, attempt) if turn.rules.checks or attempt.gates else attempt
+
+
+def _with_tasks(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
+    return tasks.run(turn, offer, attempt) if turn.rules.tasks else attempt
 
 
 def _tasks_left(turn: Turn, under_way: Rollout, offer: Offer) -> bool:
     """Whether the phase has tasks that have not succeeded; the next one starts, unless a person suspended all changes."""
     if not reconcile.hands_off(turn.life) and not turn.life.left and not observation.is_paused(turn):
-        attempt = tasks.run(turn, offer, under_way.attempt)
+        attempt = _with_tasks(turn, offer, under_way.attempt)
         under_way = under_way if attempt is under_way.attempt else turn.set_rollout(under_way, attempt=attempt)
-    return any(task.evaluate(turn.context(offer, under_way.attempt)))
+    return bool(TASKS.missing(turn.context(offer, under_way.attempt)))
 
 
 def _freshen(turn: Turn, under_way: Rollout, offer: Offer, reasons: Verdicts) -> None:
@@ -179,7 +190,7 @@ def select(turn: Turn) -> None:
         again = _step(turn, keep_if_just_checked=False)
     turn.wake(selection.soonest(turn.rules, turn.life, turn.now))
     candidate = turn.life.candidate
-    if candidate:
+    if candidate and turn.rules.approvals:
         turn.wake(approval.expiry(turn.context(turn.kept(candidate.pair), candidate)))
 
 
@@ -208,7 +219,7 @@ def promote(turn: Turn, offer: Offer, candidate: Attempt) -> None:
     for _ in range(4):
         if _fails_before_deployment(turn, offer, candidate):
             return
-        candidate = check_runs.ask_all(turn, offer, candidate)
+        candidate = _with_checks(turn, offer, candidate)
         missing = turn.missing(offer, candidate)
         earlier = missing.missing_phase(candidate)
         if earlier:
@@ -220,7 +231,7 @@ def promote(turn: Turn, offer: Offer, candidate: Attempt) -> None:
             return
         elif candidate.phase is Phase.PRE_APPROVAL:
             candidate = _run_tasks(turn, offer, candidate)
-            if any(task.evaluate(turn.context(offer, candidate))):
+            if TASKS.missing(turn.context(offer, candidate)):
                 break
             candidate = _enter(turn, candidate, Phase.APPROVAL)
         elif candidate.phase is Phase.APPROVAL:
@@ -244,7 +255,7 @@ def promote(turn: Turn, offer: Offer, candidate: Attempt) -> None:
 def _fails_before_deployment(turn: Turn, offer: Offer, candidate: Attempt) -> bool:
     """A task that fails its attempt ends a candidate, as does ``failAfter`` (§10.4): it is vetoed like one that failed later."""
     context = turn.context(offer, candidate)
-    failed = Verdicts((*task.evaluate(context), *check.evaluate(context))).failed
+    failed = TASKS.missing(context).failed or CHECKS.missing(context).failed
     if failed is None or task.under_way(turn.life, candidate):
         return False
     outcomes.remember_failure(turn, candidate.pair, failed.text)
@@ -258,7 +269,7 @@ def _enter(turn: Turn, candidate: Attempt, phase: Phase) -> Attempt:
 
 def _changes_nothing(life: Life, offer: Offer) -> bool:
     """What would run is what is finalized here."""
-    good = offer_of(life, life.good)
+    good = life.good_offer
     return (
         good is not None
         and good.spec == offer.spec
@@ -275,6 +286,8 @@ def _ends_after_its_task(life: Life, offer: Offer, candidate: Attempt) -> bool:
 
 def _run_tasks(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
     """Those before approval run beside a rollout; nothing runs against a person's order."""
+    if not turn.rules.tasks:
+        return candidate
     blocked = (*blockers.operator_blocks(turn.rules, turn.life, committed=False), *task.left(turn.life, turn.now))
     return candidate if blocked else tasks.run(turn, offer, candidate)
 
@@ -286,11 +299,11 @@ def _request_to_start(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
     """
     if turn.missing(offer, candidate, Tier.SET, Tier.TASKS_ALONE):
         return candidate
-    if not with_set.concerns(turn.life, offer, candidate):
+    if candidate.admission or LIMITS.concerns(turn.context(offer, candidate)):
         candidate = admission.ask(turn, offer, candidate)
-        if any(limit.evaluate(turn.context(offer, candidate))):
+        if LIMITS.missing(turn.context(offer, candidate)):
             return candidate
-    return tasks.run(turn, offer, candidate)
+    return _with_tasks(turn, offer, candidate)
 
 
 def _wake_to_start(turn: Turn, candidate: Attempt, missing: Verdicts) -> None:
@@ -303,7 +316,7 @@ def _wake_to_start(turn: Turn, candidate: Attempt, missing: Verdicts) -> None:
 
 def _give_back(turn: Turn, offer: Offer, candidate: Attempt, missing: Verdicts) -> Attempt:
     """A grant is for others where another gate does not pass any more; a check that passed may take the time to run once more."""
-    if not limit.granted(candidate):
+    if not candidate.granted:
         return candidate
     fails = any(not check.refreshing(candidate, reason) for reason in missing)
     if fails or any(blockers.start_blockers(turn.context(offer, replace(candidate, committed=False)))):
@@ -330,7 +343,7 @@ def _begin(turn: Turn, offer: Offer, candidate: Attempt) -> None:
         turn.record("attempt-ended", text, attempt=life.rollout.attempt, outcome=Stage.REPLACED)
         tasks.leave(turn, life.rollout.attempt)
     turn.move(candidate, Stage.ROLLING_OUT)
-    lease = admission.begin(turn, candidate)
+    lease = admission.begin(turn, candidate) if candidate.granted else 0
     attempt = replace(candidate, phase=Phase.DEPLOYMENT, entered=turn.now, gates={}, admission=None)
     forward = candidate.kind is Kind.FORWARD
     turn.set(

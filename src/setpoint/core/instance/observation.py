@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import Applied, Observed, Unobserved
 from setpoint.core.instance import outcomes, reconcile
-from setpoint.core.instance.gates import calendar
+from setpoint.core.instance.gates import blockers
 from setpoint.core.instance.state import Rollout, Seen, is_conclusive, matches_spec
 from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import Turn
@@ -91,7 +91,7 @@ def summary(fact: Observed, now: Instant, spec: str) -> Seen:
 def _count_time(turn: Turn, rollout: Rollout, before: Seen | None, seen: Seen, gap: Duration) -> None:
     offer = turn.offer(rollout.to)
     spec = offer.spec if offer else ""
-    gap = 0 if calendar.stands_still(turn.rules, turn.life, turn.now) else gap
+    gap = 0 if blockers.stands_still(turn.rules, turn.life, turn.now) else gap
     hands_off = turn.life.observing or any(status.pause for status in turn.life.scopes.values())
     counted = 0 if hands_off else min(gap, max(turn.now - rollout.began, 0))
     settled_before = matches_spec(before, spec)
@@ -115,7 +115,7 @@ def is_shown(turn: Turn, offer: Offer) -> bool:
 
 def is_paused(turn: Turn) -> bool:
     """Whether what is under way stands still; the engine looks again when the calendar opens."""
-    found = list(calendar.rollout_pauses(turn.rules, turn.life, turn.now))
+    found = list(blockers.rollout_pauses(turn.rules, turn.life, turn.now))
     for reason in found:
         turn.wake(reason.until)
     return bool(found)

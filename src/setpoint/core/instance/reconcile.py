@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core.instance.gates import calendar
+from setpoint.core.instance.gates import blockers
 from setpoint.core.instance.state import Breaker, Life, Seen, is_conclusive, matches_spec
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Apply, Watch
@@ -33,7 +33,7 @@ def _stands_still(turn: Turn) -> bool:
     """A paused rollout applies nothing more; what it had deployed already is put right."""
     rollout = turn.life.rollout
     deploying = rollout is not None and rollout.attempt.phase is Phase.DEPLOYMENT
-    return deploying and calendar.stands_still(turn.rules, turn.life, turn.now)
+    return deploying and blockers.stands_still(turn.rules, turn.life, turn.now)
 
 
 def hands_off(life: Life) -> bool:

@@ -6,9 +6,8 @@ import msgspec
 
 from setpoint.core.facts import Neighbour, SetStage
 from setpoint.core.instance.gates import approval, dependency, ordering
-from setpoint.core.instance.gates.context import applies, before, keeps_version, set_of
-from setpoint.core.instance.gates.naming import channel_of, skipped
-from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
+from setpoint.core.instance.gates.context import applies, before, channel_of, keeps_version, set_of, skipped
+from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, of_offer, of_policy, offer_of, version_offer
 from setpoint.model.grammars import versions
 from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
 from setpoint.model.reasons import Code, Reason
@@ -99,8 +98,14 @@ def considered(policy: Policy, life: Life) -> list[Offer]:
     return [offer for offer in life.offers if offer.pair != under_way and allowed(policy, life, offer)]
 
 
-def allowed(policy: Policy, life: Life, offer: Offer, *, alone: bool = False) -> bool:
-    """Whether automatic selection may choose this pair; ``alone``: whatever the other members of its set report."""
+def allowed(policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether automatic selection may choose this pair."""
+    return allowed_alone(policy, life, offer) and not out_with_its_set(life, offer)
+
+
+@of_policy
+def allowed_alone(policy: Policy, life: Life, offer: Offer) -> bool:
+    """Whether automatic selection may choose this pair, whatever the other members of its set report."""
     at_good = bool(life.target) and offer.pair == life.good
     if at_good or offer.configured < newest_configuration(life) or _cancelled_configuration(life, offer):
         return False
@@ -109,12 +114,12 @@ def allowed(policy: Policy, life: Life, offer: Offer, *, alone: bool = False) ->
         current = brought_back or (offer.release >= life.target.release and changes_what_runs(life, offer))
     else:
         current = is_ahead(life, offer) and not dropped(policy, life, offer)
-    return current and not vetoed(life, offer) and (alone or not out_with_its_set(life, offer))
+    return current and not vetoed(life, offer)
 
 
 def changes_what_runs(life: Life, offer: Offer) -> bool:
     """Whether it would run anything else than *good* does; if not, this instance takes no part in its configuration."""
-    good = offer_of(life, life.good)
+    good = life.good_offer
     return good is None or good.spec != offer.spec
 
 
@@ -149,6 +154,7 @@ def dropped(policy: Policy, life: Life, offer: Offer) -> bool:
     return refusal(policy, life, offer) is not None
 
 
+@of_offer
 def ruled_out(life: Life, offer: Offer) -> str:
     """Why a person took this release out: cancelled, or its version marked bad; empty: nobody did."""
     line = life.line
@@ -303,6 +309,7 @@ def _follows(life: Life, neighbour: Neighbour, offer: Offer) -> bool:
     return newer and abstains and changes_what_runs(life, offer)
 
 
+@of_offer
 def vetoed(life: Life, offer: Offer) -> bool:
     """Whether this pair, its version in every configuration, or its configuration failed or was rejected here (§10.1 Vetoed)."""
     return any(covers(life, veto, offer) for veto in life.vetoes)
@@ -331,6 +338,7 @@ def vetoed_releases(life: Life) -> set[int]:
     return {release_of(veto) for veto in life.vetoes}
 
 
+@of_policy
 def refusal(policy: Policy, life: Life, offer: Offer) -> str | None:
     """Why ``accepts`` does not take this offer; None: it does."""
     accepts = policy.accepts
@@ -339,7 +347,7 @@ def refusal(policy: Policy, life: Life, offer: Offer) -> str | None:
     name = offer.version.name
     if not versions.parse_range(accepts.range).contains(name, prereleases=accepts.prereleases):
         return f"{name} is not in the accepted range {accepts.range}"
-    good = offer_of(life, life.good)
+    good = life.good_offer
     if good is None or good.version.name == name:
         return None
     return _wrong_step(accepts, good.version.name, name)

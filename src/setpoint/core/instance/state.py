@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from enum import StrEnum
+from functools import cached_property, wraps
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -174,6 +177,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """The version release and the configuration that it brings."""
         return Pair(self.release, self.configured)
 
+    @property
+    def granted(self) -> bool:
+        """Whether admission's last reply to this attempt was yes."""
+        return self.admission is not None and self.admission.granted
+
 
 class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The attempt whose version is target (or was, while it goes back), until it ends."""
@@ -337,8 +345,8 @@ class Adopting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     failed: str = ""
 
 
-class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What changes from turn to turn."""
+class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+    """What changes from turn to turn. Its parts are replaced, never changed: what follows from it is computed once."""
 
     attempts: int = 0
     asks: int = 0
@@ -419,12 +427,41 @@ class Life(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     voted: dict[str, MemberResult] = {}
     """Group and release -> what was told last."""
 
-    @property
+    @cached_property
     def good(self) -> Pair:
         """*Good*: the newest finalized pair whose version is not marked bad; ``Pair()``: none."""
-        if not self.tainted:
-            return self.goods[-1] if self.goods else NOTHING
         return next((good for good in reversed(self.goods) if good.release not in self.tainted), NOTHING)
+
+    @cached_property
+    def good_offer(self) -> Offer | None:
+        """The offer of *good*, which is kept."""
+        return offer_of(self, self.good)
+
+    @cached_property
+    def in_waves(self) -> dict[int, tuple[str, list[Offer]]]:
+        """Releases that go through the waves of a group -> that group, and the pairs that bring them."""
+        found: dict[int, tuple[str, list[Offer]]] = {}
+        for offer in self.offers:
+            configuration = offer.configuration
+            if offer.waves:
+                found.setdefault(offer.release, (offer.waves, []))[1].append(offer)
+            if configuration is not None and configuration.waves:
+                found.setdefault(configuration.release, (configuration.waves, []))[1].append(offer)
+        for one in self.configurations:
+            if one.configuration.waves:
+                found.setdefault(one.configuration.release, (one.configuration.waves, []))
+        return found
+
+    @property
+    def needs_admission(self) -> bool:
+        """Whether admission was asked for something that is not used up or returned yet."""
+        requested = self.candidate is not None and self.candidate.admission is not None
+        return requested or (self.rollout is not None and self.rollout.lease > 0)
+
+    @cached_property
+    def results(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """What functions of this state returned; see ``of_offer``."""
+        return {}
 
 
 NOTHING = Pair()
@@ -438,6 +475,39 @@ class InstanceState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     archive: tuple[Finalization, ...] = ()
     """Finalizations older than those in ``life``, oldest first."""
     life: Life = Life()
+
+
+_T = TypeVar("_T")
+
+
+def of_offer(function: Callable[[Life, Offer], _T]) -> Callable[[Life, Offer], _T]:
+    """Evaluate a function once for each offer, as long as the very same state is in force."""
+
+    @wraps(function)
+    def once(life: Life, offer: Offer) -> _T:
+        key = (function, id(offer))
+        known = life.results.get(key)
+        if known is None:  # the offer is kept beside its result, so that no other takes its identity
+            known = life.results[key] = (function(life, offer), offer)
+        result: _T = known[0]
+        return result
+
+    return once
+
+
+def of_policy(function: Callable[[Policy, Life, Offer], _T]) -> Callable[[Policy, Life, Offer], _T]:
+    """Evaluate a function once for each policy and offer, as long as the very same state is in force."""
+
+    @wraps(function)
+    def once(policy: Policy, life: Life, offer: Offer) -> _T:
+        key = (function, id(policy), id(offer))
+        known = life.results.get(key)
+        if known is None:
+            known = life.results[key] = (function(policy, life, offer), policy, offer)
+        result: _T = known[0]
+        return result
+
+    return once
 
 
 def offer_of(life: Life, pair: Pair) -> Offer | None:

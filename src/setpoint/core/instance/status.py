@@ -10,8 +10,7 @@ from setpoint.core import calendars, scope
 from setpoint.core.facts import Move, Neighbour
 from setpoint.core.instance import selection
 from setpoint.core.instance.gates import approval, context, task
-from setpoint.core.instance.gates.context import halves, set_of
-from setpoint.core.instance.gates.naming import needed_by
+from setpoint.core.instance.gates.context import halves, needed_by, set_of
 from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life, offer_of, version_offer
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Publish, Subscribe, Unsubscribe
@@ -43,7 +42,7 @@ def _news(policy: Policy | None, life: Life) -> tuple[object, ...]:
 
 def status(instance: str, life: Life, policy: Policy | None, *, older: bool) -> Neighbour:
     """The whole status, numbered. ``older``: there are finalizations that are not told."""
-    good = offer_of(life, life.good)
+    good = life.good_offer
     watched = policy is not None and policy.watched
     return Neighbour(
         instance=instance,
@@ -192,7 +191,7 @@ def _may_run(policy: Policy, life: Life, offer: Offer) -> bool:
 def _changes(life: Life, offer: Offer) -> bool:
     """Compared with *good*, or with the same version in the configuration before."""
     older = [one for one in life.offers if one.release == offer.release and one.configured < offer.configured]
-    before = offer_of(life, life.good) if offer.release == life.good.release else older[-1] if older else None
+    before = life.good_offer if offer.release == life.good.release else older[-1] if older else None
     return before is None or before.spec != offer.spec
 
 

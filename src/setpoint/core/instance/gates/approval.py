@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from setpoint.core.facts import Vote
 from setpoint.core.instance.gates import set as with_set
-from setpoint.core.instance.gates.context import Context, Half, halves
-from setpoint.core.instance.gates.naming import needed_by
+from setpoint.core.instance.gates.context import Context, Half, halves, needed_by, set_of
 from setpoint.core.instance.state import Life
 from setpoint.model.policy import ApprovalUse, Phase, Policy
 from setpoint.model.reasons import Code, Reason
@@ -35,7 +34,7 @@ def evaluate(context: Context) -> Iterator[Reason]:
     expires once the set ``went`` counts still (§10.14).
     """
     policy, life, offer, attempt, now = context
-    went = with_set.went(context)
+    went = bool(set_of(life, offer)) and with_set.went(context)
     for use, half in _needed(policy, life, offer):
         reason = _approval(use, life, half.author, topic(use, half.release, attempt.change), now, went=went)
         if reason:

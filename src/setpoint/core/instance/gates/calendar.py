@@ -9,25 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core import calendars, orders, scope
-from setpoint.core.instance.gates.context import Context, only_configures
-from setpoint.core.instance.gates.naming import needed_by
-from setpoint.core.instance.state import Life, offer_of
-from setpoint.model.policy import Cadence, Phase, Policy
+from setpoint.core import calendars
+from setpoint.core.instance.gates import blockers
+from setpoint.core.instance.gates.context import Context, needed_by, only_configures
+from setpoint.core.instance.state import Life
+from setpoint.model.policy import Cadence, Phase
 from setpoint.model.reasons import Code, Reason
-from setpoint.model.release import Offer
 from setpoint.model.time import Instant, approximate_duration
 
 CADENCE = "cadence"
 """Name of the gate, for skipping."""
-PAUSE = "pause"
 
 
 def evaluate(context: Context) -> Iterator[Reason]:
     """Closed calendars. Once an attempt is committed, only what makes the attempts under way pause holds it."""
     policy, life, offer, attempt, now = context
     if attempt.committed:
-        yield from pauses(policy, life, offer, now)
+        yield from blockers.pauses(policy, life, offer, now)
         return
     for use in policy.calendars:
         if not needed_by(use.when, use.name, policy, life, offer):
@@ -73,51 +71,3 @@ def _cadence(cadence: Cadence, life: Life, now: Instant, *, configures: bool) ->
         awaits="" if until else "a change of the cadence",
         unblock="skip cadence",
     )
-
-
-def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[Reason]:
-    """What makes an attempt at this offer stand still, once it is under way."""
-    for status in life.scopes.values():
-        if status.stop and status.stop.in_flight == PAUSE:
-            because = f"{orders.ending(status.stop.until)}{orders.because(status.stop.by)}"
-            text = f"paused: {status.stop.by.person} stopped the line of {scope.name_of(status.scope)}{because}"
-            yield Reason(
-                Code.FROZEN,
-                text,
-                phase=Phase.PRE_DEPLOYMENT,
-                subject=status.scope,
-                since=status.stop.at,
-                awaits="start-the-line",
-                unblock="start the line",
-            )
-    for use in policy.calendars:
-        if use.calendar.in_flight != PAUSE:
-            continue
-        opening = calendars.opening(use.calendar, use.timezone, life.wall.at(now))
-        if not opening.open and needed_by(use.when, use.name, policy, life, offer):
-            awaits = "" if opening.until else f"a change of the calendar {use.name}"
-            text = f"paused: {use.name} is {opening.reason}"
-            yield Reason(
-                Code.CALENDAR_CLOSED,
-                text,
-                phase=Phase.PRE_DEPLOYMENT,
-                gate=use.name,
-                until=life.wall.until(opening.until),
-                awaits=awaits,
-                unblock=f"skip {use.name}",
-            )
-
-
-def stands_still(policy: Policy, life: Life, now: Instant) -> bool:
-    """Whether the rollout forward that is under way pauses."""
-    return any(rollout_pauses(policy, life, now))
-
-
-def rollout_pauses(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
-    """What makes the rollout that is under way stand still; one that goes back never does."""
-    rollout = life.rollout
-    if rollout is None or rollout.back:
-        return
-    offer = offer_of(life, rollout.attempt.pair)
-    if offer is not None:
-        yield from pauses(policy, life, offer, now)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core.instance.gates.context import Context
-from setpoint.core.instance.gates.naming import needed_by
+from setpoint.core.instance.gates.context import Context, needed_by
 from setpoint.core.instance.gates.task import waits
 from setpoint.core.instance.state import Attempt, CheckProgress
 from setpoint.model.checks import Outcome

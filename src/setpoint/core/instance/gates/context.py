@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from setpoint.core.instance.state import Attempt, Kind, Life, offer_of
+from setpoint.core.instance.state import Attempt, Kind, Life, of_offer
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.grammars import versions
 from setpoint.model.grammars.images import ABOUT_IMAGES, Unresolved, pin, pinned
 from setpoint.model.grammars.lookup import LookupMissing, resolve
 from setpoint.model.grammars.selector import Selector
 from setpoint.model.policy import Phase, Policy
+from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
 from setpoint.model.spec import digest
 from setpoint.model.tasks import TaskDefinition
@@ -49,7 +50,7 @@ class Half(NamedTuple):
 
 def keeps_version(life: Life, offer: Offer) -> bool:
     """Whether the attempt leaves the version as it is: §10.1 judges against *good*."""
-    good = offer_of(life, life.good)
+    good = life.good_offer
     return good is not None and good.version.same(offer.version)
 
 
@@ -59,6 +60,7 @@ def only_configures(life: Life, offer: Offer) -> bool:
     return configuration is not None and configuration.release > 0 and keeps_version(life, offer)
 
 
+@of_offer
 def halves(life: Life, offer: Offer) -> tuple[Half, ...]:
     """The releases that the attempt needs the gates of: the one that brings a version, if that changes here, and the one that
     brings a configuration, if it is not the version release's own.
@@ -90,6 +92,21 @@ def matches(when: Selector | None, policy: Policy, life: Life, offer: Offer, hal
     return when is None or when.matches({**policy.labels, **labels_of(life, offer, half)})
 
 
+EVERY_GATE = "*"
+
+
+def skipped(life: Life, release: int, gate: str) -> bool:
+    """Whether a person said that this gate of this release does not count here."""
+    return bool(life.skips) and any(skip.release == release and skip.gate in {gate, EVERY_GATE} for skip in life.skips)
+
+
+def needed_by(when: Selector | None, gate: str, policy: Policy, life: Life, offer: Offer) -> tuple[Half, ...]:
+    """The releases of an attempt that need this gate: its ``when`` matches them, and a person has not skipped it for them."""
+    return tuple(
+        half for half in halves(life, offer) if matches(when, policy, life, offer, half) and not skipped(life, half.release, gate)
+    )
+
+
 def labels(life: Life, offer: Offer) -> dict[str, str]:
     """The facts of the attempt: those of the release that brings a version, else of the one that brings a configuration."""
     return labels_of(life, offer, halves(life, offer)[0])
@@ -101,7 +118,7 @@ def labels_of(life: Life, offer: Offer, half: Half) -> dict[str, str]:
     """
     if half.configures:
         return {"change": "config", "step": "none"} | ({"by": "configuration"} if keeps_version(life, offer) else {})
-    good = offer_of(life, life.good)
+    good = life.good_offer
     found = {f"release.{key}": value for key, value in offer.labels.items()}
     if offer.urgent:
         found["urgent"] = "true"
@@ -122,7 +139,7 @@ def by(offer: Offer) -> str:
 
 def values(life: Life, offer: Offer, attempt: Attempt) -> dict[str, Any]:
     """What lookups of an attempt find."""
-    good = offer_of(life, life.good)
+    good = life.good_offer
     current = life.current.versions if life.current else ()
     source = offer.source
     return {
@@ -164,6 +181,26 @@ def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Off
     except LookupMissing as missing:
         reason = f"the task looks up ${{{missing.path}}}, which release {offer.release} does not have"
         return replace(task, use="always", options={"result": "misconfigured", "reason": reason}, facts=about)
+
+
+def channel_of(instance: str) -> str:
+    """The channel in ``application/service@channel``."""
+    return instance.rpartition("@")[2]
+
+
+def service_of(instance: str) -> str:
+    """The service in ``application/service@channel``."""
+    return instance.partition("/")[2].rpartition("@")[0]
+
+
+def still_ahead(reason: Reason, life: Life, now: Instant) -> Reason:
+    """A reason of admission, as of now: a time that is over is not waited for, but the word that follows it.
+
+    A budget's window ends by the wall clock.
+    """
+    until = life.wall.until(reason.until) if reason.code is Code.BUDGET_USED else reason.until
+    until = until if until is not None and until > now else None
+    return replace(reason, until=until, awaits=reason.awaits or ("" if until else "admission's word"))
 
 
 def definition(check: CheckDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> CheckDefinition:

@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from setpoint.core import calendars
 from setpoint.core.facts import Need
-from setpoint.core.instance.gates.context import Context
-from setpoint.core.instance.gates.naming import needed_by, still_ahead
+from setpoint.core.instance.gates.context import Context, needed_by, still_ahead
 from setpoint.core.instance.gates.set import concerns
 from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.model.policy import CalendarUse, Phase, Policy
@@ -24,10 +23,10 @@ WAVE = "wave"
 def evaluate(context: Context) -> Iterator[Reason]:
     """What admission has not granted yet. A set asks for its members."""
     policy, life, offer, attempt, now = context
-    if concerns(life, offer, attempt) or (attempt.committed and granted(attempt)):
+    if concerns(life, offer, attempt) or (attempt.committed and attempt.granted):
         return
     wanted = needs(context)
-    if not wanted or (granted(attempt) and attempt.admission and attempt.admission.needs == wanted):
+    if not wanted or (attempt.granted and attempt.admission and attempt.admission.needs == wanted):
         return
     names = _names(policy)
     told = attempt.admission.reasons if attempt.admission else ()
@@ -48,11 +47,6 @@ def _unanswered(name: str, attempt: Attempt) -> Reason:
     text = f"{name} is being asked for" if asked else f"{name} is asked for when everything else holds"
     awaits = "admission's word" if asked else "every other gate"
     return Reason(Code.ADMISSION_PENDING, text, phase=Phase.PRE_DEPLOYMENT, gate=name, awaits=awaits, unblock=f"skip {name}")
-
-
-def granted(attempt: Attempt) -> bool:
-    """Whether admission's last word to this attempt was yes."""
-    return attempt.admission is not None and attempt.admission.granted
 
 
 def needs(context: Context) -> tuple[Need, ...]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from setpoint.core.facts import SetStage, SetStatus
-from setpoint.core.instance.gates.context import Context, set_of
-from setpoint.core.instance.gates.naming import service_of, still_ahead
+from setpoint.core.instance.gates.context import Context, service_of, set_of, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Code, Reason

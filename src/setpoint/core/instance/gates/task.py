@@ -6,8 +6,16 @@ from collections.abc import Iterable, Iterator
 
 from setpoint.core import task
 from setpoint.core.facts import TaskStatus
-from setpoint.core.instance.gates.context import Context, applies, halves, matches, only_configures, task_fingerprint, values
-from setpoint.core.instance.gates.naming import needed_by
+from setpoint.core.instance.gates.context import (
+    Context,
+    applies,
+    halves,
+    matches,
+    needed_by,
+    only_configures,
+    task_fingerprint,
+    values,
+)
 from setpoint.core.instance.state import Attempt, Came, Life
 from setpoint.model.grammars.lookup import LookupMissing, resolve
 from setpoint.model.policy import CheckUse, Policy, TaskUse

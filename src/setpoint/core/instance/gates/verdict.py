@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from setpoint.core.instance.gates import approval, blockers, calendar, check, dependency, limit, ordering, task
 from setpoint.core.instance.gates import set as with_set
-from setpoint.core.instance.gates.context import Context, applies, halves
-from setpoint.core.instance.gates.naming import skipped
+from setpoint.core.instance.gates.context import Context, applies, halves, set_of, skipped
 from setpoint.core.instance.state import Attempt
 from setpoint.model.grammars.selector import Selector
 from setpoint.model.policy import Phase, Policy
@@ -65,18 +64,6 @@ class Use(NamedTuple):
     phase: Phase
 
 
-class Gate(NamedTuple):
-    """A kind of gate."""
-
-    phase: Phase | None
-    """From which phase on it holds: it is a standing condition (§4). None: in the phase of each use only."""
-    tier: Tier
-    evaluate: Callable[[Context], Iterable[Reason]]
-    """Everything of this kind that does not pass."""
-    uses: Callable[[Policy], Iterable[Use]] = lambda _: ()
-    """What a person may skip."""
-
-
 class Verdict(NamedTuple):
     """What one gate came to for one attempt."""
 
@@ -107,6 +94,27 @@ class Verdicts(tuple[Reason, ...]):
         return min(missing, key=ORDER.__getitem__, default=None)
 
 
+PASSES = Verdicts()
+
+
+class Gate(NamedTuple):
+    """A kind of gate."""
+
+    phase: Phase | None
+    """From which phase on it holds: it is a standing condition (§4). None: in the phase of each use only."""
+    tier: Tier
+    evaluate: Callable[[Context], Iterable[Reason]]
+    """Everything of this kind that does not pass."""
+    concerns: Callable[[Context], object]
+    """Whether there may be anything to evaluate at all."""
+    uses: Callable[[Policy], Iterable[Use]] = lambda _: ()
+    """What a person may skip."""
+
+    def missing(self, context: Context) -> Verdicts:
+        """Everything of this kind that does not pass."""
+        return Verdicts(self.evaluate(context)) if self.concerns(context) else PASSES
+
+
 def _named(kind: str, pick: Callable[[Policy], Sequence[Any]], phase: Phase | None = None) -> Callable[[Policy], Iterator[Use]]:
     return lambda policy: (Use(kind, one.name, one.when, one.override, phase or one.phase) for one in pick(policy))
 
@@ -123,20 +131,82 @@ def _admission(policy: Policy) -> Iterator[Use]:
 
 
 _BEFORE_APPROVAL, _APPROVAL, _BEFORE = Phase.PRE_APPROVAL, Phase.APPROVAL, Phase.PRE_DEPLOYMENT
-GATES: tuple[Gate, ...] = (
-    Gate(_BEFORE_APPROVAL, Tier.CONDITIONS, ordering.evaluate, _named("ordering", attrgetter("orderings"), _BEFORE_APPROVAL)),
-    Gate(_BEFORE_APPROVAL, Tier.CONDITIONS, dependency.evaluate, _named("ordering", attrgetter("services"), _BEFORE_APPROVAL)),
-    Gate(_APPROVAL, Tier.CONDITIONS, approval.evaluate, _named("approval", attrgetter("approvals"), _APPROVAL)),
-    Gate(_BEFORE, Tier.CONDITIONS, calendar.evaluate, _named("calendar", attrgetter("calendars"), _BEFORE)),
-    Gate(_BEFORE, Tier.CONDITIONS, calendar.evaluate_cadence, _cadence),
-    Gate(None, Tier.CONDITIONS, check.evaluate, _named("check", attrgetter("checks"))),
-    Gate(None, Tier.BLOCKERS, blockers.start_blockers),
-    Gate(_BEFORE, Tier.SET, with_set.start),
-    Gate(_BEFORE, Tier.TASKS_ALONE, blockers.rollout_in_progress),
-    Gate(_BEFORE, Tier.ADMISSION, limit.evaluate, _admission),
-    Gate(None, Tier.TASKS, task.evaluate, _named("task", attrgetter("tasks"))),
-    Gate(_BEFORE, Tier.TOGETHER, with_set.go),
+
+
+def _in_a_set(context: Context) -> str:
+    return set_of(context.life, context.offer)
+
+
+ORDERINGS = Gate(
+    _BEFORE_APPROVAL,
+    Tier.CONDITIONS,
+    ordering.evaluate,
+    attrgetter("policy.orderings"),
+    _named("ordering", attrgetter("orderings"), _BEFORE_APPROVAL),
 )
+DEPENDENCIES = Gate(
+    _BEFORE_APPROVAL,
+    Tier.CONDITIONS,
+    dependency.evaluate,
+    attrgetter("policy.services"),
+    _named("ordering", attrgetter("services"), _BEFORE_APPROVAL),
+)
+APPROVALS = Gate(
+    _APPROVAL,
+    Tier.CONDITIONS,
+    approval.evaluate,
+    attrgetter("policy.approvals"),
+    _named("approval", attrgetter("approvals"), _APPROVAL),
+)
+CALENDARS = Gate(
+    _BEFORE,
+    Tier.CONDITIONS,
+    calendar.evaluate,
+    lambda context: context.policy.calendars or context.life.scopes,
+    _named("calendar", attrgetter("calendars"), _BEFORE),
+)
+CADENCE = Gate(_BEFORE, Tier.CONDITIONS, calendar.evaluate_cadence, attrgetter("policy.cadence"), _cadence)
+CHECKS = Gate(None, Tier.CONDITIONS, check.evaluate, attrgetter("policy.checks"), _named("check", attrgetter("checks")))
+BLOCKERS = Gate(None, Tier.BLOCKERS, blockers.start_blockers, lambda _: True)
+SET_PREPARES = Gate(_BEFORE, Tier.SET, with_set.start, _in_a_set)
+NOTHING_MOVES = Gate(
+    _BEFORE,
+    Tier.TASKS_ALONE,
+    blockers.rollout_in_progress,
+    lambda context: context.policy.tasks and context.life.rollout,
+)
+LIMITS = Gate(
+    _BEFORE,
+    Tier.ADMISSION,
+    limit.evaluate,
+    lambda context: context.policy.limits or context.policy.wave or context.policy.calendars,
+    _admission,
+)
+TASKS = Gate(
+    None,
+    Tier.TASKS,
+    task.evaluate,
+    lambda context: context.policy.tasks or context.attempt.tasks,
+    _named("task", attrgetter("tasks")),
+)
+SET_STARTS = Gate(_BEFORE, Tier.TOGETHER, with_set.go, _in_a_set)
+GATES: tuple[Gate, ...] = (
+    ORDERINGS,
+    DEPENDENCIES,
+    APPROVALS,
+    CALENDARS,
+    CADENCE,
+    CHECKS,
+    BLOCKERS,
+    SET_PREPARES,
+    NOTHING_MOVES,
+    LIMITS,
+    TASKS,
+    SET_STARTS,
+)
+"""What an attempt needs before target moves."""
+SET_PASSES = Gate(Phase.POST_DEPLOYMENT, Tier.TOGETHER, with_set.end, _in_a_set)
+"""What a member of a set needs before it is finalized."""
 _BY_TIER = {tier: tuple(gate for gate in GATES if gate.tier is tier) for tier in Tier}
 
 
@@ -147,12 +217,12 @@ def evaluate(context: Context, first: Tier = Tier.CONDITIONS, last: Tier | None 
         found = Verdicts(
             reason
             for gate in _BY_TIER[Tier(tier)]
-            if gate.phase is None or ORDER[gate.phase] <= here
+            if (gate.phase is None or ORDER[gate.phase] <= here) and gate.concerns(context)
             for reason in gate.evaluate(context)
         )
         if found:
             return found
-    return Verdicts()
+    return PASSES
 
 
 def verdicts(context: Context) -> Iterator[Verdict]:

@@ -18,7 +18,7 @@ from setpoint.model.release import Offer
 def ask(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
     """Ask for everything that the attempt needs, unless that was asked for already."""
     known = candidate.admission
-    if with_set.concerns(turn.life, offer, candidate) or (candidate.committed and limit.granted(candidate)):
+    if with_set.concerns(turn.life, offer, candidate) or (candidate.committed and candidate.granted):
         return candidate
     needs = limit.needs(turn.context(offer, candidate))
     if not needs or (known and known.needs == needs and not known.returned):

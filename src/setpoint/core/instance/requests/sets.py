@@ -260,7 +260,7 @@ def _needs(turn: Turn, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
 def _level(policy: Policy, life: Life, offer: Offer, now: Instant, chosen: int | None) -> int:
     """How ready this is here; 0 as well for what this member would not choose, so that others do not wait for it in vain."""
     under_way = life.rollout is not None and life.rollout.attempt.pair == offer.pair
-    if life.pin or under_way or not selection.allowed(policy, life, offer, alone=True):
+    if life.pin or under_way or not selection.allowed_alone(policy, life, offer):
         return 0
     if policy.strategy is Strategy.NEWEST_READY or offer.release in {life.good.release, chosen}:
         return selection.level(policy, life, offer, now)

@@ -18,28 +18,13 @@ KEPT_VOTES = 50
 
 def tell(turn: Turn) -> None:
     """Vote on every release here that goes through waves, and for the last time on those that were forgotten in this turn."""
-    now = _releases(turn.life)
+    now = turn.life.in_waves
     for release, (group, offers) in now.items():
         _vote(turn, group, release, stance(turn, group, release, offers))
     if turn.life.offers is not turn.before.life.offers:
-        for release, (group, _) in _releases(turn.before.life).items():
+        for release, (group, _) in turn.before.life.in_waves.items():
             if release not in now:
                 _vote(turn, group, release, MemberResult.OUT)
-
-
-def _releases(life: Life) -> dict[int, tuple[str, list[Offer]]]:
-    """Releases that go through the waves of a group -> that group, and the pairs that bring them."""
-    found: dict[int, tuple[str, list[Offer]]] = {}
-    for offer in life.offers:
-        configuration = offer.configuration
-        if offer.waves:
-            found.setdefault(offer.release, (offer.waves, []))[1].append(offer)
-        if configuration is not None and configuration.waves:
-            found.setdefault(configuration.release, (configuration.waves, []))[1].append(offer)
-    for one in life.configurations:
-        if one.configuration.waves:
-            found.setdefault(one.configuration.release, (one.configuration.waves, []))
-    return found
 
 
 def decline(turn: Turn, offer: Offer) -> None:
@@ -54,7 +39,7 @@ def _vote(turn: Turn, group: str, release: int, state: MemberResult) -> None:
     if said is state or (said is MemberResult.FINALIZED and state is not MemberResult.FAILED):
         return
     kept = {known: word for known, word in life.voted.items() if known != key}
-    here = {_key(group, release) for release, (group, _) in _releases(life).items()}
+    here = {_key(group, release) for release, (group, _) in life.in_waves.items()}
     forgotten = [known for known in (*kept, key) if known not in here][:-KEPT_VOTES]
     turn.set(votes=life.votes + 1, voted={known: word for known, word in {**kept, key: state}.items() if known not in forgotten})
     vote = WaveVote(instance=turn.instance, group=group, release=release, number=turn.life.votes, state=state)
