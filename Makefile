@@ -13,7 +13,7 @@ FIRST_SEED ?= 0
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
 PYTEST ?=
 
-.PHONY: help demo test long coverage e2e simulate explore mutants mutation pairs nightly lint types contracts check format bench docs lock clean
+.PHONY: help demo test long coverage e2e simulate explore mutants pairs nightly lint types contracts check format bench docs lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,9 +44,6 @@ explore: $(VENV)/.dev ## explore small worlds exhaustively, as far as ten minute
 
 mutants: $(VENV)/.dev ## deliberate bugs, each of which a test or the simulator must catch
 	$(BIN)/python tests/mutants/run.py -j $(WORKERS)
-
-mutation: $(VENV)/.dev ## small changes to the core, one at a time: does any test notice? (MUTATION="-n 200 selection"; resumable)
-	$(BIN)/python tests/mutation/run.py -j $(WORKERS) $(MUTATION)
 
 pairs: $(VENV)/.dev ## every two features of the configuration language together, or why not: prints the matrix (PAIRS="--most 5")
 	$(BIN)/python -m tests.pairs.run $(PAIRS)
