@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.dsl import START, Instance, hours
-from tests.core.with_tasks import WithTasks, a_task
+from tests.core.dsl import START, Instance, WithTasks, a_task, hours
 
 from setpoint.control.views.gates import views
 from setpoint.model.policy import Ordering
@@ -23,7 +22,7 @@ def migrating() -> WithTasks:
 
 
 def listed(prod: Instance) -> dict[str, str]:
-    candidate = prod.life.candidate
+    candidate = prod.maybe_candidate
     assert candidate is not None
     return {view.name: view.state for view in views(prod.state, candidate, prod.life.offers[0], prod.now)}
 

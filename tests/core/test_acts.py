@@ -7,7 +7,19 @@ from collections.abc import Callable
 import pytest
 from tests.core.dsl import START, Instance, after, approval, check
 
-from setpoint.core.facts import AskFinalized, Healing, Held, Observing, Pinned, Resumed, Retried, RolledBack, Skipped, Unpinned
+from setpoint.core.facts import (
+    AnyFact,
+    AskFinalized,
+    Healing,
+    Held,
+    Observing,
+    Pinned,
+    Resumed,
+    Retried,
+    RolledBack,
+    Skipped,
+    Unpinned,
+)
 from setpoint.model.people import By
 from setpoint.model.policy import Strategy
 from setpoint.model.time import HOUR, MINUTE
@@ -73,7 +85,7 @@ def test_an_act_that_changes_nothing_tells_nothing(made, act):
     assert (prod.state, len(prod.events)) == (before, lines)
 
 
-STOOD: dict[str, tuple[Callable[[], Instance], Callable[[By, int], object]]] = {
+STOOD: dict[str, tuple[Callable[[], Instance], Callable[[By, int], AnyFact]]] = {
     "hold": (lambda: moving().tell(Held(by=ANN)), lambda by, until: Held(by=by, until=until)),
     "observe": (lambda: moving().tell(Observing(by=ANN)), lambda by, until: Observing(by=by, until=until)),
     "pin": (
@@ -91,8 +103,10 @@ def stands(prod: Instance, order: str) -> tuple[By, int, int]:
     """Whose an order is, since when, and until when."""
     life = prod.life
     if order == "pin":
+        assert life.pinned_by
         return life.pinned_by, life.pinned_at, life.pinned_until
     one = {"hold": life.hold, "observe": life.observing, "skip": (life.skips or (None,))[0]}[order]
+    assert one
     return one.by, one.at, one.until
 
 
@@ -117,13 +131,13 @@ def test_an_order_that_stands_takes_a_new_reason_link_or_end_and_keeps_its_begin
 
 def test_two_gates_of_a_release_are_skipped_one_by_one():
     prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").skip(1, "alerts")
-    assert (prod.target, set(prod.life.candidate.gates)) == ("", {"load"})
+    assert (prod.target, set(prod.candidate.gates)) == ("", {"load"})
     assert prod.skip(1, "load").target == "1.0"
 
 
 def test_whoever_pins_or_rolls_back_is_remembered_until_it_is_undone():
     prod = moving().pin(1, "1.0")
-    assert prod.life.pinned_by.person == "ann"
+    assert prod.life.pinned_by == By("ann")
     assert prod.unpin().life.pinned_by is None
     assert prod.pin(1, "1.0").roll_back().life.pinned_by is None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import START
-from tests.core.office import Office, entity
+from tests.core.dsl import START, Office, entity
 
 from setpoint.core.admission import granting
 from setpoint.core.admission.state import BUDGET
@@ -251,10 +252,10 @@ def test_ten_thousand_who_wait_cost_a_turn_no_walk_over_all_of_them(monkeypatch:
     office.tell(*(office.asking(f"t{number}", "x", f"y{number % 7}") for number in range(10_000)))
     looked, used = 0, granting.used
 
-    def counting(*arguments: object) -> int:
+    def counting(*arguments: Any) -> int:
         nonlocal looked
         looked += 1
-        return used(*arguments)  # type: ignore[arg-type]
+        return used(*arguments)
 
     monkeypatch.setattr(granting, "used", counting)
     office.ends("t0")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-from tests.core.dsl import START
+from typing import Self
+
+from tests.core.dsl import START, Actor
 
 from setpoint.core.attachment import AttachmentState
-from setpoint.core.decide import decide
 from setpoint.core.facts import Ask, CheckFinished, CheckStatus, CheckUnwanted, From, Held, Woken
-from setpoint.core.instructions import Publish, RunCheck, Send
+from setpoint.core.instructions import RunCheck
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.people import By
 from setpoint.model.time import MINUTE, SECOND
@@ -19,67 +19,64 @@ DEFINITION = CheckDefinition(
 ENTITY = DEFINITION.attachment
 
 
-class Attachment:
+class Attachment(Actor[AttachmentState]):
     def __init__(self) -> None:
-        self.state, self.now, self.wake_at = None, START, None
-        self.out: tuple = ()
+        super().__init__(ENTITY, AttachmentState)
 
-    def tell(self, *facts):
-        decision = decide(ENTITY, self.state, tuple(replace(fact, at=self.now) for fact in facts), self.now)
-        self.state, self.out, self.wake_at = decision.state, decision.instructions, decision.wake_at
-        return self
-
-    def ask(self, asker: str = "instance:a", ask: int = 1):
+    def ask(self, asker: str = "instance:a", ask: int = 1) -> Self:
         return self.tell(Ask(asker=asker, ask=ask, definition=DEFINITION))
 
-    def ends(self, outcome: Outcome = Outcome.PASSING, run: int = 0, reason: str = ""):
+    def ends(self, outcome: Outcome = Outcome.PASSING, run: int = 0, reason: str = "") -> Self:
         result = CheckResult(outcome, reason or outcome)
         return self.tell(CheckFinished(operation=f"{ENTITY}/check/{run or self.state.run}", result=result))
 
-    def given(self, kind):
-        return [given for given in self.out if isinstance(given, kind)]
+    @property
+    def last(self) -> CheckStatus:
+        """The result that finished last."""
+        assert self.state.last
+        return self.state.last
 
     @property
     def answers(self) -> list[tuple[str, int]]:
-        return [(given.to, given.fact.run) for given in self.given(Send) if isinstance(given.fact, From)]
+        return [(to, fact.run) for to, fact in self.sent_to(From)]
 
     @property
-    def published(self) -> CheckStatus | None:
-        found = self.given(Publish)
-        return found[0].fact if found else None
+    def status(self) -> CheckStatus:
+        (status,) = self.published(CheckStatus)
+        return status
 
 
 def test_asking_starts_a_run_and_says_which_one_counts():
     alerts = Attachment().ask()
     assert alerts.answers == [("instance:a", 1)]
-    assert [given.operation for given in alerts.given(RunCheck)] == [f"{ENTITY}/check/1"]
+    assert [given.operation for given in alerts.gave(RunCheck)] == [f"{ENTITY}/check/1"]
 
 
 def test_one_run_answers_everybody_who_waits():
     alerts = Attachment().tell(*(Ask(asker=f"instance:{number}", ask=1, definition=DEFINITION) for number in range(1000)))
     assert len(alerts.answers) == 1000
-    assert len(alerts.given(RunCheck)) == 1
+    assert len(alerts.gave(RunCheck)) == 1
 
 
 def test_who_asks_while_a_run_is_under_way_waits_for_the_next_one():
     alerts = Attachment().ask().ask("instance:b")
     assert alerts.answers == [("instance:b", 2)]
-    assert alerts.given(RunCheck) == []
+    assert alerts.gave(RunCheck) == []
     alerts.ends()
-    assert len(alerts.given(RunCheck)) == 1
-    assert alerts.published.run == 1
+    assert len(alerts.gave(RunCheck)) == 1
+    assert alerts.status.run == 1
 
 
 def test_it_polls_while_somebody_waits_and_publishes_changes_only():
     alerts = Attachment().ask().ends()
-    assert alerts.published.outcome is Outcome.PASSING
+    assert alerts.status.outcome is Outcome.PASSING
     assert alerts.wake_at == START + 20 * SECOND
     alerts.now += 20 * SECOND
     alerts.tell(Woken()).ends()
-    assert alerts.published is None
+    assert alerts.published(CheckStatus) == []
     alerts.now += 20 * SECOND
     alerts.tell(Woken()).ends(Outcome.BLOCKING)
-    assert (alerts.published.outcome, alerts.published.nos) == (Outcome.BLOCKING, 1)
+    assert (alerts.status.outcome, alerts.status.nos) == (Outcome.BLOCKING, 1)
 
 
 def test_nobody_waiting_no_polling():
@@ -88,13 +85,13 @@ def test_nobody_waiting_no_polling():
     alerts.tell(Woken()).tell(CheckUnwanted(operation=f"{ENTITY}/check/2"))
     assert alerts.wake_at is None
     alerts.now += MINUTE
-    assert alerts.tell(Woken()).given(RunCheck) == []
+    assert alerts.tell(Woken()).gave(RunCheck) == []
     assert alerts.ask().answers == [("instance:a", 3)]
 
 
 def test_somebody_asks_just_when_a_run_is_not_wanted():
     alerts = Attachment().ask().ask("instance:b").tell(CheckUnwanted(operation=f"{ENTITY}/check/1"))
-    assert [given.operation for given in alerts.given(RunCheck)] == [f"{ENTITY}/check/2"]
+    assert [given.operation for given in alerts.gave(RunCheck)] == [f"{ENTITY}/check/2"]
 
 
 def test_ends_of_other_runs_are_dropped():
@@ -111,19 +108,19 @@ def test_passes_are_covered_as_long_as_no_gap_lies_between():
     alerts = Attachment().ask().ends()
     alerts.now += 20 * SECOND
     alerts.ask().ends()
-    assert alerts.published.covered == START
+    assert alerts.status.covered == START
     alerts.now += 10 * MINUTE
     alerts.ask().ends()
-    assert alerts.published.covered == alerts.now
+    assert alerts.status.covered == alerts.now
 
 
 def test_a_no_breaks_the_cover_but_not_the_answers_and_a_failure_to_run_breaks_both():
     alerts = Attachment().ask().ends()
     alerts.now += 20 * SECOND
-    status = alerts.ask().ends(Outcome.BLOCKING).published
+    status = alerts.ask().ends(Outcome.BLOCKING).status
     assert (status.covered, status.answered) == (0, START)
     alerts.now += 20 * SECOND
-    status = alerts.ask().ends(Outcome.UNAVAILABLE).published
+    status = alerts.ask().ends(Outcome.UNAVAILABLE).status
     assert (status.covered, status.answered) == (0, 0)
 
 
@@ -137,7 +134,7 @@ def test_facts_of_others_before_it_was_asked_are_nothing():
 
 def test_the_last_finished_result_stays_while_a_new_run_is_under_way():
     alerts = Attachment().ask().ends(Outcome.BLOCKING, reason="Checkout is down").ask("instance:b")
-    assert (alerts.state.running, alerts.state.last.outcome, alerts.state.last.reason) == (
+    assert (alerts.state.running, alerts.last.outcome, alerts.last.reason) == (
         True,
         Outcome.BLOCKING,
         "Checkout is down",
@@ -147,33 +144,31 @@ def test_the_last_finished_result_stays_while_a_new_run_is_under_way():
 def test_while_it_runs_it_is_not_run_again_and_polls_from_the_start_of_the_last_run():
     alerts = Attachment().ask()
     alerts.now += 2 * MINUTE
-    assert alerts.tell(Woken()).given(RunCheck) == []
+    assert alerts.tell(Woken()).gave(RunCheck) == []
     assert alerts.wake_at is None
-    assert [given.operation for given in alerts.ends().given(RunCheck)] == [f"{ENTITY}/check/2"], (
-        "its interval has passed already"
-    )
+    assert [given.operation for given in alerts.ends().gave(RunCheck)] == [f"{ENTITY}/check/2"], "its interval has passed already"
 
 
 def test_what_was_asked_for_is_published_although_nothing_changed():
     alerts = Attachment().ask().ends().ask("instance:b").ends()
-    assert (alerts.published.run, alerts.published.outcome) == (2, Outcome.PASSING)
+    assert (alerts.status.run, alerts.status.outcome) == (2, Outcome.PASSING)
     alerts.now += 20 * SECOND
     alerts.tell(Woken()).ask("instance:c").ends()
-    assert alerts.published is None, "this run began before it was asked for, and brought nothing new"
-    assert alerts.ends().published.run == 4
+    assert alerts.published(CheckStatus) == [], "this run began before it was asked for, and brought nothing new"
+    assert alerts.ends().status.run == 4
 
 
 def test_who_asks_is_told_how_often_it_has_said_no_so_far():
     alerts = Attachment().ask()
-    assert [given.fact.nos for given in alerts.given(Send)] == [0]
+    assert [fact.nos for fact in alerts.sent(From)] == [0]
     alerts.ends(Outcome.BLOCKING).ask().ends(Outcome.BLOCKING)
-    assert alerts.published.nos == 2
-    assert [given.fact.nos for given in alerts.ask().given(Send)] == [2]
+    assert alerts.status.nos == 2
+    assert [fact.nos for fact in alerts.ask().sent(From)] == [2]
 
 
 def test_the_same_end_twice_is_one_no_and_an_unwanted_run_that_ended_ends_no_polling():
     alerts = Attachment().ask().ends(Outcome.BLOCKING).ends(Outcome.BLOCKING, run=1)
-    assert alerts.state.last.nos == 1
+    assert alerts.last.nos == 1
     assert alerts.tell(CheckUnwanted(operation=f"{ENTITY}/check/1")).wake_at == START + 20 * SECOND
 
 
@@ -181,12 +176,12 @@ def test_results_follow_each_other_without_a_gap_as_long_as_none_is_older_than_i
     for gap, since in ((45 * SECOND, START), (45 * SECOND + 1, START + 45 * SECOND + 1)):
         alerts = Attachment().ask().ends()
         alerts.now += gap
-        status = alerts.ask().ends().published
+        status = alerts.ask().ends().status
         assert (status.covered, status.answered) == (since, since)
 
 
 def test_an_unavailable_run_begins_the_answers_anew():
     alerts = Attachment().ask().ends().ask().ends(Outcome.UNAVAILABLE)
     alerts.now += 20 * SECOND
-    status = alerts.ask().ends(Outcome.BLOCKING).published
+    status = alerts.ask().ends(Outcome.BLOCKING).status
     assert (status.covered, status.answered) == (0, alerts.now)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from tests.core.dsl import NAME, Instance, check
 
 from setpoint.core.facts import Ask
-from setpoint.model.release import Source
+from setpoint.model.spec import Source
 
 
 def asked(use, **offer) -> Ask:
@@ -27,9 +27,9 @@ def test_lookups_of_the_attempt_are_resolved():
 def test_one_version_makes_one_attachment_two_make_two():
     use = check("load", subject=f"attempt:{NAME}", options={"v": "${version}"})
     prod = Instance(checks=(use,)).offer(1, "1.0")
-    first = prod.life.candidate.gates["load"].attachment
+    first = prod.candidate.gates["load"].attachment
     prod.passing("load").comes_up("1.0").offer(2, "1.1")
-    assert prod.life.candidate.gates["load"].attachment != first
+    assert prod.candidate.gates["load"].attachment != first
 
 
 def test_a_lookup_that_leads_nowhere_is_misconfigured_and_names_itself():

@@ -34,7 +34,24 @@ def at(text: str, timezone: str = BERLIN, *, end: bool = False) -> int:
 
 
 def walls(found: list[tuple[int, int]], timezone: str = BERLIN) -> list[tuple[str, str]]:
-    return [tuple(to_wall(edge, zone(timezone)).isoformat(" ", "minutes") for edge in each) for each in found]
+    return [(wall(start, timezone), wall(end, timezone)) for start, end in found]
+
+
+def wall(edge: int, timezone: str) -> str:
+    return to_wall(edge, zone(timezone)).isoformat(" ", "minutes")
+
+
+def slot(calendar: Calendar, timezone: str, now: int) -> tuple[int, int]:
+    """The occurrence that covers ``now``."""
+    found = occurrence(calendar, timezone, now)
+    assert found
+    return found
+
+
+def next_slot(calendar: Calendar, timezone: str, now: int) -> tuple[int, int]:
+    found = next_occurrence(calendar, timezone, now)
+    assert found
+    return found
 
 
 def hours(start: int, end: int, *days: int, **more) -> Window:
@@ -219,8 +236,7 @@ def test_length_counts_days_on_the_calendar_and_the_rest_as_time_elapsed():
 def test_the_same_hours_differ_around_the_date_line():
     opened = Calendar(open=(hours(0, 24, 0),))
     spans = {
-        name: occurrence(opened, name, at("2026-11-30T12:00", name))
-        for name in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC")
+        name: slot(opened, name, at("2026-11-30T12:00", name)) for name in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC")
     }
     assert spans["Pacific/Pago_Pago"][0] - spans["Pacific/Kiritimati"][0] == 25 * HOUR
     assert all(end - start == DAY for start, end in spans.values())
@@ -247,11 +263,11 @@ def test_black_friday_of_the_example():
 
 def test_the_quarterly_cadence_of_the_example():
     now = at("2026-10-05T12:00", NEW_YORK)
-    slot = occurrence(QUARTERLY, NEW_YORK, now)
-    assert walls([slot], NEW_YORK) == [("2026-10-01 00:00", "2026-10-15 00:00")]
-    assert occurrence(QUARTERLY, NEW_YORK, slot[1] - 1) == slot
-    assert occurrence(QUARTERLY, NEW_YORK, slot[1]) is None
-    assert walls([next_occurrence(QUARTERLY, NEW_YORK, now)], NEW_YORK) == [("2027-01-01 00:00", "2027-01-15 00:00")]
+    found = slot(QUARTERLY, NEW_YORK, now)
+    assert walls([found], NEW_YORK) == [("2026-10-01 00:00", "2026-10-15 00:00")]
+    assert occurrence(QUARTERLY, NEW_YORK, found[1] - 1) == found
+    assert occurrence(QUARTERLY, NEW_YORK, found[1]) is None
+    assert walls([next_slot(QUARTERLY, NEW_YORK, now)], NEW_YORK) == [("2027-01-01 00:00", "2027-01-15 00:00")]
 
 
 @pytest.mark.parametrize(
@@ -277,8 +293,8 @@ def test_nothing_occurs_before_the_first():
 
 def test_without_a_length_a_recurrence_lasts_until_the_next():
     weekly = Calendar(open=(Window(every="week"),))
-    slot = occurrence(weekly, BERLIN, at("2026-11-26"))
-    assert walls([slot, next_occurrence(weekly, BERLIN, at("2026-11-26"))]) == [
+    now = at("2026-11-26")
+    assert walls([slot(weekly, BERLIN, now), next_slot(weekly, BERLIN, now)]) == [
         ("2026-11-23 00:00", "2026-11-30 00:00"),
         ("2026-11-30 00:00", "2026-12-07 00:00"),
     ]
@@ -335,9 +351,9 @@ def test_what_begins_long_from_now_is_looked_at_again(window):
 
 def test_the_first_open_window_that_covers_names_the_slot():
     calendar = Calendar(open=(hours(10, 12), Window(every="month", length=(5, 0))))
-    assert walls([occurrence(calendar, BERLIN, at("2026-12-01T11:00"))]) == [("2026-12-01 10:00", "2026-12-01 12:00")]
-    assert walls([occurrence(calendar, BERLIN, at("2026-12-01T09:00"))]) == [("2026-12-01 00:00", "2026-12-06 00:00")]
-    assert walls([next_occurrence(calendar, BERLIN, at("2026-12-01T11:00"))]) == [("2026-12-02 10:00", "2026-12-02 12:00")]
+    assert walls([slot(calendar, BERLIN, at("2026-12-01T11:00"))]) == [("2026-12-01 10:00", "2026-12-01 12:00")]
+    assert walls([slot(calendar, BERLIN, at("2026-12-01T09:00"))]) == [("2026-12-01 00:00", "2026-12-06 00:00")]
+    assert walls([next_slot(calendar, BERLIN, at("2026-12-01T11:00"))]) == [("2026-12-02 10:00", "2026-12-02 12:00")]
 
 
 def test_always_is_one_occurrence():
@@ -348,13 +364,14 @@ def test_always_is_one_occurrence():
 
 
 def test_a_single_occurrence_is_found_before_and_while_it_lasts():
-    calendar = Calendar(open=(Window(start="2026-12-01", end="2026-12-02"),))
+    window = Window(start="2026-12-01", end="2026-12-02")
+    calendar = Calendar(open=(window,))
     span = (at("2026-12-01"), at("2026-12-03"))
     assert next_occurrence(calendar, BERLIN, at("2026-11-26")) == span
     assert occurrence(calendar, BERLIN, span[0]) == span
     assert occurrence(calendar, BERLIN, span[1]) is None
     assert next_occurrence(calendar, BERLIN, span[0]) is None
-    assert occurrences(calendar.open[0], BERLIN, span[1], span[1] + DAY) == []
+    assert occurrences(window, BERLIN, span[1], span[1] + DAY) == []
 
 
 def test_a_window_whose_end_comes_first_covers_nothing():

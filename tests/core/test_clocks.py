@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import START, Instance, after, approval, check, hours
-from tests.core.office import Office, entity
+from tests.core.dsl import START, Instance, Office, after, approval, check, entity, hours
 
 from setpoint.core.admission.exchange import KEPT_BUDGETS
-from setpoint.core.facts import Began, Fact, Need, Woken
+from setpoint.core.facts import AnyFact, Began, Need, Woken
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.policy import Cadence, CalendarUse, Phase
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
@@ -117,7 +116,7 @@ def test_a_budget_of_a_window_that_is_open_by_the_wall_clock_is_not_forgotten():
     need = Need("budget:application:shop/hours", 1, START, START + DAY)
     later = START + month
 
-    def tell(fact: Fact) -> None:
+    def tell(fact: AnyFact) -> None:
         office.now = later
         office.tell(replace(fact, offset=-month))
 

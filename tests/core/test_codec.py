@@ -20,6 +20,7 @@ CODEC = Codec()
 def test_an_instance_is_the_same_after_being_read():
     prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").comes_up("1.0").hold()
     fixed, changing = CODEC.encode_state(prod.entity, prod.state, None)
+    assert fixed is not None
     assert CODEC.decode_state(prod.entity, fixed, changing) == prod.state
 
 
@@ -70,11 +71,14 @@ def test_facts_and_instructions_survive():
 def test_a_settled_instance_is_watched_for_its_spec():
     prod = Instance().with_good(1, "1.0")
     standing = watch(prod.state)
-    assert (standing.number, standing.every, standing.spec) == (prod.life.applying.watch, 300_000, "spec-1.0")
+    assert standing
+    assert (standing.number, standing.every, standing.spec) == (prod.applying.watch, 300_000, "spec-1.0")
 
 
 def test_an_instance_without_a_target_is_watched_for_nothing():
-    assert watch(Instance().state).spec == ""
+    standing = watch(Instance().state)
+    assert standing
+    assert standing.spec == ""
 
 
 def test_what_left_the_configuration_is_not_watched_any_more():

@@ -19,7 +19,7 @@ from setpoint.model.release import Asked, Release, ServiceVersion
 
 A, B = "app/a@production", "app/b@production"
 LEDGER = "app/ledger@production"
-SETS = {"app/production": (A, B)}
+SETS: dict[str, tuple[str, ...]] = {"app/production": (A, B)}
 OF_VERSIONS = parse_selector("change=version")
 
 
@@ -109,7 +109,7 @@ class World:
     def comes_up(self, a: str, b: str = "") -> World:
         """Both are applied, and looked at."""
         for instance, name in ((self.a, a), (self.b, b or a)):
-            if instance.life.applying.operation:
+            if instance.applying.operation:
                 instance.applied()
             instance.observed(name)
         return self.run()
@@ -174,7 +174,7 @@ def test_a_member_that_fails_at_a_configuration_takes_the_set_back_to_good():
     both.b.applied("refused", terminal=True)
     both.run()
     assert both.targets == ("4.0.0", "4.0.0")
-    if both.a.life.applying.operation:
+    if both.a.applying.operation:
         both.a.applied()
     both.run().comes_up("4.0.0").comes_up("4.0.0")
     assert (both.goods, both.a.wanted, both.b.wanted) == (("4.0.0", "4.0.0"), "", "")

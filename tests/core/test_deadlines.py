@@ -30,7 +30,7 @@ def seen(prod: Instance, after: int, **look) -> Instance:
 
 
 def failure(prod: Instance) -> str:
-    return prod.life.rollout.failure
+    return prod.rollout.failure
 
 
 def test_it_fails_when_as_much_time_was_observed_as_it_has_and_not_before():
@@ -70,10 +70,10 @@ def test_a_rollout_without_progress_says_what_was_seen_last(look: dict[str, str]
 def test_a_rollout_that_was_never_taken_on_says_what_the_runtime_said():
     prod = rolling()
     for _ in range(30):
-        if prod.life.rollout.back:
+        if prod.rollout.back:
             break
         prod.wait(MINUTE)
-        if prod.life.applying.operation:
+        if prod.applying.operation:
             prod.applied("try again")
         prod.observed("1.1", healthy=None, difference="a")
     assert failure(prod) == "no progress for 2m: try again"

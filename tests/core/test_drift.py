@@ -48,7 +48,7 @@ def stubborn(prod: Instance, times: int, difference: str = "a") -> Instance:
     for _ in range(times):
         prod.observed("1.0", difference=difference)
         prod.wait(11 * SECOND)
-        if prod.life.applying.operation:
+        if prod.applying.operation:
             prod.applied()
     return prod
 
@@ -72,7 +72,7 @@ def test_another_difference_is_put_right_again():
 
 def test_a_difference_that_went_away_resets_it():
     prod = stubborn(settled(drift=DriftPolicy(breaker=3)), 8).observed("1.0").wait(HOUR)
-    assert (prod.life.breaker, prod.condition) == (None, "converged")
+    assert (prod.maybe_breaker, prod.condition) == (None, "converged")
     assert len(prod.observed("1.0", difference="a").applies) == 5
 
 
@@ -96,12 +96,12 @@ def asleep(prod: Instance) -> Instance:
 
 def test_a_runtime_that_could_not_be_asked_did_not_show_that_the_difference_was_gone():
     prod = asleep(settled().observed("1.0", difference="a").applied().unobserved())
-    assert prod.life.breaker.count == 2
+    assert prod.breaker.count == 2
 
 
 def test_a_difference_that_was_seen_again_soon_has_not_stayed_away():
     prod = settled().observed("1.0", difference="a").applied().observed("1.0").observed("1.0", difference="a")
-    assert asleep(prod).life.breaker.count == 2
+    assert asleep(prod).breaker.count == 2
 
 
 def test_a_difference_that_stood_all_the_while_is_not_counted_anew_after_a_pause():

@@ -58,7 +58,7 @@ def test_every_change_of_good_is_numbered():
 def test_a_version_that_was_gone_back_from_is_confirmed_again_when_it_is_finalized_again():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2")
     prod.roll_back(prod.make(1, "1.0")).comes_up("1.0").roll_back(prod.make(2, "1.1")).comes_up("1.1")
-    assert prod.life.revoked == (Revoked(version("1.2")), Revoked(version("1.0")))
+    assert list(prod.life.revoked) == [Revoked(version("1.2")), Revoked(version("1.0"))]
     prod.offer(4, "1.2", addressed=True).comes_up("1.2")
     assert (prod.good, prod.life.revoked) == ("1.2", (Revoked(version("1.0")),))
 
@@ -129,7 +129,7 @@ def test_no_veto_is_forgotten_while_its_release_may_be_wanted():
     for release in releases:
         prod.offer(release, f"1.{release}").reject("ann")
     assert prod.vetoed == set(releases)
-    assert prod.life.candidate is None
+    assert prod.maybe_candidate is None
 
 
 def test_a_mirror_keeps_what_its_channel_may_go_back_to():
@@ -162,10 +162,10 @@ def test_the_checks_of_a_rollout_are_asked_no_more_when_it_goes_back():
     prod = (
         Instance().with_good(1, "1.0").configure(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).offer(2, "1.1").comes_up("1.1")
     )
-    asked = prod.life.rollout.attempt.gates["alerts"].attachment
+    asked = prod.rollout.attempt.gates["alerts"].attachment
     prod.blocking("alerts")
     assert [given.to for given in prod.gave(Unsubscribe)] == [asked]
-    assert prod.life.rollout.attempt.phase is Phase.DEPLOYMENT
+    assert prod.rollout.attempt.phase is Phase.DEPLOYMENT
 
 
 def test_a_rollback_begins_afresh_whatever_went_wrong_before():
@@ -175,7 +175,7 @@ def test_a_rollback_begins_afresh_whatever_went_wrong_before():
         prod.applied("try again").wait(MINUTE)
     prod.applied("refused", terminal=True)
     assert prod.applies[-1] == "spec-1.0", "at once"
-    assert (prod.life.applying.errors, prod.life.applying.error) == (0, "")
+    assert (prod.applying.errors, prod.applying.error) == (0, "")
     assert prod.tell(Woken()).condition == "rolling-back"
     assert not any(event.kind == "rollback-failed" for event in prod.events)
 
@@ -208,10 +208,10 @@ def test_a_breaker_that_tripped_is_about_the_version_that_was_left():
     prod = Instance(drift=DriftPolicy(breaker=1)).with_good(1, "1.0").with_good(2, "1.1").wait(MINUTE)
     for _ in range(3):
         prod.observed("1.1", difference="a").wait(MINUTE)
-        if prod.life.applying.operation:
+        if prod.applying.operation:
             prod.applied()
-    assert prod.life.breaker.tripped
-    assert prod.roll_back().life.breaker is None
+    assert prod.breaker.tripped
+    assert prod.roll_back().maybe_breaker is None
 
 
 @pytest.mark.parametrize("good", ["1.0", ""])

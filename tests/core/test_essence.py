@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, after, check
 from tests.core.test_drift import settled, stubborn
@@ -9,7 +11,7 @@ from tests.core.test_drift import settled, stubborn
 from setpoint.core import story
 from setpoint.core.decide import decide
 from setpoint.core.essence import essence, plain
-from setpoint.core.facts import Observing, Removed, Woken
+from setpoint.core.facts import AnyFact, Observing, Removed, Woken
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision, Event, Publish, Record
 from setpoint.core.topic import TopicState
@@ -42,7 +44,7 @@ def test_an_instance_comes_to_what_it_has_wants_and_was_told():
         "frontier": 2,
         "finalized": [[named("1.0"), 1], [named("1.1"), 2]],
         "revoked": [],
-        "candidate": [prod.life.candidate.number, 3, "forward", "pre-approval"],
+        "candidate": [prod.candidate.number, 3, "forward", "pre-approval"],
         "rollout": None,
         "goes back to": 0,
         "failed": 0,
@@ -130,7 +132,7 @@ def told() -> story.Story:
 def also(*instructions: object):
     """Decide as it is decided, and give these instructions besides."""
 
-    def decided(entity: str, state: object, facts: object, now: int) -> Decision:
+    def decided(entity: str, state: object, facts: Sequence[AnyFact], now: int) -> Decision:
         decision = decide(entity, state, facts, now)
         return replace(decision, instructions=(*decision.instructions, *instructions)) if now == START + 2 else decision
 
@@ -178,7 +180,7 @@ def test_a_decision_that_raises_is_told_after_the_differences_before_it():
     one = told()
     recorded = replace(one, turns=(replace(one.turns[0], wake_at=7), one.turns[1]))
 
-    def breaks(entity: str, state: object, facts: object, now: int) -> Decision:
+    def breaks(entity: str, state: object, facts: Sequence[AnyFact], now: int) -> Decision:
         if now == START + 2:
             raise ArithmeticError("no such number")
         return decide(entity, state, facts, now)
@@ -189,6 +191,7 @@ def test_a_decision_that_raises_is_told_after_the_differences_before_it():
 def test_a_story_of_numbers_as_keys_can_be_written_and_read():
     prod = Instance().with_good(1, "1.0").hold().offer(2, "1.1")
     one = story.told(ENTITY, prod.state, [(prod.now, (Woken(at=prod.now),))])
+    assert one.base
     assert one.base["life"]["declined"] == {"2": "held by ann"}
     again = story.read(story.written(one))
     assert (again, story.base_of(again)) == (one, prod.state)

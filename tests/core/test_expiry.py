@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.core.dsl import START, Instance, hours
+from tests.core.dsl import START, Actor, Instance, hours
 
-from setpoint.core import scope
 from setpoint.core.facts import (
     Held,
     Observing,
-    Order,
     Paused,
     Pinned,
     RolledBack,
@@ -23,6 +21,7 @@ from setpoint.core.facts import (
     Woken,
 )
 from setpoint.core.instructions import Publish, Record
+from setpoint.core.scope import ScopeState
 from setpoint.model.people import By
 from setpoint.model.time import HOUR, MINUTE
 
@@ -35,7 +34,7 @@ def waiting() -> Instance:
     return Instance().with_good(1, "1.0")
 
 
-GIVEN: dict[str, Callable[[Instance, int], Order]] = {
+GIVEN: dict[str, Callable[[Instance, int], Held | Observing | Pinned]] = {
     "hold": lambda prod, until: Held(by=ANN, until=until),
     "order to only observe": lambda prod, until: Observing(by=ANN, until=until),
     "pin to 1.0": lambda prod, until: Pinned(by=ANN, until=until, offer=prod.make(1, "1.0")),
@@ -109,27 +108,27 @@ def test_what_is_withdrawn_or_replaced_before_its_end_ends_nothing_then():
     prod = waiting().tell(Held(by=ANN, until=START + HOUR)).resume()
     prod.hold("bob")
     prod.wait(2 * HOUR)
-    assert prod.life.hold.by.person == "bob"
+    assert prod.held_by.person == "bob"
     prod = waiting().tell(Pinned(by=ANN, until=START + HOUR, offer=waiting().make(1, "1.0")))
     prod.unpin().pin(1, "1.0").wait(2 * HOUR)
     assert prod.life.pin == 1
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").tell(Held(by=ANN, until=START + HOUR))
     prod.tell(RolledBack(by=By("bob")))
     prod.wait(2 * HOUR)
-    assert prod.life.hold.by.person == "bob", "who rolls back holds for as long as it takes"
+    assert prod.held_by.person == "bob", "who rolls back holds for as long as it takes"
 
 
 @pytest.mark.parametrize(("act", "name"), [(Stopped, "stop"), (Paused, "pause")])
-def test_a_stop_and_a_pause_end_for_everyone_below(act: type[Order], name: str):
-    first = scope.decide(CHANNEL, None, (act(by=ANN, id="1", at=START, until=START + HOUR),), START)
-    assert first.wake_at == START + HOUR
-    assert getattr(first.state, name).until == START + HOUR
-    early = scope.decide(CHANNEL, first.state, (Woken(at=START + 1),), START + 1)
-    assert (early.state, early.instructions, early.wake_at) == (first.state, (), START + HOUR)
-    last = scope.decide(CHANNEL, first.state, (Woken(at=START + HOUR),), START + HOUR)
-    assert getattr(last.state, name) is None
-    assert last.wake_at is None
-    record, publish = last.instructions
+def test_a_stop_and_a_pause_end_for_everyone_below(act: type[Stopped | Paused], name: str):
+    channel = Actor(CHANNEL, ScopeState).tell(act(by=ANN, id="1", until=START + HOUR))
+    first = channel.state
+    assert channel.wake_at == START + HOUR
+    assert getattr(first, name).until == START + HOUR
+    channel.at(START + 1).tell(Woken())
+    assert (channel.state, list(channel.out), channel.wake_at) == (first, [], START + HOUR)
+    assert channel.at(START + HOUR).tell(Woken()).wake_at is None
+    assert getattr(channel.state, name) is None
+    record, publish = channel.out
     assert isinstance(record, Record)
     assert (record.event.kind, record.event.by) == ("expired", ANN)
     assert record.event.text == f"the {name} by ann has ended: the demo (https://tickets/7)"
@@ -138,12 +137,12 @@ def test_a_stop_and_a_pause_end_for_everyone_below(act: type[Order], name: str):
 
 
 def test_the_end_of_a_scope_goes_by_the_wall_clock_and_the_earlier_of_two_comes_first():
-    orders = (Stopped(by=ANN, at=START, until=START + HOUR), Paused(by=ANN, at=START, until=START + 2 * HOUR))
-    state = scope.decide(CHANNEL, None, orders, START).state
-    set_back = scope.decide(CHANNEL, state, (Woken(at=START + 1, offset=-HOUR),), START + 1)
-    assert set_back.wake_at == START + 2 * HOUR
-    at = START + 2 * HOUR
-    ended = scope.decide(CHANNEL, state, (Woken(at=at, offset=-HOUR),), at)
+    def channel() -> Actor[ScopeState]:
+        orders = (Stopped(by=ANN, until=START + HOUR), Paused(by=ANN, until=START + 2 * HOUR))
+        return Actor(CHANNEL, ScopeState).tell(*orders)
+
+    assert channel().at(START + 1).tell(Woken(offset=-HOUR)).wake_at == START + 2 * HOUR
+    ended = channel().at(START + 2 * HOUR).tell(Woken(offset=-HOUR))
     assert (ended.state.stop, bool(ended.state.pause), ended.wake_at) == (None, True, START + 3 * HOUR)
-    for withdrawn in (Started, Unpaused):
-        assert scope.decide(CHANNEL, state, (withdrawn(by=ANN, at=START),), START).wake_at is not None
+    assert channel().tell(Started(by=ANN)).wake_at is not None
+    assert channel().tell(Unpaused(by=ANN)).wake_at is not None

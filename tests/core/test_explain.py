@@ -5,6 +5,7 @@ it waits. An instance that is not converged has at least one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -69,7 +70,7 @@ def case(words: str, make: Callable[[], Instance], *reasons: Reason) -> None:
     CASES[words] = (make, list(reasons))
 
 
-def before(phase: Phase, code: str, gate: str, since: int = LATER, **more) -> Reason:
+def before(phase: Phase, code: Code, gate: str, since: int = LATER, **more: Any) -> Reason:
     """A gate of a phase before the deployment."""
     return Reason(code, "", phase=phase, gate=gate, since=since, unblock=f"skip {gate}", **more)
 

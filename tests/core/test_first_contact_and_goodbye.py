@@ -72,7 +72,7 @@ def test_a_pin_that_was_rejected_where_nothing_runs_any_more_is_a_reason():
 def test_an_adoption_that_came_to_nothing_is_forgotten_once_something_was_deployed():
     prod = Instance(approvals=(approval(),)).offer(1, "1.0")
     prod.tell(Offered(offer=replace(prod.make(2, "2.0"), adopt=True))).tell(prod.look("0.9"))
-    assert prod.life.adopting.failed
+    assert prod.adopting.failed
     prod.approve("ann", release=1).comes_up("1.0")
     assert (prod.good, prod.condition, prod.codes) == ("1.0", "converged", [])
 
@@ -98,20 +98,20 @@ def test_taking_down_is_tried_again_with_back_off_and_its_error_is_told():
     assert prod.waits_for("the runtime did not: no route to it")
     assert not prod.gave(Apply)
     prod.wait(3_000)
-    assert prod.life.applying.count == 3
+    assert prod.applying.count == 3
 
 
 def test_what_does_not_show_is_taken_down_again_after_its_grace():
     prod = gone(down=True).applied().observed("1.0")
-    assert prod.life.applying.count == 2
+    assert prod.applying.count == 2
     prod.wait(11_000)
-    assert prod.life.applying.count == 3
+    assert prod.applying.count == 3
 
 
 def test_what_nobody_could_look_at_is_not_taken_down_again_before_a_look_shows_it():
     prod = gone(down=True).applied().unobserved().wait(60_000)
-    assert prod.life.applying.count == 2
-    assert prod.observed("1.0").life.applying.count == 3
+    assert prod.applying.count == 2
+    assert prod.observed("1.0").applying.count == 3
 
 
 def test_a_pause_keeps_even_that_from_happening():
@@ -163,7 +163,6 @@ def test_what_runs_already_is_adopted_once_a_look_has_shown_it():
     prod.observed("1.0")
     assert (prod.good, prod.target, prod.condition) == ("1.0", "1.0", "converged")
     assert prod.applies == []
-    assert prod.published is not None
     assert [done.version.name for done in prod.published.finalized] == ["1.0"]
 
 

@@ -51,9 +51,9 @@ def test_a_late_result_of_a_lower_run_is_dropped():
 
 def test_an_answer_to_an_earlier_asking_does_not_count():
     prod = Instance(checks=(check("alerts"),)).offer(1, "1.0")
-    gate = prod.life.candidate.gates["alerts"]
+    gate = prod.candidate.gates["alerts"]
     prod.tell(From(attachment=gate.attachment, ask=gate.ask - 1, run=99))
-    assert prod.life.candidate.gates["alerts"] == gate
+    assert prod.candidate.gates["alerts"] == gate
 
 
 def test_two_slow_checks_never_fresh_together():
@@ -138,7 +138,7 @@ def test_a_gate_added_counts_at_once_for_a_candidate():
 def test_a_check_that_means_something_else_now_is_asked_anew():
     prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts")
     prod.configure(checks=(check("alerts", options={"severity": "page"}), check("load")))
-    assert prod.life.candidate.gates["alerts"].seen == 0
+    assert prod.candidate.gates["alerts"].seen == 0
 
 
 def test_a_removed_gate_is_waited_for_no_more():
@@ -154,16 +154,16 @@ def test_a_changed_check_of_a_rollout_is_asked_anew_and_an_equal_policy_changes_
     before = prod.state
     assert prod.configure(checks=(use,)).state is before
     prod.configure(checks=(check("alerts", Phase.POST_DEPLOYMENT, options={"x": "y"}),))
-    assert prod.life.rollout.attempt.gates["alerts"].run == 1
-    assert len(prod.life.rollout.attempt.gates) == 1
+    assert prod.rollout.attempt.gates["alerts"].run == 1
+    assert len(prod.rollout.attempt.gates) == 1
 
 
 def test_a_check_of_a_rollout_that_means_something_else_now_is_asked_anew():
     prod = Instance(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).offer(1, "1.0").comes_up("1.0")
-    first = prod.life.rollout.attempt.gates["alerts"]
+    first = prod.rollout.attempt.gates["alerts"]
     prod.configure(checks=(check("alerts", Phase.POST_DEPLOYMENT, options={"severity": "page"}),))
     assert [ask.definition.options for ask in prod.sent(Ask)] == [{"severity": "page"}]
-    assert prod.life.rollout.attempt.gates["alerts"].attachment != first.attachment
+    assert prod.rollout.attempt.gates["alerts"].attachment != first.attachment
 
 
 def test_only_the_use_in_the_phase_of_the_attempt_matters():
@@ -189,7 +189,7 @@ def test_a_window_counts_only_time_covered_by_fresh_passes():
     assert prod.waits_for("alerts must pass for another 1m")
     prod.wait(20 * SECOND).passing("alerts", covered=began, answered=began).wait(40 * SECOND)
     assert prod.condition == "verifying"
-    assert prod.life.rollout.attempt.gates["alerts"].ask == 2, "at the window's end a last run is asked for"
+    assert prod.rollout.attempt.gates["alerts"].ask == 2, "at the window's end a last run is asked for"
     prod.passing("alerts", covered=began, answered=began)
     assert prod.condition == "converged"
 
@@ -203,7 +203,7 @@ def test_a_clock_set_back_while_a_window_ends_has_it_asked_once_more():
     prod.passing("alerts", covered=began, answered=began)
     assert prod.condition == "verifying"
     prod.wait(30 * SECOND)
-    assert prod.life.rollout.attempt.gates["alerts"].ask == 3
+    assert prod.rollout.attempt.gates["alerts"].ask == 3
     prod.passing("alerts", covered=began, answered=began)
     assert prod.condition == "converged"
 
@@ -238,9 +238,9 @@ def test_one_no_more_than_tolerated_fails():
 def test_a_delay_before_the_check_is_asked():
     prod = verified(delay=30 * SECOND)
     assert prod.waits_for("alerts is asked after a delay")
-    assert prod.life.rollout.attempt.gates == {}
+    assert prod.rollout.attempt.gates == {}
     prod.wait(30 * SECOND)
-    assert "alerts" in prod.life.rollout.attempt.gates
+    assert "alerts" in prod.rollout.attempt.gates
 
 
 # --- calendars and cadence --------------------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def test_a_rollout_begun_outside_every_window_uses_no_slot():
 
 def test_an_informational_check_is_asked_and_gates_nothing():
     prod = Instance(checks=(check("alerts"), check("look", informational=True))).offer(1, "1.0")
-    assert set(prod.life.candidate.gates) == {"alerts", "look"}
+    assert set(prod.candidate.gates) == {"alerts", "look"}
     prod.blocking("look")
     assert not prod.waits_for("look says no")
     assert prod.passing("alerts").target == "1.0"
@@ -338,9 +338,8 @@ def test_an_informational_check_is_asked_and_gates_nothing():
 
 def test_a_pre_approval_check_holds_before_anybody_is_asked_and_goes_on_by_itself():
     prod = Instance(checks=(check("ci", Phase.PRE_APPROVAL),), approvals=(approval(),)).offer(1, "1.0").blocking("ci")
-    assert prod.life.candidate.phase is Phase.PRE_APPROVAL
-    prod.passing("ci")
-    assert prod.life.candidate.phase is Phase.APPROVAL
+    assert prod.candidate.phase is Phase.PRE_APPROVAL
+    assert prod.passing("ci").candidate.phase is Phase.APPROVAL
 
 
 def test_any_no_of_a_phase_that_fails_wins_over_those_that_wait():
@@ -380,10 +379,9 @@ def test_calendars_gate_before_the_deployment_only():
     prod.comes_up("1.0").wait(2 * HOUR).passing("alerts")
     assert prod.good == "1.0"
     prod.offer(2, "1.1")
-    assert prod.life.candidate.phase is Phase.APPROVAL
+    assert prod.candidate.phase is Phase.APPROVAL
     assert prod.waits_for("hours is closed"), "told ahead"
-    prod.approve("ann")
-    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+    assert prod.approve("ann").candidate.phase is Phase.PRE_DEPLOYMENT
 
 
 def test_a_result_counts_as_long_as_its_greatest_age_and_no_longer():
@@ -402,14 +400,14 @@ def test_at_the_end_of_a_window_one_more_run_is_asked_for_once():
     for _ in range(6):
         prod.wait(20 * SECOND)
         asked += prod.sent(Ask)
-    assert prod.life.rollout.attempt.gates["alerts"].ask == 2
+    assert prod.rollout.attempt.gates["alerts"].ask == 2
 
 
 def test_at_the_end_of_a_window_nothing_is_asked_for_that_could_not_end_it():
     prod = verified().passing("alerts").result("alerts", Outcome.UNAVAILABLE).wait(HOUR)
-    assert prod.life.rollout.attempt.gates["alerts"].ask == 1
+    assert prod.rollout.attempt.gates["alerts"].ask == 1
     tolerant = verified(tolerate=1).passing("alerts").blocking("alerts", nos=1, answered=START).wait(HOUR).observed("1.0")
-    assert tolerant.life.rollout.attempt.gates["alerts"].ask == 1, "a pass is told by itself, as everything that changes"
+    assert tolerant.rollout.attempt.gates["alerts"].ask == 1, "a pass is told by itself, as everything that changes"
 
 
 def test_noes_from_before_the_gate_are_not_held_against_it():
@@ -426,7 +424,7 @@ def test_noes_are_counted_on_when_one_more_run_is_asked_for():
     prod.blocking("alerts", nos=1, answered=began).passing("alerts", nos=1, answered=began)
     prod.nos["alerts"] = 1
     prod.wait(MINUTE)
-    assert prod.life.rollout.attempt.gates["alerts"].ask == 2
+    assert prod.rollout.attempt.gates["alerts"].ask == 2
     assert prod.blocking("alerts", nos=2, answered=began).condition == "failed"
 
 
@@ -437,9 +435,9 @@ def test_it_wakes_when_a_delay_is_over():
 
 def test_an_answer_to_an_asking_before_the_last_one_says_nothing():
     prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts").wait(MINUTE).passing("load")
-    gate = prod.life.candidate.gates["alerts"]
+    gate = prod.candidate.gates["alerts"]
     open_gate = structs.replace(gate, run=0)
-    attempt = told_from(structs.replace(prod.life.candidate, gates={"alerts": open_gate}), late(gate, gate.ask - 1, 1))
+    attempt = told_from(structs.replace(prod.candidate, gates={"alerts": open_gate}), late(gate, gate.ask - 1, 1))
     assert attempt.gates["alerts"].run == 0
     attempt = told_from(attempt, late(gate, gate.ask, 9))
     assert attempt.gates["alerts"].run == 9

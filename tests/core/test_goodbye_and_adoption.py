@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance
 from tests.core.test_first_contact_and_goodbye import ANN, adopting, back, gone
@@ -15,7 +17,7 @@ from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Pair
 from setpoint.model.time import MINUTE, SECOND
 
-OFTEN = {"poll_moving": 2 * SECOND}
+OFTEN: dict[str, Any] = {"poll_moving": 2 * SECOND}
 
 
 def said(prod: Instance) -> list[Reason]:
@@ -27,22 +29,22 @@ def said(prod: Instance) -> list[Reason]:
 
 def test_taking_down_is_an_apply_like_any_other_but_down():
     prod = Instance(**OFTEN).with_good(1, "1.0").tell(Removed(number=1)).tell(TakenDown(by=ANN))
-    number = prod.life.applying.watch
+    number = prod.applying.watch
     operation = "instance:app/web@production/apply/2"
     assert prod.gave(Apply) == [Apply(operation, "spec-1.0", Watch(number, 2 * SECOND, "spec-1.0"), down=True)]
-    assert prod.life.applying == Applying(
+    assert prod.applying == Applying(
         count=2, operation=operation, spec="down", watch=number, judges=2, every=2 * SECOND, asked=True
     )  # fmt: skip
-    before = prod.life.applying
-    assert prod.tell(TakenDown(by=ANN)).life.applying == before, "one at a time"
+    before = prod.applying
+    assert prod.tell(TakenDown(by=ANN)).applying == before, "one at a time"
     again = prod.applied().observed("1.0").wait(MINUTE)
-    assert again.life.applying.watch == number + 1
+    assert again.applying.watch == number + 1
 
 
 def test_it_is_tried_again_at_the_end_of_its_back_off_or_of_its_grace_and_not_before():
     failed = gone(down=True).applied("no route to it")
     due = START + backoff(1, failed.entity)
-    assert (failed.wake_at, failed.life.applying.retry_at) == (due, due)
+    assert (failed.wake_at, failed.applying.retry_at) == (due, due)
     failed.now = due - 1
     assert failed.observed("1.0").gave(Apply) == []
     failed.now = due
@@ -69,7 +71,7 @@ def test_only_a_look_that_shows_nothing_after_it_was_taken_down_ends_it():
 
 def test_of_what_was_taken_down_only_what_was_good_stays_known():
     prod = Instance().with_good(1, "1.0").observed("1.0", difference="a").applied().tell(Removed(number=1, down=True)).applied()
-    count, watch = prod.life.applying.count, prod.life.applying.watch
+    count, watch = prod.applying.count, prod.applying.watch
     prod.tell(prod.look(""))
     life = prod.life
     assert (life.target, life.current, life.down, life.breaker, life.goods) == (Pair(), None, None, None, (Pair(1),))
@@ -84,7 +86,7 @@ def test_of_what_was_taken_down_only_what_was_good_stays_known():
 def test_where_a_goodbye_stands_is_told_whole():
     rolling = Instance().with_good(1, "1.0").offer(2, "1.1").tell(Removed(number=1))
     ending = Reason(
-        "removed", "it left the configuration once its rollout has ended", since=START, awaits="the end of the rollout"
+        Code.REMOVED, "it left the configuration once its rollout has ended", since=START, awaits="the end of the rollout"
     )
     assert said(rolling)[0] == ending
     text = "it left the configuration; 1.0, which runs, is left alone"
@@ -95,7 +97,7 @@ def test_where_a_goodbye_stands_is_told_whole():
     assert said(prod) == [going]
     prod.wait(SECOND).applied("no route")
     text = f"{going.text}; the runtime did not: no route"
-    assert said(prod) == [replace(going, text=text, until=prod.life.applying.retry_at, awaits="")]
+    assert said(prod) == [replace(going, text=text, until=prod.applying.retry_at, awaits="")]
     prod.wait(MINUTE).applied()
     prod.tell(prod.look(""))
     text = "it left the configuration, and nothing of it is left"
@@ -117,9 +119,9 @@ def offered(prod: Instance) -> Instance:
 
 def test_what_is_said_to_run_is_looked_at_often_and_compared_with():
     prod = adopting(**OFTEN)
-    number = prod.life.applying.watch
+    number = prod.applying.watch
     assert prod.gave(Watch) == [Watch(number, 2 * SECOND, "spec-1.0")]
-    assert prod.life.applying == Applying(watch=number, every=2 * SECOND, asked=True)
+    assert prod.applying == Applying(watch=number, every=2 * SECOND, asked=True)
     told = Reason(
         Code.ADOPTION_PENDING,
         "1.0 is said to run here already; it is looked at",
@@ -135,9 +137,9 @@ def test_what_is_adopted_is_as_if_it_had_been_deployed_here():
         ("adopted", "1.0 runs here already and is adopted", 1, 1),
         ("finalized", "1.0 is finalized", 1, 1),
     ]
-    applying = prod.life.applying
+    applying = prod.applying
     assert (applying.spec, applying.taken, applying.judges, prod.life.adopting) == ("spec-1.0", prod.now, 2, None)
-    assert prod.offer(2, "1.1").life.rollout.attempt.number == 2
+    assert prod.offer(2, "1.1").rollout.attempt.number == 2
 
 
 def test_what_runs_instead_is_told_whole():
@@ -153,7 +155,7 @@ def test_what_runs_instead_is_told_whole():
 
 def test_what_cannot_be_asked_shows_nothing_yet():
     prod = adopting().unobserved()
-    assert (prod.life.adopting.failed, prod.observed("1.0").good) == ("", "1.0")
+    assert (prod.adopting.failed, prod.observed("1.0").good) == ("", "1.0")
     assert adopting().applied().good == ""
 
 

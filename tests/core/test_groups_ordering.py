@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import START, Instance, after, approval, check, hours, version
-from tests.core.with_tasks import WithTasks, a_task
+from tests.core.dsl import START, Instance, WithTasks, a_task, after, approval, check, hours, version
 
 from setpoint.core.instance.explain import explain
 from setpoint.model.calendars.calendar import Calendar, Window
@@ -77,19 +76,19 @@ def test_a_member_that_takes_it_up_later_holds_what_only_waits():
     prod = (
         group().configure(calendars=(hours(9, 17),), orderings=(TENANTS,)).neighbour("a", "1.0").neighbour("b", declined=DECLINED)
     )
-    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+    assert prod.candidate.phase is Phase.PRE_DEPLOYMENT
     assert prod.neighbour("b").waits_for("tenants has not finalized 1.0 yet")
 
 
 def test_a_member_that_takes_it_up_later_does_not_hold_what_is_under_way():
     prod = migrating().neighbour("b")
-    assert prod.life.candidate.committed
+    assert prod.candidate.committed
     assert prod.succeeds().target == "1.0"
 
 
 def test_an_ordering_over_a_group_that_is_added_later_does_not_hold_what_is_under_way():
     prod = WithTasks(tasks=(a_task(),)).offer(1, "1.0").configure(tasks=(a_task(),), orderings=(TENANTS,))
-    assert prod.life.candidate.committed
+    assert prod.candidate.committed
     assert prod.succeeds().target == "1.0"
 
 
@@ -163,7 +162,7 @@ def test_it_says_so_of_what_it_does_not_accept():
 def test_a_manual_channel_says_so_of_what_nobody_sent_to_it():
     prod = Instance(strategy=Strategy.MANUAL).offer(1, "1.0")
     assert prod.published.declined == {1: "takes only what a person sends to it"}
-    assert Instance(strategy=Strategy.MANUAL).offer(1, "1.0", addressed=True).published is None
+    assert Instance(strategy=Strategy.MANUAL).offer(1, "1.0", addressed=True).maybe_published is None
 
 
 def test_a_closed_cadence_declines_until_it_opens():

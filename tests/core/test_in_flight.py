@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, check, hours
 
@@ -23,20 +25,21 @@ def closing(in_flight: str) -> CalendarUse:
 class Prod(Instance):
     """With a good version, and the next one begun just before the window closes."""
 
-    def __init__(self, in_flight: str = "pause", **policy: object) -> None:
-        super().__init__(**{"calendars": (closing(in_flight),), **policy})
+    def __init__(self, in_flight: str = "pause", **policy: Any) -> None:
+        policy.setdefault("calendars", (closing(in_flight),))
+        super().__init__(**policy)
 
-    def begun(self) -> Prod:
+    def begun(self) -> Self:
         self.with_good(1, "1.0")
         self.wait(58 * MINUTE).offer(2, "2.0")
         return self
 
-    def stopped(self, in_flight: str, number: int = 1) -> Prod:
+    def stopped(self, in_flight: str, number: int = 1) -> Self:
         stop = Standing(By("ann", "an incident"), self.now, in_flight)
         self.tell(ScopeStatus(scope=SCOPE, number=number, stop=stop))
         return self
 
-    def started(self) -> Prod:
+    def started(self) -> Self:
         self.tell(ScopeStatus(scope=SCOPE, number=99))
         return self
 
@@ -52,7 +55,7 @@ def test_a_window_that_pauses_closes_in_the_middle_of_a_deployment():
     applies = len(prod.applies)
     prod.wait(10 * HOUR)
     assert len(prod.applies) == applies, "no forward apply starts"
-    assert not prod.life.rollout.back
+    assert not prod.rollout.back
     assert prod.waits_for("paused: hours is closed until Fri 2026-01-02 00:00 UTC")
     prod.wait(14 * HOUR)
     assert len(prod.applies) == applies + 1
@@ -62,15 +65,15 @@ def test_deadlines_stand_still_while_it_is_paused():
     prod = Prod().begun().applied().observed("1.0+2.0", healthy=None)
     for _ in range(30):
         prod.wait(MINUTE).observed("1.0+2.0", healthy=None)
-    assert not prod.life.rollout.back
-    assert prod.life.rollout.idle <= 2 * MINUTE
+    assert not prod.rollout.back
+    assert prod.rollout.idle <= 2 * MINUTE
 
 
 def test_it_fails_by_its_deadline_once_it_goes_on():
     prod = Prod().begun().applied().observed("1.0+2.0", healthy=None).wait(24 * HOUR)
     for _ in range(10):
         prod.wait(30 * SECOND).observed("1.0+2.0", healthy=None)
-    assert prod.life.rollout.back
+    assert prod.rollout.back
 
 
 def test_what_runs_is_not_finalized_before_the_window_opens():
@@ -85,9 +88,9 @@ def test_a_check_that_says_no_sends_it_back_even_then():
     prod = Prod(checks=(check("smoke", Phase.POST_DEPLOYMENT),))
     prod.offer(1, "1.0").comes_up("1.0").passing("smoke")
     prod.wait(58 * MINUTE).offer(2, "2.0").wait(5 * MINUTE).comes_up("2.0").blocking("smoke")
-    assert prod.life.rollout.back
+    assert prod.rollout.back
     assert prod.applies[-1] == "spec-1.0"
-    assert prod.comes_up("1.0").life.rollout is None
+    assert prod.comes_up("1.0").maybe_rollout is None
 
 
 def test_what_vanishes_after_it_was_deployed_is_put_right_even_then():
@@ -116,8 +119,8 @@ def test_a_stopped_line_that_pauses_does_not():
 
 def test_a_rollback_goes_on_while_the_line_is_stopped_and_pauses():
     prod = Prod(calendars=()).begun().stopped("pause").applied("no", terminal=True)
-    assert prod.life.rollout.back
-    assert prod.comes_up("1.0").life.rollout is None
+    assert prod.rollout.back
+    assert prod.comes_up("1.0").maybe_rollout is None
 
 
 # --- the scope ------------------------------------------------------------------------------------------------------------

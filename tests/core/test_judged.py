@@ -9,11 +9,10 @@ import pytest
 from msgspec.structs import replace
 from tests.core.dsl import Instance, check
 
-from setpoint.core.facts import CheckFinished, Configured, From, Offered, ScopeStatus
+from setpoint.core.facts import CheckFinished, CheckStatus, Configured, From, Offered, ScopeStatus, Standing
 from setpoint.core.instance.explain import condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.instructions import Apply
-from setpoint.core.scope import Standing
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
 from setpoint.model.policy import CheckUse, Phase, Policy
@@ -131,7 +130,7 @@ def test_failures_that_come_folded_with_a_later_pass_count():
 def test_a_failure_of_a_run_that_began_before_the_gate_is_not_held_against_it():
     """A run was under way when the gate began: its failure comes first, and is not one of the gate's own."""
     prod = Instance().with_good(1, "1.0").configure(checks=(verifying(0, window=0),)).offer(2, "1.1")
-    gate = prod.comes_up("1.1").life.rollout.attempt.gates["alerts"]
+    gate = prod.comes_up("1.1").rollout.attempt.gates["alerts"]
     prod.state = before_the_answer(prod)
     prod.tell(From(attachment=gate.attachment, ask=gate.ask, run=8, nos=1))
     prod.result("alerts", FAILING, run=7, nos=1)
@@ -141,7 +140,7 @@ def test_a_failure_of_a_run_that_began_before_the_gate_is_not_held_against_it():
 
 def test_where_its_first_result_is_overtaken_the_doubt_is_in_its_favour():
     prod = Instance().with_good(1, "1.0").configure(checks=(verifying(0),)).offer(2, "1.1")
-    gate = prod.comes_up("1.1").life.rollout.attempt.gates["alerts"]
+    gate = prod.comes_up("1.1").rollout.attempt.gates["alerts"]
     prod.state = before_the_answer(prod)
     prod.tell(From(attachment=gate.attachment, ask=gate.ask, run=8, nos=1))
     assert prod.result("alerts", PASSING, run=9, nos=1).target == "1.1"
@@ -150,7 +149,7 @@ def test_where_its_first_result_is_overtaken_the_doubt_is_in_its_favour():
 
 def before_the_answer(prod: Instance) -> InstanceState:
     """As it was before its attachment reported which run counts."""
-    rollout = prod.life.rollout
+    rollout = prod.maybe_rollout
     assert rollout is not None
     gates = {name: replace(gate, run=0) for name, gate in rollout.attempt.gates.items()}
     attempt = replace(rollout.attempt, gates=gates)
@@ -195,9 +194,7 @@ def test_a_failing_check_of_the_deployment_phase_that_waits_ends_nothing():
 
 def test_the_total_is_published_with_its_run_and_nothing_is_while_only_passes_repeat():
     prod = Deployment(verifying(5, window=HOUR), results={0: PASSING, 110: FAILING, 170: PASSING}).run(10 * MINUTE)
-    told = [
-        fact for turn in prod.world.story if turn.entity == ENTITY for fact in turn.facts if type(fact).__name__ == "CheckStatus"
-    ]
+    told = [fact for turn in prod.world.story if turn.entity == ENTITY for fact in turn.facts if isinstance(fact, CheckStatus)]
     assert [(fact.run, fact.nos) for fact in told if fact.outcome is FAILING] == [(7, 1), (8, 2), (9, 3)]
     assert all(later.run > earlier.run for earlier, later in pairwise(told))
     ended = [fact for turn in prod.world.story for fact in turn.facts if isinstance(fact, CheckFinished)]

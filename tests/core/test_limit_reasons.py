@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec.structs import replace
-from tests.core.dsl import START, Instance, check, hours
+from tests.core.dsl import START, Instance, WithTasks, a_task, check, hours
 from tests.core.test_limits import DAILY, GROUP, LEASE, Limited, Member, budgeted
-from tests.core.with_tasks import WithTasks, a_task
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Need, Queued, Returned
@@ -23,17 +24,20 @@ NEED = Need("lease:runtime:k8s", 2)
 BUSY = Reason(Code.LEASE_TAKEN, "runtime k8s is busy", subject=NEED.unit, since=START, awaits="a free place")
 
 
+P = TypeVar("P", bound=Instance)
+
+
 def said(prod: Instance) -> list[Reason]:
     """Its reasons."""
     return list(explain(prod.state, prod.now))
 
 
-def queued(prod: Instance, *reasons: Reason, number: int = 1) -> Instance:
-    return prod.tell(Queued(ask=prod.life.candidate.admission.ask, number=number, reasons=reasons))
+def queued(prod: P, *reasons: Reason, number: int = 1) -> P:
+    return prod.tell(Queued(ask=prod.admission.ask, number=number, reasons=reasons))
 
 
 def granted(prod: Instance) -> Instance:
-    return prod.tell(Granted(ask=prod.life.candidate.admission.ask))
+    return prod.tell(Granted(ask=prod.admission.ask))
 
 
 def to_admission(prod: Instance) -> list[object]:
@@ -60,8 +64,8 @@ def test_a_lease_that_admission_has_not_spoken_of_is_told_whole():
 
 def test_one_that_will_be_asked_for_says_so():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").wait(HOUR).grant()
-    candidate = prod.blocking("alerts").life.candidate
-    assert candidate.admission.returned
+    candidate = prod.blocking("alerts").candidate
+    assert prod.admission.returned
     (reason,) = limit.evaluate(Context(prod.policy, prod.life, prod.life.offers[0], candidate, prod.now))
     assert (reason.text, reason.awaits) == ("limit-runtime is asked for when everything else holds", "every other gate")
     fresh = replace(candidate, admission=None)
@@ -141,7 +145,7 @@ def test_a_lease_that_is_asked_of_an_attempt_whose_task_has_started_is_waited_fo
 def test_what_was_granted_and_is_not_needed_any_more_is_not_used():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").wait(HOUR).grant()
     prod.skip(1, "limit-runtime").passing("alerts")
-    assert (prod.target, prod.life.rollout.lease) == ("1.0", 0)
+    assert (prod.target, prod.rollout.lease) == ("1.0", 0)
     assert to_admission(prod) == [Returned(asker=prod.entity, ask=2, gone=True)]
 
 
@@ -177,7 +181,7 @@ def test_of_overlapping_windows_the_first_one_that_is_open_says_how_many_may_sta
     def asked(*windows: Window) -> list[tuple[int, int]]:
         use = CalendarUse("hours", Calendar("hours", open=windows), "UTC", "application:app")
         prod = Limited(limits=(), calendars=(use,)).offer(1, "1.0")
-        return [(need.limit, need.until - START) for need in (prod.asked.needs if prod.asked else ())]
+        return [(need.limit, need.until - START) for asked in prod.sent(AskAdmission) for need in asked.needs]
 
     whole, few, later = Window(), Window(hours=(0, 12 * 60), max=2), Window(hours=(13 * 60, 14 * 60), max=1)
     assert asked(few, whole) == [(2, 12 * HOUR)]
@@ -207,10 +211,10 @@ def test_a_grant_that_cannot_be_used_goes_back_once_and_its_place_is_kept():
     assert to_admission(prod) == []
     prod.grant()
     assert to_admission(prod) == [Returned(asker=prod.entity, ask=1)]
-    known = prod.life.candidate.admission
+    known = prod.admission
     assert (known.granted, known.returned, known.reasons) == (False, True, ())
     assert to_admission(prod.wait(HOUR).configure(limits=(LEASE,), drift=DriftPolicy())) == []
-    assert prod.resume().life.candidate.admission.asked == START, "when it asked first"
+    assert prod.resume().admission.asked == START, "when it asked first"
     assert to_admission(prod) == [AskAdmission(asker=prod.entity, ask=2, attempt=1, release=1, needs=(NEED,))]
 
 
@@ -221,14 +225,14 @@ def test_a_word_of_admission_that_is_late_or_for_somebody_else_changes_nothing()
     assert prod.reasons == [BUSY.text]
     prod.hold().grant()
     prod.tell(Queued(ask=1, number=9, reasons=(replace(BUSY, text="after it was given back"),)))
-    assert prod.life.candidate.admission.reasons == ()
+    assert prod.admission.reasons == ()
 
 
 def test_a_yes_ends_what_admission_said_before():
     prod = queued(Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts"), BUSY).wait(HOUR)
-    assert prod.grant().life.candidate.admission.reasons == ()
+    assert prod.grant().admission.reasons == ()
     assert not prod.waits_for(BUSY.text)
-    assert queued(prod, BUSY, number=9).life.candidate.admission.reasons == (), "it was on its way before"
+    assert queued(prod, BUSY, number=9).admission.reasons == (), "it was on its way before"
 
 
 def test_a_yes_for_nobody_is_said_nothing_to():
@@ -245,7 +249,7 @@ def test_a_lease_that_is_needed_no_more_is_given_up_and_asked_for_when_it_is_nee
 def test_a_rollback_by_hand_during_a_rollout_keeps_its_lease_until_it_ended():
     prod = Limited().rolls(1, "1.0").comes_up("1.0").rolls(2, "1.1")
     assert to_admission(prod.roll_back()) == []
-    assert prod.life.rollout.lease == 2
+    assert prod.rollout.lease == 2
     assert to_admission(prod.applied().comes_up("1.0")) == [Ended(asker=prod.entity, ask=2)]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from msgspec.structs import replace
-from tests.core.dsl import Instance, check, hours, version
-from tests.core.with_tasks import WithTasks, a_task
+from tests.core.dsl import Instance, WithTasks, a_task, check, hours, version
 
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned, WaveVote
 from setpoint.model.calendars.calendar import Calendar, Window
@@ -20,20 +21,21 @@ GROUP = "app/tenants"
 class Limited(Instance):
     """An instance with one lease, and what it says to admission."""
 
-    def __init__(self, **policy: object) -> None:
-        super().__init__(**{"limits": (LEASE,), **policy})
+    def __init__(self, **policy: Any) -> None:
+        policy.setdefault("limits", (LEASE,))
+        super().__init__(**policy)
 
     @property
-    def asked(self) -> AskAdmission | None:
-        """What the last telling asked admission for."""
-        return next(iter(self.sent(AskAdmission)), None)
+    def asked(self) -> AskAdmission:
+        """What the last turn requested of admission."""
+        (asked,) = self.sent(AskAdmission)
+        return asked
 
-    def grant(self, ask: int = 0) -> Limited:
-        known = self.life.candidate.admission if self.life.candidate else None
-        self.tell(Granted(ask=ask or (known.ask if known else 0)))
-        return self
+    def grant(self, ask: int = 0) -> Self:
+        known = self.maybe_candidate.admission if self.maybe_candidate else None
+        return self.tell(Granted(ask=ask or (known.ask if known else 0)))
 
-    def rolls(self, release: int, name: str) -> Limited:
+    def rolls(self, release: int, name: str) -> Self:
         """A release whose lease is granted at once."""
         self.offer(release, name)
         return self.grant()
@@ -64,18 +66,18 @@ def test_it_does_not_ask_twice():
 
 def test_a_grant_is_returned_when_another_gate_holds_no_more_and_asked_for_again_when_it_does():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts")
-    first = prod.life.candidate.admission.ask
+    first = prod.admission.ask
     prod.blocking("alerts").tell(Granted(ask=first))
     assert [(fact.ask, fact.gone) for fact in prod.sent(Returned)] == [(first, False)]
     assert prod.target == ""
     prod.passing("alerts")
     (again,) = prod.sent(AskAdmission)
-    assert (again.ask > first, again.attempt) == (True, prod.life.candidate.number)
+    assert (again.ask > first, again.attempt) == (True, prod.candidate.number)
 
 
 def test_a_late_word_to_a_returned_grant_counts_no_more():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts")
-    first = prod.life.candidate.admission.ask
+    first = prod.admission.ask
     prod.blocking("alerts").tell(Granted(ask=first)).tell(Granted(ask=first))
     assert not prod.sent(Returned)
     prod.passing("alerts").tell(Granted(ask=first))
@@ -130,11 +132,11 @@ def test_a_grant_that_comes_after_its_attempt_has_ended_was_given_back_then():
 def test_a_grant_told_again_after_the_start_is_not_given_back_however_late():
     """Admission may not have heard of the start yet, and would forget that a deployment of the budget is spent."""
     prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0")
-    lease = prod.life.rollout.lease
+    lease = prod.rollout.lease
     assert lease
     assert not prod.tell(Granted(ask=lease)).sent(Returned)
     prod.comes_up("1.0")
-    assert prod.life.rollout.lease == 0
+    assert prod.rollout.lease == 0
     assert not prod.tell(Granted(ask=lease)).sent(Returned)
 
 
@@ -148,7 +150,7 @@ def test_one_that_passed_a_check_long_ago_is_not_replaced_while_it_asks():
 
 def test_a_lease_ends_when_the_rollout_leaves_deployment():
     prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0")
-    lease = prod.life.rollout.lease
+    lease = prod.rollout.lease
     prod.applied()
     assert not prod.sent(Ended)
     prod.observed("1.0")
@@ -159,9 +161,9 @@ def test_a_lease_ends_when_the_rollout_leaves_deployment():
 def test_a_lease_is_held_until_the_rollback_has_ended():
     prod = Limited().rolls(1, "1.0").comes_up("1.0")
     prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask))
-    lease = prod.life.rollout.lease
+    lease = prod.rollout.lease
     prod.applied("no", terminal=True)
-    assert prod.life.rollout.back
+    assert prod.rollout.back
     assert not prod.sent(Ended)
     prod.comes_up("1.0")
     assert [fact.ask for fact in prod.sent(Ended)] == [lease]
@@ -171,7 +173,7 @@ def test_a_rollback_that_has_failed_holds_no_lease():
     """Its fix may come after another channel that needs the same lease: else both would wait for a person."""
     prod = Limited().rolls(1, "1.0").comes_up("1.0")
     prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask))
-    lease = prod.life.rollout.lease
+    lease = prod.rollout.lease
     prod.applied("no", terminal=True).applied("no space left", terminal=True)
     assert prod.condition == "rollback-failed"
     assert [fact.ask for fact in prod.sent(Ended)] == [lease]
@@ -187,7 +189,7 @@ def test_a_failure_without_a_rollback_frees_the_lease():
 
 def test_a_rollout_that_gives_way_frees_its_lease():
     prod = Limited().rolls(1, "1.0")
-    old = prod.life.rollout.lease
+    old = prod.rollout.lease
     prod.offer(2, "2.0", urgent=True).tell(Granted(ask=prod.asked.ask))
     assert prod.target == "2.0"
     assert [fact.ask for fact in prod.sent(Ended)] == [old]
@@ -196,7 +198,7 @@ def test_a_rollout_that_gives_way_frees_its_lease():
 def test_a_rollback_needs_no_lease():
     prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0").comes_up("1.0").passing("smoke")
     prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask)).comes_up("2.0").blocking("smoke")
-    assert prod.life.rollout.back
+    assert prod.rollout.back
     assert not prod.sent(AskAdmission)
     assert prod.applies[-1] == "spec-1.0"
 
@@ -224,13 +226,13 @@ def test_the_reasons_of_admission_are_its_own():
     prod = Limited().offer(1, "1.0")
     assert prod.codes == ["admission-pending"]
     why = Reason(Code.LEASE_TAKEN, "runtime k8s is busy", subject="lease:runtime:k8s", since=prod.now, awaits="a free place")
-    prod.tell(Queued(ask=prod.life.candidate.admission.ask, number=1, reasons=(why,)))
+    prod.tell(Queued(ask=prod.admission.ask, number=1, reasons=(why,)))
     assert prod.reasons == ["runtime k8s is busy"]
 
 
 def test_an_older_word_of_admission_is_dropped():
     prod = Limited().offer(1, "1.0")
-    ask = prod.life.candidate.admission.ask
+    ask = prod.admission.ask
     prod.tell(Queued(ask=ask, number=2, reasons=(Reason(Code.LEASE_TAKEN, "new", awaits="x"),)))
     prod.tell(Queued(ask=ask, number=1, reasons=(Reason(Code.LEASE_TAKEN, "old", awaits="x"),)))
     assert prod.reasons == ["new"]
@@ -241,7 +243,7 @@ def test_an_older_word_of_admission_is_dropped():
 DAILY = Calendar("hours", open=(Window(hours=(0, 12 * 60), max=2),))
 
 
-def budgeted(**more: object) -> Limited:
+def budgeted(**more: Any) -> Limited:
     return Limited(limits=(), calendars=(CalendarUse("hours", DAILY, "UTC", "application:app"),), **more)
 
 
@@ -259,7 +261,7 @@ def test_the_next_occurrence_is_asked_for_when_it_begins():
     prod = budgeted().offer(1, "1.0")
     first = prod.asked.needs[0]
     prod.wait(DAY)
-    asked = prod.life.candidate.admission.needs[0]
+    asked = prod.admission.needs[0]
     assert asked.occurrence == first.occurrence + DAY
 
 
@@ -281,12 +283,11 @@ def test_skipping_the_calendar_skips_its_budget():
 class Member(Limited):
     """An instance of a group with waves."""
 
-    def __init__(self, **policy: object) -> None:
-        super().__init__(**{"limits": (), "wave": WaveUse(GROUP, 2), **policy})
+    def __init__(self, **policy: Any) -> None:
+        super().__init__(**{"limits": (), "wave": WaveUse(GROUP, 2)} | policy)
 
-    def offer(self, release: int, name: str, **more: object) -> Member:
-        super().offer(release, name, **{"waves": GROUP, **more})  # type: ignore[arg-type]
-        return self
+    def offer(self, release: int, name: str, *, waves: str = GROUP, **more: Any) -> Self:
+        return super().offer(release, name, waves=waves, **more)
 
     @property
     def voted(self) -> list[tuple[int, str]]:
@@ -394,10 +395,10 @@ def test_a_lease_of_a_rollout_that_gives_way_in_the_turn_in_which_it_begins_is_f
         limits=(replace(LEASE, when=calm),),
     )
     prod.offer(1, "1.0", urgent=True).offer(2, "1.1").neighbour("staging", good=2, version=version("1.1"), change=1)
-    ask = prod.life.candidate.admission.ask
+    ask = prod.admission.ask
     prod.tell(Granted(ask=ask)).neighbour("staging", good=1, version=version("1.0"), change=2)
-    assert (prod.tried, prod.life.candidate.release) == (["migrate"], 2), "its task runs"
+    assert (prod.tried, prod.candidate.release) == (["migrate"], 2), "its task runs"
     prod.succeeds()
     assert prod.target == "1.0"
-    said = [*prod.sent(Began), *prod.sent(Ended), *prod.sent(Returned)]
-    assert [(type(fact), fact.ask) for fact in said] == [(Began, ask), (Ended, ask)]
+    found = ([fact.ask for fact in prod.sent(Began)], [fact.ask for fact in prod.sent(Ended)], prod.sent(Returned))
+    assert found == ([ask], [ask], [])

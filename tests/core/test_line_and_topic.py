@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import pytest
-from tests.core.dsl import START
+from tests.core.dsl import START, Actor
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import (
     Cancelled,
     ConfigurationRequested,
+    LineStatus,
     Marked,
     Offered,
     Part,
@@ -18,78 +21,72 @@ from setpoint.core.facts import (
     Voted,
     Woken,
 )
-from setpoint.core.instructions import Publish, Record, Send
-from setpoint.core.line import KEPT_RELEASES
+from setpoint.core.instructions import Send
+from setpoint.core.line import KEPT_RELEASES, LineState
+from setpoint.core.topic import TopicState
 from setpoint.model.people import By, Person
-from setpoint.model.release import Offer, Release, ServiceVersion, Source
-from setpoint.model.spec import Version
+from setpoint.model.release import Offer, Release, ServiceVersion
+from setpoint.model.spec import Source, Version
 
 SPECS = {"saas/web@staging": "d1", "saas/web@acme": "d2"}
 
 
-def request(identity: str, name: str = "1.0", **more) -> ReleaseRequested:
+def request(identity: str, name: str = "1.0", **more: Any) -> ReleaseRequested:
     release = Release("saas", {"web": ServiceVersion(Version(name), {"size": 1})}, author="ann", **more)
     return ReleaseRequested(request=identity, release=release, specs=SPECS, at=START)
 
 
 def test_releases_are_numbered_from_one_and_offered_to_whom_they_name():
-    decision = decide("line:saas", None, [request("a"), request("b", "1.1", channels=("acme",))], START)
-    offers = [(given.to, given.fact.offer) for given in decision.instructions if isinstance(given, Send)]
-    assert [(to, offer.release, offer.addressed) for to, offer in offers] == [
+    line = Line().tell(request("a"), request("b", "1.1", channels=("acme",)))
+    offers = line.sent_to(Offered)
+    assert [(to, fact.offer.release, fact.offer.addressed) for to, fact in offers] == [
         ("instance:saas/web@acme", 1, False),
         ("instance:saas/web@staging", 1, False),
         ("instance:saas/web@acme", 2, True),
         ("instance:saas/web@staging", 2, False),
     ]
-    assert offers[0][1].spec == "d2"
-    assert decision.state.latest["web"].version.name == "1.1"
+    assert offers[0][1].offer.spec == "d2"
+    assert line.state.latest["web"].version.name == "1.1"
 
 
 def test_the_same_request_twice_is_one_release():
-    first = decide("line:saas", None, [request("a")], START).state
-    again = decide("line:saas", first, [request("a"), Woken()], START)
-    assert (again.state, again.instructions) == (first, ())
+    line = Line().tell(request("a"))
+    first = line.state
+    line.tell(request("a"), Woken())
+    assert (line.state, line.out) == (first, ())
 
 
 def test_parameters_of_an_instance_go_before_those_of_the_release():
     asked = request("a")
     asked = ReleaseRequested(request="a", release=asked.release, specs=SPECS, parameters={"saas/web@acme": {"size": 9}})
-    decision = decide("line:saas", None, [asked], START)
-    sizes = {given.to: given.fact.offer.parameters["size"] for given in decision.instructions if isinstance(given, Send)}
+    sizes = {to: fact.offer.parameters["size"] for to, fact in Line().tell(asked).sent_to(Offered)}
     assert sizes == {"instance:saas/web@acme": 9, "instance:saas/web@staging": 1}
 
 
 def test_a_line_does_not_grow_without_bound():
-    state = None
+    line = Line()
     for number in range(KEPT_RELEASES + 150):
-        state = decide("line:saas", state, [request(str(number))], START).state
-    assert len(state.releases) == KEPT_RELEASES
-    assert len(state.requests) == 200
-    assert state.number == KEPT_RELEASES + 150
+        line.tell(request(str(number)))
+    assert len(line.state.releases) == KEPT_RELEASES
+    assert len(line.state.requests) == 200
+    assert line.state.number == KEPT_RELEASES + 150
 
 
 # --- configurations (§10.1) ----------------------------------------------------------------------------------------------
 
 
-class Line:
+class Line(Actor[LineState]):
     """The application ``saas``: web in staging and in acme."""
 
     def __init__(self) -> None:
-        self.state = None
-        self.sent: list[Send] = []
-        """By the last turn."""
+        super().__init__("line:saas", LineState)
 
-    def tell(self, *facts) -> Line:
-        decision = decide("line:saas", self.state, list(facts), START)
-        self.state, self.sent = decision.state, [given for given in decision.instructions if isinstance(given, Send)]
-        return self
-
-    def release(self, identity: str, name: str, revision: str, **more) -> Line:
+    def release(self, identity: str, name: str, revision: str, **more: Any) -> Self:
         wanted = ServiceVersion(Version(name, revision=revision), {"size": 1})
         release = Release("saas", {"web": wanted}, author="ann", **more)
         return self.tell(ReleaseRequested(request=identity, release=release, specs=SPECS, at=START))
 
-    def apply(self, configured: int, revision: str, *, seen: int = 0, extends=None, **more) -> Line:
+    def apply(self, configured: int, revision: str, *, seen: int = 0, **more: Any) -> Self:
         parts = {one: {1: Part(Version("1.0", revision=revision), f"{spec}/{revision}")} for one, spec in SPECS.items()}
         changed = ("web",) if configured > 1 else ()
         return self.tell(
@@ -100,7 +97,6 @@ class Line:
                 seen=seen,
                 changed=changed,
                 parts=parts if configured > 1 else {},
-                extends=extends or {},
                 at=START,
                 **more,
             )
@@ -109,13 +105,13 @@ class Line:
     @property
     def given(self) -> list[tuple[str, int, int]]:
         """(instance, release, applied revision) of the configurations that the last turn sent."""
-        found = ((one.to, one.fact) for one in self.sent)
-        return [(to, f.configuration.release, f.configuration.configured) for to, f in found if isinstance(f, Reconfigured)]
+        found = ((to, fact.configuration) for to, fact in self.sent_to(Reconfigured))
+        return [(to, configuration.release, configuration.configured) for to, configuration in found]
 
     @property
     def offered(self) -> list[tuple[int, str, int]]:
         """(release, revision, applied revision) of what the last turn offered acme."""
-        found = (one.fact.offer for one in self.sent if isinstance(one.fact, Offered) and one.to.endswith("@acme"))
+        found = (fact.offer for to, fact in self.sent_to(Offered) if to.endswith("@acme"))
         return [(offer.release, offer.version.revision, offer.configured) for offer in found]
 
 
@@ -126,7 +122,7 @@ def released() -> Line:
 
 def test_a_release_compiled_before_an_apply_and_numbered_after_it_is_compiled_again():
     line = released().apply(2, "r2", seen=1).release("b", "1.1", "r1")
-    assert (line.state.number, line.state.stale, line.sent) == (2, ("b",), [])
+    assert (line.state.number, line.state.stale, line.gave(Send)) == (2, ("b",), [])
     line.release("b", "1.1", "r2")
     assert (line.state.number, line.state.stale, line.offered) == (3, (), [(3, "r2", 2)])
 
@@ -135,7 +131,7 @@ def test_a_release_numbered_during_an_apply_is_kept():
     line = released().release("b", "1.1", "r1")
     assert line.offered == [(2, "r1", 0)]
     line.apply(2, "r2", seen=1)
-    assert (line.state.number, line.sent) == (2, []), "what was compiled lacks release 2"
+    assert (line.state.number, line.gave(Send)) == (2, []), "what was compiled lacks release 2"
     line.apply(2, "r2", seen=2)
     assert line.given == [("instance:saas/web@acme", 3, 2), ("instance:saas/web@staging", 3, 2)]
     assert (line.state.latest["web"].version.name, line.state.stale) == ("1.1", ())
@@ -153,7 +149,7 @@ def test_an_older_apply_that_comes_after_a_newer_one_takes_nobody_back():
     line = released().apply(3, "r3", seen=1)
     state = line.state
     line.apply(2, "r2", seen=1)
-    assert (line.sent, line.state.number, line.state.configured) == ([], state.number, state.configured)
+    assert (line.gave(Send), line.state.number, line.state.configured) == ([], state.number, state.configured)
     assert line.state.requests["configure:2:saas"] == 0, "it is done, and made no release"
     assert line.release("b", "1.1", "r3").offered == [(3, "r3", 3)]
 
@@ -162,7 +158,7 @@ def test_an_apply_that_was_killed_between_storing_and_numbering_makes_one_config
     line = released().apply(2, "r2", seen=1)
     state = line.state
     assert line.apply(2, "r2", seen=2).state == state
-    assert (line.sent, [one.number for one in state.releases]) == ([], [1, 2])
+    assert (line.gave(Send), [one.number for one in state.releases]) == ([], [1, 2])
 
 
 def test_a_configuration_release_names_no_version_and_nothing_is_carried_over_from_it():
@@ -194,17 +190,25 @@ def test_a_configuration_that_rides_is_in_force_and_not_released():
 TOPIC = "topic:channel:saas/acme#release-manager#7"
 
 
+class Topic(Actor[TopicState]):
+    """Approvals of release 7 in one channel."""
+
+    def __init__(self, entity: str = TOPIC) -> None:
+        super().__init__(entity, TopicState)
+
+
 def voted(name: str, *, yes: bool = True, at: int = START, why: str = "") -> Voted:
     return Voted(person=Person(name), yes=yes, why=why, at=at)
 
 
 def test_votes_are_published_whole_in_the_order_in_which_they_came():
-    decision = decide(TOPIC, None, [voted("ann"), voted("bob", yes=False, why="no")], START)
-    published = next(given.fact for given in decision.instructions if isinstance(given, Publish))
-    assert isinstance(published, TopicStatus)
-    assert [(vote.person.name, vote.yes) for vote in published.votes] == [("ann", True), ("bob", False)]
-    texts = [given.event.text for given in decision.instructions if isinstance(given, Record)]
-    assert texts == ["ann approves release 7 for release-manager", "bob rejects release 7 for release-manager: no"]
+    topic = Topic().tell(voted("ann"), voted("bob", yes=False, why="no"))
+    (status,) = topic.published(TopicStatus)
+    assert [(vote.person.name, vote.yes) for vote in status.votes] == [("ann", True), ("bob", False)]
+    assert [event.text for event in topic.events] == [
+        "ann approves release 7 for release-manager",
+        "bob rejects release 7 for release-manager: no",
+    ]
 
 
 def test_a_vote_delivered_again_even_after_a_later_one_is_dropped():
@@ -214,8 +218,7 @@ def test_a_vote_delivered_again_even_after_a_later_one_is_dropped():
 
 
 def test_a_topic_of_a_mirrored_change_knows_its_release():
-    decision = decide(TOPIC + "~3", None, [voted("ann")], START)
-    assert next(given.event.release for given in decision.instructions if isinstance(given, Record)) == 7
+    assert Topic(TOPIC + "~3").tell(voted("ann")).events[0].release == 7
 
 
 def test_an_entity_of_an_unknown_kind_is_a_mistake():
@@ -237,9 +240,8 @@ def test_an_offer_carries_all_that_the_release_says():
     )
     acme = "saas/web@acme"
     asked = ReleaseRequested(request="a", release=release, specs={acme: "d2"}, waves={"tenants": (acme,)}, at=START)
-    sent = [given.fact for given in decide("line:saas", None, [asked], START).instructions if isinstance(given, Send)]
-    (offer,) = [fact.offer for fact in sent if isinstance(fact, Offered)]
-    assert offer == Offer(
+    (offered,) = Line().tell(asked).sent(Offered)
+    assert offered.offer == Offer(
         release=1,
         version=Version("1.0"),
         spec="d2",
@@ -264,8 +266,7 @@ def test_a_release_a_mark_and_a_cancellation_are_told_with_who_and_why():
         Marked(by=By("cleo"), service="web", version="1.0", bad=False),
         Cancelled(by=By("dan", "not today"), release=1),
     )
-    events = [given.event for given in decide("line:saas", None, acts, START).instructions if isinstance(given, Record)]
-    assert [(event.text, event.by, event.release) for event in events] == [
+    assert [(event.text, event.by, event.release) for event in Line().tell(*acts).events] == [
         ("release 1: web 1.0", By("ann", "a fix"), 1),
         ("bob marks web 1.0 bad: loses orders", By("bob", "loses orders"), 0),
         ("cleo marks web 1.0 good", By("cleo"), 0),
@@ -275,11 +276,10 @@ def test_a_release_a_mark_and_a_cancellation_are_told_with_who_and_why():
 
 def test_what_is_published_of_a_line_is_whole_and_names_its_application():
     acts = (request("a"), request("b"), Cancelled(by=By("ann"), release=1), Cancelled(by=By("bob"), release=2))
-    published = [given.fact for given in decide("line:saas", None, acts, START).instructions if isinstance(given, Publish)]
-    assert [(fact.application, fact.number, sorted(fact.cancelled)) for fact in published] == [("saas", 1, [1, 2])]
+    (status,) = Line().tell(*acts).published(LineStatus)
+    assert (status.application, status.number, sorted(status.cancelled)) == ("saas", 1, [1, 2])
 
 
 def test_a_vote_is_told_with_who_and_why_and_other_facts_are_none():
-    decision = decide(TOPIC, None, [Woken(), voted("bob", yes=False, why="no")], START)
-    (event,) = [given.event for given in decision.instructions if isinstance(given, Record)]
+    (event,) = Topic().tell(Woken(), voted("bob", yes=False, why="no")).events
     assert (event.by, event.release, event.kind) == (By("bob", "no"), 7, "vote")

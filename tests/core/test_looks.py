@@ -29,13 +29,13 @@ def rolling(**policy) -> Instance:
 def test_an_apply_that_failed_is_written_down_and_tried_again_after_its_back_off():
     prod = Instance().offer(1, "1.0").applied("no route")
     assert prod.events[-1] == Event("apply-failed", "apply 1 failed: no route", release=1, version="1.0", outcome="transient")
-    assert prod.life.applying == replace(
+    assert prod.applying == replace(
         Applying(), count=1, spec="spec-1.0", watch=3, every=prod.policy.poll_moving, asked=True,
         errors=1, error="no route", retry_at=START + backoff(1, prod.entity),
     )  # fmt: skip
     assert prod.wake_at == START + backoff(1, prod.entity)
     prod.wait(MINUTE).applied()
-    assert prod.life.applying == replace(
+    assert prod.applying == replace(
         Applying(), count=2, spec="spec-1.0", watch=4, every=prod.policy.poll_moving, asked=True, taken=prod.now, judges=4
     )
 
@@ -48,8 +48,8 @@ def test_a_refusal_is_written_down_as_one():
 
 def test_what_taken_on_after_errors_and_a_refusal_is_forgotten():
     prod = Instance().offer(1, "1.0").applied("no such image", terminal=True).retry()
-    assert prod.comes_up("1.0").life.applying.terminal is False
-    assert (prod.life.applying.error, prod.life.applying.retry_at, prod.good) == ("", 0, "1.0")
+    assert prod.comes_up("1.0").applying.terminal is False
+    assert (prod.applying.error, prod.applying.retry_at, prod.good) == ("", 0, "1.0")
 
 
 def test_only_the_end_of_the_apply_in_flight_counts():
@@ -85,7 +85,7 @@ def test_a_look_is_kept_in_short():
     )
     look = prod.look("")
     prod.tell(replace(look, observation=Observation(things, complete=False, difference="d", message="pulling")))
-    assert prod.life.current == Seen(
+    assert prod.current == Seen(
         look.look,
         look.watch,
         prod.now,
@@ -103,25 +103,25 @@ def test_a_look_is_kept_in_short():
 
 def test_an_earlier_look_never_replaces_a_later_one():
     prod = rolling().observed("1.0")
-    before = prod.life.current
+    before = prod.current
     late = replace(prod.look("1.1"), look=before.look)
-    assert prod.tell(late).life.current == before
-    assert prod.tell(Unobserved(watch=late.watch, look=before.look, message="?")).life.current == before
-    assert prod.unobserved("gone").life.current == replace(before, look=before.look + 2, unreachable="gone")
+    assert prod.tell(late).current == before
+    assert prod.tell(Unobserved(watch=late.watch, look=before.look, message="?")).current == before
+    assert prod.unobserved("gone").current == replace(before, look=before.look + 2, unreachable="gone")
 
 
 def test_what_could_never_be_asked_was_seen_as_nothing():
     prod = Instance().offer(1, "1.0").applied().wait(SECOND).unobserved("")
-    assert prod.life.current == Seen(1, prod.life.applying.watch, prod.now, unreachable="the runtime cannot be reached")
+    assert prod.current == Seen(1, prod.applying.watch, prod.now, unreachable="the runtime cannot be reached")
     assert prod.waits_for("the runtime cannot be asked: the runtime cannot be reached")
 
 
 def test_a_look_under_an_earlier_watch_is_not_the_one_that_was_asked_for():
     prod = rolling()
-    assert prod.life.applying.asked
+    assert prod.applying.asked
     early = prod.look("1.0")
-    assert prod.tell(replace(early, watch=early.watch - 1)).life.applying.asked
-    assert not prod.observed("1.1", healthy=None).life.applying.asked
+    assert prod.tell(replace(early, watch=early.watch - 1)).applying.asked
+    assert not prod.observed("1.1", healthy=None).applying.asked
 
 
 @pytest.mark.parametrize(
@@ -155,16 +155,16 @@ def test_a_look_judges_an_apply_that_was_taken_on_before_it_began(change: dict[s
 
 
 def idle(prod: Instance) -> int:
-    return prod.life.rollout.idle
+    return prod.rollout.idle
 
 
 def test_time_without_progress_is_counted_from_look_to_look_and_anew_with_each_progress():
     prod = rolling().observed("1.1", healthy=None).wait(10 * SECOND).observed("1.1", healthy=None)
-    assert (idle(prod), prod.life.rollout.progress) == (10 * SECOND, 0)
+    assert (idle(prod), prod.rollout.progress) == (10 * SECOND, 0)
     prod.wait(5 * SECOND).observed("1.1+1.0", healthy=True, complete=False)
-    assert (idle(prod), prod.life.rollout.progress) == (0, 1)
+    assert (idle(prod), prod.rollout.progress) == (0, 1)
     prod.wait(5 * SECOND).observed("1.1+1.0", healthy=True, complete=False)
-    assert (idle(prod), prod.life.rollout.progress) == (5 * SECOND, 1), "as many as before are no progress"
+    assert (idle(prod), prod.rollout.progress) == (5 * SECOND, 1), "as many as before are no progress"
 
 
 def test_no_more_time_is_counted_than_has_passed_since_the_rollout_began():
@@ -195,22 +195,22 @@ def test_time_stands_still_while_only_checks_are_missing_and_the_gap_after_it_do
 def test_being_unhealthy_is_counted_after_the_deployment_until_it_is_well_again():
     prod = rolling(checks=(check("alerts", Phase.POST_DEPLOYMENT),), grace=MINUTE).observed("1.1")
     prod.wait(10 * SECOND).observed("1.1", healthy=False)
-    assert prod.life.rollout.sick == 0
+    assert prod.rollout.sick == 0
     prod.wait(10 * SECOND).observed("1.1", healthy=False).wait(10 * SECOND).observed("1.1", healthy=False)
-    assert prod.life.rollout.sick == 20 * SECOND
-    assert prod.wait(10 * SECOND).observed("1.1").life.rollout.sick == 0
+    assert prod.rollout.sick == 20 * SECOND
+    assert prod.wait(10 * SECOND).observed("1.1").rollout.sick == 0
 
 
 def test_what_goes_back_makes_progress_at_the_version_that_it_goes_back_to():
     prod = rolling(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).observed("1.1").blocking("alerts")
     assert [given.spec for given in prod.gave(Apply)] == ["spec-1.0"]
     prod.applied().wait(10 * SECOND).observed("1.0", healthy=True, complete=False)
-    assert (prod.life.rollout.progress, idle(prod)) == (1, 0)
+    assert (prod.rollout.progress, idle(prod)) == (1, 0)
     prod.wait(10 * SECOND).observed("1.0", healthy=False, complete=False)
-    assert (idle(prod), prod.life.rollout.sick) == (10 * SECOND, 0)
+    assert (idle(prod), prod.rollout.sick) == (10 * SECOND, 0)
 
 
 def test_what_runs_still_is_no_progress_of_going_back_before_that_was_applied():
     prod = Instance().with_good(1, "1.0").offer(2, "1.1").roll_back().wait(SECOND).observed("1.0", complete=False)
-    assert prod.life.rollout.progress == 0
-    assert prod.applied().applied().observed("1.0", complete=False).life.rollout.progress == 1
+    assert prod.rollout.progress == 0
+    assert prod.applied().applied().observed("1.0", complete=False).rollout.progress == 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tests.core.dsl import START, Instance, after, approval, hours
+from tests.core.dsl import START, Actor, Instance, after, approval, hours
 
-from setpoint.core import line
 from setpoint.core.facts import Cancelled, LineStatus, Marked, ReleaseRequested, Standing
-from setpoint.core.instructions import Publish
+from setpoint.core.line import LineState
 from setpoint.model.people import By
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Version
@@ -89,7 +88,7 @@ def test_marking_good_lets_it_go_on_and_lifts_vetoes():
 def test_one_that_fails_once_more_after_it_was_marked_good_stays_vetoed_whatever_else_the_line_says():
     """In the same moment even: the person's word counts when it is heard, not by clocks."""
     prod = told(Instance().with_good(1, "1.0"), absolved=("2.0",)).offer(2, "2.0").applied("broken", terminal=True)
-    absolved = prod.life.line.absolved["2.0"]
+    absolved = prod.line.absolved["2.0"]
     prod.comes_up("1.0").tell(LineStatus(application="app", number=2, absolved={"web/2.0": absolved, "web/7.0": prod.now}))
     assert (prod.vetoed, prod.target) == ({2}, "1.0")
 
@@ -123,35 +122,28 @@ def test_cancelling_queued_work_does_not_disturb_later_work():
 # --- the line -----------------------------------------------------------------------------------------------------------
 
 
-def released(number: int = 1) -> line.LineState:
-    state = None
+def released(number: int = 1) -> Actor[LineState]:
+    line = Actor("line:app", LineState)
     for each in range(1, number + 1):
         wanted = Release("app", {"web": ServiceVersion(Version(f"{each}.0"))}, author="zoe")
-        state = line.decide(
-            "line:app", state, (ReleaseRequested(request=str(each), release=wanted, specs={}, at=START),), START
-        ).state
-    assert isinstance(state, line.LineState)
-    return state
+        line.tell(ReleaseRequested(request=str(each), release=wanted, specs={}))
+    return line
 
 
 def test_the_line_publishes_marks_whole_and_numbered():
-    mark = Marked(by=By("ann"), id="a", service="web", version="1.0", bad=True, at=START)
-    first = line.decide("line:app", released(), (mark,), START)
-    published = [given.fact for given in first.instructions if isinstance(given, Publish)]
-    assert [(fact.number, list(fact.bad)) for fact in published] == [(1, ["web/1.0"])]
-    assert line.decide("line:app", first.state, (mark,), START).instructions == (), "the same act twice is one"
-    good = Marked(by=By("bob"), id="b", service="web", version="1.0", bad=False, at=START + 5)
-    after = line.decide("line:app", first.state, (good,), START + 5).state
-    assert (after.bad, after.absolved) == ({}, {"web/1.0": START + 5})
+    mark = Marked(by=By("ann"), id="a", service="web", version="1.0", bad=True)
+    line = released().tell(mark)
+    assert [(status.number, list(status.bad)) for status in line.published(LineStatus)] == [(1, ["web/1.0"])]
+    assert line.tell(mark).out == (), "the same act twice is one"
+    line.at(START + 5).tell(Marked(by=By("bob"), id="b", service="web", version="1.0", bad=False))
+    assert (line.state.bad, line.state.absolved) == ({}, {"web/1.0": START + 5})
 
 
 def test_a_release_that_there_is_not_cannot_be_cancelled():
-    state = released(2)
-    for number, expected in ((7, {}), (2, {2})):
-        decided = line.decide("line:app", state, (Cancelled(by=By("ann"), id=str(number), release=number, at=START),), START)
-        assert set(decided.state.cancelled) == set(expected)
-    again = line.decide("line:app", decided.state, (Cancelled(by=By("bob"), id="x", release=2, at=START),), START)
-    assert again.state.cancelled[2].by.person == "ann"
+    line = released(2)
+    assert line.tell(Cancelled(by=By("ann"), id="7", release=7)).state.cancelled == {}
+    assert set(line.tell(Cancelled(by=By("ann"), id="2", release=2)).state.cancelled) == {2}
+    assert line.tell(Cancelled(by=By("bob"), id="x", release=2)).state.cancelled[2].by.person == "ann"
 
 
 def test_a_version_that_is_marked_bad_while_it_waits_for_its_window_never_starts():
@@ -170,7 +162,7 @@ def test_marking_bad_covers_every_revision_and_parameters_of_the_version():
 def test_bad_versions_of_other_services_are_none_of_ours():
     others = LineStatus(application="app", number=1, bad={"db/2.0": ANN, "web-2/2.0": ANN}, absolved={"db/1.0": START})
     prod = Instance().with_good(1, "1.0").tell(others)
-    assert (prod.life.line.bad, prod.life.line.absolved) == ({}, {})
+    assert (prod.line.bad, prod.line.absolved) == ({}, {})
     assert prod.offer(2, "2.0").target == "2.0"
 
 

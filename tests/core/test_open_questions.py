@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.core.dsl import NAME, Instance, after, approval, check, version
+from tests.core.dsl import NAME, Instance, WithTasks, a_task, after, approval, check, version
 from tests.core.test_scopes import ANN
 from tests.core.test_sets import B, Member
-from tests.core.test_tasks import WithTasks, a_task
 
 from setpoint.core.facts import LineStatus, SetStage, SetStatus
 from setpoint.model.policy import Ordering, Phase, ServiceOrdering
@@ -36,7 +35,7 @@ def test_an_approval_expires_while_its_set_is_going_invariant_8():
     """Expiry is judged when the set starts, not at each member: the set is not taken back by a late starter."""
     web = approved().says("going", start=(B,), waiting={B: "is being rolled out"})
     web.wait(2 * HOUR)
-    assert (web.vote_given, web.target, web.life.candidate.phase) == ("locked", "", Phase.PRE_DEPLOYMENT)
+    assert (web.vote_given, web.target, web.candidate.phase) == ("locked", "", Phase.PRE_DEPLOYMENT)
     assert not web.waits_for("waits for release-manager")
     assert web.says("going", start=(B, NAME)).target == "1.1"
 
@@ -84,9 +83,9 @@ def test_a_rejection_takes_a_set_back_that_is_going():
 def test_an_approval_that_expires_while_a_task_runs_does_not_count_when_target_would_move():
     """Nobody else has started yet: what is asked is whether it had expired when target moved."""
     prod = WithTasks(tasks=(a_task(),), approvals=EXPIRES).offer(1, "1.0").vote("ann")
-    assert prod.life.candidate.committed
+    assert prod.candidate.committed
     prod.wait(2 * HOUR)
-    assert (prod.succeeds().target, prod.waits_for("an earlier yes has expired")) == ("", True)  # type: ignore[attr-defined]
+    assert (prod.succeeds().target, prod.waits_for("an earlier yes has expired")) == ("", True)
 
 
 # --- an ordering that is added while an attempt is committed
@@ -95,7 +94,7 @@ def test_an_approval_that_expires_while_a_task_runs_does_not_count_when_target_w
 def migrating(**policy: Any) -> WithTasks:
     prod = WithTasks(tasks=(a_task(),), **policy).offer(1, "1.0")
     assert isinstance(prod, WithTasks)
-    assert prod.life.candidate.committed
+    assert prod.candidate.committed
     return prod
 
 
@@ -106,7 +105,7 @@ ADDED = [{"orderings": (PLAIN,)}, {"orderings": (GROUP,)}, {"services": (SERVICE
 def test_an_ordering_of_any_kind_that_is_added_does_not_hold_what_is_committed(added: dict[str, Any]):
     prod = migrating()
     prod.configure(tasks=(a_task(),), **added)
-    assert prod.life.candidate.committed
+    assert prod.candidate.committed
     assert prod.succeeds().target == "1.0"
 
 
@@ -114,7 +113,7 @@ def test_an_ordering_of_any_kind_that_is_added_does_not_hold_what_is_committed(a
 def test_an_ordering_that_is_added_holds_what_is_not_committed(added: dict[str, Any]):
     prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").configure(checks=(check("alerts"),), **added)
     assert prod.passing("alerts").target == ""
-    assert prod.life.candidate.phase is Phase.PRE_APPROVAL
+    assert prod.candidate.phase is Phase.PRE_APPROVAL
 
 
 @pytest.mark.parametrize("added", ADDED, ids=["channel", "group", "service"])
@@ -127,9 +126,9 @@ def test_an_ordering_that_is_added_does_not_take_a_set_back_that_is_going(added:
 
 def test_an_ordering_that_was_there_holds_what_is_committed_once_it_is_revoked():
     prod = WithTasks(tasks=(a_task(),), orderings=(PLAIN,)).offer(1, "1.0").neighbour("qa", "1.0")
-    assert prod.life.candidate.committed
+    assert prod.candidate.committed
     prod.configure(tasks=(a_task(),), orderings=(PLAIN, GROUP)).neighbour("qa", revoked=(version("1.0"),))
-    assert (prod.succeeds().target, prod.waits_for("qa rolled 1.0 back")) == ("", True)  # type: ignore[attr-defined]
+    assert (prod.succeeds().target, prod.waits_for("qa rolled 1.0 back")) == ("", True)
 
 
 def test_the_next_attempt_is_held_by_what_was_added():
@@ -172,17 +171,17 @@ def test_retry_lifts_every_veto_of_the_release_whatever_made_it(vetoed: Any):
     assert 2 in prod.vetoed, prod.reasons
     prod.retry(2)
     assert (prod.vetoed, prod.life.failure) == (set(), None)
-    again = prod.life.candidate or prod.life.rollout.attempt
+    again = prod.maybe_candidate or prod.rollout.attempt
     assert again.release == 2
 
 
 def test_a_bad_mark_stays_when_the_release_is_retried():
     prod = failed_check().tell(LineStatus(application="app", number=1, bad={"web/1.1": ANN}))
     prod.retry(2)
-    assert (prod.life.candidate, prod.target) == (None, "1.0")
+    assert (prod.maybe_candidate, prod.target) == (None, "1.0")
 
 
 def test_a_cancellation_stays_when_the_release_is_retried():
     prod = failed_check().tell(LineStatus(application="app", number=1, cancelled={2: ANN}))
     prod.retry(2)
-    assert (prod.life.candidate, prod.target) == (None, "1.0")
+    assert (prod.maybe_candidate, prod.target) == (None, "1.0")

@@ -55,7 +55,7 @@ def test_downstream_waits_and_says_that_staging_rolled_it_back():
 
 def test_rollback_by_hand_upstream_while_downstream_waits_for_its_window():
     prod = Instance(orderings=(after(),), calendars=(hours(9, 17),)).offer(1, "1.0").neighbour("staging", "1.0")
-    assert prod.life.candidate.phase == "pre-deployment"
+    assert prod.candidate.phase == "pre-deployment"
     prod.neighbour("staging", revoked=(version("1.0"),))
     assert prod.waits_for("staging rolled 1.0 back")
     prod.wait(10 * HOUR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.office import GROUP, START, Office
+from tests.core.dsl import GROUP, START, Office
 from tests.core.test_waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core import orders

@@ -47,16 +47,16 @@ def test_an_approval_that_expires_is_asked_for_anew_at_that_moment():
     prod = Instance(approvals=(approval(min=2, expires=HOUR),), checks=(check("alerts"),)).offer(1, "1.0").approve("ann")
     prod.now += MINUTE
     prod.approve("bob")
-    assert (prod.life.candidate.phase, prod.wake_at) == (Phase.PRE_DEPLOYMENT, prod.now - MINUTE + HOUR)
-    prod.now = prod.wake_at
+    assert (prod.candidate.phase, prod.wake_at) == (Phase.PRE_DEPLOYMENT, prod.now - MINUTE + HOUR)
+    prod.now = prod.due
     prod.tell(Woken())
-    assert prod.life.candidate.phase is Phase.APPROVAL
+    assert prod.candidate.phase is Phase.APPROVAL
     assert prod.waits_for("(1 of 2 given) – an earlier yes has expired")
 
 
 def test_an_approval_expires_before_target_moves():
     prod = Instance(approvals=(approval(expires=HOUR),), calendars=(hours(9, 17),)).offer(1, "1.0").approve("ann")
-    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+    assert prod.candidate.phase is Phase.PRE_DEPLOYMENT
     prod.wait(10 * HOUR)
     assert prod.target == ""
     assert prod.waits_for("an earlier yes has expired")
@@ -114,7 +114,7 @@ def test_a_lower_status_of_a_topic_is_dropped():
 
 def test_an_approval_shared_by_topics_is_asked_once():
     prod = asking()
-    assert len(prod.life.candidate.gates) == 0
+    assert len(prod.candidate.gates) == 0
     assert prod.codes == ["approval-missing"]
 
 
@@ -264,12 +264,12 @@ def test_rollback_by_hand_of_the_first_rollout_has_nowhere_to_go():
 
 def test_rollback_by_hand_ends_the_attempt_that_gathers_its_gates_and_says_so():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").configure(approvals=(approval(),)).offer(3, "1.2")
-    first = prod.life.candidate.number
+    first = prod.candidate.number
     prod.roll_back()
     (ended,) = [event for event in prod.events if event.kind == "attempt-ended"]
     assert (ended.attempt, ended.outcome) == (first, "cancelled")
     assert ended.text == "1.2 is cancelled: rolled back by ann: it is slow"
-    assert prod.life.candidate.number == first + 2, "1.1 goes back, and 1.2 gathers its gates anew"
+    assert prod.candidate.number == first + 2, "1.1 goes back, and 1.2 gathers its gates anew"
 
 
 def test_rollback_by_hand_with_nothing_before_only_holds():
@@ -350,7 +350,7 @@ def test_a_failure_uses_up_the_approvals_of_its_own_release_only():
 
 def test_a_rejection_counts_until_target_moves():
     prod = Instance(approvals=(approval(),), calendars=(hours(9, 17),)).offer(1, "1.0").approve("ann")
-    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+    assert prod.candidate.phase is Phase.PRE_DEPLOYMENT
     prod.reject("bob", release=1)
     assert (prod.wanted, prod.vetoed) == ("", {1})
     late = Instance(approvals=(approval(),)).offer(1, "1.0").approve("ann").reject("bob", release=1)

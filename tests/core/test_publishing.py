@@ -53,13 +53,13 @@ def test_a_failure_a_rollback_and_a_finalization_are_told_each_with_the_next_num
     prod = Instance().with_good(1, "1.0")
     assert prod.published.number == 1
     prod.offer(2, "1.1")
-    assert prod.published is None, "that something is under way is nobody else's business"
+    assert prod.maybe_published is None, "that something is under way is nobody else's business"
     prod.applied("broken", terminal=True)
     assert (prod.published.number, prod.published.rolled_back) == (2, (failed(2, "1.1"),))
     prod.comes_up("1.0")
-    assert prod.published is None, "the same version is good as before"
+    assert prod.maybe_published is None, "the same version is good as before"
     prod.roll_back()
-    assert prod.published is None, "there is nowhere to go"
+    assert prod.maybe_published is None, "there is nowhere to go"
 
 
 def test_nothing_is_told_and_nobody_is_listened_to_anew_when_nothing_changed():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from tests.core.office import GROUP, START, Office
+from tests.core.dsl import GROUP, START, Office
 from tests.core.test_admission import budget
 from tests.core.test_waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
@@ -179,7 +179,9 @@ def test_one_that_asks_and_gives_it_up_in_one_turn_is_told_nothing():
 
 def test_words_to_one_are_numbered_and_only_new_ones_are_said():
     office = Office().ask("ann", "x").ask("bob", "x")
-    assert [fact.number for _, fact in office.sent] == [1]
+    ((_, queued),) = office.sent
+    assert isinstance(queued, Queued)
+    assert queued.number == 1
     office.ask("cleo", "x")
     assert [who for who, _ in office.sent] == ["cleo"], "for bob nothing has changed"
     office.returns("ann", gone=True)

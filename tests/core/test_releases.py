@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from msgspec.structs import replace
-from tests.core.dsl import START
+from tests.core.dsl import START, Actor
 
 from setpoint.core import orders
 from setpoint.core.admission import ENTITY as ADMISSION
-from setpoint.core.decide import decide
 from setpoint.core.facts import Cancelled, LineStatus, Marked, Offered, ReleaseRequested, Rostered, SetFormed, Standing
-from setpoint.core.instructions import Event, Publish, Record, Send
+from setpoint.core.instructions import Event
 from setpoint.core.line import KEPT_ABSOLVED, KEPT_CANCELLED, LineState
 from setpoint.model.people import By
 from setpoint.model.release import Asked, Offer, Release, ServiceVersion
@@ -23,20 +21,13 @@ LINE = "line:saas"
 ANN = By("ann", "it loses orders")
 
 
-class Line:
-    """The line, and what the last telling led to."""
+class Line(Actor[LineState]):
+    """The line of ``saas``, and what is requested of it."""
 
     def __init__(self) -> None:
-        self.state: LineState | None = None
-        self.out: tuple[Any, ...] = ()
-        self.now = START
+        super().__init__(LINE, LineState)
 
-    def tell(self, *facts: Any) -> Line:
-        decision = decide(LINE, self.state, [replace(fact, at=self.now) for fact in facts], self.now)
-        self.state, self.out = decision.state, decision.instructions
-        return self
-
-    def release(self, request: str, *instances: str, name: str = "1.0", channels: tuple[str, ...] = (), **more: Any) -> Line:
+    def release(self, request: str, *instances: str, name: str = "1.0", channels: tuple[str, ...] = (), **more: Any) -> Self:
         """Versions called ``name`` of these instances' services."""
         own = {field: more.pop(field) for field in ("automatic", "labels") if field in more}
         services = {one.partition("/")[2].partition("@")[0]: ServiceVersion(Version(name)) for one in instances}
@@ -44,22 +35,12 @@ class Line:
         return self.tell(ReleaseRequested(request, release, {one: f"spec-{one}" for one in instances}, **more))
 
     def offers(self) -> dict[str, Offer]:
-        return {
-            given.to.partition(":")[2]: given.fact.offer
-            for given in self.out
-            if isinstance(getattr(given, "fact", None), Offered)
-        }
-
-    def sent(self, kind: type) -> list[Send]:
-        return [given for given in self.out if isinstance(given, Send) and isinstance(given.fact, kind)]
+        return {to.partition(":")[2]: fact.offer for to, fact in self.sent_to(Offered)}
 
     @property
-    def told(self) -> LineStatus | None:
-        return next((given.fact for given in self.out if isinstance(given, Publish)), None)
-
-    @property
-    def events(self) -> list[Event]:
-        return [given.event for given in self.out if isinstance(given, Record)]
+    def marks(self) -> LineStatus:
+        (status,) = self.published(LineStatus)
+        return status
 
 
 # --- sets and waves ------------------------------------------------------------------------------------------------------------
@@ -68,8 +49,8 @@ class Line:
 def test_those_who_move_as_one_get_a_set_that_knows_their_order_among_themselves():
     after = {WEB: (API, JOBS), API: (JOBS,)}
     line = Line().release("a", WEB, API, JOBS, after=after, sets={"saas/acme": (WEB, API)})
-    assert line.sent(SetFormed) == [
-        Send("set:saas/acme#1", SetFormed(release=1, members=(API, WEB), after={WEB: (API,)})),
+    assert line.sent_to(SetFormed) == [
+        ("set:saas/acme#1", SetFormed(release=1, members=(API, WEB), after={WEB: (API,)})),
     ], "jobs is no member, and what is after nobody in it need not be said"
     offers = line.offers()
     assert {name: offer.set for name, offer in offers.items()} == {API: "set:saas/acme#1", WEB: "set:saas/acme#1", JOBS: ""}
@@ -79,7 +60,7 @@ def test_those_who_move_as_one_get_a_set_that_knows_their_order_among_themselves
 def test_admission_hears_of_those_whom_a_release_names_in_a_group_with_waves():
     waves = {"saas/tenants": (WEB, "saas/web@other"), "saas/nobody": ("saas/web@other",)}
     line = Line().release("a", WEB, API, waves=waves)
-    assert line.sent(Rostered) == [Send(ADMISSION, Rostered(group="saas/tenants", release=1, instances=(WEB,)))]
+    assert line.sent_to(Rostered) == [(ADMISSION, Rostered(group="saas/tenants", release=1, instances=(WEB,)))]
     assert {name: offer.waves for name, offer in line.offers().items()} == {API: "", WEB: "saas/tenants"}
 
 
@@ -122,26 +103,26 @@ def test_parameters_are_carried_over_from_the_newest_release_of_a_service():
 def test_a_mark_stands_with_who_made_it_first_and_is_told_whole():
     line = Line().tell(Marked(by=ANN, service="web", version="1.0", bad=True))
     first = Standing(ANN, START)
-    assert line.told == LineStatus(application="saas", number=1, bad={"web/1.0": first})
+    assert line.marks == LineStatus(application="saas", number=1, bad={"web/1.0": first})
     assert line.events == [Event("signal", "ann marks web 1.0 bad: it loses orders", version="1.0", by=ANN, service="web")]
     line.now += 1
     bob = By("bob")
-    assert line.tell(Marked(by=bob, service="web", version="1.0", bad=True)).told is None
+    assert line.tell(Marked(by=bob, service="web", version="1.0", bad=True)).published(LineStatus) == []
     assert line.events == []
     late = By("bob", "it loses invoices, too")
     line.tell(Marked(by=late, service="web", version="1.0", bad=True))
     first = Standing(late, START)
-    assert line.told.bad == {"web/1.0": first}, "a new reason is recorded"
+    assert line.marks.bad == {"web/1.0": first}, "a new reason is recorded"
     line.tell(Marked(by=bob, service="api", version="1.0", bad=True))
-    assert line.told.bad == {"web/1.0": first, "api/1.0": Standing(bob, line.now)}
+    assert line.marks.bad == {"web/1.0": first, "api/1.0": Standing(bob, line.now)}
     line.tell(Marked(by=bob, service="web", version="1.0", bad=False))
-    assert line.told == LineStatus(
+    assert line.marks == LineStatus(
         application="saas", number=4, bad={"api/1.0": Standing(bob, line.now)}, absolved={"web/1.0": line.now}
     )
     line.tell(Marked(by=bob, service="api", version="2.0", bad=False))
-    assert list(line.told.absolved) == ["web/1.0", "api/2.0"]
+    assert list(line.marks.absolved) == ["web/1.0", "api/2.0"]
     line.tell(Marked(by=bob, service="web", version="1.0", bad=True))
-    assert list(line.told.absolved) == ["api/2.0"], "what is bad again is not absolved"
+    assert list(line.marks.absolved) == ["api/2.0"], "what is bad again is not absolved"
     assert line.events[0].text == "bob marks web 1.0 bad"
 
 
@@ -156,7 +137,7 @@ def test_a_version_that_is_absolved_once_more_is_the_newest_of_those_that_are_re
 
 def test_a_cancellation_is_told_with_who_and_why_and_counts_for_releases_that_there_are():
     line = Line().release("a", WEB).tell(Cancelled(by=By("ann"), release=1))
-    assert line.told == LineStatus(application="saas", number=1, cancelled={1: Standing(By("ann"), START)})
+    assert line.marks == LineStatus(application="saas", number=1, cancelled={1: Standing(By("ann"), START)})
     assert line.events == [Event("signal", "ann cancels release 1", release=1, by=By("ann"))]
     for release in (1, 0, -1, 2):
         assert line.tell(Cancelled(by=ANN, release=release)).out == ()

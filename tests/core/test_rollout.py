@@ -48,9 +48,9 @@ def test_an_earlier_look_never_replaces_a_later_one():
 
 def test_the_end_of_another_apply_counts_for_nothing():
     prod = Instance().offer(1, "1.0").tell(Applied(operation="another/apply/1"))
-    assert prod.life.applying.operation
+    assert prod.applying.operation
     prod.applied().tell(Applied(operation="instance:app/web@production/apply/1", error="late"))
-    assert prod.life.applying.errors == 0
+    assert prod.applying.errors == 0
 
 
 def test_two_versions_look_current_for_a_moment():
@@ -73,7 +73,7 @@ def test_health_is_unknown_right_after_success_and_the_next_version_does_not_sli
 def starting(prod: Instance, name: str, looks: int, every: int = 30 * SECOND) -> Instance:
     for _ in range(looks):
         prod.wait(every)
-        if prod.life.rollout is None or prod.life.rollout.back:
+        if prod.maybe_rollout is None or prod.rollout.back:
             break
         prod.observed(name, healthy=None)
     return prod
@@ -90,7 +90,7 @@ def test_progress_starts_the_deadline_again():
     prod = good().offer(2, "1.1").applied().observed("1.1", healthy=None)
     starting(prod, "1.1", 3)
     prod.observed("1.1+1.0", message="1 of 2", complete=False)
-    assert prod.life.rollout.idle == 0
+    assert prod.rollout.idle == 0
     starting(prod, "1.1", 3)
     assert prod.target == "1.1"
 
@@ -113,7 +113,7 @@ def test_a_runtime_that_cannot_be_reached_for_an_hour():
 
 def test_unreachable_from_the_first_look_is_unknown_not_absent():
     prod = Instance().unobserved("").offer(1, "1.0")
-    assert prod.life.current.unreachable == "the runtime cannot be reached"
+    assert prod.current.unreachable == "the runtime cannot be reached"
     before = prod.state
     late = prod.look("1.0")
     prod.looks -= 2
@@ -235,7 +235,7 @@ def test_a_rollback_without_progress_is_tried_again_with_back_off_and_never_flap
     prod = failed().applied().observed("1.0", healthy=None)
     for _ in range(5):
         prod.wait(30 * SECOND)
-        if not prod.life.applying.operation:
+        if not prod.applying.operation:
             prod.observed("1.0", healthy=None)
     assert prod.condition == "rollback-failed"
     assert prod.waits_for("going back to 1.0 fails: no progress for 2m")
@@ -261,7 +261,7 @@ def test_queued_work_starts_while_a_rollback_runs():
 def test_restart_in_the_middle_of_a_rollback():
     """The engine comes back with an open apply: it is performed again under its id, and its end is the end."""
     prod = failed()
-    operation = prod.life.applying.operation
+    operation = prod.applying.operation
     prod.unobserved().tell(Applied(operation=operation)).tell(Applied(operation=operation)).observed("1.0")
     assert (prod.condition, prod.applies.count("spec-1.0")) == ("vetoed", 2)
 
@@ -312,10 +312,10 @@ def test_apply_errors_retry_with_exponential_back_off():
     assert prod.waits_for("the runtime did not take 1.0: try again")
     waits = []
     for _ in range(5):
-        waits.append(prod.wake_at - prod.now)
+        waits.append(prod.due - prod.now)
         prod.wait(waits[-1]).applied("try again")
     assert all(later > 1.4 * earlier for earlier, later in pairwise(waits))
-    assert prod.life.applying.errors == 6
+    assert prod.applying.errors == 6
 
 
 def test_one_apply_at_a_time():
@@ -364,14 +364,14 @@ def test_an_offer_that_is_gone_is_a_mistake_that_is_not_hidden():
 
 def test_a_look_that_was_asked_for_is_not_asked_for_twice():
     prod = good().offer(2, "1.1").applied().observed("1.1", healthy=None).wait(3 * MINUTE)
-    number = prod.life.applying.watch
+    number = prod.applying.watch
     prod.configure(timezone="Europe/Berlin")
-    assert prod.life.applying.watch == number
+    assert prod.applying.watch == number
 
 
 def test_nothing_is_judged_while_a_rollout_is_put_right():
     prod = verifying().observed("1.1", difference="a").wait(10 * SECOND)
-    assert prod.life.applying.operation
+    assert prod.applying.operation
     prod.observed("1.1", healthy=False).wait(MINUTE)
     assert (prod.target, prod.condition) == ("1.1", "verifying")
 
@@ -380,7 +380,7 @@ def test_a_rollback_that_fails_again_is_told_once():
     prod = failed().applied().observed("1.0", healthy=None)
     for _ in range(12):
         prod.wait(30 * SECOND)
-        if prod.life.applying.operation:
+        if prod.applying.operation:
             prod.applied()
         prod.observed("1.0", healthy=None)
     assert sum("going back to 1.0 fails" in line for line in prod.history) == 1
@@ -449,7 +449,7 @@ def test_time_that_was_not_observed_does_not_count_for_a_deadline():
         prod.now += 10 * MINUTE
         prod.tell(replace(prod.look("1.1", healthy=None), gap=4 * SECOND))
     assert prod.condition == "deploying"
-    assert prod.life.rollout.idle == 40 * SECOND
+    assert prod.rollout.idle == 40 * SECOND
 
 
 def test_after_the_deployment_the_same_check_is_asked_anew():

@@ -163,9 +163,11 @@ def test_who_waits_for_a_lease_waits_for_what_its_holder_waits_for() -> None:
 
 def waves(*channels: tuple[str, str], stopped: int = 0) -> AdmissionState:
     rules = GroupWaves("app/tenants", (Wave(tuple(name for name, _ in channels)), Wave(("tenants-009",))), "3")
-    members = {name: (f"app/web@{name}",) for name, _ in channels}
+    members: dict[str, tuple[str, ...]] = {name: (f"app/web@{name}",) for name, _ in channels}
     stances = {f"app/web@{name}": Stance(1, MemberResult(state)) for name, state in channels}
-    ended = {name: state for name, state in channels if state in {"finalized", "failed", "out"}}
+    ended: dict[str, MemberResult] = {
+        name: MemberResult(state) for name, state in channels if state in {"finalized", "failed", "out"}
+    }
     passage = Passage("app/tenants", 3, members, stances, ended, stopped=stopped)
     return AdmissionState(groups={"app/tenants": rules}, passages={"app/tenants#3": passage})
 

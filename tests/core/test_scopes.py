@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import START, Instance
+from tests.core.dsl import START, Actor, Instance
 
 from setpoint.core import scope
-from setpoint.core.facts import Healing, Observing, Order, Paused, ScopeStatus, Standing, Started, Stopped, Unpaused
-from setpoint.core.instructions import Publish, Record, Subscribe
+from setpoint.core.facts import Healing, Observing, Paused, ScopeStatus, Standing, Started, Stopped, Unpaused
+from setpoint.core.instructions import Subscribe
+from setpoint.core.scope import ScopeState
 from setpoint.model.people import By
 from setpoint.model.policy import DriftPolicy
 from setpoint.model.time import HOUR, MINUTE
 
 ANN = Standing(By("ann", "the network is down"), START)
 CHANNEL = "scope:channel:app/production"
+Act = Stopped | Started | Paused | Unpaused
 
 
 def stopped(prod: Instance, *, number: int = 1, stop: Standing | None = ANN) -> Instance:
@@ -103,38 +105,37 @@ def test_an_instance_of_a_group_listens_to_its_group_as_well():
 
 
 def test_what_stands_stands_until_it_is_withdrawn():
-    state, told = None, []
-    acts = (Stopped, Stopped, Paused, Paused, Started, Started, Unpaused)
+    channel, statuses = Actor(CHANNEL, ScopeState), list[ScopeStatus]()
+    acts: tuple[type[Act], ...] = (Stopped, Stopped, Paused, Paused, Started, Started, Unpaused)
     for number, act in enumerate(acts, 1):
-        decision = scope.decide(CHANNEL, state, (act(by=By(f"person-{number}"), id=str(number), at=START + number),), START)
-        state = decision.state
-        told += [given.fact for given in decision.instructions if isinstance(given, Publish)]
-    assert [fact.stop.by.person if fact.stop else "" for fact in told] == ["person-1", "person-1", "", ""]
-    assert [bool(fact.pause) for fact in told] == [False, True, True, False]
-    assert [fact.number for fact in told] == [1, 2, 3, 4]
+        channel.at(START + number).tell(act(by=By(f"person-{number}"), id=str(number)))
+        statuses += channel.published(ScopeStatus)
+    assert [status.stop.by.person if status.stop else "" for status in statuses] == ["person-1", "person-1", "", ""]
+    assert [bool(status.pause) for status in statuses] == [False, True, True, False]
+    assert [status.number for status in statuses] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("act", [Stopped, Paused])
-def test_what_stands_takes_a_new_reason_link_or_end_and_keeps_its_beginning(act: type[Order]):
-    first, told = By("ann", "fire drill"), []
-    state = scope.decide(CHANNEL, None, (act(by=first, id="1", at=START),), START).state
+def test_what_stands_takes_a_new_reason_link_or_end_and_keeps_its_beginning(act: type[Stopped | Paused]):
+    channel = Actor(CHANNEL, ScopeState).tell(act(by=By("ann", "fire drill"), id="1"))
+    recorded = []
     later = By("bob", "the audit", "https://tickets/7")
     acts = (act(by=later), act(by=By("eve")), act(by=By("eve"), until=START + 50), act(by=By("ann"), until=START + 50))
     for number, fact in enumerate(acts, 2):
-        decision = scope.decide(CHANNEL, state, (replace(fact, id=str(number), at=START + number),), START + number)
-        state = decision.state
-        told.append([given.event.text.partition(" ")[0] for given in decision.instructions if isinstance(given, Record)])
-    assert told == [["bob"], [], ["eve"], []]
-    stands = state.stop or state.pause
+        channel.at(START + number).tell(replace(fact, id=str(number)))
+        recorded.append([event.text.partition(" ")[0] for event in channel.events])
+    assert recorded == [["bob"], [], ["eve"], []]
+    stands = channel.state.stop or channel.state.pause
+    assert stands
     assert (stands.by, stands.at, stands.until) == (By("eve", "the audit", "https://tickets/7"), START, START + 50)
 
 
 def test_the_same_act_twice_is_one():
-    act = Stopped(by=By("ann"), id="7", at=START)
-    first = scope.decide(CHANNEL, None, (act,), START)
-    again = scope.decide(CHANNEL, first.state, (act,), START)
-    assert again.instructions == ()
-    assert again.state == first.state
+    act = Stopped(by=By("ann"), id="7")
+    channel = Actor(CHANNEL, ScopeState).tell(act)
+    first = channel.state
+    assert channel.tell(act).out == ()
+    assert channel.state == first
 
 
 def test_scopes_are_called_as_people_call_them():

@@ -270,7 +270,7 @@ def test_a_slow_channel_is_not_starved_by_a_fast_one_before_it():
         prod.offer(release, f"1.{release}")
         done.append(Finalization(version(f"1.{release}"), release, prod.now))
         prod.tell(Neighbour(instance="app/web@staging", number=release, finalized=tuple(done))).wait(HOUR)
-        if prod.life.applying.operation:
+        if prod.applying.operation:
             taken.append(prod.target)
             prod.comes_up(prod.target)
     assert taken == ["1.1", "1.2", "1.3", "1.4", "1.5", "1.6"]
@@ -331,6 +331,6 @@ def test_a_mirrored_change_is_another_attempt_though_the_version_is_the_same():
     prod = mirror(approvals=(approval(),)).offer(1, "1.0").neighbour("production", good=1, change=1)
     assert prod.waits_for("waits for release-manager")
     prod.neighbour("production", good=1, change=3)
-    assert prod.life.candidate.change == 3
+    assert prod.candidate.change == 3
     assert prod.approve("ann", change=1).target == "", "an answer for the change before"
     assert prod.approve("ann", change=3).target == "1.0"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.core.dsl import NAME, START, Instance, check, short, version
+from tests.core.dsl import NAME, START, Instance, check, sent_to, short, version
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import AskFinalized, Cancelled, Finalization, Neighbour, Offered, ReleaseRequested, ToldFinalized
-from setpoint.core.instructions import Send, Subscribe
+from setpoint.core.instructions import Subscribe
 from setpoint.model.checks import Outcome
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
@@ -105,9 +105,9 @@ def test_what_was_finalized_long_ago_is_asked_for():
 def test_it_is_read_again_at_the_moment_at_which_target_moves():
     prod = Instance(services=(ServiceOrdering("ledger", LEDGER),), checks=(check("alerts"),))
     ledger(prod.offer(1, "1.0", beside=asks("3.2")), "3.2")
-    assert prod.life.candidate.phase is Phase.PRE_DEPLOYMENT
+    assert prod.candidate.phase is Phase.PRE_DEPLOYMENT
     ledger(prod, revoked=(version("3.2"),)).result("alerts", Outcome.PASSING, run=9)
-    assert (prod.target, prod.life.candidate.phase) == ("", Phase.PRE_APPROVAL)
+    assert (prod.target, prod.candidate.phase) == ("", Phase.PRE_APPROVAL)
 
 
 def test_newest_ready_takes_the_newest_whose_other_services_are_through():
@@ -125,8 +125,7 @@ def released(state: Any, number: int, services: dict[str, str], **more: Any) -> 
     specs = {f"app/{name}@production": "digest" for name in services}
     fact = ReleaseRequested(request=str(number), release=release, specs=specs, after={WEB: (WORKER,)}, at=START, **more)
     decision = decide("line:app", state, [fact], START)
-    offers = {given.to: given.fact.offer for given in decision.instructions if isinstance(given, Send)}
-    return decision.state, {to: offer for to, offer in offers.items() if isinstance(offer, Offer)}
+    return decision.state, {to: fact.offer for to, fact in sent_to(decision.instructions, Offered)}
 
 
 def test_the_line_says_what_this_release_or_the_latest_before_it_asks_of_the_other_service():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import LEADS, NAME, START, Instance, approval, check, hours
+from tests.core.dsl import LEADS, NAME, START, Instance, approval, check, hours, state_of
 from tests.core.test_scopes import ANN, paused, stopped
 
 from setpoint.core.decide import decide
@@ -161,8 +161,10 @@ def test_a_vote_that_comes_late_changes_nothing():
 def test_votes_may_come_before_it_is_formed():
     early = decide(SET, None, [SetVote(member=A, number=1, state=MemberState.READY, epoch=1)], START)
     assert early.instructions == ()
-    formed = decide(SET, early.state, [SetFormed(release=2, members=(A, B))], START).state
-    assert formed.status.waiting == {B: ""}
+    formed = decide(SET, early.state, [SetFormed(release=2, members=(A, B))], START)
+    status = state_of(formed, SetState).status
+    assert status
+    assert status.waiting == {B: ""}
 
 
 def test_a_rejection_by_one_members_topic_ends_it_for_all():
@@ -320,7 +322,7 @@ def test_it_says_that_it_is_ready_and_waits_for_the_others():
 
 def test_it_starts_by_itself_after_its_set_that_went_without_it():
     web = Member().member().says("going", start=(B,), went=(B,), waiting={B: "is being rolled out"})
-    assert (web.target, web.life.candidate.committed) == ("", False)
+    assert (web.target, web.candidate.committed) == ("", False)
     assert web.waits_for("its set went without it, and it starts after b: is being rolled out")
     assert web.says("finalizing", start=(), went=(B,)).target == ""
     assert web.says("ended").target == "1.1"
@@ -451,7 +453,7 @@ def test_it_says_when_it_fails_to_go_back():
 
 def test_who_has_not_moved_drops_what_failed_elsewhere():
     web = Member().member().says("going-back", reason="b: ann rejected it")
-    assert (web.life.candidate, web.vetoed, web.vote_given) == (None, {2}, "vetoed")
+    assert (web.maybe_candidate, web.vetoed, web.vote_given) == (None, {2}, "vetoed")
     assert web.votes_given[-1].back == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, check
@@ -19,7 +21,7 @@ from setpoint.model.time import HOUR, MINUTE, SECOND
 
 ANN = By("ann", "let me look")
 OFTEN, SELDOM = 2 * SECOND, 5 * MINUTE
-PACE = {"poll_moving": OFTEN, "poll_settled": SELDOM}
+PACE: dict[str, Any] = {"poll_moving": OFTEN, "poll_settled": SELDOM}
 
 
 def drifts(prod: Instance, difference: str = "a") -> Instance:
@@ -34,17 +36,17 @@ def test_an_apply_says_what_shall_run_and_how_it_is_looked_at_from_then_on():
     prod = Instance(**PACE).offer(1, "1.0")
     operation = "instance:app/web@production/apply/1"
     (given,) = prod.gave(Apply)
-    number = prod.life.applying.watch
+    number = prod.applying.watch
     assert given == Apply(operation, "spec-1.0", Watch(number, OFTEN, "spec-1.0"))
-    assert prod.life.applying == Applying(
+    assert prod.applying == Applying(
         count=1, operation=operation, spec="spec-1.0", watch=number, every=OFTEN, asked=True
     )  # fmt: skip
     prod.comes_up("1.0")
     assert prod.gave(Watch) == [Watch(number + 1, SELDOM, "spec-1.0")]
-    assert (prod.life.applying.watch, prod.life.applying.every) == (number + 1, SELDOM)
+    assert (prod.applying.watch, prod.applying.every) == (number + 1, SELDOM)
     (again,) = prod.wait(MINUTE).observed("").gave(Apply)
     assert (again.operation, again.watch.number) == ("instance:app/web@production/apply/2", number + 2)
-    assert (prod.life.applying.taken, prod.life.applying.asked) == (0, True)
+    assert (prod.applying.taken, prod.applying.asked) == (0, True)
 
 
 def test_what_is_not_wanted_to_run_yet_is_watched_without_anything_to_compare_with():
@@ -54,7 +56,7 @@ def test_what_is_not_wanted_to_run_yet_is_watched_without_anything_to_compare_wi
 
 def test_an_apply_that_failed_is_made_again_at_the_end_of_its_back_off_and_not_before():
     prod = Instance().offer(1, "1.0").applied("no route")
-    due = prod.wake_at
+    due = prod.due
     prod.now = due - 1
     assert prod.observed("").gave(Apply) == []
     assert prod.wake_at == due
@@ -91,31 +93,31 @@ def test_drift_is_written_down_when_it_is_seen_first_and_again_after_it_stayed_a
     assert prod.events[-1] == Event("drift", "drift: replicas 2", release=1, version="1.0")
     prod.applied().wait(SECOND).observed("1.0")
     away, seen = prod.now, len(prod.events)
-    assert prod.life.breaker == Breaker("a", 1, START + MINUTE, away=away)
+    assert prod.maybe_breaker == Breaker("a", 1, START + MINUTE, away=away)
     prod.wait(MINUTE).observed("1.0")
-    assert prod.life.breaker.away == away, "since it was seen well first"
+    assert prod.breaker.away == away, "since it was seen well first"
     prod.now = away + QUIET - 1
     drifts(prod)
-    assert (len(prod.events), prod.life.breaker.count) == (seen, 2), "the same, once more"
+    assert (len(prod.events), prod.breaker.count) == (seen, 2), "the same, once more"
     away = prod.now
     prod.now = away + QUIET
     drifts(prod)
-    assert (len(prod.events), prod.life.breaker.count) == (seen + 1, 1), "counted from one"
+    assert (len(prod.events), prod.breaker.count) == (seen + 1, 1), "counted from one"
 
 
 def test_another_difference_is_another_drift():
     prod = settled(drift=DriftPolicy(breaker=9))
     drifts(drifts(prod), "b")
-    assert (prod.life.breaker.difference, prod.life.breaker.count) == ("b", 1)
+    assert (prod.breaker.difference, prod.breaker.count) == ("b", 1)
     assert sum(event.kind == "drift" for event in prod.events) == 2
 
 
 def test_the_first_sight_of_a_difference_is_put_right_at_once_and_its_return_after_the_grace():
     prod = settled(grace=10 * SECOND).observed("1.0", difference="a")
-    assert prod.life.applying.operation
+    assert prod.applying.operation
     prod.applied().wait(SECOND).observed("1.0", difference="a")
-    taken = prod.life.applying.taken
-    assert (prod.life.applying.operation, prod.wake_at) == ("", taken + 10 * SECOND)
+    taken = prod.applying.taken
+    assert (prod.applying.operation, prod.wake_at) == ("", taken + 10 * SECOND)
     prod.now = taken + 10 * SECOND - 1
     assert prod.observed("1.0", difference="a").gave(Apply) == []
     prod.now += 1
@@ -132,25 +134,25 @@ def test_a_breaker_that_trips_is_written_down_once_and_keeps_hands_off():
     (reason,) = explain(prod.state, prod.now)
     assert (reason.code, reason.since, reason.unblock) == ("breaker-open", START + MINUTE, "resume")
     prod.observed("1.0", difference="a", healthy=False).wait(2 * QUIET).observed("1.0", difference="a")
-    assert prod.life.breaker.tripped
+    assert prod.breaker.tripped
 
 
 def test_a_tripped_breaker_is_reset_by_a_look_that_shows_it_well_and_by_no_other():
     prod = stubborn(settled(drift=DriftPolicy(breaker=2)), 6).observed("1.0", healthy=False)
-    assert prod.life.breaker.tripped, "without the difference, but not well either"
+    assert prod.breaker.tripped, "without the difference, but not well either"
     prod.wait(2 * QUIET).observed("1.0", difference="a")
-    assert (prod.life.breaker.tripped, prod.life.applying.operation) == (True, "")
-    assert prod.observed("1.0").life.breaker is None
+    assert (prod.breaker.tripped, prod.applying.operation) == (True, "")
+    assert prod.observed("1.0").maybe_breaker is None
     mild = settled(drift=DriftPolicy(breaker=9))
     drifts(mild)
-    assert mild.life.breaker.count == 1, "one that has not tripped goes on counting"
+    assert mild.breaker.count == 1, "one that has not tripped goes on counting"
 
 
 def test_an_instance_whose_drift_is_only_reported_remembers_that_it_stands():
     prod = settled(drift=DriftPolicy(mode="report")).observed("1.0", difference="a")
-    assert prod.life.breaker == Breaker("a", 0, START + MINUTE)
+    assert prod.maybe_breaker == Breaker("a", 0, START + MINUTE)
     prod.observed("1.0").observed("1.0", difference="a")
-    assert prod.life.breaker.away == 0
+    assert prod.breaker.away == 0
     assert prod.reasons == ["drift: 1.0 runs, 1.0 is wanted (drift mode report: nothing is done about it)"]
     assert sum(event.kind == "drift" for event in prod.events) == 1
 
@@ -177,7 +179,7 @@ def test_nothing_at_all_is_drift_where_something_is_wanted():
 
 
 def every(prod: Instance) -> int:
-    return prod.life.applying.every
+    return prod.applying.every
 
 
 def test_it_looks_often_while_a_drift_is_being_put_right_and_seldom_otherwise():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.dsl import START, Instance
+from tests.core.dsl import START, Instance, a_task
 from tests.core.test_tasks import RUN, STOP, with_tasks
-from tests.core.with_tasks import a_task
 
 from setpoint.core.facts import LineStatus, TaskLeft, TaskStatus, TaskWanted
 from setpoint.core.instance.explain import explain

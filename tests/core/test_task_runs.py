@@ -9,7 +9,7 @@ from tests.core.test_tasks import RUN, Run, lines
 from setpoint.core import orders
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import TaskFinished, TaskLeft, TaskRetried, TaskStatus, Woken
-from setpoint.core.instructions import Event, Publish, RunTask
+from setpoint.core.instructions import Event, RunTask
 from setpoint.core.task import FIRST_RETRY, operation
 from setpoint.model.people import By
 from setpoint.model.tasks import TaskEnd, TaskResult, TaskStage
@@ -19,7 +19,7 @@ ANN = By("ann", "I looked")
 
 
 def statuses(run: Run) -> list[TaskStage]:
-    return [given.fact.state for given in run.out if isinstance(given, Publish)]
+    return [status.state for status in run.published(TaskStatus)]
 
 
 def test_a_run_tells_how_it_stands_whole_at_every_step():
@@ -32,7 +32,7 @@ def test_a_run_tells_how_it_stands_whole_at_every_step():
     failed = replace(begun, number=2, state=TaskStage.RETRYING, reason="said so", since=run.now, retry_at=due)
     assert run.ends(TaskEnd.FAILED).told == failed
     assert run.wake_at == run.now + backoff(1, RUN, FIRST_RETRY)
-    run.now = run.wake_at
+    run.now = run.due
     again = replace(failed, number=3, state=TaskStage.RUNNING, tries=2, since=run.now, retry_at=0)
     assert run.tell(Woken()).told == again
     run.now += SECOND
@@ -52,7 +52,7 @@ def test_each_step_is_written_down_with_its_release_version_and_outcome():
     assert lines(run) == [line]
     text = "migrate try 1 of 2 failed: said so; the next one follows in 6s"
     assert lines(run.ends(TaskEnd.FAILED)) == [Event("task-failed", text, release=2, version="1.1", outcome="failed")]
-    run.now = run.wake_at
+    run.now = run.due
     assert lines(run.tell(Woken())) == [replace(line, text="migrate starts, try 2 of 2")]
     (event,) = lines(run.ends(TaskEnd.FAILED))
     assert event.text == "migrate try 2 of 2 failed: said so; no try is left"
@@ -110,7 +110,7 @@ def test_what_was_started_and_cannot_be_undone_stays_so_whatever_the_next_try_wo
 
 def test_who_comes_back_at_the_end_of_the_back_off_starts_it_at_once():
     run = Run().wanted().ends(TaskEnd.FAILED)
-    due = run.wake_at
+    due = run.due
     run.tell(TaskLeft(asker=f"instance:{NAME}", seen=run.state.number))
     run.now = due - 1
     assert statuses(run.wanted(seen=run.state.number)) == [TaskStage.RETRYING]
@@ -139,6 +139,6 @@ def test_a_retry_means_nothing_to_a_run_that_needs_no_person():
 def test_what_else_it_is_told_in_one_turn_with_the_end_of_its_back_off_counts_first():
     """One who leaves at the very moment at which it would be tried again is not served any more."""
     run = Run().wanted().ends(TaskEnd.FAILED)
-    run.now = run.wake_at
+    run.now = run.due
     assert statuses(run.tell(Woken(), TaskLeft(asker=f"instance:{NAME}", seen=run.state.number))) == [TaskStage.WAITING]
     assert run.wake_at is None

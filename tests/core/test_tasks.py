@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import pytest
-from msgspec.structs import replace
-from tests.core.dsl import NAME, START, after, approval, check, hours, version
-from tests.core.with_tasks import WithTasks, a_task
+from tests.core.dsl import NAME, START, Actor, WithTasks, a_task, after, approval, check, hours, version
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import (
@@ -19,11 +19,11 @@ from setpoint.core.facts import (
     TaskWanted,
     Woken,
 )
-from setpoint.core.instructions import Event, Publish, Record, RunTask, Unsubscribe
+from setpoint.core.instructions import Event, RunTask, Unsubscribe
 from setpoint.core.task import TaskState, name_of, operation, release_of
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
-from setpoint.model.policy import Phase
+from setpoint.model.policy import Phase, TaskUse
 from setpoint.model.release import Pair
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult, TaskStage
 from setpoint.model.time import HOUR, MINUTE, SECOND
@@ -32,7 +32,7 @@ RUN = f"task:app/migrate#instance:{NAME}#2"
 STOP = Standing(By("ann", "an incident"), START)
 
 
-def with_tasks(*tasks, **policy):
+def with_tasks(*tasks: TaskUse, **policy: Any) -> WithTasks:
     """As ``prod``; the gates of the policy come with the tasks, after the first version."""
     return WithTasks().with_good(1, "1.0").configure(tasks=tasks, **policy)
 
@@ -364,7 +364,7 @@ def test_one_that_comes_while_it_runs_shares_its_success():
     prod.tell_run("task:app/migrate#db#2", TaskWanted(asker="instance:app/worker@production", definition=a_task().task))
     prod.passing("alerts")
     assert prod.tried == ["migrate"]
-    assert prod.life.candidate.committed
+    assert prod.candidate.committed
     prod.succeeds()
     assert prod.passing("alerts").target == "1.1"
 
@@ -381,8 +381,8 @@ def test_one_that_comes_after_the_success_of_another_runs_nothing():
 
 def test_a_pre_approval_task_runs_before_anybody_is_asked():
     prod = with_tasks(a_task("plan", Phase.PRE_APPROVAL), approvals=(approval(),)).offer(2, "1.1")
-    assert (prod.tried, prod.life.candidate.phase) == (["plan"], Phase.PRE_APPROVAL)
-    assert prod.succeeds("plan").life.candidate.phase is Phase.APPROVAL
+    assert (prod.tried, prod.candidate.phase) == (["plan"], Phase.PRE_APPROVAL)
+    assert prod.succeeds("plan").candidate.phase is Phase.APPROVAL
 
 
 def test_a_pre_approval_task_does_not_run_against_a_hold():
@@ -401,7 +401,7 @@ def test_a_task_that_failed_while_its_phase_was_left_ends_the_attempt_in_the_tur
     prod = with_tasks(a_task(retries=0, on_fail="fail"), approvals=(approval(expires=MINUTE),)).offer(2, "1.1").vote("ann")
     assert prod.tried == ["migrate"]
     prod.wait(2 * MINUTE).tell(Woken())
-    assert prod.life.candidate.phase is Phase.APPROVAL, "the yes has expired"
+    assert prod.candidate.phase is Phase.APPROVAL, "the yes has expired"
     assert prod.fails().vetoed == set()
     assert prod.vote("ann").vetoed == {2}
 
@@ -409,10 +409,10 @@ def test_a_task_that_failed_while_its_phase_was_left_ends_the_attempt_in_the_tur
 def test_an_attempt_that_has_come_to_change_nothing_ends_once_its_task_has_ended():
     prod = with_tasks().offer(2, "1.1").configure(tasks=(a_task("plan", Phase.PRE_APPROVAL),)).offer(3, "1.1")
     prod.comes_up("1.1")
-    assert (prod.tried, prod.life.good, prod.life.candidate.release) == (["plan"], Pair(2), 3)
+    assert (prod.tried, prod.life.good, prod.candidate.release) == (["plan"], Pair(2), 3)
     assert prod.waits_for("plan runs, try 1 of 4")
     prod.succeeds("plan")
-    assert (prod.life.good, prod.life.candidate) == (Pair(3), None)
+    assert (prod.life.good, prod.maybe_candidate) == (Pair(3), None)
 
 
 def test_a_deployment_task_runs_when_everything_is_healthy_and_the_checks_pass():
@@ -499,7 +499,7 @@ def test_a_person_who_says_once_more_to_go_back_is_heard_though_it_goes_back_alr
     """What was told in between, even of an old start, bars nothing any more."""
     prod = irreversible().roll_back()
     run = TaskStatus(task=next(iter(prod.runs_of_tasks)), number=99, state=TaskStage.SUCCEEDED, irreversible=True)
-    assert prod.tell(run).life.irreversible.release == 2
+    assert prod.tell(run).barrier.release == 2
     assert prod.roll_back().life.irreversible is None
 
 
@@ -508,7 +508,7 @@ def test_an_irreversible_task_that_is_about_to_start_counts_as_started():
     prod.observed("1.1")
     prod.runs_of_tasks.clear()
     prod.wait(3 * MINUTE).observed("1.1", healthy=False)
-    assert prod.life.irreversible.release == 2
+    assert prod.barrier.release == 2
 
 
 def test_one_that_can_be_undone_rolls_back():
@@ -519,32 +519,27 @@ def test_one_that_can_be_undone_rolls_back():
 # --- words that come late, twice, or out of order ------------------------------------------------------------------------------
 
 
-class Run:
+class Run(Actor[TaskState]):
     """One run, told what happens."""
 
-    def __init__(self, **definition):
-        self.state, self.now, self.wake_at, self.out = None, START, None, ()
+    def __init__(self, **definition: Any) -> None:
+        super().__init__(RUN, TaskState)
         self.definition = TaskDefinition("migrate", "program", f"attempt:{NAME}", **definition)
 
-    def tell(self, *facts):
-        decision = decide(RUN, self.state, tuple(replace(fact, at=self.now) for fact in facts), self.now)
-        self.state, self.out, self.wake_at = decision.state, decision.instructions, decision.wake_at
-        return self
-
-    def wanted(self, seen=0, retries=3):
+    def wanted(self, seen: int = 0, retries: int = 3) -> Self:
         return self.tell(TaskWanted(asker=f"instance:{NAME}", definition=self.definition, seen=seen, retries=retries))
 
-    def ends(self, end, number=0):
+    def ends(self, end: TaskEnd, number: int = 0) -> Self:
         result = TaskResult(end, "said so")
         return self.tell(TaskFinished(operation=operation(RUN, number or self.state.tries), result=result))
 
     @property
-    def started(self):
-        return [given for given in self.out if isinstance(given, RunTask)]
+    def started(self) -> list[RunTask]:
+        return self.gave(RunTask)
 
     @property
     def told(self) -> TaskStatus:
-        return next(given.fact for given in reversed(self.out) if isinstance(given, Publish))
+        return self.published(TaskStatus)[-1]
 
 
 def test_the_first_one_to_come_starts_it_and_the_others_do_not():
@@ -596,7 +591,7 @@ def test_a_persons_retry_during_the_back_off_does_not_wait_for_its_end():
 
 def test_one_who_leaves_does_not_stop_it_for_those_who_still_want_it():
     run = Run().wanted().ends(TaskEnd.FAILED)
-    due = run.wake_at
+    due = run.due
     run.tell(TaskLeft(asker="instance:x", seen=run.state.number))
     assert (run.told.state, run.wake_at) == (TaskStage.WAITING, None)
     assert run.wanted(seen=run.state.number).wake_at == due, "its back-off goes on"
@@ -645,7 +640,7 @@ def test_an_empty_run_knows_nothing():
 
 
 def lines(run: Run) -> list[Event]:
-    return [given.event for given in run.out if isinstance(given, Record)]
+    return run.events
 
 
 def test_the_end_of_a_try_and_the_word_of_a_person_are_told_with_what_was_said():
@@ -670,7 +665,7 @@ def test_two_acts_of_people_are_two_and_each_lets_it_be_tried_again():
 
 def test_it_is_tried_again_at_the_very_moment_at_which_its_pause_is_over():
     run = Run().wanted().ends(TaskEnd.FAILED)
-    run.now = run.wake_at - 1
+    run.now = run.due - 1
     assert not run.tell(Woken()).started
     run.now += 1
     assert run.tell(Woken()).started

@@ -36,6 +36,7 @@ def compared(tree: ast.AST) -> Iterator[int]:
         elif isinstance(node, ast.Match):
             parts = [node.subject]
         if any(isinstance(part, ast.Attribute) and part.attr in PROSE for part in parts):
+            assert isinstance(node, ast.expr | ast.stmt)
             yield node.lineno
 
 

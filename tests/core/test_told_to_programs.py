@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
-from tests.core.dsl import NAME, Instance, check
-from tests.core.with_tasks import a_task
+from tests.core.dsl import NAME, Instance, a_task, check
 
 from setpoint.core.facts import Ask, TaskWanted
 from setpoint.model.checks import CheckDefinition

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.core.dsl import START, Instance, check
-from tests.core.with_tasks import WithTasks, a_task
+from tests.core.dsl import START, Instance, WithTasks, a_task, check
 
-from setpoint.core.facts import Healing, Observing, ScopeStatus, Woken
+from setpoint.core.facts import Healing, Observing, ScopeStatus, Standing, Woken
 from setpoint.core.instance.explain import explain
-from setpoint.core.scope import Standing
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
@@ -143,7 +141,7 @@ def test_a_deadline_that_is_over_wakes_nobody_while_the_attempt_cannot_end_yet()
     assert quiet.wake_at is None
     use = check("alerts", fail_after=10 * MINUTE)
     migrating = WithTasks(checks=(use,), tasks=(a_task(),)).offer(1, "1.0").passing("alerts")
-    assert migrating.life.candidate.tasks
+    assert migrating.candidate.tasks
     migrating.result("alerts", Outcome.UNAVAILABLE).wait(11 * MINUTE)
     assert (migrating.wake_at, migrating.vetoed) == (None, set())
     assert migrating.succeeds().waits_for("without a result it fails in 10m"), "after a task checks must pass again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.office import GROUP, Office
+from tests.core.dsl import GROUP, Office
 
 from setpoint.core.admission.state import passage_key
 from setpoint.core.admission.waves import KEPT_ENDED, amount
@@ -15,10 +15,10 @@ from setpoint.model.time import HOUR, MINUTE
 FIRST, SECOND, REST = ("a", "b"), ("c", "d"), ("e",)
 
 
-def tenants(*, soak: int = 0, need: str = "100%", **more: str) -> Office:
+def tenants(*, soak: int = 0, need: str = "100%", max_failures: str = "1") -> Office:
     """Five channels in three waves, of which one release names all."""
     office = Office()
-    office.group(Wave(FIRST, soak, need), Wave(SECOND, soak, need), Wave(REST), **more)  # type: ignore[arg-type]
+    office.group(Wave(FIRST, soak, need), Wave(SECOND, soak, need), Wave(REST), max_failures=max_failures)  # type: ignore[arg-type]
     return office.roster(*FIRST, *SECOND, *REST)
 
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from msgspec.structs import replace
-from tests.core.dsl import NAME, Instance
+from tests.core.dsl.decisions import state_of
+from tests.core.dsl.instance import Instance
 
 from setpoint.core import task
 from setpoint.core.decide import decide
-from setpoint.core.facts import Retried, TaskFinished, TaskLeft, TaskRetried, TaskStatus, TaskWanted, Woken
+from setpoint.core.facts import AnyFact, Retried, TaskFinished, TaskLeft, TaskRetried, TaskStatus, TaskWanted, Woken
 from setpoint.core.instructions import Publish, Record, RunTask, Send, Subscribe, Unsubscribe
 from setpoint.model.people import By
-from setpoint.model.policy import Phase, TaskUse
-from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
+from setpoint.model.tasks import TaskEnd, TaskResult
 from setpoint.model.time import MINUTE
 
 
-def a_task(name: str = "migrate", phase: Phase = Phase.PRE_DEPLOYMENT, **more: Any) -> TaskUse:
-    """One use of a task that may take ten minutes."""
-    own = {field: more.pop(field) for field in ("once", "irreversible", "options", "timeout") if field in more}
-    definition = TaskDefinition(name, "program", f"attempt:{NAME}", **own)
-    return TaskUse(name, phase, definition, **more)
-
-
 class WithTasks(Instance):
-    """Runs are decided as the core decides them; what their programs do is told."""
+    """Runs are decided as the core decides them; a test decides what their programs do."""
 
     def __init__(self, **more: Any) -> None:
         self.runs_of_tasks: dict[str, task.TaskState] = {}
@@ -37,7 +30,7 @@ class WithTasks(Instance):
         self.run_lines: list[str] = []
         super().__init__(**more)
 
-    def _turn(self, facts: tuple[Any, ...]) -> None:
+    def _turn(self, facts: tuple[AnyFact, ...]) -> None:
         before = len(self.out)
         super()._turn(facts)
         for given in self.out[before:]:
@@ -52,11 +45,10 @@ class WithTasks(Instance):
             if isinstance(given, Send) and isinstance(given.fact, TaskWanted | TaskLeft | TaskRetried):
                 self.tell_run(given.to, given.fact)
 
-    def tell_run(self, entity: str, fact: Any) -> None:
-        """One turn of a run; this instance hears of it if it listens."""
+    def tell_run(self, entity: str, fact: AnyFact) -> None:
+        """One turn of a run; this instance gets what it publishes if it listens."""
         decision = decide(entity, self.runs_of_tasks.get(entity), (replace(fact, at=self.now),), self.now)
-        assert isinstance(decision.state, task.TaskState)
-        self.runs_of_tasks[entity] = decision.state
+        self.runs_of_tasks[entity] = state_of(decision, task.TaskState)
         self.task_wakes.pop(entity, None)
         if decision.wake_at is not None:
             self.task_wakes[entity] = decision.wake_at
@@ -72,7 +64,7 @@ class WithTasks(Instance):
                     if entity in self.listening:
                         self._turn((self.last_told[entity],))
 
-    def wait(self, duration: int) -> WithTasks:
+    def wait(self, duration: int) -> Self:
         end = self.now + duration
         while (due := min([*self.task_wakes.values(), *([self.wake_at] if self.wake_at else [])], default=end + 1)) <= end:
             self.now = max(self.now + 1, due)
@@ -84,7 +76,7 @@ class WithTasks(Instance):
 
     # --- programs -----------------------------------------------------------------------------------------------------------
 
-    def ends(self, name: str, end: TaskEnd, reason: str = "") -> WithTasks:
+    def ends(self, name: str, end: TaskEnd, reason: str = "") -> Self:
         """The newest try of a task ends."""
         self.out = []
         given = next(one for one in reversed(self.programs) if one.definition.task == name)
@@ -92,13 +84,13 @@ class WithTasks(Instance):
         self.tell_run(entity, TaskFinished(operation=given.operation, result=TaskResult(end, reason)))
         return self
 
-    def succeeds(self, name: str = "migrate") -> WithTasks:
+    def succeeds(self, name: str = "migrate") -> Self:
         return self.ends(name, TaskEnd.SUCCEEDED)
 
-    def fails(self, name: str = "migrate", reason: str = "the table is locked") -> WithTasks:
+    def fails(self, name: str = "migrate", reason: str = "the table is locked") -> Self:
         return self.ends(name, TaskEnd.FAILED, reason)
 
-    def fails_for_good(self, name: str = "migrate") -> WithTasks:
+    def fails_for_good(self, name: str = "migrate") -> Self:
         """Until no try is left."""
         for _ in range(20):
             self.fails(name)
@@ -108,11 +100,11 @@ class WithTasks(Instance):
                 return self
         raise AssertionError(f"{name} is tried again and again")
 
-    def vanishes(self, name: str = "migrate") -> WithTasks:
-        """Nobody sees its end."""
+    def vanishes(self, name: str = "migrate") -> Self:
+        """Its end is not observed."""
         return self.ends(name, TaskEnd.UNKNOWN, "the engine was killed")
 
-    def retry_task(self, release: int = 0, *, succeeded: bool = False) -> WithTasks:
+    def retry_task(self, release: int = 0, *, succeeded: bool = False) -> Self:
         self.tell(Retried(by=By("ann", "I looked"), release=release, succeeded=succeeded))
         return self
 

@@ -1,18 +1,20 @@
-"""Admission alone, told in words: ``office.asks("ann", "x", "y")``, ``office.ends("ann")``, ``office.granted``."""
+"""Admission alone, in words: ``office.ask("ann", "x", "y")``, ``office.ends("ann")``, ``office.granted``."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from msgspec.structs import replace
+from tests.core.dsl.builders import START
+from tests.core.dsl.decisions import state_of
 
 from setpoint.core.admission import ENTITY, AdmissionState, decide, why
 from setpoint.core.admission.state import key_of
 from setpoint.core.facts import (
+    AnyFact,
     AskAdmission,
     Began,
     Ended,
-    Fact,
     Granted,
     LimitsConfigured,
     MemberResult,
@@ -29,37 +31,35 @@ from setpoint.model.people import By
 from setpoint.model.policy import GroupWaves, Wave
 from setpoint.model.reasons import Reason
 
-START = 1_767_225_600_000
 GROUP = "saas/tenants"
 
 
 class Office:
-    """Admission, its clock, and who was told what."""
+    """Admission, its clock, and what it sent to each instance."""
 
     def __init__(self, **limits: int) -> None:
         self.limits = limits
-        """Unit -> how many at once; 1 where nothing is said."""
+        """Unit -> how many may have it together; 1 for one that is not named."""
         self.now = START
         self.state: AdmissionState | None = None
         self.wake_at: int | None = None
         self.granted: list[str] = []
-        """Names, in the order in which they were told yes."""
+        """Names, in the order of their grants."""
         self.told: dict[str, tuple[Reason, ...]] = {}
         self.messages = 0
-        self.sent: list[tuple[str, Fact]] = []
+        self.sent: list[tuple[str, AnyFact]] = []
         """Who was sent what in the last turn."""
         self.events: list[Event] = []
-        """What ``history`` tells, whole."""
+        """What ``history`` is the text of."""
         self.history: list[str] = []
         self.asks: dict[str, int] = {}
         self.attempts: dict[str, int] = {}
         self.votes = 0
 
-    def tell(self, *facts: Fact) -> Office:
+    def tell(self, *facts: AnyFact) -> Self:
         """One turn."""
-        decision = decide(ENTITY, self.state, tuple(replace(fact, at=self.now) for fact in facts), self.now)  # type: ignore[arg-type]
-        assert isinstance(decision.state, AdmissionState)
-        self.state, self.wake_at = decision.state, decision.wake_at
+        decision = decide(ENTITY, self.state, tuple(replace(fact, at=self.now) for fact in facts), self.now)
+        self.state, self.wake_at = state_of(decision, AdmissionState), decision.wake_at
         self.sent = [(name(given.to), given.fact) for given in decision.instructions if isinstance(given, Send)]
         for instruction in decision.instructions:
             match instruction:
@@ -73,8 +73,8 @@ class Office:
             self.messages += isinstance(instruction, Send)
         return self
 
-    def wait(self, duration: int) -> Office:
-        """Time passes; it is woken when it asked to be."""
+    def wait(self, duration: int) -> Self:
+        """Time passes; admission is woken whenever it is due."""
         end = self.now + duration
         while self.wake_at is not None and self.wake_at <= end:
             self.now = self.wake_at
@@ -82,10 +82,10 @@ class Office:
         self.now = end
         return self
 
-    # --- those who ask ----------------------------------------------------------------------------------------------------
+    # --- requests ---------------------------------------------------------------------------------------------------------
 
     def asking(self, who: str, *units: str | Need, release: int = 1, again: bool = False) -> AskAdmission:
-        """The next asking of somebody: of a new attempt, or of the same one ``again``."""
+        """The next request of ``who``: of a new attempt, or of the same one ``again``."""
         self.asks[who] = self.asks.get(who, 0) + 1
         self.attempts[who] = self.attempts.get(who, 0) + (0 if again else 1)
         return AskAdmission(
@@ -98,26 +98,26 @@ class Office:
 
     @staticmethod
     def of_release(need: Need, release: int) -> Need:
-        """A wave is that of the release asked for."""
+        """A wave is that of the release."""
         return replace(need, release=release) if need.unit.startswith("wave:") else need
 
     def need(self, unit: str) -> Need:
         return Need(f"lease:{unit}", self.limits.get(unit, 1))
 
-    def ask(self, who: str, *units: str | Need, **more: Any) -> Office:
+    def ask(self, who: str, *units: str | Need, **more: Any) -> Self:
         return self.tell(self.asking(who, *units, **more))
 
-    def returns(self, who: str, *, ask: int = 0, gone: bool = False) -> Office:
+    def returns(self, who: str, *, ask: int = 0, gone: bool = False) -> Self:
         return self.tell(Returned(asker=entity(who), ask=ask or self.asks[who], gone=gone))
 
-    def begins(self, who: str, *, ask: int = 0) -> Office:
+    def begins(self, who: str, *, ask: int = 0) -> Self:
         return self.tell(Began(asker=entity(who), ask=ask or self.asks[who]))
 
-    def ends(self, who: str, *, ask: int = 0) -> Office:
+    def ends(self, who: str, *, ask: int = 0) -> Self:
         return self.tell(Ended(asker=entity(who), ask=ask or self.asks[who]))
 
     def holders(self, unit: str) -> list[str]:
-        """Who has a unit, granted or begun."""
+        """Instances that have a unit, granted or begun."""
         return [name(key.partition("#")[0]) for key in self.remembered.holders.get(f"lease:{unit}", ())]
 
     @property
@@ -126,26 +126,26 @@ class Office:
 
     @property
     def empty(self) -> bool:
-        """Whether nobody waits and nobody holds anything."""
+        """Whether there is neither a queue nor a holder."""
         return not (self.remembered.places or self.remembered.queues or self.remembered.holders)
 
     def reasons(self, who: str) -> list[str]:
-        """What somebody waits for at this moment."""
+        """What ``who`` waits for at this moment."""
         place = self.remembered.places[key_of(entity(who), self.attempts[who])]
         return [reason.text for reason in why(self.remembered, place, self.now)]
 
     # --- waves ------------------------------------------------------------------------------------------------------------
 
-    def group(self, *waves: Wave, max_failures: str = "1", number: int = 1) -> Office:
+    def group(self, *waves: Wave, max_failures: str = "1", number: int = 1) -> Self:
         return self.tell(LimitsConfigured(number=number, groups={GROUP: GroupWaves(GROUP, waves, max_failures)}))
 
-    def roster(self, *channels: str, release: int = 1, services: tuple[str, ...] = ("web",), group: str = GROUP) -> Office:
+    def roster(self, *channels: str, release: int = 1, services: tuple[str, ...] = ("web",), group: str = GROUP) -> Self:
         instances = tuple(f"saas/{service}@{channel}" for channel in channels for service in services)
         return self.tell(Rostered(group=group, release=release, instances=instances))
 
     def votes_that(
         self, channel: str, state: str, *, release: int = 1, service: str = "web", number: int = 0, group: str = GROUP
-    ) -> Office:
+    ) -> Self:
         self.votes += 1
         instance = f"saas/{service}@{channel}"
         return self.tell(
@@ -155,7 +155,7 @@ class Office:
     def wave(self, number: int, group: str = GROUP) -> Need:
         return Need(f"wave:{group}", number)
 
-    def resumes(self, release: int = 1, *, why: str = "seen to it", identity: str = "", group: str = GROUP) -> Office:
+    def resumes(self, release: int = 1, *, why: str = "seen to it", identity: str = "", group: str = GROUP) -> Self:
         return self.tell(WavesResumed(by=By("ann", why), group=group, release=release, id=identity))
 
 

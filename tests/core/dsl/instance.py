@@ -1,23 +1,29 @@
-"""One instance, told what happens in words: ``prod.offer(1, "1.0")``, ``prod.passing("alerts")``, ``prod.approve("ann")``."""
+"""One instance, and what happens to it in words: ``prod.offer(1, "1.0")``, ``prod.passing("alerts")``, ``prod.approve("ann")``.
+
+A property such as ``prod.candidate`` is for a test that expects one, and fails where there is none; ``prod.maybe_candidate`` may
+be None.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from msgspec.structs import replace
+from tests.core.dsl.builders import LEADS, NAME, START, short, spec_of, version, with_revision
+from tests.core.dsl.decisions import F, G, of_kind, published, sent, state_of
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import (
+    AnyFact,
     Applied,
     Ask,
     CheckStatus,
     Configured,
-    Fact,
-    Failed,
     Finalization,
     From,
     Held,
+    LineStatus,
     Neighbour,
     Observed,
     Offered,
@@ -27,7 +33,6 @@ from setpoint.core.facts import (
     Removed,
     Resumed,
     Retried,
-    Revoked,
     RolledBack,
     Skipped,
     TopicStatus,
@@ -38,77 +43,33 @@ from setpoint.core.facts import (
 )
 from setpoint.core.instance.explain import condition, desired, explain
 from setpoint.core.instance.gates import approval as approvals_gate
-from setpoint.core.instance.state import InstanceState, Life, offer_of
-from setpoint.core.instructions import AnyInstruction, Apply, Event, Publish, Record, Send
-from setpoint.model.calendars.calendar import Calendar, Window
-from setpoint.model.checks import CheckDefinition, Outcome
+from setpoint.core.instance.state import (
+    Admission,
+    Adopting,
+    Applying,
+    Attempt,
+    Barrier,
+    Breaker,
+    InstanceState,
+    Life,
+    Rollout,
+    Seen,
+    offer_of,
+)
+from setpoint.core.instructions import AnyInstruction, Apply, Event, Record, Send
+from setpoint.model.checks import Outcome
 from setpoint.model.observation import Object, Observation
 from setpoint.model.people import By, Person
-from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, Policy
+from setpoint.model.policy import CheckUse, Policy
 from setpoint.model.release import Configuration, Offer, Pair
 from setpoint.model.spec import Scalar, Version
 from setpoint.model.time import MINUTE, SECOND
 
-START = 1_767_225_600_000
-"""2026-01-01T00:00:00Z."""
-NAME = "app/web@production"
-LEADS = {name: Person(name, ("leads",)) for name in ("ann", "bob", "cleo")}
-
-
-def check(name: str, phase: Phase = Phase.PRE_DEPLOYMENT, *, subject: str = "channel:app/production", **more: Any) -> CheckUse:
-    """One use of a check that runs every 20 s and is fresh for 45 s."""
-    options = more.pop("options", {})
-    definition = CheckDefinition(name, "program", subject, options, interval=20 * SECOND, timeout=5 * SECOND, max_age=45 * SECOND)
-    return CheckUse(name, phase, definition, **more)
-
-
-def after(channel: str = "staging", **more: Any) -> Ordering:
-    """Ordered after another channel."""
-    return Ordering("after", (f"app/web@{channel}",), (channel,), **more)
-
-
-def approval(**more: Any) -> ApprovalUse:
-    """One topic, asked for this channel."""
-    return ApprovalUse("release-manager", "release-manager", "channel:app/production", **more)
-
-
-def hours(start: int, end: int) -> CalendarUse:
-    """Open between two hours of the day, UTC."""
-    return CalendarUse("hours", Calendar("hours", open=(Window(hours=(start * 60, end * 60)),)), "UTC")
-
-
-def version(name: str) -> Version:
-    """``1.0``, or with the revision of a newer configuration: ``1.0/R1``."""
-    name, _, revision = name.partition("/")
-    return Version(name, revision=revision)
-
-
-def spec_of(name: str, revision: str = "") -> str:
-    """Digest of the spec that runs a version in a configuration."""
-    return f"spec-{name}/{revision}" if revision else f"spec-{name}"
-
-
-def with_revision(offer: Offer | None) -> str:
-    """``1.0/R1`` of what runs 1.0 in the configuration R1; ``1.0`` in the one before the first change."""
-    version = offer.version if offer else Version("")
-    return f"{version.name}/{version.revision}" if version.revision else version.name
-
-
-def short(status: dict[str, Any]) -> dict[str, Any]:
-    """Parts of a status, where a number stands for a version release in its own configuration, and a version for all of it."""
-    good, rolled_back, revoked = status.get("good"), status.get("rolled_back", ()), status.get("revoked", ())
-    found = {"rolled_back": tuple(failed(one) if isinstance(one, int) else one for one in rolled_back)} if rolled_back else {}
-    found |= {"revoked": tuple(Revoked(one) if isinstance(one, Version) else one for one in revoked)} if revoked else {}
-    return {**status, **found} | ({"good": Pair(good)} if isinstance(good, int) else {})
-
-
-def failed(release: int, name: str = "", configured: int = 0, **more: Any) -> Failed:
-    """A version release that failed, in its own configuration or in a newer one."""
-    return Failed(Pair(release, configured), version(name), **more)
+T = TypeVar("T")
 
 
 class Instance:
-    """The instance, its clock, and stand-ins for the attachments that it asks."""
+    """The instance, its clock, and stand-ins for its attachments."""
 
     def __init__(self, *, configured: bool = True, name: str = NAME, **policy: Any) -> None:
         self.name = name
@@ -116,16 +77,16 @@ class Instance:
         self.now = START
         self.state = InstanceState()
         self.out: list[AnyInstruction] = []
-        """What the last telling led to."""
+        """What the last turn led to."""
         self.history: list[str] = []
         self.events: list[Event] = []
-        """What ``history`` tells, whole."""
+        """What ``history`` is the text of."""
         self.applies: list[str] = []
         """Specs, in the order in which they were applied."""
         self.wake_at: int | None = None
         self.runs: dict[str, int] = defaultdict(int)
         self.nos: dict[str, int] = defaultdict(int)
-        """Check -> how often it had said no when somebody asks."""
+        """Check -> how many failing results it had before this instance requested one."""
         self.looks = 0
         self.looked = 0
         self.votes: dict[str, tuple[Vote, ...]] = {}
@@ -133,18 +94,17 @@ class Instance:
         if configured:
             self.configure(**policy)
 
-    # --- telling ----------------------------------------------------------------------------------------------------------
+    # --- turns ------------------------------------------------------------------------------------------------------------
 
-    def tell(self, *facts: Fact) -> Instance:
-        """One turn. Attachments that are asked answer at once which run will count."""
+    def tell(self, *facts: AnyFact) -> Self:
+        """One turn, of facts that happen now. An attachment answers in the same turn which run will count."""
         self.out = []
         self._turn(tuple(replace(fact, at=self.now) for fact in facts))
         return self
 
-    def _turn(self, facts: tuple[Any, ...]) -> None:
+    def _turn(self, facts: tuple[AnyFact, ...]) -> None:
         decision = decide(self.entity, self.state, facts, max(fact.at for fact in facts))
-        assert isinstance(decision.state, InstanceState)
-        self.state, self.wake_at = decision.state, decision.wake_at
+        self.state, self.wake_at = state_of(decision, InstanceState), decision.wake_at
         self.out += decision.instructions
         answers = []
         for instruction in decision.instructions:
@@ -160,8 +120,8 @@ class Instance:
         for answer in answers:
             self._turn((answer,))
 
-    def wait(self, duration: int) -> Instance:
-        """Time passes; the engine wakes when it asked to."""
+    def wait(self, duration: int) -> Self:
+        """Time passes; the instance is woken whenever it is due."""
         end = self.now + duration
         while self.wake_at is not None and self.wake_at <= end:
             self.now = max(self.now + 1, self.wake_at)
@@ -169,11 +129,11 @@ class Instance:
         self.now = max(self.now, end)
         return self
 
-    def configure(self, **policy: Any) -> Instance:
+    def configure(self, **policy: Any) -> Self:
         policy = {"progress_deadline": 2 * MINUTE, "grace": 10 * SECOND, "poll_settled": 5 * MINUTE, **policy}
         return self.tell(Configured(policy=Policy(self.name, {"channel": "production"}, **policy)))
 
-    def offer(self, release: int, name: str, **more: Any) -> Instance:
+    def offer(self, release: int, name: str, **more: Any) -> Self:
         return self.tell(Offered(offer=self.make(release, name, **more)))
 
     def make(self, release: int, name: str, *, spec: str = "", author: str = "zoe", **more: Any) -> Offer:
@@ -192,7 +152,7 @@ class Instance:
         lacking: dict[int, str] | None = None,
         author: str = "cora",
         **more: Any,
-    ) -> Instance:
+    ) -> Self:
         """A configuration release: every version release that is known here is compiled with it, or those in ``parts``. Nothing
         would change for the ``unchanged`` ones.
         """
@@ -213,8 +173,8 @@ class Instance:
 
     # --- the runtime ------------------------------------------------------------------------------------------------------
 
-    def applied(self, error: str = "", *, terminal: bool = False) -> Instance:
-        return self.tell(Applied(operation=self.life.applying.operation, error=error, terminal=terminal))
+    def applied(self, error: str = "", *, terminal: bool = False) -> Self:
+        return self.tell(Applied(operation=self.applying.operation, error=error, terminal=terminal))
 
     def look(self, name: str = "", *, healthy: bool | None = True, complete: bool | None = None, **more: Any) -> Observed:
         """A look that shows one version (empty: nothing runs)."""
@@ -222,40 +182,40 @@ class Instance:
         gap, self.looked = self.now - self.looked if self.looked else 0, self.now
         things = tuple(Object("1", f"spec-{each}", each.partition("/")[0], healthy=healthy) for each in name.split("+") if each)
         observation = Observation(things, complete=bool(healthy and name) if complete is None else complete, **more)
-        return Observed(watch=self.life.applying.watch, look=self.looks, observation=observation, gap=gap)
+        return Observed(watch=self.applying.watch, look=self.looks, observation=observation, gap=gap)
 
     def look_at(self, spec: str, name: str) -> Observed:
         """A look that shows one healthy object of a spec that was not made of its version's name."""
         look = self.look(name)
         return replace(look, observation=replace(look.observation, objects=(Object("1", spec, name, healthy=True),)))
 
-    def observed(self, name: str = "", **more: Any) -> Instance:
+    def observed(self, name: str = "", **more: Any) -> Self:
         return self.tell(self.look(name, **more))
 
-    def unobserved(self, message: str = "no route to it") -> Instance:
+    def unobserved(self, message: str = "no route to it") -> Self:
         self.looks, self.looked = self.looks + 1, self.now
-        return self.tell(Unobserved(watch=self.life.applying.watch, look=self.looks, message=message))
+        return self.tell(Unobserved(watch=self.applying.watch, look=self.looks, message=message))
 
-    def comes_up(self, name: str) -> Instance:
+    def comes_up(self, name: str) -> Self:
         """The apply ends and everything is healthy."""
         return self.applied().observed(name)
 
-    def with_good(self, release: int, name: str) -> Instance:
+    def with_good(self, release: int, name: str) -> Self:
         """A release that is finalized."""
         self.offer(release, name)
-        if self.life.applying.operation:
+        if self.applying.operation:
             self.comes_up(name)
         assert self.good == name, self.reasons
         return self
 
-    def fails(self, back_to: str = "") -> Instance:
+    def fails(self, back_to: str = "") -> Self:
         """The runtime refuses what is rolled out, and what ran before comes up again."""
         self.applied("refused", terminal=True)
         return self.comes_up(back_to) if back_to else self
 
     # --- checks, people, other instances ----------------------------------------------------------------------------------
 
-    def result(self, name: str, outcome: Outcome, *, run: int = 0, **more: Any) -> Instance:
+    def result(self, name: str, outcome: Outcome, *, run: int = 0, **more: Any) -> Self:
         if not run:
             self.runs[name] += 1
         use = next(use for use in self.policy.checks if use.name == name)
@@ -273,62 +233,62 @@ class Instance:
         return self.tell(status)
 
     def _asked(self, use: CheckUse) -> str:
-        attempts = [self.life.candidate, self.life.rollout.attempt if self.life.rollout else None]
+        attempts = [self.maybe_candidate, self.maybe_rollout.attempt if self.maybe_rollout else None]
         found = [attempt.gates[use.name].attachment for attempt in attempts if attempt and use.name in attempt.gates]
         return found[-1] if found else use.check.attachment
 
-    def passing(self, name: str, **more: Any) -> Instance:
+    def passing(self, name: str, **more: Any) -> Self:
         return self.result(name, Outcome.PASSING, **more)
 
-    def blocking(self, name: str, **more: Any) -> Instance:
+    def blocking(self, name: str, **more: Any) -> Self:
         return self.result(name, Outcome.BLOCKING, **{"nos": 1, **more})
 
-    def vote(self, person: str | Person, *, yes: bool = True, release: int = 0, why: str = "", change: int = 0) -> Instance:
+    def vote(self, person: str | Person, *, yes: bool = True, release: int = 0, why: str = "", change: int = 0) -> Self:
         who = LEADS.get(person, Person(person)) if isinstance(person, str) else person
-        release = release or (self.life.candidate.release if self.life.candidate else 0)
+        release = release or (self.maybe_candidate.release if self.maybe_candidate else 0)
         topic = approvals_gate.topic(self.policy.approvals[0], release, change)
         self.votes[topic] = (*self.votes.get(topic, ()), Vote(who, yes, self.now, why))
         return self.tell(TopicStatus(topic=topic, number=len(self.votes[topic]), votes=self.votes[topic]))
 
-    def approve(self, person: str | Person, **more: Any) -> Instance:
+    def approve(self, person: str | Person, **more: Any) -> Self:
         return self.vote(person, **more)
 
-    def reject(self, person: str | Person, **more: Any) -> Instance:
+    def reject(self, person: str | Person, **more: Any) -> Self:
         return self.vote(person, yes=False, **more)
 
-    def neighbour(self, channel: str, *names: str, number: int = 0, **more: Any) -> Instance:
-        """Another channel says which versions it has finalized (just now, unless ``at`` says when)."""
+    def neighbour(self, channel: str, *names: str, number: int = 0, **more: Any) -> Self:
+        """Another channel publishes which versions it has finalized (just now, or ``at``)."""
         instance = f"app/web@{channel}"
         self.numbers[instance] = number or self.numbers[instance] + 1
         at = more.pop("at", self.now)
         done = tuple(Finalization(version(name), index, at) for index, name in enumerate(names, 1))
         return self.tell(Neighbour(instance=instance, number=self.numbers[instance], finalized=done, **short(more)))
 
-    def hold(self, person: str = "ann", why: str = "") -> Instance:
+    def hold(self, person: str = "ann", why: str = "") -> Self:
         return self.tell(Held(by=By(person, why)))
 
-    def resume(self, person: str = "ann") -> Instance:
+    def resume(self, person: str = "ann") -> Self:
         return self.tell(Resumed(by=By(person)))
 
-    def pin(self, release: int, name: str) -> Instance:
+    def pin(self, release: int, name: str) -> Self:
         return self.tell(Pinned(by=By("ann"), offer=self.make(release, name)))
 
-    def unpin(self) -> Instance:
+    def unpin(self) -> Self:
         return self.tell(Unpinned(by=By("ann")))
 
-    def roll_back(self, offer: Offer | None = None, **more: Any) -> Instance:
+    def roll_back(self, offer: Offer | None = None, **more: Any) -> Self:
         return self.tell(RolledBack(by=By("ann", "it is slow"), offer=offer, **more))
 
-    def retry(self, release: int = 0) -> Instance:
+    def retry(self, release: int = 0) -> Self:
         return self.tell(Retried(by=By("ann"), release=release))
 
-    def skip(self, release: int, gate: str) -> Instance:
+    def skip(self, release: int, gate: str) -> Self:
         return self.tell(Skipped(by=By("ann", "I know better"), release=release, gate=gate))
 
-    def remove(self) -> Instance:
+    def remove(self) -> Self:
         return self.tell(Removed())
 
-    # --- asking -----------------------------------------------------------------------------------------------------------
+    # --- what it is -------------------------------------------------------------------------------------------------------
 
     @property
     def life(self) -> Life:
@@ -336,8 +296,68 @@ class Instance:
 
     @property
     def policy(self) -> Policy:
-        assert self.state.policy is not None
-        return self.state.policy
+        return _there(self.state.policy)
+
+    @property
+    def due(self) -> int:
+        """When it is woken next."""
+        return _there(self.wake_at)
+
+    @property
+    def applying(self) -> Applying:
+        return self.life.applying
+
+    @property
+    def candidate(self) -> Attempt:
+        return _there(self.maybe_candidate)
+
+    @property
+    def maybe_candidate(self) -> Attempt | None:
+        return self.life.candidate
+
+    @property
+    def admission(self) -> Admission:
+        """What the candidate and admission know of each other."""
+        return _there(self.candidate.admission)
+
+    @property
+    def rollout(self) -> Rollout:
+        return _there(self.maybe_rollout)
+
+    @property
+    def maybe_rollout(self) -> Rollout | None:
+        return self.life.rollout
+
+    @property
+    def current(self) -> Seen:
+        """What was observed last."""
+        return _there(self.life.current)
+
+    @property
+    def breaker(self) -> Breaker:
+        return _there(self.maybe_breaker)
+
+    @property
+    def maybe_breaker(self) -> Breaker | None:
+        return self.life.breaker
+
+    @property
+    def barrier(self) -> Barrier:
+        """What an irreversible task that has started keeps it from going below."""
+        return _there(self.life.irreversible)
+
+    @property
+    def adopting(self) -> Adopting:
+        return _there(self.life.adopting)
+
+    @property
+    def line(self) -> LineStatus:
+        """What the line of its application published last."""
+        return _there(self.life.line)
+
+    @property
+    def held_by(self) -> By:
+        return _there(self.life.hold).by
 
     def _name(self, pair: Pair) -> str:
         offer = offer_of(self.life, pair)
@@ -354,7 +374,7 @@ class Instance:
     @property
     def wanted(self) -> str:
         """The candidate's version."""
-        return self._name(self.life.candidate.pair) if self.life.candidate else ""
+        return self._name(self.maybe_candidate.pair) if self.maybe_candidate else ""
 
     @property
     def target_in(self) -> str:
@@ -396,15 +416,23 @@ class Instance:
         return {veto.release for veto in self.life.vetoes}
 
     @property
-    def published(self) -> Neighbour | None:
-        """What the last telling published."""
-        found = [given.fact for given in self.out if isinstance(given, Publish)]
-        return found[-1] if found else None  # type: ignore[return-value]
+    def published(self) -> Neighbour:
+        """What the last turn published."""
+        return _there(self.maybe_published)
 
-    def sent(self, kind: type) -> list[Any]:
-        """Facts of a kind that the last telling sent."""
-        return [given.fact for given in self.out if isinstance(given, Send) and isinstance(given.fact, kind)]
+    @property
+    def maybe_published(self) -> Neighbour | None:
+        return next(reversed(published(self.out, Neighbour)), None)
 
-    def gave(self, kind: type) -> list[Any]:
-        """Instructions of a kind that the last telling gave."""
-        return [given for given in self.out if isinstance(given, kind)]
+    def sent(self, kind: type[F]) -> list[F]:
+        """Facts of a kind that the last turn sent."""
+        return sent(self.out, kind)
+
+    def gave(self, kind: type[G]) -> list[G]:
+        """Instructions of a kind that the last turn gave."""
+        return of_kind(self.out, kind)
+
+
+def _there(found: T | None) -> T:
+    assert found is not None
+    return found

@@ -1,0 +1,60 @@
+"""The words in which tests of the core are written.
+
+``builders``   Parts of facts and policies.
+``decisions``  What a decision comes to, by type.
+``actor``      Any one actor.
+``instance``   An instance, its runtime, and the people around it.
+``tasks``      An instance together with the runs of its tasks.
+``admission``  Admission, and instances that need leases, waves and budgets.
+"""
+
+from __future__ import annotations
+
+from tests.core.dsl.actor import Actor
+from tests.core.dsl.admission import GROUP, Office, entity
+from tests.core.dsl.builders import (
+    LEADS,
+    NAME,
+    START,
+    a_task,
+    after,
+    approval,
+    check,
+    failed,
+    hours,
+    short,
+    spec_of,
+    version,
+    with_revision,
+)
+from tests.core.dsl.decisions import of_kind, published, recorded, sent, sent_to, state_of
+from tests.core.dsl.instance import Instance
+from tests.core.dsl.tasks import WithTasks
+
+__all__ = [
+    "GROUP",
+    "LEADS",
+    "NAME",
+    "START",
+    "Actor",
+    "Instance",
+    "Office",
+    "WithTasks",
+    "a_task",
+    "after",
+    "approval",
+    "check",
+    "entity",
+    "failed",
+    "hours",
+    "of_kind",
+    "published",
+    "recorded",
+    "sent",
+    "sent_to",
+    "short",
+    "spec_of",
+    "state_of",
+    "version",
+    "with_revision",
+]
