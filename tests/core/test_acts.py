@@ -43,7 +43,7 @@ ACTS: list[tuple[Callable[[], Instance], Callable[[Instance], object], str, int]
     (moving, lambda prod: Held(by=ANN), "ann holds", 0),
     (lambda: moving().hold(), lambda prod: Resumed(by=ANN), "ann resumes", 0),
     (moving, lambda prod: Observing(by=ANN), "ann only observes from now on", 0),
-    (lambda: moving().tell(Observing(by=ANN)), lambda prod: Healing(by=ANN), "ann lets it be healed again", 0),
+    (lambda: moving().receive(Observing(by=ANN)), lambda prod: Healing(by=ANN), "ann lets it be healed again", 0),
     (moving, lambda prod: Pinned(by=ANN, offer=prod.make(1, "1.0")), "ann pins 1.0", 1),
     (lambda: moving().pin(1, "1.0"), lambda prod: Unpinned(by=ANN), "ann unpins 1.0", 1),
     (moving, lambda prod: Skipped(by=ANN, release=3, gate="alerts"), "ann skips alerts", 3),
@@ -58,7 +58,7 @@ ACTS: list[tuple[Callable[[], Instance], Callable[[Instance], object], str, int]
 def test_every_act_is_told_with_who_why_and_of_which_release(made, act, words: str, release: int):
     prod = made()
     before = len(prod.events)
-    prod.tell(act(prod))
+    prod.receive(act(prod))
     told = [event for event in prod.events[before:] if event.kind == "signal"]
     assert [(event.text, event.by, event.release) for event in told] == [(f"{words}: it is late", ANN, release)]
 
@@ -68,7 +68,7 @@ def test_every_act_is_told_with_who_why_and_of_which_release(made, act, words: s
     [
         (lambda: moving().hold(), lambda prod: Held(by=BOB)),
         (moving, lambda prod: Resumed(by=ANN)),
-        (lambda: moving().tell(Observing(by=ANN)), lambda prod: Observing(by=By("bob"))),
+        (lambda: moving().receive(Observing(by=ANN)), lambda prod: Observing(by=By("bob"))),
         (moving, lambda prod: Healing(by=ANN)),
         (lambda: moving().pin(1, "1.0"), lambda prod: Pinned(by=BOB, offer=prod.make(1, "1.0"))),
         (moving, lambda prod: Unpinned(by=ANN)),
@@ -81,19 +81,19 @@ def test_every_act_is_told_with_who_why_and_of_which_release(made, act, words: s
 def test_an_act_that_changes_nothing_tells_nothing(made, act):
     prod = made()
     before, lines = prod.state, len(prod.events)
-    prod.tell(act(prod))
+    prod.receive(act(prod))
     assert (prod.state, len(prod.events)) == (before, lines)
 
 
 STOOD: dict[str, tuple[Callable[[], Instance], Callable[[By, int], AnyFact]]] = {
-    "hold": (lambda: moving().tell(Held(by=ANN)), lambda by, until: Held(by=by, until=until)),
-    "observe": (lambda: moving().tell(Observing(by=ANN)), lambda by, until: Observing(by=by, until=until)),
+    "hold": (lambda: moving().receive(Held(by=ANN)), lambda by, until: Held(by=by, until=until)),
+    "observe": (lambda: moving().receive(Observing(by=ANN)), lambda by, until: Observing(by=by, until=until)),
     "pin": (
-        lambda: moving().tell(Pinned(by=ANN, offer=moving().make(1, "1.0"))),
+        lambda: moving().receive(Pinned(by=ANN, offer=moving().make(1, "1.0"))),
         lambda by, until: Pinned(by=by, until=until, offer=moving().make(1, "1.0")),
     ),
     "skip": (
-        lambda: moving().tell(Skipped(by=ANN, release=3, gate="other")),
+        lambda: moving().receive(Skipped(by=ANN, release=3, gate="other")),
         lambda by, until: Skipped(by=by, until=until, release=3, gate="other"),
     ),
 }
@@ -122,10 +122,10 @@ def test_an_order_that_stands_takes_a_new_reason_link_or_end_and_keeps_its_begin
         (By("eve", "", "https://tickets/8"), START + HOUR, By("eve", "the audit", "https://tickets/8")),
     ):
         before = len(prod.events)
-        prod.tell(again(by, until))
+        prod.receive(again(by, until))
         assert stands(prod, order) == (whose, since, until)
         assert [event.kind for event in prod.events[before:]] == ["signal"]
-        prod.tell(again(By("ann"), until))
+        prod.receive(again(By("ann"), until))
         assert (stands(prod, order), len(prod.events)) == ((whose, since, until), before + 1)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Office, entity
+from tests.core.dsl.admission import budget
 
 from setpoint.core.admission import granting
 from setpoint.core.admission.state import BUDGET
@@ -48,7 +49,7 @@ def test_all_that_is_needed_is_granted_or_nothing():
 
 def test_two_leases_taken_crosswise():
     """Both name the same two in opposite order: one gets both, then the other."""
-    office = Office().tell(Office().asking("ann", "x", "y"), Office().asking("bob", "y", "x"))
+    office = Office().receive(Office().request("ann", "x", "y"), Office().request("bob", "y", "x"))
     office.asks.update(ann=1, bob=1)
     assert office.granted == ["ann"]
     office.begins("ann").ends("ann")
@@ -122,27 +123,27 @@ def test_an_asking_that_overtakes_the_beginning_of_the_attempt_before_frees_noth
 @pytest.mark.parametrize("stage", ["waiting", "granted", "begun", "ended"])
 def test_every_word_may_come_twice(stage: str):
     office = Office().ask("other", "x") if stage == "waiting" else Office()
-    asking = office.asking("ann", "x")
-    office.tell(asking)
+    asking = office.request("ann", "x")
+    office.receive(asking)
     if stage in {"begun", "ended"}:
         office.begins("ann").begins("ann")
     if stage == "ended":
         office.ends("ann").ends("ann")
     before = office.state
-    office.tell(asking)
+    office.receive(asking)
     assert office.state == before
 
 
 def test_an_asking_that_comes_after_its_return_is_dropped():
     office = Office()
-    asking = office.asking("ann", "x")
-    assert office.returns("ann", gone=True).tell(asking).empty
+    asking = office.request("ann", "x")
+    assert office.returns("ann", gone=True).receive(asking).empty
 
 
 def test_an_asking_that_is_overtaken_by_its_return_keeps_its_place_and_waits_for_nothing():
     office = Office()
-    asking = office.asking("ann", "x")
-    office.returns("ann").tell(asking)
+    asking = office.request("ann", "x")
+    office.returns("ann").receive(asking)
     assert office.granted == []
     assert office.ask("bob", "x").ask("ann", "x", again=True).granted == ["bob"]
     assert office.ends("bob").granted == ["bob", "ann"]
@@ -159,7 +160,7 @@ def test_a_late_release_by_an_old_holder():
 
 def test_a_foreign_release_frees_nothing():
     office = Office().ask("ann", "x").begins("ann")
-    office.tell(Ended(asker=entity("bob"), ask=1)).returns("ann", ask=99)
+    office.receive(Ended(asker=entity("bob"), ask=1)).returns("ann", ask=99)
     assert office.holders("x") == ["ann"]
 
 
@@ -217,24 +218,24 @@ def test_a_set_larger_than_the_limit_begins_when_nobody_else_holds_any():
 
 def test_one_that_waits_is_told_who_holds_the_lease_since_when_and_how_many_come_before():
     office = Office().ask("ann", "runtime:k8s").ask("bob", "runtime:k8s").ask("cleo", "runtime:k8s")
-    (reason,) = office.told["cleo"]
+    (reason,) = office.queued["cleo"]
     assert reason.text == ("runtime k8s has 1 deploying at most: web@ann since 2026-01-01T00:00:00Z; 1 waits before it")
     assert reason.awaits == "a free place at runtime k8s"
 
 
 def test_it_is_told_again_when_the_holder_changes():
     office = Office().ask("ann", "x").ask("bob", "x").ask("cleo", "x").ends("ann")
-    assert "web@bob" in office.told["cleo"][0].text
+    assert "web@bob" in office.queued["cleo"][0].text
 
 
 def test_all_that_is_missing_is_told():
     office = Office().ask("ann", "x", "y").ask("bob", "x", "y")
-    assert len(office.told["bob"]) == 2
+    assert len(office.queued["bob"]) == 2
 
 
 def test_one_for_which_only_a_kept_place_is_free_is_told_so():
     office = Office().ask("ann", "y").ask("bob", "x", "y").ask("cleo", "x")
-    assert "kept for one that has waited longer" in office.told["cleo"][0].text
+    assert "kept for one that has waited longer" in office.queued["cleo"][0].text
 
 
 def test_only_the_first_few_are_told_of_every_change():
@@ -249,7 +250,7 @@ def test_only_the_first_few_are_told_of_every_change():
 def test_ten_thousand_who_wait_cost_a_turn_no_walk_over_all_of_them(monkeypatch: pytest.MonkeyPatch):
     """Of everybody who needs just the same only the first is looked at."""
     office = Office(x=5)
-    office.tell(*(office.asking(f"t{number}", "x", f"y{number % 7}") for number in range(10_000)))
+    office.receive(*(office.request(f"t{number}", "x", f"y{number % 7}") for number in range(10_000)))
     looked, used = 0, granting.used
 
     def counting(*arguments: Any) -> int:
@@ -281,16 +282,12 @@ def test_those_who_once_asked_are_forgotten_in_the_end():
 
 def test_an_asking_with_a_lower_number_than_one_heard_changes_nothing():
     office = Office().ask("ann", "x")
-    late: AskAdmission = replace(office.asking("ann", "y"), ask=1)
+    late: AskAdmission = replace(office.request("ann", "y"), ask=1)
     before = office.state
-    assert office.tell(late).state == before
+    assert office.receive(late).state == before
 
 
 # --- what changes while one waits, and what is spent --------------------------------------------------------------------------
-
-
-def budget(until: int, limit: int = 2) -> Need:
-    return Need(f"{BUDGET}weekly", limit, occurrence=START, until=until)
 
 
 def test_an_attempt_that_asks_anew_needs_what_it_names_now():

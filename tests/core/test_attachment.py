@@ -24,11 +24,11 @@ class Attachment(Actor[AttachmentState]):
         super().__init__(ENTITY, AttachmentState)
 
     def ask(self, asker: str = "instance:a", ask: int = 1) -> Self:
-        return self.tell(Ask(asker=asker, ask=ask, definition=DEFINITION))
+        return self.receive(Ask(asker=asker, ask=ask, definition=DEFINITION))
 
     def ends(self, outcome: Outcome = Outcome.PASSING, run: int = 0, reason: str = "") -> Self:
         result = CheckResult(outcome, reason or outcome)
-        return self.tell(CheckFinished(operation=f"{ENTITY}/check/{run or self.state.run}", result=result))
+        return self.receive(CheckFinished(operation=f"{ENTITY}/check/{run or self.state.run}", result=result))
 
     @property
     def last(self) -> CheckStatus:
@@ -53,7 +53,7 @@ def test_asking_starts_a_run_and_says_which_one_counts():
 
 
 def test_one_run_answers_everybody_who_waits():
-    alerts = Attachment().tell(*(Ask(asker=f"instance:{number}", ask=1, definition=DEFINITION) for number in range(1000)))
+    alerts = Attachment().receive(*(Ask(asker=f"instance:{number}", ask=1, definition=DEFINITION) for number in range(1000)))
     assert len(alerts.answers) == 1000
     assert len(alerts.gave(RunCheck)) == 1
 
@@ -72,25 +72,25 @@ def test_it_polls_while_somebody_waits_and_publishes_changes_only():
     assert alerts.status.outcome is Outcome.PASSING
     assert alerts.wake_at == START + 20 * SECOND
     alerts.now += 20 * SECOND
-    alerts.tell(Woken()).ends()
+    alerts.receive(Woken()).ends()
     assert alerts.published(CheckStatus) == []
     alerts.now += 20 * SECOND
-    alerts.tell(Woken()).ends(Outcome.BLOCKING)
+    alerts.receive(Woken()).ends(Outcome.BLOCKING)
     assert (alerts.status.outcome, alerts.status.nos) == (Outcome.BLOCKING, 1)
 
 
 def test_nobody_waiting_no_polling():
     alerts = Attachment().ask().ends()
     alerts.now += 20 * SECOND
-    alerts.tell(Woken()).tell(CheckUnwanted(operation=f"{ENTITY}/check/2"))
+    alerts.receive(Woken()).receive(CheckUnwanted(operation=f"{ENTITY}/check/2"))
     assert alerts.wake_at is None
     alerts.now += MINUTE
-    assert alerts.tell(Woken()).gave(RunCheck) == []
+    assert alerts.receive(Woken()).gave(RunCheck) == []
     assert alerts.ask().answers == [("instance:a", 3)]
 
 
 def test_somebody_asks_just_when_a_run_is_not_wanted():
-    alerts = Attachment().ask().ask("instance:b").tell(CheckUnwanted(operation=f"{ENTITY}/check/1"))
+    alerts = Attachment().ask().ask("instance:b").receive(CheckUnwanted(operation=f"{ENTITY}/check/1"))
     assert [given.operation for given in alerts.gave(RunCheck)] == [f"{ENTITY}/check/2"]
 
 
@@ -98,7 +98,7 @@ def test_ends_of_other_runs_are_dropped():
     alerts = Attachment().ask()
     before = alerts.state
     assert alerts.ends(run=9).state == before
-    assert alerts.tell(CheckUnwanted(operation="other")).state == before
+    assert alerts.receive(CheckUnwanted(operation="other")).state == before
     alerts.ends()
     done = alerts.state
     assert alerts.ends(run=1).state == done
@@ -125,8 +125,8 @@ def test_a_no_breaks_the_cover_but_not_the_answers_and_a_failure_to_run_breaks_b
 
 
 def test_facts_of_others_before_it_was_asked_are_nothing():
-    alerts = Attachment().tell(Held(by=By("ann")), CheckFinished(operation="x", result=CheckResult(Outcome.PASSING, "")))
-    alerts.tell(CheckUnwanted(operation="x"))
+    alerts = Attachment().receive(Held(by=By("ann")), CheckFinished(operation="x", result=CheckResult(Outcome.PASSING, "")))
+    alerts.receive(CheckUnwanted(operation="x"))
     assert isinstance(alerts.state, AttachmentState)
     assert alerts.out == ()
     assert alerts.ask().state.definition == DEFINITION
@@ -144,7 +144,7 @@ def test_the_last_finished_result_stays_while_a_new_run_is_under_way():
 def test_while_it_runs_it_is_not_run_again_and_polls_from_the_start_of_the_last_run():
     alerts = Attachment().ask()
     alerts.now += 2 * MINUTE
-    assert alerts.tell(Woken()).gave(RunCheck) == []
+    assert alerts.receive(Woken()).gave(RunCheck) == []
     assert alerts.wake_at is None
     assert [given.operation for given in alerts.ends().gave(RunCheck)] == [f"{ENTITY}/check/2"], "its interval has passed already"
 
@@ -153,7 +153,7 @@ def test_what_was_asked_for_is_published_although_nothing_changed():
     alerts = Attachment().ask().ends().ask("instance:b").ends()
     assert (alerts.status.run, alerts.status.outcome) == (2, Outcome.PASSING)
     alerts.now += 20 * SECOND
-    alerts.tell(Woken()).ask("instance:c").ends()
+    alerts.receive(Woken()).ask("instance:c").ends()
     assert alerts.published(CheckStatus) == [], "this run began before it was asked for, and brought nothing new"
     assert alerts.ends().status.run == 4
 
@@ -169,7 +169,7 @@ def test_who_asks_is_told_how_often_it_has_said_no_so_far():
 def test_the_same_end_twice_is_one_no_and_an_unwanted_run_that_ended_ends_no_polling():
     alerts = Attachment().ask().ends(Outcome.BLOCKING).ends(Outcome.BLOCKING, run=1)
     assert alerts.last.nos == 1
-    assert alerts.tell(CheckUnwanted(operation=f"{ENTITY}/check/1")).wake_at == START + 20 * SECOND
+    assert alerts.receive(CheckUnwanted(operation=f"{ENTITY}/check/1")).wake_at == START + 20 * SECOND
 
 
 def test_results_follow_each_other_without_a_gap_as_long_as_none_is_older_than_its_greatest_age():

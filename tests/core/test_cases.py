@@ -59,7 +59,7 @@ def test_daylight_saving_moves_a_window():
     prod.offer(1, "1.0")
     assert prod.wake_at == START + 86 * DAY + 8 * HOUR, "Saturday, 09:00 by UTC+1"
     prod.now = friday + DAY
-    prod.tell(Woken())
+    prod.receive(Woken())
     assert prod.waits_for("hours is closed until Sun 2026-03-29 09:00 Europe/Berlin")
     assert prod.wake_at == START + 87 * DAY + 7 * HOUR, "Sunday, 09:00 by UTC+2"
     prod.wait(13 * HOUR)
@@ -70,7 +70,7 @@ def test_the_clock_jumps_ahead_and_nothing_fails():
     """A deadline that the clock ran past is judged by what is seen then, and only observed time counts."""
     prod = Instance().with_good(1, "1.0").offer(2, "1.1").applied().observed("1.1", healthy=None)
     prod.now += 30 * DAY
-    prod.tell(Woken())
+    prod.receive(Woken())
     assert prod.condition == "deploying"
     assert prod.observed("1.1", healthy=True).good == "1.1"
 
@@ -85,10 +85,10 @@ def test_the_engine_asleep_through_a_deadline():
     """It wakes long after: it looks first, and what is healthy by then has not failed."""
     prod = Instance(progress_deadline=2 * MINUTE).with_good(1, "1.0").offer(2, "1.1").applied().observed("1.1", healthy=None)
     prod.now += 8 * HOUR
-    prod.tell(Woken())
+    prod.receive(Woken())
     assert (prod.condition, prod.target) == ("deploying", "1.1")
     late = prod.look("1.1")
-    prod.tell(late)
+    prod.receive(late)
     assert prod.good == "1.1"
 
 
@@ -114,11 +114,11 @@ def test_a_window_closes_between_the_last_gate_and_the_start():
 
 def test_a_channel_renamed_on_the_same_runtime():
     """The old name is left alone – nothing of it is taken down, whatever runs beside it – and is what it was if it comes back."""
-    old = Instance().with_good(1, "1.0").hold().tell(Removed(number=2))
+    old = Instance().with_good(1, "1.0").hold().receive(Removed(number=2))
     for _ in range(3):
         old.wait(DAY).observed("")
         assert old.gave(Apply) == []
     new = Instance().observed("1.0")
     assert (new.good, new.applies) == ("", []), "what another runs is not taken for its own"
-    old.tell(Configured(policy=old.policy, number=3))
+    old.receive(Configured(policy=old.policy, number=3))
     assert (old.good, old.life.hold is not None, old.life.frontier) == ("1.0", True, 1)

@@ -30,7 +30,7 @@ class Wall(Instance):
     def set_by(self, by: int) -> Any:
         """The host wakes it then, as it wakes everyone who waits."""
         self.offset += by
-        self.tell(Woken())
+        self.receive(Woken())
         return self
 
 
@@ -118,10 +118,10 @@ def test_a_budget_of_a_window_that_is_open_by_the_wall_clock_is_not_forgotten():
 
     def tell(fact: AnyFact) -> None:
         office.now = later
-        office.tell(replace(fact, offset=-month))
+        office.receive(replace(fact, offset=-month))
 
     assert month > KEPT_BUDGETS
-    tell(office.asking("ann", need))
+    tell(office.request("ann", need))
     tell(Began(asker=entity("ann"), ask=1))
-    tell(office.asking("bob", need))
+    tell(office.request("bob", need))
     assert office.granted == ["ann"]

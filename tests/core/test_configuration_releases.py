@@ -33,11 +33,11 @@ def behind(**policy: Any) -> Instance:
 
 def cancels(instance: Instance, *releases: int, number: int = 1) -> Instance:
     cancelled = {release: Standing(By("ann"), START) for release in releases}
-    return instance.tell(LineStatus(application="app", number=number, cancelled=cancelled))
+    return instance.receive(LineStatus(application="app", number=number, cancelled=cancelled))
 
 
 def marks_bad(instance: Instance, name: str, number: int = 1) -> Instance:
-    return instance.tell(LineStatus(application="app", number=number, bad={f"web/{name}": Standing(By("ann"), START)}))
+    return instance.receive(LineStatus(application="app", number=number, bad={f"web/{name}": Standing(By("ann"), START)}))
 
 
 def configurations(instance: Instance) -> list[str]:
@@ -179,7 +179,7 @@ def test_a_hot_fix_that_staging_never_had_gets_the_configuration():
 
 def test_an_adopted_version_gets_the_configuration():
     web = Instance()
-    web.tell(Offered(offer=web.make(1, "4.0.0", adopt=True))).observed("4.0.0")
+    web.receive(Offered(offer=web.make(1, "4.0.0", adopt=True))).observed("4.0.0")
     assert web.good_in == "4.0.0"
     assert web.reconfigure(2, 1).target_in == "4.0.0/R1"
     assert web.comes_up("4.0.0/R1").good_in == "4.0.0/R1"
@@ -622,7 +622,7 @@ def test_an_instance_takes_no_part_in_what_lacks_a_required_parameter_and_shows_
 def test_a_configuration_keeps_the_digests_of_the_version():
     web = Instance()
     offer = web.make(1, "4.0.0", images={"web:4": "sha256:aa"})
-    web.tell(Offered(offer=offer)).comes_up("4.0.0").reconfigure(2, 1)
+    web.receive(Offered(offer=offer)).comes_up("4.0.0").reconfigure(2, 1)
     kept = next(one for one in web.life.offers if one.pair == web.life.target)
     assert (web.target_in, kept.images, kept.version.same(offer.version)) == ("4.0.0/R1", {"web:4": "sha256:aa"}, True)
 

@@ -61,7 +61,7 @@ class World:
         while self.queue:
             to, fact = self.queue.popleft()
             if to in self.placed:
-                self.placed[to].tell(fact)
+                self.placed[to].receive(fact)
                 continue
             now = self.a.now
             decision = decide(to, self.states.get(to), (replace(fact, at=now),), now)
@@ -196,7 +196,7 @@ def ledger(instance: Instance, *names: str, **more: Any) -> Instance:
     instance.numbers[LEDGER] += 1
     done = tuple(Finalization(version(name), number, instance.now) for number, name in enumerate(names, 1))
     about = short({"good": 1, "version": version(names[-1]), **more})
-    return instance.tell(Neighbour(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **about))
+    return instance.receive(Neighbour(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **about))
 
 
 def test_a_configuration_does_not_wait_for_the_pending_version_of_a_service_before_it():

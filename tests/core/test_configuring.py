@@ -9,14 +9,14 @@ from setpoint.model.policy import Policy
 
 
 def test_an_older_configuration_that_comes_late_changes_nothing():
-    prod = Instance().tell(Configured(policy=Policy(NAME, {"channel": "production"}, approvals=(approval(),)), number=7))
-    prod.tell(Configured(policy=Policy(NAME, {"channel": "production"}), number=6)).tell(Removed(number=5))
+    prod = Instance().receive(Configured(policy=Policy(NAME, {"channel": "production"}, approvals=(approval(),)), number=7))
+    prod.receive(Configured(policy=Policy(NAME, {"channel": "production"}), number=6)).receive(Removed(number=5))
     assert prod.policy.approvals
     assert not prod.state.removed
 
 
 def test_what_left_the_configuration_comes_back_with_a_later_one():
-    prod = Instance().tell(Removed(number=2)).offer(1, "1.0")
+    prod = Instance().receive(Removed(number=2)).offer(1, "1.0")
     assert (prod.target, prod.codes) == ("", ["removed"])
-    prod.tell(Configured(policy=prod.policy, number=3))
+    prod.receive(Configured(policy=prod.policy, number=3))
     assert prod.target == "1.0"

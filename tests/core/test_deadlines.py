@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.core.dsl import Instance, check
-from tests.core.test_scopes import paused
+from tests.core.dsl.scopes import paused
 
 from setpoint.core.facts import Ask
 from setpoint.core.instructions import Watch

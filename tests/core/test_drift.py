@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from tests.core.dsl import Instance
+from tests.core.dsl.situations import settled, stubborn
 
 from setpoint.core.facts import Healing, Observing
 from setpoint.core.instructions import Apply
 from setpoint.model.people import By
 from setpoint.model.policy import DriftPolicy
 from setpoint.model.time import HOUR, MINUTE, SECOND
-
-
-def settled(**policy) -> Instance:
-    return Instance(**policy).with_good(1, "1.0").wait(MINUTE)
 
 
 def test_drift_is_put_right():
@@ -42,15 +39,6 @@ def test_a_version_that_is_unwell_is_reported_and_not_touched():
     prod = settled().observed("1.0", healthy=False, message="exit 1").wait(HOUR)
     assert (prod.applies, prod.condition) == (["spec-1.0"], "unhealthy")
     assert prod.waits_for("0 of 1 healthy at 1.0: exit 1")
-
-
-def stubborn(prod: Instance, times: int, difference: str = "a") -> Instance:
-    for _ in range(times):
-        prod.observed("1.0", difference=difference)
-        prod.wait(11 * SECOND)
-        if prod.applying.operation:
-            prod.applied()
-    return prod
 
 
 def test_the_same_difference_again_and_again_trips_the_breaker():
@@ -108,8 +96,8 @@ def test_a_difference_that_stood_all_the_while_is_not_counted_anew_after_a_pause
     prod = settled(drift=DriftPolicy(breaker=2))
     for _ in range(2):
         prod.observed("1.0", difference="a").wait(MINUTE).applied()
-    prod.tell(Observing(by=By("ann"))).observed("1.0", difference="a").wait(HOUR)
-    prod.observed("1.0", difference="a").tell(Healing(by=By("ann")))
+    prod.receive(Observing(by=By("ann"))).observed("1.0", difference="a").wait(HOUR)
+    prod.observed("1.0", difference="a").receive(Healing(by=By("ann")))
     assert len(prod.applies) == 3
     assert prod.waits_for("hands off: the same difference came back 2 times")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tests.core.dsl import Instance, after, approval, check, failed, version
-from tests.core.test_gates import DAILY
-from tests.core.test_selection import mirror
+from tests.core.dsl.builders import DAILY
+from tests.core.dsl.situations import mirror
 
 from setpoint.core.facts import Revoked, Woken
 from setpoint.core.instance.explain import explain
@@ -176,7 +176,7 @@ def test_a_rollback_begins_afresh_whatever_went_wrong_before():
     prod.applied("refused", terminal=True)
     assert prod.applies[-1] == "spec-1.0", "at once"
     assert (prod.applying.errors, prod.applying.error) == (0, "")
-    assert prod.tell(Woken()).condition == "rolling-back"
+    assert prod.receive(Woken()).condition == "rolling-back"
     assert not any(event.kind == "rollback-failed" for event in prod.events)
 
 
@@ -184,7 +184,7 @@ def test_the_end_of_the_apply_that_was_under_way_says_nothing_about_the_rollback
     prod = Instance().with_good(1, "1.0").offer(2, "1.1").roll_back().applied("no such image", terminal=True)
     assert (prod.condition, prod.applies[-1]) == ("rolling-back", "spec-1.0")
     same = Instance().offer(1, "1.0", spec="s").applied()
-    same.tell(same.look_at("s", "1.0")).configure(checks=(check("alerts", Phase.DEPLOYMENT),))
+    same.receive(same.look_at("s", "1.0")).configure(checks=(check("alerts", Phase.DEPLOYMENT),))
     same.offer(2, "1.1", urgent=True).offer(3, "1.0", spec="s", urgent=True)
     assert same.applies == ["s", "spec-1.1"], "one at a time"
     same.applied("no such image", terminal=True)

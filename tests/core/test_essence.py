@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, after, check
-from tests.core.test_drift import settled, stubborn
+from tests.core.dsl.situations import settled, stubborn
 
 from setpoint.core import story
 from setpoint.core.decide import decide
@@ -89,8 +89,8 @@ def test_what_failed_what_is_pinned_observed_tripped_and_removed_is_told_apart()
     prod = stubborn(settled(drift=DriftPolicy(breaker=2)), 1)
     assert of(prod, "tripped") == {"tripped": False}
     assert of(stubborn(prod, 6), "tripped") == {"tripped": True}
-    assert of(prod.tell(Observing(by=By("ann"))), "observed only") == {"observed only": True}
-    assert of(prod.tell(Removed()), "removed") == {"removed": True}
+    assert of(prod.receive(Observing(by=By("ann"))), "observed only") == {"observed only": True}
+    assert of(prod.receive(Removed()), "removed") == {"removed": True}
 
 
 def test_other_entities_come_to_all_that_they_remember():

@@ -45,7 +45,7 @@ GIVEN: dict[str, Callable[[Instance, int], Held | Observing | Pinned]] = {
 def test_an_order_ends_when_its_time_has_come_as_an_act_of_whose_it_was(what: str):
     prod = waiting()
     end = prod.now + HOUR
-    prod.tell(GIVEN[what](prod, end)).offer(2, "1.1")
+    prod.receive(GIVEN[what](prod, end)).offer(2, "1.1")
     assert prod.target == "1.0"
     assert any("until 2026" in event.text for event in prod.events if event.kind == "signal")
     assert prod.wake_at == end
@@ -62,7 +62,7 @@ def test_an_order_ends_when_its_time_has_come_as_an_act_of_whose_it_was(what: st
 @pytest.mark.parametrize("what", sorted(GIVEN))
 def test_an_engine_that_slept_through_the_end_does_not_count_the_order(what: str):
     prod = waiting()
-    prod.tell(GIVEN[what](prod, prod.now + HOUR))
+    prod.receive(GIVEN[what](prod, prod.now + HOUR))
     prod.now += 5 * HOUR
     prod.offer(2, "1.1")
     assert prod.target == "1.1"
@@ -72,19 +72,19 @@ def test_an_engine_that_slept_through_the_end_does_not_count_the_order(what: str
 def test_an_end_goes_by_the_wall_clock(what: str):
     prod = waiting()
     end = prod.now + HOUR
-    prod.tell(GIVEN[what](prod, end)).offer(2, "1.1")
+    prod.receive(GIVEN[what](prod, end)).offer(2, "1.1")
     prod.now += MINUTE
-    prod.tell(Woken(offset=-2 * HOUR))
+    prod.receive(Woken(offset=-2 * HOUR))
     assert prod.wake_at == end + 2 * HOUR
     prod.now += MINUTE
-    prod.tell(Woken(offset=HOUR))
+    prod.receive(Woken(offset=HOUR))
     assert prod.target == "1.1"
 
 
 def test_a_skip_that_ended_before_target_moved_does_not_count():
     prod = Instance(calendars=(hours(1, 2),))
     prod.offer(1, "1.0")
-    prod.tell(Held(by=ANN), Skipped(by=ANN, release=1, gate="hours", until=prod.now + MINUTE))
+    prod.receive(Held(by=ANN), Skipped(by=ANN, release=1, gate="hours", until=prod.now + MINUTE))
     assert prod.life.skips[0].until == prod.now + MINUTE
     prod.wait(MINUTE)
     assert prod.life.skips == ()
@@ -95,38 +95,38 @@ def test_a_skip_that_ended_before_target_moved_does_not_count():
 
 
 def test_an_order_may_get_another_end_or_none():
-    prod = waiting().tell(Held(by=ANN, until=START + HOUR))
-    prod.tell(Held(by=ANN, until=START + 2 * HOUR))
+    prod = waiting().receive(Held(by=ANN, until=START + HOUR))
+    prod.receive(Held(by=ANN, until=START + 2 * HOUR))
     prod.wait(HOUR + MINUTE)
     assert prod.life.hold
-    prod.tell(Held(by=ANN))
+    prod.receive(Held(by=ANN))
     prod.wait(5 * HOUR)
     assert prod.life.hold
 
 
 def test_what_is_withdrawn_or_replaced_before_its_end_ends_nothing_then():
-    prod = waiting().tell(Held(by=ANN, until=START + HOUR)).resume()
+    prod = waiting().receive(Held(by=ANN, until=START + HOUR)).resume()
     prod.hold("bob")
     prod.wait(2 * HOUR)
     assert prod.held_by.person == "bob"
-    prod = waiting().tell(Pinned(by=ANN, until=START + HOUR, offer=waiting().make(1, "1.0")))
+    prod = waiting().receive(Pinned(by=ANN, until=START + HOUR, offer=waiting().make(1, "1.0")))
     prod.unpin().pin(1, "1.0").wait(2 * HOUR)
     assert prod.life.pin == 1
-    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").tell(Held(by=ANN, until=START + HOUR))
-    prod.tell(RolledBack(by=By("bob")))
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").receive(Held(by=ANN, until=START + HOUR))
+    prod.receive(RolledBack(by=By("bob")))
     prod.wait(2 * HOUR)
     assert prod.held_by.person == "bob", "who rolls back holds for as long as it takes"
 
 
 @pytest.mark.parametrize(("act", "name"), [(Stopped, "stop"), (Paused, "pause")])
 def test_a_stop_and_a_pause_end_for_everyone_below(act: type[Stopped | Paused], name: str):
-    channel = Actor(CHANNEL, ScopeState).tell(act(by=ANN, id="1", until=START + HOUR))
+    channel = Actor(CHANNEL, ScopeState).receive(act(by=ANN, id="1", until=START + HOUR))
     first = channel.state
     assert channel.wake_at == START + HOUR
     assert getattr(first, name).until == START + HOUR
-    channel.at(START + 1).tell(Woken())
+    channel.at(START + 1).receive(Woken())
     assert (channel.state, list(channel.out), channel.wake_at) == (first, [], START + HOUR)
-    assert channel.at(START + HOUR).tell(Woken()).wake_at is None
+    assert channel.at(START + HOUR).receive(Woken()).wake_at is None
     assert getattr(channel.state, name) is None
     record, publish = channel.out
     assert isinstance(record, Record)
@@ -139,10 +139,10 @@ def test_a_stop_and_a_pause_end_for_everyone_below(act: type[Stopped | Paused], 
 def test_the_end_of_a_scope_goes_by_the_wall_clock_and_the_earlier_of_two_comes_first():
     def channel() -> Actor[ScopeState]:
         orders = (Stopped(by=ANN, until=START + HOUR), Paused(by=ANN, until=START + 2 * HOUR))
-        return Actor(CHANNEL, ScopeState).tell(*orders)
+        return Actor(CHANNEL, ScopeState).receive(*orders)
 
-    assert channel().at(START + 1).tell(Woken(offset=-HOUR)).wake_at == START + 2 * HOUR
-    ended = channel().at(START + 2 * HOUR).tell(Woken(offset=-HOUR))
+    assert channel().at(START + 1).receive(Woken(offset=-HOUR)).wake_at == START + 2 * HOUR
+    ended = channel().at(START + 2 * HOUR).receive(Woken(offset=-HOUR))
     assert (ended.state.stop, bool(ended.state.pause), ended.wake_at) == (None, True, START + 3 * HOUR)
-    assert channel().tell(Started(by=ANN)).wake_at is not None
-    assert channel().tell(Unpaused(by=ANN)).wake_at is not None
+    assert channel().receive(Started(by=ANN)).wake_at is not None
+    assert channel().receive(Unpaused(by=ANN)).wake_at is not None

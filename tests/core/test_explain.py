@@ -10,11 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, after, approval, check, hours, version
-from tests.core.test_drift import settled, stubborn
-from tests.core.test_marks import told
-from tests.core.test_scopes import paused, stopped
-from tests.core.test_selection import mirror
-from tests.core.test_trains import train
+from tests.core.dsl.scopes import marked, paused, stopped
+from tests.core.dsl.situations import mirror, settled, stubborn, train
 
 from setpoint.core.facts import Observing
 from setpoint.core.instance.explain import explain
@@ -51,7 +48,7 @@ def failed() -> Instance:
 
 
 def observing(prod: Instance) -> Instance:
-    return prod.tell(Observing(by=By("ann")))
+    return prod.receive(Observing(by=By("ann")))
 
 
 def asked(**more) -> Instance:
@@ -194,7 +191,7 @@ case(
 )
 case(
     "a pin of a bad version",
-    lambda: told(good(), bad=("2.0",)).pin(2, "2.0"),
+    lambda: marked(good(), bad=("2.0",)).pin(2, "2.0"),
     Reason(Code.PINNED, "", since=LATER, awaits="unpin", unblock="unpin, or mark it good"),
 )
 
@@ -292,12 +289,12 @@ case(
 )
 case(
     "a bad release",
-    lambda: told(good(), bad=("2.0",)).offer(2, "2.0", at=START),
+    lambda: marked(good(), bad=("2.0",)).offer(2, "2.0", at=START),
     Reason(Code.RELEASE_NOT_TAKEN, "", since=START, awaits="a newer release"),
 )
 case(
     "a bad version that runs",
-    lambda: told(good(), bad=("1.0",)),
+    lambda: marked(good(), bad=("1.0",)),
     Reason(Code.VERSION_BAD, "", since=LATER, awaits="a newer release", unblock="roll back, or mark it good"),
 )
 case(
@@ -348,7 +345,7 @@ def mirroring() -> Instance:
 
 case(
     "a mirror of a bad version",
-    lambda: told(mirroring(), bad=("1.1",)).neighbour("production", good=2, change=2),
+    lambda: marked(mirroring(), bad=("1.1",)).neighbour("production", good=2, change=2),
     Reason(Code.MIRROR_NOT_READY, "", since=LATER, awaits="a change in production"),
 )
 case(

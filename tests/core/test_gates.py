@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 from tests.core.dsl import START, Instance, after, approval, check, hours
+from tests.core.dsl.builders import DAILY
 
 from setpoint.core.facts import Ask, From, Woken
 from setpoint.core.instance.explain import explain
@@ -52,7 +53,7 @@ def test_a_late_result_of_a_lower_run_is_dropped():
 def test_an_answer_to_an_earlier_asking_does_not_count():
     prod = Instance(checks=(check("alerts"),)).offer(1, "1.0")
     gate = prod.candidate.gates["alerts"]
-    prod.tell(From(attachment=gate.attachment, ask=gate.ask - 1, run=99))
+    prod.receive(From(attachment=gate.attachment, ask=gate.ask - 1, run=99))
     assert prod.candidate.gates["alerts"] == gate
 
 
@@ -256,7 +257,7 @@ def test_a_closed_calendar_waits_until_it_opens():
 def test_the_engine_asleep_through_a_window():
     prod = Instance(calendars=(hours(9, 17),)).offer(1, "1.0")
     prod.now += 20 * HOUR
-    prod.tell(Woken())
+    prod.receive(Woken())
     assert prod.target == ""
     prod.wait(14 * HOUR)
     assert prod.target == "1.0"
@@ -283,9 +284,6 @@ def test_a_calendar_for_majors_only_lets_minors_through():
     prod.comes_up("1.1.0").offer(3, "2.0.0")
     assert prod.waits_for("quarterly is closed")
     assert prod.skip(3, "quarterly").target == "2.0.0"
-
-
-DAILY = Cadence(Calendar("daily", open=(Window(hours=(0, 6 * 60)),)), "UTC")
 
 
 def test_cadence_admits_one_finalized_release_per_occurrence():
@@ -366,7 +364,7 @@ def test_deployment_asks_for_every_object_healthy_one_version_and_no_drift():
         prod.look("1.0+0.9", complete=True),
         prod.look("1.0", difference="a"),
     ):
-        prod.tell(look)
+        prod.receive(look)
         assert prod.good == ""
     assert prod.observed("1.0").good == "1.0"
 

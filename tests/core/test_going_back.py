@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.core.dsl import Instance, check, version
-from tests.core.test_marks import told
+from tests.core.dsl.scopes import marked
 
 from setpoint.core.facts import AskFinalized, Revoked, ToldFinalized
 from setpoint.core.instance.outcomes import KEPT_NEWS
@@ -19,13 +19,13 @@ def three() -> Instance:
 
 def confirmed(prod: Instance, name: str) -> bool:
     """Whether those ordered after are told that it was finalized here."""
-    return bool(prod.tell(AskFinalized(asker="instance:app/web@acme", version=version(name))).sent(ToldFinalized))
+    return bool(prod.receive(AskFinalized(asker="instance:app/web@acme", version=version(name))).sent(ToldFinalized))
 
 
 def test_it_passes_over_what_is_bad():
-    prod = told(three(), bad=("1.1",)).roll_back()
+    prod = marked(three(), bad=("1.1",)).roll_back()
     assert prod.target == "1.0"
-    assert told(Instance().with_good(1, "1.0").with_good(2, "1.1"), bad=("1.0",)).roll_back().target == "1.1", "nowhere to go"
+    assert marked(Instance().with_good(1, "1.0").with_good(2, "1.1"), bad=("1.0",)).roll_back().target == "1.1", "nowhere to go"
 
 
 def test_what_was_about_to_come_begins_anew_and_is_held():
@@ -108,13 +108,13 @@ def test_good_that_turns_bad_on_the_way_back_begins_the_way_anew():
     prod = three().offer(4, "1.3").applied("broken", terminal=True).applied().observed("1.2", healthy=None)
     for _ in range(3):
         prod.wait(30 * SECOND).observed("1.2", healthy=None)
-    told(prod, bad=("1.2",))
+    marked(prod, bad=("1.2",))
     rollout = prod.rollout
     assert (prod.target, rollout.idle, rollout.progress, rollout.began) == ("1.1", 0, 0, prod.now)
 
 
 def test_where_there_is_nothing_better_it_goes_back_to_good_though_that_was_marked_bad():
-    prod = told(Instance().with_good(1, "1.0").offer(2, "1.1").applied("broken", terminal=True), bad=("1.0",))
+    prod = marked(Instance().with_good(1, "1.0").offer(2, "1.1").applied("broken", terminal=True), bad=("1.0",))
     assert (prod.target, prod.condition) == ("1.0", "rolling-back")
     assert prod.comes_up("1.0").condition == "bad"
 
@@ -168,8 +168,8 @@ def test_the_way_back_forgets_what_is_over():
 def test_good_that_turns_bad_on_the_way_back_is_passed_only_down_to_the_bound():
     prod = Instance().with_good(1, "1.0.0").with_good(2, "1.1.0").with_good(3, "1.2.0")
     prod.offer(4, "2.0.0", not_below="1.1.0").applied("broken", terminal=True)
-    assert told(prod, bad=("1.2.0",)).target == "1.1.0"
-    told(prod, number=2, bad=("1.2.0", "1.1.0"))
+    assert marked(prod, bad=("1.2.0",)).target == "1.1.0"
+    marked(prod, number=2, bad=("1.2.0", "1.1.0"))
     assert (prod.target, prod.condition) == ("1.1.0", "rolling-back")
 
 

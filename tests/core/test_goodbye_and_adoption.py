@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance
-from tests.core.test_first_contact_and_goodbye import ANN, adopting, back, gone
+from tests.core.dsl.situations import ANN, adopting, back, gone
 
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import Observing, Offered, Removed, TakenDown
@@ -28,7 +28,7 @@ def said(prod: Instance) -> list[Reason]:
 
 
 def test_taking_down_is_an_apply_like_any_other_but_down():
-    prod = Instance(**OFTEN).with_good(1, "1.0").tell(Removed(number=1)).tell(TakenDown(by=ANN))
+    prod = Instance(**OFTEN).with_good(1, "1.0").receive(Removed(number=1)).receive(TakenDown(by=ANN))
     number = prod.applying.watch
     operation = "instance:app/web@production/apply/2"
     assert prod.gave(Apply) == [Apply(operation, "spec-1.0", Watch(number, 2 * SECOND, "spec-1.0"), down=True)]
@@ -36,7 +36,7 @@ def test_taking_down_is_an_apply_like_any_other_but_down():
         count=2, operation=operation, spec="down", watch=number, judges=2, every=2 * SECOND, asked=True
     )  # fmt: skip
     before = prod.applying
-    assert prod.tell(TakenDown(by=ANN)).applying == before, "one at a time"
+    assert prod.receive(TakenDown(by=ANN)).applying == before, "one at a time"
     again = prod.applied().observed("1.0").wait(MINUTE)
     assert again.applying.watch == number + 1
 
@@ -58,33 +58,37 @@ def test_it_is_tried_again_at_the_end_of_its_back_off_or_of_its_grace_and_not_be
 
 
 def test_only_a_look_that_shows_nothing_after_it_was_taken_down_ends_it():
-    never = gone().observed("").tell(TakenDown(by=ANN))
+    never = gone().observed("").receive(TakenDown(by=ANN))
     assert never.target == "1.0", "what was not there before was not taken down by us"
     prod = gone(down=True)
     early = prod.look("")
-    prod.applied().tell(replace(early, watch=early.watch - 1))
+    prod.applied().receive(replace(early, watch=early.watch - 1))
     assert prod.target == "1.0"
     assert prod.unobserved().target == "1.0"
     assert prod.observed("1.0", healthy=False).target == "1.0"
-    assert prod.tell(prod.look("")).target == ""
+    assert prod.receive(prod.look("")).target == ""
 
 
 def test_of_what_was_taken_down_only_what_was_good_stays_known():
-    prod = Instance().with_good(1, "1.0").observed("1.0", difference="a").applied().tell(Removed(number=1, down=True)).applied()
+    prod = (
+        Instance().with_good(1, "1.0").observed("1.0", difference="a").applied().receive(Removed(number=1, down=True)).applied()
+    )
     count, watch = prod.applying.count, prod.applying.watch
-    prod.tell(prod.look(""))
+    prod.receive(prod.look(""))
     life = prod.life
     assert (life.target, life.current, life.down, life.breaker, life.goods) == (Pair(), None, None, None, (Pair(1),))
     assert life.applying == Applying(count=count, watch=watch)
     assert prod.events[-1] == Event("taken-down", "1.0 was taken down", release=1, version="1.0")
     assert prod.gave(Unwatch) == [Unwatch()]
-    assert prod.tell(TakenDown(by=ANN)).gave(Unwatch) == [], "it is not looked at any more"
-    failed = Instance().offer(1, "1.0").applied("broken", terminal=True).tell(Removed(number=1, down=True)).wait(MINUTE).applied()
-    assert failed.tell(failed.look("")).life.failure is None
+    assert prod.receive(TakenDown(by=ANN)).gave(Unwatch) == [], "it is not looked at any more"
+    failed = (
+        Instance().offer(1, "1.0").applied("broken", terminal=True).receive(Removed(number=1, down=True)).wait(MINUTE).applied()
+    )
+    assert failed.receive(failed.look("")).life.failure is None
 
 
 def test_where_a_goodbye_stands_is_told_whole():
-    rolling = Instance().with_good(1, "1.0").offer(2, "1.1").tell(Removed(number=1))
+    rolling = Instance().with_good(1, "1.0").offer(2, "1.1").receive(Removed(number=1))
     ending = Reason(
         Code.REMOVED, "it left the configuration once its rollout has ended", since=START, awaits="the end of the rollout"
     )
@@ -92,29 +96,29 @@ def test_where_a_goodbye_stands_is_told_whole():
     text = "it left the configuration; 1.0, which runs, is left alone"
     alone = Reason(Code.REMOVED, text, since=START, awaits="apply, or remove", unblock="add it again, or remove")
     assert said(gone()) == [alone]
-    prod = gone().wait(MINUTE).tell(TakenDown(by=ANN))
+    prod = gone().wait(MINUTE).receive(TakenDown(by=ANN))
     going = Reason(Code.REMOVED, "1.0 is being taken down, says ann", since=prod.now, awaits="a look that shows nothing")
     assert said(prod) == [going]
     prod.wait(SECOND).applied("no route")
     text = f"{going.text}; the runtime did not: no route"
     assert said(prod) == [replace(going, text=text, until=prod.applying.retry_at, awaits="")]
     prod.wait(MINUTE).applied()
-    prod.tell(prod.look(""))
+    prod.receive(prod.look(""))
     text = "it left the configuration, and nothing of it is left"
     assert said(prod) == [Reason(Code.REMOVED, text, since=prod.now, awaits="apply", unblock="add it again")]
 
 
 def test_what_never_ran_is_not_taken_down_and_not_looked_at_any_more():
-    prod = Instance().tell(Removed(number=1, down=True))
+    prod = Instance().receive(Removed(number=1, down=True))
     assert (prod.applies, len(prod.gave(Unwatch))) == ([], 1)
-    assert prod.tell(Removed(number=2, down=True)).gave(Unwatch) == []
+    assert prod.receive(Removed(number=2, down=True)).gave(Unwatch) == []
 
 
 # --- first contact -----------------------------------------------------------------------------------------------------------
 
 
 def offered(prod: Instance) -> Instance:
-    return prod.tell(Offered(offer=replace(prod.make(1, "1.0"), adopt=True)))
+    return prod.receive(Offered(offer=replace(prod.make(1, "1.0"), adopt=True)))
 
 
 def test_what_is_said_to_run_is_looked_at_often_and_compared_with():
@@ -162,7 +166,7 @@ def test_what_cannot_be_asked_shows_nothing_yet():
 def test_an_adoption_that_was_overtaken_is_forgotten():
     urgent = adopting().offer(2, "2.0").applied()
     assert (urgent.life.adopting, urgent.target) == (None, "2.0")
-    left = adopting().tell(Removed(number=1))
+    left = adopting().receive(Removed(number=1))
     assert left.life.adopting is None
     assert back(left).observed("1.0").good == ""
     assert not urgent.waits_for("is said to run here already")
@@ -170,5 +174,5 @@ def test_an_adoption_that_was_overtaken_is_forgotten():
 
 def test_where_something_was_deployed_nothing_is_said_to_run():
     assert offered(Instance().with_good(2, "2.0")).life.adopting is None
-    assert offered(Instance().tell(Observing(by=ANN))).observed("1.0").good == "1.0", "to adopt is no apply"
+    assert offered(Instance().receive(Observing(by=ANN))).observed("1.0").good == "1.0", "to adopt is no apply"
     assert Life().adopting is None

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from msgspec.structs import replace
-from tests.core.dsl import START, Instance, check, hours
+from tests.core.dsl import START, Instance, check
+from tests.core.dsl.builders import closing
 
 from setpoint.core.facts import ScopeStatus, Standing, Stopped
 from setpoint.core.scope import ScopeState, decide
 from setpoint.model.people import By
-from setpoint.model.policy import CalendarUse, Phase
+from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
 SCOPE = "scope:organization"
-
-
-def closing(in_flight: str) -> CalendarUse:
-    """Open for the first hour of the day."""
-    use = hours(0, 1)
-    return replace(use, calendar=replace(use.calendar, in_flight=in_flight))
 
 
 class Prod(Instance):
@@ -36,11 +30,11 @@ class Prod(Instance):
 
     def stopped(self, in_flight: str, number: int = 1) -> Self:
         stop = Standing(By("ann", "an incident"), self.now, in_flight)
-        self.tell(ScopeStatus(scope=SCOPE, number=number, stop=stop))
+        self.receive(ScopeStatus(scope=SCOPE, number=number, stop=stop))
         return self
 
     def started(self) -> Self:
-        self.tell(ScopeStatus(scope=SCOPE, number=99))
+        self.receive(ScopeStatus(scope=SCOPE, number=99))
         return self
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import START, Instance, after, approval
+from tests.core.dsl import START, Actor, Instance, after, approval
 
-from setpoint.core.decide import decide
 from setpoint.core.facts import (
     Finalization,
     InvariantConfigured,
@@ -21,7 +20,7 @@ from setpoint.core.facts import (
     Woken,
 )
 from setpoint.core.instance.status import status
-from setpoint.core.instructions import AnyInstruction, Publish, Record, Send, Subscribe, Unsubscribe
+from setpoint.core.instructions import Send, Subscribe, Unsubscribe
 from setpoint.core.invariant import SETTLE, InvariantState
 from setpoint.core.violations import violations
 from setpoint.model.calendars.calendar import Calendar, Window
@@ -59,35 +58,20 @@ def violated(invariant: Invariant, *states: Neighbour, bad: tuple[str, ...] = ()
     return [f"{one.what}: {one.text}" for one in violations(invariant, {one.instance: one for one in states}, set(bad))]
 
 
-class Watcher:
-    """The actor, its clock, and what it did."""
+class Watcher(Actor[InvariantState]):
+    """An invariant, and what it watches."""
 
     def __init__(self, invariant: Invariant | None = None) -> None:
-        self.now = START
-        self.state: InvariantState | None = None
-        self.out: list[AnyInstruction] = []
-        self.wake_at: int | None = None
+        super().__init__("invariant:rule", InvariantState)
         if invariant:
-            self.tell(InvariantConfigured(number=1, invariant=invariant))
+            self.receive(InvariantConfigured(number=1, invariant=invariant))
 
-    def tell(self, *facts: Any) -> Watcher:
-        decision = decide("invariant:rule", self.state, [replace(fact, at=self.now) for fact in facts], self.now)
-        assert isinstance(decision.state, InvariantState)
-        self.state, self.wake_at = decision.state, decision.wake_at
-        self.out = list(decision.instructions)
-        return self
-
-    def settle(self) -> Watcher:
-        assert self.wake_at is not None
-        self.now = self.wake_at
-        return self.tell(Woken())
-
-    def did(self, kind: type) -> list[Any]:
-        return [one for one in self.out if isinstance(one, kind)]
+    def settle(self) -> Self:
+        return self.at(self.due).receive(Woken())
 
     @property
     def violated(self) -> list[str]:
-        return [one.text for one in self.state.violations] if self.state else []
+        return [one.text for one in self.maybe_state.violations] if self.maybe_state else []
 
 
 # --- what each requires
@@ -204,101 +188,98 @@ def test_when_sees_the_labels_of_the_instance_and_the_facts_of_the_attempt():
 
 def test_it_listens_to_what_it_speaks_of_and_no_longer_than_that():
     watcher = Watcher(staged())
-    assert [one.to for one in watcher.did(Subscribe)] == ["instance:app/web@production", "instance:app/web@staging"]
-    watcher.tell(InvariantConfigured(number=2, invariant=required(Require(not_bad=True))))
-    assert [one.to for one in watcher.did(Subscribe)] == ["line:app"]
-    assert [one.to for one in watcher.did(Unsubscribe)] == ["instance:app/web@staging"]
-    watcher.tell(InvariantConfigured(number=3))
-    assert [one.to for one in watcher.did(Unsubscribe)] == ["instance:app/web@production", "line:app"]
-    assert watcher.tell(InvariantConfigured(number=2, invariant=staged())).out == []
+    assert [one.to for one in watcher.gave(Subscribe)] == ["instance:app/web@production", "instance:app/web@staging"]
+    watcher.receive(InvariantConfigured(number=2, invariant=required(Require(not_bad=True))))
+    assert [one.to for one in watcher.gave(Subscribe)] == ["line:app"]
+    assert [one.to for one in watcher.gave(Unsubscribe)] == ["instance:app/web@staging"]
+    watcher.receive(InvariantConfigured(number=3))
+    assert [one.to for one in watcher.gave(Unsubscribe)] == ["instance:app/web@production", "line:app"]
+    assert watcher.receive(InvariantConfigured(number=2, invariant=staged())).out == ()
 
 
 def test_a_violation_is_recorded_and_published_once_it_has_stood_for_a_while():
-    watcher = Watcher(staged()).tell(says(), finalized(STAGING, "1.0"))
+    watcher = Watcher(staged()).receive(says(), finalized(STAGING, "1.0"))
     assert watcher.violated == []
     assert watcher.wake_at == START + SETTLE
     watcher.settle()
     text = "web@production was brought to 2.0, which staging has not finalized"
-    assert [(one.event.kind, one.event.text, one.event.release) for one in watcher.did(Record)] == [
-        ("violated", f"rule: {text}", 2)
-    ]
-    (told,) = [one.fact for one in watcher.did(Publish)]
-    assert isinstance(told, InvariantStatus)
-    assert [(one.text, one.since) for one in told.violations] == [(text, START)]
-    assert watcher.did(Send) == []
-    assert watcher.tell(says(number=2)).out == []
+    assert [(event.kind, event.text, event.release) for event in watcher.events] == [("violated", f"rule: {text}", 2)]
+    (status,) = watcher.published(InvariantStatus)
+    assert [(one.text, one.since) for one in status.violations] == [(text, START)]
+    assert watcher.gave(Send) == []
+    assert watcher.receive(says(number=2)).out == ()
     assert watcher.wake_at is None
 
 
 def test_a_status_that_was_only_late_violates_nothing():
-    watcher = Watcher(staged()).tell(says())
+    watcher = Watcher(staged()).receive(says())
     watcher.now += 2 * SECOND
-    watcher.tell(finalized(STAGING, "2.0"))
+    watcher.receive(finalized(STAGING, "2.0"))
     assert (watcher.violated, watcher.wake_at) == ([], None)
 
 
 def test_a_clock_that_was_set_back_does_not_put_it_off():
-    watcher = Watcher(staged()).tell(says())
+    watcher = Watcher(staged()).receive(says())
     watcher.now -= HOUR
-    watcher.tell(Woken())
+    watcher.receive(Woken())
     assert watcher.wake_at == watcher.now + SETTLE
 
 
 def test_what_one_status_says_by_itself_counts_at_once():
-    assert Watcher(required(Require(topic="go"))).tell(says()).violated == [
+    assert Watcher(required(Require(topic="go"))).receive(says()).violated == [
         "web@production was brought to 2.0 with 0 of 1 for go"
     ]
 
 
 def test_an_older_status_is_dropped():
-    watcher = Watcher(required(Require(runs="^1"))).tell(says(name="1.0.0", number=5)).tell(says(number=4))
+    watcher = Watcher(required(Require(runs="^1"))).receive(says(name="1.0.0", number=5)).receive(says(number=4))
     assert watcher.violated == []
 
 
 def test_the_line_says_what_is_bad():
-    watcher = Watcher(required(Require(not_bad=True))).tell(says())
+    watcher = Watcher(required(Require(not_bad=True))).receive(says())
     marked = {"web/2.0": Standing(By("ann"), START)}
-    watcher.tell(LineStatus(application="app", number=2, bad=marked)).settle()
+    watcher.receive(LineStatus(application="app", number=2, bad=marked)).settle()
     assert watcher.violated == ["web@production was brought to 2.0, which is marked bad"]
-    watcher.tell(LineStatus(application="app", number=1))
+    watcher.receive(LineStatus(application="app", number=1))
     assert watcher.violated
-    watcher.tell(LineStatus(application="app", number=3))
+    watcher.receive(LineStatus(application="app", number=3))
     assert watcher.violated == []
-    assert [one.event.kind for one in watcher.did(Record)] == ["holds-again"]
+    assert [event.kind for event in watcher.events] == ["holds-again"]
 
 
 def test_a_violation_stops_the_line_of_its_application_once():
-    watcher = Watcher(staged(stop=True)).tell(says(), finalized(STAGING, "1.0")).settle()
-    (sent,) = watcher.did(Send)
+    watcher = Watcher(staged(stop=True)).receive(says(), finalized(STAGING, "1.0")).settle()
+    (sent,) = watcher.gave(Send)
     assert sent.to == "scope:application:app"
     assert isinstance(sent.fact, Stopped)
     assert sent.fact.by.person == "invariant rule"
     assert sent.fact.by.why == "web@production was brought to 2.0, which staging has not finalized"
-    assert watcher.tell(says(number=2)).did(Send) == []
-    watcher.tell(says(name="3.0", release=3, number=3)).settle()
-    assert [one.fact.id for one in watcher.did(Send)] == [f"rule/finalizedIn/app/web@production/3/{watcher.now - SETTLE}"]
+    assert watcher.receive(says(number=2)).gave(Send) == []
+    watcher.receive(says(name="3.0", release=3, number=3)).settle()
+    assert [stop.id for stop in watcher.sent(Stopped)] == [f"rule/finalizedIn/app/web@production/3/{watcher.now - SETTLE}"]
 
 
 def test_another_violation_says_nothing_again_of_the_one_that_stands():
     members = (Member(PRODUCTION), Member(GLOBEX))
-    watcher = Watcher(Invariant("rule", Require(runs="^1"), members, stop=True)).tell(says(number=1))
-    watcher.tell(says(GLOBEX, "3.0"))
-    assert [one.event.text for one in watcher.did(Record)] == ["rule: web@globex was brought to 3.0, which is not in ^1"]
-    assert len(watcher.did(Send)) == 1
+    watcher = Watcher(Invariant("rule", Require(runs="^1"), members, stop=True)).receive(says(number=1))
+    watcher.receive(says(GLOBEX, "3.0"))
+    assert [event.text for event in watcher.events] == ["rule: web@globex was brought to 3.0, which is not in ^1"]
+    assert len(watcher.gave(Send)) == 1
     assert len(watcher.violated) == 2
 
 
 def test_when_nothing_changes_nothing_is_written():
-    watcher = Watcher(staged()).tell(says(), finalized(STAGING, "2.0"))
+    watcher = Watcher(staged()).receive(says(), finalized(STAGING, "2.0"))
     before = watcher.state
-    assert watcher.tell(says(), Woken()).state is before
-    assert watcher.out == []
+    assert watcher.receive(says(), Woken()).state is before
+    assert watcher.out == ()
 
 
 def test_without_a_document_there_is_nothing_to_violate():
-    watcher = Watcher(staged()).tell(says()).settle()
+    watcher = Watcher(staged()).receive(says()).settle()
     assert watcher.violated
-    watcher.tell(InvariantConfigured(number=2))
+    watcher.receive(InvariantConfigured(number=2))
     assert (watcher.violated, watcher.wake_at) == ([], None)
 
 

@@ -132,7 +132,7 @@ def test_a_failure_of_a_run_that_began_before_the_gate_is_not_held_against_it():
     prod = Instance().with_good(1, "1.0").configure(checks=(verifying(0, window=0),)).offer(2, "1.1")
     gate = prod.comes_up("1.1").rollout.attempt.gates["alerts"]
     prod.state = before_the_answer(prod)
-    prod.tell(From(attachment=gate.attachment, ask=gate.ask, run=8, nos=1))
+    prod.receive(From(attachment=gate.attachment, ask=gate.ask, run=8, nos=1))
     prod.result("alerts", FAILING, run=7, nos=1)
     assert prod.target == "1.1"
     assert prod.result("alerts", PASSING, run=8, nos=1).condition == "converged"
@@ -142,7 +142,7 @@ def test_where_its_first_result_is_overtaken_the_doubt_is_in_its_favour():
     prod = Instance().with_good(1, "1.0").configure(checks=(verifying(0),)).offer(2, "1.1")
     gate = prod.comes_up("1.1").rollout.attempt.gates["alerts"]
     prod.state = before_the_answer(prod)
-    prod.tell(From(attachment=gate.attachment, ask=gate.ask, run=8, nos=1))
+    prod.receive(From(attachment=gate.attachment, ask=gate.ask, run=8, nos=1))
     assert prod.result("alerts", PASSING, run=9, nos=1).target == "1.1"
     assert prod.result("alerts", FAILING, run=10, nos=2).target == "1.0"
 

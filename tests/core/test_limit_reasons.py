@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, WithTasks, a_task, check, hours
-from tests.core.test_limits import DAILY, GROUP, LEASE, Limited, Member, budgeted
+from tests.core.dsl.limits import DAILY, GROUP, LEASE, Limited, Member, budgeted
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Need, Queued, Returned
@@ -33,11 +33,11 @@ def said(prod: Instance) -> list[Reason]:
 
 
 def queued(prod: P, *reasons: Reason, number: int = 1) -> P:
-    return prod.tell(Queued(ask=prod.admission.ask, number=number, reasons=reasons))
+    return prod.receive(Queued(ask=prod.admission.ask, number=number, reasons=reasons))
 
 
 def granted(prod: Instance) -> Instance:
-    return prod.tell(Granted(ask=prod.admission.ask))
+    return prod.receive(Granted(ask=prod.admission.ask))
 
 
 def to_admission(prod: Instance) -> list[object]:
@@ -121,7 +121,7 @@ def test_a_lease_that_was_granted_is_no_reason_any_more_and_one_that_changed_sin
 
 def test_what_was_granted_counts_however_limits_change_once_a_task_has_started():
     prod = WithTasks(limits=(LEASE,), tasks=(a_task(),)).offer(1, "1.0")
-    prod.tell(Granted(ask=1))
+    prod.receive(Granted(ask=1))
     assert prod.tried == ["migrate"]
     prod.configure(limits=(replace(LEASE, limit=5), replace(LEASE, name="other", unit="application:app")), tasks=(a_task(),))
     assert to_admission(prod) == []
@@ -221,10 +221,10 @@ def test_a_grant_that_cannot_be_used_goes_back_once_and_its_place_is_kept():
 def test_a_word_of_admission_that_is_late_or_for_somebody_else_changes_nothing():
     prod = queued(Limited().offer(1, "1.0"), BUSY, number=2)
     assert queued(prod, replace(BUSY, text="again"), number=2).reasons == [BUSY.text], "the same number is the same word"
-    prod.tell(Queued(ask=7, number=9, reasons=(replace(BUSY, text="for another"),)))
+    prod.receive(Queued(ask=7, number=9, reasons=(replace(BUSY, text="for another"),)))
     assert prod.reasons == [BUSY.text]
     prod.hold().grant()
-    prod.tell(Queued(ask=1, number=9, reasons=(replace(BUSY, text="after it was given back"),)))
+    prod.receive(Queued(ask=1, number=9, reasons=(replace(BUSY, text="after it was given back"),)))
     assert prod.admission.reasons == ()
 
 
@@ -237,8 +237,8 @@ def test_a_yes_ends_what_admission_said_before():
 
 def test_a_yes_for_nobody_is_said_nothing_to():
     prod = Limited(checks=(check("slow", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0")
-    assert to_admission(prod.tell(Granted(ask=1))) == to_admission(prod.tell(Granted(ask=9))) == []
-    assert to_admission(Instance().tell(Granted(ask=1))) == []
+    assert to_admission(prod.receive(Granted(ask=1))) == to_admission(prod.receive(Granted(ask=9))) == []
+    assert to_admission(Instance().receive(Granted(ask=1))) == []
 
 
 def test_a_lease_that_is_needed_no_more_is_given_up_and_asked_for_when_it_is_needed_again():

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
-
 from msgspec.structs import replace
 from tests.core.dsl import Instance, WithTasks, a_task, check, hours, version
+from tests.core.dsl.limits import GROUP, LEASE, Limited, Member, budgeted
 
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned, WaveVote
-from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.grammars.selector import parse_selector
-from setpoint.model.policy import CalendarUse, LimitUse, Phase, Strategy, WaveUse
+from setpoint.model.policy import Phase, Strategy, WaveUse
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import DAY, HOUR
-
-LEASE = LimitUse("limit-runtime", "runtime:k8s", 2)
-GROUP = "app/tenants"
-
-
-class Limited(Instance):
-    """An instance with one lease, and what it says to admission."""
-
-    def __init__(self, **policy: Any) -> None:
-        policy.setdefault("limits", (LEASE,))
-        super().__init__(**policy)
-
-    @property
-    def asked(self) -> AskAdmission:
-        """What the last turn requested of admission."""
-        (asked,) = self.sent(AskAdmission)
-        return asked
-
-    def grant(self, ask: int = 0) -> Self:
-        known = self.maybe_candidate.admission if self.maybe_candidate else None
-        return self.tell(Granted(ask=ask or (known.ask if known else 0)))
-
-    def rolls(self, release: int, name: str) -> Self:
-        """A release whose lease is granted at once."""
-        self.offer(release, name)
-        return self.grant()
 
 
 def test_it_asks_when_everything_else_holds_and_starts_when_granted():
@@ -48,7 +20,7 @@ def test_it_asks_when_everything_else_holds_and_starts_when_granted():
     (asked,) = prod.sent(AskAdmission)
     assert [(need.unit, need.limit) for need in asked.needs] == [("lease:runtime:k8s", 2)]
     assert prod.target == ""
-    prod.tell(Granted(ask=asked.ask))
+    prod.receive(Granted(ask=asked.ask))
     assert prod.target == "1.0"
     assert [fact.ask for fact in prod.sent(Began)] == [asked.ask]
 
@@ -67,7 +39,7 @@ def test_it_does_not_ask_twice():
 def test_a_grant_is_returned_when_another_gate_holds_no_more_and_asked_for_again_when_it_does():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts")
     first = prod.admission.ask
-    prod.blocking("alerts").tell(Granted(ask=first))
+    prod.blocking("alerts").receive(Granted(ask=first))
     assert [(fact.ask, fact.gone) for fact in prod.sent(Returned)] == [(first, False)]
     assert prod.target == ""
     prod.passing("alerts")
@@ -78,9 +50,9 @@ def test_a_grant_is_returned_when_another_gate_holds_no_more_and_asked_for_again
 def test_a_late_word_to_a_returned_grant_counts_no_more():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts")
     first = prod.admission.ask
-    prod.blocking("alerts").tell(Granted(ask=first)).tell(Granted(ask=first))
+    prod.blocking("alerts").receive(Granted(ask=first)).receive(Granted(ask=first))
     assert not prod.sent(Returned)
-    prod.passing("alerts").tell(Granted(ask=first))
+    prod.passing("alerts").receive(Granted(ask=first))
     assert prod.target == ""
 
 
@@ -102,7 +74,7 @@ def test_it_is_given_back_when_that_check_says_no():
 def test_a_hold_gives_it_back():
     prod = Limited().offer(1, "1.0")
     ask = prod.asked.ask
-    prod.hold().tell(Granted(ask=ask))
+    prod.hold().receive(Granted(ask=ask))
     assert [(fact.ask, fact.gone) for fact in prod.sent(Returned)] == [(ask, False)]
     assert prod.resume().sent(AskAdmission)
 
@@ -126,7 +98,7 @@ def test_a_grant_that_comes_after_its_attempt_has_ended_was_given_back_then():
     prod = Limited().offer(1, "1.0")
     first = prod.asked.ask
     assert [fact.ask for fact in prod.offer(2, "2.0").sent(Returned)] == [first]
-    assert not prod.tell(Granted(ask=first)).sent(Returned)
+    assert not prod.receive(Granted(ask=first)).sent(Returned)
 
 
 def test_a_grant_told_again_after_the_start_is_not_given_back_however_late():
@@ -134,10 +106,10 @@ def test_a_grant_told_again_after_the_start_is_not_given_back_however_late():
     prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0")
     lease = prod.rollout.lease
     assert lease
-    assert not prod.tell(Granted(ask=lease)).sent(Returned)
+    assert not prod.receive(Granted(ask=lease)).sent(Returned)
     prod.comes_up("1.0")
     assert prod.rollout.lease == 0
-    assert not prod.tell(Granted(ask=lease)).sent(Returned)
+    assert not prod.receive(Granted(ask=lease)).sent(Returned)
 
 
 def test_one_that_passed_a_check_long_ago_is_not_replaced_while_it_asks():
@@ -160,7 +132,7 @@ def test_a_lease_ends_when_the_rollout_leaves_deployment():
 
 def test_a_lease_is_held_until_the_rollback_has_ended():
     prod = Limited().rolls(1, "1.0").comes_up("1.0")
-    prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask))
+    prod.offer(2, "2.0").receive(Granted(ask=prod.asked.ask))
     lease = prod.rollout.lease
     prod.applied("no", terminal=True)
     assert prod.rollout.back
@@ -172,7 +144,7 @@ def test_a_lease_is_held_until_the_rollback_has_ended():
 def test_a_rollback_that_has_failed_holds_no_lease():
     """Its fix may come after another channel that needs the same lease: else both would wait for a person."""
     prod = Limited().rolls(1, "1.0").comes_up("1.0")
-    prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask))
+    prod.offer(2, "2.0").receive(Granted(ask=prod.asked.ask))
     lease = prod.rollout.lease
     prod.applied("no", terminal=True).applied("no space left", terminal=True)
     assert prod.condition == "rollback-failed"
@@ -190,14 +162,14 @@ def test_a_failure_without_a_rollback_frees_the_lease():
 def test_a_rollout_that_gives_way_frees_its_lease():
     prod = Limited().rolls(1, "1.0")
     old = prod.rollout.lease
-    prod.offer(2, "2.0", urgent=True).tell(Granted(ask=prod.asked.ask))
+    prod.offer(2, "2.0", urgent=True).receive(Granted(ask=prod.asked.ask))
     assert prod.target == "2.0"
     assert [fact.ask for fact in prod.sent(Ended)] == [old]
 
 
 def test_a_rollback_needs_no_lease():
     prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0").comes_up("1.0").passing("smoke")
-    prod.offer(2, "2.0").tell(Granted(ask=prod.asked.ask)).comes_up("2.0").blocking("smoke")
+    prod.offer(2, "2.0").receive(Granted(ask=prod.asked.ask)).comes_up("2.0").blocking("smoke")
     assert prod.rollout.back
     assert not prod.sent(AskAdmission)
     assert prod.applies[-1] == "spec-1.0"
@@ -226,25 +198,19 @@ def test_the_reasons_of_admission_are_its_own():
     prod = Limited().offer(1, "1.0")
     assert prod.codes == ["admission-pending"]
     why = Reason(Code.LEASE_TAKEN, "runtime k8s is busy", subject="lease:runtime:k8s", since=prod.now, awaits="a free place")
-    prod.tell(Queued(ask=prod.admission.ask, number=1, reasons=(why,)))
+    prod.receive(Queued(ask=prod.admission.ask, number=1, reasons=(why,)))
     assert prod.reasons == ["runtime k8s is busy"]
 
 
 def test_an_older_word_of_admission_is_dropped():
     prod = Limited().offer(1, "1.0")
     ask = prod.admission.ask
-    prod.tell(Queued(ask=ask, number=2, reasons=(Reason(Code.LEASE_TAKEN, "new", awaits="x"),)))
-    prod.tell(Queued(ask=ask, number=1, reasons=(Reason(Code.LEASE_TAKEN, "old", awaits="x"),)))
+    prod.receive(Queued(ask=ask, number=2, reasons=(Reason(Code.LEASE_TAKEN, "new", awaits="x"),)))
+    prod.receive(Queued(ask=ask, number=1, reasons=(Reason(Code.LEASE_TAKEN, "old", awaits="x"),)))
     assert prod.reasons == ["new"]
 
 
 # --- budgets ---------------------------------------------------------------------------------------------------------------
-
-DAILY = Calendar("hours", open=(Window(hours=(0, 12 * 60), max=2),))
-
-
-def budgeted(**more: Any) -> Limited:
-    return Limited(limits=(), calendars=(CalendarUse("hours", DAILY, "UTC", "application:app"),), **more)
 
 
 def test_a_budget_is_a_need_of_its_occurrence():
@@ -278,21 +244,6 @@ def test_skipping_the_calendar_skips_its_budget():
 
 
 # --- waves -----------------------------------------------------------------------------------------------------------------
-
-
-class Member(Limited):
-    """An instance of a group with waves."""
-
-    def __init__(self, **policy: Any) -> None:
-        super().__init__(**{"limits": (), "wave": WaveUse(GROUP, 2)} | policy)
-
-    def offer(self, release: int, name: str, *, waves: str = GROUP, **more: Any) -> Self:
-        return super().offer(release, name, waves=waves, **more)
-
-    @property
-    def voted(self) -> list[tuple[int, str]]:
-        """What the last telling said about releases."""
-        return [(vote.release, vote.state) for vote in self.sent(WaveVote)]
 
 
 def test_a_member_needs_its_wave():
@@ -396,7 +347,7 @@ def test_a_lease_of_a_rollout_that_gives_way_in_the_turn_in_which_it_begins_is_f
     )
     prod.offer(1, "1.0", urgent=True).offer(2, "1.1").neighbour("staging", good=2, version=version("1.1"), change=1)
     ask = prod.admission.ask
-    prod.tell(Granted(ask=ask)).neighbour("staging", good=1, version=version("1.0"), change=2)
+    prod.receive(Granted(ask=ask)).neighbour("staging", good=1, version=version("1.0"), change=2)
     assert (prod.tried, prod.candidate.release) == (["migrate"], 2), "its task runs"
     prod.succeeds()
     assert prod.target == "1.0"

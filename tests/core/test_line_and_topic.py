@@ -37,7 +37,7 @@ def request(identity: str, name: str = "1.0", **more: Any) -> ReleaseRequested:
 
 
 def test_releases_are_numbered_from_one_and_offered_to_whom_they_name():
-    line = Line().tell(request("a"), request("b", "1.1", channels=("acme",)))
+    line = Line().receive(request("a"), request("b", "1.1", channels=("acme",)))
     offers = line.sent_to(Offered)
     assert [(to, fact.offer.release, fact.offer.addressed) for to, fact in offers] == [
         ("instance:saas/web@acme", 1, False),
@@ -50,23 +50,23 @@ def test_releases_are_numbered_from_one_and_offered_to_whom_they_name():
 
 
 def test_the_same_request_twice_is_one_release():
-    line = Line().tell(request("a"))
+    line = Line().receive(request("a"))
     first = line.state
-    line.tell(request("a"), Woken())
+    line.receive(request("a"), Woken())
     assert (line.state, line.out) == (first, ())
 
 
 def test_parameters_of_an_instance_go_before_those_of_the_release():
     asked = request("a")
     asked = ReleaseRequested(request="a", release=asked.release, specs=SPECS, parameters={"saas/web@acme": {"size": 9}})
-    sizes = {to: fact.offer.parameters["size"] for to, fact in Line().tell(asked).sent_to(Offered)}
+    sizes = {to: fact.offer.parameters["size"] for to, fact in Line().receive(asked).sent_to(Offered)}
     assert sizes == {"instance:saas/web@acme": 9, "instance:saas/web@staging": 1}
 
 
 def test_a_line_does_not_grow_without_bound():
     line = Line()
     for number in range(KEPT_RELEASES + 150):
-        line.tell(request(str(number)))
+        line.receive(request(str(number)))
     assert len(line.state.releases) == KEPT_RELEASES
     assert len(line.state.requests) == 200
     assert line.state.number == KEPT_RELEASES + 150
@@ -84,12 +84,12 @@ class Line(Actor[LineState]):
     def release(self, identity: str, name: str, revision: str, **more: Any) -> Self:
         wanted = ServiceVersion(Version(name, revision=revision), {"size": 1})
         release = Release("saas", {"web": wanted}, author="ann", **more)
-        return self.tell(ReleaseRequested(request=identity, release=release, specs=SPECS, at=START))
+        return self.receive(ReleaseRequested(request=identity, release=release, specs=SPECS, at=START))
 
     def apply(self, configured: int, revision: str, *, seen: int = 0, **more: Any) -> Self:
         parts = {one: {1: Part(Version("1.0", revision=revision), f"{spec}/{revision}")} for one, spec in SPECS.items()}
         changed = ("web",) if configured > 1 else ()
-        return self.tell(
+        return self.receive(
             ConfigurationRequested(
                 request=f"configure:{configured}:saas",
                 release=Release("saas", {}, author="cora", automatic=True, revisions={"web": revision}),
@@ -202,7 +202,7 @@ def voted(name: str, *, yes: bool = True, at: int = START, why: str = "") -> Vot
 
 
 def test_votes_are_published_whole_in_the_order_in_which_they_came():
-    topic = Topic().tell(voted("ann"), voted("bob", yes=False, why="no"))
+    topic = Topic().receive(voted("ann"), voted("bob", yes=False, why="no"))
     (status,) = topic.published(TopicStatus)
     assert [(vote.person.name, vote.yes) for vote in status.votes] == [("ann", True), ("bob", False)]
     assert [event.text for event in topic.events] == [
@@ -218,7 +218,7 @@ def test_a_vote_delivered_again_even_after_a_later_one_is_dropped():
 
 
 def test_a_topic_of_a_mirrored_change_knows_its_release():
-    assert Topic(TOPIC + "~3").tell(voted("ann")).events[0].release == 7
+    assert Topic(TOPIC + "~3").receive(voted("ann")).events[0].release == 7
 
 
 def test_an_entity_of_an_unknown_kind_is_a_mistake():
@@ -240,7 +240,7 @@ def test_an_offer_carries_all_that_the_release_says():
     )
     acme = "saas/web@acme"
     asked = ReleaseRequested(request="a", release=release, specs={acme: "d2"}, waves={"tenants": (acme,)}, at=START)
-    (offered,) = Line().tell(asked).sent(Offered)
+    (offered,) = Line().receive(asked).sent(Offered)
     assert offered.offer == Offer(
         release=1,
         version=Version("1.0"),
@@ -266,7 +266,7 @@ def test_a_release_a_mark_and_a_cancellation_are_told_with_who_and_why():
         Marked(by=By("cleo"), service="web", version="1.0", bad=False),
         Cancelled(by=By("dan", "not today"), release=1),
     )
-    assert [(event.text, event.by, event.release) for event in Line().tell(*acts).events] == [
+    assert [(event.text, event.by, event.release) for event in Line().receive(*acts).events] == [
         ("release 1: web 1.0", By("ann", "a fix"), 1),
         ("bob marks web 1.0 bad: loses orders", By("bob", "loses orders"), 0),
         ("cleo marks web 1.0 good", By("cleo"), 0),
@@ -276,10 +276,10 @@ def test_a_release_a_mark_and_a_cancellation_are_told_with_who_and_why():
 
 def test_what_is_published_of_a_line_is_whole_and_names_its_application():
     acts = (request("a"), request("b"), Cancelled(by=By("ann"), release=1), Cancelled(by=By("bob"), release=2))
-    (status,) = Line().tell(*acts).published(LineStatus)
+    (status,) = Line().receive(*acts).published(LineStatus)
     assert (status.application, status.number, sorted(status.cancelled)) == ("saas", 1, [1, 2])
 
 
 def test_a_vote_is_told_with_who_and_why_and_other_facts_are_none():
-    (event,) = Topic().tell(Woken(), voted("bob", yes=False, why="no")).events
+    (event,) = Topic().receive(Woken(), voted("bob", yes=False, why="no")).events
     assert (event.by, event.release, event.kind) == (By("bob", "no"), 7, "vote")

@@ -55,11 +55,11 @@ def test_what_taken_on_after_errors_and_a_refusal_is_forgotten():
 def test_only_the_end_of_the_apply_in_flight_counts():
     prod = Instance().offer(1, "1.0")
     before = prod.state
-    assert prod.tell(Applied(operation="instance:app/web@production/apply/9", error="?")).state == before
+    assert prod.receive(Applied(operation="instance:app/web@production/apply/9", error="?")).state == before
     prod.applied()
     before = prod.state
-    assert prod.tell(Applied(operation="")).state == before
-    assert prod.tell(Applied(operation="instance:app/web@production/apply/1", error="late")).state == before
+    assert prod.receive(Applied(operation="")).state == before
+    assert prod.receive(Applied(operation="instance:app/web@production/apply/1", error="late")).state == before
 
 
 def test_a_failed_apply_and_one_that_was_overtaken_are_looked_at_often():
@@ -67,7 +67,7 @@ def test_a_failed_apply_and_one_that_was_overtaken_are_looked_at_often():
     failed = Instance().offer(1, "1.0").applied("no route")
     assert [(given.number, given.every) for given in failed.gave(Watch)] == [(3, failed.policy.poll_moving)]
     overtaken = Instance(drift=replace(failed.policy.drift, mode="report")).offer(1, "1.0").offer(2, "1.1", urgent=True)
-    overtaken.tell(Observing(by=ANN)).applied()
+    overtaken.receive(Observing(by=ANN)).applied()
     assert [given.every for given in overtaken.gave(Watch)] == [overtaken.policy.poll_moving]
 
 
@@ -84,7 +84,7 @@ def test_a_look_is_kept_in_short():
         Object("5", "spec-0.9", "0.9", healthy=True, active=False),
     )
     look = prod.look("")
-    prod.tell(replace(look, observation=Observation(things, complete=False, difference="d", message="pulling")))
+    prod.receive(replace(look, observation=Observation(things, complete=False, difference="d", message="pulling")))
     assert prod.current == Seen(
         look.look,
         look.watch,
@@ -105,8 +105,8 @@ def test_an_earlier_look_never_replaces_a_later_one():
     prod = rolling().observed("1.0")
     before = prod.current
     late = replace(prod.look("1.1"), look=before.look)
-    assert prod.tell(late).current == before
-    assert prod.tell(Unobserved(watch=late.watch, look=before.look, message="?")).current == before
+    assert prod.receive(late).current == before
+    assert prod.receive(Unobserved(watch=late.watch, look=before.look, message="?")).current == before
     assert prod.unobserved("gone").current == replace(before, look=before.look + 2, unreachable="gone")
 
 
@@ -120,7 +120,7 @@ def test_a_look_under_an_earlier_watch_is_not_the_one_that_was_asked_for():
     prod = rolling()
     assert prod.applying.asked
     early = prod.look("1.0")
-    assert prod.tell(replace(early, watch=early.watch - 1)).applying.asked
+    assert prod.receive(replace(early, watch=early.watch - 1)).applying.asked
     assert not prod.observed("1.1", healthy=None).applying.asked
 
 
@@ -169,20 +169,20 @@ def test_time_without_progress_is_counted_from_look_to_look_and_anew_with_each_p
 
 def test_no_more_time_is_counted_than_has_passed_since_the_rollout_began():
     prod = Instance().with_good(1, "1.0").wait(HOUR).offer(2, "1.1").applied().wait(3 * SECOND)
-    prod.tell(replace(prod.look("1.1", healthy=None), gap=MINUTE))
+    prod.receive(replace(prod.look("1.1", healthy=None), gap=MINUTE))
     assert idle(prod) == 3 * SECOND
     ahead = rolling().wait(SECOND)
     ahead.now = START - HOUR
-    ahead.tell(replace(ahead.look("1.1", healthy=None), gap=MINUTE))
+    ahead.receive(replace(ahead.look("1.1", healthy=None), gap=MINUTE))
     assert idle(ahead) == 0, "the clock was set back"
 
 
 def test_time_stands_still_while_a_person_keeps_hands_off():
-    prod = rolling().observed("1.1", healthy=None).tell(Observing(by=ANN)).wait(30 * SECOND).observed("1.1", healthy=None)
+    prod = rolling().observed("1.1", healthy=None).receive(Observing(by=ANN)).wait(30 * SECOND).observed("1.1", healthy=None)
     assert idle(prod) == 0
-    assert idle(prod.tell(Healing(by=ANN)).wait(SECOND).observed("1.1", healthy=None)) == SECOND
+    assert idle(prod.receive(Healing(by=ANN)).wait(SECOND).observed("1.1", healthy=None)) == SECOND
     pause = ScopeStatus(scope="scope:organization", number=1, pause=Standing(ANN, START))
-    assert idle(prod.tell(pause).wait(30 * SECOND).observed("1.1", healthy=None)) == SECOND
+    assert idle(prod.receive(pause).wait(30 * SECOND).observed("1.1", healthy=None)) == SECOND
 
 
 def test_time_stands_still_while_only_checks_are_missing_and_the_gap_after_it_does_not_count():

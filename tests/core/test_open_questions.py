@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from tests.core.dsl import NAME, Instance, WithTasks, a_task, after, approval, check, version
-from tests.core.test_scopes import ANN
-from tests.core.test_sets import B, Member
+from tests.core.dsl.scopes import OUTAGE
+from tests.core.dsl.sets import B, Member
 
 from setpoint.core.facts import LineStatus, SetStage, SetStatus
 from setpoint.model.policy import Ordering, Phase, ServiceOrdering
@@ -26,18 +26,18 @@ def approved() -> Member:
     """A member that was approved, and is locked."""
     web = Member(approvals=EXPIRES).member().vote("ann", release=2)
     assert isinstance(web, Member)
-    web.says("preparing")
+    web.set_is("preparing")
     assert web.vote_given == "locked"
     return web
 
 
 def test_an_approval_expires_while_its_set_is_going_invariant_8():
     """Expiry is judged when the set starts, not at each member: the set is not taken back by a late starter."""
-    web = approved().says("going", start=(B,), waiting={B: "is being rolled out"})
+    web = approved().set_is("going", start=(B,), waiting={B: "is being rolled out"})
     web.wait(2 * HOUR)
     assert (web.vote_given, web.target, web.candidate.phase) == ("locked", "", Phase.PRE_DEPLOYMENT)
     assert not web.waits_for("waits for release-manager")
-    assert web.says("going", start=(B, NAME)).target == "1.1"
+    assert web.set_is("going", start=(B, NAME)).target == "1.1"
 
 
 def test_an_approval_of_a_configuration_expires_while_its_set_is_going():
@@ -45,11 +45,11 @@ def test_an_approval_of_a_configuration_expires_while_its_set_is_going():
     entity = "set:app/production#3"
     web = Member(approvals=EXPIRES).offer(1, "1.0").vote("ann", release=1).comes_up("1.0")
     web.reconfigure(3, 1, set=entity).vote("ann", release=3)
-    web.tell(SetStatus(set=entity, number=1, epoch=1, stage=SetStage.PREPARING))
-    web.tell(SetStatus(set=entity, number=2, epoch=1, stage=SetStage.GOING, start=(B,), went=(NAME, B)))
+    web.receive(SetStatus(set=entity, number=1, epoch=1, stage=SetStage.PREPARING))
+    web.receive(SetStatus(set=entity, number=2, epoch=1, stage=SetStage.GOING, start=(B,), went=(NAME, B)))
     web.wait(2 * HOUR)
     assert not web.waits_for("waits for release-manager")
-    web.tell(SetStatus(set=entity, number=3, epoch=1, stage=SetStage.GOING, start=(B, NAME), went=(NAME, B)))
+    web.receive(SetStatus(set=entity, number=3, epoch=1, stage=SetStage.GOING, start=(B, NAME), went=(NAME, B)))
     assert web.target_in == "1.0/R1"
 
 
@@ -61,21 +61,21 @@ def test_an_approval_that_expires_before_its_set_starts_counts_no_more():
 
 
 def test_an_approval_that_expired_while_the_set_was_going_is_asked_for_anew_once_it_gathers_again():
-    web = approved().says("going", start=(B,))
+    web = approved().set_is("going", start=(B,))
     web.wait(2 * HOUR)
-    web.says("going-back", reason="b: failed")
-    web.says("gathering", epoch=2).retry(2)
+    web.set_is("going-back", reason="b: failed")
+    web.set_is("gathering", epoch=2).retry(2)
     assert web.waits_for("waits for release-manager")
 
 
 def test_an_approval_of_who_the_set_went_without_expires_as_ever():
-    web = approved().says("going", start=(B,), went=(B,))
+    web = approved().set_is("going", start=(B,), went=(B,))
     web.wait(2 * HOUR)
     assert web.waits_for("an earlier yes has expired")
 
 
 def test_a_rejection_takes_a_set_back_that_is_going():
-    web = approved().says("going", start=(B,))
+    web = approved().set_is("going", start=(B,))
     web.vote("bob", yes=False, release=2)
     assert web.vote_given == "vetoed"
 
@@ -118,10 +118,10 @@ def test_an_ordering_that_is_added_holds_what_is_not_committed(added: dict[str, 
 
 @pytest.mark.parametrize("added", ADDED, ids=["channel", "group", "service"])
 def test_an_ordering_that_is_added_does_not_take_a_set_back_that_is_going(added: dict[str, Any]):
-    web = Member().member().says("preparing").says("going", start=(B,))
+    web = Member().member().set_is("preparing").set_is("going", start=(B,))
     web.configure(**added)
     assert (web.vote_given, web.target) == ("locked", "")
-    assert web.says("going", start=(B, NAME)).target == "1.1"
+    assert web.set_is("going", start=(B, NAME)).target == "1.1"
 
 
 def test_an_ordering_that_was_there_holds_what_is_committed_once_it_is_revoked():
@@ -161,8 +161,8 @@ def rolled_back_by_hand() -> Instance:
 
 
 def went_back_with_its_set() -> Instance:
-    web = Member().member().says("preparing").says("going", start=(B,))
-    return web.says("going-back", reason="b: failed").says("gathering", epoch=2)
+    web = Member().member().set_is("preparing").set_is("going", start=(B,))
+    return web.set_is("going-back", reason="b: failed").set_is("gathering", epoch=2)
 
 
 @pytest.mark.parametrize("vetoed", [failed_check, rejected, refused_by_the_runtime, rolled_back_by_hand, went_back_with_its_set])
@@ -176,12 +176,12 @@ def test_retry_lifts_every_veto_of_the_release_whatever_made_it(vetoed: Any):
 
 
 def test_a_bad_mark_stays_when_the_release_is_retried():
-    prod = failed_check().tell(LineStatus(application="app", number=1, bad={"web/1.1": ANN}))
+    prod = failed_check().receive(LineStatus(application="app", number=1, bad={"web/1.1": OUTAGE}))
     prod.retry(2)
     assert (prod.maybe_candidate, prod.target) == (None, "1.0")
 
 
 def test_a_cancellation_stays_when_the_release_is_retried():
-    prod = failed_check().tell(LineStatus(application="app", number=1, cancelled={2: ANN}))
+    prod = failed_check().receive(LineStatus(application="app", number=1, cancelled={2: OUTAGE}))
     prod.retry(2)
     assert (prod.maybe_candidate, prod.target) == (None, "1.0")

@@ -85,7 +85,7 @@ def test_a_skipped_ordering_holds():
 def test_a_truncated_status_is_asked_about_the_offers_that_are_open():
     prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "0.9", truncated=True)
     assert [ask.version.name for ask in prod.sent(AskFinalized)] == ["1.0"]
-    prod.tell(ToldFinalized(instance="app/web@staging", finalization=Finalization(version("1.0"), 1, prod.now)))
+    prod.receive(ToldFinalized(instance="app/web@staging", finalization=Finalization(version("1.0"), 1, prod.now)))
     assert prod.target == "1.0"
 
 
@@ -96,17 +96,17 @@ def test_a_new_offer_of_an_old_version_is_asked_about():
 
 def test_an_answer_for_what_was_revoked_meanwhile_is_dropped():
     prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", revoked=(version("1.0"),))
-    prod.tell(ToldFinalized(instance="app/web@staging", finalization=Finalization(version("1.0"), 1, prod.now)))
+    prod.receive(ToldFinalized(instance="app/web@staging", finalization=Finalization(version("1.0"), 1, prod.now)))
     assert prod.target == ""
 
 
 def test_an_answer_of_somebody_unknown_is_dropped():
-    prod = Instance().tell(ToldFinalized(instance="app/web@nowhere", finalization=Finalization(version("1.0"), 1, 0)))
+    prod = Instance().receive(ToldFinalized(instance="app/web@nowhere", finalization=Finalization(version("1.0"), 1, 0)))
     assert prod.life.neighbours == {}
 
 
 def asked(prod: Instance, name: str) -> list[ToldFinalized]:
-    return prod.tell(AskFinalized(asker="instance:app/web@acme", version=version(name))).sent(ToldFinalized)
+    return prod.receive(AskFinalized(asker="instance:app/web@acme", version=version(name))).sent(ToldFinalized)
 
 
 def test_only_a_yes_is_answered():
@@ -160,7 +160,7 @@ def test_the_soak_goes_on_although_the_earlier_channel_has_moved_on():
     prod = Instance(orderings=(after(soak=HOUR),)).offer(1, "1.0").neighbour("staging", "1.0")
     began = prod.now
     prod.wait(30 * MINUTE)
-    prod.tell(
+    prod.receive(
         Neighbour(
             instance="app/web@staging",
             number=7,
@@ -188,7 +188,7 @@ def test_an_ordering_concerns_the_very_images_that_were_finalized():
     """§10.7: the same name whose tag was resolved to another image was not finalized there."""
     prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "0.9")
     other = Version("1.0", digest="another")
-    prod.tell(Neighbour(instance="app/web@staging", number=9, finalized=(Finalization(other, 1, prod.now),)))
+    prod.receive(Neighbour(instance="app/web@staging", number=9, finalized=(Finalization(other, 1, prod.now),)))
     assert prod.target == ""
 
 
@@ -196,7 +196,7 @@ def test_an_ordering_concerns_the_very_configuration_that_was_finalized():
     """Orderings compare name, parameters and revision: the same name with another configuration was not finalized there."""
     prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "0.9")
     other = Version("1.0", revision="another")
-    prod.tell(Neighbour(instance="app/web@staging", number=9, finalized=(Finalization(other, 1, prod.now),)))
+    prod.receive(Neighbour(instance="app/web@staging", number=9, finalized=(Finalization(other, 1, prod.now),)))
     assert prod.target == ""
 
 
@@ -230,8 +230,8 @@ def test_an_answer_adds_to_what_is_known_once():
     both = Ordering("both", ("app/web@a", "app/web@b"), soak=HOUR)
     prod = Instance(orderings=(both,)).offer(1, "1.0").offer(2, "1.1").neighbour("a", "1.0", truncated=True).neighbour("b", "0.9")
     for _ in range(2):
-        prod.tell(told("a", "1.1", prod.now + DAY))
+        prod.receive(told("a", "1.1", prod.now + DAY))
     assert finalized_in(prod, "a") == ["1.0", "1.1"]
     assert set(prod.life.neighbours) == {"app/web@a", "app/web@b"}
-    prod.tell(told("b", "1.1", prod.now)).wait(HOUR)
+    prod.receive(told("b", "1.1", prod.now)).wait(HOUR)
     assert prod.target == "1.1", "a start that lies later than now became now"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.core.dsl import GROUP, START, Office
-from tests.core.test_waves import FIRST, REST, SECOND, failing_again_and_again, tenants
+from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core import orders
 from setpoint.core.admission.state import passage_key
@@ -22,7 +22,7 @@ def both(number: int = 1, **more: str) -> Office:
     """Two groups of two waves each."""
     waves = (Wave(("a",)), Wave(("b",)))
     groups = {group: GroupWaves(group, waves, **more) for group in (GROUP, OTHER)}
-    return Office().tell(LimitsConfigured(number=number, groups=groups))
+    return Office().receive(LimitsConfigured(number=number, groups=groups))
 
 
 def fails(office: Office, *releases: int, group: str = GROUP) -> Office:
@@ -155,7 +155,7 @@ def test_what_is_said_before_the_line_has_spoken_opens_and_ends_nothing():
 def test_the_line_speaks_once_of_each_release_and_names_somebody():
     office = Office().group(Wave(("a",)), Wave(("b",)))
     before = office.state
-    assert office.tell(Rostered(group=GROUP, release=1, instances=())).state == before
+    assert office.receive(Rostered(group=GROUP, release=1, instances=())).state == before
     office.roster("a", "b").roster("b").votes_that("b", "finalized")
     assert not begins(office, 1), "a was named at first, and is to come"
 
@@ -223,7 +223,7 @@ def test_of_those_that_failed_long_ago_only_so_many_are_remembered():
 def test_who_waits_for_a_release_that_is_forgotten_is_told_why_it_will_not_come():
     office = tenants().votes_that("a", "failed").ask("b", Office().wave(1))
     failing_again_and_again(office)
-    assert office.told["b"][0].text == "release 1 did not get through tenants: some of it failed long ago"
+    assert office.queued["b"][0].text == "release 1 did not get through tenants: some of it failed long ago"
 
 
 def test_one_that_goes_through_after_all_is_not_one_of_those_that_failed():
@@ -238,5 +238,5 @@ def test_a_group_that_has_no_waves_any_more_lets_go_what_had_stopped_in_it():
     office = fails(both(), 1)
     fails(office, 1, group=OTHER)
     rules = {OTHER: office.remembered.groups[OTHER]}
-    office.tell(LimitsConfigured(number=2, groups=rules))
+    office.receive(LimitsConfigured(number=2, groups=rules))
     assert (begins(office, 1), begins(office, 1, group=OTHER)) == (True, False)

@@ -49,7 +49,7 @@ def test_an_approval_that_expires_is_asked_for_anew_at_that_moment():
     prod.approve("bob")
     assert (prod.candidate.phase, prod.wake_at) == (Phase.PRE_DEPLOYMENT, prod.now - MINUTE + HOUR)
     prod.now = prod.due
-    prod.tell(Woken())
+    prod.receive(Woken())
     assert prod.candidate.phase is Phase.APPROVAL
     assert prod.waits_for("(1 of 2 given) – an earlier yes has expired")
 
@@ -108,7 +108,7 @@ def test_a_lower_status_of_a_topic_is_dropped():
     early = next(iter(prod.life.topics.values()))
     prod.approve("bob")
     before = prod.state
-    assert prod.tell(early).state is before
+    assert prod.receive(early).state is before
     assert prod.waits_for("(2 of 3 given)")
 
 
@@ -201,17 +201,17 @@ def test_only_a_release_that_is_addressed_here_tells_that_it_ends_a_hold():
 def test_so_many_acts_are_remembered_and_no_more():
     prod = Instance()
     for number in range(1, orders.KEPT):
-        prod.tell(Held(by=By("ann"), id=str(number))).tell(Resumed(by=By("ann"), id=f"r{number}"))
+        prod.receive(Held(by=By("ann"), id=str(number))).receive(Resumed(by=By("ann"), id=f"r{number}"))
     assert len(prod.life.signals) == orders.KEPT
     assert prod.life.signals[-1] == f"r{orders.KEPT - 1}"
 
 
 def test_an_order_that_is_told_again_after_many_others_changes_nothing():
     first = Observing(by=By("bob"), id="first", until=100 * MINUTE)
-    prod = Instance().tell(first).tell(Healing(by=By("bob"), id="healed"))
+    prod = Instance().receive(first).receive(Healing(by=By("bob"), id="healed"))
     for number in range(orders.KEPT // 2 - 1):
-        prod.tell(Held(by=By("ann"), id=str(number))).tell(Resumed(by=By("ann"), id=f"r{number}"))
-    assert prod.tell(first).life.observing is None
+        prod.receive(Held(by=By("ann"), id=str(number))).receive(Resumed(by=By("ann"), id=f"r{number}"))
+    assert prod.receive(first).life.observing is None
 
 
 def test_resume_of_what_is_not_held_is_nothing():
@@ -222,7 +222,7 @@ def test_resume_of_what_is_not_held_is_nothing():
 
 def test_an_act_delivered_twice_is_one():
     hold = Held(by=By("ann"), id="1")
-    prod = Instance().with_good(1, "1.0").tell(hold).tell(Resumed(by=By("ann"), id="2")).tell(hold)
+    prod = Instance().with_good(1, "1.0").receive(hold).receive(Resumed(by=By("ann"), id="2")).receive(hold)
     assert prod.life.hold is None
 
 
@@ -295,7 +295,7 @@ def test_good_is_gone_back_from_during_a_rollout():
 
 def test_a_rollback_delivered_twice_is_one():
     back = RolledBack(by=By("ann"), id="7")
-    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2").tell(back).comes_up("1.1").tell(back)
+    prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2").receive(back).comes_up("1.1").receive(back)
     assert prod.good == "1.1"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from tests.core.dsl import START, Office, entity, state_of
-from tests.core.test_admission import budget
+from tests.core.dsl.admission import budget
 
 from setpoint.core.admission import ENTITY, AdmissionState, decide
 from setpoint.core.admission.draft import KEPT_ASKERS
@@ -23,35 +23,35 @@ WEEK = START + 7 * DAY
 def test_an_asking_that_comes_again_is_not_answered_again():
     """What was said is never lost; meanwhile the release may have stopped, and a second yes would be a new one."""
     office = Office()
-    asking = office.asking("ann", "x")
-    assert office.tell(asking).granted == ["ann"]
-    assert office.tell(asking).sent == []
-    assert office.begins("ann").tell(asking).sent == []
+    asking = office.request("ann", "x")
+    assert office.receive(asking).granted == ["ann"]
+    assert office.receive(asking).sent == []
+    assert office.begins("ann").receive(asking).sent == []
 
 
 def test_an_asking_that_was_given_up_before_it_came_ends_what_its_attempt_asked_for_before():
     office = Office().ask("ann", "x")
     assert office.granted == ["ann"]
-    second = office.asking("ann", "y", again=True)
+    second = office.request("ann", "y", again=True)
     office.returns("ann", gone=True)
     assert office.holders("x") == ["ann"]
-    assert office.tell(second).holders("x") == []
+    assert office.receive(second).holders("x") == []
     assert office.remembered.places == {}
 
 
 def test_a_word_about_an_asking_that_nobody_heard_of_counts_when_that_comes():
     office = Office()
-    first = office.asking("ann", "x")
+    first = office.request("ann", "x")
     office.ends("ann")
-    assert office.tell(first).empty, "it has ended"
+    assert office.receive(first).empty, "it has ended"
     assert office.ask("ann", "x", again=True).granted == ["ann"]
 
 
 def test_numbers_that_were_heard_never_go_back():
     office = Office().ask("ann", "x").ends("ann").ask("ann", "x").ends("ann")
     office.ends("ann", ask=1).returns("ann", ask=1).returns("ann", ask=1, gone=True)
-    late = replace(office.asking("ann", "y"), ask=2)
-    assert office.tell(late).granted == ["ann", "ann"]
+    late = replace(office.request("ann", "y"), ask=2)
+    assert office.receive(late).granted == ["ann", "ann"]
     office.ask("bob", "x").ask("ann", "x").returns("ann")
     assert office.returns("ann", ask=1).ends("bob").granted == ["ann", "ann", "bob"], "the last return stands"
 
@@ -82,7 +82,7 @@ def test_an_attempt_that_was_granted_its_leases_and_may_have_begun_lets_the_next
 
 def test_places_of_one_turn_come_in_the_order_of_their_asking_in_every_queue():
     office = Office(x=1, y=1).ask("holder", "x", "y")
-    office.tell(*(office.asking(f"{unit}{number}", unit) for number in range(30) for unit in ("x", "y")))
+    office.receive(*(office.request(f"{unit}{number}", unit) for number in range(30) for unit in ("x", "y")))
     office.ends("holder")
     for number in range(30):
         assert office.granted[-2:] == [f"x{number}", f"y{number}"]
@@ -124,8 +124,8 @@ def test_who_needs_the_same_waits_in_one_queue_whatever_it_is_about_and_waves_ap
 
 def test_members_of_a_set_are_remembered_as_it_last_asked():
     office = Office().ask("ann", "x")
-    office.tell(replace(office.asking("set", "x", "x"), members=("a", "b")))
-    office.tell(replace(office.asking("set", "x", again=True), members=("a",)))
+    office.receive(replace(office.request("set", "x", "x"), members=("a", "b")))
+    office.receive(replace(office.request("set", "x", again=True), members=("a",)))
     (place,) = [place for place in office.remembered.places.values() if place.asker == entity("set")]
     assert (place.members, len(place.needs)) == (("a",), 1)
 
@@ -145,7 +145,7 @@ def test_a_place_remembers_when_it_asked_first_and_since_when_it_has_what_it_nee
 
 def test_an_asking_is_never_from_a_moment_that_lies_ahead():
     office = Office()
-    decision = office.asking("ann", "x")
+    decision = office.request("ann", "x")
     office.now += HOUR
     asked = replace(decision, at=office.now)
     office.now -= HOUR
@@ -158,7 +158,7 @@ def test_it_is_woken_for_the_first_of_several_soaks():
     office.group(Wave(("a",), HOUR), Wave(("b",)))
     for release, pause in ((1, 0), (2, MINUTE), (3, MINUTE)):
         office.wait(pause).roster("a", "b", release=release).votes_that("a", "finalized", release=release)
-    assert office.tell(Woken()).wake_at == START + HOUR
+    assert office.receive(Woken()).wake_at == START + HOUR
     assert office.wait(HOUR - 2 * MINUTE).wake_at == START + HOUR + MINUTE
 
 
@@ -215,15 +215,15 @@ def test_of_those_who_hold_and_wait_for_nothing_the_newest_are_known_and_everybo
 
 def test_words_of_somebody_unknown_mean_nothing():
     office = Office()
-    office.tell(Began(asker=entity("nobody"), ask=1))
+    office.receive(Began(asker=entity("nobody"), ask=1))
     assert (office.sent, office.empty) == ([], True)
 
 
 def test_nothing_to_tell_leaves_the_state_as_it_was():
     office = Office().ask("ann", "x").ask("bob", "x")
     before = office.state
-    assert office.tell(Woken()).state is before
-    assert office.tell(Began(asker=entity("bob"), ask=1)).state is before
+    assert office.receive(Woken()).state is before
+    assert office.receive(Began(asker=entity("bob"), ask=1)).state is before
     assert not [fact for _, fact in office.sent if isinstance(fact, Queued)]
 
 

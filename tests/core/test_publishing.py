@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.core.dsl import NAME, Instance, after, approval, check, failed, version
-from tests.core.test_selection import mirror
+from tests.core.dsl.situations import mirror
 
 from setpoint.core.facts import Finalization, Neighbour, Revoked
 from setpoint.core.instructions import Publish, Subscribe, Unsubscribe

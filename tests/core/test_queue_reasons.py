@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from tests.core.dsl import GROUP, START, Office
-from tests.core.test_admission import budget
-from tests.core.test_waves import FIRST, REST, SECOND, failing_again_and_again, tenants
+from tests.core.dsl.admission import budget
+from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core.admission.telling import FIRST_FEW
 from setpoint.core.facts import AskAdmission, Granted, LimitsConfigured, Need, Queued, Returned
@@ -27,9 +27,9 @@ def test_a_lease_that_is_held_is_told_whole():
     office = Office().ask("ann", K8S).wait(MINUTE).begins("ann").ask("bob", K8S)
     text = "runtime k8s has 1 deploying at most: web@ann since 2026-01-01T00:00:00Z; nobody waits before it"
     awaits = "a free place at runtime k8s"
-    assert office.told["bob"] == (Reason(Code.LEASE_TAKEN, text, subject=f"lease:{K8S}", since=START + MINUTE, awaits=awaits),), (
-        "since it was granted; and since it asked"
-    )
+    assert office.queued["bob"] == (
+        Reason(Code.LEASE_TAKEN, text, subject=f"lease:{K8S}", since=START + MINUTE, awaits=awaits),
+    ), "since it was granted; and since it asked"
 
 
 @pytest.mark.parametrize(("limit", "more"), [(2, ""), (3, ""), (4, " and 1 more"), (5, " and 2 more")])
@@ -37,32 +37,32 @@ def test_three_holders_are_named_and_the_others_counted(limit: int, more: str):
     office = Office(x=limit)
     for number in range(limit):
         office.ask(f"t{number}", "x")
-    (reason,) = office.ask("late", "x").told["late"]
+    (reason,) = office.ask("late", "x").queued["late"]
     named = ", ".join(f"web@t{number} since 2026-01-01T00:00:00Z" for number in range(min(limit, 3)))
     assert reason.text == f"the x has {limit} deploying at most: {named}{more}; nobody waits before it"
 
 
 def test_before_one_come_those_that_asked_earlier_and_need_the_same_unit_whatever_else_they_need():
     office = Office().ask("ann", "x").ask("bea", "y").ask("bob", "y").ask("cleo", "y", "x").ask("dan", "x")
-    assert [reason.text.rpartition("; ")[2] for reason in office.told["dan"]] == ["1 waits before it"]
+    assert [reason.text.rpartition("; ")[2] for reason in office.queued["dan"]] == ["1 waits before it"]
     office.ask("eve", "x")
-    assert office.told["eve"][0].text.endswith("; 2 wait before it")
+    assert office.queued["eve"][0].text.endswith("; 2 wait before it")
 
 
 def test_a_lease_of_which_enough_is_free_is_no_reason():
     office = Office(x=4).ask("ann", "x").ask("bob", "y").ask("set", "x", "x", "x", "y")
-    assert [reason.subject for reason in office.told["set"]] == ["lease:y"]
+    assert [reason.subject for reason in office.queued["set"]] == ["lease:y"]
 
 
 def test_a_set_larger_than_the_limit_waits_for_the_last_holder_and_no_longer():
     office = Office(x=2).ask("ann", "x").ask("bob", "y").ask("set", "x", "x", "x", "y").ends("ann")
-    assert [reason.subject for reason in office.told["set"]] == ["lease:y"]
+    assert [reason.subject for reason in office.queued["set"]] == ["lease:y"]
 
 
 def test_who_asks_under_a_name_of_another_kind_is_named_by_it():
     asking = AskAdmission(asker="cron", ask=1, attempt=1, release=1, needs=(Need("lease:x", 1),))
-    assert "web" not in Office().tell(asking).ask("bob", "x").told["bob"][0].text
-    assert "at most: cron since" in Office().tell(asking).ask("bob", "x").told["bob"][0].text
+    assert "web" not in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
+    assert "at most: cron since" in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
 
 
 def test_what_is_free_but_kept_for_another_is_told_whole():
@@ -70,7 +70,7 @@ def test_what_is_free_but_kept_for_another_is_told_whole():
     office.group(Wave(("c",))).roster("c").ask("cleo", office.wave(1), "x", "y")
     where = "the x and the y"
     text = f"the free place at {where} is kept for one that has waited longer; 1 waits before it"
-    assert office.told["cleo"] == (
+    assert office.queued["cleo"] == (
         Reason(Code.LEASE_TAKEN, text, subject="lease:x", since=START + MINUTE, awaits=f"a free place at {where}"),
     )
 
@@ -84,16 +84,16 @@ def test_a_budget_that_is_spent_is_told_whole_with_those_who_are_about_to_spend_
     office = Office().ask("ann", need).begins("ann").ends("ann").ask("bob", need).wait(MINUTE).ask("cleo", need)
     text = "weekly lets 2 start in each window, and 1 have, 1 more are about to"
     told = Reason(Code.BUDGET_USED, text, subject=need.unit, since=START + MINUTE, until=week)
-    assert office.told["cleo"] == (told,)
+    assert office.queued["cleo"] == (told,)
     office.begins("bob").ask("dan", need)
     spent = "weekly lets 2 start in each window, and 2 have"
-    assert (office.told["cleo"], office.reasons("dan")) == ((replace(told, text=spent),), [spent])
+    assert (office.queued["cleo"], office.reasons("dan")) == ((replace(told, text=spent),), [spent])
 
 
 def test_a_budget_of_which_enough_is_left_is_no_reason():
     need = budget(START + 7 * DAY)
     office = Office().ask("ann", need).begins("ann").ask("bob", "x").ask("cleo", need, "x")
-    assert [reason.code for reason in office.told["cleo"]] == ["lease-taken"]
+    assert [reason.code for reason in office.queued["cleo"]] == ["lease-taken"]
 
 
 # --- waves -------------------------------------------------------------------------------------------------------------------
@@ -103,10 +103,10 @@ def test_a_wave_that_is_not_open_is_told_whole():
     office = tenants(need="50%", max_failures="9").wait(MINUTE).votes_that("a", "failed").ask("c", wave(2))
     text = "wave 2 of tenants waits for wave 1: 0 of 1 finalized; a failed"
     told = Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, awaits="wave 1 of tenants")
-    assert office.told["c"] == (told,)
+    assert office.queued["c"] == (told,)
     office.votes_that("b", "finalized").ask("e", wave(3))
     assert office.granted == ["c"]
-    assert office.told["e"] == (
+    assert office.queued["e"] == (
         replace(told, text="wave 3 of tenants waits for wave 2: 0 of 1 finalized", awaits="wave 2 of tenants"),
     )
 
@@ -122,7 +122,7 @@ def test_a_wave_that_soaks_is_told_whole_and_for_how_long_rounded_up(left: int, 
     office.wait(HOUR - left).ask("e", wave(3))
     text = f"wave 3 of tenants waits for wave 2, which soaks for another {soon}"
     over = START + MINUTE + HOUR
-    assert office.told["e"] == (Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, until=over),)
+    assert office.queued["e"] == (Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, until=over),)
     assert office.wake_at == over
 
 
@@ -138,7 +138,7 @@ def test_a_release_that_stopped_is_told_whole():
         unblock="resume tenants --release 1",
         person=True,
     )
-    assert office.told["b"] == (told,)
+    assert office.queued["b"] == (told,)
 
 
 def test_a_release_that_failed_long_ago_is_told_whole():
@@ -153,14 +153,16 @@ def test_a_release_that_failed_long_ago_is_told_whole():
         unblock="resume tenants --release 1",
         person=True,
     )
-    assert office.told["b"] == (told,)
+    assert office.queued["b"] == (told,)
 
 
 def test_a_release_of_which_the_line_has_not_spoken_is_told_whole_though_some_have_voted():
     office = Office().group(Wave(FIRST), Wave(SECOND)).votes_that("b", "begun").wait(MINUTE).ask("a", wave(1))
     text = "which channels of tenants release 1 names is not known yet"
     assert office.granted == []
-    assert office.told["a"] == (Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, awaits="the line's word"),)
+    assert office.queued["a"] == (
+        Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, awaits="the line's word"),
+    )
 
 
 # --- who is told, and when ---------------------------------------------------------------------------------------------------
@@ -172,8 +174,8 @@ def test_one_that_gets_all_at_once_is_told_so_and_nothing_else():
 
 def test_one_that_asks_and_gives_it_up_in_one_turn_is_told_nothing():
     office = Office().ask("ann", "x")
-    asking = office.asking("bob", "x")
-    office.tell(asking, Returned(asker=asking.asker, ask=asking.ask, gone=True))
+    asking = office.request("bob", "x")
+    office.receive(asking, Returned(asker=asking.asker, ask=asking.ask, gone=True))
     assert office.sent == []
 
 
@@ -218,7 +220,7 @@ def test_a_stop_is_told_to_all_who_wait_for_the_release_whatever_else_they_wait_
     assert {who for who, _ in office.sent} == set(channels)
     office.resumes()
     assert {who for who, _ in office.sent} == set(channels)
-    assert "waits for wave 1: 0 of 1 finalized; a failed" in office.told[channels[-1]][1].text
+    assert "waits for wave 1: 0 of 1 finalized; a failed" in office.queued[channels[-1]][1].text
 
 
 def test_while_a_wave_soaks_nobody_is_told_every_turn_how_long_it_does():
@@ -226,6 +228,6 @@ def test_while_a_wave_soaks_nobody_is_told_every_turn_how_long_it_does():
     said = office.messages
     for minute in range(3):
         office.wait(MINUTE).ask(f"somebody-{minute}", "x")
-    office.wait(MINUTE).tell(LimitsConfigured(number=9, groups=dict(office.remembered.groups)))
+    office.wait(MINUTE).receive(LimitsConfigured(number=9, groups=dict(office.remembered.groups)))
     assert office.messages == said + 3, "one for each of those who asked"
     assert office.wait(HOUR).granted[-1] == "c"

@@ -32,7 +32,7 @@ class Line(Actor[LineState]):
         own = {field: more.pop(field) for field in ("automatic", "labels") if field in more}
         services = {one.partition("/")[2].partition("@")[0]: ServiceVersion(Version(name)) for one in instances}
         release = Release("saas", services, channels=channels, author="zoe", **own)
-        return self.tell(ReleaseRequested(request, release, {one: f"spec-{one}" for one in instances}, **more))
+        return self.receive(ReleaseRequested(request, release, {one: f"spec-{one}" for one in instances}, **more))
 
     def offers(self) -> dict[str, Offer]:
         return {to.partition(":")[2]: fact.offer for to, fact in self.sent_to(Offered)}
@@ -79,7 +79,7 @@ def test_what_a_release_does_not_name_is_asked_as_the_latest_before_it_did():
     assert asked(Line()) == {}, "nobody ever released it"
     line = Line().release("a", API, name="1.0").release("b", API, name="1.1").release("c", WEB)
     assert asked(line) == {API: Asked(2, Version("1.1"))}
-    line = Line().release("a", API, name="1.0").release("b", API, name="1.1").tell(Cancelled(by=ANN, release=2))
+    line = Line().release("a", API, name="1.0").release("b", API, name="1.1").receive(Cancelled(by=ANN, release=2))
     assert asked(line) == {API: Asked(1, Version("1.0"))}
     line = Line().release("a", API, name="1.0", channels=("acme",)).release("b", API, name="1.1", channels=("other",))
     assert asked(line) == {API: Asked(1, Version("1.0"))}, "the later one was for others"
@@ -101,27 +101,27 @@ def test_parameters_are_carried_over_from_the_newest_release_of_a_service():
 
 
 def test_a_mark_stands_with_who_made_it_first_and_is_told_whole():
-    line = Line().tell(Marked(by=ANN, service="web", version="1.0", bad=True))
+    line = Line().receive(Marked(by=ANN, service="web", version="1.0", bad=True))
     first = Standing(ANN, START)
     assert line.marks == LineStatus(application="saas", number=1, bad={"web/1.0": first})
     assert line.events == [Event("signal", "ann marks web 1.0 bad: it loses orders", version="1.0", by=ANN, service="web")]
     line.now += 1
     bob = By("bob")
-    assert line.tell(Marked(by=bob, service="web", version="1.0", bad=True)).published(LineStatus) == []
+    assert line.receive(Marked(by=bob, service="web", version="1.0", bad=True)).published(LineStatus) == []
     assert line.events == []
     late = By("bob", "it loses invoices, too")
-    line.tell(Marked(by=late, service="web", version="1.0", bad=True))
+    line.receive(Marked(by=late, service="web", version="1.0", bad=True))
     first = Standing(late, START)
     assert line.marks.bad == {"web/1.0": first}, "a new reason is recorded"
-    line.tell(Marked(by=bob, service="api", version="1.0", bad=True))
+    line.receive(Marked(by=bob, service="api", version="1.0", bad=True))
     assert line.marks.bad == {"web/1.0": first, "api/1.0": Standing(bob, line.now)}
-    line.tell(Marked(by=bob, service="web", version="1.0", bad=False))
+    line.receive(Marked(by=bob, service="web", version="1.0", bad=False))
     assert line.marks == LineStatus(
         application="saas", number=4, bad={"api/1.0": Standing(bob, line.now)}, absolved={"web/1.0": line.now}
     )
-    line.tell(Marked(by=bob, service="api", version="2.0", bad=False))
+    line.receive(Marked(by=bob, service="api", version="2.0", bad=False))
     assert list(line.marks.absolved) == ["web/1.0", "api/2.0"]
-    line.tell(Marked(by=bob, service="web", version="1.0", bad=True))
+    line.receive(Marked(by=bob, service="web", version="1.0", bad=True))
     assert list(line.marks.absolved) == ["api/2.0"], "what is bad again is not absolved"
     assert line.events[0].text == "bob marks web 1.0 bad"
 
@@ -129,36 +129,36 @@ def test_a_mark_stands_with_who_made_it_first_and_is_told_whole():
 def test_a_version_that_is_absolved_once_more_is_the_newest_of_those_that_are_remembered():
     line = Line()
     for number in range(KEPT_ABSOLVED + 2):
-        line.tell(Marked(by=ANN, service="web", version=str(number), bad=False))
-        line.tell(Marked(by=ANN, service="web", version="0", bad=False))
+        line.receive(Marked(by=ANN, service="web", version=str(number), bad=False))
+        line.receive(Marked(by=ANN, service="web", version="0", bad=False))
     assert len(line.state.absolved) == KEPT_ABSOLVED
     assert list(line.state.absolved)[-2:] == [f"web/{KEPT_ABSOLVED + 1}", "web/0"]
 
 
 def test_a_cancellation_is_told_with_who_and_why_and_counts_for_releases_that_there_are():
-    line = Line().release("a", WEB).tell(Cancelled(by=By("ann"), release=1))
+    line = Line().release("a", WEB).receive(Cancelled(by=By("ann"), release=1))
     assert line.marks == LineStatus(application="saas", number=1, cancelled={1: Standing(By("ann"), START)})
     assert line.events == [Event("signal", "ann cancels release 1", release=1, by=By("ann"))]
     for release in (1, 0, -1, 2):
-        assert line.tell(Cancelled(by=ANN, release=release)).out == ()
+        assert line.receive(Cancelled(by=ANN, release=release)).out == ()
 
 
 def test_only_so_many_cancellations_are_remembered():
     line = Line()
     for number in range(KEPT_CANCELLED + 3):
-        line.release(str(number), WEB).tell(Cancelled(by=ANN, release=number + 1))
+        line.release(str(number), WEB).receive(Cancelled(by=ANN, release=number + 1))
     assert sorted(line.state.cancelled) == list(range(4, KEPT_CANCELLED + 4))
 
 
 @pytest.mark.parametrize("identity", ["", "7"])
 def test_an_act_that_is_told_twice_is_one_if_it_has_an_identity(identity: str):
     bad = Marked(by=ANN, service="web", version="1.0", bad=True, id=identity)
-    line = Line().tell(bad).tell(Marked(by=ANN, service="web", version="1.0", bad=False)).tell(bad)
+    line = Line().receive(bad).receive(Marked(by=ANN, service="web", version="1.0", bad=False)).receive(bad)
     assert bool(line.state.bad) == (not identity)
 
 
 def test_only_so_many_acts_are_remembered():
     line = Line()
     for number in range(orders.KEPT + 3):
-        line.tell(Marked(by=ANN, service="web", version="1.0", bad=bool(number % 2), id=str(number)))
+        line.receive(Marked(by=ANN, service="web", version="1.0", bad=bool(number % 2), id=str(number)))
     assert line.state.signals == tuple(str(number) for number in range(3, orders.KEPT + 3))

@@ -32,7 +32,7 @@ def failed(reason: str = "broken", **policy) -> Instance:
 def test_healthy_observed_before_the_apply():
     prod = Instance().offer(1, "1.0")
     early = prod.look("1.0")
-    prod.tell(replace(early, watch=early.watch - 1)).applied()
+    prod.receive(replace(early, watch=early.watch - 1)).applied()
     assert prod.condition == "deploying"
     prod.observed("1.0")
     assert prod.condition == "converged"
@@ -43,13 +43,13 @@ def test_an_earlier_look_never_replaces_a_later_one():
     early = prod.look("")
     prod.observed("1.0")
     before = prod.state
-    assert prod.tell(early).state is before
+    assert prod.receive(early).state is before
 
 
 def test_the_end_of_another_apply_counts_for_nothing():
-    prod = Instance().offer(1, "1.0").tell(Applied(operation="another/apply/1"))
+    prod = Instance().offer(1, "1.0").receive(Applied(operation="another/apply/1"))
     assert prod.applying.operation
-    prod.applied().tell(Applied(operation="instance:app/web@production/apply/1", error="late"))
+    prod.applied().receive(Applied(operation="instance:app/web@production/apply/1", error="late"))
     assert prod.applying.errors == 0
 
 
@@ -262,7 +262,7 @@ def test_restart_in_the_middle_of_a_rollback():
     """The engine comes back with an open apply: it is performed again under its id, and its end is the end."""
     prod = failed()
     operation = prod.applying.operation
-    prod.unobserved().tell(Applied(operation=operation)).tell(Applied(operation=operation)).observed("1.0")
+    prod.unobserved().receive(Applied(operation=operation)).receive(Applied(operation=operation)).observed("1.0")
     assert (prod.condition, prod.applies.count("spec-1.0")) == ("vetoed", 2)
 
 
@@ -426,7 +426,7 @@ def test_a_look_that_began_before_the_apply_ended_does_not_judge_it():
     """It may show the version of before: neither success nor failure is read from it."""
     prod = good().offer(2, "1.1")
     begun = prod.look("1.0", healthy=False)
-    prod.applied().tell(replace(begun, watch=begun.watch - 1)).offer(3, "1.2")
+    prod.applied().receive(replace(begun, watch=begun.watch - 1)).offer(3, "1.2")
     assert (prod.target, prod.condition) == ("1.1", "deploying")
 
 
@@ -447,7 +447,7 @@ def test_time_that_was_not_observed_does_not_count_for_a_deadline():
     prod = good().offer(2, "1.1").applied().observed("1.1", healthy=None)
     for _ in range(10):
         prod.now += 10 * MINUTE
-        prod.tell(replace(prod.look("1.1", healthy=None), gap=4 * SECOND))
+        prod.receive(replace(prod.look("1.1", healthy=None), gap=4 * SECOND))
     assert prod.condition == "deploying"
     assert prod.rollout.idle == 40 * SECOND
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Actor, Instance
+from tests.core.dsl.scopes import CHANNEL, paused, stopped
 
 from setpoint.core import scope
-from setpoint.core.facts import Healing, Observing, Paused, ScopeStatus, Standing, Started, Stopped, Unpaused
+from setpoint.core.facts import Healing, Observing, Paused, ScopeStatus, Started, Stopped, Unpaused
 from setpoint.core.instructions import Subscribe
 from setpoint.core.scope import ScopeState
 from setpoint.model.people import By
 from setpoint.model.policy import DriftPolicy
 from setpoint.model.time import HOUR, MINUTE
 
-ANN = Standing(By("ann", "the network is down"), START)
-CHANNEL = "scope:channel:app/production"
 Act = Stopped | Started | Paused | Unpaused
-
-
-def stopped(prod: Instance, *, number: int = 1, stop: Standing | None = ANN) -> Instance:
-    return prod.tell(ScopeStatus(scope=CHANNEL, number=number, stop=stop))
-
-
-def paused(prod: Instance, *, number: int = 1, pause: Standing | None = ANN) -> Instance:
-    return prod.tell(ScopeStatus(scope="scope:organization", number=number, pause=pause))
 
 
 def test_a_stopped_line_keeps_new_things_from_starting():
@@ -75,11 +66,11 @@ def test_deadlines_stand_still_while_paused():
 
 
 def test_an_observed_instance_is_not_touched_until_it_is_healed():
-    prod = Instance().with_good(1, "1.0").tell(Observing(by=By("ann", "debugging")))
+    prod = Instance().with_good(1, "1.0").receive(Observing(by=By("ann", "debugging")))
     prod.observed("1.0", complete=False, difference="ann changed it").offer(2, "2.0")
     assert prod.applies == ["spec-1.0"]
     assert prod.waits_for("only observed, says ann")
-    prod.tell(Healing(by=By("ann")))
+    prod.receive(Healing(by=By("ann")))
     assert prod.target == "2.0"
 
 
@@ -108,7 +99,7 @@ def test_what_stands_stands_until_it_is_withdrawn():
     channel, statuses = Actor(CHANNEL, ScopeState), list[ScopeStatus]()
     acts: tuple[type[Act], ...] = (Stopped, Stopped, Paused, Paused, Started, Started, Unpaused)
     for number, act in enumerate(acts, 1):
-        channel.at(START + number).tell(act(by=By(f"person-{number}"), id=str(number)))
+        channel.at(START + number).receive(act(by=By(f"person-{number}"), id=str(number)))
         statuses += channel.published(ScopeStatus)
     assert [status.stop.by.person if status.stop else "" for status in statuses] == ["person-1", "person-1", "", ""]
     assert [bool(status.pause) for status in statuses] == [False, True, True, False]
@@ -117,12 +108,12 @@ def test_what_stands_stands_until_it_is_withdrawn():
 
 @pytest.mark.parametrize("act", [Stopped, Paused])
 def test_what_stands_takes_a_new_reason_link_or_end_and_keeps_its_beginning(act: type[Stopped | Paused]):
-    channel = Actor(CHANNEL, ScopeState).tell(act(by=By("ann", "fire drill"), id="1"))
+    channel = Actor(CHANNEL, ScopeState).receive(act(by=By("ann", "fire drill"), id="1"))
     recorded = []
     later = By("bob", "the audit", "https://tickets/7")
     acts = (act(by=later), act(by=By("eve")), act(by=By("eve"), until=START + 50), act(by=By("ann"), until=START + 50))
     for number, fact in enumerate(acts, 2):
-        channel.at(START + number).tell(replace(fact, id=str(number)))
+        channel.at(START + number).receive(replace(fact, id=str(number)))
         recorded.append([event.text.partition(" ")[0] for event in channel.events])
     assert recorded == [["bob"], [], ["eve"], []]
     stands = channel.state.stop or channel.state.pause
@@ -132,9 +123,9 @@ def test_what_stands_takes_a_new_reason_link_or_end_and_keeps_its_beginning(act:
 
 def test_the_same_act_twice_is_one():
     act = Stopped(by=By("ann"), id="7")
-    channel = Actor(CHANNEL, ScopeState).tell(act)
+    channel = Actor(CHANNEL, ScopeState).receive(act)
     first = channel.state
-    assert channel.tell(act).out == ()
+    assert channel.receive(act).out == ()
     assert channel.state == first
 
 

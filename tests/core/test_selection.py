@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.core.dsl import Instance, after, approval, check, hours, version
+from tests.core.dsl.situations import mirror
 
 from setpoint.core.facts import Finalization, Neighbour
 from setpoint.core.instance.status import listened
@@ -104,10 +105,6 @@ def test_a_release_made_by_a_changed_configuration_lifts_no_veto():
 
 
 # --- mirrors ------------------------------------------------------------------------------------------------------------
-
-
-def mirror(**more) -> Instance:
-    return Instance(strategy=Strategy.MIRROR, mirror="app/web@production", **more)
 
 
 def test_a_mirror_follows_the_good_of_its_channel_and_goes_back_with_it():
@@ -269,7 +266,7 @@ def test_a_slow_channel_is_not_starved_by_a_fast_one_before_it():
     for release in range(1, 8):
         prod.offer(release, f"1.{release}")
         done.append(Finalization(version(f"1.{release}"), release, prod.now))
-        prod.tell(Neighbour(instance="app/web@staging", number=release, finalized=tuple(done))).wait(HOUR)
+        prod.receive(Neighbour(instance="app/web@staging", number=release, finalized=tuple(done))).wait(HOUR)
         if prod.applying.operation:
             taken.append(prod.target)
             prod.comes_up(prod.target)

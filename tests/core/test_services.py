@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.core.dsl import NAME, START, Instance, check, sent_to, short, version
+from tests.core.dsl.situations import failing
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import AskFinalized, Cancelled, Finalization, Neighbour, Offered, ReleaseRequested, ToldFinalized
@@ -33,7 +34,9 @@ def ledger(instance: Instance, *names: str, runs: str = "", **more: Any) -> Inst
     done = tuple(Finalization(version(name), index, instance.now) for index, name in enumerate(names, 1))
     runs = runs or (names[-1] if names else "")
     good = {"good": len(names), "version": version(runs)} if runs else {}
-    return instance.tell(Neighbour(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **short({**good, **more})))
+    return instance.receive(
+        Neighbour(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **short({**good, **more}))
+    )
 
 
 # --- after: services -----------------------------------------------------------------------------------------------------
@@ -98,7 +101,7 @@ def test_what_was_finalized_long_ago_is_asked_for():
     prod.offer(3, "1.0", beside=asks("3.2", 2))
     (asked,) = prod.sent(AskFinalized)
     assert asked.version == version("3.2")
-    prod.tell(ToldFinalized(instance=LEDGER, finalization=Finalization(version("3.2"), 2, START)))
+    prod.receive(ToldFinalized(instance=LEDGER, finalization=Finalization(version("3.2"), 2, START)))
     assert prod.target == "1.0"
 
 
@@ -154,11 +157,6 @@ def test_the_line_asks_for_nothing_of_what_was_never_released():
 # --- rollback: notBelow -----------------------------------------------------------------------------------------------------
 
 
-def failing(good: str, bound: str) -> Instance:
-    prod = Instance().with_good(1, good)
-    return prod.offer(2, "2.0.0", not_below=bound).applied("broken", terminal=True)
-
-
 @pytest.mark.parametrize("good", ["1.4.0", "v1.4.0", "1.5.0-rc.1"])
 def test_a_failed_rollout_goes_back_to_a_good_version_at_or_above_the_bound(good: str):
     assert failing(good, "1.4.0").target == good
@@ -195,6 +193,6 @@ def test_rolling_back_by_hand_during_a_rollout_minds_the_bound():
 
 
 def test_an_offer_of_another_instance_is_kept_as_it_came():
-    prod = portal().tell(Offered(offer=Offer(1, version("1.0"), "spec-1.0", beside=asks("3.2"))))
+    prod = portal().receive(Offered(offer=Offer(1, version("1.0"), "spec-1.0", beside=asks("3.2"))))
     assert prod.life.offers[0].asks(LEDGER) == version("3.2")
     assert prod.life.offers[0].asks(NAME) == version("1.0")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import LEADS, NAME, START, Instance, approval, check, hours, state_of
-from tests.core.test_scopes import ANN, paused, stopped
+from tests.core.dsl import LEADS, NAME, START, approval, check, hours, state_of
+from tests.core.dsl.scopes import OUTAGE, paused, stopped
+from tests.core.dsl.sets import LEASE, SET, A, B, C, Member, Set
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import (
@@ -17,70 +16,19 @@ from setpoint.core.facts import (
     Granted,
     LineStatus,
     MemberState,
-    Need,
     Queued,
     Returned,
     SetFormed,
-    SetStage,
-    SetStatus,
     SetVote,
     Standing,
 )
 from setpoint.core.instance.explain import explain
-from setpoint.core.instructions import Send
 from setpoint.core.sets import SetState
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.people import By
 from setpoint.model.policy import CalendarUse, Ordering, Phase, Strategy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import DAY, HOUR, MINUTE
-
-SET = "set:app/production#2"
-A, B, C = "app/a@production", "app/b@production", "app/c@production"
-LEASE = Need("lease:runtime:local", 1)
-
-
-class Set:
-    """The set, told in words what its members say."""
-
-    def __init__(self, *members: str, after: dict[str, tuple[str, ...]] | None = None) -> None:
-        self.state: SetState | None = None
-        self.out: list[Any] = []
-        self.numbers: dict[str, int] = {}
-        self.tell(SetFormed(release=2, members=members or (A, B), after=after or {}))
-
-    def tell(self, *facts: Any) -> Set:
-        decision = decide(SET, self.state, facts, START)
-        assert isinstance(decision.state, SetState)
-        self.state, self.out = decision.state, [given.fact for given in decision.instructions if isinstance(given, Send)]
-        return self
-
-    def vote(self, state: str, *members: str, number: int = 0, **more: Any) -> Set:
-        epoch = {"epoch": more.pop("epoch", self.epoch)} if state in {"ready", "locked"} else {}
-        for member in members or (A, B):
-            self.numbers[member] = number or self.numbers.get(member, 0) + 1
-            reason = more.get("reason", f"is {state}")
-            told = {**epoch, **more, "reason": reason}
-            self.tell(SetVote(member=member, number=self.numbers[member], state=MemberState(state), **told))
-        return self
-
-    def gone(self) -> Set:
-        return self.vote("ready").vote("locked").vote("begun")
-
-    @property
-    def status(self) -> SetStatus:
-        assert self.state
-        assert self.state.status
-        return self.state.status
-
-    @property
-    def epoch(self) -> int:
-        return self.state.epoch if self.state else 1
-
-    @property
-    def stage(self) -> str:
-        return self.status.stage
-
 
 # --- the set ---------------------------------------------------------------------------------------------------------------
 
@@ -121,9 +69,9 @@ def test_it_gathers_anew_once_everybody_heard_of_it_and_is_back():
 
 def test_leases_are_free_once_who_has_not_gone_back_fails_to():
     """The fix of that member may need them; the set itself waits until it is back."""
-    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("locked", needs=(LEASE,)).vote("begun").vote("failed")
-    assert both.vote("stuck", A).out == []
-    assert both.vote("vetoed", B, back=1).out == [Ended(asker=SET, ask=1)]
+    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("locked", needs=(LEASE,)).vote("begun").vote("failed")
+    assert both.vote("stuck", A).facts == []
+    assert both.vote("vetoed", B, back=1).facts == [Ended(asker=SET, ask=1)]
     assert both.stage == "going-back"
     assert both.vote("vetoed", A, back=1).stage == "gathering"
 
@@ -219,19 +167,20 @@ def test_overlapping_sets_are_two_each_with_its_own_votes():
 
 def test_admission_is_asked_for_all_members_at_once():
     both = Set().vote("ready", needs=(LEASE,))
-    (asked,) = both.out
+    (asked,) = both.facts
     assert isinstance(asked, AskAdmission)
     assert (asked.needs, asked.members) == ((LEASE, LEASE), (A, B))
-    both.tell(Queued(ask=asked.ask, number=1, reasons=(Reason(Code.ADMISSION_PENDING, "waits for a lease"),)))
+    both.receive(Queued(ask=asked.ask, number=1, reasons=(Reason(Code.ADMISSION_PENDING, "waits for a lease"),)))
     assert (both.stage, both.status.queued[0].text) == ("gathering", "waits for a lease")
-    assert both.tell(Granted(ask=asked.ask)).stage == "preparing"
+    assert both.receive(Granted(ask=asked.ask)).stage == "preparing"
 
 
 def test_what_was_granted_is_given_back_when_a_member_says_no_and_asked_for_anew():
-    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("waiting", A)
-    assert both.out == [Returned(asker=SET, ask=1)]
-    (asked,) = both.vote("ready", needs=(LEASE,)).out
-    assert asked.ask == 2
+    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("waiting", A)
+    assert both.facts == [Returned(asker=SET, ask=1)]
+    both.vote("ready", needs=(LEASE,))
+    assert [request.ask for request in both.sent(AskAdmission)] == [2]
+    assert len(both.facts) == 1
 
 
 def test_who_had_left_when_the_set_went_takes_no_part_though_it_comes_back():
@@ -255,82 +204,54 @@ def test_a_set_that_everybody_leaves_on_the_way_has_ended():
 
 def test_a_grant_that_comes_too_late_was_given_back_before():
     both = Set().vote("ready", needs=(LEASE,)).vote("waiting", A)
-    assert both.out == [Returned(asker=SET, ask=1)]
-    assert both.tell(Granted(ask=1)).out == []
+    assert both.facts == [Returned(asker=SET, ask=1)]
+    assert both.receive(Granted(ask=1)).facts == []
 
 
 def test_a_grant_told_again_when_all_is_over_is_not_given_back():
     """Admission may not have heard of the start yet, and would forget that a deployment of the budget is spent."""
-    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("locked", needs=(LEASE,)).vote("passed").vote("ended")
-    assert both.tell(Granted(ask=1)).out == []
+    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("locked", needs=(LEASE,)).vote("passed").vote("ended")
+    assert both.receive(Granted(ask=1)).facts == []
 
 
 def test_nothing_is_given_back_once_a_task_was_started():
-    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("waiting", A, committed=True)
-    assert (both.out, both.stage) == ([], "gathering")
+    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("waiting", A, committed=True)
+    assert (both.facts, both.stage) == ([], "gathering")
 
 
 def test_leases_are_free_when_all_is_over():
-    both = Set().vote("ready", needs=(LEASE,)).tell(Granted(ask=1)).vote("locked", needs=(LEASE,))
-    assert both.out == [Began(asker=SET, ask=1)]
+    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("locked", needs=(LEASE,))
+    assert both.facts == [Began(asker=SET, ask=1)]
     both.vote("passed").vote("ended")
-    assert both.out == [Ended(asker=SET, ask=1)]
-    assert both.vote("ended").out == [], "once"
+    assert both.facts == [Ended(asker=SET, ask=1)]
+    assert both.vote("ended").facts == [], "once"
 
 
 def test_a_set_that_is_out_gives_its_place_up():
     both = Set().vote("ready", needs=(LEASE,)).vote("out", B)
-    assert both.out == [Returned(asker=SET, ask=1, gone=True)]
+    assert both.facts == [Returned(asker=SET, ask=1, gone=True)]
 
 
 # --- a member -------------------------------------------------------------------------------------------------------------------
 
 
-class Member(Instance):
-    """An instance that is a member, and what its set says."""
-
-    def __init__(self, **policy: Any) -> None:
-        super().__init__(**policy)
-        self.told = 0
-        self.votes_given: list[SetVote] = []
-
-    def _turn(self, facts: tuple[Any, ...]) -> None:
-        super()._turn(facts)
-        self.votes_given = [*getattr(self, "votes_given", []), *self.sent(SetVote)]
-
-    def says(self, stage: str, *, start: tuple[str, ...] = (NAME,), epoch: int = 1, number: int = 0, **more: Any) -> Member:
-        self.told = number or self.told + 1
-        if stage in {"going", "finalizing"}:
-            more.setdefault("went", (NAME, B))
-        self.tell(SetStatus(set=SET, number=self.told, epoch=epoch, stage=SetStage(stage), start=start, **more))
-        return self
-
-    @property
-    def vote_given(self) -> str:
-        return self.votes_given[-1].state if self.votes_given else ""
-
-    def member(self, name: str = "1.1", **more: Any) -> Member:
-        self.offer(2, name, set=SET, **more)
-        return self
-
-
 def test_it_says_that_it_is_ready_and_waits_for_the_others():
-    web = Member().member().says("gathering", waiting={B: "waits at alerts"})
+    web = Member().member().set_is("gathering", waiting={B: "waits at alerts"})
     assert (web.vote_given, web.target) == ("ready", "")
     assert web.waits_for("moves together with b: waits at alerts")
 
 
 def test_it_starts_by_itself_after_its_set_that_went_without_it():
-    web = Member().member().says("going", start=(B,), went=(B,), waiting={B: "is being rolled out"})
+    web = Member().member().set_is("going", start=(B,), went=(B,), waiting={B: "is being rolled out"})
     assert (web.target, web.candidate.committed) == ("", False)
     assert web.waits_for("its set went without it, and it starts after b: is being rolled out")
-    assert web.says("finalizing", start=(), went=(B,)).target == ""
-    assert web.says("ended").target == "1.1"
+    assert web.set_is("finalizing", start=(), went=(B,)).target == ""
+    assert web.set_is("ended").target == "1.1"
 
 
 def test_a_time_that_its_set_waited_for_is_not_waited_for_once_it_is_over():
     soaks = Reason(Code.WAVE_NOT_OPEN, "wave 2 waits for wave 1, which soaks", subject="wave:app/all", until=START + HOUR)
-    web = Member().member().says("gathering", queued=(soaks,))
+    web = Member().member().set_is("gathering", queued=(soaks,))
     assert web.waits_for("wave 2 waits for wave 1, which soaks")
     assert web.wake_at == START + HOUR
     assert web.wait(HOUR).wake_at is None
@@ -338,14 +259,14 @@ def test_a_time_that_its_set_waited_for_is_not_waited_for_once_it_is_over():
 
 
 def test_it_starts_when_the_set_goes():
-    web = Member().member().says("preparing")
+    web = Member().member().set_is("preparing")
     assert (web.vote_given, web.target) == ("locked", "")
-    assert (web.says("going").target, web.vote_given) == ("1.1", "begun")
+    assert (web.set_is("going").target, web.vote_given) == ("1.1", "begun")
 
 
 @pytest.mark.parametrize(("strategy", "level"), [(Strategy.NEWEST_READY, 1), (Strategy.NEWEST, 0)])
 def test_how_ready_a_release_is_counts_only_where_it_may_still_be_chosen(strategy: Strategy, level: int):
-    web = Member(strategy=strategy, approvals=(approval(),)).member().says("gathering")
+    web = Member(strategy=strategy, approvals=(approval(),)).member().set_is("gathering")
     assert web.votes_given[-1].level == 1
     web.offer(3, "1.2")
     said = web.votes_given[-1]
@@ -353,92 +274,92 @@ def test_how_ready_a_release_is_counts_only_where_it_may_still_be_chosen(strateg
 
 
 def test_it_says_in_which_epoch_it_heard_that_its_set_goes_back():
-    web = Member().member().says("preparing").says("going")
+    web = Member().member().set_is("preparing").set_is("going")
     assert web.votes_given[-1].back == 0
-    assert web.says("going-back", epoch=1).votes_given[-1].back == 1
+    assert web.set_is("going-back", epoch=1).votes_given[-1].back == 1
 
 
 def test_it_says_whether_it_is_rolled_out_or_verified():
-    web = Member(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).member().says("preparing").says("going")
+    web = Member(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).member().set_is("preparing").set_is("going")
     assert web.votes_given[-1].reason == "is being rolled out"
     web.comes_up("1.1")
     assert (web.vote_given, web.votes_given[-1].reason) == ("begun", "is being verified")
 
 
 def test_it_says_nothing_twice():
-    web = Member().member().says("gathering")
+    web = Member().member().set_is("gathering")
     said = list(web.votes_given)
-    assert web.says("gathering").wait(MINUTE).votes_given == said
+    assert web.set_is("gathering").wait(MINUTE).votes_given == said
 
 
 def test_a_pause_is_no_no_once_it_is_locked_and_its_set_goes():
-    web = Member().member().says("preparing").says("going", start=(B,))
+    web = Member().member().set_is("preparing").set_is("going", start=(B,))
     paused(web)
     assert (web.vote_given, web.target) == ("locked", "")
 
 
 def test_who_takes_a_release_up_later_is_no_no_once_its_set_goes():
     tenants = Ordering("tenants", ("app/web@a",), members=("app/web@a",), allow_empty=True)
-    web = Member(orderings=(tenants,)).neighbour("a", declined={2: "its cadence admits nothing now"}).member().says("preparing")
-    web.says("going", start=(B,)).neighbour("a")
+    web = Member(orderings=(tenants,)).neighbour("a", declined={2: "its cadence admits nothing now"}).member().set_is("preparing")
+    web.set_is("going", start=(B,)).neighbour("a")
     assert (web.vote_given, web.target) == ("locked", "")
-    assert web.says("going", start=(B, NAME)).target == "1.1"
+    assert web.set_is("going", start=(B, NAME)).target == "1.1"
 
 
 def test_it_starts_after_those_that_it_comes_after():
-    web = Member().member().says("preparing").says("going", start=(B,), waiting={B: "is being rolled out"})
+    web = Member().member().set_is("preparing").set_is("going", start=(B,), waiting={B: "is being rolled out"})
     assert web.target == ""
     assert web.waits_for("starts after others of its set: b: is being rolled out")
-    assert web.says("going", start=(B, NAME)).target == "1.1"
+    assert web.set_is("going", start=(B, NAME)).target == "1.1"
 
 
 def test_a_late_starter_is_under_way_a_window_that_closes_does_not_hold_it():
-    web = Member(calendars=(hours(0, 6),)).member().says("preparing").says("going", start=(B,))
+    web = Member(calendars=(hours(0, 6),)).member().set_is("preparing").set_is("going", start=(B,))
     web.now += 7 * HOUR
-    assert web.says("going").target == "1.1"
+    assert web.set_is("going").target == "1.1"
 
 
 def test_a_late_starter_waits_for_a_calendar_that_pauses_what_is_in_flight():
     days = CalendarUse("days", Calendar("days", open=(Window(hours=(0, 6 * 60)),), in_flight="pause"), "UTC")
-    web = Member(calendars=(days,)).member().says("preparing").says("going", start=(B,))
+    web = Member(calendars=(days,)).member().set_is("preparing").set_is("going", start=(B,))
     web.now += 7 * HOUR
-    assert (web.says("going").target, web.vote_given) == ("", "locked")
+    assert (web.set_is("going").target, web.vote_given) == ("", "locked")
     assert web.waits_for("paused: days is closed")
     assert web.wake_at == START + DAY
     assert web.wait(17 * HOUR).target == "1.1"
 
 
 def test_a_late_starter_waits_for_a_line_that_is_stopped_with_a_pause():
-    web = Member().member().says("preparing").says("going", start=(B,))
-    stopped(web, stop=replace(ANN, in_flight="pause"))
-    assert (web.says("going").target, web.vote_given) == ("", "locked")
+    web = Member().member().set_is("preparing").set_is("going", start=(B,))
+    stopped(web, stop=replace(OUTAGE, in_flight="pause"))
+    assert (web.set_is("going").target, web.vote_given) == ("", "locked")
     assert web.waits_for("stopped the line")
 
 
 def test_a_gate_that_says_no_after_it_was_locked_is_told():
-    web = Member(checks=(check("alerts"),)).member().passing("alerts").says("preparing")
+    web = Member(checks=(check("alerts"),)).member().passing("alerts").set_is("preparing")
     assert web.vote_given == "locked"
     assert web.blocking("alerts").votes_given[-1].reason == "waits at alerts"
     assert web.vote_given == "waiting"
 
 
 def test_a_result_that_only_grew_old_is_no_no():
-    web = Member(checks=(check("alerts"),)).member().passing("alerts").says("preparing").says("going", start=(B,))
-    web.wait(2 * MINUTE).says("going", start=(B,), waiting={B: "is being verified"})
+    web = Member(checks=(check("alerts"),)).member().passing("alerts").set_is("preparing").set_is("going", start=(B,))
+    web.wait(2 * MINUTE).set_is("going", start=(B,), waiting={B: "is being verified"})
     assert web.vote_given == "locked"
 
 
 def test_it_is_finalized_with_the_others_only():
-    web = Member().member().says("preparing").says("going").comes_up("1.1")
+    web = Member().member().set_is("preparing").set_is("going").comes_up("1.1")
     assert (web.vote_given, web.good, web.condition) == ("passed", "", "verifying")
-    assert web.says("going", waiting={B: "is being verified"}).waits_for("has passed, and is finalized together with b")
-    assert (web.says("finalizing").good, web.vote_given) == ("1.1", "ended")
+    assert web.set_is("going", waiting={B: "is being verified"}).waits_for("has passed, and is finalized together with b")
+    assert (web.set_is("finalizing").good, web.vote_given) == ("1.1", "ended")
 
 
 def test_it_goes_back_when_its_set_does():
     web = Member().with_good(1, "1.0")
     assert isinstance(web, Member)
-    web.member().says("preparing").says("going").comes_up("1.1").says("going-back", reason="b: it is unhealthy")
+    web.member().set_is("preparing").set_is("going").comes_up("1.1").set_is("going-back", reason="b: it is unhealthy")
     assert (web.target, web.vote_given, web.vetoed) == ("1.0", "failed", {2})
     assert web.comes_up("1.0").reasons == ["1.1 is vetoed here: its set goes back: b: it is unhealthy"]
     assert web.vote_given == "vetoed"
@@ -447,12 +368,14 @@ def test_it_goes_back_when_its_set_does():
 def test_it_says_when_it_fails_to_go_back():
     web = Member().with_good(1, "1.0")
     assert isinstance(web, Member)
-    web.member().says("preparing").says("going").applied("no such image", terminal=True).applied("no space left", terminal=True)
+    web.member().set_is("preparing").set_is("going").applied("no such image", terminal=True).applied(
+        "no space left", terminal=True
+    )
     assert (web.vote_given, web.votes_given[-1].reason) == ("stuck", "the runtime refuses it: no such image")
 
 
 def test_who_has_not_moved_drops_what_failed_elsewhere():
-    web = Member().member().says("going-back", reason="b: ann rejected it")
+    web = Member().member().set_is("going-back", reason="b: ann rejected it")
     assert (web.maybe_candidate, web.vetoed, web.vote_given) == (None, {2}, "vetoed")
     assert web.votes_given[-1].back == 1
 
@@ -461,36 +384,36 @@ def test_what_fails_after_it_has_passed_asks_its_set_first():
     """The others may have been finalized by now: only the set knows which came first."""
     web = Member().with_good(1, "1.0")
     assert isinstance(web, Member)
-    web.member().says("preparing").says("going").comes_up("1.1")
+    web.member().set_is("preparing").set_is("going").comes_up("1.1")
     mark = Standing(By("ann"), web.now)
-    web.tell(LineStatus(application="app", number=1, bad={"web/1.1": mark}))
+    web.receive(LineStatus(application="app", number=1, bad={"web/1.1": mark}))
     assert (web.target, web.vote_given) == ("1.1", "failed")
     assert web.waits_for("failed after it had passed, its set decides: 1.1 was marked bad by ann")
     assert all(reason.awaits for reason in explain(web.state, web.now))
-    assert web.says("finalizing").target == "1.1"
+    assert web.set_is("finalizing").target == "1.1"
     assert web.vote_given == "ended"
 
 
 def test_what_fails_after_it_has_passed_goes_back_when_the_set_says_so():
     web = Member().with_good(1, "1.0")
     assert isinstance(web, Member)
-    web.member().says("preparing").says("going").comes_up("1.1")
-    web.tell(LineStatus(application="app", number=1, bad={"web/1.1": Standing(By("ann"), web.now)}))
-    assert web.says("going-back", reason="web: 1.1 was marked bad").target == "1.0"
+    web.member().set_is("preparing").set_is("going").comes_up("1.1")
+    web.receive(LineStatus(application="app", number=1, bad={"web/1.1": Standing(By("ann"), web.now)}))
+    assert web.set_is("going-back", reason="web: 1.1 was marked bad").target == "1.0"
 
 
 def test_a_person_who_rolls_back_asks_no_set():
     web = Member().with_good(1, "1.0")
     assert isinstance(web, Member)
-    web.member().says("preparing").says("going").comes_up("1.1").roll_back()
+    web.member().set_is("preparing").set_is("going").comes_up("1.1").roll_back()
     assert (web.target, web.vote_given) == ("1.0", "failed")
 
 
 def test_a_release_that_another_member_took_out_is_dropped_and_comes_back_with_it():
-    web = Member().member().says("gathering", out="b: cancelled by ann")
+    web = Member().member().set_is("gathering", out="b: cancelled by ann")
     assert (web.wanted, web.vote_given) == ("", "gone")
     assert web.waits_for("its set does not take it any more: b: cancelled by ann")
-    assert web.says("gathering").wanted == "1.1"
+    assert web.set_is("gathering").wanted == "1.1"
 
 
 def test_it_says_what_it_does_not_take_and_why():
@@ -503,7 +426,7 @@ def test_it_says_what_it_does_not_take_and_why():
 
 
 def test_it_says_that_it_never_will_once_it_began_something_newer():
-    web = Member(approvals=(approval(),)).member().says("gathering")
+    web = Member(approvals=(approval(),)).member().set_is("gathering")
     web.offer(3, "1.2", urgent=True).approve("ann", release=3).approve(LEADS["bob"], release=3)
     assert (web.target, web.vote_given) == ("1.2", "out")
 
@@ -521,20 +444,20 @@ def test_what_a_person_pins_moves_by_itself():
 
 
 def test_a_removed_member_says_that_it_left():
-    web = Member().member().says("gathering")
+    web = Member().member().set_is("gathering")
     web.remove()
     assert web.vote_given == "left"
 
 
 def test_an_older_word_of_the_set_changes_nothing():
-    web = Member().member().says("preparing").says("going", number=9).says("going-back", number=8)
+    web = Member().member().set_is("preparing").set_is("going", number=9).set_is("going-back", number=8)
     assert (web.target, web.vetoed) == ("1.1", set())
 
 
 def test_retried_once_its_set_has_ended_it_moves_by_itself():
     web = Member().with_good(1, "1.0")
     assert isinstance(web, Member)
-    web.member().says("preparing").says("going").comes_up("1.1").says("finalizing").says("ended")
+    web.member().set_is("preparing").set_is("going").comes_up("1.1").set_is("finalizing").set_is("ended")
     web.roll_back().comes_up("1.0").resume().retry(2)
     assert web.target == "1.1"
 
@@ -543,4 +466,4 @@ def test_retried_once_its_set_has_ended_it_moves_by_itself():
 def test_newest_ready_chooses_what_is_ready_at_every_member(set_level: int, wanted: str):
     web = Member()
     web.hold().offer(1, "1.0")
-    assert web.member().says("gathering", level=set_level).wanted == wanted
+    assert web.member().set_is("gathering", level=set_level).wanted == wanted

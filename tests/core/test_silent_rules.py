@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tests.core.dsl import Instance, WithTasks, a_task, check, hours
-from tests.core.test_in_flight import closing
-from tests.core.test_services import failing
+from tests.core.dsl.builders import closing
+from tests.core.dsl.situations import failing
 
 from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE

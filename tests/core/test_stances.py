@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.core.dsl import Instance, approval, check
-from tests.core.test_limits import GROUP, Member
+from tests.core.dsl.limits import GROUP, Member
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import Configured, LineStatus, MemberResult, Removed, Standing, WaveVote, Woken
@@ -52,10 +52,10 @@ def test_what_goes_through_the_waves_of_another_group_is_not_taken_part_in():
 
 def test_who_leaves_is_out_and_who_mirrors_is_out():
     prod = Member(checks=(check("alerts"),)).offer(1, "1.0")
-    assert said(prod.tell(Removed(number=1))) == [(1, "out")]
+    assert said(prod.receive(Removed(number=1))) == [(1, "out")]
     policy = Policy("app/web@production", {}, wave=WaveUse(GROUP, 2), strategy=Strategy.MIRROR, mirror="app/web@staging")
     mirror = Member(checks=(check("alerts"),)).offer(1, "1.0")
-    assert said(mirror.tell(Configured(policy=policy))) == [(1, "out")]
+    assert said(mirror.receive(Configured(policy=policy))) == [(1, "out")]
 
 
 def test_a_release_that_is_passed_over_is_said_to_be_out_once():
@@ -71,7 +71,7 @@ def test_one_that_was_passed_over_for_something_newer_comes_back_when_that_is_ca
     prod = Member(checks=(check("alerts"),)).offer(1, "1.0").blocking("alerts").offer(2, "2.0")
     assert said(prod) == [(1, "out")]
     cancelled = {2: Standing(By("bob"), prod.now)}
-    assert said(prod.tell(LineStatus(application="app", number=1, cancelled=cancelled))) == [(1, "waiting"), (2, "out")]
+    assert said(prod.receive(LineStatus(application="app", number=1, cancelled=cancelled))) == [(1, "waiting"), (2, "out")]
 
 
 def test_one_that_is_not_accepted_is_out_and_one_that_a_person_pins_is_not():
@@ -139,7 +139,7 @@ def test_of_a_release_that_is_not_taken_it_speaks_once_however_many_there_are():
     prod = Member(strategy=Strategy.MANUAL)
     for release in range(1, KEPT_VOTES + 10):
         assert said(prod.offer(release, f"{release}.0")) == [(release, "out")]
-    assert (said(prod.tell(Woken())), prod.life.votes) == ([], KEPT_VOTES + 9)
+    assert (said(prod.receive(Woken())), prod.life.votes) == ([], KEPT_VOTES + 9)
 
 
 def test_of_releases_that_are_kept_no_more_only_so_many_answers_are_remembered():

@@ -38,7 +38,7 @@ def test_nothing_is_torn_down_to_wait():
 def test_good_keeps_its_compiled_spec_and_a_rollback_compiles_nothing():
     """The configuration changed since: what good ran is applied, not the old version with the new configuration."""
     prod = Instance().offer(1, "1.0", spec="old-configuration").applied()
-    prod.tell(prod.look_at("old-configuration", "1.0"))
+    prod.receive(prod.look_at("old-configuration", "1.0"))
     assert prod.good == "1.0"
     prod.offer(2, "1.0", spec="new-configuration").applied("refused", terminal=True)
     assert prod.applies == ["old-configuration", "new-configuration", "old-configuration"]

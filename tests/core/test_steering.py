@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, check
-from tests.core.test_drift import settled, stubborn
-from tests.core.test_first_contact_and_goodbye import adopting
+from tests.core.dsl.situations import adopting, settled, stubborn
 
 from setpoint.core.facts import Healing, Observing
 from setpoint.core.instance.explain import explain
@@ -76,7 +75,7 @@ def test_an_apply_that_does_not_show_is_made_again_at_the_end_of_its_grace_and_n
 def test_a_look_from_before_the_apply_ended_does_not_have_it_made_again():
     prod = Instance(grace=10 * SECOND).with_good(1, "1.0").wait(MINUTE).offer(2, "1.1").applied()
     early = prod.look("")
-    prod.tell(replace(early, watch=early.watch - 1)).wait(HOUR)
+    prod.receive(replace(early, watch=early.watch - 1)).wait(HOUR)
     assert prod.applies == ["spec-1.0", "spec-1.1"]
 
 
@@ -160,7 +159,7 @@ def test_an_instance_whose_drift_is_only_reported_remembers_that_it_stands():
 def test_what_cannot_be_asked_or_is_being_applied_does_not_drift():
     prod = settled(drift=DriftPolicy(mode="report")).observed("1.0", difference="a").unobserved()
     assert prod.condition == "unreachable"
-    assert prod.tell(Healing(by=ANN)).applies == ["spec-1.0"]
+    assert prod.receive(Healing(by=ANN)).applies == ["spec-1.0"]
     healed = settled().observed("1.0", difference="a")
     assert healed.condition == "unhealthy"
     assert healed.reasons == ["1.0 is being applied again"]
@@ -211,5 +210,5 @@ def test_it_looks_often_until_a_rollout_is_through():
 
 
 def test_what_is_only_observed_is_looked_at_and_never_touched():
-    prod = settled(**PACE).tell(Observing(by=ANN)).observed("")
+    prod = settled(**PACE).receive(Observing(by=ANN)).observed("")
     assert (prod.applies, every(prod)) == (["spec-1.0"], SELDOM)

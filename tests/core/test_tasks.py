@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
-
 import pytest
-from tests.core.dsl import NAME, START, Actor, WithTasks, a_task, after, approval, check, hours, version
+from tests.core.dsl import START, a_task, after, approval, check, hours, version
+from tests.core.dsl.scopes import INCIDENT
+from tests.core.dsl.tasks import RUN, Run, with_tasks
 
 from setpoint.core.decide import decide
 from setpoint.core.facts import (
     LineStatus,
     ScopeStatus,
-    Standing,
     TaskFinished,
     TaskLeft,
     TaskRetried,
@@ -19,23 +18,14 @@ from setpoint.core.facts import (
     TaskWanted,
     Woken,
 )
-from setpoint.core.instructions import Event, RunTask, Unsubscribe
+from setpoint.core.instructions import Unsubscribe
 from setpoint.core.task import TaskState, name_of, operation, release_of
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
-from setpoint.model.policy import Phase, TaskUse
+from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
-from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult, TaskStage
+from setpoint.model.tasks import TaskEnd, TaskResult, TaskStage
 from setpoint.model.time import HOUR, MINUTE, SECOND
-
-RUN = f"task:app/migrate#instance:{NAME}#2"
-STOP = Standing(By("ann", "an incident"), START)
-
-
-def with_tasks(*tasks: TaskUse, **policy: Any) -> WithTasks:
-    """As ``prod``; the gates of the policy come with the tasks, after the first version."""
-    return WithTasks().with_good(1, "1.0").configure(tasks=tasks, **policy)
-
 
 # --- before deployment -------------------------------------------------------------------------------------------------------
 
@@ -151,7 +141,7 @@ def test_calendars_do_not_hold_an_attempt_whose_task_has_started():
 
 def test_a_stopped_line_does_not_hold_an_attempt_whose_task_has_started():
     prod = with_tasks(a_task("dump"), a_task("migrate")).offer(2, "1.1")
-    prod.tell(ScopeStatus(scope="scope:application:app", number=1, stop=STOP))
+    prod.receive(ScopeStatus(scope="scope:application:app", number=1, stop=INCIDENT))
     assert prod.succeeds("dump").tried == ["dump", "migrate"]
     assert prod.succeeds("migrate").target == "1.1"
 
@@ -161,7 +151,7 @@ def test_a_pause_and_a_hold_do_hold_it():
     assert prod.succeeds().target == "1.0"
     assert prod.resume().target == "1.1"
     prod = with_tasks(a_task()).offer(2, "1.1")
-    prod.tell(ScopeStatus(scope="scope:application:app", number=1, pause=STOP))
+    prod.receive(ScopeStatus(scope="scope:application:app", number=1, pause=INCIDENT))
     assert prod.succeeds().target == "1.0"
 
 
@@ -181,7 +171,7 @@ def test_an_urgent_release_replaces_it_after_its_task_ended():
 
 def test_a_cancelled_release_ends_after_its_task_ended_and_is_not_tried_again():
     prod = with_tasks(a_task()).offer(2, "1.1")
-    prod.tell(LineStatus(application="app", number=1, cancelled={2: STOP}))
+    prod.receive(LineStatus(application="app", number=1, cancelled={2: INCIDENT}))
     assert prod.wanted == "1.1"
     prod.fails()
     assert prod.wanted == ""
@@ -209,7 +199,7 @@ def test_a_rollback_by_hand_waits_for_no_task_but_the_next_start_does():
 
 def test_a_run_that_was_left_is_not_tried_again_until_somebody_comes():
     prod = with_tasks(a_task()).offer(2, "1.1").fails()
-    prod.tell(LineStatus(application="app", number=1, cancelled={2: STOP}))
+    prod.receive(LineStatus(application="app", number=1, cancelled={2: INCIDENT}))
     assert prod.wait(HOUR).tried == ["migrate"]
     assert prod.runs_of_tasks[RUN].stage is TaskStage.WAITING
 
@@ -276,7 +266,7 @@ def test_a_retry_of_a_release_that_a_task_failed_tries_the_task_again():
 
 def test_an_attempt_that_comes_to_a_failed_run_fails_as_well():
     prod = with_tasks(a_task(on_fail="fail", retries=0)).offer(2, "1.1").fails()
-    prod.tell(LineStatus(application="app", number=1, absolved={"web/1.1": prod.now}))
+    prod.receive(LineStatus(application="app", number=1, absolved={"web/1.1": prod.now}))
     assert prod.vetoed == {2}
     assert prod.tried == ["migrate"]
 
@@ -294,7 +284,7 @@ def test_a_retry_that_names_no_release_is_of_the_newest_that_failed_whatever_tas
     prod = with_tasks(a_task(on_fail="fail", retries=0)).offer(2, "1.1").fails()
     prod.configure(tasks=()).offer(3, "1.2").applied("broken", terminal=True)
     assert prod.vetoed == {2, 3}
-    prod.comes_up("1.0").tell(*prod.last_told.values())  # told once more, late
+    prod.comes_up("1.0").receive(*prod.last_published.values())  # told once more, late
     assert prod.retry().vetoed == {2}
 
 
@@ -361,7 +351,7 @@ def test_a_key_may_look_up_what_the_attempt_knows():
 
 def test_one_that_comes_while_it_runs_shares_its_success():
     prod = with_tasks(a_task(key="db"), checks=(check("alerts"),)).offer(2, "1.1")
-    prod.tell_run("task:app/migrate#db#2", TaskWanted(asker="instance:app/worker@production", definition=a_task().task))
+    prod.turn_of_run("task:app/migrate#db#2", TaskWanted(asker="instance:app/worker@production", definition=a_task().task))
     prod.passing("alerts")
     assert prod.tried == ["migrate"]
     assert prod.candidate.committed
@@ -371,7 +361,7 @@ def test_one_that_comes_while_it_runs_shares_its_success():
 
 def test_one_that_comes_after_the_success_of_another_runs_nothing():
     prod = with_tasks(a_task(key="db"), checks=(check("alerts"),)).offer(2, "1.1")
-    prod.tell_run("task:app/migrate#db#2", TaskWanted(asker="instance:app/worker@production", definition=a_task().task))
+    prod.turn_of_run("task:app/migrate#db#2", TaskWanted(asker="instance:app/worker@production", definition=a_task().task))
     prod.succeeds().passing("alerts")
     assert (prod.target, prod.tried) == ("1.1", ["migrate"])
 
@@ -400,7 +390,7 @@ def test_an_attempt_whose_pre_approval_task_runs_is_not_replaced_until_it_ended(
 def test_a_task_that_failed_while_its_phase_was_left_ends_the_attempt_in_the_turn_that_comes_back_to_it():
     prod = with_tasks(a_task(retries=0, on_fail="fail"), approvals=(approval(expires=MINUTE),)).offer(2, "1.1").vote("ann")
     assert prod.tried == ["migrate"]
-    prod.wait(2 * MINUTE).tell(Woken())
+    prod.wait(2 * MINUTE).receive(Woken())
     assert prod.candidate.phase is Phase.APPROVAL, "the yes has expired"
     assert prod.fails().vetoed == set()
     assert prod.vote("ann").vetoed == {2}
@@ -460,9 +450,9 @@ def test_a_rollback_does_not_wait_for_a_task_but_the_next_start_does():
 
 def test_no_task_starts_while_everything_is_paused():
     prod = with_tasks(a_task("warm", Phase.DEPLOYMENT)).offer(2, "1.1").applied()
-    prod.tell(ScopeStatus(scope="scope:application:app", number=1, pause=STOP))
+    prod.receive(ScopeStatus(scope="scope:application:app", number=1, pause=INCIDENT))
     assert prod.observed("1.1").tried == []
-    assert prod.tell(ScopeStatus(scope="scope:application:app", number=2)).tried == ["warm"]
+    assert prod.receive(ScopeStatus(scope="scope:application:app", number=2)).tried == ["warm"]
 
 
 # --- what cannot be undone ---------------------------------------------------------------------------------------------------
@@ -499,7 +489,7 @@ def test_a_person_who_says_once_more_to_go_back_is_heard_though_it_goes_back_alr
     """What was told in between, even of an old start, bars nothing any more."""
     prod = irreversible().roll_back()
     run = TaskStatus(task=next(iter(prod.runs_of_tasks)), number=99, state=TaskStage.SUCCEEDED, irreversible=True)
-    assert prod.tell(run).barrier.release == 2
+    assert prod.receive(run).barrier.release == 2
     assert prod.roll_back().life.irreversible is None
 
 
@@ -519,37 +509,14 @@ def test_one_that_can_be_undone_rolls_back():
 # --- words that come late, twice, or out of order ------------------------------------------------------------------------------
 
 
-class Run(Actor[TaskState]):
-    """One run, told what happens."""
-
-    def __init__(self, **definition: Any) -> None:
-        super().__init__(RUN, TaskState)
-        self.definition = TaskDefinition("migrate", "program", f"attempt:{NAME}", **definition)
-
-    def wanted(self, seen: int = 0, retries: int = 3) -> Self:
-        return self.tell(TaskWanted(asker=f"instance:{NAME}", definition=self.definition, seen=seen, retries=retries))
-
-    def ends(self, end: TaskEnd, number: int = 0) -> Self:
-        result = TaskResult(end, "said so")
-        return self.tell(TaskFinished(operation=operation(RUN, number or self.state.tries), result=result))
-
-    @property
-    def started(self) -> list[RunTask]:
-        return self.gave(RunTask)
-
-    @property
-    def told(self) -> TaskStatus:
-        return self.published(TaskStatus)[-1]
-
-
 def test_the_first_one_to_come_starts_it_and_the_others_do_not():
-    run = Run().tell(*(TaskWanted(asker=f"instance:{n}", definition=Run().definition) for n in range(100)))
+    run = Run().receive(*(TaskWanted(asker=f"instance:{n}", definition=Run().definition) for n in range(100)))
     assert len(run.started) == 1
     assert not run.wanted().started
 
 
 def test_who_wanted_it_before_it_failed_does_not_start_it_after_a_persons_retry():
-    run = Run().wanted(retries=0).ends(TaskEnd.FAILED).tell(TaskRetried(by=By("ann")))
+    run = Run().wanted(retries=0).ends(TaskEnd.FAILED).receive(TaskRetried(by=By("ann")))
     assert not run.wanted(seen=0).started
     assert not run.wanted(seen=1).started
     assert run.wanted(seen=run.state.number).started
@@ -560,7 +527,7 @@ def test_an_end_delivered_twice_or_of_an_earlier_try_changes_nothing():
     state = run.state
     assert run.ends(TaskEnd.SUCCEEDED).state == state
     run.now += MINUTE
-    run.tell(Woken())
+    run.receive(Woken())
     assert run.ends(TaskEnd.SUCCEEDED, number=1).state.stage is TaskStage.RUNNING
 
 
@@ -573,30 +540,30 @@ def test_success_is_for_good():
         TaskFinished(operation=operation(RUN, 1), result=TaskResult(TaskEnd.FAILED)),
         Woken(),
     ):
-        assert run.tell(fact).state.stage is TaskStage.SUCCEEDED
+        assert run.receive(fact).state.stage is TaskStage.SUCCEEDED
         assert not run.started
 
 
 def test_a_persons_retry_delivered_twice_is_one():
     run = Run().wanted(retries=0).ends(TaskEnd.FAILED)
     act = TaskRetried(by=By("ann"), id="1")
-    run.tell(act).wanted(seen=run.state.number, retries=0).ends(TaskEnd.FAILED)
-    assert run.tell(act).state.stage is TaskStage.FAILED
+    run.receive(act).wanted(seen=run.state.number, retries=0).ends(TaskEnd.FAILED)
+    assert run.receive(act).state.stage is TaskStage.FAILED
 
 
 def test_a_persons_retry_during_the_back_off_does_not_wait_for_its_end():
     run = Run().wanted().ends(TaskEnd.FAILED)
-    assert run.tell(TaskRetried(by=By("ann"))).started
+    assert run.receive(TaskRetried(by=By("ann"))).started
 
 
 def test_one_who_leaves_does_not_stop_it_for_those_who_still_want_it():
     run = Run().wanted().ends(TaskEnd.FAILED)
     due = run.due
-    run.tell(TaskLeft(asker="instance:x", seen=run.state.number))
-    assert (run.told.state, run.wake_at) == (TaskStage.WAITING, None)
+    run.receive(TaskLeft(asker="instance:x", seen=run.state.number))
+    assert (run.status.state, run.wake_at) == (TaskStage.WAITING, None)
     assert run.wanted(seen=run.state.number).wake_at == due, "its back-off goes on"
     run.now = due
-    assert run.tell(Woken()).started
+    assert run.receive(Woken()).started
     assert run.state.most == 4
 
 
@@ -604,8 +571,8 @@ def test_who_left_an_earlier_try_does_not_stop_a_later_one():
     run = Run().wanted().ends(TaskEnd.FAILED)
     seen = run.state.number
     run.now += MINUTE
-    run.tell(Woken()).ends(TaskEnd.FAILED)
-    assert run.tell(TaskLeft(asker="instance:x", seen=seen)).state.stage is TaskStage.RETRYING
+    run.receive(Woken()).ends(TaskEnd.FAILED)
+    assert run.receive(TaskLeft(asker="instance:x", seen=seen)).state.stage is TaskStage.RETRYING
 
 
 @pytest.mark.parametrize("stage", [TaskEnd.FAILED, TaskEnd.UNKNOWN])
@@ -613,13 +580,13 @@ def test_who_comes_to_one_that_waits_for_a_person_is_told_so(stage):
     run = Run(once=True).wanted(retries=0).ends(stage)
     number = run.state.number
     run.wanted(seen=number)
-    assert (run.told.state, run.told.number) == (stage.value, number + 1)
+    assert (run.status.state, run.status.number) == (stage.value, number + 1)
 
 
 def test_what_was_told_before_is_dropped():
     prod = with_tasks(a_task()).offer(2, "1.1").fails()
     late = TaskStatus(task=RUN, number=1, state=TaskStage.SUCCEEDED)
-    assert prod.tell(late).target == "1.0"
+    assert prod.receive(late).target == "1.0"
 
 
 def test_nothing_is_remembered_of_runs_that_nobody_comes_to_any_more():
@@ -639,17 +606,13 @@ def test_an_empty_run_knows_nothing():
     assert decide(RUN, None, (Woken(at=START),), START).state == TaskState()
 
 
-def lines(run: Run) -> list[Event]:
-    return run.events
-
-
 def test_the_end_of_a_try_and_the_word_of_a_person_are_told_with_what_was_said():
     run = Run().wanted().ends(TaskEnd.SUCCEEDED)
-    assert lines(run)[0].outcome == "succeeded"
-    assert lines(run)[0].text.endswith("succeeded: said so")
+    assert run.events[0].outcome == "succeeded"
+    assert run.events[0].text.endswith("succeeded: said so")
     failed = Run().wanted(retries=0).ends(TaskEnd.FAILED)
-    assert lines(failed)[0].outcome == "failed"
-    (event,) = lines(failed.tell(TaskRetried(by=By("ann", "the lock is gone"), id="1")))
+    assert failed.events[0].outcome == "failed"
+    (event,) = failed.receive(TaskRetried(by=By("ann", "the lock is gone"), id="1")).events
     assert (event.by, event.text.endswith("ann lets it be tried again: the lock is gone")) == (
         By("ann", "the lock is gone"),
         True,
@@ -659,16 +622,16 @@ def test_the_end_of_a_try_and_the_word_of_a_person_are_told_with_what_was_said()
 def test_two_acts_of_people_are_two_and_each_lets_it_be_tried_again():
     run = Run().wanted(retries=0)
     for identity in ("1", "2", "3"):
-        run.ends(TaskEnd.FAILED).tell(TaskRetried(by=By("ann"), id=identity))
+        run.ends(TaskEnd.FAILED).receive(TaskRetried(by=By("ann"), id=identity))
         assert run.wanted(seen=run.state.number, retries=0).started
 
 
 def test_it_is_tried_again_at_the_very_moment_at_which_its_pause_is_over():
     run = Run().wanted().ends(TaskEnd.FAILED)
     run.now = run.due - 1
-    assert not run.tell(Woken()).started
+    assert not run.receive(Woken()).started
     run.now += 1
-    assert run.tell(Woken()).started
+    assert run.receive(Woken()).started
 
 
 def test_an_attempt_that_a_standing_condition_takes_back_is_not_under_way_any_more():

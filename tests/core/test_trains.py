@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from tests.core.dsl import START, Instance, after, approval, check
+from tests.core.dsl.situations import train
 
 from setpoint.core.facts import LineStatus, Standing
 from setpoint.model.people import By
 from setpoint.model.policy import Strategy
-
-
-def train(**more) -> Instance:
-    return Instance(strategy=Strategy.EVERY, **more)
 
 
 def test_a_train_takes_the_oldest_and_skips_none():
@@ -64,7 +61,7 @@ def test_a_stopped_train_goes_on_by_retry_or_cancel():
     assert prod.retry(2).target == "2.0"
     other = train().with_good(1, "1.0").offer(2, "2.0").offer(3, "3.0").applied("refused", terminal=True).comes_up("1.0")
     cancelled = {2: Standing(By("ann"), START)}
-    assert other.tell(LineStatus(application="app", number=1, cancelled=cancelled)).target == "3.0"
+    assert other.receive(LineStatus(application="app", number=1, cancelled=cancelled)).target == "3.0"
 
 
 def test_an_urgent_release_goes_next_and_passes_over_those_before_it():

@@ -81,9 +81,9 @@ def standing(how: str, begun: bool) -> Any:
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_fail_after_stands_still_while_paused(phase: Phase):
-    prod = waiting(phase).wait(6 * MINUTE).tell(standing("paused", begun=True)).wait(5 * HOUR)
+    prod = waiting(phase).wait(6 * MINUTE).receive(standing("paused", begun=True)).wait(5 * HOUR)
     assert prod.vetoed == set()
-    prod.tell(standing("paused", begun=False)).wait(4 * MINUTE - SECOND)
+    prod.receive(standing("paused", begun=False)).wait(4 * MINUTE - SECOND)
     assert prod.vetoed == set(), "only four minutes of the ten were left"
     assert prod.wait(2 * SECOND).vetoed == {2}
 
@@ -91,9 +91,9 @@ def test_fail_after_stands_still_while_paused(phase: Phase):
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("how", ["observed", "frozen"])
 def test_fail_after_stands_still_while_observed_or_frozen(how: str, phase: Phase):
-    prod = waiting(phase).wait(6 * MINUTE).tell(standing(how, begun=True)).wait(5 * HOUR)
+    prod = waiting(phase).wait(6 * MINUTE).receive(standing(how, begun=True)).wait(5 * HOUR)
     assert prod.vetoed == set()
-    prod.tell(standing(how, begun=False)).wait(4 * MINUTE - SECOND)
+    prod.receive(standing(how, begun=False)).wait(4 * MINUTE - SECOND)
     assert prod.vetoed == set(), "only four minutes of the ten were left"
     assert prod.wait(2 * SECOND).vetoed == {2}
 
@@ -111,7 +111,7 @@ def test_it_stands_still_while_a_calendar_pauses_what_is_under_way():
 def test_a_gap_in_which_the_engine_slept_counts_at_most_twice_the_interval(asleep: int):
     prod = waiting().wait(5 * MINUTE)
     prod.now += asleep
-    prod.tell(Woken()).wait(5 * MINUTE - 41 * SECOND)
+    prod.receive(Woken()).wait(5 * MINUTE - 41 * SECOND)
     assert prod.vetoed == set()
     assert prod.wait(42 * SECOND).vetoed == {2}
 
@@ -119,7 +119,7 @@ def test_a_gap_in_which_the_engine_slept_counts_at_most_twice_the_interval(aslee
 def test_a_clock_set_back_ends_nothing_early_and_does_not_stop_the_time():
     prod = waiting().wait(5 * MINUTE)
     prod.now -= 2 * HOUR
-    prod.tell(Woken()).wait(4 * MINUTE)
+    prod.receive(Woken()).wait(4 * MINUTE)
     assert prod.vetoed == set()
     assert prod.wait(2 * MINUTE).vetoed == {2}
 

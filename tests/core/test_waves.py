@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.core.dsl import GROUP, Office
+from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core.admission.state import passage_key
 from setpoint.core.admission.waves import KEPT_ENDED, amount
@@ -12,22 +13,13 @@ from setpoint.core.facts import LimitsConfigured
 from setpoint.model.policy import Wave
 from setpoint.model.time import HOUR, MINUTE
 
-FIRST, SECOND, REST = ("a", "b"), ("c", "d"), ("e",)
-
-
-def tenants(*, soak: int = 0, need: str = "100%", max_failures: str = "1") -> Office:
-    """Five channels in three waves, of which one release names all."""
-    office = Office()
-    office.group(Wave(FIRST, soak, need), Wave(SECOND, soak, need), Wave(REST), max_failures=max_failures)  # type: ignore[arg-type]
-    return office.roster(*FIRST, *SECOND, *REST)
-
 
 def test_the_first_wave_begins_at_once_and_the_second_waits_for_it():
     office = tenants()
     for who, number in (("a", 1), ("b", 1), ("c", 2), ("e", 3)):
         office.ask(who, office.wave(number))
     assert office.granted == ["a", "b"]
-    assert office.told["c"][0].text == "wave 2 of tenants waits for wave 1: 0 of 2 finalized"
+    assert office.queued["c"][0].text == "wave 2 of tenants waits for wave 1: 0 of 2 finalized"
 
 
 def test_the_next_wave_opens_when_the_one_before_it_is_finalized():
@@ -53,7 +45,7 @@ def test_a_wave_soaks_from_the_moment_at_which_enough_of_it_is_finalized():
     office = tenants(soak=HOUR).votes_that("a", "finalized").wait(HOUR).votes_that("b", "finalized")
     office.ask("c", office.wave(2)).wait(HOUR - 1)
     assert office.granted == []
-    assert office.told["c"][0].until == office.now + 1
+    assert office.queued["c"][0].until == office.now + 1
     assert office.wait(1).granted == ["c"]
 
 
@@ -82,7 +74,7 @@ def test_a_channel_fails_with_its_first_service():
     office = Office().group(Wave(("a",)), Wave(("b",))).roster("a", "b", services=("web", "worker"))
     office.votes_that("a", "failed", service="worker").votes_that("a", "finalized")
     office.ask("a", office.wave(1))
-    assert "stopped in tenants: a failed" in office.told["a"][0].text
+    assert "stopped in tenants: a failed" in office.queued["a"][0].text
 
 
 # --- those that do not take the release ------------------------------------------------------------------------------------
@@ -123,7 +115,7 @@ def test_as_many_failures_as_are_too_many_stop_the_release():
     assert office.ask("b", office.wave(1)).granted == ["b"]
     office.returns("b").votes_that("c", "failed").ask("b", office.wave(1), again=True)
     assert office.granted == ["b"]
-    (reason,) = office.told["b"]
+    (reason,) = office.queued["b"]
     assert reason.text == "release 1 stopped in tenants: a, c failed"
     assert (reason.awaits, reason.unblock) == ("resume", "resume tenants --release 1")
 
@@ -131,7 +123,7 @@ def test_as_many_failures_as_are_too_many_stop_the_release():
 def test_one_that_failed_and_is_tried_again_waits_for_the_resume_as_others_do():
     office = tenants(max_failures="1").votes_that("a", "failed").votes_that("a", "waiting")
     assert office.ask("a", office.wave(1)).granted == []
-    assert office.told["a"][0].text == "release 1 stopped in tenants after a failure"
+    assert office.queued["a"][0].text == "release 1 stopped in tenants after a failure"
 
 
 def test_one_failure_stops_it_where_nothing_is_said():
@@ -144,8 +136,8 @@ def test_a_person_lets_it_go_on_and_only_new_failures_stop_it_again():
     office = tenants().votes_that("a", "failed").ask("b", tenants().wave(1)).resumes()
     assert office.granted == ["b"]
     office.votes_that("b", "failed").ask("c", office.wave(2))
-    assert "b failed" in office.told["c"][0].text
-    assert "a, b" not in office.told["c"][0].text
+    assert "b failed" in office.queued["c"][0].text
+    assert "a, b" not in office.queued["c"][0].text
 
 
 def test_it_stays_stopped_when_the_failed_one_is_tried_again():
@@ -176,7 +168,7 @@ def test_everybody_who_waits_is_told_that_it_stopped():
     for number in range(30):
         office.ask(f"t{number}", office.wave(2))
     office.votes_that("a", "failed")
-    assert all("stopped" in office.told[f"t{number}"][0].text for number in range(30))
+    assert all("stopped" in office.queued[f"t{number}"][0].text for number in range(30))
 
 
 def test_a_group_without_waves_has_its_failures_counted():
@@ -191,7 +183,7 @@ def test_a_group_without_waves_has_its_failures_counted():
 def test_nobody_begins_before_the_line_has_said_who_is_named():
     office = Office().group(Wave(FIRST), Wave(SECOND)).ask("a", Office().wave(1))
     assert office.granted == []
-    assert "not known yet" in office.told["a"][0].text
+    assert "not known yet" in office.queued["a"][0].text
     assert office.roster(*FIRST, *SECOND).granted == ["a"]
 
 
@@ -213,13 +205,13 @@ def test_a_vote_with_a_lower_number_is_dropped():
 
 def test_an_older_configuration_is_dropped():
     office = tenants()
-    office.tell(LimitsConfigured(number=0, groups={}))
+    office.receive(LimitsConfigured(number=0, groups={}))
     assert GROUP in office.remembered.groups
 
 
 def test_a_group_that_has_no_waves_any_more_holds_nobody_back():
     office = tenants().ask("e", Office().wave(3))
-    office.tell(LimitsConfigured(number=2, groups={}))
+    office.receive(LimitsConfigured(number=2, groups={}))
     assert office.granted == ["e"]
 
 
@@ -231,7 +223,7 @@ def test_other_waves_count_at_once():
 
 def test_a_wave_and_a_lease_are_granted_together():
     office = tenants().ask("x", "k8s").ask("a", Office().wave(1), "k8s").ask("c", Office().wave(2), "k8s")
-    assert [reason.code for reason in office.told["c"]] == ["wave-not-open", "lease-taken"]
+    assert [reason.code for reason in office.queued["c"]] == ["wave-not-open", "lease-taken"]
     office.ends("x")
     assert office.granted == ["x", "a"]
 
@@ -292,15 +284,6 @@ def test_failures_count_together_although_everybody_was_at_an_end_in_between():
     office.votes_that("c", "failed").ask("a", office.wave(1))
     assert office.granted == []
     assert office.resumes().granted == ["a"]
-
-
-def failing_again_and_again(office: Office) -> Office:
-    """More releases fail than are remembered; of release 1 everybody is at an end."""
-    for channel in (*FIRST[1:], *SECOND, *REST):
-        office.votes_that(channel, "out")
-    for release in range(2, KEPT_ENDED + 4):
-        office.roster("a", release=release).votes_that("a", "failed", release=release)
-    return office
 
 
 def test_a_wave_that_soaks_is_not_forgotten_because_the_next_one_is_out():

@@ -5,7 +5,12 @@
 ``actor``      Any one actor.
 ``instance``   An instance, its runtime, and the people around it.
 ``tasks``      An instance together with the runs of its tasks.
-``admission``  Admission, and instances that need leases, waves and budgets.
+``admission``  Admission, and what instances request of it.
+``limits``     An instance that needs leases, waves or budgets.
+``waves``      Admission in the middle of waves.
+``sets``       A set, and one of its members.
+``scopes``     What scopes and the line publish to an instance.
+``situations`` Instances from which several files of tests begin.
 """
 
 from __future__ import annotations

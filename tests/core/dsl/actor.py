@@ -14,7 +14,7 @@ from setpoint.core.instructions import AnyInstruction, Event
 
 
 class Actor(Generic[S]):
-    """``Actor("scope:organization", ScopeState).tell(Stopped(by=ANN)).state.stop``."""
+    """``Actor("scope:organization", ScopeState).receive(Stopped(by=ANN)).state.stop``."""
 
     def __init__(self, entity: str, kind: type[S]) -> None:
         self.entity, self.kind = entity, kind
@@ -23,7 +23,7 @@ class Actor(Generic[S]):
         self.wake_at: int | None = None
         self.out: tuple[AnyInstruction, ...] = ()
 
-    def tell(self, *facts: AnyFact) -> Self:
+    def receive(self, *facts: AnyFact) -> Self:
         """One turn, of facts that happen now."""
         decision = decide(self.entity, self.maybe_state, tuple(replace(fact, at=self.now) for fact in facts), self.now)
         self.maybe_state, self.wake_at, self.out = state_of(decision, self.kind), decision.wake_at, decision.instructions

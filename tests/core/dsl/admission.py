@@ -9,7 +9,7 @@ from tests.core.dsl.builders import START
 from tests.core.dsl.decisions import state_of
 
 from setpoint.core.admission import ENTITY, AdmissionState, decide, why
-from setpoint.core.admission.state import key_of
+from setpoint.core.admission.state import BUDGET, key_of
 from setpoint.core.facts import (
     AnyFact,
     AskAdmission,
@@ -45,7 +45,7 @@ class Office:
         self.wake_at: int | None = None
         self.granted: list[str] = []
         """Names, in the order of their grants."""
-        self.told: dict[str, tuple[Reason, ...]] = {}
+        self.queued: dict[str, tuple[Reason, ...]] = {}
         self.messages = 0
         self.sent: list[tuple[str, AnyFact]] = []
         """Who was sent what in the last turn."""
@@ -56,7 +56,7 @@ class Office:
         self.attempts: dict[str, int] = {}
         self.votes = 0
 
-    def tell(self, *facts: AnyFact) -> Self:
+    def receive(self, *facts: AnyFact) -> Self:
         """One turn."""
         decision = decide(ENTITY, self.state, tuple(replace(fact, at=self.now) for fact in facts), self.now)
         self.state, self.wake_at = state_of(decision, AdmissionState), decision.wake_at
@@ -66,7 +66,7 @@ class Office:
                 case Send(to, Granted()):
                     self.granted.append(name(to))
                 case Send(to, Queued(reasons=reasons)):
-                    self.told[name(to)] = reasons
+                    self.queued[name(to)] = reasons
                 case Record(event):
                     self.history.append(event.text)
                     self.events.append(event)
@@ -78,13 +78,13 @@ class Office:
         end = self.now + duration
         while self.wake_at is not None and self.wake_at <= end:
             self.now = self.wake_at
-            self.tell(Woken())
+            self.receive(Woken())
         self.now = end
         return self
 
     # --- requests ---------------------------------------------------------------------------------------------------------
 
-    def asking(self, who: str, *units: str | Need, release: int = 1, again: bool = False) -> AskAdmission:
+    def request(self, who: str, *units: str | Need, release: int = 1, again: bool = False) -> AskAdmission:
         """The next request of ``who``: of a new attempt, or of the same one ``again``."""
         self.asks[who] = self.asks.get(who, 0) + 1
         self.attempts[who] = self.attempts.get(who, 0) + (0 if again else 1)
@@ -105,16 +105,16 @@ class Office:
         return Need(f"lease:{unit}", self.limits.get(unit, 1))
 
     def ask(self, who: str, *units: str | Need, **more: Any) -> Self:
-        return self.tell(self.asking(who, *units, **more))
+        return self.receive(self.request(who, *units, **more))
 
     def returns(self, who: str, *, ask: int = 0, gone: bool = False) -> Self:
-        return self.tell(Returned(asker=entity(who), ask=ask or self.asks[who], gone=gone))
+        return self.receive(Returned(asker=entity(who), ask=ask or self.asks[who], gone=gone))
 
     def begins(self, who: str, *, ask: int = 0) -> Self:
-        return self.tell(Began(asker=entity(who), ask=ask or self.asks[who]))
+        return self.receive(Began(asker=entity(who), ask=ask or self.asks[who]))
 
     def ends(self, who: str, *, ask: int = 0) -> Self:
-        return self.tell(Ended(asker=entity(who), ask=ask or self.asks[who]))
+        return self.receive(Ended(asker=entity(who), ask=ask or self.asks[who]))
 
     def holders(self, unit: str) -> list[str]:
         """Instances that have a unit, granted or begun."""
@@ -137,18 +137,18 @@ class Office:
     # --- waves ------------------------------------------------------------------------------------------------------------
 
     def group(self, *waves: Wave, max_failures: str = "1", number: int = 1) -> Self:
-        return self.tell(LimitsConfigured(number=number, groups={GROUP: GroupWaves(GROUP, waves, max_failures)}))
+        return self.receive(LimitsConfigured(number=number, groups={GROUP: GroupWaves(GROUP, waves, max_failures)}))
 
     def roster(self, *channels: str, release: int = 1, services: tuple[str, ...] = ("web",), group: str = GROUP) -> Self:
         instances = tuple(f"saas/{service}@{channel}" for channel in channels for service in services)
-        return self.tell(Rostered(group=group, release=release, instances=instances))
+        return self.receive(Rostered(group=group, release=release, instances=instances))
 
     def votes_that(
         self, channel: str, state: str, *, release: int = 1, service: str = "web", number: int = 0, group: str = GROUP
     ) -> Self:
         self.votes += 1
         instance = f"saas/{service}@{channel}"
-        return self.tell(
+        return self.receive(
             WaveVote(instance=instance, group=group, release=release, number=number or self.votes, state=MemberResult(state))
         )
 
@@ -156,7 +156,7 @@ class Office:
         return Need(f"wave:{group}", number)
 
     def resumes(self, release: int = 1, *, why: str = "seen to it", identity: str = "", group: str = GROUP) -> Self:
-        return self.tell(WavesResumed(by=By("ann", why), group=group, release=release, id=identity))
+        return self.receive(WavesResumed(by=By("ann", why), group=group, release=release, id=identity))
 
 
 def entity(who: str) -> str:
@@ -165,3 +165,7 @@ def entity(who: str) -> str:
 
 def name(to: str) -> str:
     return to.rpartition("@")[2]
+
+
+def budget(until: int, limit: int = 2) -> Need:
+    return Need(f"{BUDGET}weekly", limit, occurrence=START, until=until)

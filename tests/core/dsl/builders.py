@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from setpoint.core.facts import Failed, Revoked
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.people import Person
-from setpoint.model.policy import ApprovalUse, CalendarUse, CheckUse, Ordering, Phase, TaskUse
+from setpoint.model.policy import ApprovalUse, Cadence, CalendarUse, CheckUse, Ordering, Phase, TaskUse
 from setpoint.model.release import Offer, Pair
 from setpoint.model.spec import Version
 from setpoint.model.tasks import TaskDefinition
@@ -77,3 +79,12 @@ def short(status: dict[str, Any]) -> dict[str, Any]:
 def failed(release: int, name: str = "", configured: int = 0, **more: Any) -> Failed:
     """A version release that failed, in its own configuration or in a newer one."""
     return Failed(Pair(release, configured), version(name), **more)
+
+
+DAILY = Cadence(Calendar("daily", open=(Window(hours=(0, 6 * 60)),)), "UTC")
+
+
+def closing(in_flight: str) -> CalendarUse:
+    """Open for the first hour of the day."""
+    use = hours(0, 1)
+    return replace(use, calendar=replace(use.calendar, in_flight=in_flight))

@@ -96,7 +96,7 @@ class Instance:
 
     # --- turns ------------------------------------------------------------------------------------------------------------
 
-    def tell(self, *facts: AnyFact) -> Self:
+    def receive(self, *facts: AnyFact) -> Self:
         """One turn, of facts that happen now. An attachment answers in the same turn which run will count."""
         self.out = []
         self._turn(tuple(replace(fact, at=self.now) for fact in facts))
@@ -125,16 +125,16 @@ class Instance:
         end = self.now + duration
         while self.wake_at is not None and self.wake_at <= end:
             self.now = max(self.now + 1, self.wake_at)
-            self.tell(Woken())
+            self.receive(Woken())
         self.now = max(self.now, end)
         return self
 
     def configure(self, **policy: Any) -> Self:
         policy = {"progress_deadline": 2 * MINUTE, "grace": 10 * SECOND, "poll_settled": 5 * MINUTE, **policy}
-        return self.tell(Configured(policy=Policy(self.name, {"channel": "production"}, **policy)))
+        return self.receive(Configured(policy=Policy(self.name, {"channel": "production"}, **policy)))
 
     def offer(self, release: int, name: str, **more: Any) -> Self:
-        return self.tell(Offered(offer=self.make(release, name, **more)))
+        return self.receive(Offered(offer=self.make(release, name, **more)))
 
     def make(self, release: int, name: str, *, spec: str = "", author: str = "zoe", **more: Any) -> Offer:
         """``name`` may carry a revision: ``make(4, "6.0/R1", configured=1)`` is a version released after R1 came into force."""
@@ -169,12 +169,12 @@ class Instance:
             if number not in (lacking or {})
         }
         configuration = Configuration(release, configured, revision, author=author, at=self.now, **more)
-        return self.tell(Reconfigured(configuration=configuration, parts=compiled, lacking=lacking or {}))
+        return self.receive(Reconfigured(configuration=configuration, parts=compiled, lacking=lacking or {}))
 
     # --- the runtime ------------------------------------------------------------------------------------------------------
 
     def applied(self, error: str = "", *, terminal: bool = False) -> Self:
-        return self.tell(Applied(operation=self.applying.operation, error=error, terminal=terminal))
+        return self.receive(Applied(operation=self.applying.operation, error=error, terminal=terminal))
 
     def look(self, name: str = "", *, healthy: bool | None = True, complete: bool | None = None, **more: Any) -> Observed:
         """A look that shows one version (empty: nothing runs)."""
@@ -190,11 +190,11 @@ class Instance:
         return replace(look, observation=replace(look.observation, objects=(Object("1", spec, name, healthy=True),)))
 
     def observed(self, name: str = "", **more: Any) -> Self:
-        return self.tell(self.look(name, **more))
+        return self.receive(self.look(name, **more))
 
     def unobserved(self, message: str = "no route to it") -> Self:
         self.looks, self.looked = self.looks + 1, self.now
-        return self.tell(Unobserved(watch=self.applying.watch, look=self.looks, message=message))
+        return self.receive(Unobserved(watch=self.applying.watch, look=self.looks, message=message))
 
     def comes_up(self, name: str) -> Self:
         """The apply ends and everything is healthy."""
@@ -230,7 +230,7 @@ class Instance:
             ended=self.now,
             **{**passes, **more},
         )
-        return self.tell(status)
+        return self.receive(status)
 
     def _asked(self, use: CheckUse) -> str:
         attempts = [self.maybe_candidate, self.maybe_rollout.attempt if self.maybe_rollout else None]
@@ -248,7 +248,7 @@ class Instance:
         release = release or (self.maybe_candidate.release if self.maybe_candidate else 0)
         topic = approvals_gate.topic(self.policy.approvals[0], release, change)
         self.votes[topic] = (*self.votes.get(topic, ()), Vote(who, yes, self.now, why))
-        return self.tell(TopicStatus(topic=topic, number=len(self.votes[topic]), votes=self.votes[topic]))
+        return self.receive(TopicStatus(topic=topic, number=len(self.votes[topic]), votes=self.votes[topic]))
 
     def approve(self, person: str | Person, **more: Any) -> Self:
         return self.vote(person, **more)
@@ -262,31 +262,31 @@ class Instance:
         self.numbers[instance] = number or self.numbers[instance] + 1
         at = more.pop("at", self.now)
         done = tuple(Finalization(version(name), index, at) for index, name in enumerate(names, 1))
-        return self.tell(Neighbour(instance=instance, number=self.numbers[instance], finalized=done, **short(more)))
+        return self.receive(Neighbour(instance=instance, number=self.numbers[instance], finalized=done, **short(more)))
 
     def hold(self, person: str = "ann", why: str = "") -> Self:
-        return self.tell(Held(by=By(person, why)))
+        return self.receive(Held(by=By(person, why)))
 
     def resume(self, person: str = "ann") -> Self:
-        return self.tell(Resumed(by=By(person)))
+        return self.receive(Resumed(by=By(person)))
 
     def pin(self, release: int, name: str) -> Self:
-        return self.tell(Pinned(by=By("ann"), offer=self.make(release, name)))
+        return self.receive(Pinned(by=By("ann"), offer=self.make(release, name)))
 
     def unpin(self) -> Self:
-        return self.tell(Unpinned(by=By("ann")))
+        return self.receive(Unpinned(by=By("ann")))
 
     def roll_back(self, offer: Offer | None = None, **more: Any) -> Self:
-        return self.tell(RolledBack(by=By("ann", "it is slow"), offer=offer, **more))
+        return self.receive(RolledBack(by=By("ann", "it is slow"), offer=offer, **more))
 
     def retry(self, release: int = 0) -> Self:
-        return self.tell(Retried(by=By("ann"), release=release))
+        return self.receive(Retried(by=By("ann"), release=release))
 
     def skip(self, release: int, gate: str) -> Self:
-        return self.tell(Skipped(by=By("ann", "I know better"), release=release, gate=gate))
+        return self.receive(Skipped(by=By("ann", "I know better"), release=release, gate=gate))
 
     def remove(self) -> Self:
-        return self.tell(Removed())
+        return self.receive(Removed())
 
     # --- what it is -------------------------------------------------------------------------------------------------------
 
