@@ -39,7 +39,7 @@ def failed() -> Instance:
     return Instance().with_good(1, "1.0").offer(2, "1.1").applied("broken", terminal=True).comes_up("1.0")
 
 
-ACTS: list[tuple[Callable[[], Instance], Callable[[Instance], object], str, int]] = [
+ACTS: list[tuple[Callable[[], Instance], Callable[[Instance], AnyFact], str, int]] = [
     (moving, lambda prod: Held(by=ANN), "ann holds", 0),
     (lambda: moving().hold(), lambda prod: Resumed(by=ANN), "ann resumes", 0),
     (moving, lambda prod: Observing(by=ANN), "ann only observes from now on", 0),
@@ -55,7 +55,9 @@ ACTS: list[tuple[Callable[[], Instance], Callable[[Instance], object], str, int]
 
 
 @pytest.mark.parametrize(("made", "act", "words", "release"), ACTS, ids=[words for _, _, words, _ in ACTS])
-def test_every_act_is_told_with_who_why_and_of_which_release(made, act, words: str, release: int):
+def test_every_act_is_told_with_who_why_and_of_which_release(
+    made: Callable[[], Instance], act: Callable[[Instance], AnyFact], words: str, release: int
+):
     prod = made()
     before = len(prod.events)
     prod.receive(act(prod))
@@ -78,7 +80,7 @@ def test_every_act_is_told_with_who_why_and_of_which_release(made, act, words: s
         (failed, lambda prod: Retried(by=ANN, release=1)),
     ],
 )
-def test_an_act_that_changes_nothing_tells_nothing(made, act):
+def test_an_act_that_changes_nothing_tells_nothing(made: Callable[[], Instance], act: Callable[[Instance], AnyFact]):
     prod = made()
     before, lines = prod.state, len(prod.events)
     prod.receive(act(prod))
@@ -167,13 +169,13 @@ def test_retry_of_another_release_does_not_touch_what_failed():
 
 def test_a_release_that_comes_again_ends_no_hold_that_was_set_after_it():
     prod = Instance(checks=(check("alerts"),)).offer(1, "1.0", addressed=True).hold().offer(1, "1.0", addressed=True)
-    assert prod.life.hold
+    assert prod.held
 
 
 def test_a_release_older_than_the_frontier_that_comes_late_is_not_kept_and_ends_no_hold():
     prod = Instance().with_good(2, "1.1").hold().offer(1, "1.0", addressed=True)
-    assert [offer.release for offer in prod.life.offers] == [2]
-    assert prod.life.hold
+    assert [offer.release for offer in prod.offers] == [2]
+    assert prod.held
 
 
 def test_an_older_release_of_a_vetoed_version_that_comes_late_lifts_no_veto():
@@ -192,6 +194,6 @@ def test_a_mirror_keeps_older_releases_too():
 
 def test_what_a_person_names_is_kept_once_and_asked_about():
     prod = moving().pin(1, "1.0")
-    assert [offer.release for offer in prod.life.offers] == [1, 2, 3]
+    assert [offer.release for offer in prod.offers] == [1, 2, 3]
     other = Instance(orderings=(after(),)).neighbour("staging", "0.9").pin(7, "0.7")
     assert [ask.version.name for ask in other.sent(AskFinalized)] == ["0.7"]

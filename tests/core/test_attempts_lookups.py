@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 from tests.core.dsl import NAME, Instance, check
 
 from setpoint.core.facts import Ask
+from setpoint.model.policy import CheckUse
 from setpoint.model.spec import Source
 
 
-def asked(use, **offer) -> Ask:
+def asked(use: CheckUse, **offer: Any) -> Ask:
     prod = Instance(checks=(use,)).offer(1, "1.0", **offer)
     return prod.sent(Ask)[0]
 
@@ -47,7 +50,7 @@ def test_a_shared_check_is_not_touched():
 DIGEST, OTHER = (f"sha256:{two * 32}" for two in ("ab", "cd"))
 
 
-def image_check(image: str, use: str = "image-signed"):
+def image_check(image: str, use: str = "image-signed") -> CheckUse:
     found = check("signed", subject=f"attempt:{NAME}", options={"image": image, "key": "k"})
     return replace(found, check=replace(found.check, use=use))
 

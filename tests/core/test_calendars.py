@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -54,7 +55,7 @@ def next_slot(calendar: Calendar, timezone: str, now: int) -> tuple[int, int]:
     return found
 
 
-def hours(start: int, end: int, *days: int, **more) -> Window:
+def hours(start: int, end: int, *days: int, **more: Any) -> Window:
     return Window(hours=(start * 60, end * 60), days=days, **more)
 
 
@@ -187,8 +188,8 @@ def test_hours_to_midnight_and_all_day():
 
 
 @pytest.mark.parametrize(("timezone", "spring"), [(BERLIN, "2027-03-28"), (NEW_YORK, "2027-03-14")])
-def test_a_skipped_time_means_the_first_instant_after(timezone, spring):
-    def only(start, end):
+def test_a_skipped_time_means_the_first_instant_after(timezone: str, spring: str):
+    def only(start: int, end: int) -> list[tuple[str, str]]:
         window = Window(hours=(start, end))
         found = occurrences(window, timezone, at(f"{spring}T00:30", timezone), at(f"{spring}T12:00", timezone))
         return walls(found, timezone)
@@ -199,7 +200,7 @@ def test_a_skipped_time_means_the_first_instant_after(timezone, spring):
 
 
 @pytest.mark.parametrize(("timezone", "autumn"), [(BERLIN, "2026-10-25"), (NEW_YORK, "2026-11-01")])
-def test_a_doubled_time_is_the_first_as_a_start_and_the_second_as_an_end(timezone, autumn):
+def test_a_doubled_time_is_the_first_as_a_start_and_the_second_as_an_end(timezone: str, autumn: str):
     doubled = "T02:30" if timezone == BERLIN else "T01:30"
     minutes = 150 if timezone == BERLIN else 90
     first, second = at(autumn + doubled, timezone), at(autumn + doubled, timezone, end=True)
@@ -281,7 +282,7 @@ def test_the_quarterly_cadence_of_the_example():
         ("year", "", ["2026-01-01", "2027-01-01"]),
     ],
 )
-def test_recurrences_start_where_they_are_told(every, starting, expected):
+def test_recurrences_start_where_they_are_told(every: str, starting: str, expected: list[str]):
     found = occurrences(Window(every=every, starting=starting, length=(1, 0)), BERLIN, at(expected[0]), at(expected[-1]) + 1)
     assert [start for start, _ in found] == [at(day) for day in expected]
 
@@ -340,7 +341,7 @@ def test_what_recurs_too_rarely_to_be_seen_is_looked_at_again():
 
 
 @pytest.mark.parametrize("window", [Window(start="2040-01-01"), Window(every="year", starting="2040-01-01", length=(1, 0))])
-def test_what_begins_long_from_now_is_looked_at_again(window):
+def test_what_begins_long_from_now_is_looked_at_again(window: Window):
     now = at("2026-11-26")
     assert opening(Calendar(open=(window,)), BERLIN, now).until == (now // CHUNK + 1 + HORIZON) * CHUNK
     assert opening(Calendar(open=(window,)), BERLIN, at("2039-06-01")).until == at("2040-01-01")
@@ -385,7 +386,7 @@ def test_occurrences_are_bounded_in_number():
 
 
 @pytest.mark.parametrize("now", [EARLIEST - DAY, EARLIEST, LATEST, LATEST + DAY])
-def test_the_ends_of_time_are_quiet(now):
+def test_the_ends_of_time_are_quiet(now: int):
     assert opening(OFFICE, BERLIN, now).open is False
     assert occurrence(QUARTERLY, BERLIN, now) is None
 
@@ -439,14 +440,14 @@ def covered(windows: tuple[Window, ...], timezone: str, now: int) -> bool:
 
 @settings(deadline=None)
 @given(CALENDARS, ZONES, INSTANTS)
-def test_it_is_open_where_an_open_window_covers_and_no_closed_one_does(calendar, timezone, now):
+def test_it_is_open_where_an_open_window_covers_and_no_closed_one_does(calendar: Calendar, timezone: str, now: int):
     permitted = calendar.open is None or covered(calendar.open, timezone, now)
     assert opening(calendar, timezone, now).open == (permitted and not covered(calendar.closed, timezone, now))
 
 
 @settings(deadline=None)
 @given(CALENDARS, ZONES, INSTANTS, st.floats(0, 1))
-def test_the_answer_holds_until_the_very_instant_named(calendar, timezone, now, share):
+def test_the_answer_holds_until_the_very_instant_named(calendar: Calendar, timezone: str, now: int, share: float):
     found = opening(calendar, timezone, now)
     if found.until is None:
         assert opening(calendar, timezone, now + int(share * HORIZON * CHUNK)).open is found.open
@@ -463,7 +464,9 @@ def test_the_answer_holds_until_the_very_instant_named(calendar, timezone, now, 
 @given(WINDOWS, ZONES, INSTANTS, st.integers(1, 400 * DAY))
 @example(Window(every="month", length=(0, 0), starting="2025-01-31T02:30"), BERLIN, at("2026-10-01"), 400 * DAY)
 @example(Window(every="year"), BERLIN, at("2025-06-01"), 1)
-def test_occurrences_are_sorted_and_disjoint_and_do_not_depend_on_where_one_looks(window, timezone, start, span):
+def test_occurrences_are_sorted_and_disjoint_and_do_not_depend_on_where_one_looks(
+    window: Window, timezone: str, start: int, span: int
+):
     found = occurrences(window, timezone, start, start + span)
     assert all(first < last for first, last in found)
     assert all(before[1] <= after[0] for before, after in pairwise(found))
@@ -479,7 +482,7 @@ def test_occurrences_are_sorted_and_disjoint_and_do_not_depend_on_where_one_look
 @example("Africa/Casablanca", datetime(2026, 3, 22, 2, 30))  # noqa: DTZ001
 @example("America/St_Johns", datetime(2006, 10, 29, 0, 0, 30))  # noqa: DTZ001
 @example("Pacific/Apia", datetime(2011, 12, 30, 12, 0))  # noqa: DTZ001
-def test_the_instant_of_a_wall_clock_time_shows_it_in_every_zone_there_is(timezone, wall):
+def test_the_instant_of_a_wall_clock_time_shows_it_in_every_zone_there_is(timezone: str, wall: datetime):
     place, wall = zone(timezone), wall.replace(microsecond=0)
     first, last = to_instant(wall, place), to_instant(wall, place, end=True)
     shown = to_wall(first, place)

@@ -121,4 +121,4 @@ def test_a_channel_renamed_on_the_same_runtime():
     new = Instance().observed("1.0")
     assert (new.good, new.applies) == ("", []), "what another runs is not taken for its own"
     old.receive(Configured(policy=old.policy, number=3))
-    assert (old.good, old.life.hold is not None, old.life.frontier) == ("1.0", True, 1)
+    assert (old.good, old.held, old.frontier) == ("1.0", True, 1)

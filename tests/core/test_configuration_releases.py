@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -72,15 +73,15 @@ def rejected() -> Instance:
 
 
 @pytest.mark.parametrize(
-    "web",
+    "make",
     [
         pytest.param(rejected, id="rejected"),
         pytest.param(lambda: prod().offer(2, "5.0.0").fails("4.0.0"), id="failed"),
         pytest.param(lambda: marks_bad(prod(), "5.0.0").offer(2, "5.0.0"), id="bad"),
     ],
 )
-def test_a_rejected_failed_or_bad_version_does_not_come_by_a_configuration(web):
-    web = web().reconfigure(3, 1)
+def test_a_rejected_failed_or_bad_version_does_not_come_by_a_configuration(make: Callable[[], Instance]):
+    web = make().reconfigure(3, 1)
     assert (web.target_in, web.wanted_in) == ("4.0.0/R1", "")
     web.comes_up("4.0.0/R1")
     assert (web.good_in, web.wanted_in, web.target_in) == ("4.0.0/R1", "", "4.0.0/R1")
@@ -445,7 +446,7 @@ def test_a_configuration_taken_with_a_pin_ends_with_the_pin():
     web = pinned_back().configure(checks=(check("load"),)).reconfigure(3, 1)
     assert (web.wanted_in, web.target_in) == ("4.0.0/R1", "4.0.0")
     assert web.unpin().wanted_in == "5.0.0/R1"
-    assert (web.life.frontier, web.life.begun) == (2, 0), "what came with a pin begins nothing"
+    assert (web.frontier, web.life.begun) == (2, 0), "what came with a pin begins nothing"
 
 
 def test_unpin_after_a_pin_forward_that_was_cancelled_does_not_go_back():
@@ -577,7 +578,7 @@ def test_five_applies_leave_five_versions_to_go_back_to():
         web.with_good(release, f"{release}.0.0")
     for configured in range(1, 6):
         web.reconfigure(configured + 5, configured).comes_up(f"5.0.0/R{configured}")
-    assert {good.release for good in web.life.goods} == {1, 2, 3, 4, 5}
+    assert {good.release for good in web.goods} == {1, 2, 3, 4, 5}
     assert web.good_in == "5.0.0/R5"
 
 
@@ -623,7 +624,7 @@ def test_a_configuration_keeps_the_digests_of_the_version():
     web = Instance()
     offer = web.make(1, "4.0.0", images={"web:4": "sha256:aa"})
     web.receive(Offered(offer=offer)).comes_up("4.0.0").reconfigure(2, 1)
-    kept = next(one for one in web.life.offers if one.pair == web.life.target)
+    kept = next(one for one in web.offers if one.pair == web.life.target)
     assert (web.target_in, kept.images, kept.version.same(offer.version)) == ("4.0.0/R1", {"web:4": "sha256:aa"}, True)
 
 

@@ -84,7 +84,7 @@ class World:
         parts, numbers = dict[str, dict[int, Part]](), set[int]()
         for instance in (self.a, self.b) if configured else ():
             if instance.name[4] in named:
-                own = {offer.release: offer for offer in reversed(instance.life.offers)}
+                own = {offer.release: offer for offer in reversed(instance.offers)}
                 parts[instance.name] = {
                     number: Part(
                         replace(offer.version, revision=self.revision),

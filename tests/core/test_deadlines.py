@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.core.dsl import Instance, check
 from tests.core.dsl.scopes import paused
@@ -12,7 +14,7 @@ from setpoint.model.policy import Phase
 from setpoint.model.time import MINUTE, SECOND
 
 
-def rolling(**policy) -> Instance:
+def rolling(**policy: Any) -> Instance:
     """1.1 was applied over 1.0 and is not healthy yet; it has two minutes."""
     prod = Instance().with_good(1, "1.0").wait(MINUTE)
     return prod.configure(**policy).offer(2, "1.1").applied().observed("1.1", healthy=None)
@@ -24,9 +26,9 @@ def verifying() -> Instance:
     return prod.offer(2, "1.1").comes_up("1.1")
 
 
-def seen(prod: Instance, after: int, **look) -> Instance:
+def seen(prod: Instance, after: int, **look: Any) -> Instance:
     prod.now += after
-    return prod.observed("1.1", **{"healthy": None, **look})
+    return prod.observed("1.1", **{"healthy": None} | look)
 
 
 def failure(prod: Instance) -> str:

@@ -35,15 +35,15 @@ def test_a_version_that_is_finalized_again_stands_once_with_its_first_time_and_a
     prod = Instance().with_good(1, "1.0").wait(HOUR).with_good(2, "1.1")
     first = prod.now
     prod.wait(HOUR).with_good(3, "1.2").wait(HOUR).offer(4, "1.1").comes_up("1.1")
-    assert [done.version.name for done in prod.life.finalized] == ["1.0", "1.2", "1.1"]
-    assert prod.life.finalized[-1].at == first
+    assert [done.version.name for done in prod.finalized] == ["1.0", "1.2", "1.1"]
+    assert prod.finalized[-1].at == first
 
 
 def test_a_release_that_changes_nothing_moves_the_frontier_and_uses_no_slot():
     prod = Instance(cadence=DAILY).with_good(1, "1.0")
     slot = prod.life.slot
     prod.offer(2, "1.0-again", spec="spec-1.0")
-    assert (prod.good, prod.life.frontier, prod.life.target, prod.life.slot) == ("1.0-again", 2, Pair(2), slot)
+    assert (prod.good, prod.frontier, prod.life.target, prod.life.slot) == ("1.0-again", 2, Pair(2), slot)
 
 
 def test_every_change_of_good_is_numbered():
@@ -58,9 +58,9 @@ def test_every_change_of_good_is_numbered():
 def test_a_version_that_was_gone_back_from_is_confirmed_again_when_it_is_finalized_again():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2")
     prod.roll_back(prod.make(1, "1.0")).comes_up("1.0").roll_back(prod.make(2, "1.1")).comes_up("1.1")
-    assert list(prod.life.revoked) == [Revoked(version("1.2")), Revoked(version("1.0"))]
+    assert list(prod.revoked) == [Revoked(version("1.2")), Revoked(version("1.0"))]
     prod.offer(4, "1.2", addressed=True).comes_up("1.2")
-    assert (prod.good, prod.life.revoked) == ("1.2", (Revoked(version("1.0")),))
+    assert (prod.good, prod.revoked) == ("1.2", (Revoked(version("1.0")),))
 
 
 def test_a_cadence_of_two_admits_two_in_every_window():
@@ -101,7 +101,7 @@ def test_what_concerns_releases_that_are_over_is_forgotten():
     prod = busy()
     assert 1 in {skip.release for skip in prod.life.skips}
     prod.passing("alerts")
-    kept = {offer.release for offer in prod.life.offers}
+    kept = {offer.release for offer in prod.offers}
     assert kept == {2, 3, 4, 5, 6, 7, 8}
     assert {skip.release for skip in prod.life.skips} == kept - {8}
     assert {int(topic.rpartition("#")[2]) for topic in prod.life.topics} == kept
@@ -117,7 +117,7 @@ def test_skips_and_vetoes_do_not_grow_without_bound():
     prod.skip(1, "alerts").comes_up("1.0")
     for release in range(2, 80):
         prod.offer(release, f"1.{release}").skip(release, "alerts").applied("broken", terminal=True).comes_up("1.0")
-    assert KEPT_VETOES <= len(prod.life.vetoes) <= KEPT_VETOES + len(prod.life.offers) < 60
+    assert KEPT_VETOES <= len(prod.life.vetoes) <= KEPT_VETOES + len(prod.offers) < 60
     assert prod.vetoed >= set(range(80 - KEPT_VETOES, 80))
     assert tuple(one.pair.release for one in prod.life.rolled_back) == tuple(range(80 - KEPT_NEWS, 80))
 
@@ -145,7 +145,7 @@ def test_what_no_channel_may_go_back_to_is_forgotten_by_its_mirror():
     for release in range(1, 40):
         name = f"1.{release}"
         prod.offer(release, name).neighbour("production", name, good=release, change=release).comes_up(name)
-    assert len(prod.life.offers) == PUBLISHED
+    assert len(prod.offers) == PUBLISHED
 
 
 # --- failed and rolled back -------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_a_rollback_by_hand_ends_what_failed_and_could_not_go_back_by_itself():
     assert prod.condition == "failed"
     prod.roll_back(prod.make(1, "1.0"))
     assert prod.comes_up("1.0").good == "1.0"
-    assert prod.life.failure is None
+    assert prod.maybe_failure is None
 
 
 def test_a_breaker_that_tripped_is_about_the_version_that_was_left():

@@ -13,7 +13,7 @@ from setpoint.core.decide import decide
 from setpoint.core.essence import essence, plain
 from setpoint.core.facts import AnyFact, Observing, Removed, Woken
 from setpoint.core.instance.state import InstanceState
-from setpoint.core.instructions import Decision, Event, Publish, Record
+from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record
 from setpoint.core.topic import TopicState
 from setpoint.model.people import By
 from setpoint.model.policy import DriftPolicy, Phase
@@ -129,7 +129,7 @@ def told() -> story.Story:
     return story.told(ENTITY, prod.state, [(START + 1, (Woken(at=START + 1),)), (START + 2, (Woken(at=START + 2),))], about="x")
 
 
-def also(*instructions: object):
+def also(*instructions: AnyInstruction) -> story.Decide:
     """Decide as it is decided, and give these instructions besides."""
 
     def decided(entity: str, state: object, facts: Sequence[AnyFact], now: int) -> Decision:

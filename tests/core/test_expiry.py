@@ -98,10 +98,10 @@ def test_an_order_may_get_another_end_or_none():
     prod = waiting().receive(Held(by=ANN, until=START + HOUR))
     prod.receive(Held(by=ANN, until=START + 2 * HOUR))
     prod.wait(HOUR + MINUTE)
-    assert prod.life.hold
+    assert prod.held
     prod.receive(Held(by=ANN))
     prod.wait(5 * HOUR)
-    assert prod.life.hold
+    assert prod.held
 
 
 def test_what_is_withdrawn_or_replaced_before_its_end_ends_nothing_then():

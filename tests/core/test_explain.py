@@ -33,12 +33,12 @@ DAILY = Cadence(Calendar("daily", open=(Window(hours=(0, 6 * 60)),)), "UTC")
 ONCE = Cadence(Calendar("once", open=(Window(start="2026-01-01", end="2026-01-01"),)), "UTC")
 
 
-def later(**policy) -> Instance:
+def later(**policy: Any) -> Instance:
     """A second after the start, so that nothing is true since always."""
     return Instance(**policy).wait(SECOND)
 
 
-def good(**policy) -> Instance:
+def good(**policy: Any) -> Instance:
     prod = later().with_good(1, "1.0")
     return prod.configure(**policy) if policy else prod
 
@@ -51,7 +51,7 @@ def observing(prod: Instance) -> Instance:
     return prod.receive(Observing(by=By("ann")))
 
 
-def asked(**more) -> Instance:
+def asked(**more: Any) -> Instance:
     return later(checks=(check("alerts", **more),)).offer(1, "1.0").wait(SECOND)
 
 
@@ -356,13 +356,13 @@ case(
 
 
 @pytest.mark.parametrize(("make", "expected"), CASES.values(), ids=list(CASES))
-def test_a_reason_names_its_subject_since_when_and_what_would_unblock_it(make, expected: list[Reason]):
+def test_a_reason_names_its_subject_since_when_and_what_would_unblock_it(make: Callable[[], Instance], expected: list[Reason]):
     prod = make()
     assert [replace(reason, text="") for reason in explain(prod.state, prod.now)] == expected
 
 
 @pytest.mark.parametrize("make", [make for make, _ in CASES.values()], ids=list(CASES))
-def test_every_reason_is_a_sentence_and_waits_for_a_time_an_event_or_a_person(make):
+def test_every_reason_is_a_sentence_and_waits_for_a_time_an_event_or_a_person(make: Callable[[], Instance]):
     prod = make()
     reasons = explain(prod.state, prod.now)
     assert reasons

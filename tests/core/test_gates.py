@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import structs
 from tests.core.dsl import START, Instance, after, approval, check, hours
 from tests.core.dsl.builders import DAILY
@@ -9,6 +11,7 @@ from tests.core.dsl.builders import DAILY
 from setpoint.core.facts import Ask, From, Woken
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.requests.check_runs import told_from
+from setpoint.core.instance.state import CheckProgress
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.grammars.selector import parse_selector
@@ -179,7 +182,7 @@ def test_only_the_use_in_the_phase_of_the_attempt_matters():
 # --- windows ------------------------------------------------------------------------------------------------------------
 
 
-def verified(**more) -> Instance:
+def verified(**more: Any) -> Instance:
     use = check("alerts", Phase.POST_DEPLOYMENT, window=MINUTE, **more)
     return Instance(checks=(use,)).offer(1, "1.0").comes_up("1.0")
 
@@ -441,7 +444,7 @@ def test_an_answer_to_an_asking_before_the_last_one_says_nothing():
     assert attempt.gates["alerts"].run == 9
 
 
-def late(gate, ask: int, run: int) -> From:
+def late(gate: CheckProgress, ask: int, run: int) -> From:
     return From(attachment=gate.attachment, ask=ask, run=run)
 
 

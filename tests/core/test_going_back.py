@@ -38,7 +38,7 @@ def test_what_was_about_to_come_begins_anew_and_is_held():
 
 def test_only_the_version_that_is_left_is_revoked():
     prod = three().roll_back().comes_up("1.1")
-    assert [done.version.name for done in prod.life.finalized] == ["1.0", "1.1"]
+    assert [done.version.name for done in prod.finalized] == ["1.0", "1.1"]
     assert (confirmed(prod, "1.0"), confirmed(prod, "1.1"), confirmed(prod, "1.2")) == (True, True, False)
 
 
@@ -49,7 +49,7 @@ def test_what_was_finalized_long_ago_is_revoked_as_well():
     old = prod.make(2, "1.2")
     prod.roll_back(old).comes_up("1.2").roll_back(prod.make(3, "1.3")).comes_up("1.3")
     assert (confirmed(prod, "1.1"), confirmed(prod, "1.2"), confirmed(prod, "1.4")) == (True, False, True)
-    assert prod.life.revoked == (Revoked(version("1.24")), Revoked(version("1.2")))
+    assert prod.revoked == (Revoked(version("1.24")), Revoked(version("1.2")))
 
 
 def test_what_was_left_twice_is_revoked_once_and_the_list_is_bounded():
@@ -57,8 +57,8 @@ def test_what_was_left_twice_is_revoked_once_and_the_list_is_bounded():
     for release in range(2, 50):
         prod.offer(release, f"1.{release % 20}", addressed=True).comes_up(f"1.{release % 20}")
         prod.roll_back(prod.make(1, "0.1")).comes_up("0.1")
-    assert len(prod.life.revoked) == KEPT_NEWS
-    assert len(set(prod.life.revoked)) == KEPT_NEWS
+    assert len(prod.revoked) == KEPT_NEWS
+    assert len(set(prod.revoked)) == KEPT_NEWS
 
 
 def test_it_is_an_attempt_of_its_own_and_told_from_beginning_to_end():
@@ -73,21 +73,21 @@ def test_it_is_an_attempt_of_its_own_and_told_from_beginning_to_end():
 
 def test_what_is_good_afterwards_is_where_it_went_and_what_was_good_before_that():
     prod = three().with_good(4, "1.3").roll_back(Instance().make(2, "1.1")).comes_up("1.1")
-    assert prod.life.goods == (Pair(1), Pair(2))
-    assert prod.roll_back().comes_up("1.0").life.goods == (Pair(1),)
+    assert prod.goods == (Pair(1), Pair(2))
+    assert prod.roll_back().comes_up("1.0").goods == (Pair(1),)
 
 
 def test_a_version_that_was_never_good_here_takes_its_place_by_its_number():
     prod = Instance().with_good(2, "1.1").with_good(4, "1.3").roll_back(Instance().make(3, "1.2")).comes_up("1.2")
-    assert prod.life.goods == (Pair(2), Pair(3))
+    assert prod.goods == (Pair(2), Pair(3))
     assert prod.roll_back().target == "1.1"
 
 
 def test_an_automatic_rollback_leaves_good_and_its_number_as_they_are():
     prod = three()
-    before = (prod.life.goods, prod.life.change)
+    before = (prod.goods, prod.life.change)
     prod.offer(4, "1.3").applied("broken", terminal=True).comes_up("1.2")
-    assert (prod.life.goods, prod.life.change) == before
+    assert (prod.goods, prod.life.change) == before
 
 
 def test_while_it_goes_back_already_a_person_may_name_another_version():
@@ -100,7 +100,7 @@ def test_while_it_goes_back_already_a_person_may_name_another_version():
     prod.roll_back(prod.make(1, "1.0"))
     assert prod.waits_for("goes back to 1.0: rolled back by ann: it is slow")
     prod.applied().comes_up("1.0")
-    assert prod.life.goods == (Pair(1),)
+    assert prod.goods == (Pair(1),)
 
 
 def test_good_that_turns_bad_on_the_way_back_begins_the_way_anew():
@@ -143,15 +143,15 @@ def test_one_more_word_without_a_name_does_not_turn_a_named_way_back_around():
 def test_what_was_good_before_is_so_by_the_order_of_events_not_by_number():
     prod = three().pin(1, "1.0").comes_up("1.0").unpin()
     prod.comes_up("1.2").pin(2, "1.1").comes_up("1.1")
-    assert prod.life.goods == (Pair(1), Pair(3), Pair(2))
-    assert prod.roll_back().comes_up("1.2").life.goods == (Pair(1), Pair(3))
+    assert prod.goods == (Pair(1), Pair(3), Pair(2))
+    assert prod.roll_back().comes_up("1.2").goods == (Pair(1), Pair(3))
 
 
 def test_a_version_that_is_left_again_stands_once_among_those_revoked():
     prod = Instance().with_good(1, "1.0")
     for release in (2, 3):
         prod.offer(release, "1.1", addressed=True).comes_up("1.1").roll_back().comes_up("1.0")
-    assert prod.life.revoked == (Revoked(version("1.1")),)
+    assert prod.revoked == (Revoked(version("1.1")),)
 
 
 def test_the_way_back_forgets_what_is_over():
@@ -159,9 +159,9 @@ def test_the_way_back_forgets_what_is_over():
     for release in range(1, 8):
         prod.with_good(release, f"1.{release}")
     prod.offer(8, "1.8").applied("broken", terminal=True).comes_up("1.7")
-    oldest = prod.life.offers[0].release
+    oldest = prod.offers[0].release
     prod.roll_back().comes_up("1.6").roll_back().comes_up("1.5")
-    assert [offer.release for offer in prod.life.offers if offer.release > 5] == [8], "what was left is not to be gone back to"
+    assert [offer.release for offer in prod.offers if offer.release > 5] == [8], "what was left is not to be gone back to"
     assert oldest == 3
 
 

@@ -84,7 +84,7 @@ def test_of_what_was_taken_down_only_what_was_good_stays_known():
     failed = (
         Instance().offer(1, "1.0").applied("broken", terminal=True).receive(Removed(number=1, down=True)).wait(MINUTE).applied()
     )
-    assert failed.receive(failed.look("")).life.failure is None
+    assert failed.receive(failed.look("")).maybe_failure is None
 
 
 def test_where_a_goodbye_stands_is_told_whole():
@@ -142,7 +142,7 @@ def test_what_is_adopted_is_as_if_it_had_been_deployed_here():
         ("finalized", "1.0 is finalized", 1, 1),
     ]
     applying = prod.applying
-    assert (applying.spec, applying.taken, applying.judges, prod.life.adopting) == ("spec-1.0", prod.now, 2, None)
+    assert (applying.spec, applying.taken, applying.judges, prod.maybe_adopting) == ("spec-1.0", prod.now, 2, None)
     assert prod.offer(2, "1.1").rollout.attempt.number == 2
 
 
@@ -165,14 +165,14 @@ def test_what_cannot_be_asked_shows_nothing_yet():
 
 def test_an_adoption_that_was_overtaken_is_forgotten():
     urgent = adopting().offer(2, "2.0").applied()
-    assert (urgent.life.adopting, urgent.target) == (None, "2.0")
+    assert (urgent.maybe_adopting, urgent.target) == (None, "2.0")
     left = adopting().receive(Removed(number=1))
-    assert left.life.adopting is None
+    assert left.maybe_adopting is None
     assert back(left).observed("1.0").good == ""
     assert not urgent.waits_for("is said to run here already")
 
 
 def test_where_something_was_deployed_nothing_is_said_to_run():
-    assert offered(Instance().with_good(2, "2.0")).life.adopting is None
+    assert offered(Instance().with_good(2, "2.0")).maybe_adopting is None
     assert offered(Instance().receive(Observing(by=ANN))).observed("1.0").good == "1.0", "to adopt is no apply"
     assert Life().adopting is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, WithTasks, a_task, after, approval, check, hours, version
@@ -18,7 +20,7 @@ TENANTS = Ordering("tenants", (A, B), ("tenants",), members=(A, B))
 DECLINED = {1: "its cadence admits nothing now"}
 
 
-def group(**more) -> Instance:
+def group(**more: Any) -> Instance:
     return Instance(orderings=(replace(TENANTS, **more),)).offer(1, "1.0")
 
 
@@ -178,7 +180,7 @@ def test_a_closed_cadence_declines_until_it_opens():
 
 
 @pytest.mark.parametrize("policy", [{"checks": (check("alerts"),)}, {"approvals": (approval(),)}, {"calendars": (hours(9, 17),)}])
-def test_who_waits_at_a_gate_declines_nothing(policy):
+def test_who_waits_at_a_gate_declines_nothing(policy: dict[str, Any]):
     assert Instance(**policy).offer(1, "1.0").life.declined == {}
 
 

@@ -66,10 +66,10 @@ def test_one_that_will_be_asked_for_says_so():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").wait(HOUR).grant()
     candidate = prod.blocking("alerts").candidate
     assert prod.admission.returned
-    (reason,) = limit.evaluate(Context(prod.policy, prod.life, prod.life.offers[0], candidate, prod.now))
+    (reason,) = limit.evaluate(Context(prod.policy, prod.life, prod.offers[0], candidate, prod.now))
     assert (reason.text, reason.awaits) == ("limit-runtime is asked for when everything else holds", "every other gate")
     fresh = replace(candidate, admission=None)
-    assert list(limit.evaluate(Context(prod.policy, prod.life, prod.life.offers[0], fresh, prod.now))) == [reason]
+    assert list(limit.evaluate(Context(prod.policy, prod.life, prod.offers[0], fresh, prod.now))) == [reason]
 
 
 def test_a_reason_of_admission_is_told_with_what_a_person_can_do():

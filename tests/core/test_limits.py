@@ -155,7 +155,7 @@ def test_a_rollback_that_has_failed_holds_no_lease():
 def test_a_failure_without_a_rollback_frees_the_lease():
     prod = Limited().rolls(1, "1.0")
     prod.applied("no", terminal=True)
-    assert prod.life.failure
+    assert prod.maybe_failure
     assert len(prod.sent(Ended)) == 1
 
 

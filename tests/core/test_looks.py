@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, check
@@ -18,7 +20,7 @@ from setpoint.model.time import HOUR, MINUTE, SECOND
 ANN = By("ann", "let me look")
 
 
-def rolling(**policy) -> Instance:
+def rolling(**policy: Any) -> Instance:
     """1.0 is good, and 1.1 was applied."""
     return Instance().with_good(1, "1.0").configure(**policy).offer(2, "1.1").applied()
 

@@ -170,7 +170,7 @@ def test_retry_lifts_every_veto_of_the_release_whatever_made_it(vetoed: Any):
     prod = vetoed()
     assert 2 in prod.vetoed, prod.reasons
     prod.retry(2)
-    assert (prod.vetoed, prod.life.failure) == (set(), None)
+    assert (prod.vetoed, prod.maybe_failure) == (set(), None)
     again = prod.maybe_candidate or prod.rollout.attempt
     assert again.release == 2
 

@@ -124,25 +124,25 @@ def test_ever_finalized_does_not_grow_without_bound():
     prod = Instance()
     for release in range(1, 41):
         prod.with_good(release, f"1.{release}")
-    assert len(prod.life.finalized) == 16
+    assert len(prod.finalized) == 16
     assert len(prod.state.archive) == 24
-    assert len(prod.life.offers) < 10
+    assert len(prod.offers) < 10
     assert asked(prod, "1.3")
 
 
 def test_published_finalizations_carry_the_first_time():
     prod = Instance().with_good(1, "1.0")
-    first = prod.life.finalized[0].at
+    first = prod.finalized[0].at
     prod.wait(HOUR).with_good(2, "1.1").offer(3, "1.0").comes_up("1.0")
-    assert prod.life.finalized[-1].version.name == "1.0"
-    assert prod.life.finalized[-1].at == first
+    assert prod.finalized[-1].version.name == "1.0"
+    assert prod.finalized[-1].at == first
 
 
 def test_old_news_of_neighbours_is_forgotten_with_the_release():
     prod = Instance(orderings=(after(),))
     for release in range(1, 12):
         prod.offer(release, f"1.{release}").neighbour("staging", f"1.{release}").comes_up(f"1.{release}")
-    known = {offer.version for offer in prod.life.offers}
+    known = {offer.version for offer in prod.offers}
     assert len(known) == 5
     assert {done.version for done in prod.life.neighbours["app/web@staging"].finalized} == known
 

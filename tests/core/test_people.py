@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.core.dsl import Instance, after, approval, check, hours
 
 from setpoint.core import orders
@@ -12,7 +14,7 @@ from setpoint.model.release import Pair
 from setpoint.model.time import HOUR, MINUTE
 
 
-def asking(**more) -> Instance:
+def asking(**more: Any) -> Instance:
     return Instance(approvals=(approval(**more),)).offer(1, "1.0")
 
 
@@ -223,7 +225,7 @@ def test_resume_of_what_is_not_held_is_nothing():
 def test_an_act_delivered_twice_is_one():
     hold = Held(by=By("ann"), id="1")
     prod = Instance().with_good(1, "1.0").receive(hold).receive(Resumed(by=By("ann"), id="2")).receive(hold)
-    assert prod.life.hold is None
+    assert not prod.held
 
 
 # --- rolling back by hand -------------------------------------------------------------------------------------------------
@@ -231,7 +233,7 @@ def test_an_act_delivered_twice_is_one():
 
 def test_rollback_by_hand_goes_to_the_good_version_before_holds_and_revokes():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").roll_back()
-    assert (prod.target, prod.vetoed, prod.life.hold is not None) == ("1.0", {2}, True)
+    assert (prod.target, prod.vetoed, prod.held) == ("1.0", {2}, True)
     assert [revoked.version.name for revoked in prod.published.revoked] == ["1.1"]
     prod.comes_up("1.0")
     assert (prod.good, prod.condition) == ("1.0", "vetoed")
@@ -241,7 +243,7 @@ def test_rollback_by_hand_goes_to_the_good_version_before_holds_and_revokes():
 def test_rollback_by_hand_to_a_named_version():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2")
     prod.roll_back(prod.make(1, "1.0")).comes_up("1.0")
-    assert (prod.good, prod.life.goods) == ("1.0", (Pair(1),))
+    assert (prod.good, prod.goods) == ("1.0", (Pair(1),))
 
 
 def test_rollback_by_hand_to_a_version_that_never_ran_here():
@@ -366,7 +368,7 @@ def test_an_approval_does_not_survive_a_change_of_the_version():
 
 def test_a_pin_that_a_person_sets_ends_a_hold_and_a_pin_keeps_no_rollback_by_hand_away():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").hold().pin(1, "1.0")
-    assert (prod.life.hold, prod.target) == (None, "1.0")
+    assert (prod.held, prod.target) == (False, "1.0")
     prod.comes_up("1.0").roll_back(prod.make(2, "1.1"))
     assert (prod.target, prod.life.pin) == ("1.1", 0)
 
@@ -409,4 +411,4 @@ def test_a_rejection_is_written_once():
 
 def test_a_pin_of_the_candidate_is_another_attempt_that_moves_no_frontier():
     prod = asking().pin(1, "1.0").approve("ann").comes_up("1.0")
-    assert (prod.good, prod.life.attempts, prod.life.frontier) == ("1.0", 2, 0)
+    assert (prod.good, prod.life.attempts, prod.frontier) == ("1.0", 2, 0)

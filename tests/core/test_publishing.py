@@ -23,7 +23,7 @@ def left(prod: Instance) -> set[str]:
 def test_what_is_told_is_whole():
     prod = Instance().with_good(1, "1.0").wait(HOUR).with_good(2, "1.1").offer(3, "1.2").applied("broken", terminal=True)
     prod.comes_up("1.1").roll_back().comes_up("1.0")
-    done = prod.life.finalized[0].at
+    done = prod.finalized[0].at
     assert prod.published == Neighbour(
         instance=NAME,
         number=5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -16,13 +17,13 @@ from setpoint.model.release import Pair
 from setpoint.model.time import HOUR, MINUTE, SECOND
 
 
-def good(**policy) -> Instance:
+def good(**policy: Any) -> Instance:
     """1.0 is finalized; then the policy counts."""
     prod = Instance().with_good(1, "1.0")
     return prod.configure(**policy) if policy else prod
 
 
-def failed(reason: str = "broken", **policy) -> Instance:
+def failed(reason: str = "broken", **policy: Any) -> Instance:
     return good(**policy).offer(2, "1.1").applied(reason, terminal=True)
 
 
@@ -146,7 +147,7 @@ def test_two_slow_deployment_checks_are_fresh_together():
 # --- after the deployment -------------------------------------------------------------------------------------------------
 
 
-def verifying(**more) -> Instance:
+def verifying(**more: Any) -> Instance:
     return good(checks=(check("alerts", Phase.POST_DEPLOYMENT, **more),)).offer(2, "1.1").comes_up("1.1")
 
 
@@ -207,7 +208,7 @@ def test_without_a_good_version_it_fails_and_nothing_more_is_applied():
     prod.wait(HOUR).observed("")
     assert prod.applies == ["spec-1.0"]
     prod.offer(2, "1.1")
-    assert (prod.target, prod.life.failure) == ("1.1", None)
+    assert (prod.target, prod.maybe_failure) == ("1.1", None)
 
 
 def test_automatic_rollback_off():
@@ -218,7 +219,7 @@ def test_automatic_rollback_off():
 
 def test_a_failed_release_is_tried_again_by_retry():
     prod = Instance().offer(1, "1.0").applied("broken", terminal=True).retry()
-    assert prod.life.failure is None
+    assert prod.maybe_failure is None
     assert prod.applies == ["spec-1.0", "spec-1.0"]
     assert prod.comes_up("1.0").condition == "converged"
 
@@ -437,9 +438,9 @@ def test_transient_errors_are_retried_and_terminal_ones_fail():
 
 def test_what_runs_after_a_rollback_is_good_and_is_not_a_new_finalization():
     prod = failed()
-    before = prod.life.finalized
+    before = prod.finalized
     prod.comes_up("1.0")
-    assert (prod.good, prod.life.finalized) == ("1.0", before)
+    assert (prod.good, prod.finalized) == ("1.0", before)
 
 
 def test_time_that_was_not_observed_does_not_count_for_a_deadline():

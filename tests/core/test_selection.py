@@ -41,7 +41,7 @@ def test_a_release_older_than_the_frontier_is_not_taken():
 
 def test_the_same_release_twice():
     prod = Instance(orderings=(after(),)).offer(1, "1.0").offer(1, "1.0")
-    assert len(prod.life.offers) == 1
+    assert len(prod.offers) == 1
     assert prod.life.attempts == 1
 
 
@@ -236,20 +236,20 @@ def test_without_anything_newer_the_frontier_itself_is_wanted():
 def test_a_vetoed_frontier_starts_nothing():
     prod = Instance().with_good(1, "1.0").offer(2, "1.1").applied("broken", terminal=True).comes_up("1.0")
     prod.pin(1, "1.0").unpin()
-    assert (prod.life.frontier, prod.target, prod.wanted) == (2, "1.0", "")
+    assert (prod.frontier, prod.target, prod.wanted) == (2, "1.0", "")
 
 
 def test_pins_and_rollbacks_leave_the_frontier_alone():
     prod = Instance().with_good(1, "1.0").with_good(2, "1.1").with_good(3, "1.2")
     prod.pin(1, "1.0").comes_up("1.0").unpin()
     prod.comes_up("1.2").roll_back().comes_up("1.0")
-    assert (prod.life.frontier, prod.good) == (3, "1.0")
+    assert (prod.frontier, prod.good) == (3, "1.0")
 
 
 def test_a_pin_of_something_newer_starts_no_frontier():
     prod = Instance(approvals=(approval(),)).offer(1, "1.0").approve("ann").comes_up("1.0").pin(7, "1.7")
     prod.approve("ann", release=7).comes_up("1.7")
-    assert (prod.good, prod.life.frontier) == ("1.7", 1)
+    assert (prod.good, prod.frontier) == ("1.7", 1)
 
 
 def test_approvals_may_be_given_to_any_release_newer_than_the_frontier():

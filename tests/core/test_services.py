@@ -182,7 +182,7 @@ def test_the_bound_is_that_of_the_release_that_failed():
 def test_rolling_back_by_hand_minds_the_bound_unless_a_version_is_named():
     prod = Instance().with_good(1, "1.0.0").offer(2, "2.0.0", not_below="1.5.0").comes_up("2.0.0")
     assert prod.roll_back().target == "2.0.0"
-    assert prod.life.hold
+    assert prod.held
     assert any("2.0.0 stays: 1.0.0 is older than 1.5.0" in line for line in prod.history)
     assert prod.roll_back(prod.make(1, "1.0.0")).target == "1.0.0"
 
@@ -194,5 +194,5 @@ def test_rolling_back_by_hand_during_a_rollout_minds_the_bound():
 
 def test_an_offer_of_another_instance_is_kept_as_it_came():
     prod = portal().receive(Offered(offer=Offer(1, version("1.0"), "spec-1.0", beside=asks("3.2"))))
-    assert prod.life.offers[0].asks(LEDGER) == version("3.2")
-    assert prod.life.offers[0].asks(NAME) == version("1.0")
+    assert prod.offers[0].asks(LEDGER) == version("3.2")
+    assert prod.offers[0].asks(NAME) == version("1.0")

@@ -63,7 +63,7 @@ def test_a_release_that_is_passed_over_is_said_to_be_out_once():
     assert said(prod) == []
     assert said(prod.offer(3, "3.0", urgent=True)) == [(1, "out"), (2, "out")]
     prod.passing("alerts").grant().comes_up("3.0")
-    assert {offer.release for offer in prod.life.offers} == {3}
+    assert {offer.release for offer in prod.offers} == {3}
     assert said(prod.offer(1, "1.0")) == [], "it was said before"
 
 
@@ -122,7 +122,7 @@ def test_one_that_was_finalized_and_is_forgotten_says_nothing_more():
     for release in range(1, 12):
         through(prod, release)
         assert said(prod) == [(release, "finalized")]
-    assert len(prod.life.offers) < 11
+    assert len(prod.offers) < 11
 
 
 def test_what_was_finalized_stays_so_until_it_fails():

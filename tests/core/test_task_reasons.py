@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.core.dsl import START, Instance, a_task
 from tests.core.dsl.scopes import INCIDENT
@@ -9,7 +11,7 @@ from tests.core.dsl.tasks import RUN, with_tasks
 
 from setpoint.core.facts import LineStatus, TaskLeft, TaskStatus, TaskWanted
 from setpoint.core.instance.explain import explain
-from setpoint.model.policy import Phase
+from setpoint.model.policy import Phase, TaskUse
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.tasks import TaskStage
 from setpoint.model.time import HOUR, MINUTE, SECOND
@@ -25,19 +27,19 @@ def said(prod: Instance) -> list[Reason]:
 TASKS = {Code.TASK_PENDING, Code.TASK_QUEUED, Code.TASK_RUNNING, Code.TASK_RETRYING, Code.TASK_FAILED, Code.TASK_UNKNOWN}
 
 
-def about(text: str, code: Code, **more) -> Reason:
+def about(text: str, code: Code, **more: Any) -> Reason:
     """A reason about ``migrate`` of release 2 before its deployment."""
     common = {"phase": Phase.PRE_DEPLOYMENT, "gate": "migrate", "subject": RUN, "since": AT}
     return Reason(code, text, **{**common, **more})
 
 
-def listening(*tasks, **policy) -> Instance:
+def listening(*tasks: TaskUse, **policy: Any) -> Instance:
     """One whose runs are told by hand; at ``AT`` it comes to the first task of release 2."""
     prod = Instance().with_good(1, "1.0").configure(tasks=tasks or (a_task(),), **policy)
     return prod.hold().offer(2, "1.1").wait(HOUR)
 
 
-def status(number: int, state: TaskStage, **more) -> TaskStatus:
+def status(number: int, state: TaskStage, **more: Any) -> TaskStatus:
     told = {"tries": 1, "most": 4, "reason": "the table is locked", "since": AT, **more}
     return TaskStatus(task=RUN, number=number, state=state, **told)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from tests.core.dsl import START, a_task, after, approval, check, hours, version
+from tests.core.dsl import START, WithTasks, a_task, after, approval, check, hours, version
 from tests.core.dsl.scopes import INCIDENT
 from tests.core.dsl.tasks import RUN, Run, with_tasks
 
@@ -458,7 +460,7 @@ def test_no_task_starts_while_everything_is_paused():
 # --- what cannot be undone ---------------------------------------------------------------------------------------------------
 
 
-def irreversible(**more):
+def irreversible(**more: Any) -> WithTasks:
     return with_tasks(a_task(irreversible=True, **more)).offer(2, "1.1").succeeds()
 
 
@@ -576,7 +578,7 @@ def test_who_left_an_earlier_try_does_not_stop_a_later_one():
 
 
 @pytest.mark.parametrize("stage", [TaskEnd.FAILED, TaskEnd.UNKNOWN])
-def test_who_comes_to_one_that_waits_for_a_person_is_told_so(stage):
+def test_who_comes_to_one_that_waits_for_a_person_is_told_so(stage: TaskEnd):
     run = Run(once=True).wanted(retries=0).ends(stage)
     number = run.state.number
     run.wanted(seen=number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 from tests.core.dsl import NAME, Instance, a_task, check
 
@@ -100,7 +102,7 @@ def test_a_task_that_looks_up_in_vain_becomes_one_that_says_so():
 
 
 def test_a_gate_may_ask_for_labels_of_the_instance_and_for_facts_of_the_attempt():
-    def concerned(when: str, name: str = "1.1.0", **offer) -> bool:
+    def concerned(when: str, name: str = "1.1.0", **offer: Any) -> bool:
         prod = Instance().with_good(1, "1.0.0").configure(checks=(check("alerts", when=parse_selector(when)),))
         return bool(prod.offer(2, name, **offer).sent(Ask))
 

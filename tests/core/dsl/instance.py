@@ -33,6 +33,7 @@ from setpoint.core.facts import (
     Removed,
     Resumed,
     Retried,
+    Revoked,
     RolledBack,
     Skipped,
     TopicStatus,
@@ -50,6 +51,7 @@ from setpoint.core.instance.state import (
     Attempt,
     Barrier,
     Breaker,
+    Failure,
     InstanceState,
     Life,
     Rollout,
@@ -157,7 +159,7 @@ class Instance:
         would change for the ``unchanged`` ones.
         """
         revision = revision or f"R{configured}"
-        known = {offer.release: offer for offer in reversed(self.life.offers)}
+        known = {offer.release: offer for offer in reversed(self.offers)}
         found = parts if parts is not None else {number: offer.version.name for number, offer in known.items()}
         compiled = {
             number: Part(
@@ -348,7 +350,19 @@ class Instance:
 
     @property
     def adopting(self) -> Adopting:
-        return _there(self.life.adopting)
+        return _there(self.maybe_adopting)
+
+    @property
+    def maybe_adopting(self) -> Adopting | None:
+        return self.life.adopting
+
+    @property
+    def maybe_failure(self) -> Failure | None:
+        return self.life.failure
+
+    @property
+    def held(self) -> bool:
+        return self.life.hold is not None
 
     @property
     def line(self) -> LineStatus:
@@ -358,6 +372,27 @@ class Instance:
     @property
     def held_by(self) -> By:
         return _there(self.life.hold).by
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """Those that it still keeps, ascending."""
+        return self.life.offers
+
+    @property
+    def goods(self) -> tuple[Pair, ...]:
+        return self.life.goods
+
+    @property
+    def finalized(self) -> tuple[Finalization, ...]:
+        return self.life.finalized
+
+    @property
+    def revoked(self) -> tuple[Revoked, ...]:
+        return self.life.revoked
+
+    @property
+    def frontier(self) -> int:
+        return self.life.frontier
 
     def _name(self, pair: Pair) -> str:
         offer = offer_of(self.life, pair)
