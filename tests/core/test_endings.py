@@ -8,7 +8,6 @@ from tests.core.dsl.builders import DAILY
 from tests.core.dsl.situations import mirror
 
 from setpoint.core.facts import Revoked, Woken
-from setpoint.core.instance.explain import explain
 from setpoint.core.instance.outcomes import KEPT_NEWS, KEPT_VETOES
 from setpoint.core.instance.state import PUBLISHED
 from setpoint.core.instructions import Unsubscribe
@@ -193,7 +192,7 @@ def test_the_end_of_the_apply_that_was_under_way_says_nothing_about_the_rollback
 
 def test_going_back_is_told_since_it_began():
     prod = Instance().with_good(1, "1.0").offer(2, "1.1").wait(MINUTE).applied("broken", terminal=True)
-    assert {reason.since for reason in explain(prod.state, prod.now)} == {prod.now}
+    assert {reason.since for reason in prod.explained} == {prod.now}
 
 
 def test_a_rollback_by_hand_ends_what_failed_and_could_not_go_back_by_itself():

@@ -14,7 +14,6 @@ from tests.core.dsl.scopes import marked, paused, stopped
 from tests.core.dsl.situations import mirror, settled, stubborn, train
 
 from setpoint.core.facts import Observing
-from setpoint.core.instance.explain import explain
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
@@ -358,13 +357,13 @@ case(
 @pytest.mark.parametrize(("make", "expected"), CASES.values(), ids=list(CASES))
 def test_a_reason_names_its_subject_since_when_and_what_would_unblock_it(make: Callable[[], Instance], expected: list[Reason]):
     prod = make()
-    assert [replace(reason, text="") for reason in explain(prod.state, prod.now)] == expected
+    assert [replace(reason, text="") for reason in prod.explained] == expected
 
 
 @pytest.mark.parametrize("make", [make for make, _ in CASES.values()], ids=list(CASES))
 def test_every_reason_is_a_sentence_and_waits_for_a_time_an_event_or_a_person(make: Callable[[], Instance]):
     prod = make()
-    reasons = explain(prod.state, prod.now)
+    reasons = prod.explained
     assert reasons
     for reason in reasons:
         assert reason.text
@@ -374,12 +373,12 @@ def test_every_reason_is_a_sentence_and_waits_for_a_time_an_event_or_a_person(ma
 
 def test_a_pin_tells_of_the_release_that_would_be_next_without_it():
     prod = good().pin(1, "1.0").wait(SECOND)
-    assert explain(prod.state, prod.now) == ()
+    assert prod.explained == []
     prod.offer(2, "1.1").offer(3, "1.2")
-    assert [reason.text for reason in explain(prod.state, prod.now)] == ["pinned to 1.0 by ann; 1.2 would be next"]
+    assert [reason.text for reason in prod.explained] == ["pinned to 1.0 by ann; 1.2 would be next"]
     vetoed = failed().comes_up("1.0").pin(1, "1.0")
-    assert explain(vetoed.state, vetoed.now) == ()
+    assert vetoed.explained == []
 
 
 def test_a_converged_instance_has_no_reason():
-    assert explain(good().state, LATER) == ()
+    assert good().explained == []

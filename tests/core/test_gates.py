@@ -9,7 +9,6 @@ from tests.core.dsl import START, Instance, after, approval, check, hours
 from tests.core.dsl.builders import DAILY
 
 from setpoint.core.facts import Ask, From, Woken
-from setpoint.core.instance.explain import explain
 from setpoint.core.instance.requests.check_runs import told_from
 from setpoint.core.instance.state import CheckProgress
 from setpoint.model.calendars.calendar import Calendar, Window
@@ -452,7 +451,7 @@ def test_a_reason_says_since_when_it_is_so_and_what_the_check_said_last():
     prod = Instance(checks=(check("alerts"),)).offer(1, "1.0").blocking("alerts")
     began = prod.now
     prod.wait(20 * SECOND).blocking("alerts", reason="two alerts fire")
-    (reason,) = explain(prod.state, prod.now)
+    (reason,) = prod.explained
     assert (reason.text, reason.since, reason.gate) == ("alerts says no: two alerts fire", began, "alerts")
     prod.wait(20 * SECOND).result("alerts", Outcome.UNAVAILABLE)
-    assert explain(prod.state, prod.now)[0].since == prod.now
+    assert prod.explained[0].since == prod.now

@@ -10,7 +10,6 @@ from tests.core.dsl.situations import ANN, adopting, back, gone
 
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import Observing, Offered, Removed, TakenDown
-from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import Applying, Life
 from setpoint.core.instructions import Apply, Event, Unwatch, Watch
 from setpoint.model.reasons import Code, Reason
@@ -18,10 +17,6 @@ from setpoint.model.release import Pair
 from setpoint.model.time import MINUTE, SECOND
 
 OFTEN: dict[str, Any] = {"poll_moving": 2 * SECOND}
-
-
-def said(prod: Instance) -> list[Reason]:
-    return list(explain(prod.state, prod.now))
 
 
 # --- goodbye -----------------------------------------------------------------------------------------------------------------
@@ -92,20 +87,20 @@ def test_where_a_goodbye_stands_is_told_whole():
     ending = Reason(
         Code.REMOVED, "it left the configuration once its rollout has ended", since=START, awaits="the end of the rollout"
     )
-    assert said(rolling)[0] == ending
+    assert rolling.explained[0] == ending
     text = "it left the configuration; 1.0, which runs, is left alone"
     alone = Reason(Code.REMOVED, text, since=START, awaits="apply, or remove", unblock="add it again, or remove")
-    assert said(gone()) == [alone]
+    assert gone().explained == [alone]
     prod = gone().wait(MINUTE).receive(TakenDown(by=ANN))
     going = Reason(Code.REMOVED, "1.0 is being taken down, says ann", since=prod.now, awaits="a look that shows nothing")
-    assert said(prod) == [going]
+    assert prod.explained == [going]
     prod.wait(SECOND).applied("no route")
     text = f"{going.text}; the runtime did not: no route"
-    assert said(prod) == [replace(going, text=text, until=prod.applying.retry_at, awaits="")]
+    assert prod.explained == [replace(going, text=text, until=prod.applying.retry_at, awaits="")]
     prod.wait(MINUTE).applied()
     prod.receive(prod.look(""))
     text = "it left the configuration, and nothing of it is left"
-    assert said(prod) == [Reason(Code.REMOVED, text, since=prod.now, awaits="apply", unblock="add it again")]
+    assert prod.explained == [Reason(Code.REMOVED, text, since=prod.now, awaits="apply", unblock="add it again")]
 
 
 def test_what_never_ran_is_not_taken_down_and_not_looked_at_any_more():
@@ -132,7 +127,7 @@ def test_what_is_said_to_run_is_looked_at_often_and_compared_with():
         since=START,
         awaits="a look at the runtime",
     )
-    assert said(prod.wait(MINUTE)) == [told]
+    assert prod.wait(MINUTE).explained == [told]
 
 
 def test_what_is_adopted_is_as_if_it_had_been_deployed_here():
@@ -150,7 +145,7 @@ def test_what_runs_instead_is_told_whole():
     prod = adopting().wait(MINUTE).observed("0.9+0.8")
     text = "what runs is not 1.0: 0.8, 0.9 runs"
     told = Reason(Code.ADOPTION_FAILED, text, since=START, awaits="a release", unblock="adopt or release another version")
-    assert said(prod) == [told]
+    assert prod.explained == [told]
     assert prod.events == [Event("adopt-failed", "1.0 is not adopted: 0.8, 0.9 runs", release=1, version="1.0")]
     assert adopting().observed("").reasons == ["what runs is not 1.0: nothing runs"]
     assert adopting().observed("1.0", complete=False, message="1 of 2 pods").reasons == ["what runs is not 1.0: 1 of 2 pods"]

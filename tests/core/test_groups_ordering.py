@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, WithTasks, a_task, after, approval, check, hours, version
 
-from setpoint.core.instance.explain import explain
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.policy import Accepts, Cadence, DriftPolicy, Ordering, Phase, Strategy
 from setpoint.model.time import HOUR
@@ -53,7 +52,7 @@ def test_a_member_that_failed_or_was_rolled_back_by_hand_counts_though_it_is_hel
 
 def test_the_reason_is_about_the_member_that_it_is_up_to():
     def guilty(prod: Instance) -> tuple[str, str]:
-        (found,) = explain(prod.state, prod.now)
+        (found,) = prod.explained
         return found.subject, found.text
 
     assert guilty(group()) == (A, "tenants has not finalized 1.0 yet")
@@ -113,7 +112,7 @@ def test_where_nobody_takes_it_allow_empty_lets_it_go_on():
 def test_an_ordering_that_means_nobody_any_more_waits_and_says_so():
     prod = Instance(orderings=(Ordering("tenants", (), ("tenants",)),)).offer(1, "1.0")
     assert (prod.target, prod.waits_for("tenants: no channel there has this service now")) == ("", True)
-    (reason,) = explain(prod.state, prod.now)
+    (reason,) = prod.explained
     assert (reason.code, reason.gate, reason.unblock) == ("ordering-not-met", "tenants", "skip tenants")
     assert prod.skip(1, "tenants").target == "1.0"
 

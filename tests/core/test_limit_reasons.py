@@ -10,7 +10,6 @@ from tests.core.dsl.limits import DAILY, GROUP, LEASE, Limited, Member, budgeted
 
 from setpoint.core.admission import ENTITY
 from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Need, Queued, Returned
-from setpoint.core.instance.explain import explain
 from setpoint.core.instance.gates import limit
 from setpoint.core.instance.gates.context import Context
 from setpoint.core.instructions import Send
@@ -25,11 +24,6 @@ BUSY = Reason(Code.LEASE_TAKEN, "runtime k8s is busy", subject=NEED.unit, since=
 
 
 P = TypeVar("P", bound=Instance)
-
-
-def said(prod: Instance) -> list[Reason]:
-    """Its reasons."""
-    return list(explain(prod.state, prod.now))
 
 
 def queued(prod: P, *reasons: Reason, number: int = 1) -> P:
@@ -59,7 +53,7 @@ def test_a_lease_that_admission_has_not_spoken_of_is_told_whole():
         awaits="admission's word",
         unblock="skip limit-runtime",
     )
-    assert said(prod) == [asking]
+    assert prod.explained == [asking]
 
 
 def test_one_that_will_be_asked_for_says_so():
@@ -75,7 +69,7 @@ def test_one_that_will_be_asked_for_says_so():
 def test_a_reason_of_admission_is_told_with_what_a_person_can_do():
     prod = queued(Limited().offer(1, "1.0"), BUSY)
     told = replace(BUSY, phase=Phase.PRE_DEPLOYMENT, gate="limit-runtime", unblock="skip limit-runtime")
-    assert said(prod) == [told]
+    assert prod.explained == [told]
     wave = Reason(
         Code.WAVE_STOPPED,
         "it stopped",
@@ -86,11 +80,11 @@ def test_a_reason_of_admission_is_told_with_what_a_person_can_do():
     )
     member = queued(Member().offer(1, "1.0"), wave)
     both = "resume tenants, or skip wave"
-    assert said(member) == [replace(wave, phase=Phase.PRE_DEPLOYMENT, gate="wave", unblock=both)]
+    assert member.explained == [replace(wave, phase=Phase.PRE_DEPLOYMENT, gate="wave", unblock=both)]
     spent = Reason(Code.BUDGET_USED, "it is spent", subject="budget:application:app/hours", since=START, until=START + HOUR)
     prod = queued(budgeted().offer(1, "1.0"), spent)
     told = replace(spent, phase=Phase.PRE_DEPLOYMENT, gate="hours", unblock="skip hours")
-    assert said(prod) == [told]
+    assert prod.explained == [told]
 
 
 def test_a_time_that_admission_named_and_that_is_over_is_not_waited_for():
@@ -105,15 +99,15 @@ def test_a_time_that_admission_named_and_that_is_over_is_not_waited_for():
         ),
     )
     prod.now = START + HOUR - 1
-    assert (said(prod)[0].until, said(prod)[0].awaits) == (START + HOUR, "")
+    assert (prod.explained[0].until, prod.explained[0].awaits) == (START + HOUR, "")
     prod.now = START + HOUR
-    assert (said(prod)[0].until, said(prod)[0].awaits) == (None, "admission's word")
+    assert (prod.explained[0].until, prod.explained[0].awaits) == (None, "admission's word")
 
 
 def test_a_lease_that_was_granted_is_no_reason_any_more_and_one_that_changed_since_is():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").wait(HOUR)
     prod.grant()
-    assert [reason.gate for reason in said(prod)] == ["alerts"]
+    assert [reason.gate for reason in prod.explained] == ["alerts"]
     prod.configure(limits=(replace(LEASE, limit=5),), checks=())
     assert [need.limit for need in prod.asked.needs] == [5]
     assert (prod.target, prod.grant().target) == ("", "1.0")

@@ -22,7 +22,6 @@ from setpoint.core.facts import (
     SetVote,
     Standing,
 )
-from setpoint.core.instance.explain import explain
 from setpoint.core.sets import SetState
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.people import By
@@ -389,7 +388,7 @@ def test_what_fails_after_it_has_passed_asks_its_set_first():
     web.receive(LineStatus(application="app", number=1, bad={"web/1.1": mark}))
     assert (web.target, web.vote_given) == ("1.1", "failed")
     assert web.waits_for("failed after it had passed, its set decides: 1.1 was marked bad by ann")
-    assert all(reason.awaits for reason in explain(web.state, web.now))
+    assert all(reason.awaits for reason in web.explained)
     assert web.set_is("finalizing").target == "1.1"
     assert web.vote_given == "ended"
 

@@ -10,7 +10,6 @@ from tests.core.dsl import START, Instance, check
 from tests.core.dsl.situations import adopting, settled, stubborn
 
 from setpoint.core.facts import Healing, Observing
-from setpoint.core.instance.explain import explain
 from setpoint.core.instance.reconcile import QUIET
 from setpoint.core.instance.state import Applying, Breaker
 from setpoint.core.instructions import Apply, Event, Watch
@@ -130,7 +129,7 @@ def test_a_breaker_that_trips_is_written_down_once_and_keeps_hands_off():
     assert [event.text for event in prod.events if event.kind == "breaker"] == [
         "the same difference came back 2 times: hands off until it changes or somebody resumes"
     ]
-    (reason,) = explain(prod.state, prod.now)
+    (reason,) = prod.explained
     assert (reason.code, reason.since, reason.unblock) == ("breaker-open", START + MINUTE, "resume")
     prod.observed("1.0", difference="a", healthy=False).wait(2 * QUIET).observed("1.0", difference="a")
     assert prod.breaker.tripped

@@ -10,7 +10,6 @@ from tests.core.dsl.scopes import INCIDENT
 from tests.core.dsl.tasks import RUN, with_tasks
 
 from setpoint.core.facts import LineStatus, TaskLeft, TaskStatus, TaskWanted
-from setpoint.core.instance.explain import explain
 from setpoint.model.policy import Phase, TaskUse
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.tasks import TaskStage
@@ -21,7 +20,7 @@ AT = START + HOUR
 
 def said(prod: Instance) -> list[Reason]:
     """Its reasons that are about tasks."""
-    return [reason for reason in explain(prod.state, prod.now) if reason.code in TASKS]
+    return [reason for reason in prod.explained if reason.code in TASKS]
 
 
 TASKS = {Code.TASK_PENDING, Code.TASK_QUEUED, Code.TASK_RUNNING, Code.TASK_RETRYING, Code.TASK_FAILED, Code.TASK_UNKNOWN}

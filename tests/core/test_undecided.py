@@ -8,7 +8,6 @@ import pytest
 from tests.core.dsl import START, Instance, WithTasks, a_task, check
 
 from setpoint.core.facts import Healing, Observing, ScopeStatus, Standing, Woken
-from setpoint.core.instance.explain import explain
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
@@ -148,7 +147,7 @@ def test_a_deadline_that_is_over_wakes_nobody_while_the_attempt_cannot_end_yet()
 
 
 def stuck(prod: Instance) -> list[str]:
-    return [reason.gate for reason in explain(prod.state, prod.now) if reason.stuck]
+    return [reason.gate for reason in prod.explained if reason.stuck]
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -161,7 +160,7 @@ def test_without_fail_after_it_is_stuck_from_twice_its_max_age_on(phase: Phase, 
     assert stuck(prod) == []
     prod.now = START + 90 * SECOND
     assert stuck(prod) == ["alerts"]
-    assert explain(prod.state, prod.now)[0].stuck, "it comes first"
+    assert prod.explained[0].stuck, "it comes first"
     assert stuck(prod.result("alerts", Outcome.BLOCKING)) == []
 
 

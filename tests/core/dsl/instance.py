@@ -63,6 +63,7 @@ from setpoint.model.checks import Outcome
 from setpoint.model.observation import Object, Observation
 from setpoint.model.people import By, Person
 from setpoint.model.policy import CheckUse, Policy
+from setpoint.model.reasons import Reason
 from setpoint.model.release import Configuration, Offer, Pair
 from setpoint.model.spec import Scalar, Version
 from setpoint.model.time import MINUTE, SECOND
@@ -436,12 +437,17 @@ class Instance:
         return condition(self.state, self.now)
 
     @property
+    def explained(self) -> list[Reason]:
+        """Why it is not where it is to be."""
+        return list(explain(self.state, self.now))
+
+    @property
     def reasons(self) -> list[str]:
-        return [reason.text for reason in explain(self.state, self.now)]
+        return [reason.text for reason in self.explained]
 
     @property
     def codes(self) -> list[str]:
-        return [reason.code for reason in explain(self.state, self.now)]
+        return [reason.code for reason in self.explained]
 
     def waits_for(self, words: str) -> bool:
         return any(words in reason for reason in self.reasons)
