@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from tests.core.dsl import START, Instance, check
+from tests.core.dsl import Actor, Instance, check
 from tests.core.dsl.builders import closing
 
 from setpoint.core.facts import ScopeStatus, Standing, Stopped
-from setpoint.core.scope import ScopeState, decide
+from setpoint.core.scope import ScopeState
 from setpoint.model.people import By
 from setpoint.model.policy import Phase
 from setpoint.model.time import HOUR, MINUTE, SECOND
@@ -121,12 +121,9 @@ def test_a_rollback_goes_on_while_the_line_is_stopped_and_pauses():
 
 
 def test_a_line_that_is_stopped_may_be_made_to_pause_as_well():
-
-    state = ScopeState()
+    organization = Actor(SCOPE, ScopeState)
     for number, in_flight in enumerate(("finish", "pause"), 1):
-        fact = Stopped(by=By("ann"), id=str(number), in_flight=in_flight, at=START)
-        found = decide(SCOPE, state, (fact,), START).state
-        assert isinstance(found, ScopeState)
-        state = found
-    assert state.stop
-    assert state.stop.in_flight == "pause"
+        organization.receive(Stopped(by=By("ann"), id=str(number), in_flight=in_flight))
+    stop = organization.state.stop
+    assert stop
+    assert stop.in_flight == "pause"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from tests.core.dsl import NAME, START, Instance, check, sent_to, short, version
+from tests.core.dsl import NAME, START, Actor, Instance, check, short, version
 from tests.core.dsl.situations import failing
 
-from setpoint.core.decide import decide
 from setpoint.core.facts import AskFinalized, Cancelled, Finalization, Neighbour, Offered, ReleaseRequested, ToldFinalized
 from setpoint.core.instructions import Subscribe
+from setpoint.core.line import LineState
 from setpoint.model.checks import Outcome
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
@@ -123,35 +123,40 @@ def test_newest_ready_takes_the_newest_whose_other_services_are_through():
 WEB, WORKER = "app/web@production", "app/worker@production"
 
 
-def released(state: Any, number: int, services: dict[str, str], **more: Any) -> tuple[Any, dict[str, Offer]]:
-    release = Release("app", {name: ServiceVersion(version(text)) for name, text in services.items()})
-    specs = {f"app/{name}@production": "digest" for name in services}
-    fact = ReleaseRequested(request=str(number), release=release, specs=specs, after={WEB: (WORKER,)}, at=START, **more)
-    decision = decide("line:app", state, [fact], START)
-    return decision.state, {to: fact.offer for to, fact in sent_to(decision.instructions, Offered)}
+class Line(Actor[LineState]):
+    """The line of the application ``app``."""
+
+    def __init__(self) -> None:
+        super().__init__("line:app", LineState)
+
+    def release(self, services: dict[str, str]) -> Self:
+        release = Release("app", {name: ServiceVersion(version(text)) for name, text in services.items()})
+        specs = {f"app/{name}@production": "digest" for name in services}
+        number = self.maybe_state.number + 1 if self.maybe_state else 1
+        return self.receive(ReleaseRequested(request=str(number), release=release, specs=specs, after={WEB: (WORKER,)}))
+
+    @property
+    def offer(self) -> Offer:
+        """What the last turn offered web."""
+        return dict(self.sent_to(Offered))[f"instance:{WEB}"].offer
 
 
 def test_the_line_says_what_this_release_or_the_latest_before_it_asks_of_the_other_service():
-    state, both = released(None, 1, {"web": "1.0", "worker": "5.0"})
-    assert both[f"instance:{WEB}"].beside == {WORKER: Asked(1, version("5.0"))}
-    state, _ = released(state, 2, {"worker": "5.1"})
-    _, alone = released(state, 3, {"web": "1.1"})
-    assert alone[f"instance:{WEB}"].beside == {WORKER: Asked(2, version("5.1"))}
+    line = Line().release({"web": "1.0", "worker": "5.0"})
+    assert line.offer.beside == {WORKER: Asked(1, version("5.0"))}
+    line.release({"worker": "5.1"}).release({"web": "1.1"})
+    assert line.offer.beside == {WORKER: Asked(2, version("5.1"))}
 
 
 def test_the_line_asks_for_nothing_cancelled_and_for_nothing_sent_elsewhere():
-    state, _ = released(None, 1, {"worker": "5.0"})
-    state, _ = released(state, 2, {"worker": "5.1"})
+    line = Line().release({"worker": "5.0"}).release({"worker": "5.1"})
     elsewhere = Release("app", {"worker": ServiceVersion(version("5.2"))}, channels=("staging",))
-    state = decide("line:app", state, [ReleaseRequested(request="x", release=elsewhere, specs={})], START).state
-    state = decide("line:app", state, [Cancelled(by=By("ann"), release=2)], START).state
-    _, offers = released(state, 4, {"web": "1.0"})
-    assert offers[f"instance:{WEB}"].beside == {WORKER: Asked(1, version("5.0"))}
+    line.receive(ReleaseRequested(request="x", release=elsewhere, specs={})).receive(Cancelled(by=By("ann"), release=2))
+    assert line.release({"web": "1.0"}).offer.beside == {WORKER: Asked(1, version("5.0"))}
 
 
 def test_the_line_asks_for_nothing_of_what_was_never_released():
-    _, offers = released(None, 1, {"web": "1.0"})
-    assert offers[f"instance:{WEB}"].beside == {}
+    assert Line().release({"web": "1.0"}).offer.beside == {}
 
 
 # --- rollback: notBelow -----------------------------------------------------------------------------------------------------

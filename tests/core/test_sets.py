@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import LEADS, NAME, START, approval, check, hours, state_of
+from tests.core.dsl import LEADS, NAME, START, Actor, approval, check, hours
 from tests.core.dsl.scopes import OUTAGE, paused, stopped
 from tests.core.dsl.sets import LEASE, SET, A, B, C, Member, Set
 
-from setpoint.core.decide import decide
 from setpoint.core.facts import (
     AskAdmission,
     Began,
@@ -106,10 +105,9 @@ def test_a_vote_that_comes_late_changes_nothing():
 
 
 def test_votes_may_come_before_it_is_formed():
-    early = decide(SET, None, [SetVote(member=A, number=1, state=MemberState.READY, epoch=1)], START)
-    assert early.instructions == ()
-    formed = decide(SET, early.state, [SetFormed(release=2, members=(A, B))], START)
-    status = state_of(formed, SetState).status
+    early = Actor(SET, SetState).receive(SetVote(member=A, number=1, state=MemberState.READY, epoch=1))
+    assert early.out == ()
+    status = early.receive(SetFormed(release=2, members=(A, B))).state.status
     assert status
     assert status.waiting == {B: ""}
 

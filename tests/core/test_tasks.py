@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.core.dsl import START, WithTasks, a_task, after, approval, check, hours, version
+from tests.core.dsl import WithTasks, a_task, after, approval, check, hours, version
 from tests.core.dsl.scopes import INCIDENT
 from tests.core.dsl.tasks import RUN, Run, with_tasks
 
-from setpoint.core.decide import decide
 from setpoint.core.facts import (
     LineStatus,
     ScopeStatus,
@@ -605,7 +604,7 @@ def test_a_task_that_looks_up_what_the_release_does_not_have_says_so():
 
 
 def test_an_empty_run_knows_nothing():
-    assert decide(RUN, None, (Woken(at=START),), START).state == TaskState()
+    assert Run().receive(Woken()).state == TaskState()
 
 
 def test_the_end_of_a_try_and_the_word_of_a_person_are_told_with_what_was_said():
