@@ -425,7 +425,7 @@ class Instance:
     @property
     def wanted_in(self) -> str:
         """The candidate with its configuration."""
-        return with_revision(offer_of(self.life, self.life.candidate.pair)) if self.life.candidate else ""
+        return with_revision(offer_of(self.life, self.maybe_candidate.pair)) if self.maybe_candidate else ""
 
     @property
     def desired(self) -> str:

@@ -12,6 +12,7 @@ from setpoint.model.policy import CalendarUse, LimitUse, WaveUse
 
 LEASE = LimitUse("limit-runtime", "runtime:k8s", 2)
 GROUP = "app/tenants"
+DAILY = Calendar("hours", open=(Window(hours=(0, 12 * 60), max=2),))
 
 
 class Limited(Instance):
@@ -37,10 +38,8 @@ class Limited(Instance):
         return self.grant()
 
 
-DAILY = Calendar("hours", open=(Window(hours=(0, 12 * 60), max=2),))
-
-
 def budgeted(**more: Any) -> Limited:
+    """Only two may start in each window."""
     return Limited(limits=(), calendars=(CalendarUse("hours", DAILY, "UTC", "application:app"),), **more)
 
 

@@ -29,6 +29,8 @@ from setpoint.model.policy import TaskUse
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
 from setpoint.model.time import MINUTE
 
+RUN = f"task:app/migrate#instance:{NAME}#2"
+
 
 class WithTasks(Instance):
     """Runs are decided as the core decides them; a test decides what their programs do."""
@@ -127,11 +129,8 @@ class WithTasks(Instance):
         return [given.definition.task for given in self.programs]
 
 
-RUN = f"task:app/migrate#instance:{NAME}#2"
-
-
 def with_tasks(*tasks: TaskUse, **policy: Any) -> WithTasks:
-    """As ``prod``; the gates of the policy come with the tasks, after the first version."""
+    """1.0 is good; the tasks, and gates of the policy, count from then on."""
     return WithTasks().with_good(1, "1.0").configure(tasks=tasks, **policy)
 
 

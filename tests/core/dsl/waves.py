@@ -18,7 +18,7 @@ def tenants(*, soak: int = 0, need: str = "100%", max_failures: str = "1") -> Of
 
 
 def failing_again_and_again(office: Office) -> Office:
-    """More releases fail than are remembered; of release 1 everybody is at an end."""
+    """More releases fail than are remembered; release 1 has ended in every channel."""
     for channel in (*FIRST[1:], *SECOND, *REST):
         office.votes_that(channel, "out")
     for release in range(2, KEPT_ENDED + 4):
