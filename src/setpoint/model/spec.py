@@ -40,7 +40,7 @@ class Version(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def same(self, other: Version) -> bool:
         """Whether both are one version, in whatever configuration (§10.1)."""
-        return self == other or msgspec.structs.replace(self, revision="") == msgspec.structs.replace(other, revision="")
+        return self.name == other.name and self.parameters == other.parameters and self.digest == other.digest
 
 
 class Workload(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

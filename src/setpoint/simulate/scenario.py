@@ -35,8 +35,9 @@ QUIET = 4 * HOUR
 """So long nothing may be written once everything has converged."""
 FIX = 99
 """Major version of the first fix."""
-FIXES = 3
-"""So many come one after the other once the world is fair, and each must arrive."""
+FIXES = 2
+"""So many come one after the other once the world is fair, and each must arrive: the first one where things went wrong, the next
+one where they did not."""
 AT_ONCE = 10
 """So many acts of people reach one instance in the same minute; it remembers twice as many by their names."""
 MOST = 40

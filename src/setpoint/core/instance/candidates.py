@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from setpoint.core.instance import outcomes, selection
 from setpoint.core.instance.gates import approval, task
 from setpoint.core.instance.gates import set as with_set
-from setpoint.core.instance.gates.context import only_configures
+from setpoint.core.instance.gates.context import halves, only_configures
 from setpoint.core.instance.gates.verdict import ORDER, Tier, Verdicts
 from setpoint.core.instance.selection import Want
 from setpoint.core.instance.state import Attempt, Kind, Life
@@ -48,9 +48,10 @@ def follow(turn: Turn, want: Want | None, *, keep_if_just_checked: bool) -> bool
 def veto_rejected(turn: Turn) -> bool:
     """Veto what a person rejected; whether the candidate ended by it."""
     life, ended = turn.life, False
-    if not any(not vote.yes for status in life.topics.values() for vote in status.votes):
-        return False
-    for offer in life.offers:
+    refused = {approval.release_of(topic) for topic, status in life.topics.items() if any(not vote.yes for vote in status.votes)}
+    for offer in life.offers if refused else ():
+        if refused.isdisjoint(half.release for half in halves(life, offer)):
+            continue
         concerned = life.candidate is not None and life.candidate.pair == offer.pair
         begun = offer.release <= life.frontier and offer.configured <= life.begun
         if not concerned and (begun or not selection.allowed_alone(turn.rules, turn.life, offer)):
@@ -58,10 +59,10 @@ def veto_rejected(turn: Turn) -> bool:
         change = life.candidate.change if life.candidate else 0
         rejected = next(approval.rejections(turn.rules, life, offer, change, turn.now), None)
         if rejected and not selection.vetoed(turn.life, offer) and not _at_work(turn.life, offer.pair):
-            half, refused = rejected
-            outcomes.veto_release(turn, offer, half, refused.text)
+            half, reason = rejected
+            outcomes.veto_release(turn, offer, half, reason.text)
             if turn.life.candidate and turn.life.candidate.pair == offer.pair:
-                outcomes.end_candidate(turn, Stage.REJECTED, refused.text, refused.cause)
+                outcomes.end_candidate(turn, Stage.REJECTED, reason.text, reason.cause)
                 ended = True
     return ended
 

@@ -7,7 +7,7 @@ import msgspec
 from setpoint.core.facts import Neighbour, SetStage
 from setpoint.core.instance.gates import approval, dependency, ordering
 from setpoint.core.instance.gates.context import applies, before, channel_of, keeps_version, set_of, skipped
-from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, of_offer, of_policy, offer_of, version_offer
+from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
 from setpoint.model.grammars import versions
 from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
 from setpoint.model.reasons import Code, Reason
@@ -103,7 +103,6 @@ def allowed(policy: Policy, life: Life, offer: Offer) -> bool:
     return allowed_alone(policy, life, offer) and not out_with_its_set(life, offer)
 
 
-@of_policy
 def allowed_alone(policy: Policy, life: Life, offer: Offer) -> bool:
     """Whether automatic selection may choose this pair, whatever the other members of its set report."""
     at_good = bool(life.target) and offer.pair == life.good
@@ -154,7 +153,6 @@ def dropped(policy: Policy, life: Life, offer: Offer) -> bool:
     return refusal(policy, life, offer) is not None
 
 
-@of_offer
 def ruled_out(life: Life, offer: Offer) -> str:
     """Why a person took this release out: cancelled, or its version marked bad; empty: nobody did."""
     line = life.line
@@ -309,7 +307,6 @@ def _follows(life: Life, neighbour: Neighbour, offer: Offer) -> bool:
     return newer and abstains and changes_what_runs(life, offer)
 
 
-@of_offer
 def vetoed(life: Life, offer: Offer) -> bool:
     """Whether this pair, its version in every configuration, or its configuration failed or was rejected here (§10.1 Vetoed)."""
     return any(covers(life, veto, offer) for veto in life.vetoes)
@@ -338,7 +335,6 @@ def vetoed_releases(life: Life) -> set[int]:
     return {release_of(veto) for veto in life.vetoes}
 
 
-@of_policy
 def refusal(policy: Policy, life: Life, offer: Offer) -> str | None:
     """Why ``accepts`` does not take this offer; None: it does."""
     accepts = policy.accepts

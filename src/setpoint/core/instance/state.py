@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
 from enum import StrEnum
-from functools import cached_property, wraps
-from typing import Any, TypeVar
+from functools import cached_property
 
 import msgspec
 
@@ -458,11 +456,6 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         requested = self.candidate is not None and self.candidate.admission is not None
         return requested or (self.rollout is not None and self.rollout.lease > 0)
 
-    @cached_property
-    def results(self) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        """What functions of this state returned; see ``of_offer``."""
-        return {}
-
 
 NOTHING = Pair()
 
@@ -475,39 +468,6 @@ class InstanceState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     archive: tuple[Finalization, ...] = ()
     """Finalizations older than those in ``life``, oldest first."""
     life: Life = Life()
-
-
-_T = TypeVar("_T")
-
-
-def of_offer(function: Callable[[Life, Offer], _T]) -> Callable[[Life, Offer], _T]:
-    """Evaluate a function once for each offer, as long as the very same state is in force."""
-
-    @wraps(function)
-    def once(life: Life, offer: Offer) -> _T:
-        key = (function, id(offer))
-        known = life.results.get(key)
-        if known is None:  # the offer is kept beside its result, so that no other takes its identity
-            known = life.results[key] = (function(life, offer), offer)
-        result: _T = known[0]
-        return result
-
-    return once
-
-
-def of_policy(function: Callable[[Policy, Life, Offer], _T]) -> Callable[[Policy, Life, Offer], _T]:
-    """Evaluate a function once for each policy and offer, as long as the very same state is in force."""
-
-    @wraps(function)
-    def once(policy: Policy, life: Life, offer: Offer) -> _T:
-        key = (function, id(policy), id(offer))
-        known = life.results.get(key)
-        if known is None:
-            known = life.results[key] = (function(policy, life, offer), policy, offer)
-        result: _T = known[0]
-        return result
-
-    return once
 
 
 def offer_of(life: Life, pair: Pair) -> Offer | None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from setpoint.core.instance.state import Attempt, Kind, Life, of_offer
+from setpoint.core.instance.state import Attempt, Kind, Life
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.grammars import versions
 from setpoint.model.grammars.images import ABOUT_IMAGES, Unresolved, pin, pinned
@@ -60,7 +60,6 @@ def only_configures(life: Life, offer: Offer) -> bool:
     return configuration is not None and configuration.release > 0 and keeps_version(life, offer)
 
 
-@of_offer
 def halves(life: Life, offer: Offer) -> tuple[Half, ...]:
     """The releases that the attempt needs the gates of: the one that brings a version, if that changes here, and the one that
     brings a configuration, if it is not the version release's own.

@@ -10,7 +10,7 @@ from setpoint.core.instance.state import Kind, Life, offer_of
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
 from setpoint.model.policy import Policy, Strategy
-from setpoint.model.release import Offer
+from setpoint.model.release import Offer, Pair
 
 KEPT_VOTES = 50
 """What was said about so many releases that are not kept any more is remembered: one offered once more is not answered anew."""
@@ -52,21 +52,24 @@ def _key(group: str, release: int) -> str:
 
 def stance(turn: Turn, group: str, release: int, offers: list[Offer]) -> MemberResult:
     """What this instance reports of the release."""
-    life, rollout, pairs = turn.life, turn.life.rollout, {offer.pair for offer in offers}
-    if rollout and rollout.attempt.pair in pairs and rollout.attempt.kind is not Kind.BACK:
+    life, rollout = turn.life, turn.life.rollout
+    if rollout and _brings(offers, rollout.attempt.pair) and rollout.attempt.kind is not Kind.BACK:
         return MemberResult.FAILED if rollout.back else MemberResult.BEGUN
     if any(failed.concerns(release) and _still_vetoed(life, failed) for failed in life.rolled_back):
         return MemberResult.FAILED
     if life.failure and life.failure.release == release:
         return MemberResult.FAILED
-    if any(good in pairs or good.release == release for good in life.goods) or _has_finalized(life, release, offers):
+    if any(good.release == release or _brings(offers, good) for good in life.goods) or _has_finalized(life, release, offers):
         return MemberResult.FINALIZED
     return MemberResult.WAITING if any(_takes(turn, offer, group, release) for offer in offers) else MemberResult.OUT
 
 
+def _brings(offers: list[Offer], pair: Pair) -> bool:
+    return any(offer.release == pair.release and offer.configured == pair.configured for offer in offers)
+
+
 def _has_finalized(life: Life, release: int, offers: list[Offer]) -> bool:
-    versions = {offer.version for offer in offers}
-    return any(done.release == release or done.version in versions for done in life.finalized)
+    return any(done.release == release or any(done.version == offer.version for offer in offers) for done in life.finalized)
 
 
 def _still_vetoed(life: Life, failed: Failed) -> bool:
