@@ -17,13 +17,13 @@ from setpoint.model.policy import Ordering, Policy
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE, approximate_duration
-from setpoint.simulate.checks import Checks
-from setpoint.simulate.drawing import draw
-from setpoint.simulate.faults import Faults
-from setpoint.simulate.luck import Luck
-from setpoint.simulate.runtimes import Behaviour, Runtimes
+from setpoint.simulate.generators.plans import draw
 from setpoint.simulate.scenario import Scenario
-from setpoint.simulate.world import START, World
+from setpoint.simulate.world.checks import Checks
+from setpoint.simulate.world.faults import Faults
+from setpoint.simulate.world.host import START, World
+from setpoint.simulate.world.rng import Rng
+from setpoint.simulate.world.runtimes import Behaviour, Runtimes
 
 
 def mix(seeds: int, *, invariants: bool) -> tuple[int, float]:
@@ -41,7 +41,7 @@ def mix(seeds: int, *, invariants: bool) -> tuple[int, float]:
 
 def fleet(services: int, channels: int) -> World:
     """A world in which every service stands in every channel; all channels come after the first."""
-    world = World(Luck(1), Runtimes({}), Checks(), Faults(split=0.0))
+    world = World(Rng(1), Runtimes({}), Checks(), Faults(split=0.0))
     specs = {}
     for service in range(services):
         first = f"app/s{service}@c0"

@@ -19,12 +19,12 @@ from setpoint.model.policy import CheckUse, Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE, SECOND
-from setpoint.simulate.checks import Checks
-from setpoint.simulate.explore import Plain
-from setpoint.simulate.faults import Faults
-from setpoint.simulate.invariants import Invariants
-from setpoint.simulate.runtimes import Runtimes
-from setpoint.simulate.world import START, World
+from setpoint.simulate.checker.invariants import Invariants
+from setpoint.simulate.explore.explorer import FixedRng
+from setpoint.simulate.world.checks import Checks
+from setpoint.simulate.world.faults import Faults
+from setpoint.simulate.world.host import START, World
+from setpoint.simulate.world.runtimes import Runtimes
 
 PASSING, FAILING, UNAVAILABLE = Outcome.PASSING, Outcome.BLOCKING, Outcome.UNAVAILABLE
 ENTITY = "instance:app/web@production"
@@ -36,7 +36,7 @@ class Deployment:
     def __init__(self, *uses: CheckUse, results: dict[int, Outcome]) -> None:
         """``results``: seconds after 1.1 came -> what runs of the check return from then on."""
         timetable = [(START + MINUTE + second * SECOND, outcome) for second, outcome in results.items()]
-        self.world = World(Plain(0), Runtimes({}), Checks({"alerts": timetable}), Faults(split=0.0), Invariants())
+        self.world = World(FixedRng(0), Runtimes({}), Checks({"alerts": timetable}), Faults(split=0.0), Invariants())
         self.uses = uses
         self.world.post(ENTITY, Configured(policy=self.policy()))
         self.offer(1, "1.0")

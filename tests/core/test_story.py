@@ -15,10 +15,10 @@ from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Apply, Decision, Event, Record
 from setpoint.core.scope import ScopeState
 from setpoint.model.time import HOUR
-from setpoint.simulate.drawing import draw
-from setpoint.simulate.recording import Recorder
+from setpoint.simulate.generators.plans import draw
 from setpoint.simulate.scenario import Scenario
-from setpoint.simulate.world import START
+from setpoint.simulate.search.recording import Recorder
+from setpoint.simulate.world.host import START
 
 
 def recorder(seed: int) -> Recorder:

@@ -19,7 +19,7 @@ PROSE = {"text", "awaits", "unblock", "why_not"}
 DECIDING = ("core", "control", "model", "simulate")
 SHOWING = {
     "control/dry_run.py": "a reason with new words is shown as new",
-    "simulate/rules/told.py": "it judges the words: whoever reads them learns how to skip the gate",
+    "simulate/rules/explained.py": "it judges the words: whoever reads them learns how to skip the gate",
 }
 """Files that compare sentences to show fewer of them, and why."""
 
@@ -68,7 +68,7 @@ DECISIONS = """
 import sys
 from setpoint.core.essence import plain
 from setpoint.simulate.scenario import failure
-from setpoint.simulate.search import plan_of
+from setpoint.simulate.search.seeds import plan_of
 
 for seed in map(int, sys.argv[1:]):
     scenario, broken = failure(plan_of(seed))

@@ -15,15 +15,15 @@ from setpoint.model.policy import DriftPolicy as OnDrift
 from setpoint.model.time import HOUR, MINUTE, SECOND, Duration
 from setpoint.simulate.acts import Act
 from setpoint.simulate.acts.accidents import Drift, Outage, Vanish
-from setpoint.simulate.acts.releasing import TOGETHER, Release
-from setpoint.simulate.acts.steering import Resume
-from setpoint.simulate.drawing import draw
-from setpoint.simulate.faults import NO_FAULTS, Faults
+from setpoint.simulate.acts.overrides import Resume
+from setpoint.simulate.acts.releasing import TOGETHER, RequestRelease
+from setpoint.simulate.generators.plans import draw
 from setpoint.simulate.plan import Plan
-from setpoint.simulate.recording import Recorder
-from setpoint.simulate.runtimes import Behaviour
 from setpoint.simulate.scenario import Scenario
-from setpoint.simulate.world import START
+from setpoint.simulate.search.recording import Recorder
+from setpoint.simulate.world.faults import NO_FAULTS, Faults
+from setpoint.simulate.world.host import START
+from setpoint.simulate.world.runtimes import Behaviour
 
 ANN = Person("ann", ("leads",))
 STAGING, PRODUCTION = "app/web@staging", "app/web@production"
@@ -89,7 +89,7 @@ def _plan(*policies: Policy, acts: tuple[Act, ...], faults: Faults = NO_FAULTS, 
 def _releases(*versions: str, every: Duration = 10 * MINUTE, **behaves: Behaviour) -> tuple[Act, ...]:
     """One after the other; ``v1_1`` says how 1.1 behaves in production."""
     return tuple(
-        Release(
+        RequestRelease(
             at=number * every,
             by="ann",
             application="app",
@@ -133,7 +133,7 @@ def cadence() -> tuple[Plan, Duration, tuple[str, ...]]:
 
 @scene("A train: every release, one after the other; a failed one stops it until it is superseded by a hot fix.")
 def train() -> tuple[Plan, Duration, tuple[str, ...]]:
-    fix = Release(at=HOUR, by="ann", application="app", services={"web": "1.4"}, urgent=True)
+    fix = RequestRelease(at=HOUR, by="ann", application="app", services={"web": "1.4"}, urgent=True)
     acts = (*_releases("1.0", "1.1", "1.2", "1.3", every=MINUTE, v1_2=FAILING), fix)
     policies = (
         _policy(STAGING, strategy=Strategy.EVERY),
@@ -166,9 +166,9 @@ def flapping() -> tuple[Plan, Duration, tuple[str, ...]]:
 def together() -> tuple[Plan, Duration, tuple[str, ...]]:
     worker = PRODUCTION.replace("web", "worker")
 
-    def release(at: Duration, version: str, behaves: Behaviour) -> Release:
+    def release(at: Duration, version: str, behaves: Behaviour) -> RequestRelease:
         services = {"web": version, "worker": version}
-        return Release(at=at, by="ann", application="app", services=services, behaves={worker: behaves})
+        return RequestRelease(at=at, by="ann", application="app", services=services, behaves={worker: behaves})
 
     acts = (release(0, "1.0", Behaviour()), release(20 * MINUTE, "1.1", FAILING), release(HOUR, "1.2", Behaviour()))
     policies = [_policy(one) for one in (PRODUCTION, worker)]

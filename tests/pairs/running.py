@@ -16,13 +16,13 @@ from setpoint.model.policy import Strategy
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Version
 from setpoint.model.time import DAY, HOUR, MINUTE
-from setpoint.simulate.acts.voting import Vote
-from setpoint.simulate.checks import Checks
-from setpoint.simulate.invariants import Broken, Invariants
-from setpoint.simulate.luck import Luck
-from setpoint.simulate.runtimes import Behaviour, Runtimes
-from setpoint.simulate.stage import Stage
-from setpoint.simulate.world import START, Turn, World
+from setpoint.simulate.acts.voting import CastVote
+from setpoint.simulate.checker.invariants import Broken, Invariants
+from setpoint.simulate.world.checks import Checks
+from setpoint.simulate.world.environment import Environment
+from setpoint.simulate.world.host import START, TurnRecord, World
+from setpoint.simulate.world.rng import Rng
+from setpoint.simulate.world.runtimes import Behaviour, Runtimes
 
 FIRST, BROKEN, FIX = "1.0.0", "2.0.0", "3.0.0"
 PATIENCE = 5 * DAY
@@ -50,19 +50,19 @@ class Journey:
     """Version -> the instances that finalized it."""
 
 
-class Rehearsed(Stage):
+class Rehearsed(Environment):
     """A configuration in a world without faults."""
 
     def __init__(self, configuration: CompiledConfiguration) -> None:
         self.configuration = configuration
         policies = {name: configuration.policy(name) for name in configuration.all_instances}
         self._net = Invariants()
-        world = World(Luck(1), Runtimes({}), Checks({}, {}), check=self._check)
+        world = World(Rng(1), Runtimes({}), Checks({}, {}), check=self._check)
         super().__init__(world, policies, PEOPLE)
         self.journey = Journey()
         self._observed = any(policy.drift.mode == "observe" for policy in policies.values())
 
-    def _check(self, world: World, turn: Turn) -> None:
+    def _check(self, world: World, turn: TurnRecord) -> None:
         """Every invariant of the engine; one of the configuration's own may be violated: that is what it is for."""
         try:
             self._net(world, turn)
@@ -124,7 +124,7 @@ class Rehearsed(Stage):
         until = self.world.now + PATIENCE
         while self.world.now < until and not (version and self._all_at(version)):
             for person in self.people:
-                Vote(by=person.name).perform(self)
+                CastVote(by=person.name).perform(self)
             self.world.run(self.world.now + HOUR)
             for instance in self.policies:
                 self._look(instance)

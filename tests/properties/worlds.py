@@ -16,14 +16,14 @@ from setpoint.model.policy import CheckUse, Ordering, Phase, Policy, Strategy
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE, SECOND, Duration, Instant
-from setpoint.simulate.checks import Checks
-from setpoint.simulate.drawing import draw
-from setpoint.simulate.faults import Faults
-from setpoint.simulate.invariants import Invariants
-from setpoint.simulate.luck import Luck
-from setpoint.simulate.runtimes import Behaviour, Runtimes
+from setpoint.simulate.checker.invariants import Invariants
+from setpoint.simulate.generators.plans import draw
 from setpoint.simulate.scenario import Outcomes, Scenario
-from setpoint.simulate.world import START, World
+from setpoint.simulate.world.checks import Checks
+from setpoint.simulate.world.faults import Faults
+from setpoint.simulate.world.host import START, World
+from setpoint.simulate.world.rng import Rng
+from setpoint.simulate.world.runtimes import Behaviour, Runtimes
 
 # --- crashes ------------------------------------------------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class Pair:
         self.world.at(when, lambda: self.world.post(entity, fact))
 
 
-class Steady(Luck):
+class Steady(Rng):
     """Chance that gives everybody the same, so that one application cannot change the other's luck."""
 
     def between(self, low: int, high: int, what: str, whom: str) -> int:
@@ -101,7 +101,7 @@ class Steady(Luck):
         return 0
 
 
-class Slowest(Luck):
+class Slowest(Rng):
     """Checks take as long as they may."""
 
     def between(self, low: int, high: int, what: str, whom: str) -> int:

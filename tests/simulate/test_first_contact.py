@@ -11,13 +11,13 @@ from setpoint.model.time import HOUR, MINUTE, SECOND
 from setpoint.simulate.acts import Act, Upon
 from setpoint.simulate.acts.accidents import Outage
 from setpoint.simulate.acts.adopting import Adopt, RunsAlready
-from setpoint.simulate.acts.steering import RollBack
-from setpoint.simulate.drawing import PEOPLE
-from setpoint.simulate.invariants import Broken
+from setpoint.simulate.acts.overrides import RollBack
+from setpoint.simulate.checker.invariants import Broken
+from setpoint.simulate.explore.small_worlds import PRODUCTION, policy, release
+from setpoint.simulate.generators.plan_builder import PEOPLE
 from setpoint.simulate.plan import Plan
-from setpoint.simulate.runtimes import Behaviour
 from setpoint.simulate.scenario import Scenario, failure
-from setpoint.simulate.small import PRODUCTION, policy, release
+from setpoint.simulate.world.runtimes import Behaviour
 
 RUNS = RunsAlready(instance=PRODUCTION, version="1.0")
 OTHER = RunsAlready(instance=PRODUCTION, version="0.9")

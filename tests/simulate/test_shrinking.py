@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from setpoint.core.instance.gates import blockers
-from setpoint.simulate import cases
 from setpoint.simulate.acts.applying import ChangeConfiguration
-from setpoint.simulate.drawing import draw
+from setpoint.simulate.generators.plans import draw
 from setpoint.simulate.scenario import Scenario, failure
-from setpoint.simulate.shrinking import fewer, shrink, written_down
-from setpoint.simulate.story import tell
+from setpoint.simulate.search import cases
+from setpoint.simulate.search.shrinking import fewer, shrink, written_down
+from setpoint.simulate.search.timeline import tell
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 
@@ -32,7 +32,7 @@ def test_a_run_that_was_written_down_depends_on_chance_no_more():
     assert sorted(map(str, again.arranged)) == sorted(map(str, came))
     assert any(isinstance(act, ChangeConfiguration) for act in came)
     assert [event for _, _, event in again.world.events] == [event for _, _, event in first.world.events]
-    assert again.world.misfortunes.counted == first.world.misfortunes.counted
+    assert again.world.fault_injector.counted == first.world.fault_injector.counted
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from setpoint.core.instance.state import InstanceState
 from setpoint.model.release import Pair
-from setpoint.simulate.drawing import draw
-from setpoint.simulate.faults import Faults
-from setpoint.simulate.invariants import Broken
+from setpoint.simulate.checker.invariants import Broken
+from setpoint.simulate.generators.plans import draw
 from setpoint.simulate.scenario import Scenario
-from setpoint.simulate.world import encode
+from setpoint.simulate.world.faults import Faults
+from setpoint.simulate.world.host import encode
 
 ROUGH = Faults(duplicate=0.05, delay=0.05, reorder=0.3, crash=0.01, forget=0.05)
 

@@ -10,7 +10,7 @@ from setpoint.model.people import Person
 from setpoint.model.policy import Policy
 from setpoint.model.time import HOUR, Duration
 from setpoint.simulate.acts import Act
-from setpoint.simulate.faults import Fault, Faults
+from setpoint.simulate.world.faults import Fault, Faults
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -20,16 +20,16 @@ from setpoint.model.policy import Policy, Strategy
 from setpoint.model.time import HOUR, MINUTE, SECOND, Instant
 from setpoint.simulate.acts import WHEN_FAIR, Act
 from setpoint.simulate.acts.applying import ChangeConfiguration
-from setpoint.simulate.acts.releasing import Release
-from setpoint.simulate.acts.steering import Heal, PassOver, Resume, Unpin
-from setpoint.simulate.acts.voting import Vote
-from setpoint.simulate.checks import Checks
-from setpoint.simulate.invariants import Broken, Invariants
-from setpoint.simulate.luck import Luck
+from setpoint.simulate.acts.overrides import Heal, PassOver, Resume, Unpin
+from setpoint.simulate.acts.releasing import RequestRelease
+from setpoint.simulate.acts.voting import CastVote
+from setpoint.simulate.checker.invariants import Broken, Invariants
 from setpoint.simulate.plan import Plan
-from setpoint.simulate.runtimes import Behaviour, Runtimes
-from setpoint.simulate.stage import Stage
-from setpoint.simulate.world import LONGEST_DELAY, START, Turn, World
+from setpoint.simulate.world.checks import Checks
+from setpoint.simulate.world.environment import Environment
+from setpoint.simulate.world.host import LONGEST_DELAY, START, TurnRecord, World
+from setpoint.simulate.world.rng import Rng
+from setpoint.simulate.world.runtimes import Behaviour, Runtimes
 
 QUIET = 4 * HOUR
 """So long nothing may be written once everything has converged."""
@@ -55,7 +55,7 @@ def failure(plan: Plan) -> tuple[Scenario, Broken | None]:
         return scenario, broken
     except Exception as error:  # noqa: BLE001 - whatever a turn raises is found, not suffered
         world = scenario.world
-        last = world.story[-1] if world.story else Turn(0, world.now, "", (), None, Decision(Policy("", {})))
+        last = world.story[-1] if world.story else TurnRecord(0, world.now, "", (), None, Decision(Policy("", {})))
         return scenario, Broken("raises", f"{type(error).__name__}: {error}", last)
     return scenario, None
 
@@ -69,7 +69,7 @@ class Outcomes:
     net: Invariants
 
 
-class Scenario(Stage):
+class Scenario(Environment):
     """A plan coming true."""
 
     def __init__(self, plan: Plan) -> None:
@@ -77,7 +77,7 @@ class Scenario(Stage):
         self.net = Invariants()
         timetable = {name: [(START + at, says) for at, says in entries] for name, entries in plan.timetable.items()}
         world = World(
-            Luck(plan.seed),
+            Rng(plan.seed),
             Runtimes({}),
             Checks(timetable, dict(plan.takes)),
             plan.faults,
@@ -135,7 +135,7 @@ class Scenario(Stage):
 
     def _once_more(self, time: int) -> None:
         """Somebody tidies up, and everything that was planned for a time happens again, with more going wrong each time."""
-        self.world.misfortunes.levels = self.plan.faults.worse(1 + time / 2)
+        self.world.fault_injector.levels = self.plan.faults.worse(1 + time / 2)
         for instance in self.instances:
             for kind in (Unpin, Resume, Heal):
                 self._arrange(kind(by="ann", instance=instance), self.world.now)
@@ -214,13 +214,13 @@ class Scenario(Stage):
         """Everybody approves whatever is asked of people, again and again."""
         for minute in range(1, 60, 19):
             for person in self.people:
-                self._arrange(Vote(by=person.name, ahead=True), self.world.now + minute * MINUTE)
+                self._arrange(CastVote(by=person.name, ahead=True), self.world.now + minute * MINUTE)
         self.world.run(self.world.now + HOUR)
 
-    def _fix(self, application: str, version: str) -> Release:
+    def _fix(self, application: str, version: str) -> RequestRelease:
         mine = [instance for instance in self.instances if self.parts(instance)[0] == application]
         named = (instance for instance in mine if self.policies[instance].strategy is not Strategy.MIRROR)
-        return Release(
+        return RequestRelease(
             by="ann",
             application=application,
             services=dict.fromkeys(sorted({self.parts(instance)[1] for instance in mine}), version),
@@ -256,7 +256,7 @@ class Scenario(Stage):
         return good.version.same(line.latest[service].version) and good.version.revision == in_force
 
 
-def _expires(turn: Turn) -> bool:
+def _expires(turn: TurnRecord) -> bool:
     """Whether an order of a person ended in this turn."""
     records = (given.event for given in turn.decision.instructions if isinstance(given, Record))
     return any(event.kind == "expired" for event in records)

@@ -25,11 +25,11 @@ from setpoint.model.policy import ApprovalUse, CheckUse, Ordering, Phase, Policy
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import DAY, HOUR
 from setpoint.simulate.acts.applying import ChangeConfiguration
-from setpoint.simulate.acts.marking import Cancel, Mark
-from setpoint.simulate.acts.releasing import Release
-from setpoint.simulate.acts.steering import Resume, Unpin
-from setpoint.simulate.explore import Plain, Play, Small
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.acts.marking import CancelRelease, Mark
+from setpoint.simulate.acts.overrides import Resume, Unpin
+from setpoint.simulate.acts.releasing import RequestRelease
+from setpoint.simulate.explore.explorer import ExploredPath, FixedRng, SmallWorld
+from setpoint.simulate.world.environment import Environment
 
 PATHS = FilePath(__file__).parent / "paths"
 LONGEST = 10_000 * DAY
@@ -137,17 +137,17 @@ def policy(channel: Channel) -> Policy:
     )
 
 
-class Patient(Plain):
+class Patient(FixedRng):
     """Nothing is left to chance, and a check runs until its path ends it."""
 
     def between(self, low: int, high: int, what: str, whom: str) -> int:
         return high if what == "check" else super().between(low, high, what, whom)
 
 
-class ReleaseTo(Release, frozen=True, kw_only=True, omit_defaults=True):
+class ReleaseTo(RequestRelease, frozen=True, kw_only=True, omit_defaults=True):
     """A release names only the channels that it is sent to (§3)."""
 
-    def _request(self, stage: Stage, request: str) -> AnyFact:
+    def _request(self, stage: Environment, request: str) -> AnyFact:
         asked = super()._request(stage, request)
         assert isinstance(asked, ReleaseRequested)
         named = {one: spec for one, spec in asked.specs.items() if not self.channels or stage.parts(one)[2] in self.channels}
@@ -175,9 +175,9 @@ class Replay:
 
     def __init__(self, channels: tuple[Channel, ...]) -> None:
         self.names = [channel.name for channel in channels]
-        self.play = Play(Small("a path of the model", tuple(policy(channel) for channel in channels), ()))
+        self.play = ExploredPath(SmallWorld("a path of the model", tuple(policy(channel) for channel in channels), ()))
         self.world = self.play.explored
-        self.world.luck = Patient(0)
+        self.world.rng = Patient(0)
         self.world.check = None  # the model judges here, not the invariants
         self.world.checks.takes = {f"verdict-{name}": LONGEST for name in self.names}
         self.revisions = [0]
@@ -291,7 +291,7 @@ class Replay:
         self.play.perform(Mark(by="zoe", application="app", service="web", version=_name(step.release)))
 
     def _cancel(self, step: Step) -> None:
-        self.play.perform(Cancel(by="zoe", application="app", release=step.release))
+        self.play.perform(CancelRelease(by="zoe", application="app", release=step.release))
 
     _ACTS: ClassVar[dict[str, Callable[[Replay, Step], None]]] = {
         "release": _release,

@@ -13,7 +13,7 @@ from setpoint.cli.options import Format, Output
 from setpoint.cli.session import show
 
 if TYPE_CHECKING:
-    from setpoint.simulate.search import Tally
+    from setpoint.simulate.search.seeds import Tally
 
 SEEDS = "0..100"
 

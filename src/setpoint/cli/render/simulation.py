@@ -18,11 +18,11 @@ from rich.text import Text
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.render.console import err, out, say
 from setpoint.model.time import approximate_duration
-from setpoint.simulate import cases
 from setpoint.simulate.scenario import failure
-from setpoint.simulate.search import ENDS, Tally, plan_of, search
-from setpoint.simulate.shrinking import shrink
-from setpoint.simulate.story import tell
+from setpoint.simulate.search import cases
+from setpoint.simulate.search.seeds import ENDS, Tally, plan_of, search
+from setpoint.simulate.search.shrinking import shrink
+from setpoint.simulate.search.timeline import tell
 
 _EVERY = 60.0
 """Seconds between two lines of progress where no bar can be shown."""

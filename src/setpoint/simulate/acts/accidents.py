@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from setpoint.model.time import Duration
-from setpoint.simulate.acts.base import Act, act, when_fair
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.acts.base import Act, act
+from setpoint.simulate.world.environment import Environment
 
 
 class Accident(Act, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,11 +19,11 @@ class Outage(Accident, frozen=True, kw_only=True, omit_defaults=True):
 
     lasts: Duration
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Cut it off, and bring it back later."""
-        stage.runtimes.place(self.instance).unreachable = True
-        stage.later(self.lasts, Recovery(instance=self.instance))
-        stage.world.hint(f"instance:{self.instance}")
+        environment.runtimes.place(self.instance).unreachable = True
+        environment.later(self.lasts, Recovery(instance=self.instance))
+        environment.world.hint(f"instance:{self.instance}")
 
     def words(self) -> str:
         """What happens."""
@@ -38,13 +38,13 @@ class Drift(Accident, frozen=True, kw_only=True, omit_defaults=True):
     stubborn: bool = False
     """Applying does not put it right."""
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Change it, where something runs."""
-        place = stage.runtimes.place(self.instance)
+        place = environment.runtimes.place(self.instance)
         if place.running:
             place.difference = self.difference
             place.stubborn = self.difference if self.stubborn else ""
-        stage.world.hint(f"instance:{self.instance}")
+        environment.world.hint(f"instance:{self.instance}")
 
     def words(self) -> str:
         """What happens."""
@@ -55,12 +55,12 @@ class Drift(Accident, frozen=True, kw_only=True, omit_defaults=True):
 class Vanish(Accident, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody took everything down."""
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Take it down, where something runs."""
-        place = stage.runtimes.place(self.instance)
+        place = environment.runtimes.place(self.instance)
         if place.running:
             place.running, place.gone = "", True
-        stage.world.hint(f"instance:{self.instance}")
+        environment.world.hint(f"instance:{self.instance}")
 
     def words(self) -> str:
         """What happens."""
@@ -71,9 +71,9 @@ class Vanish(Accident, frozen=True, kw_only=True, omit_defaults=True):
 class Recovery(Accident, frozen=True, kw_only=True, omit_defaults=True):
     """It answers again."""
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Let it answer."""
-        reach(stage, self.instance)
+        reach(environment, self.instance)
 
     def words(self) -> str:
         """What happens."""
@@ -86,10 +86,10 @@ class ClockSet(Act, frozen=True, kw_only=True, omit_defaults=True):
 
     by: Duration
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Set it, forward or back."""
-        stage.world.set_clock(self.by)
-        stage.world.misfortunes.counts("clock")
+        environment.world.set_clock(self.by)
+        environment.world.fault_injector.counts("clock")
 
     def words(self) -> str:
         """What happens."""
@@ -102,28 +102,27 @@ class Asleep(Act, frozen=True, kw_only=True, omit_defaults=True):
 
     lasts: Duration
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Suspend it."""
-        stage.world.sleep(self.lasts)
-        stage.world.misfortunes.counts("clock")
+        environment.world.sleep(self.lasts)
+        environment.world.fault_injector.counts("clock")
 
     def words(self) -> str:
         """What happens."""
         return f"the engine's machine sleeps for {self.lasts // 60_000} min"
 
 
-def reach(stage: Stage, instance: str) -> None:
+def reach(environment: Environment, instance: str) -> None:
     """It answers again, and nothing resists any more."""
-    place = stage.runtimes.place(instance)
+    place = environment.runtimes.place(instance)
     place.stubborn = ""
-    place.unreachable, place.reachable_since = False, stage.world.now
-    stage.world.hint(f"instance:{instance}")
+    place.unreachable, place.reachable_since = False, environment.world.now
+    environment.world.hint(f"instance:{instance}")
 
 
-@when_fair
-def mend(stage: Stage) -> None:
+def mend(environment: Environment) -> None:
     """Protections pass, runtimes answer and do as they are told."""
-    stage.checks.pass_from(stage.world.now)
-    stage.runtimes.fair = stage.world.tasks.fair = True
-    for instance in stage.instances:
-        reach(stage, instance)
+    environment.checks.pass_from(environment.world.now)
+    environment.runtimes.fair = environment.world.tasks.fair = True
+    for instance in environment.instances:
+        reach(environment, instance)

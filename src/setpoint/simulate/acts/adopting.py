@@ -11,8 +11,8 @@ from setpoint.simulate.acts.accidents import Accident
 from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.acts.releasing import rosters
 from setpoint.simulate.acts.requesting import request_of_line
-from setpoint.simulate.runtimes import Behaviour
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.world.environment import Environment
+from setpoint.simulate.world.runtimes import Behaviour
 
 
 @act
@@ -24,17 +24,17 @@ class RunsAlready(Accident, frozen=True, kw_only=True, omit_defaults=True):
     difference: str = ""
     """What differs from its spec."""
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Let it run, where nothing runs yet."""
-        place = stage.runtimes.place(self.instance)
-        if place.running or place.wanted or stage.state(self.instance).life.target:
+        place = environment.runtimes.place(self.instance)
+        if place.running or place.wanted or environment.state(self.instance).life.target:
             return
-        digest = stage.spec(self.version, self.instance)
-        stage.runtimes.behaviours.setdefault(digest, self.behaves)
+        digest = environment.spec(self.version, self.instance)
+        environment.runtimes.behaviours.setdefault(digest, self.behaves)
         place.running = place.wanted = digest
-        place.started, place.healthy, place.difference = stage.world.now, True, self.difference
+        place.started, place.healthy, place.difference = environment.world.now, True, self.difference
         place.ran.add(digest)
-        stage.world.hint(f"instance:{self.instance}")
+        environment.world.hint(f"instance:{self.instance}")
 
     def words(self) -> str:
         """What happens."""
@@ -49,27 +49,27 @@ class Adopt(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     instance: str
     version: str
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Request a release of its own for this instance alone, unless the command refuses it."""
-        application, service, _ = stage.parts(self.instance)
-        line = stage.world.states.get(f"line:{application}")
+        application, service, _ = environment.parts(self.instance)
+        line = environment.world.states.get(f"line:{application}")
         bad = isinstance(line, LineState) and f"{service}/{self.version}" in line.bad
-        state = stage.state(self.instance)
-        if bad or stage.mirrors(self.instance) or state.removed or state.life.target:
+        state = environment.state(self.instance)
+        if bad or environment.mirrors(self.instance) or state.removed or state.life.target:
             return
-        stage.requests += 1
-        request = str(stage.requests)
-        request_of_line(stage, application, request, lambda: self._request(stage, request))
+        environment.requests += 1
+        request = str(environment.requests)
+        request_of_line(environment, application, request, lambda: self._request(environment, request))
 
-    def _request(self, stage: Stage, request: str) -> AnyFact:
-        application, service, channel = stage.parts(self.instance)
-        version = Version(self.version, revision=stage.revisions.get(f"{application}/{service}", ""))
+    def _request(self, environment: Environment, request: str) -> AnyFact:
+        application, service, channel = environment.parts(self.instance)
+        version = Version(self.version, revision=environment.revisions.get(f"{application}/{service}", ""))
         return ReleaseRequested(
             request=request,
             release=Requested(application, {service: ServiceVersion(version)}, channels=(channel,), author=self.by, adopt=True),
-            specs={self.instance: stage.spec(self.version, self.instance)},
-            after={self.instance: tuple(other.instance for other in stage.policies[self.instance].services)},
-            waves=rosters(stage, (self.instance,)),
+            specs={self.instance: environment.spec(self.version, self.instance)},
+            after={self.instance: tuple(other.instance for other in environment.policies[self.instance].services)},
+            waves=rosters(environment, (self.instance,)),
         )
 
     def words(self) -> str:

@@ -12,8 +12,8 @@ from setpoint.model.time import Duration
 from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.acts.releasing import rosters, sets_of
 from setpoint.simulate.acts.requesting import request_of_line
-from setpoint.simulate.runtimes import Behaviour
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.world.environment import Environment
+from setpoint.simulate.world.runtimes import Behaviour
 
 
 @act
@@ -27,33 +27,33 @@ class ChangeConfiguration(HumanAct, frozen=True, kw_only=True, omit_defaults=Tru
     """Instance -> what every version does there with it; nothing said: it comes up."""
     rides: bool = False
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Put it into force, and ask the line for it."""
-        stage.revision += 1
-        revision = stage.revision
+        environment.revision += 1
+        revision = environment.revision
         changed = []
-        for instance in stage.instances:
-            application, service, channel = stage.parts(instance)
+        for instance in environment.instances:
+            application, service, channel = environment.parts(instance)
             if application == self.application:
                 changed.append(service)
                 if not self.channels or channel in self.channels:
-                    stage.variants[instance] = f"R{revision}"
+                    environment.variants[instance] = f"R{revision}"
         for service in dict.fromkeys(changed):
-            stage.revisions[f"{self.application}/{service}"] = f"R{revision}"
+            environment.revisions[f"{self.application}/{service}"] = f"R{revision}"
         request = f"configure:{revision}"
-        request_of_line(stage, self.application, request, lambda: self._request(stage, request, revision))
+        request_of_line(environment, self.application, request, lambda: self._request(environment, request, revision))
 
-    def _request(self, stage: Stage, request: str, revision: int) -> AnyFact:
-        line = stage.world.states.get(f"line:{self.application}")
+    def _request(self, environment: Environment, request: str, revision: int) -> AnyFact:
+        line = environment.world.states.get(f"line:{self.application}")
         line = line if isinstance(line, LineState) else LineState()
-        mine = [one for one in stage.instances if stage.parts(one)[0] == self.application]
-        parts = {instance: self._parts(stage, line, instance, revision) for instance in mine}
-        services = tuple(dict.fromkeys(stage.parts(one)[1] for one in mine))
+        mine = [one for one in environment.instances if environment.parts(one)[0] == self.application]
+        parts = {instance: self._parts(environment, line, instance, revision) for instance in mine}
+        services = tuple(dict.fromkeys(environment.parts(one)[1] for one in mine))
         revisions = dict.fromkeys(services, f"R{revision}")
         pairs = {}
         for release in line.releases:
             named = {one for one, known in parts.items() if release.number in known}
-            if not release.configures and (found := sets_of(stage, self.application, named)):
+            if not release.configures and (found := sets_of(environment, self.application, named)):
                 pairs[release.number] = found
         return ConfigurationRequested(
             request=request,
@@ -62,21 +62,23 @@ class ChangeConfiguration(HumanAct, frozen=True, kw_only=True, omit_defaults=Tru
             seen=line.number,
             changed=services,
             parts=parts,
-            after={one: tuple(other.instance for other in stage.policies[one].services) for one in mine},
-            sets=sets_of(stage, self.application, set(mine)),
+            after={one: tuple(other.instance for other in environment.policies[one].services) for one in mine},
+            sets=sets_of(environment, self.application, set(mine)),
             pairs=pairs,
-            waves=rosters(stage, mine),
+            waves=rosters(environment, mine),
             rides=self.rides,
         )
 
-    def _parts(self, stage: Stage, line: LineState, instance: str, revision: int) -> dict[int, Part]:
-        _, service, channel = stage.parts(instance)
+    def _parts(self, environment: Environment, line: LineState, instance: str, revision: int) -> dict[int, Part]:
+        _, service, channel = environment.parts(instance)
         found: dict[int, Part] = {}
         for release in line.releases:
-            if service in release.services and (not release.channels or channel in release.channels or stage.mirrors(instance)):
+            if service in release.services and (
+                not release.channels or channel in release.channels or environment.mirrors(instance)
+            ):
                 name = release.services[service].version.name
-                spec = stage.spec(name, instance)
-                stage.runtimes.behaviours.setdefault(spec, self.behaves.get(instance, Behaviour()))
+                spec = environment.spec(name, instance)
+                environment.runtimes.behaviours.setdefault(spec, self.behaves.get(instance, Behaviour()))
                 found[release.number] = Part(Version(name, revision=f"R{revision}"), spec)
         return found
 

@@ -1,11 +1,10 @@
-"""Acts: what happens to a simulated world from outside, as data – so that a run can be told, written to a file and cut shorter.
+"""Acts: what happens to a simulated world from outside, as data – so that a run can be shown, written to a file and cut shorter.
 
-A file of this package adds its kinds by ``@act``, and what its family does when the world turns fair by ``@when_fair``.
+A module of this package adds its kinds by ``@act``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -14,7 +13,7 @@ from setpoint.model.people import By
 from setpoint.model.time import Duration
 
 if TYPE_CHECKING:
-    from setpoint.simulate.stage import Stage
+    from setpoint.simulate.world.environment import Environment
 
 
 class Upon(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,7 +32,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=Tru
     """After the start, or after ``upon``."""
     upon: Upon | None = None
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Do it now."""
         raise NotImplementedError
 
@@ -58,8 +57,6 @@ class HumanAct(Act, frozen=True, kw_only=True, omit_defaults=True):
 
 
 ACTS: list[type[Act]] = []
-WHEN_FAIR: list[Callable[[Stage], None]] = []
-"""What turns fair when the world does, beside runtimes and checks."""
 
 AnyAct = TypeVar("AnyAct", bound=type[Act])
 
@@ -68,9 +65,3 @@ def act(kind: AnyAct) -> AnyAct:
     """Register a kind of act."""
     ACTS.append(kind)
     return kind
-
-
-def when_fair(function: Callable[[Stage], None]) -> Callable[[Stage], None]:
-    """Register what happens at the moment at which the world turns fair."""
-    WHEN_FAIR.append(function)
-    return function

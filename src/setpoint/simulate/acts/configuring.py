@@ -5,7 +5,7 @@ from __future__ import annotations
 from setpoint.core.facts import Configured
 from setpoint.model.policy import Policy
 from setpoint.simulate.acts.base import Act, act
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.world.environment import Environment
 
 
 @act
@@ -14,12 +14,12 @@ class Reconfigure(Act, frozen=True, kw_only=True, omit_defaults=True):
 
     policy: Policy
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Tell the instance."""
         instance = self.policy.instance
-        stage.policies[instance] = self.policy
-        stage.revision += 1
-        stage.world.post(f"instance:{instance}", Configured(policy=self.policy, number=stage.revision))
+        environment.policies[instance] = self.policy
+        environment.revision += 1
+        environment.world.post(f"instance:{instance}", Configured(policy=self.policy, number=environment.revision))
 
     def words(self) -> str:
         """What is done."""

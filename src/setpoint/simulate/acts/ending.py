@@ -7,7 +7,7 @@ from setpoint.core.facts import Held, Observing, Order, Paused, Pinned, Skipped,
 from setpoint.model.policy import Strategy
 from setpoint.model.time import Duration, Instant
 from setpoint.simulate.acts.base import HumanAct, act
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.world.environment import Environment
 
 
 @act
@@ -21,25 +21,25 @@ class Brief(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     which: int = 0
     """Of a pin: the release, counted from the newest, around; of an order to a scope: which scope above."""
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Give it, where it means something."""
-        end = stage.world.now + stage.world.offset + self.lasts
+        end = environment.world.now + environment.world.offset + self.lasts
         if self.order in {"stop", "pause"}:
-            above = scope.above(stage.policies[self.instance].labels)
+            above = scope.above(environment.policies[self.instance].labels)
             kind = Stopped if self.order == "stop" else Paused
-            stage.tell(above[self.which % len(above)], kind(by=self.signed("for a while"), until=end))
-        elif order := self._order(stage, end):
-            stage.send(self.instance, order)
+            environment.tell(above[self.which % len(above)], kind(by=self.signed("for a while"), until=end))
+        elif order := self._order(environment, end):
+            environment.send(self.instance, order)
 
-    def _order(self, stage: Stage, end: Instant) -> Order | None:
-        by, life = self.signed("for a while"), stage.state(self.instance).life
+    def _order(self, environment: Environment, end: Instant) -> Order | None:
+        by, life = self.signed("for a while"), environment.state(self.instance).life
         if self.order == "hold":
             return Held(by=by, until=end)
         if self.order == "observe":
             return Observing(by=by, until=end)
         if self.order == "skip":
             return Skipped(by=by, until=end, release=life.candidate.release, gate="*") if life.candidate else None
-        if not life.offers or stage.policies[self.instance].strategy is Strategy.MIRROR:
+        if not life.offers or environment.policies[self.instance].strategy is Strategy.MIRROR:
             return None
         return Pinned(by=by, until=end, offer=life.offers[-1 - self.which % len(life.offers)])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from setpoint.core.facts import Cancelled, Marked
 from setpoint.simulate.acts.base import HumanAct, act
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.world.environment import Environment
 
 
 @act
@@ -16,10 +16,10 @@ class Mark(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     version: str
     bad: bool = True
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Tell the line."""
         fact = Marked(by=self.signed("a finding"), service=self.service, version=self.version, bad=self.bad)
-        stage.tell(f"line:{self.application}", fact)
+        environment.tell(f"line:{self.application}", fact)
 
     def words(self) -> str:
         """What is done."""
@@ -27,15 +27,15 @@ class Mark(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @act
-class Cancel(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+class CancelRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     """A release shall go nowhere any more."""
 
     application: str
     release: int
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Tell the line."""
-        stage.tell(f"line:{self.application}", Cancelled(by=self.signed("a finding"), release=self.release))
+        environment.tell(f"line:{self.application}", Cancelled(by=self.signed("a finding"), release=self.release))
 
     def words(self) -> str:
         """What is done."""

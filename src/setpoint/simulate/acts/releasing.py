@@ -13,15 +13,15 @@ from setpoint.model.spec import Version
 from setpoint.model.time import Duration
 from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.acts.requesting import request_of_line
-from setpoint.simulate.runtimes import Behaviour
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.world.environment import Environment
+from setpoint.simulate.world.runtimes import Behaviour
 
 TOGETHER = "together"
 """Instances with the same value of this label move as one."""
 
 
 @act
-class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
+class RequestRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     """Versions of some services, to every channel or to those named."""
 
     application: str
@@ -34,36 +34,36 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     behaves: dict[str, Behaviour] = msgspec.field(default_factory=dict)
     """Instance -> what the version does there; nothing said: it comes up. The first word about a version counts."""
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Ask the line for it."""
-        stage.requests += 1
-        request = str(stage.requests)
-        request_of_line(stage, self.application, request, lambda: self._request(stage, request))
+        environment.requests += 1
+        request = str(environment.requests)
+        request_of_line(environment, self.application, request, lambda: self._request(environment, request))
 
-    def _request(self, stage: Stage, request: str) -> AnyFact:
+    def _request(self, environment: Environment, request: str) -> AnyFact:
         specs = {}
-        for instance in stage.instances:
-            application, service, _ = stage.parts(instance)
+        for instance in environment.instances:
+            application, service, _ = environment.parts(instance)
             if application == self.application and service in self.services:
-                specs[instance] = digest = stage.spec(self.services[service], instance)
-                stage.runtimes.behaviours.setdefault(digest, self.behaves.get(instance, Behaviour()))
+                specs[instance] = digest = environment.spec(self.services[service], instance)
+                environment.runtimes.behaviours.setdefault(digest, self.behaves.get(instance, Behaviour()))
         wanted = {
-            service: ServiceVersion(Version(name, revision=stage.revisions.get(f"{self.application}/{service}", "")))
+            service: ServiceVersion(Version(name, revision=environment.revisions.get(f"{self.application}/{service}", "")))
             for service, name in self.services.items()
         }
         asked = Asked(self.application, wanted, channels=self.channels, author=self.by, urgent=self.urgent)
-        named = {one for one in stage.instances if stage.parts(one)[1] in self.services}
+        named = {one for one in environment.instances if environment.parts(one)[1] in self.services}
         return ReleaseRequested(
             request=request,
             release=asked,
             specs=specs,
-            after={one: tuple(other.instance for other in stage.policies[one].services) for one in specs},
-            sets=sets_of(stage, self.application, named),
-            floors={one: floor for one in specs if (floor := self.floors.get(stage.parts(one)[1], ""))},
-            waves=rosters(stage, specs),
+            after={one: tuple(other.instance for other in environment.policies[one].services) for one in specs},
+            sets=sets_of(environment, self.application, named),
+            floors={one: floor for one in specs if (floor := self.floors.get(environment.parts(one)[1], ""))},
+            waves=rosters(environment, specs),
         )
 
-    def again(self, by: Duration, time: int) -> Release:
+    def again(self, by: Duration, time: int) -> RequestRelease:
         """Of newer versions: 1.4.0 becomes 2.4.0, then 3.4.0."""
         services = {service: f"{time + 1}.{name.partition('.')[2]}" for service, name in self.services.items()}
         return msgspec.structs.replace(self, at=self.at + by, services=services)
@@ -75,22 +75,22 @@ class Release(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.by} releases {what}{where}{', urgently' if self.urgent else ''}"
 
 
-def sets_of(stage: Stage, application: str, named: Collection[str]) -> dict[str, tuple[str, ...]]:
+def sets_of(environment: Environment, application: str, named: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Those that move as one; of a set that is named only in part, each moves independently."""
     found: dict[str, list[str]] = {}
-    for instance in stage.instances:
-        name = stage.policies[instance].labels.get(TOGETHER, "")
-        if name and stage.parts(instance)[0] == application:
+    for instance in environment.instances:
+        name = environment.policies[instance].labels.get(TOGETHER, "")
+        if name and environment.parts(instance)[0] == application:
             found.setdefault(f"{application}/{name}", []).append(instance)
     whole = {name: tuple(members) for name, members in found.items() if len(members) > 1}
     return {name: members for name, members in whole.items() if all(member in named for member in members)}
 
 
-def rosters(stage: Stage, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def rosters(environment: Environment, instances: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Group -> those that begin with its waves."""
     found: dict[str, list[str]] = {}
     for instance in instances:
-        wave = stage.policies[instance].wave
+        wave = environment.policies[instance].wave
         if wave is not None:
             found.setdefault(wave.group, []).append(instance)
     return {group: tuple(members) for group, members in found.items()}

@@ -10,19 +10,19 @@ from setpoint.core.facts import AnyFact
 from setpoint.core.line import LineState
 from setpoint.model.time import SECOND, Duration
 from setpoint.simulate.acts.base import Act, act
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.world.environment import Environment
 
 PATIENCE: Duration = 10 * SECOND
 """Until it is looked whether the line took a request."""
 TRIES = 40
 
 
-def request_of_line(stage: Stage, application: str, request: str, make: Callable[[], AnyFact]) -> None:
+def request_of_line(environment: Environment, application: str, request: str, make: Callable[[], AnyFact]) -> None:
     """Post it, and look later whether it was taken; before the first change of a configuration nothing is ever stale."""
-    stage.world.post(f"line:{application}", make())
-    if stage.revisions:
-        stage.asked[request] = make
-        stage.later(PATIENCE, LookWhetherTaken(application=application, request=request))
+    environment.world.post(f"line:{application}", make())
+    if environment.revisions:
+        environment.asked[request] = make
+        environment.later(PATIENCE, LookWhetherTaken(application=application, request=request))
 
 
 @act
@@ -33,16 +33,16 @@ class LookWhetherTaken(Act, frozen=True, kw_only=True, omit_defaults=True):
     request: str
     tries: int = 0
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Ask once more, or look again later."""
-        line = stage.world.states.get(f"line:{self.application}")
-        make: Callable[[], AnyFact] | None = stage.asked.get(self.request)
+        line = environment.world.states.get(f"line:{self.application}")
+        make: Callable[[], AnyFact] | None = environment.asked.get(self.request)
         if make is None or self.tries >= TRIES or (isinstance(line, LineState) and self.request in line.requests):
-            stage.asked.pop(self.request, None)
+            environment.asked.pop(self.request, None)
             return
         if isinstance(line, LineState) and self.request in line.stale:
-            stage.world.post(f"line:{self.application}", make())
-        stage.later(PATIENCE, msgspec.structs.replace(self, tries=self.tries + 1))
+            environment.world.post(f"line:{self.application}", make())
+        environment.later(PATIENCE, msgspec.structs.replace(self, tries=self.tries + 1))
 
     def words(self) -> str:
         """What is done."""

@@ -6,8 +6,8 @@ from setpoint.core import scope
 from setpoint.core.facts import Paused, Started, Stopped, Unpaused
 from setpoint.model.people import By
 from setpoint.model.time import Duration
-from setpoint.simulate.acts.base import HumanAct, act, when_fair
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.world.environment import Environment
 
 
 @act
@@ -19,10 +19,10 @@ class Stop(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     in_flight: str = "finish"
     """What becomes of what is under way: ``finish`` or ``pause``."""
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Stop, and start again later."""
-        stage.tell(self.scope, Stopped(by=self.signed("a storm"), in_flight=self.in_flight))
-        stage.later(self.lasts, Start(by=self.by, scope=self.scope))
+        environment.tell(self.scope, Stopped(by=self.signed("a storm"), in_flight=self.in_flight))
+        environment.later(self.lasts, Start(by=self.by, scope=self.scope))
 
     def words(self) -> str:
         """What is done."""
@@ -37,10 +37,10 @@ class Pause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     scope: str
     lasts: Duration
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Pause, and go on later."""
-        stage.tell(self.scope, Paused(by=self.signed("a storm")))
-        stage.later(self.lasts, Unpause(by=self.by, scope=self.scope))
+        environment.tell(self.scope, Paused(by=self.signed("a storm")))
+        environment.later(self.lasts, Unpause(by=self.by, scope=self.scope))
 
     def words(self) -> str:
         """What is done."""
@@ -53,9 +53,9 @@ class Start(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     scope: str
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Start."""
-        stage.tell(self.scope, Started(by=self.signed("the storm is over")))
+        environment.tell(self.scope, Started(by=self.signed("the storm is over")))
 
     def words(self) -> str:
         """What is done."""
@@ -68,19 +68,18 @@ class Unpause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     scope: str
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Unpause."""
-        stage.tell(self.scope, Unpaused(by=self.signed("the storm is over")))
+        environment.tell(self.scope, Unpaused(by=self.signed("the storm is over")))
 
     def words(self) -> str:
         """What is done."""
         return f"{self.by} lets {scope.name_of(self.scope)} go on"
 
 
-@when_fair
-def go_on(stage: Stage) -> None:
+def go_on(environment: Environment) -> None:
     """Everything that was stopped or paused goes on."""
     by = By("ann", "all is well")
-    for entity in stage.scopes:
-        stage.tell(entity, Started(by=by))
-        stage.tell(entity, Unpaused(by=by))
+    for entity in environment.scopes:
+        environment.tell(entity, Started(by=by))
+        environment.tell(entity, Unpaused(by=by))

@@ -7,8 +7,8 @@ from setpoint.core.instance.state import InstanceState
 from setpoint.core.task import release_of
 from setpoint.model.tasks import TaskStage
 from setpoint.model.time import MINUTE
-from setpoint.simulate.acts.base import HumanAct, act, when_fair
-from setpoint.simulate.stage import Stage
+from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.world.environment import Environment
 
 
 @act
@@ -17,10 +17,10 @@ class SayDone(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     instance: str
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Say so, where one waits for a person."""
-        for release in _stuck(stage.state(self.instance)):
-            stage.send(self.instance, Retried(by=self.signed("I looked"), release=release, succeeded=True))
+        for release in _stuck(environment.state(self.instance)):
+            environment.send(self.instance, Retried(by=self.signed("I looked"), release=release, succeeded=True))
 
     def words(self) -> str:
         """What is done."""
@@ -31,22 +31,21 @@ class SayDone(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 class TryAgain(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     """Whatever waits for a person is tried again."""
 
-    def perform(self, stage: Stage) -> None:
+    def perform(self, environment: Environment) -> None:
         """Everywhere."""
-        for instance in stage.instances:
-            for release in _stuck(stage.state(instance)):
-                stage.send(instance, Retried(by=self.signed("it works now"), release=release))
+        for instance in environment.instances:
+            for release in _stuck(environment.state(instance)):
+                environment.send(instance, Retried(by=self.signed("it works now"), release=release))
 
     def words(self) -> str:
         """What is done."""
         return f"{self.by} lets every task that failed be tried again"
 
 
-@when_fair
-def try_again(stage: Stage) -> None:
+def try_again(environment: Environment) -> None:
     """Somebody does so every now and then, for some hours."""
     for minute in range(1, 10 * 60, 20):
-        stage.later(minute * MINUTE, TryAgain(by="ann"))
+        environment.later(minute * MINUTE, TryAgain(by="ann"))
 
 
 def _stuck(state: InstanceState) -> list[int]:

@@ -8,8 +8,8 @@ the core is repeated. A new family is a new file here: nothing else has to know 
 
 from __future__ import annotations
 
-from setpoint.simulate.finding import find_all
-from setpoint.simulate.rules.base import (
+from setpoint.simulate.discovery import find_all
+from setpoint.simulate.rules.registry import (
     ACTOR_RULES,
     END_RULES,
     ESSENCES,

@@ -1,0 +1,1 @@
+"""What goes wrong without anybody: accidents of runtimes, clocks, and the rate of each kind of fault."""

@@ -1,0 +1,55 @@
+"""Worlds of a configuration of somebody's own: its instances, policies, waves and invariants; what happens is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from setpoint.config.compile import CompiledConfiguration, load
+from setpoint.core.facts import AnyFact, InvariantConfigured
+from setpoint.model.people import Person
+from setpoint.model.policy import Policy
+from setpoint.simulate.generators.plan_builder import PEOPLE, PlanBuilder
+from setpoint.simulate.generators.plans import SEASONS, complete
+from setpoint.simulate.plan import Plan
+
+
+def draw_for(directory: str, seed: int) -> Plan:
+    """The plan of a seed for the configuration in a directory. Raises ConfigurationError for one that is not in order."""
+    return plan_for(_loaded(directory), seed)
+
+
+def plan_for(configuration: CompiledConfiguration, seed: int) -> Plan:
+    """The plan of a seed. Its world does not turn fair: windows and soaks may be longer than anybody would wait for."""
+    policies = {instance: configuration.policy(instance) for instance in configuration.all_instances}
+    builder = PlanBuilder(seed, policies, people=_people(policies.values()), seasons=SEASONS.get(len(policies), 1))
+    builder.told += _told(configuration)
+    plan = complete(builder)
+    return Plan(**{name: getattr(plan, name) for name in plan.__struct_fields__ if name not in {"fair", "least"}}, fair=0)
+
+
+def _told(configuration: CompiledConfiguration) -> list[tuple[str, AnyFact]]:
+    """What other entities than instances are told when it is applied."""
+    return [
+        (f"invariant:{name}", InvariantConfigured(number=1, invariant=invariant))
+        for name, invariant in configuration.invariants.items()
+    ]
+
+
+def _people(policies: Iterable[Policy]) -> tuple[Person, ...]:
+    """Two members of each group that approves, everybody who approves by name, and some who may not."""
+    principals = sorted({who for policy in policies for use in policy.approvals for who in use.approvers or ()})
+    found = [PEOPLE[2]]
+    for principal in principals:
+        kind, _, value = principal.partition(":")
+        if kind == "group":
+            found += [Person(f"{value}-{number}", (value,)) for number in (1, 2)]
+        else:
+            found.append(Person(value))
+    return tuple(found) if len(found) > 1 else PEOPLE
+
+
+@lru_cache(maxsize=1)
+def _loaded(directory: str) -> CompiledConfiguration:
+    return load(Path(directory))

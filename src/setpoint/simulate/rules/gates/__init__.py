@@ -1,0 +1,1 @@
+"""Rules about the gates before deployment: each needed gate passed when target moved."""

@@ -1,0 +1,336 @@
+"""Leases, waves and budgets, by a ledger that is kept for the whole world from what was delivered and what moved.
+
+*one-at-a-time* counts who is really in deployment; *waves* and *budgets* are part of *gated*. Nothing is read from admission's
+state but what it must not have kept in the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from setpoint.core.admission import ENTITY, AdmissionState
+from setpoint.core.facts import (
+    AskAdmission,
+    Fact,
+    Granted,
+    LimitsConfigured,
+    Rostered,
+    WavesResumed,
+    WaveVote,
+)
+from setpoint.core.instance.state import Kind, Rollout
+from setpoint.core.instructions import Send
+from setpoint.model.calendars.calendar import Window
+from setpoint.model.calendars.windows import covering
+from setpoint.model.policy import GroupWaves, Phase, Policy, Wave
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+from setpoint.simulate.checker.requirements import attempt_releases, matches, set_of
+from setpoint.simulate.checker.step import Moment, Step
+from setpoint.simulate.rules.registry import Complaint, actor_rule, end_rule, rule
+from setpoint.simulate.world.host import World
+
+Key = tuple[str, int]
+"""(group, release)."""
+
+
+@dataclass
+class WaveModel:
+    """One release in one group."""
+
+    roster: tuple[str, ...] = ()
+    votes: dict[str, tuple[int, str]] = field(default_factory=dict)
+    open: int = 1
+    met: Instant | None = None
+    stopped: bool = False
+    noted: set[str] = field(default_factory=set)
+
+    def state(self, channel: str) -> str:
+        """Of a channel: the worst of its instances, and not finalized before the last."""
+        mine = [self.votes.get(one, (0, "waiting"))[1] for one in self.roster if one.endswith(f"@{channel}")]
+        if "failed" in mine or not mine:
+            return "failed" if mine else "out"
+        taking = [word for word in mine if word != "out"]
+        return "out" if not taking else "finalized" if set(taking) == {"finalized"} else "waiting"
+
+    @property
+    def channels(self) -> list[str]:
+        """Those that the release names."""
+        return sorted({instance.rpartition("@")[2] for instance in self.roster})
+
+
+@dataclass
+class LeaseLedger:
+    """Of one world."""
+
+    holding: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
+    """Lease -> instance in deployment with it -> number of its attempt, and the set that it moves with."""
+    granted: dict[str, set[int]] = field(default_factory=dict)
+    """Instance -> askings that it was told yes to."""
+    asked: dict[tuple[str, int], AskAdmission] = field(default_factory=dict)
+    starts: dict[tuple[str, Instant], int] = field(default_factory=dict)
+    """(budget, start of the occurrence) -> deployments that began."""
+    committed: dict[str, list[tuple[str, Instant]]] = field(default_factory=dict)
+    """Instance -> where its candidate counts already."""
+    number: int = 0
+    groups: dict[str, GroupWaves] = field(default_factory=dict)
+    journeys: dict[Key, WaveModel] = field(default_factory=dict)
+    exempt: set[Key] = field(default_factory=set)
+    """Releases that were on their way when their group lost its waves, and those that were through once."""
+    signals: set[str] = field(default_factory=set)
+
+    def journey(self, group: str, release: int) -> WaveModel:
+        """One that may be new."""
+        return self.journeys.setdefault((group, release), WaveModel())
+
+    # --- what admission was told --------------------------------------------------------------------------------------
+
+    def take(self, fact: Fact) -> None:
+        """Write a delivered fact down."""
+        match fact:
+            case AskAdmission(asker=asker, ask=ask):
+                self.asked.setdefault((asker, ask), fact)
+            case LimitsConfigured(number=number, groups=groups) if number >= self.number:
+                self.exempt |= {key for key in self.journeys if key[0] not in groups}
+                self.number, self.groups = number, groups
+            case Rostered(group=group, release=release, instances=instances):
+                self.journey(group, release).roster = instances
+            case WaveVote(instance=instance, group=group, release=release, number=number, state=state):
+                votes = self.journey(group, release).votes
+                if number > votes.get(instance, (0, ""))[0]:
+                    votes[instance] = (number, state)
+            case WavesResumed(id=identity, group=group, release=release) if identity not in self.signals:
+                self.signals.add(identity)
+                self._resume(self.journey(group, release))
+            case _:
+                pass
+
+    @staticmethod
+    def _resume(journey: WaveModel) -> None:
+        if journey.stopped:
+            journey.stopped = False
+            journey.noted |= {channel for channel in journey.channels if journey.state(channel) == "failed"}
+
+    def move_on(self, now: Instant) -> None:
+        """Stop and open what is to be by now."""
+        for (group, release), journey in self.journeys.items():
+            rules = self.groups.get(group)
+            if rules and journey.roster:
+                if all(journey.state(channel) in {"finalized", "out"} for channel in journey.channels):
+                    self.exempt.add((group, release))  # it is through: whoever takes it later comes after the last wave
+                self._stop(journey, rules)
+                self._open(journey, rules, now)
+
+    @staticmethod
+    def _stop(journey: WaveModel, rules: GroupWaves) -> None:
+        bad = {channel for channel in journey.channels if journey.state(channel) == "failed"}
+        journey.noted &= bad
+        if len(bad - journey.noted) >= max(_amount(rules.max_failures, len(journey.channels)), 1):
+            journey.stopped = True
+
+    @staticmethod
+    def _open(journey: WaveModel, rules: GroupWaves, now: Instant) -> None:
+        while journey.open < len(rules.waves):
+            wave = rules.waves[journey.open - 1]
+            counted, enough = _enough(journey, wave)
+            journey.met = (now if journey.met is None else min(journey.met, now)) if enough else None
+            if journey.met is None or (counted and journey.met + wave.soak > now):
+                return
+            journey.open, journey.met = journey.open + 1, None
+
+    def may_begin(self, need: str, number: int, release: int) -> str:
+        """Why a wave may not; empty: it may."""
+        key = (need.removeprefix("wave:"), release)
+        journey, rules = self.journeys.get(key), self.groups.get(key[0])
+        if key in self.exempt:
+            return ""
+        if journey is None or not journey.roster or rules is None:
+            return "nobody has said who is named"
+        if journey.stopped:
+            return "too many have failed"
+        waves = min(number, max(len(rules.waves), 1))
+        return "" if waves <= journey.open else f"only {journey.open} waves are open"
+
+
+def _amount(text: str, of: int) -> int:
+    return math.ceil(of * int(text[:-1]) / 100) if text.endswith("%") else int(text)
+
+
+def _enough(journey: WaveModel, wave: Wave) -> tuple[int, bool]:
+    states = [journey.state(channel) for channel in wave.channels if channel in journey.channels]
+    counted = [state for state in states if state != "out"]
+    return len(counted), counted.count("finalized") >= min(_amount(wave.need, len(counted)), len(counted))
+
+
+def _book(moment: Moment) -> LeaseLedger:
+    return moment.net.shared(LeaseLedger)
+
+
+# --- admission ---------------------------------------------------------------------------------------------------------------
+
+
+@actor_rule("gated", "admission")
+def grants(moment: Moment) -> Iterator[Complaint]:
+    """Nobody is granted a wave that is not open, or of a release that stopped."""
+    book = _book(moment)
+    for fact in moment.turn.facts:
+        book.take(fact)
+    book.move_on(moment.now)
+    for given in moment.turn.decision.instructions:
+        if isinstance(given, Send) and isinstance(given.fact, Granted):
+            asked = book.asked.get((given.to, given.fact.ask))
+            if asked is None:
+                yield f"{given.to} is granted {given.fact.ask}, which it never asked for"
+                continue
+            for need in asked.needs:
+                if need.unit.startswith("wave:"):
+                    moment.saw("waves")
+                    why = book.may_begin(need.unit, need.limit, need.release)
+                    if why:
+                        yield f"{given.to} may begin release {need.release} in wave {need.limit}, but {why}"
+
+
+# --- instances ---------------------------------------------------------------------------------------------------------------
+
+
+@rule("one-at-a-time")
+def leases(step: Step) -> Iterator[Complaint]:
+    """Never do more than ``limit`` instances deploy with one lease; who holds it is seen from what the instance does."""
+    book = _book(step)
+    _free(step, book)
+    if step.forward is None:
+        return
+    attempt, offer, policy = step.forward
+    together = set_of(step.judged, offer)
+    for use in policy.limits:
+        if not step.concerns(use.when, use.name, policy, offer):
+            continue
+        step.saw("leases")
+        holders = book.holding.setdefault(use.unit, {})
+        others = [one for one, (_, fellows) in holders.items() if one != step.instance and not (fellows and fellows == together)]
+        if len(others) >= use.limit and not attempt.committed:
+            yield f"{use.unit} lets {use.limit} deploy at once, and {sorted(others)} do"
+        holders[step.instance] = (attempt.number, together)
+
+
+def _free(step: Step, book: LeaseLedger) -> None:
+    """Leases of rollouts that have left deployment, or failed to go back."""
+    rollout = step.after.life.rollout
+    for holders in book.holding.values():
+        held = holders.get(step.instance)
+        if held is not None and not _deploys(rollout, held[0]):
+            del holders[step.instance]
+
+
+def _deploys(rollout: Rollout | None, number: int) -> bool:
+    if rollout is None or rollout.attempt.number != number:
+        return False
+    return not rollout.stuck if rollout.back else rollout.attempt.phase is Phase.DEPLOYMENT
+
+
+@rule("gated")
+def admitted(step: Step) -> Iterator[Complaint]:
+    """Who needs something of admission has been told yes, to all that it needs by now."""
+    book = _book(step)
+    for fact in step.turn.facts:
+        if isinstance(fact, Granted):
+            book.granted.setdefault(step.instance, set()).add(fact.ask)
+    _commitments(step, book)
+    if step.forward is None:
+        return
+    attempt, offer, policy = step.forward
+    candidate = step.before.life.candidate
+    asking = candidate.admission if candidate and candidate.number == attempt.number else None
+    units = {need.unit for need in asking.needs} if asking else set()
+    missing = set(_needed(step, policy, offer, attempt.kind)) - units
+    alone = not set_of(step.judged, offer)  # a set asks for its members, and uses up its part when it starts
+    if missing and alone and not (asking and attempt.committed):
+        yield f"began without {sorted(missing)}"
+    if units and asking and asking.ask not in book.granted.get(step.instance, set()) and not _none_left(step, policy, offer):
+        yield f"began without a yes to {sorted(units)}"
+    if alone and not attempt.committed:
+        yield from _budgets(step, book, policy, offer)
+
+
+def _commitments(step: Step, book: LeaseLedger) -> None:
+    """An attempt whose task has started counts in the window it was admitted to, whenever target moves, unless it ends before."""
+    before, after = step.before.life.candidate, step.after.life.candidate
+    if after and after.committed and not (before and before.number == after.number and before.committed):
+        needs = after.admission.needs if after.admission and after.admission.granted else ()
+        keys = [(need.unit, need.occurrence) for need in needs if need.unit.startswith("budget:")]
+        book.committed[step.instance] = keys
+        for key in keys:
+            book.starts[key] = book.starts.get(key, 0) + 1
+    elif before and before.committed and not (after and after.number == before.number and after.committed):
+        for key in book.committed.pop(step.instance, []):
+            if not step.forward or step.forward[0].number != before.number:
+                book.starts[key] -= 1
+
+
+def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[str]:
+    for use in policy.limits:
+        if step.concerns(use.when, use.name, policy, offer):
+            yield f"lease:{use.unit}"
+    wave = policy.wave
+    groups = {offer.release: offer.waves}
+    if offer.configuration:
+        groups[offer.configuration.release] = offer.configuration.waves
+    for half in attempt_releases(step.judged, offer) if wave and kind is Kind.FORWARD else ():
+        concerned = wave and matches(wave.when, policy, step.judged, offer, half)
+        if wave and concerned and groups.get(half.release) == wave.group and not step.skipped(half.release, "wave"):
+            yield f"wave:{wave.group}"
+
+
+def _none_left(step: Step, policy: Policy, offer: Offer) -> bool:
+    """Whether a person or the configuration took away in this very turn all that it had asked for."""
+    return not [*_needed(step, policy, offer, Kind.FORWARD), *(unit for unit, _, _ in _windows(step, policy, offer))]
+
+
+def _budgets(step: Step, book: LeaseLedger, policy: Policy, offer: Offer) -> Iterator[Complaint]:
+    for unit, window, occurrence in _windows(step, policy, offer):
+        step.saw("budgets")
+        key = (unit, occurrence)
+        if book.starts.get(key, 0) >= window.max:
+            yield f"{book.starts[key]} deployments have begun in this window of {unit} already"
+        book.starts[key] = book.starts.get(key, 0) + 1
+
+
+def _windows(step: Step, policy: Policy, offer: Offer) -> Iterator[tuple[str, Window, Instant]]:
+    """Windows that are open now and let only so many start."""
+    for use in policy.calendars:
+        if not step.concerns(use.when, use.name, policy, offer):
+            continue
+        for window in use.calendar.open or ():
+            occurrence = covering(window, use.timezone, step.wall)
+            if occurrence:
+                if window.max:
+                    yield f"budget:{use.subject}/{use.name}", window, occurrence[0]
+                break
+
+
+@rule("unhindered")
+def rollbacks_ask_nobody(step: Step) -> Iterator[Complaint]:
+    """What asks is an attempt that gathers its gates; who goes back does not ask, and does not wait for what it would be told."""
+    candidate, rollout = step.after.life.candidate, step.after.life.rollout
+    for given in step.turn.decision.instructions:
+        if isinstance(given, Send) and isinstance(given.fact, AskAdmission):
+            step.saw("unhindered")
+            if candidate is None or given.fact.attempt != candidate.number:
+                yield f"attempt {given.fact.attempt} asks admission, but is no candidate"
+            elif rollout and rollout.attempt.number == given.fact.attempt:
+                yield "a rollout asks admission"
+
+
+# --- in the end --------------------------------------------------------------------------------------------------------------
+
+
+@end_rule("settled")
+def nothing_is_kept(world: World) -> Iterator[Complaint]:
+    """Nobody waits and nobody holds anything when everything has converged."""
+    state = world.states.get(ENTITY)
+    if isinstance(state, AdmissionState):
+        for name in ("places", "queues", "holders"):
+            if kept := getattr(state, name):
+                yield f"admission still has {name}: {kept}"

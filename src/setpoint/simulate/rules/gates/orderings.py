@@ -1,0 +1,103 @@
+"""Orderings: what the earlier channels had finalized."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.facts import MemberState, SetVote
+from setpoint.core.instance.state import Attempt, offer_of
+from setpoint.core.instructions import Send
+from setpoint.model.policy import Ordering, Phase, Policy
+from setpoint.model.release import Offer
+from setpoint.model.time import Instant
+from setpoint.simulate.checker.requirements import AttemptRelease, offer_of_set
+from setpoint.simulate.checker.step import Step
+from setpoint.simulate.rules.checks.evidence import slack
+from setpoint.simulate.rules.gates.dependencies import DependencyLedger
+from setpoint.simulate.rules.registry import Complaint, rule
+
+
+@rule("ordered")
+def ordered(step: Step) -> Iterator[Complaint]:
+    """The earlier channels had finalized the version, for the soak, as far as this one was told, unless that was skipped: when an
+    attempt comes under way – its first task starts, or it tells its set that it is locked – and when target moves.
+    """
+    for offer, policy, committed in _moments(step):
+        for ordering in policy.orderings:
+            if committed and _added(step, ordering):
+                continue
+            for half in step.needing(ordering.when, ordering.name, policy, offer):
+                step.saw("ordered")
+                yield from _ordered(step, ordering, offer, half, committed=committed)
+
+
+def _added(step: Step, ordering: Ordering) -> bool:
+    """Whether the configuration got it when the attempt was committed already (§10.14)."""
+    return all(ordering.name not in names for names in step.ledger.committed.values())
+
+
+def _moments(step: Step) -> Iterator[tuple[Offer, Policy, bool]]:
+    """(offer, policy, whether it was under way before)"""
+    if step.forward:
+        attempt, offer, policy = step.forward
+        yield offer, policy, attempt.committed
+    candidate, policy_now = step.after.life.candidate, step.after.policy
+    offer_now = candidate and offer_of(step.after.life, candidate.pair)
+    if candidate and offer_now and policy_now and not _was_under_way(step, candidate) and _comes_under_way(step, candidate):
+        yield offer_now, policy_now, False
+
+
+def _was_under_way(step: Step, candidate: Attempt) -> bool:
+    before = step.before.life.candidate
+    return before is not None and before.number == candidate.number and before.committed
+
+
+def _comes_under_way(step: Step, candidate: Attempt) -> bool:
+    offer = offer_of(step.after.life, candidate.pair)
+    locked = any(
+        isinstance(send.fact, SetVote)
+        and send.fact.state is MemberState.LOCKED
+        and offer_of_set(step.after.life, send.to) == offer
+        for send in step.turn.decision.instructions
+        if isinstance(send, Send)
+    )
+    return locked or (candidate.committed and candidate.phase is Phase.PRE_DEPLOYMENT and _starts_a_task(step, candidate))
+
+
+def _starts_a_task(step: Step, candidate: Attempt) -> bool:
+    before = step.before.life.candidate
+    known = before.tasks if before and before.number == candidate.number else {}
+    return any(entity not in known for entity in candidate.tasks)
+
+
+def _ordered(step: Step, ordering: Ordering, offer: Offer, half: AttemptRelease, *, committed: bool) -> Iterator[Complaint]:
+    release, configures = half.release, half.configures
+    notes = step.ledger.of(DependencyLedger)
+    everybody = {name: _finalized(step, name, offer, configures=configures) for name in ordering.instances}
+    absent = {name for name in ordering.instances if configures and notes.abstains(name, release)}
+    absent |= {
+        name
+        for name in ordering.members
+        if everybody[name] is None
+        and not notes.failed(name, offer, release)
+        and (committed or notes.declines(name, offer, release))
+    }
+    told = [at for name, at in everybody.items() if name not in absent]
+    need = min(ordering.need, len(told)) or len(told)
+    if not told and not ordering.allow_empty and not committed and not configures:
+        yield f"{ordering.name}: nobody takes {offer.version.name}"
+    if sum(at is not None for at in told) < need:
+        yield f"{ordering.name}: was told of {told}, and needs {need} that finalized {offer.version.name} (release {release})"
+    elif sum(at is not None and min(at, step.now) + ordering.soak <= step.now + slack(step) for at in told) < need:
+        yield f"{ordering.name}: {offer.version.name} has not soaked"
+
+
+def _finalized(step: Step, name: str, offer: Offer, *, configures: bool) -> Instant | None:
+    """§10.1 Ordered: that very pair; or, in a newer configuration, version and configuration apart, unless that pair failed."""
+    told = step.ledger.told.get(name, {})
+    exact = told.get(offer.version)
+    if exact is not None or offer.configuration is None or step.ledger.of(DependencyLedger).pair_failed(name, offer):
+        return exact
+    if configures:
+        return min((at for version, at in told.items() if version.revision == offer.version.revision), default=None)
+    return min((at for version, at in told.items() if version.same(offer.version)), default=None)

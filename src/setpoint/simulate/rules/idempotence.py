@@ -1,0 +1,56 @@
+"""What a repeated fact must not change: of most actors everything, of these what they have decided."""
+
+from __future__ import annotations
+
+from setpoint.core.admission import AdmissionState
+from setpoint.core.attachment import AttachmentState
+from setpoint.core.facts import Standing
+from setpoint.core.instance.state import Hold, InstanceState
+from setpoint.core.scope import ScopeState
+from setpoint.simulate.rules.registry import essence
+
+Order = Hold | Standing
+
+
+@essence(InstanceState)
+def of_instance(state: InstanceState) -> object:
+    """All that is decided (a further asking for a fresh run is no harm)."""
+    life = state.life
+    rollout, applying = life.rollout, life.applying
+    return (
+        life.target,
+        life.goods,
+        life.change,
+        life.frontier,
+        life.begun,
+        0 if life.pinned_until else life.pin,
+        _endless(life.hold),
+        life.vetoes,
+        life.finalized,
+        [neighbour.number for neighbour in life.neighbours.values()],
+        rollout and (rollout.to, rollout.back, rollout.idle, rollout.sick),
+        (applying.count, applying.errors, applying.judges, applying.taken, applying.retry_at),
+    )
+
+
+@essence(ScopeState)
+def of_scope(state: ScopeState) -> object:
+    """What stands until it is withdrawn, and which acts were taken."""
+    return _endless(state.stop), _endless(state.pause), state.signals
+
+
+def _endless(order: Order | None) -> Order | None:
+    """An order with an end may end by a clock that was set between two facts with the same stamp."""
+    return order if order and not order.until else None
+
+
+@essence(AttachmentState)
+def of_attachment(state: AttachmentState) -> object:
+    """Its last result (an asking once more starts one more run)."""
+    return state.last
+
+
+@essence(AdmissionState)
+def of_admission(state: AdmissionState) -> object:
+    """Who has what, and how far each release is."""
+    return {key: (place.ask, place.stage) for key, place in state.places.items()}, state.spent, state.passages

@@ -1,0 +1,57 @@
+"""Goodbye: what has left the configuration starts nothing, and nothing is taken down that nobody asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.facts import Configured, Fact, Removed, TakenDown
+from setpoint.core.instructions import Apply
+from setpoint.simulate.checker.ledger import FAMILY_LEDGERS, FamilyLedger
+from setpoint.simulate.checker.step import Step
+from setpoint.simulate.rules.registry import Complaint, rule
+
+
+class Departures(FamilyLedger):
+    """Whether the configuration has the instance, and whether what is left of it shall be taken down."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.down = False
+
+    def take(self, fact: Fact) -> None:
+        """The newest word of the configuration counts."""
+        match fact:
+            case Removed(number=number, down=down) if number >= self.number:
+                self.number, self.down = number, self.down or down
+            case Configured(number=number) if number >= self.number:
+                self.number, self.down = number, False
+            case TakenDown():
+                self.down = True
+            case _:
+                pass
+
+    def write_down(self, step: Step) -> None:
+        """What comes back begins anew."""
+        if step.before.removed and not step.after.removed:
+            step.ledger.begun.clear()
+
+
+FAMILY_LEDGERS.append(Departures)
+
+
+@rule("hands-off")
+def left_alone(step: Step) -> Iterator[Complaint]:
+    """Without configuration no rollout begins, and an apply is either its last rollout's or what was asked for."""
+    asked = step.ledger.of(Departures).down
+    if not step.after.removed:
+        if any(given.down for given in step.turn.decision.instructions if isinstance(given, Apply)):
+            yield "is configured, and yet taken down"
+        return
+    step.saw("hands-off")
+    if step.forward:
+        yield "has left the configuration, but a rollout began"
+    for given in step.turn.decision.instructions:
+        if isinstance(given, Apply) and given.down and not asked:
+            yield "is taken down although nobody asked for that"
+        if isinstance(given, Apply) and not given.down and step.after.life.rollout is None:
+            yield "has left the configuration, but is applied"

@@ -1,0 +1,69 @@
+"""The register of rules: a file of this package adds its own by ``@rule``, and ``__init__`` finds every file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from setpoint.simulate.checker.step import Moment, Step
+from setpoint.simulate.world.host import World
+
+Complaint = str
+"""What is wrong with a turn, in a sentence."""
+
+Rule = Callable[[Step], Iterator[Complaint]]
+ActorRule = Callable[[Moment], Iterator[Complaint]]
+EndRule = Callable[[World], Iterator[Complaint]]
+
+RULES: list[tuple[str, Rule]] = []
+"""(invariant, rule) asked after every turn of an instance; several rules may share an invariant."""
+
+ACTOR_RULES: dict[str, list[tuple[str, ActorRule]]] = {}
+"""Kind of entity (``task``, ``set``, ``admission`` …) -> rules asked after every turn of one."""
+
+END_RULES: list[tuple[str, EndRule]] = []
+"""(invariant, rule) asked once, when everything has converged in the fair end of a run."""
+
+
+ESSENCES: dict[type, Callable[[Any], object]] = {}
+"""State -> what of it a repeated fact must not change; without an entry: everything."""
+
+
+def rule(name: str) -> Callable[[Rule], Rule]:
+    """Ask a rule about instances under the name of an invariant of the design."""
+
+    def added(function: Rule) -> Rule:
+        RULES.append((name, function))
+        return function
+
+    return added
+
+
+def actor_rule(name: str, kind: str) -> Callable[[ActorRule], ActorRule]:
+    """Likewise about actors of another kind."""
+
+    def added(function: ActorRule) -> ActorRule:
+        ACTOR_RULES.setdefault(kind, []).append((name, function))
+        return function
+
+    return added
+
+
+def end_rule(name: str) -> Callable[[EndRule], EndRule]:
+    """Likewise about a world that has come to rest."""
+
+    def added(function: EndRule) -> EndRule:
+        END_RULES.append((name, function))
+        return function
+
+    return added
+
+
+def essence(state: type) -> Callable[[Callable[[Any], object]], Callable[[Any], object]]:
+    """What *idempotent* compares of one kind of state."""
+
+    def added(function: Callable[[Any], object]) -> Callable[[Any], object]:
+        ESSENCES[state] = function
+        return function
+
+    return added

@@ -1,0 +1,18 @@
+"""Invariants of a configuration: what its own documents say must always be so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from setpoint.core.invariant import InvariantState
+from setpoint.simulate.checker.step import Moment
+from setpoint.simulate.rules.registry import Complaint, actor_rule
+
+
+@actor_rule("yours", "invariant")
+def kept(moment: Moment) -> Iterator[Complaint]:
+    """Nothing violates the document."""
+    state = moment.turn.decision.state
+    if isinstance(state, InvariantState) and state.invariant is not None:
+        moment.saw(f"invariant {moment.turn.entity.partition(':')[2]}")
+        yield from (violation.text for violation in state.violations)

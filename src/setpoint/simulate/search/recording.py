@@ -1,0 +1,44 @@
+"""The stories of a simulated world: every turn of every entity, kept as it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from setpoint.core import story as stories
+from setpoint.core.essence import essence
+from setpoint.simulate.world.host import TurnRecord, World
+
+
+@dataclass
+class Recorder:
+    """Listens to a world from its beginning; what else checks its turns goes on checking them."""
+
+    world: World
+    turns: dict[str, list[TurnRecord]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._checked: Callable[[World, TurnRecord], None] | None = self.world.check
+        self.world.check = self._take
+
+    def _take(self, world: World, turn: TurnRecord) -> None:
+        self.turns.setdefault(turn.entity, []).append(turn)
+        if self._checked:
+            self._checked(world, turn)
+
+    def story(self, entity: str, about: str = "") -> stories.Story:
+        """As it was decided. Raises KeyError for an entity that has had no turn."""
+        taken = self.turns[entity]
+        return stories.Story(
+            entity=entity,
+            about=about,
+            turns=tuple(_told(turn) for turn in taken),
+            ends=essence(taken[-1].decision.state),
+        )
+
+
+def _told(turn: TurnRecord) -> stories.StoryTurn:
+    decision = turn.decision
+    now = max(fact.at for fact in turn.facts)
+    digest = stories.digest_of(turn.entity, decision.state)
+    return stories.StoryTurn(now, turn.facts, decision.instructions, decision.wake_at, digest)
