@@ -1,38 +1,39 @@
-"""Worlds that are told alike behave alike: whatever may happen next, they are told alike again."""
+"""Worlds with the same key behave alike: whatever may happen next, their keys are the same again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from random import Random
 
+import msgspec
 import pytest
 
-from setpoint.simulate.explore.abstraction import Abstraction
+from setpoint.simulate.explore.abstraction import ADDED, BOUNDS, INFORMATIONAL, NUMBERS, OWNERS, Abstraction
 from setpoint.simulate.explore.explorer import ExploredPath, SmallWorld
 from setpoint.simulate.explore.small_worlds import WORLDS
 from setpoint.simulate.world.host import START
 
 
 def pairs(small: SmallWorld, most: int, states: int) -> Iterator[tuple[ExploredPath, ExploredPath]]:
-    """Worlds that were found to be in the same situation, each with the one that came to it first."""
+    """Worlds with the same key, each with the one that had it first."""
     first = ExploredPath(replace(small, most=most))
     known = {first.key(): first}
     waiting, chance = [first], Random(0)
     while waiting and len(known) < states:
-        play = waiting.pop(chance.randrange(len(waiting)))
-        for move in play.moves():
-            other = play.copied()
+        path = waiting.pop(chance.randrange(len(waiting)))
+        for move in path.moves():
+            other = path.copied()
             other.move(*move)
-            twin = known.setdefault(other.key(), other)
-            if twin is other:
+            first_met = known.setdefault(other.key(), other)
+            if first_met is other:
                 waiting.append(other)
             else:
-                yield twin, other
+                yield first_met, other
 
 
 @pytest.mark.parametrize("small", WORLDS, ids=lambda small: small.name)
-def test_what_is_told_alike_goes_on_alike(small: SmallWorld):
+def test_worlds_with_the_same_key_go_on_alike(small: SmallWorld):
     met = 0
     for one, other in pairs(small, 2, 250):
         moves = list(one.moves())
@@ -48,31 +49,31 @@ def test_what_is_told_alike_goes_on_alike(small: SmallWorld):
 SOAK = 300_000
 
 
-def told(*instants: int, now: int) -> bytes:
-    """These instants as they are told."""
+def key(*instants: int, now: int) -> bytes:
+    """The key of these instants."""
     values = Abstraction()
     values.instants += (START + instant for instant in instants)
     return values.key(START + now, SOAK)
 
 
-def test_time_that_passed_is_told_up_to_the_longest_duration_that_it_is_compared_with():
-    assert told(0, now=SOAK) != told(0, now=SOAK + 1)
-    assert told(0, now=SOAK + 1) == told(0, now=2 * SOAK)
-    assert told(0, now=0) != told(0, now=1)
+def test_time_that_passed_counts_up_to_the_longest_duration_that_it_is_compared_with():
+    assert key(0, now=SOAK) != key(0, now=SOAK + 1)
+    assert key(0, now=SOAK + 1) == key(0, now=2 * SOAK)
+    assert key(0, now=0) != key(0, now=1)
 
 
-def test_what_lay_between_two_instants_is_told_though_both_are_long_past():
-    assert told(0, 1_000, now=2 * SOAK) == told(0, 1_000, now=3 * SOAK)
-    assert told(0, 1_000, now=2 * SOAK) != told(0, 2_000, now=2 * SOAK)
-    assert told(0, SOAK + 1, now=3 * SOAK) == told(0, SOAK + 2, now=3 * SOAK)
+def test_the_time_between_two_instants_counts_even_when_both_are_long_past():
+    assert key(0, 1_000, now=2 * SOAK) == key(0, 1_000, now=3 * SOAK)
+    assert key(0, 1_000, now=2 * SOAK) != key(0, 2_000, now=2 * SOAK)
+    assert key(0, SOAK + 1, now=3 * SOAK) == key(0, SOAK + 2, now=3 * SOAK)
 
 
-def test_times_to_come_are_told_exactly():
-    assert told(2 * SOAK, now=0) != told(2 * SOAK + 1, now=0)
-    assert told(2 * SOAK, now=0) == told(2 * SOAK + 1, now=1)
+def test_future_instants_are_exact():
+    assert key(2 * SOAK, now=0) != key(2 * SOAK + 1, now=0)
+    assert key(2 * SOAK, now=0) == key(2 * SOAK + 1, now=1)
 
 
-def test_numbers_are_told_by_their_place_in_their_row():
+def test_numbers_count_by_their_rank():
     def of(*numbers: int) -> bytes:
         values = Abstraction()
         for number in numbers:
@@ -81,3 +82,16 @@ def test_numbers_are_told_by_their_place_in_their_row():
 
     assert of(0, 3, 7) == of(0, 1, 2) != of(1, 2, 3)
     assert of(3, 7) != of(7, 3)
+
+
+def test_the_tables_name_fields_that_exist():
+    structs: dict[str, set[str]] = {}
+    waiting: list[type] = [msgspec.Struct]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        structs.setdefault(kind.__name__, set()).update(getattr(kind, "__struct_fields__", ()))
+    tables: list[Mapping[str, Iterable[str]]] = [INFORMATIONAL, BOUNDS, NUMBERS, ADDED]
+    named = {(kind, field) for table in tables for kind, fields in table.items() for field in fields}
+    named |= set(OWNERS.items())
+    assert {(kind, field) for kind, field in named if field not in structs.get(kind, ())} == set()

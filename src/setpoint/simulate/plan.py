@@ -1,4 +1,4 @@
-"""A whole world before it begins, as data: what is configured, what will happen to it, how unlucky it is."""
+"""A whole world before it begins, as data: what is configured, what will happen to it, and its fault rates."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Together with the code this is all that a run depends on."""
 
     seed: int
-    """Of everything that is left to luck: how long things take, who has its turn first, which facts a turn takes."""
+    """Of all random decisions: how long things take, who has its turn first, which facts a turn takes."""
     people: tuple[Person, ...]
     policies: dict[str, Policy]
-    told: tuple[tuple[str, AnyFact], ...] = ()
-    """What other entities are told in the beginning: (entity, fact), for limits, sets …"""
+    facts: tuple[tuple[str, AnyFact], ...] = ()
+    """(entity, fact) sent to other entities than instances at the start: limits, invariants …"""
     acts: tuple[Act, ...] = ()
     timetable: dict[str, tuple[tuple[Duration, Outcome], ...]] = {}
-    """Check -> (from when, what it says), ascending, after the start; before that and for unknown ones: passing."""
+    """Check -> (from when, its outcome), ascending, after the start; before that and for unknown ones: passing."""
     takes: dict[str, Duration] = {}
     """Check -> how long a run of it may take."""
     faults: Faults = Faults()

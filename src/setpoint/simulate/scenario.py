@@ -87,7 +87,7 @@ class Scenario(Environment):
         super().__init__(world, dict(plan.policies), plan.people)
         self.arranged: list[Act] = []
         """Acts while things went wrong, with the times at which they came."""
-        self._whims: dict[int, Act] = {}
+        self._arranged_by_id: dict[int, Act] = {}
         self.fair_since: Instant | None = None
         """When the world turned fair."""
         self.performed: list[tuple[Instant, Act]] = []
@@ -116,7 +116,7 @@ class Scenario(Environment):
         """Configure everybody, and arrange for what will happen."""
         for instance, policy in self.policies.items():
             self.world.post(f"instance:{instance}", Configured(policy=policy, number=1))
-        for entity, fact in self.plan.told:
+        for entity, fact in self.plan.facts:
             self.world.post(entity, fact)
         for act in self.plan.acts:
             if act.upon is None:
@@ -149,12 +149,12 @@ class Scenario(Environment):
     def _arrange(self, act: Act, when: Instant) -> None:
         if self.fair_since is None:
             self.arranged.append(msgspec.structs.replace(act, at=when - START, upon=None))
-            self._whims[id(act)] = act
+            self._arranged_by_id[id(act)] = act
         self.world.plan(when, "act", (act,))
 
     def perform(self, act: Act) -> None:
         """An act's time has come; one that was meant for the time in which things go wrong is too late afterwards."""
-        if self.fair_since is not None and self._whims.get(id(act)) is act:
+        if self.fair_since is not None and self._arranged_by_id.get(id(act)) is act:
             return
         self.performed.append((self.world.now, act))
         super().perform(act)

@@ -1,4 +1,4 @@
-"""What happens to runtimes by themselves."""
+"""Accidents of runtimes and of clocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders that end by themselves (§10.8)."""
+"""Orders that expire (§10.8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Acts on one instance: skip, pin, hold, roll back, retry, observe."""
+"""Overrides of one instance by a person: skip, pin, hold, roll back, retry, observe."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class SkipGate(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
         """Skip it for the release that gathers its gates there, if one does."""
         life = environment.state(self.instance).life
         offer = offer_of(life, life.candidate.pair) if life.candidate else None
-        for half in attempt_releases(life, offer) if offer else ():
-            environment.send(self.instance, Skipped(by=self.signed(), release=half.release, gate=self.gate))
+        for part in attempt_releases(life, offer) if offer else ():
+            environment.send(self.instance, Skipped(by=self.signed(), release=part.release, gate=self.gate))
 
     def words(self) -> str:
         """What is done."""

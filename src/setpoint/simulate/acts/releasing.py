@@ -1,4 +1,4 @@
-"""Releases: what people and pipelines ask for."""
+"""Releases that people and pipelines request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instances that leave the configuration for a while, and what is left of them taken down, or not."""
+"""Removal: instances that leave the configuration for a while, and are taken down or not."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class CastVote(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
             pairs = dict.fromkeys([candidate.pair, *([life.offers[-1].pair] if self.ahead else [])])
             offers = [offer for pair in pairs if (offer := offer_of(life, pair))]
             for use in environment.policies[instance].approvals:
-                for release in dict.fromkeys(half.release for offer in offers for half in attempt_releases(life, offer)):
+                for release in dict.fromkeys(part.release for offer in offers for part in attempt_releases(life, offer)):
                     entity = topic(use, release, candidate.change)
                     environment.world.post(entity, Voted(person=environment.person(self.by), yes=self.yes))
 

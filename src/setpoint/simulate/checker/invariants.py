@@ -1,6 +1,6 @@
-"""The net that catches bugs: after every turn of a simulated world each invariant is asked whether it still holds.
+"""The invariants: each is checked after every turn of a simulated world.
 
-A turn touches one entity, so that one is asked about; now and then all of them are, whether touched or not.
+A turn touches one entity, so that one is checked; every ``SWEEP`` turns all of them are, touched or not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from setpoint.simulate.world.host import TurnRecord, World
 
 Kept = TypeVar("Kept")
 SWEEP = 1_000
-"""Turns after which all entities are asked about."""
+"""Turns after which all entities are checked."""
 TWICE = 2
 """Every so many turns one is decided a second time: that takes as long as the turn itself."""
 RESTLESS = 20
@@ -49,7 +49,7 @@ class Invariants:
 
     def __init__(self) -> None:
         self.asleep = False
-        """Ask nothing."""
+        """Check nothing."""
         self.ledgers: dict[str, Ledger] = {}
         self.preconditions: Counter[str] = Counter()
         self._codec = Codec()
@@ -65,7 +65,7 @@ class Invariants:
         """Entity -> how often in a row it woke itself for next to nothing."""
 
     def shared(self, kind: type[Kept]) -> Kept:
-        """What a family of rules remembers of the whole world; made when it is first asked for."""
+        """What a family of rules remembers of the whole world; made when it is first used."""
         if kind not in self._shared:
             self._shared[kind] = kind()
         found: Kept = self._shared[kind]
@@ -99,7 +99,7 @@ class Invariants:
             self.sweep(world, turn.number)
 
     def sweep(self, world: World, number: int) -> None:
-        """Ask about every entity as it stands. Raises Broken."""
+        """Check every entity as it stands. Raises Broken."""
         if self.asleep:
             return
         for entity, state in world.states.items():

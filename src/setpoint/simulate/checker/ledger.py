@@ -42,17 +42,17 @@ if TYPE_CHECKING:
 
 
 class FamilyLedger:
-    """What a family of rules remembers of one instance, beside the ledger. Made by ``Ledger.of``; kept in step by these two."""
+    """What a family of rules remembers of one instance, besides the ledger. Made by ``Ledger.of``; kept in step by these two."""
 
     def take(self, fact: Fact) -> None:
-        """Write a delivered fact down, before the rules are asked."""
+        """Write a delivered fact down, before the rules run."""
 
     def write_down(self, step: Step) -> None:
-        """What a turn did, after the rules were asked."""
+        """What a turn did, after the rules ran."""
 
 
 FAMILY_LEDGERS: list[type[FamilyLedger]] = []
-"""Kinds of notes that are kept for every instance: a family of rules adds its own."""
+"""Kinds of ledgers kept for every instance: a family of rules adds its own."""
 
 AnyFamilyLedger = TypeVar("AnyFamilyLedger", bound=FamilyLedger)
 
@@ -70,7 +70,7 @@ class VetoRecord:
 
 @dataclass
 class Ledger:
-    """What an instance was told and what became of its attempts, as the checker wrote it down."""
+    """What an instance received and how its attempts ended, as the checker recorded it."""
 
     finalized: dict[Version, Instant] = field(default_factory=dict)
     """Version -> when it was first finalized here, unless it was gone back from by hand since."""
@@ -125,17 +125,17 @@ class Ledger:
     """Observed time since the present rollout began."""
     heals: tuple[str, int, Instant] = ("", 0, 0)
     """The difference healed last, how often in a row, and when, in true time."""
-    notes: dict[type[FamilyLedger], Any] = field(default_factory=lambda: {kind: kind() for kind in FAMILY_LEDGERS})
+    families: dict[type[FamilyLedger], Any] = field(default_factory=lambda: {kind: kind() for kind in FAMILY_LEDGERS})
 
     def of(self, kind: type[AnyFamilyLedger]) -> AnyFamilyLedger:
-        """The notes of one family about this instance."""
-        found: AnyFamilyLedger = self.notes[kind]
+        """The ledger of one family about this instance."""
+        found: AnyFamilyLedger = self.families[kind]
         return found
 
     def take(self, fact: Fact, now: Instant) -> bool:
         """Write a delivered fact down; whether it is a human act that was not delivered before."""
-        for notes in self.notes.values():
-            notes.take(fact)
+        for family in self.families.values():
+            family.take(fact)
         ended = self.expire(fact.wall)
         return self._take(fact, now) or ended
 

@@ -1,4 +1,4 @@
-"""What the rules read from an instance's state without calling the core: the releases of an attempt, and what they need.
+"""The requirements of an attempt, read from an instance's state without calling the core: its releases, and what they need.
 
 Written from section 10 of the law and not from the modules that decide: a rule that called what it judges would agree with it.
 """
@@ -80,18 +80,18 @@ def offer_of_set(life: Life, entity: str) -> Offer | None:
 # --- §10.15: what ``when`` sees -------------------------------------------------------------------------------------------
 
 
-def matches(when: Selector | None, policy: Policy, life: Life, offer: Offer, half: AttemptRelease) -> bool:
+def matches(when: Selector | None, policy: Policy, life: Life, offer: Offer, part: AttemptRelease) -> bool:
     """Whether a gate with this ``when`` concerns a release of the attempt."""
     if when is None:
         return True
     labels = dict(policy.labels)
-    labels.update(_of_configuration(life, offer) if half.configures else _of_version(life, offer))
+    labels.update(_of_configuration(life, offer) if part.configures else _of_version(life, offer))
     return when.matches(labels)
 
 
 def applies(when: Selector | None, policy: Policy, life: Life, offer: Offer) -> bool:
     """Whether it concerns one of them."""
-    return any(matches(when, policy, life, offer, half) for half in attempt_releases(life, offer))
+    return any(matches(when, policy, life, offer, part) for part in attempt_releases(life, offer))
 
 
 def _of_configuration(life: Life, offer: Offer) -> dict[str, str]:
@@ -122,8 +122,8 @@ def skipped(life: Life, release: int, gate: str) -> bool:
 def needed(when: Selector | None, gate: str, policy: Policy, life: Life, offer: Offer) -> bool:
     """Whether a release of the attempt needs this gate, and it is not skipped for that."""
     return any(
-        matches(when, policy, life, offer, half) and not skipped(life, half.release, gate)
-        for half in attempt_releases(life, offer)
+        matches(when, policy, life, offer, part) and not skipped(life, part.release, gate)
+        for part in attempt_releases(life, offer)
     )
 
 
@@ -137,7 +137,7 @@ def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Atte
     except LookupMissing:
         key = ""
     of = attempt_releases(life, offer)
-    release = next((half.release for half in of if matches(use.when, policy, life, offer, half)), of[0].release)
+    release = next((part.release for part in of if matches(use.when, policy, life, offer, part)), of[0].release)
     application = policy.instance.partition("/")[0]
     return f"task:{application}/{use.name}#{key or 'instance:' + policy.instance}#{release}"
 

@@ -1,4 +1,4 @@
-"""One turn as the rules see it."""
+"""One turn as the rules see it: what was before, what is after, and what the turn did."""
 
 from __future__ import annotations
 
@@ -109,9 +109,9 @@ class Step(Moment):
         """
         life = life or self.judged
         return [
-            half
-            for half in attempt_releases(life, offer)
-            if matches(when, policy, life, offer, half) and not self.skipped(half.release, gate)
+            part
+            for part in attempt_releases(life, offer)
+            if matches(when, policy, life, offer, part) and not self.skipped(part.release, gate)
         ]
 
     def skipped(self, release: int, gate: str) -> bool:
@@ -140,8 +140,8 @@ class Step(Moment):
     def write_down(self) -> None:
         """What this turn did, for the turns to come."""
         ledger = self.ledger
-        for notes in ledger.notes.values():
-            notes.write_down(self)
+        for family in ledger.families.values():
+            family.write_down(self)
         for event in self.events("attempt-ended"):
             if event.outcome == "replaced" and event.configuration:
                 ledger.begun.pop(ledger.pair(event), None)  # a configuration that gave way and never failed comes again

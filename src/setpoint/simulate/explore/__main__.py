@@ -1,4 +1,4 @@
-"""``python -m setpoint.simulate.explore [SECONDS]``: every small world, on all cores, in so long for all of them.
+"""``python -m setpoint.simulate.explore [SECONDS]``: explores every small world, on all cores, within a time for all.
 
 A world that begins may take its part of the time that is left; what it does not need is left to those after it.
 """
@@ -19,7 +19,7 @@ from setpoint.simulate.explore.small_worlds import WORLDS
 SECONDS = 570.0
 """For all worlds together: with what comes before and after, ten minutes."""
 YOUNG = 50_000
-"""Objects made until garbage is looked for: worlds are many small objects, most of which are dropped at once."""
+"""Objects made until garbage is looked for: worlds are many small objects, most of which are dropped immediately."""
 
 
 def one(place: int, *, until: float, workers: int) -> Explored:
@@ -45,30 +45,30 @@ def total(all_found: list[Explored], seconds: float) -> str:
     states, transitions = sum(found.states for found in all_found), sum(found.transitions for found in all_found)
     unfinished = [found.name for found in all_found if not found.finished]
     broken = sum(bool(found.broken) for found in all_found)
-    said = f"full bounds were not finished for: {', '.join(unfinished)}" if unfinished else "all within their full bounds"
+    bounds = f"full bounds were not finished for: {', '.join(unfinished)}" if unfinished else "all within their full bounds"
     counts = f"{len(all_found)} worlds, {states:,} states, {transitions:,} transitions, {broken} broken, {seconds:.0f} s"
-    return f"{counts}; {said}"
+    return f"{counts}; {bounds}"
 
 
-def tell(all_found: Iterable[Explored]) -> list[Explored]:
-    """Print each as it comes."""
-    told = []
+def report(all_found: Iterable[Explored]) -> list[Explored]:
+    """Print each as it arrives."""
+    explored_worlds = []
     for found, small in zip(all_found, WORLDS, strict=True):
-        told.append(found)
+        explored_worlds.append(found)
         print(line(found, small.most), flush=True)  # noqa: T201 - its output
         if found.broken:
             print("\n".join(("  BROKEN " + found.broken, *(f"    {step}" for step in found.path))))  # noqa: T201 - as above
-    return told
+    return explored_worlds
 
 
 def main(words: list[str]) -> int:
-    """Ends with 1 if something breaks."""
+    """Return 1 if something breaks."""
     seconds, began, workers = float(words[0]) if words else SECONDS, time.time(), os.cpu_count() or 1
-    explored = partial(one, until=began + seconds, workers=workers)
+    explore_one = partial(one, until=began + seconds, workers=workers)
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        told = tell(pool.imap(explored, range(len(WORLDS))))
-    print(total(told, time.time() - began))  # noqa: T201 - its output
-    return 1 if any(found.broken for found in told) else 0
+        explored_worlds = report(pool.imap(explore_one, range(len(WORLDS))))
+    print(total(explored_worlds, time.time() - began))  # noqa: T201 - its output
+    return 1 if any(found.broken for found in explored_worlds) else 0
 
 
 if __name__ == "__main__":

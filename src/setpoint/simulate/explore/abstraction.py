@@ -1,19 +1,19 @@
-"""What is told of values, so that those which will behave alike are told alike: texts, instants, numbers.
+"""The abstraction of values: those that will behave alike come to the same. Texts, instants, numbers.
 
-*Instants.* The core, the models and the rules do three things with them: they compare two, they compare the time between two
-with a duration that is configured, and they add such a duration to one. So if the time between two neighbouring instants of the
-past is longer than every such duration (``Limits.longest``), it does not matter how much longer, and it is told as just longer:
-what lay between two instants is then told exactly if it was within ``longest``, and as beyond it if it was beyond, and their
-order stays. An instant that is only ever compared with now, and with one duration beyond it (``BOUNDS``), is told by its age, up
-to that. Those that only people read (``WORDS``) are told as set or not. Times to come are told exactly, from now. Observed time
-that adds up to a deadline (``ADDED``) is told up to ``longest``.
+*Instants.* The core, the models and the rules do three things with them: compare two, compare the time between two with a
+configured duration, and add such a duration to one. If the time between two neighbouring past instants is longer than every
+such duration (``Limits.longest``), how much longer does not matter, and it is shortened to just longer: what lay between two
+instants stays exact within ``longest``, stays beyond it if it was beyond, and their order stays. An instant that is only
+compared with now, and with one duration beyond it (``BOUNDS``), becomes its age, up to that. Those that only people read
+(``INFORMATIONAL``) become set or not set. Future instants stay exact, from now. Observed time that adds up to a deadline
+(``ADDED``) is cut at ``longest``.
 
-*Numbers* that are only compared with others of their kind, of which a new one is higher than all before – looks, watches, runs of
-checks, applies, publications – are told by their rank (``NUMBERS``).
+*Numbers* that are only compared with others of their kind, of which a new one is higher than all before – looks, watches, runs
+of checks, applies, publications – become their rank (``NUMBERS``).
 
-*Identities of acts* are looked up only when the same act comes again, and then it is known: they are not told at all.
+*Identities of acts* are looked up only when the same act arrives again, and then it is known: they are left out.
 
-States and facts never change, so each is read once and remembered.
+States and facts never change, so the abstraction of each is computed once and remembered.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from setpoint.simulate.world.host import START
 
 EARLIEST = START - DAY
 KEPT = 200_000
-"""So many values are remembered at once."""
+"""Values remembered at most."""
 _OPERATION = re.compile(r"^(.*)/(apply|check)/(\d+)$")
 
-WORDS: dict[str, frozenset[str]] = {
+INFORMATIONAL: dict[str, frozenset[str]] = {
     "Admission": frozenset({"asked"}),
     "Adopting": frozenset({"at"}),
     "Attempt": frozenset({"began"}),
@@ -66,7 +66,7 @@ BOUNDS: dict[str, dict[str, tuple[str, ...]]] = {
     "TaskState": {"retry_at": ()},
     "TaskStatus": {"retry_at": ()},
 }
-"""Kind -> instant -> the settings that are added to it before it is asked whether now is as late."""
+"""Kind -> instant -> the settings added to it before it is compared with now."""
 Numbers = Mapping[str, Mapping[str, str]]
 NUMBERS: Numbers = {
     "Adopting": {"watch": "watch"},
@@ -85,14 +85,14 @@ NUMBERS: Numbers = {
 }
 """Kind -> field -> what it numbers; each entity has its own numbers."""
 ATTEMPTS: Numbers = {"Attempt": {"number": "attempt"}, "Life": {**NUMBERS["Life"], "attempts": "attempt"}}
-"""Likewise, where nobody else is told of attempts: admission is."""
+"""Likewise, where no other entity receives numbers of attempts; admission does."""
 OWNERS = {"CheckStatus": "attachment", "From": "attachment", "CheckProgress": "attachment"}
 """Kind -> field that says whose numbers it holds; of all others they are its holder's own."""
 ADDED = {"CheckProgress": frozenset({"undecided"}), "Rollout": frozenset({"idle", "sick"})}
-"""Observed time, told up to the longest."""
+"""Observed time, cut at ``longest``."""
 MARKS = frozenset({"absolved"})
 """Instants by which something is known again, and nothing else."""
-UNTOLD = frozenset({"signals"})
+LEFT_OUT = frozenset({"signals"})
 
 
 class Limits:
@@ -111,8 +111,8 @@ class Limits:
     def _look_at(self, value: Any) -> None:
         """How often a settled runtime is looked at is compared with nothing."""
         if isinstance(value, msgspec.Struct):
-            for name, told in _annotated(type(value)):
-                if told == "Duration" and name != "poll_settled":
+            for name, annotation in _annotated(type(value)):
+                if annotation == "Duration" and name != "poll_settled":
                     self._found[name] = max(self._found.get(name, 0), getattr(value, name))
             value = [getattr(value, name) for name in value.__struct_fields__]
         for one in value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else ():
@@ -129,7 +129,7 @@ Number = tuple[str, str, int]
 
 
 class Abstraction:
-    """What is told of some values: a text with gaps, and what belongs into them."""
+    """The abstraction of some values: a text with gaps, and what fills them."""
 
     __slots__ = ("ages", "instants", "numbers", "text")
 
@@ -137,11 +137,11 @@ class Abstraction:
         self.text: list[str] = []
         self.instants: list[Instant] = []
         self.ages: list[tuple[Instant, Duration]] = []
-        """Instants, and up to which age each is told."""
+        """Instants, and the age at which each is cut."""
         self.numbers: list[Number] = []
 
     def add(self, other: Abstraction) -> None:
-        """Tell this as well."""
+        """Add another abstraction."""
         self.text += other.text
         if other.instants:
             self.instants += other.instants
@@ -151,36 +151,36 @@ class Abstraction:
             self.numbers += other.numbers
 
     def number(self, what: str, owner: str, number: int) -> None:
-        """Tell one of a row."""
+        """Add a number of a row."""
         self.text.append("#")
         self.numbers.append((what, owner, number))
 
     def age(self, instant: Instant, bound: Duration) -> None:
-        """Tell an instant by its age."""
+        """Add an instant that counts by its age."""
         self.text.append("~")
         self.ages.append((instant, bound))
 
     def marks(self, what: str, instants: Mapping[Any, Instant]) -> None:
-        """Tell instants that are only compared with themselves."""
+        """Add instants that are only compared with themselves."""
         for key, instant in instants.items():
             self.text.append(repr(key))
             self.number(what, "", instant)
 
     def close(self) -> None:
-        """Nothing more will be told: a long text becomes a short one, the same for the same."""
+        """Nothing more is added: a long text becomes its hash."""
         text = "\x1f".join(self.text)
         self.text = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() if len(text) > 32 else text]
 
     def key(self, now: Instant, longest: Duration) -> bytes:
         """The same for the same, as seen from now."""
         times, ranks = _shortened(self.instants, now, longest), _ranks(self.numbers)
-        told = (
+        out = (
             self.text,
             [times[instant] for instant in self.instants],
             [min(now - instant, bound) for instant, bound in self.ages],
             [ranks[number] for number in self.numbers],
         )
-        return hashlib.blake2b(repr(told).encode(), digest_size=16).digest()
+        return hashlib.blake2b(repr(out).encode(), digest_size=16).digest()
 
 
 def _shortened(instants: list[Instant], now: Instant, longest: Duration) -> dict[Instant, Duration]:
@@ -206,8 +206,8 @@ def _ranks(numbers: list[Number]) -> dict[Number, int]:
     return found
 
 
-class Reader:
-    """Reads values that never change; what was read is remembered by its identity."""
+class Abstracter:
+    """Abstracts values that never change; each abstraction is remembered by the identity of its value."""
 
     def __init__(self, limits: Limits, numbers: Numbers) -> None:
         self.limits = limits
@@ -215,55 +215,55 @@ class Reader:
         self._read: dict[tuple[int, str], tuple[Any, Abstraction]] = {}
         self._ways: dict[type, list[Way | None]] = {}
 
-    def read(self, value: Any, owner: str, told: Abstraction) -> None:
-        """Tell a value that belongs to an entity."""
+    def read(self, value: Any, owner: str, out: Abstraction) -> None:
+        """Add a value that belongs to an entity."""
         kind = type(value)
         if not value or value is True:
-            told.text.append(repr(value))
+            out.text.append(repr(value))
         elif kind is int:
-            self._int(value, told)
+            self._int(value, out)
         elif kind is str:
-            self._str(value, told)
+            self._str(value, out)
         elif isinstance(value, msgspec.Struct):
-            told.add(self._remembered(value, owner, self._fields))
+            out.add(self._remembered(value, owner, self._fields))
         elif isinstance(value, dict | tuple | list | deque):
-            self._items(value, owner, told)
+            self._items(value, owner, out)
         elif isinstance(value, set | frozenset):
-            told.text.append(repr(sorted(map(repr, value))))
+            out.text.append(repr(sorted(map(repr, value))))
         else:
-            self._other(value, owner, told)
+            self._other(value, owner, out)
 
     @staticmethod
-    def _int(value: int, told: Abstraction) -> None:
+    def _int(value: int, out: Abstraction) -> None:
         if value >= EARLIEST:
-            told.text.append("@")
-            told.instants.append(value)
+            out.text.append("@")
+            out.instants.append(value)
         else:
-            told.text.append(str(value))
+            out.text.append(str(value))
 
     @staticmethod
-    def _str(value: str, told: Abstraction) -> None:
+    def _str(value: str, out: Abstraction) -> None:
         operation = _OPERATION.match(value) if value and value[-1].isdigit() else None
         if operation:
-            told.number(operation[2], operation[1], int(operation[3]))
+            out.number(operation[2], operation[1], int(operation[3]))
         else:
-            told.text.append(repr(value))
+            out.text.append(repr(value))
 
-    def _items(self, values: Any, owner: str, told: Abstraction) -> None:
-        told.text.append("[")
+    def _items(self, values: Any, owner: str, out: Abstraction) -> None:
+        out.text.append("[")
         for value in values:
-            self.read(value, owner, told)
+            self.read(value, owner, out)
             if isinstance(values, dict):
-                self.read(values[value], owner, told)
-        told.text.append("]")
+                self.read(values[value], owner, out)
+        out.text.append("]")
 
-    def _other(self, value: Any, owner: str, told: Abstraction) -> None:
-        """Notes of the rules, and plain values."""
+    def _other(self, value: Any, owner: str, out: Abstraction) -> None:
+        """Ledgers of the rules, and plain values."""
         if hasattr(value, "__dict__") and type(value).__module__.startswith("setpoint.simulate."):
-            told.text.append(type(value).__name__)
-            self.read({name: one for name, one in vars(value).items() if name not in UNTOLD}, owner, told)
+            out.text.append(type(value).__name__)
+            self.read({name: one for name, one in vars(value).items() if name not in LEFT_OUT}, owner, out)
         else:
-            told.text.append(repr(value))
+            out.text.append(repr(value))
 
     def _remembered(self, value: Any, owner: str, reads: Callable[[Any, str, Abstraction], None]) -> Abstraction:
         known = self._read.get((id(value), owner))
@@ -271,20 +271,20 @@ class Reader:
             return known[1]
         if len(self._read) > KEPT:
             self._read.clear()
-        told = Abstraction()
-        reads(value, owner, told)
-        told.close()
-        self._read[id(value), owner] = (value, told)
-        return told
+        out = Abstraction()
+        reads(value, owner, out)
+        out.close()
+        self._read[id(value), owner] = (value, out)
+        return out
 
-    def _fields(self, value: msgspec.Struct, owner: str, told: Abstraction) -> None:
+    def _fields(self, value: msgspec.Struct, owner: str, out: Abstraction) -> None:
         kind = type(value)
         if isinstance(value, Life) and value.current and not (value.rollout and value.current.at > value.rollout.began):
             value = replace(value, current=replace(value.current, at=0))  # deadlines begin with the rollout at the earliest
         owner = (
             f"instance:{value.instance}" if isinstance(value, Neighbour) else getattr(value, OWNERS.get(kind.__name__, ""), owner)
         )
-        text = told.text
+        text = out.text
         text.append(kind.__name__)
         ways = self._ways.get(kind) or self._ways.setdefault(kind, _ways(kind, self.limits, self._numbers))
         for one, way in zip(astuple(value), ways, strict=True):
@@ -293,40 +293,40 @@ class Reader:
             if not one:
                 text.append(_NOTHING.get(type(one)) or repr(one))
             else:
-                way(self, one, owner, told)
+                way(self, one, owner, out)
 
-    def field(self, value: Any, owner: str, told: Abstraction) -> None:
+    def field(self, value: Any, owner: str, out: Abstraction) -> None:
         """A field of something that never changes."""
         if value and type(value) in _HOLDERS:
-            told.add(self._remembered(value, owner, self._items))
+            out.add(self._remembered(value, owner, self._items))
         else:
-            self.read(value, owner, told)
+            self.read(value, owner, out)
 
 
-Way = Callable[[Reader, Any, str, Abstraction], None]
-"""How a field is told."""
+Way = Callable[[Abstracter, Any, str, Abstraction], None]
+"""How a field is abstracted."""
 
 
 def _ways(kind: type[msgspec.Struct], limits: Limits, numbers: Numbers) -> list[Way | None]:
-    """How each field of a kind is told. Facts are stamped anew when they are told."""
-    left_out = UNTOLD | ({"at"} if issubclass(kind, Fact) else set()) | ({"id"} if issubclass(kind, Signal) else set())
+    """How each field of a kind is abstracted. Facts are stamped again when they are delivered."""
+    left_out = LEFT_OUT | ({"at"} if issubclass(kind, Fact) else set()) | ({"id"} if issubclass(kind, Signal) else set())
     return [None if name in left_out else _way(kind.__name__, name, limits, numbers) for name in kind.__struct_fields__]
 
 
 def _way(kind: str, name: str, limits: Limits, numbers: Numbers) -> Way:
-    if name in WORDS.get(kind, ()):
-        return lambda _, __, ___, told: told.text.append("set")
+    if name in INFORMATIONAL.get(kind, ()):
+        return lambda _, __, ___, out: out.text.append("set")
     if name in ADDED.get(kind, ()):
-        return lambda _, value, __, told: told.text.append(str(min(value, limits.longest)))
+        return lambda _, value, __, out: out.text.append(str(min(value, limits.longest)))
     if name in MARKS:
-        return lambda _, value, __, told: told.marks(name, value)
+        return lambda _, value, __, out: out.marks(name, value)
     if name in BOUNDS.get(kind, {}):
         bound = limits.of(BOUNDS[kind][name])
-        return lambda _, value, __, told: told.age(value, bound)
+        return lambda _, value, __, out: out.age(value, bound)
     if name in numbers.get(kind, {}):
         what = numbers[kind][name]
-        return lambda _, value, owner, told: told.number(what, owner, value)
-    return Reader.field
+        return lambda _, value, owner, out: out.number(what, owner, value)
+    return Abstracter.field
 
 
 _NOTHING = {bool: "no", int: "0", type(None): "-", dict: "{}", tuple: "()", str: "''"}

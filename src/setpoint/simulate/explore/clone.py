@@ -19,13 +19,13 @@ _OURS = "setpoint.simulate."
 
 
 def clone(value: Kind) -> Kind:
-    """An object of the simulator that goes its own way from now on."""
+    """Return an independent copy of an object of the simulator."""
     copied: Kind = _way(type(value))(value, {})
     return copied
 
 
 def clone_ledger(ledger: Ledger) -> Ledger:
-    """Ledgers are shared by copies of their world, until one of these wants to write into it."""
+    """Return a copy of a ledger: copies of a world share ledgers until one writes into it."""
     copied: Ledger = _object(ledger, {})
     return copied
 
@@ -105,6 +105,6 @@ def _changes(kind: type) -> bool:
 
 
 _KEPT = frozenset({TurnRecord, Run, Try, StateKeys, Abstraction, Ledger})
-"""Records of what has been: nobody changes them. What was read of a situation is the same for all."""
+"""Records of the past, which never change, and abstractions, which are the same for all copies."""
 _WAYS: dict[type, Callable[[Any, _Known], Any]] = {}
 _SLOTS: dict[type, tuple[str, ...]] = {}

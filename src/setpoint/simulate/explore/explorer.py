@@ -1,12 +1,12 @@
 """Small worlds explored exhaustively: every order of their acts and faults, at every moment at which one can happen.
 
 Time moves only to the next timer. At each such moment any act or fault of the world's alphabet that is left may happen, or none.
-Situations that were met before are not explored again; ``situation`` says what makes two of them the same.
+Worlds whose key was met before are not explored again; ``state_key`` defines which worlds have the same key.
 
 Within one moment entities take their turns in one order only. That is sound for invariants that are judged by entity: a turn
 reads and writes one entity's state and adds to inboxes, so turns of different entities commute, but for the order in which two of
 them add to the same third inbox; whether that order matters is explored by a fault: ``reorder`` turns round what waits.
-Each invariant is asked after each turn; when nothing is left to happen by itself, everybody is converged or says why not.
+Each invariant is checked after each turn; when nothing is left to happen, every instance is converged or explains why not.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from setpoint.simulate.world.runtimes import Runtimes
 
 TICK = "time goes on"
 FAULTS = ("crash", "crash-in-turn", "again", "reorder")
-"""The engine dies between turns, or right after the next turn was decided; what was told last is told again; what waits for an
-entity at the next turn is turned round."""
+"""The engine dies between turns, or right after the next turn was decided; the last deliveries are repeated; what waits for
+an entity at the next turn is reversed."""
 WITHOUT = Faults(split=0.0)
 
 
@@ -59,7 +59,7 @@ class SmallWorld:
     """Acts that may come, in any order, each at most once."""
     faults: tuple[str, ...] = ()
     most: int = 3
-    """Acts and faults that may come together in one path, beside those that always do."""
+    """Acts and faults that may come together in one path, besides those that always do."""
     people: tuple[Person, ...] = (Person("ann", ("leads",)), Person("bob", ("leads",)))
     timetable: Mapping[str, tuple[tuple[Duration, Outcome], ...]] = field(default_factory=dict)
     groups: Mapping[str, GroupWaves] = field(default_factory=dict)
@@ -90,11 +90,11 @@ class Explored:
 class FixedRng(Rng):
     """Nothing is left to chance: everything takes as long as it takes, and turns come in the order of their facts."""
 
-    def roll(self, what: str, whom: str) -> int:  # noqa: ARG002 - as luck has it
+    def roll(self, what: str, whom: str) -> int:  # noqa: ARG002 - the signature of Rng
         """Always the same."""
         return 0
 
-    def between(self, low: int, high: int, what: str, whom: str) -> int:  # noqa: ARG002 - as luck has it
+    def between(self, low: int, high: int, what: str, whom: str) -> int:  # noqa: ARG002 - the signature of Rng
         """Applies and checks take a second at most, looks no time."""
         return min(high, 1000) if what in {"apply", "check", "task"} else low
 
@@ -109,8 +109,8 @@ class ExploredPath(Environment):
         super().__init__(world, {policy.instance: policy for policy in small.policies}, small.people)
         self.explored = world
         self.small = small
-        self.told: dict[str, int] = {}
-        """Entity -> how many acts it was told of."""
+        self.acts_to: dict[str, int] = {}
+        """Entity -> how many acts were sent to it."""
         self.came = 0
         """How many of ``always`` have come."""
         self.left = frozenset(range(len(small.acts)))
@@ -134,7 +134,7 @@ class ExploredPath(Environment):
             yield from (("fault", index) for index, fault in enumerate(self.small.faults) if self.explored.can(fault))
 
     def move(self, kind: str, index: int) -> str:
-        """Let it happen, and tell it. Raises Broken."""
+        """Let it happen; returns what it was. Raises Broken."""
         if kind == "tick":
             self.explored.tick()
             return TICK
@@ -155,8 +155,8 @@ class ExploredPath(Environment):
         self.explored.settle()
 
     def tell(self, entity: str, signal: Signal) -> None:
-        """A person's act, numbered by whom it is told to: so acts on different entities come to the same in any order."""
-        number = self.told[entity] = self.told.get(entity, 0) + 1
+        """A person's act, numbered by its receiver: so acts on different entities come to the same in any order."""
+        number = self.acts_to[entity] = self.acts_to.get(entity, 0) + 1
         fact: AnyFact = msgspec.structs.replace(signal, id=str(number))  # type: ignore[assignment]
         self.world.post(entity, fact)
 
@@ -171,11 +171,11 @@ class ExploredPath(Environment):
         return other
 
     def key(self) -> bytes:
-        """The same for the same situation."""
+        """Equal for worlds in which the same can happen from now on."""
         return self.state_keys.key(self)
 
     def unexplained(self) -> str:
-        """At the end of a path: who is neither converged nor says why not."""
+        """At the end of a path: an instance that is neither converged nor explains why not."""
         for entity, state in self.explored.states.items():
             if isinstance(state, InstanceState) and state.policy is not None:
                 word = condition(state, self.explored.now)
@@ -185,17 +185,17 @@ class ExploredPath(Environment):
 
 
 class ExploredWorld(World):
-    """A world that takes one step at a time, in which faults strike when they are told to."""
+    """A world that takes one step at a time, in which faults strike on command."""
 
     armed: tuple[str, ...] = ()
     """Faults that strike at the next turn."""
     last: tuple[tuple[str, AnyFact], ...] = ()
-    """What was told in the last turn."""
+    """What was delivered in the last turn."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.noted: dict[str, Abstraction] = {}
-        """Entity -> what the checker remembers of it, as it is told since its last turn."""
+        """Entity -> the abstraction of its ledger since its last turn."""
         self.writes: set[str] = set()
         """Entities whose ledgers are this world's own: those of others are shared with its copies."""
 
@@ -229,7 +229,7 @@ class ExploredWorld(World):
         return self.wakes.get(arguments[0]) == arguments[1] if what == "wake" else life in {-1, self.crashes}
 
     def tick(self) -> None:
-        """Time moves to the next timer, and everything that follows at once follows."""
+        """Time moves to the next timer; then all turns of that moment."""
         before = len(self.pending())
         while len(self.pending()) == before and self._jump(self.now + 1000 * HOUR):
             if self._ready:
@@ -279,7 +279,7 @@ class ExploredWorld(World):
 
 
 def explore(small: SmallWorld, seconds: float) -> Explored:
-    """All of a world with no act or fault beside those that always come, then with one, two …, as far as the time allows."""
+    """All of a world with no act or fault besides those that always come, then with one, two …, as far as the time allows."""
     began, total = time.monotonic(), Explored(small.name)
     for most in range(small.most + 1):
         found = _Search(small, most, began + seconds).run()
@@ -318,7 +318,7 @@ class _Search:
         self.found.states = len(self._known)
         return self.found
 
-    def _branch(self, path: ExploredPath, told: tuple[str, ...], stack: list[tuple[ExploredPath, tuple[str, ...]]]) -> None:
+    def _branch(self, path: ExploredPath, steps: tuple[str, ...], stack: list[tuple[ExploredPath, tuple[str, ...]]]) -> None:
         """Everything that may happen next; the last of it needs no copy."""
         moves = list(path.moves())
         for place, move in enumerate(moves):
@@ -330,21 +330,21 @@ class _Search:
             try:
                 word = here.move(*move)
             except Broken as broken:
-                self.found.broken, self.found.path = str(broken), (*told, str(move))
+                self.found.broken, self.found.path = str(broken), (*steps, str(move))
                 return
             self.found.asked += here.net.preconditions
-            self._arrive(here, (*told, word), stack)
+            self._arrive(here, (*steps, word), stack)
 
-    def _arrive(self, path: ExploredPath, told: tuple[str, ...], stack: list[tuple[ExploredPath, tuple[str, ...]]]) -> None:
-        """Go on from here, unless it is known; judge it, if nothing is left to happen by itself."""
+    def _arrive(self, path: ExploredPath, steps: tuple[str, ...], stack: list[tuple[ExploredPath, tuple[str, ...]]]) -> None:
+        """Go on from here, unless it is known; judge it, if nothing is left to happen."""
         key = path.key()
         if key in self._known:
             return
         self._known.add(key)
-        self.found.deepest = max(self.found.deepest, len(told))
+        self.found.deepest = max(self.found.deepest, len(steps))
         if not path.explored.due(START + self._small.horizon):
             self.found.leaves += 1
             self.found.beyond += bool(path.explored.pending())
             if wrong := path.unexplained():
-                self.found.broken, self.found.path = f"explained: {wrong}", told
-        stack.append((path, told))
+                self.found.broken, self.found.path = f"explained: {wrong}", steps
+        stack.append((path, steps))

@@ -1,4 +1,4 @@
-"""Worlds of a configuration of somebody's own: its instances, policies, waves and invariants; what happens is drawn."""
+"""Worlds around a configuration of the user: its instances, policies, waves and invariants; what happens is generated."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def plan_for(configuration: CompiledConfiguration, seed: int) -> Plan:
     """The plan of a seed. Its world does not turn fair: windows and soaks may be longer than anybody would wait for."""
     policies = {instance: configuration.policy(instance) for instance in configuration.all_instances}
     builder = PlanBuilder(seed, policies, people=_people(policies.values()), seasons=SEASONS.get(len(policies), 1))
-    builder.told += _told(configuration)
+    builder.facts += _invariants(configuration)
     plan = complete(builder)
     return Plan(**{name: getattr(plan, name) for name in plan.__struct_fields__ if name not in {"fair", "least"}}, fair=0)
 
 
-def _told(configuration: CompiledConfiguration) -> list[tuple[str, AnyFact]]:
-    """What other entities than instances are told when it is applied."""
+def _invariants(configuration: CompiledConfiguration) -> list[tuple[str, AnyFact]]:
+    """Facts to other entities than instances: the invariants of the configuration."""
     return [
         (f"invariant:{name}", InvariantConfigured(number=1, invariant=invariant))
         for name, invariant in configuration.invariants.items()

@@ -49,7 +49,7 @@ class PlanBuilder:
     people: tuple[Person, ...] = PEOPLE
     seasons: int = 1
     """How long things go wrong, in parts of six hours: small worlds need longer for as much to happen."""
-    told: list[tuple[str, AnyFact]] = field(default_factory=list)
+    facts: list[tuple[str, AnyFact]] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     timetable: dict[str, tuple[tuple[Duration, Outcome], ...]] = field(default_factory=dict)
     takes: dict[str, Duration] = field(default_factory=dict)

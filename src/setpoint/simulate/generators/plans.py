@@ -84,7 +84,7 @@ def complete(builder: PlanBuilder, faults: Faults | None = None) -> Plan:
         seed=builder.seed,
         people=builder.people,
         policies=builder.policies,
-        told=tuple(builder.told),
+        facts=tuple(builder.facts),
         acts=tuple(sorted(builder.acts, key=lambda act: act.at)),
         timetable=builder.timetable,
         takes=builder.takes,

@@ -1,9 +1,9 @@
-"""What must always hold, a file per family: each rule yields what is wrong with a turn. Names are those of the design.
+"""What must always hold, grouped by what is judged: each rule yields what is wrong with a turn. Names are those of the law.
 
 They compare a turn with the world's own records (runs of checks, applies, looks) and with the checker's ledger; no decision of
-the core is repeated. A new family is a new file here: nothing else has to know it.
+the core is repeated. A new family is a new module here: nothing else refers to it.
 
-*one-at-a-time* and *idempotent* need the world itself (``invariants``); *isolated* and *settled* speak of whole runs.
+*one-at-a-time* and *idempotent* need the world itself (``checker.invariants``); *isolated* and *settled* are about whole runs.
 """
 
 from __future__ import annotations

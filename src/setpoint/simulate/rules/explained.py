@@ -1,4 +1,4 @@
-"""What is remembered and what is explained."""
+"""What an instance remembers, and whether it explains why it does not go on."""
 
 from __future__ import annotations
 

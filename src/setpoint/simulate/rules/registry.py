@@ -1,4 +1,4 @@
-"""The register of rules: a file of this package adds its own by ``@rule``, and ``__init__`` finds every file."""
+"""The register of rules: a module of this package adds its own by ``@rule``, and ``__init__`` imports every module."""
 
 from __future__ import annotations
 

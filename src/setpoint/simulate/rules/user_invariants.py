@@ -1,4 +1,4 @@
-"""Invariants of a configuration: what its own documents say must always be so."""
+"""Invariants of the user: what the documents of a configuration require at all times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regression cases: stories that once broke an invariant, as files. Each is expected to hold now."""
+"""Regression cases: plans that once broke an invariant, as files. Each is expected to hold now."""
 
 from __future__ import annotations
 

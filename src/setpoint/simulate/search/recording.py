@@ -1,4 +1,4 @@
-"""The stories of a simulated world: every turn of every entity, kept as it is taken."""
+"""Traces of a simulated world: every turn of every entity, recorded as it is taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated run, told: who did what, what went wrong, what was decided, and what is wrong with it – along the time."""
+"""The timeline of a simulated run: acts, faults, decisions and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from setpoint.simulate.world.faults import words
 from setpoint.simulate.world.host import START
 
 LINES = 60
-"""So many of the last lines are told."""
+"""Lines shown at most, the last ones."""
 Line = tuple[str, str, str]
 """(time of the day and its seconds, mark, sentence)."""
 

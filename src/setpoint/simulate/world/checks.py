@@ -1,4 +1,4 @@
-"""Protections that are only models: each name has a timetable of outcomes."""
+"""A model of protections: each name has a timetable of outcomes."""
 
 from __future__ import annotations
 

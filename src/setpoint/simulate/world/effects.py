@@ -1,4 +1,4 @@
-"""What a host does for its entities – applies, checks, tasks, looks – against models, and what goes wrong with it."""
+"""What a host does for its entities – applies, checks, tasks, observations – against models, and what goes wrong with it."""
 
 from __future__ import annotations
 

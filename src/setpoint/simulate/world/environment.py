@@ -1,4 +1,4 @@
-"""What acts find: the world with its models, who is configured how, and ways to tell them something."""
+"""The environment of acts: the world with its models, the policy of each instance, and ways to send facts and signals."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from setpoint.simulate.world.rng import SIDES, Rng
 
 
 class Faults(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How likely each misfortune is, per chance it gets."""
+    """How likely each fault is, per opportunity."""
 
     duplicate: float = 0.0
     """A fact is delivered a second time, later."""
@@ -86,7 +86,7 @@ def words(fault: Fault) -> str:
 
 
 class FaultInjector:
-    """Decides whether a fault strikes – by luck, or by a script that says which ones do – and keeps account."""
+    """Decides whether a fault strikes – at random, or by a script that lists which ones do – and keeps account."""
 
     def __init__(self, rng: Rng, levels: Faults, now: Callable[[], Instant], script: frozenset[Fault] | None = None) -> None:
         self.rng = rng

@@ -1,6 +1,6 @@
 """The simulated host: delivers facts, makes turns durable, keeps timers – and breaks on purpose.
 
-Everything that is left to chance comes from ``luck``, so a seed replays exactly. Virtual time jumps from event to event, and the
+All random decisions come from ``rng``, so a seed replays exactly. Virtual time jumps from event to event, and the
 engine's steady clock shows it; the wall clock may be set apart from it (§10.17). What will happen is data (``_heap``), so that a
 world can be copied and explored.
 """

@@ -1,6 +1,6 @@
-"""Chance that replays: a roll depends on the seed, on what is rolled for, for whom, and how often before – on nothing else.
+"""Random numbers that replay: each depends on the seed, its purpose, its subject and how many came before – nothing else.
 
-So a run that is cut short by some of its acts keeps its luck everywhere else, which is what makes a story shrink.
+A run that is cut short by some of its acts keeps its random numbers everywhere else: that is what makes a failure shrinkable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A runtime that is only a model: applies take time, versions misbehave as told, looks may fail."""
+"""A model of runtimes: applies take time, versions behave as the plan configures them, observations may fail."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What goes wrong without anybody: accidents of runtimes, clocks, and the rate of each kind of fault."""
+"""Faults: accidents of runtimes, clock changes, and the rate of each kind of fault."""

@@ -1,4 +1,4 @@
-"""What happens to runtimes by themselves."""
+"""Accidents of runtimes: outages, drift, everything taken down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How unlucky a world is: deliveries, the engine itself and effects go wrong, each kind in most worlds, seldom or often."""
+"""Fault rates of a world: deliveries, the engine and effects fail, each kind in most worlds, rarely or often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do to instances, versions and scopes, for no reason that the engine could know."""
+"""Actions of people on instances, versions and scopes, at random moments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs before the first release, and people who adopt it."""
+"""Versions that run before the first release, and people who adopt them."""
 
 from __future__ import annotations
 

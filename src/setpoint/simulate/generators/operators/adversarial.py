@@ -1,4 +1,4 @@
-"""People at the worst moment: right before or after target moves, something fails, something is finalized."""
+"""Actions of people at the worst moment: right before or after target moves, something fails or is finalized."""
 
 from __future__ import annotations
 

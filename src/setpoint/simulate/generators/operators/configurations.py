@@ -1,4 +1,4 @@
-"""Applies of configurations in which what runs is different: now and then, everywhere or in some channels."""
+"""Applies of configurations that change what runs: now and then, everywhere or in some channels."""
 
 from __future__ import annotations
 

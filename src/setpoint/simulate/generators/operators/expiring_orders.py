@@ -1,4 +1,4 @@
-"""Orders that end by themselves."""
+"""Orders that expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Approvals that are asked for, and people who give or refuse them."""
+"""Approvals that an instance needs, and people who give or refuse them."""
 
 from __future__ import annotations
 

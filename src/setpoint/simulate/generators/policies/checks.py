@@ -1,4 +1,4 @@
-"""Protections in every phase, and when they say what."""
+"""Checks in every phase, and the timetable of their results."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def waves(builder: PlanBuilder, draw: Random) -> None:
         policy = builder.policies[place.instance]
         wave = WaveUse(GROUP, numbers.get(place.channel, 1), when=when)
         builder.policies[place.instance] = replace(policy, wave=wave, orderings=policy.orderings if ordered else ())
-    builder.told.append((ENTITY, LimitsConfigured(number=1, groups={GROUP: groups})))
+    builder.facts.append((ENTITY, LimitsConfigured(number=1, groups={GROUP: groups})))
     for _ in range(draw.randint(0, 3)):
         builder.acts.append(LetGoOn(at=builder.sometime(draw), by=builder.person(draw)))
     if draw.random() < 0.3:

@@ -1,4 +1,4 @@
-"""Calendars and stopped lines that let what is under way pause."""
+"""Calendars and freezes that pause what is in flight."""
 
 from __future__ import annotations
 

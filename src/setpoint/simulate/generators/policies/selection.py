@@ -1,4 +1,4 @@
-"""How instances pick their releases: strategies, orderings, what they accept; deadlines."""
+"""How instances select their releases: strategies, orderings, what they accept; deadlines."""
 
 from __future__ import annotations
 

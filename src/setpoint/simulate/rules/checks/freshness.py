@@ -1,4 +1,4 @@
-"""What was seen: nothing is judged on something older than itself."""
+"""Freshness: nothing is judged by a result older than what it judges."""
 
 from __future__ import annotations
 

@@ -67,19 +67,19 @@ FAMILY_LEDGERS.append(Waits)
 @rule("undecided")
 def undecided(step: Step) -> Iterator[Complaint]:
     """No earlier than ``failAfter``; and it does fail."""
-    notes = step.ledger.of(Waits)
-    passed = 0 if notes.still else step.turn.now - notes.last
+    ledger = step.ledger.of(Waits)
+    passed = 0 if ledger.still else step.turn.now - ledger.last
     for event in step.events("attempt-ended", "rolling-back", "failed"):
         if event.cause != Code.CHECK_PENDING:
             continue
         step.saw("undecided")
         for use in _uses(step, event):
-            wait = notes.waits.get((event.attempt, use.name))
+            wait = ledger.waits.get((event.attempt, use.name))
             waited = wait.most + passed if wait else 0
             if waited + slack(step) < use.fail_after:
                 yield f"it failed after {waited} ms of {use.fail_after}: {event.text}"
     for attempt, use, gate in _undecided(step.after):
-        wait = notes.waits.get((attempt.number, use.name))
+        wait = ledger.waits.get((attempt.number, use.name))
         if wait is None or _another(step.before.life, attempt, use, gate) or under_way(step.after.life, attempt):
             continue
         step.saw("undecided")

@@ -45,7 +45,7 @@ class WaveModel:
     open: int = 1
     met: Instant | None = None
     stopped: bool = False
-    noted: set[str] = field(default_factory=set)
+    excused: set[str] = field(default_factory=set)
 
     def state(self, channel: str) -> str:
         """Of a channel: the worst of its instances, and not finalized before the last."""
@@ -76,14 +76,14 @@ class LeaseLedger:
     """Instance -> where its candidate counts already."""
     number: int = 0
     groups: dict[str, GroupWaves] = field(default_factory=dict)
-    journeys: dict[Key, WaveModel] = field(default_factory=dict)
+    models: dict[Key, WaveModel] = field(default_factory=dict)
     exempt: set[Key] = field(default_factory=set)
     """Releases that were on their way when their group lost its waves, and those that were through once."""
     signals: set[str] = field(default_factory=set)
 
-    def journey(self, group: str, release: int) -> WaveModel:
+    def model(self, group: str, release: int) -> WaveModel:
         """One that may be new."""
-        return self.journeys.setdefault((group, release), WaveModel())
+        return self.models.setdefault((group, release), WaveModel())
 
     # --- what admission was told --------------------------------------------------------------------------------------
 
@@ -93,78 +93,78 @@ class LeaseLedger:
             case AskAdmission(asker=asker, ask=ask):
                 self.asked.setdefault((asker, ask), fact)
             case LimitsConfigured(number=number, groups=groups) if number >= self.number:
-                self.exempt |= {key for key in self.journeys if key[0] not in groups}
+                self.exempt |= {key for key in self.models if key[0] not in groups}
                 self.number, self.groups = number, groups
             case Rostered(group=group, release=release, instances=instances):
-                self.journey(group, release).roster = instances
+                self.model(group, release).roster = instances
             case WaveVote(instance=instance, group=group, release=release, number=number, state=state):
-                votes = self.journey(group, release).votes
+                votes = self.model(group, release).votes
                 if number > votes.get(instance, (0, ""))[0]:
                     votes[instance] = (number, state)
             case WavesResumed(id=identity, group=group, release=release) if identity not in self.signals:
                 self.signals.add(identity)
-                self._resume(self.journey(group, release))
+                self._resume(self.model(group, release))
             case _:
                 pass
 
     @staticmethod
-    def _resume(journey: WaveModel) -> None:
-        if journey.stopped:
-            journey.stopped = False
-            journey.noted |= {channel for channel in journey.channels if journey.state(channel) == "failed"}
+    def _resume(model: WaveModel) -> None:
+        if model.stopped:
+            model.stopped = False
+            model.excused |= {channel for channel in model.channels if model.state(channel) == "failed"}
 
     def move_on(self, now: Instant) -> None:
         """Stop and open what is to be by now."""
-        for (group, release), journey in self.journeys.items():
+        for (group, release), model in self.models.items():
             rules = self.groups.get(group)
-            if rules and journey.roster:
-                if all(journey.state(channel) in {"finalized", "out"} for channel in journey.channels):
+            if rules and model.roster:
+                if all(model.state(channel) in {"finalized", "out"} for channel in model.channels):
                     self.exempt.add((group, release))  # it is through: whoever takes it later comes after the last wave
-                self._stop(journey, rules)
-                self._open(journey, rules, now)
+                self._stop(model, rules)
+                self._open(model, rules, now)
 
     @staticmethod
-    def _stop(journey: WaveModel, rules: GroupWaves) -> None:
-        bad = {channel for channel in journey.channels if journey.state(channel) == "failed"}
-        journey.noted &= bad
-        if len(bad - journey.noted) >= max(_amount(rules.max_failures, len(journey.channels)), 1):
-            journey.stopped = True
+    def _stop(model: WaveModel, rules: GroupWaves) -> None:
+        bad = {channel for channel in model.channels if model.state(channel) == "failed"}
+        model.excused &= bad
+        if len(bad - model.excused) >= max(_amount(rules.max_failures, len(model.channels)), 1):
+            model.stopped = True
 
     @staticmethod
-    def _open(journey: WaveModel, rules: GroupWaves, now: Instant) -> None:
-        while journey.open < len(rules.waves):
-            wave = rules.waves[journey.open - 1]
-            counted, enough = _enough(journey, wave)
-            journey.met = (now if journey.met is None else min(journey.met, now)) if enough else None
-            if journey.met is None or (counted and journey.met + wave.soak > now):
+    def _open(model: WaveModel, rules: GroupWaves, now: Instant) -> None:
+        while model.open < len(rules.waves):
+            wave = rules.waves[model.open - 1]
+            counted, enough = _enough(model, wave)
+            model.met = (now if model.met is None else min(model.met, now)) if enough else None
+            if model.met is None or (counted and model.met + wave.soak > now):
                 return
-            journey.open, journey.met = journey.open + 1, None
+            model.open, model.met = model.open + 1, None
 
     def may_begin(self, need: str, number: int, release: int) -> str:
         """Why a wave may not; empty: it may."""
         key = (need.removeprefix("wave:"), release)
-        journey, rules = self.journeys.get(key), self.groups.get(key[0])
+        model, rules = self.models.get(key), self.groups.get(key[0])
         if key in self.exempt:
             return ""
-        if journey is None or not journey.roster or rules is None:
+        if model is None or not model.roster or rules is None:
             return "nobody has said who is named"
-        if journey.stopped:
+        if model.stopped:
             return "too many have failed"
         waves = min(number, max(len(rules.waves), 1))
-        return "" if waves <= journey.open else f"only {journey.open} waves are open"
+        return "" if waves <= model.open else f"only {model.open} waves are open"
 
 
 def _amount(text: str, of: int) -> int:
     return math.ceil(of * int(text[:-1]) / 100) if text.endswith("%") else int(text)
 
 
-def _enough(journey: WaveModel, wave: Wave) -> tuple[int, bool]:
-    states = [journey.state(channel) for channel in wave.channels if channel in journey.channels]
+def _enough(model: WaveModel, wave: Wave) -> tuple[int, bool]:
+    states = [model.state(channel) for channel in wave.channels if channel in model.channels]
     counted = [state for state in states if state != "out"]
     return len(counted), counted.count("finalized") >= min(_amount(wave.need, len(counted)), len(counted))
 
 
-def _book(moment: Moment) -> LeaseLedger:
+def _ledger(moment: Moment) -> LeaseLedger:
     return moment.net.shared(LeaseLedger)
 
 
@@ -174,20 +174,20 @@ def _book(moment: Moment) -> LeaseLedger:
 @actor_rule("gated", "admission")
 def grants(moment: Moment) -> Iterator[Complaint]:
     """Nobody is granted a wave that is not open, or of a release that stopped."""
-    book = _book(moment)
+    ledger = _ledger(moment)
     for fact in moment.turn.facts:
-        book.take(fact)
-    book.move_on(moment.now)
+        ledger.take(fact)
+    ledger.move_on(moment.now)
     for given in moment.turn.decision.instructions:
         if isinstance(given, Send) and isinstance(given.fact, Granted):
-            asked = book.asked.get((given.to, given.fact.ask))
+            asked = ledger.asked.get((given.to, given.fact.ask))
             if asked is None:
                 yield f"{given.to} is granted {given.fact.ask}, which it never asked for"
                 continue
             for need in asked.needs:
                 if need.unit.startswith("wave:"):
                     moment.saw("waves")
-                    why = book.may_begin(need.unit, need.limit, need.release)
+                    why = ledger.may_begin(need.unit, need.limit, need.release)
                     if why:
                         yield f"{given.to} may begin release {need.release} in wave {need.limit}, but {why}"
 
@@ -198,8 +198,8 @@ def grants(moment: Moment) -> Iterator[Complaint]:
 @rule("one-at-a-time")
 def leases(step: Step) -> Iterator[Complaint]:
     """Never do more than ``limit`` instances deploy with one lease; who holds it is seen from what the instance does."""
-    book = _book(step)
-    _free(step, book)
+    ledger = _ledger(step)
+    _free(step, ledger)
     if step.forward is None:
         return
     attempt, offer, policy = step.forward
@@ -208,17 +208,17 @@ def leases(step: Step) -> Iterator[Complaint]:
         if not step.concerns(use.when, use.name, policy, offer):
             continue
         step.saw("leases")
-        holders = book.holding.setdefault(use.unit, {})
+        holders = ledger.holding.setdefault(use.unit, {})
         others = [one for one, (_, fellows) in holders.items() if one != step.instance and not (fellows and fellows == together)]
         if len(others) >= use.limit and not attempt.committed:
             yield f"{use.unit} lets {use.limit} deploy at once, and {sorted(others)} do"
         holders[step.instance] = (attempt.number, together)
 
 
-def _free(step: Step, book: LeaseLedger) -> None:
+def _free(step: Step, ledger: LeaseLedger) -> None:
     """Leases of rollouts that have left deployment, or failed to go back."""
     rollout = step.after.life.rollout
-    for holders in book.holding.values():
+    for holders in ledger.holding.values():
         held = holders.get(step.instance)
         if held is not None and not _deploys(rollout, held[0]):
             del holders[step.instance]
@@ -233,11 +233,11 @@ def _deploys(rollout: Rollout | None, number: int) -> bool:
 @rule("gated")
 def admitted(step: Step) -> Iterator[Complaint]:
     """Who needs something of admission has been told yes, to all that it needs by now."""
-    book = _book(step)
+    ledger = _ledger(step)
     for fact in step.turn.facts:
         if isinstance(fact, Granted):
-            book.granted.setdefault(step.instance, set()).add(fact.ask)
-    _commitments(step, book)
+            ledger.granted.setdefault(step.instance, set()).add(fact.ask)
+    _commitments(step, ledger)
     if step.forward is None:
         return
     attempt, offer, policy = step.forward
@@ -248,25 +248,25 @@ def admitted(step: Step) -> Iterator[Complaint]:
     alone = not set_of(step.judged, offer)  # a set asks for its members, and uses up its part when it starts
     if missing and alone and not (asking and attempt.committed):
         yield f"began without {sorted(missing)}"
-    if units and asking and asking.ask not in book.granted.get(step.instance, set()) and not _none_left(step, policy, offer):
+    if units and asking and asking.ask not in ledger.granted.get(step.instance, set()) and not _none_left(step, policy, offer):
         yield f"began without a yes to {sorted(units)}"
     if alone and not attempt.committed:
-        yield from _budgets(step, book, policy, offer)
+        yield from _budgets(step, ledger, policy, offer)
 
 
-def _commitments(step: Step, book: LeaseLedger) -> None:
+def _commitments(step: Step, ledger: LeaseLedger) -> None:
     """An attempt whose task has started counts in the window it was admitted to, whenever target moves, unless it ends before."""
     before, after = step.before.life.candidate, step.after.life.candidate
     if after and after.committed and not (before and before.number == after.number and before.committed):
         needs = after.admission.needs if after.admission and after.admission.granted else ()
         keys = [(need.unit, need.occurrence) for need in needs if need.unit.startswith("budget:")]
-        book.committed[step.instance] = keys
+        ledger.committed[step.instance] = keys
         for key in keys:
-            book.starts[key] = book.starts.get(key, 0) + 1
+            ledger.starts[key] = ledger.starts.get(key, 0) + 1
     elif before and before.committed and not (after and after.number == before.number and after.committed):
-        for key in book.committed.pop(step.instance, []):
+        for key in ledger.committed.pop(step.instance, []):
             if not step.forward or step.forward[0].number != before.number:
-                book.starts[key] -= 1
+                ledger.starts[key] -= 1
 
 
 def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[str]:
@@ -277,9 +277,9 @@ def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[st
     groups = {offer.release: offer.waves}
     if offer.configuration:
         groups[offer.configuration.release] = offer.configuration.waves
-    for half in attempt_releases(step.judged, offer) if wave and kind is Kind.FORWARD else ():
-        concerned = wave and matches(wave.when, policy, step.judged, offer, half)
-        if wave and concerned and groups.get(half.release) == wave.group and not step.skipped(half.release, "wave"):
+    for part in attempt_releases(step.judged, offer) if wave and kind is Kind.FORWARD else ():
+        concerned = wave and matches(wave.when, policy, step.judged, offer, part)
+        if wave and concerned and groups.get(part.release) == wave.group and not step.skipped(part.release, "wave"):
             yield f"wave:{wave.group}"
 
 
@@ -288,13 +288,13 @@ def _none_left(step: Step, policy: Policy, offer: Offer) -> bool:
     return not [*_needed(step, policy, offer, Kind.FORWARD), *(unit for unit, _, _ in _windows(step, policy, offer))]
 
 
-def _budgets(step: Step, book: LeaseLedger, policy: Policy, offer: Offer) -> Iterator[Complaint]:
+def _budgets(step: Step, ledger: LeaseLedger, policy: Policy, offer: Offer) -> Iterator[Complaint]:
     for unit, window, occurrence in _windows(step, policy, offer):
         step.saw("budgets")
         key = (unit, occurrence)
-        if book.starts.get(key, 0) >= window.max:
-            yield f"{book.starts[key]} deployments have begun in this window of {unit} already"
-        book.starts[key] = book.starts.get(key, 0) + 1
+        if ledger.starts.get(key, 0) >= window.max:
+            yield f"{ledger.starts[key]} deployments have begun in this window of {unit} already"
+        ledger.starts[key] = ledger.starts.get(key, 0) + 1
 
 
 def _windows(step: Step, policy: Policy, offer: Offer) -> Iterator[tuple[str, Window, Instant]]:

@@ -24,15 +24,15 @@ def approved(step: Step) -> Iterator[Complaint]:
         return
     attempt, offer, policy = step.forward
     for use in policy.approvals:
-        for half in attempt_releases(step.judged, offer):
-            concerned = matches(use.when, policy, step.judged, offer, half)
-            if concerned and not step.skipped(half.release, use.name):
+        for part in attempt_releases(step.judged, offer):
+            concerned = matches(use.when, policy, step.judged, offer, part)
+            if concerned and not step.skipped(part.release, use.name):
                 step.saw("approved")
-                yield from _approved(step, use, half, offer, attempt)
+                yield from _approved(step, use, part, offer, attempt)
 
 
-def _approved(step: Step, use: ApprovalUse, half: AttemptRelease, offer: Offer, attempt: Attempt) -> Iterator[Complaint]:
-    release, author = half.release, half.author
+def _approved(step: Step, use: ApprovalUse, part: AttemptRelease, offer: Offer, attempt: Attempt) -> Iterator[Complaint]:
+    release, author = part.release, part.author
     topic = f"topic:{use.subject}#{use.topic}#{release}" + (f"~{attempt.change}" if attempt.change else "")
     counted = step.ledger.votes.get(topic, ())[step.ledger.used.get(topic, 0) :]
     votes = {vote.person.name: vote for vote in counted if _may_vote(use, vote.person)}

@@ -1,4 +1,4 @@
-"""Services after others in their channel, and floors of rollbacks."""
+"""Dependencies: services after others in their channel, and how far a rollback may go."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def after_services(step: Step) -> Iterator[Complaint]:
         return
     _, offer, policy = step.forward
     for ordering in policy.services:
-        for half in step.needing(ordering.when, ordering.name, policy, offer):
+        for part in step.needing(ordering.when, ordering.name, policy, offer):
             step.saw("ordered")
-            yield from (_after_configuration if half.configures else _after)(step, ordering, offer)
+            yield from (_after_configuration if part.configures else _after)(step, ordering, offer)
 
 
 def _after_configuration(step: Step, ordering: ServiceOrdering, offer: Offer) -> Iterator[Complaint]:

@@ -1,4 +1,4 @@
-"""Orderings: what the earlier channels had finalized."""
+"""Orderings: what the earlier channels had finalized when an attempt started."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def ordered(step: Step) -> Iterator[Complaint]:
         for ordering in policy.orderings:
             if committed and _added(step, ordering):
                 continue
-            for half in step.needing(ordering.when, ordering.name, policy, offer):
+            for part in step.needing(ordering.when, ordering.name, policy, offer):
                 step.saw("ordered")
-                yield from _ordered(step, ordering, offer, half, committed=committed)
+                yield from _ordered(step, ordering, offer, part, committed=committed)
 
 
 def _added(step: Step, ordering: Ordering) -> bool:
@@ -70,17 +70,17 @@ def _starts_a_task(step: Step, candidate: Attempt) -> bool:
     return any(entity not in known for entity in candidate.tasks)
 
 
-def _ordered(step: Step, ordering: Ordering, offer: Offer, half: AttemptRelease, *, committed: bool) -> Iterator[Complaint]:
-    release, configures = half.release, half.configures
-    notes = step.ledger.of(DependencyLedger)
+def _ordered(step: Step, ordering: Ordering, offer: Offer, part: AttemptRelease, *, committed: bool) -> Iterator[Complaint]:
+    release, configures = part.release, part.configures
+    ledger = step.ledger.of(DependencyLedger)
     everybody = {name: _finalized(step, name, offer, configures=configures) for name in ordering.instances}
-    absent = {name for name in ordering.instances if configures and notes.abstains(name, release)}
+    absent = {name for name in ordering.instances if configures and ledger.abstains(name, release)}
     absent |= {
         name
         for name in ordering.members
         if everybody[name] is None
-        and not notes.failed(name, offer, release)
-        and (committed or notes.declines(name, offer, release))
+        and not ledger.failed(name, offer, release)
+        and (committed or ledger.declines(name, offer, release))
     }
     told = [at for name, at in everybody.items() if name not in absent]
     need = min(ordering.need, len(told)) or len(told)

@@ -1,4 +1,4 @@
-"""Sets: members start together, are finalized together, and go back together. Told by the votes that were given and heard."""
+"""Sets: members start together, are finalized together, and go back together, by the votes they gave and received."""
 
 from __future__ import annotations
 

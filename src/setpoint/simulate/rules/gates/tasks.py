@@ -1,4 +1,4 @@
-"""Tasks: started when all else holds, never twice at once, never again after a success; and what cannot be undone."""
+"""Tasks: started when all else holds, never twice in parallel, never again after a success; and what cannot be undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hands off: holds, stops, pauses, observing, the breaker."""
+"""Hands off: holds, freezes, pauses, observing, the breaker."""
 
 from __future__ import annotations
 

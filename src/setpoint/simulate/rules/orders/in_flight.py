@@ -1,4 +1,4 @@
-"""What is under way forward stands still while something closed or stopped says ``pause``."""
+"""Pauses in flight: a rollout stands still while a closed window or a freeze with ``pause`` covers it."""
 
 from __future__ import annotations
 

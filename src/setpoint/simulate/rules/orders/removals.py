@@ -1,4 +1,4 @@
-"""Goodbye: what has left the configuration starts nothing, and nothing is taken down that nobody asked for."""
+"""Removal: an instance that left the configuration starts nothing, and nothing is taken down without a request."""
 
 from __future__ import annotations
 

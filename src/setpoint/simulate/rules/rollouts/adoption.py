@@ -71,16 +71,16 @@ def _taken_over(step: Step) -> Iterator[Offer]:
 
 
 def _judged(step: Step, offer: Offer) -> Iterator[Complaint]:
-    name, notes = offer.version.name, step.ledger.of(FirstContact)
+    name, ledger = offer.version.name, step.ledger.of(FirstContact)
     if not offer.adopt:
         yield f"finalized {name} without a rollout, and no person adopts it"
     if step.before.life.target:
         yield f"adopted {name} where {step.before.life.target} was deployed"
-    since = notes.looks.get(offer.release)
-    if since is None or notes.newest is None or notes.newest.look <= since:
+    since = ledger.looks.get(offer.release)
+    if since is None or ledger.newest is None or ledger.newest.look <= since:
         yield f"adopted {name} although no look began after it was requested"
-    elif not _shows(notes.newest.observation, offer.spec):
-        yield f"adopted {name} although the newest look shows {notes.newest.observation}"
+    elif not _shows(ledger.newest.observation, offer.spec):
+        yield f"adopted {name} although the newest look shows {ledger.newest.observation}"
 
 
 def _shows(observation: Observation, spec: str) -> bool:

@@ -1,4 +1,4 @@
-"""Going back: to the last good version, and without waiting for anybody."""
+"""Rollbacks: to the last good version, and without waiting for a gate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which release is chosen: vetoes, marks, pins; never twice, never backwards."""
+"""Selection of a release: vetoes, marks, pins; never twice, never backwards."""
 
 from __future__ import annotations
 
