@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from setpoint.simulate.generators.faults.accidents import accidents
-from setpoint.simulate.generators.faults.fault_rates import clocks, fault_rates
-from setpoint.simulate.generators.operators.actions import findings, signals, storms
+from setpoint.simulate.generators.faults import accidents, clocks, fault_rates
+from setpoint.simulate.generators.operators.actions import brief_orders, findings, signals, storms
 from setpoint.simulate.generators.operators.adoption import first_contact
 from setpoint.simulate.generators.operators.adversarial import stuck_rollbacks, worst_moments
-from setpoint.simulate.generators.operators.configurations import configurations
-from setpoint.simulate.generators.operators.expiring_orders import brief_orders
-from setpoint.simulate.generators.operators.reconfigurations import reconfigurations
+from setpoint.simulate.generators.operators.configurations import configurations, departures, reconfigurations
 from setpoint.simulate.generators.operators.releases import releases
-from setpoint.simulate.generators.operators.removals import departures
 from setpoint.simulate.generators.plan_builder import InstancePlace, PlanBuilder, rng
 from setpoint.simulate.generators.policies.approvals import votes
+from setpoint.simulate.generators.policies.calendars import closings, incidents
 from setpoint.simulate.generators.policies.checks import outcomes
 from setpoint.simulate.generators.policies.dependencies import floors, groups, services_in_order, together
 from setpoint.simulate.generators.policies.limits import budgets, leases, waves
-from setpoint.simulate.generators.policies.pauses import closings, incidents
 from setpoint.simulate.generators.policies.policy import policy
 from setpoint.simulate.generators.policies.tasks import ends
 from setpoint.simulate.plan import Plan

@@ -1,4 +1,4 @@
-"""Actions of people on instances, versions and scopes, at random moments."""
+"""Actions of people on instances, versions and scopes, at random moments; some of their orders expire."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from random import Random
 from setpoint.core import scope
 from setpoint.model.time import MINUTE
 from setpoint.simulate.acts import Act
+from setpoint.simulate.acts.ending import Brief
 from setpoint.simulate.acts.marking import CancelRelease, Mark
 from setpoint.simulate.acts.overrides import HoldInstance, Observe, Pin, Resume, Retry, RollBack, SkipGate, Unpin
 from setpoint.simulate.acts.releasing import RequestRelease
@@ -61,3 +62,15 @@ def storms(builder: PlanBuilder, draw: Random) -> None:
             builder.acts.append(Pause(at=at, by=by, scope=entity, lasts=lasts))
         else:
             builder.acts.append(Observe(at=at, by=by, instance=instance, lasts=lasts))
+
+
+def brief_orders(builder: PlanBuilder, draw: Random) -> None:
+    """Somebody gives orders that nobody withdraws: some in a row, so that one is given while the other stands."""
+    for _ in range(builder.some(draw, 0, 5)):
+        instance, at, by = draw.choice(builder.instances), builder.sometime(draw), builder.person(draw)
+        order = draw.choice(("hold", "observe", "pin", "pin", "skip", "skip", "stop", "pause"))
+        lasts = draw.randint(1, 60) * MINUTE
+        builder.acts.append(Brief(at=at, by=by, instance=instance, order=order, lasts=lasts, which=draw.randint(0, 5)))
+        if draw.random() < 0.3:
+            later = at + draw.randint(0, lasts)
+            builder.acts.append(Brief(at=later, by=by, instance=instance, order=order, lasts=draw.randint(1, 60) * MINUTE))

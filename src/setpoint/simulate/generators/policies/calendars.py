@@ -1,4 +1,4 @@
-"""Calendars and cadences."""
+"""Calendars, cadences, and what pauses a rollout in flight: closed windows and freezes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from random import Random
 
 from msgspec.structs import replace
 
+from setpoint.core import scope
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Cadence, CalendarUse, Policy
-from setpoint.simulate.generators.plan_builder import InstancePlace
+from setpoint.model.time import MINUTE
+from setpoint.simulate.acts.stopping import Stop
+from setpoint.simulate.generators.plan_builder import InstancePlace, PlanBuilder
 
 
 def calendars(_place: InstancePlace, policy: Policy, draw: Random) -> Policy:
@@ -27,3 +30,26 @@ def cadence(_place: InstancePlace, policy: Policy, draw: Random) -> Policy:
         return policy
     quarters = tuple(Window(hours=(start * 60, (start + 4) * 60)) for start in range(0, 24, 4))
     return replace(policy, cadence=Cadence(Calendar("quarters", open=quarters), "UTC"))
+
+
+HALVES = tuple(Window(hours=(hour * 60, hour * 60 + 40)) for hour in range(24))
+"""Closed for the last third of every hour: often while something is under way."""
+
+
+def closings(builder: PlanBuilder, draw: Random) -> None:
+    """In a sixth of the worlds."""
+    if not builder.places or draw.random() > 0.16:
+        return
+    when = parse_selector("!urgent") if draw.random() < 0.5 else None
+    use = CalendarUse("breaks", Calendar("breaks", open=HALVES, in_flight="pause"), "UTC", when=when)
+    for instance, policy in builder.policies.items():
+        if draw.random() < 0.7:
+            builder.policies[instance] = replace(policy, calendars=(*policy.calendars, use))
+
+
+def incidents(builder: PlanBuilder, draw: Random) -> None:
+    """Somebody stops a line, and what is under way on it."""
+    for _ in range(draw.randint(0, 2) if builder.places else 0):
+        labels = builder.policies[draw.choice(builder.instances)].labels
+        at, by, lasts = builder.sometime(draw), builder.person(draw), draw.randint(1, 30) * MINUTE
+        builder.acts.append(Stop(at=at, by=by, scope=draw.choice(scope.above(labels)), lasts=lasts, in_flight="pause"))

@@ -1,11 +1,12 @@
-"""Fault rates of a world: deliveries, the engine and effects fail, each kind in most worlds, rarely or often."""
+"""What goes wrong: the rate of each kind of fault, clock changes, and accidents of runtimes."""
 
 from __future__ import annotations
 
 from random import Random
 
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND
-from setpoint.simulate.acts.accidents import Asleep, ClockSet
+from setpoint.simulate.acts import Act
+from setpoint.simulate.acts.accidents import Asleep, ClockSet, Drift, Outage, Vanish
 from setpoint.simulate.generators.plan_builder import PlanBuilder
 from setpoint.simulate.world.faults import MOST, Faults
 
@@ -38,3 +39,18 @@ def clocks(builder: PlanBuilder, draw: Random) -> None:
         at = builder.sometime(draw)
         asleep = draw.random() < 0.2
         builder.acts.append(Asleep(at=at, lasts=abs(by)) if asleep else ClockSet(at=at, by=by))
+
+
+def accidents(builder: PlanBuilder, draw: Random) -> None:
+    """Outages, drift, everything taken down."""
+    for _ in range(builder.some(draw, 0, 6)):
+        builder.acts.append(_accident(draw.choice(builder.instances), builder.sometime(draw), draw))
+
+
+def _accident(instance: str, at: int, draw: Random) -> Act:
+    kind = draw.random()
+    if kind < 0.4:
+        return Outage(at=at, instance=instance, lasts=draw.randint(1, 20) * MINUTE)
+    if kind < 0.7:
+        return Drift(at=at, instance=instance, difference=draw.choice(("a", "b")), stubborn=draw.random() < 1 / 3)
+    return Vanish(at=at, instance=instance)
