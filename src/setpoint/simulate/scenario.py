@@ -43,7 +43,7 @@ AT_ONCE = 10
 MOST = 40
 """So many times things go wrong at most."""
 PARTS = 4
-"""Into so many parts is each time divided: after a part it is asked whether enough went wrong."""
+"""Parts of each time; after each part it is checked whether enough went wrong."""
 
 
 def failure(plan: Plan) -> tuple[Scenario, Broken | None]:
@@ -134,7 +134,7 @@ class Scenario(Environment):
         return not self.plan.least
 
     def _once_more(self, time: int) -> None:
-        """Somebody tidies up, and everything that was planned for a time happens again, with more going wrong each time."""
+        """A person cleans up, and everything that was planned for a time happens again, with more going wrong each time."""
         self.world.fault_injector.levels = self.plan.faults.worse(1 + time / 2)
         for instance in self.instances:
             for kind in (Unpin, Resume, Heal):
@@ -211,7 +211,7 @@ class Scenario(Environment):
         self.net.preconditions["configured"] += len(self.instances)
 
     def _voted_on_for_an_hour(self) -> None:
-        """Everybody approves whatever is asked of people, again and again."""
+        """All people approve every request, again and again."""
         for minute in range(1, 60, 19):
             for person in self.people:
                 self._arrange(CastVote(by=person.name, ahead=True), self.world.now + minute * MINUTE)

@@ -32,7 +32,7 @@ class Outage(Accident, frozen=True, kw_only=True, omit_defaults=True):
 
 @act
 class Drift(Accident, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody changed what runs."""
+    """What runs was changed from outside."""
 
     difference: str
     stubborn: bool = False
@@ -53,7 +53,7 @@ class Drift(Accident, frozen=True, kw_only=True, omit_defaults=True):
 
 @act
 class Vanish(Accident, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody took everything down."""
+    """Everything was taken down from outside."""
 
     def perform(self, environment: Environment) -> None:
         """Take it down, where something runs."""
@@ -121,7 +121,7 @@ def reach(environment: Environment, instance: str) -> None:
 
 
 def mend(environment: Environment) -> None:
-    """Protections pass, runtimes answer and do as they are told."""
+    """Protections pass, runtimes respond and do what is ordered."""
     environment.checks.pass_from(environment.world.now)
     environment.runtimes.fair = environment.world.tasks.fair = True
     for instance in environment.instances:

@@ -18,13 +18,13 @@ from setpoint.simulate.world.runtimes import Behaviour
 
 @act
 class ChangeConfiguration(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody applies a configuration in which what runs is different."""
+    """A person applies a configuration in which what runs is different."""
 
     application: str
     channels: tuple[str, ...] = ()
     """Where anything changes; empty: everywhere."""
     behaves: dict[str, Behaviour] = msgspec.field(default_factory=dict)
-    """Instance -> what every version does there with it; nothing said: it comes up."""
+    """Instance -> what every version does there with it; absent: it comes up."""
     rides: bool = False
 
     def perform(self, environment: Environment) -> None:

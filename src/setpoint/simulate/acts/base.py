@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Upon(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A moment that only the run itself brings: the ``nth`` time that history says ``kind`` of an instance."""
+    """A moment that only the run itself brings: the ``nth`` history line of ``kind`` about an instance."""
 
     kind: str
     """Kind of a history line: ``target-moved``, ``rolling-back``, ``finalized`` …"""
@@ -46,7 +46,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=Tru
 
 
 class HumanAct(Act, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody does it."""
+    """An act of a person."""
 
     by: str
     """A person's name."""

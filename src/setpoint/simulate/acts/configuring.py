@@ -10,12 +10,12 @@ from setpoint.simulate.world.environment import Environment
 
 @act
 class Reconfigure(Act, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody changes when an instance may deploy."""
+    """A person changes when an instance may deploy."""
 
     policy: Policy
 
     def perform(self, environment: Environment) -> None:
-        """Tell the instance."""
+        """Configure the instance."""
         instance = self.policy.instance
         environment.policies[instance] = self.policy
         environment.revision += 1

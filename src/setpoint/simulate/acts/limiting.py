@@ -15,12 +15,12 @@ from setpoint.simulate.world.environment import Environment
 
 @act
 class Regroup(Act, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody changes the waves of groups."""
+    """A person changes the waves of groups."""
 
     groups: dict[str, GroupWaves]
 
     def perform(self, environment: Environment) -> None:
-        """Tell admission, and the members of groups that have no waves any more."""
+        """Configure admission, and the members of groups that have no waves any more."""
         environment.revision += 1
         environment.world.post(ENTITY, LimitsConfigured(number=environment.revision, groups=self.groups))
         for instance, policy in environment.policies.items():
@@ -36,7 +36,7 @@ class Regroup(Act, frozen=True, kw_only=True, omit_defaults=True):
 
 @act
 class LetGoOn(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody lets every release go on that stopped because too many had failed."""
+    """A person lets every release go on that stopped because too many had failed."""
 
     def perform(self, environment: Environment) -> None:
         """Take note of the failures."""
@@ -56,6 +56,6 @@ def let_go_on(environment: Environment, by: By) -> None:
 
 
 def nothing_stays_stopped(environment: Environment) -> None:
-    """Somebody sees to it, for as long as what had failed before is still told."""
+    """A person repeats it for as long as earlier failures still arrive."""
     for hour in range(1, 5):
         environment.later(hour * HOUR, LetGoOn(by="ann"))

@@ -17,7 +17,7 @@ class Mark(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     bad: bool = True
 
     def perform(self, environment: Environment) -> None:
-        """Tell the line."""
+        """Send it to the line."""
         fact = Marked(by=self.signed("a finding"), service=self.service, version=self.version, bad=self.bad)
         environment.tell(f"line:{self.application}", fact)
 
@@ -28,13 +28,13 @@ class Mark(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
 @act
 class CancelRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """A release shall go nowhere any more."""
+    """A release goes nowhere any more."""
 
     application: str
     release: int
 
     def perform(self, environment: Environment) -> None:
-        """Tell the line."""
+        """Send it to the line."""
         environment.tell(f"line:{self.application}", Cancelled(by=self.signed("a finding"), release=self.release))
 
     def words(self) -> str:

@@ -21,7 +21,7 @@ class OnInstance(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
 @act
 class SkipGate(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """One gate of what waits there shall not count."""
+    """Skip one gate of what waits there."""
 
     gate: str
 
@@ -39,7 +39,7 @@ class SkipGate(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
 
 @act
 class PassOver(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """A train shall not carry this release."""
+    """Take this release off a train."""
 
     release: int
 

@@ -32,7 +32,7 @@ class RequestRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     floors: dict[str, str] = msgspec.field(default_factory=dict)
     """Service -> version below which this one must not be rolled back."""
     behaves: dict[str, Behaviour] = msgspec.field(default_factory=dict)
-    """Instance -> what the version does there; nothing said: it comes up. The first word about a version counts."""
+    """Instance -> what the version does there; absent: it comes up. The first release of a version decides."""
 
     def perform(self, environment: Environment) -> None:
         """Ask the line for it."""

@@ -17,7 +17,7 @@ class Leave(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     down: bool = False
     """By the configuration: what runs is taken down."""
     taken_down_after: Duration = 0
-    """Somebody has it taken down so long after it left; 0: nobody."""
+    """A person has it taken down so long after it left; 0: no person does."""
 
     def perform(self, environment: Environment) -> None:
         """Leave, and arrange what comes later."""
@@ -71,7 +71,7 @@ def come_back(environment: Environment, instance: str) -> None:
 
 
 def everybody_is_back(environment: Environment) -> None:
-    """Whoever has left comes back."""
+    """Every instance that has left comes back."""
     for instance in environment.instances:
         if environment.state(instance).removed:
             come_back(environment, instance)

@@ -27,7 +27,7 @@ def request_of_line(environment: Environment, application: str, request: str, ma
 
 @act
 class LookWhetherTaken(Act, frozen=True, kw_only=True, omit_defaults=True):
-    """Whoever asked the line looks whether it took the request; what is stale is compiled again."""
+    """The requester looks whether the line took the request; what is stale is compiled again."""
 
     application: str
     request: str

@@ -13,12 +13,12 @@ from setpoint.simulate.world.environment import Environment
 
 @act
 class SayDone(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """The task that an instance waits for did succeed, says somebody."""
+    """A person reports that the task an instance waits for did succeed."""
 
     instance: str
 
     def perform(self, environment: Environment) -> None:
-        """Say so, where one waits for a person."""
+        """Report it, where one waits for a person."""
         for release in _stuck(environment.state(self.instance)):
             environment.send(self.instance, Retried(by=self.signed("I looked"), release=release, succeeded=True))
 
@@ -43,7 +43,7 @@ class TryAgain(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def try_again(environment: Environment) -> None:
-    """Somebody does so every now and then, for some hours."""
+    """A person does so every now and then, for some hours."""
     for minute in range(1, 10 * 60, 20):
         environment.later(minute * MINUTE, TryAgain(by="ann"))
 

@@ -12,7 +12,7 @@ from setpoint.simulate.world.environment import Environment
 
 @act
 class CastVote(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """Say yes or no wherever somebody is asked, or at one instance."""
+    """Approve or reject wherever a person is needed, or at one instance."""
 
     yes: bool = True
     instance: str = ""

@@ -35,7 +35,7 @@ RESTLESS = 20
 
 
 class Broken(AssertionError):  # noqa: N818 - it reads "raise Broken", and tests fail by it
-    """An invariant does not hold; ``name`` says which."""
+    """An invariant does not hold; ``name`` is its name."""
 
     def __init__(self, name: str, complaint: str, turn: TurnRecord) -> None:
         super().__init__(f"{name}: turn {turn.number}, {turn.entity}: {complaint}")
@@ -45,7 +45,7 @@ class Broken(AssertionError):  # noqa: N818 - it reads "raise Broken", and tests
 
 
 class Invariants:
-    """Call it after each turn. ``preconditions`` counts how often each invariant had something to say."""
+    """Call it after each turn. ``preconditions`` counts how often the precondition of each held."""
 
     def __init__(self) -> None:
         self.asleep = False
@@ -161,7 +161,7 @@ class Invariants:
         self._recent[turn.entity] = tuple(fact for fact in turn.facts if not (_true_for_ever(fact) or _comes_again(fact, state)))
 
     def _quiet(self, turn: TurnRecord, now: Instant) -> None:
-        """An actor that is woken and finds nothing to do does not ask to be woken at once again, and again."""
+        """An actor that is woken and finds nothing to do does not request an immediate wake again and again."""
         wake, state = turn.decision.wake_at, turn.decision.state
         if wake is not None and wake <= now and state is turn.before and not turn.decision.instructions:
             raise Broken("settled", f"asks to be woken at {wake}, which is over, and has nothing to do", turn)
@@ -196,7 +196,7 @@ class Invariants:
 
 
 def _true_for_ever(fact: AnyFact) -> bool:
-    """A task's success counts for its release and key whenever it is told, to later attempts too: it is never too late."""
+    """A task's success counts for its release and key whenever it arrives, to later attempts too: it is never too late."""
     return isinstance(fact, TaskStatus) and fact.state == "succeeded"
 
 

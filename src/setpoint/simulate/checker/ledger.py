@@ -82,7 +82,7 @@ class Ledger:
     configurations: dict[int, Configuration] = field(default_factory=dict)
     """Configuration release -> it, as this instance received it."""
     told: dict[str, dict[Version, Instant]] = field(default_factory=dict)
-    """Earlier instance -> what it has finalized, as far as this one was told."""
+    """Earlier instance -> what it has finalized, as far as this one knows."""
     numbers: dict[str, int] = field(default_factory=dict)
     votes: dict[str, tuple[Vote, ...]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
@@ -94,28 +94,28 @@ class Ledger:
     service: str = ""
     line: int = 0
     bad: frozenset[str] = frozenset()
-    """Names of versions marked bad, as far as this one was told."""
+    """Names of versions marked bad, as far as this one knows."""
     cancelled: frozenset[int] = frozenset()
     absolved: dict[str, Instant] = field(default_factory=dict)
     scopes: dict[str, ScopeStatus] = field(default_factory=dict)
     signals: set[str] = field(default_factory=set)
     offered: set[int] = field(default_factory=set)
     begun: Counter[Pair] = field(default_factory=Counter)
-    """What was begun since the last human act."""
+    """Attempts started since the last act of a person."""
     highest: int = 0
-    """Highest version release begun by selection since the last human act."""
+    """Highest version release started by selection since the last act of a person."""
     newest: int = 0
-    """Newest configuration begun by selection since the last human act."""
+    """Newest configuration started by selection since the last act of a person."""
     slots: list[Instant] = field(default_factory=list)
     """When, by the wall clock, the rollouts began that were finalized."""
     began: tuple[int, Instant] = (0, 0)
     """The attempt that target moved for last, and when by the wall clock."""
     offset: Duration = 0
-    """What the wall clock shows beyond the steady one, as far as this instance was told."""
+    """What the wall clock shows beyond the steady one, as far as this instance knows."""
     committed: dict[int, frozenset[str]] = field(default_factory=dict)
     """The attempt that is committed -> the orderings that there were when it became that."""
     set_at: Instant = 0
-    """Stamp of the fact that told so."""
+    """Stamp of the fact that carried it."""
     entered: dict[tuple[int, Phase], Instant] = field(default_factory=dict)
     """(attempt, phase) -> when it was entered, in true time."""
     moved: Instant = 0

@@ -34,7 +34,7 @@ class Moment:
     """As the engine takes it: the turn's newest stamp."""
 
     def saw(self, name: str) -> None:
-        """Count that an invariant had something to say."""
+        """Count that a precondition of an invariant held."""
         self.net.preconditions[name] += 1
 
     def events(self, *kinds: str) -> list[Event]:
@@ -62,7 +62,7 @@ class Step(Moment):
         """What the attempt that started was judged against: the turn may have changed what is *good* first (§10.1 Gated)."""
 
     def _moved(self) -> bool:
-        """Whether target moved, or a rollout to the same release began anew."""
+        """Whether target moved, or another rollout to the same release began."""
         old, new = self.before.life.rollout, self.after.life.rollout
         begun = new is not None and (old is None or old.attempt.number != new.attempt.number or old.to != new.to)
         return begun or self.before.life.target != self.after.life.target
@@ -83,7 +83,7 @@ class Step(Moment):
 
     @property
     def wall(self) -> Instant:
-        """What the wall clock shows, as the instance was told."""
+        """What the wall clock shows, as far as the instance knows."""
         return self.now + self.ledger.offset
 
     def keeps_version(self, offer: Offer) -> bool:
@@ -97,13 +97,13 @@ class Step(Moment):
         return configuration is not None and configuration.release > 0 and self.keeps_version(offer)
 
     def concerns(self, when: Selector | None, gate: str, policy: Policy, offer: Offer, life: Life | None = None) -> bool:
-        """Whether a gate concerns a release of an attempt for which nobody has skipped it."""
+        """Whether a gate concerns a release of an attempt for which it is not skipped."""
         return bool(self.needing(when, gate, policy, offer, life))
 
     def needing(
         self, when: Selector | None, gate: str, policy: Policy, offer: Offer, life: Life | None = None
     ) -> list[AttemptRelease]:
-        """The releases of an attempt that need this gate: its ``when`` matches them, and nobody has skipped it for them.
+        """The releases of an attempt that need this gate: its ``when`` matches them, and it is not skipped for them.
 
         ``life``: what it is judged against, if that is not what one that starts now is.
         """

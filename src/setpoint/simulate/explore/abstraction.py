@@ -87,7 +87,7 @@ NUMBERS: Numbers = {
 ATTEMPTS: Numbers = {"Attempt": {"number": "attempt"}, "Life": {**NUMBERS["Life"], "attempts": "attempt"}}
 """Likewise, where no other entity receives numbers of attempts; admission does."""
 OWNERS = {"CheckStatus": "attachment", "From": "attachment", "CheckProgress": "attachment"}
-"""Kind -> field that says whose numbers it holds; of all others they are its holder's own."""
+"""Kind -> field that names the owner of its numbers; of all others they are its holder's own."""
 ADDED = {"CheckProgress": frozenset({"undecided"}), "Rollout": frozenset({"idle", "sick"})}
 """Observed time, cut at ``longest``."""
 MARKS = frozenset({"absolved"})

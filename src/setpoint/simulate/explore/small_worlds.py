@@ -56,7 +56,7 @@ def release(version: str, *others: str, **more: Any) -> RequestRelease:
 
 
 def check(name: str, phase: Phase, **more: Any) -> CheckUse:
-    """One that runs every minute while somebody waits."""
+    """One that runs every minute while an instance waits."""
     definition = CheckDefinition(
         name, "program", "channel:app/production", interval=MINUTE, timeout=5 * SECOND, max_age=125 * SECOND
     )

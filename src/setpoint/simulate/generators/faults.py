@@ -21,7 +21,7 @@ SHARES = {
 
 
 def fault_rates(draw: Random, instances: int) -> Faults:
-    """Two of three kinds of misfortune, or all of them, at a level at which a day brings a few hundred faults."""
+    """Two of three kinds of fault, or all of them, at a level at which a day brings a few hundred."""
     kinds = sorted(SHARES)
     spared = draw.choice((*kinds, ""))
     level = draw.choice((0.04, 0.06, 0.1)) * (2 if instances < SMALL else 1)
@@ -30,7 +30,7 @@ def fault_rates(draw: Random, instances: int) -> Faults:
 
 
 def clocks(builder: PlanBuilder, draw: Random) -> None:
-    """In some worlds somebody sets the wall clock now and then, forward or back, or the machine is suspended."""
+    """In some worlds a person sets the wall clock now and then, forward or back, or the machine is suspended."""
     if draw.random() < 0.6:
         return
     for _ in range(builder.some(draw, 1, 3)):

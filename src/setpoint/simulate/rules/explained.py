@@ -16,7 +16,7 @@ KEPT_VETOES = 50
 
 @rule("remembered")
 def remembered(step: Step) -> Iterator[Complaint]:
-    """What people said and what failed is still known, however often the engine died meanwhile."""
+    """What people ordered and what failed is still known, however often the engine died meanwhile."""
     life, ledger = step.after.life, step.ledger
     if ledger.held and life.hold is None:
         yield "the hold of a person is forgotten"

@@ -14,7 +14,7 @@ Order = Hold | Standing
 
 @essence(InstanceState)
 def of_instance(state: InstanceState) -> object:
-    """All that is decided (a further asking for a fresh run is no harm)."""
+    """All that is decided (another request for a fresh run does no harm)."""
     life = state.life
     rollout, applying = life.rollout, life.applying
     return (
@@ -46,7 +46,7 @@ def _endless(order: Order | None) -> Order | None:
 
 @essence(AttachmentState)
 def of_attachment(state: AttachmentState) -> object:
-    """Its last result (an asking once more starts one more run)."""
+    """Its last result (another request starts one more run)."""
     return state.last
 
 

@@ -16,13 +16,13 @@ ActorRule = Callable[[Moment], Iterator[Complaint]]
 EndRule = Callable[[World], Iterator[Complaint]]
 
 RULES: list[tuple[str, Rule]] = []
-"""(invariant, rule) asked after every turn of an instance; several rules may share an invariant."""
+"""(invariant, rule) applied after every turn of an instance; several rules may share an invariant."""
 
 ACTOR_RULES: dict[str, list[tuple[str, ActorRule]]] = {}
-"""Kind of entity (``task``, ``set``, ``admission`` …) -> rules asked after every turn of one."""
+"""Kind of entity (``task``, ``set``, ``admission`` …) -> rules applied after every turn of one."""
 
 END_RULES: list[tuple[str, EndRule]] = []
-"""(invariant, rule) asked once, when everything has converged in the fair end of a run."""
+"""(invariant, rule) applied once, when everything has converged in the fair end of a run."""
 
 
 ESSENCES: dict[type, Callable[[Any], object]] = {}

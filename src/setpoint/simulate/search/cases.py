@@ -14,7 +14,7 @@ from setpoint.simulate.plan import Plan
 
 
 class CaseError(ValueError):
-    """A file is no case; the message says which and why."""
+    """A file is not a case; the message names it and the reason."""
 
 
 class _Case(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from setpoint.simulate.scenario import failure
 from setpoint.simulate.world.host import START
 
 CHUNK = 4
-"""Seeds that a process takes at once."""
+"""Seeds that a process takes together."""
 ENDS = ("converged", "failed", "rolled-back", "rejected", "replaced", "cancelled")
 
 
@@ -39,7 +39,7 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     """How attempts ended."""
     asked: Counter[str] = field(default_factory=Counter)
-    """How often each invariant had something to say."""
+    """How often the precondition of each invariant held."""
     moves: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Step of an attempt (stage before, stage after) -> how often it occurred."""
     broken: list[tuple[int, str, str]] = field(default_factory=list)

@@ -38,7 +38,7 @@ class Checks:
         self._first = {name: list(entries) for name, entries in self.timetable.items()}
 
     def outcome(self, name: str, now: Instant) -> Outcome:
-        """What a run that ends now should say."""
+        """The outcome of a run that ends now."""
         entries = self.timetable.get(name)
         if not entries:
             return Outcome.PASSING
@@ -46,7 +46,7 @@ class Checks:
         return entries[index - 1][1] if index else Outcome.PASSING
 
     def repeat(self, later: Duration) -> None:
-        """What the timetables said first they say again, so much later."""
+        """Repeat the timetables, so much later."""
         for name, entries in self._first.items():
             self.timetable[name] += [(when + later, outcome) for when, outcome in entries]
 

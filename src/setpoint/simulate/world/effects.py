@@ -48,14 +48,14 @@ class Effects:
         """Entity -> when the last look began that showed one whole, healthy version, and its spec."""
         self.looks = 0
         self.posted: dict[str, Instant] = {}
-        """When something was last posted about an entity's runtime, put off by the time in which nobody looked."""
+        """When something was last posted about an entity's runtime, put off by the time without an observation."""
         self.away: dict[str, Instant] = {}
-        """Since when nobody looks while something is applied."""
+        """Since when nothing is observed because something is applied."""
 
     # --- operations -----------------------------------------------------------------------------------------------------
 
     def accept(self, entity: str, instruction: AnyInstruction) -> None:
-        """Make an operation durable with the turn that asked for it."""
+        """Make an operation durable with the turn that ordered it."""
         if isinstance(instruction, Apply | RunCheck | RunTask):
             self.operations[instruction.operation] = (entity, instruction)
             if isinstance(instruction, Apply):
@@ -73,7 +73,7 @@ class Effects:
             self.applying[entity].discard(operation)
 
     def forget(self) -> None:
-        """The engine dies: nobody looks any more, and what ran is not seen to end."""
+        """The engine dies: nothing is observed any more, and what ran is not seen to end."""
         self.watches.clear()
         self.posted.clear()
         self.away.clear()
@@ -89,7 +89,7 @@ class Effects:
                 self.perform(entity, given)
 
     def perform(self, entity: str, instruction: AnyInstruction) -> None:
-        """Begin what an instruction asks for."""
+        """Begin what an instruction orders."""
         match instruction:
             case Apply():
                 self._look_away(entity)
@@ -218,7 +218,7 @@ class Effects:
     # --- looks ----------------------------------------------------------------------------------------------------------
 
     def watch(self, entity: str, number: int, every: Duration) -> None:
-        """Look now and every so often; a lower watch than the standing one says nothing."""
+        """Look now and every so often; a lower watch than the standing one has no effect."""
         known = self.watches.get(entity)
         if known and known.number >= number:
             return
@@ -236,13 +236,13 @@ class Effects:
             self.away[entity] = self._world.now
 
     def _look_again(self, entity: str, every: Duration) -> None:
-        """Time in which nobody looked counts at most twice the interval."""
+        """Time without an observation counts at most twice the interval."""
         away = self.away.pop(entity, None)
         if away is not None and entity in self.posted:
             self.posted[entity] += max(0, self._world.now - away - 2 * every)
 
     def hint(self, entity: str) -> None:
-        """Something changed at the runtime by itself: the next look of the standing watch sees it."""
+        """Something changed at the runtime: the next look of the standing watch sees it."""
         looks, world = self.watches.get(entity), self._world
         if looks:
             self._schedule(entity, looks.number, world.now + world.rng.between(1, looks.every, "hint", entity))

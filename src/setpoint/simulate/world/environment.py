@@ -30,7 +30,7 @@ class Environment:
         self.policies = policies
         self.people = people
         self.requests = 0
-        """Releases asked for."""
+        """Releases requested so far."""
         self.revision = 1
         """Of the configuration."""
         self._signals = 0
@@ -77,7 +77,7 @@ class Environment:
         return self.world.states.get(f"instance:{instance}") or InstanceState()
 
     def person(self, name: str) -> Person:
-        """A person by name; one that nobody knows has no groups."""
+        """A person by name; an unknown one has no groups."""
         return next((person for person in self.people if person.name == name), Person(name))
 
     def send(self, instance: str, signal: Signal) -> None:

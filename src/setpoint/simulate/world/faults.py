@@ -27,7 +27,7 @@ class Faults(msgspec.Struct, frozen=True, omit_defaults=True):
     clock: float = 0.0
     """It stays down for a while, or the wall clock is set meanwhile, forward or back."""
     lost: float = 0.0
-    """An apply is taken on, but its answer says that it failed."""
+    """An apply is taken on, but its result is an error."""
     half: float = 0.0
     """An apply is taken on, but leaves something undone until it is repeated."""
     slow: float = 0.0
@@ -35,9 +35,9 @@ class Faults(msgspec.Struct, frozen=True, omit_defaults=True):
     blind: float = 0.0
     """A look fails."""
     broken: float = 0.0
-    """A run of a check cannot say anything, or hangs until it is killed."""
+    """A run of a check has no result, or hangs until it is killed."""
     flap: float = 0.0
-    """A run of a check says the opposite of what it should."""
+    """A run of a check has the opposite result of what it should have."""
     task: float = 0.0
     """A try of a task fails, or hangs until it is killed."""
     split: float = 0.5
@@ -49,7 +49,7 @@ class Faults(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 MOST = 0.25
-"""No fault is likelier than this: a world in which nothing arrives tells nothing."""
+"""No fault is likelier than this: a world in which nothing arrives proves nothing."""
 KINDS = tuple(name for name in Faults.__struct_fields__ if name != "split")
 NO_FAULTS = Faults()
 """Turns still take only some of the facts that wait."""
@@ -109,7 +109,7 @@ class FaultInjector:
         self._below = {kind: int(getattr(levels, kind) * SIDES) for kind in KINDS}
 
     def strikes(self, kind: str, entity: str) -> Fault | None:
-        """The fault that strikes at this chance, if one does. Whoever acts on it says ``counts`` once it made a difference."""
+        """The fault that strikes at this chance, if one does. The caller calls ``counts`` once it made a difference."""
         below = self._below[kind]
         if not below:
             return None

@@ -83,7 +83,7 @@ class World:
     script: frozenset[Fault] | None = None
     """Just these faults strike, instead of chance ones."""
     hears: Callable[[str, str], None] | None = None
-    """Told of every line of history: (entity, kind)."""
+    """Called with every line of history: (entity, kind)."""
     performs: Callable[[Act], None] | None = None
     """Performs acts when their time has come."""
     now: Instant = START
@@ -179,7 +179,7 @@ class World:
         if what == "call":
             arguments[0]()
         elif what == "act":
-            assert self.performs is not None  # noqa: S101 - whoever plans acts says who performs them
+            assert self.performs is not None  # noqa: S101 - set by what plans acts
             self.performs(arguments[0])
         elif what == "deliver":
             self._delivered_late(*arguments)
@@ -215,7 +215,7 @@ class World:
         self.set_clock(lasts)
 
     def rest(self, by: Duration) -> None:
-        """What the wall clock says of the time without an engine is believed up to a day, and never that it went back."""
+        """The wall clock is believed about the time without an engine up to a day, and never that it went back."""
         counted = min(max(by, 0), DAY)
         if counted:
             self.now += counted
@@ -258,7 +258,7 @@ class World:
                 self.effects.perform(entity, instruction)
 
     def decided(self, entity: str, before: Any, facts: Sequence[AnyFact], now: Instant) -> Decision | None:
-        """One turn of the core; None for one that raised: its entity stays as it was, and nobody else notices."""
+        """One turn of the core; None for one that raised: its entity stays as it was, and no other entity notices."""
         return decide(entity, before, facts, now)
 
     def _take(self, entity: str) -> list[AnyFact]:
@@ -367,7 +367,7 @@ class World:
         self.effects.again()
 
     def _lose(self) -> None:
-        """What an effect posted and no turn has taken is lost; what people and entities said is not."""
+        """What an effect posted and no turn has taken is lost; what people and entities sent is not."""
         for entity, waiting in list(self.inbox.items()):
             kept: list[AnyFact] = [fact for fact in waiting if not isinstance(fact, VOLATILE)]
             if kept:
@@ -376,7 +376,7 @@ class World:
                 del self.inbox[entity]
 
     def hint(self, entity: str) -> None:
-        """Something changed at the runtime by itself: the next look of the standing watch sees it."""
+        """Something changed at the runtime: the next look of the standing watch sees it."""
         self.effects.hint(entity)
 
 

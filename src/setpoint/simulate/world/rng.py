@@ -35,7 +35,7 @@ class Rng:
         return mixed ^ mixed >> 16
 
     def amount(self, low: int, high: int, what: str, whom: str, nth: int) -> int:
-        """A number from ``low`` to ``high`` that belongs to the ``nth`` of something, whenever it is asked for."""
+        """A number from ``low`` to ``high`` that belongs to the ``nth`` of something, whenever it is drawn."""
         return low + crc32(f"{what}/{whom}/{nth}".encode(), self._seed) * (high - low + 1) // SIDES
 
     def rolled(self, what: str, whom: str) -> int:

@@ -41,7 +41,7 @@ class RuntimePlace:
     stubborn: str = ""
     """A difference that no apply puts right."""
     gone: bool = False
-    """Somebody took everything down."""
+    """Everything was taken down from outside."""
     unreachable: bool = False
     reachable_since: Instant = 0
     refused: dict[str, int] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class Runtimes:
         return (place.running, place.healthy) != before
 
     def changes_at(self, instance: str) -> list[Instant]:
-        """When this place will change by itself."""
+        """When this place will change without an apply."""
         place = self.place(instance)
         behaviour = self._now(place)
         ends = [place.started + behaviour.takes]

@@ -20,7 +20,7 @@ _ENDS = {
 
 
 def timetable(task: str) -> str:
-    """Under which name a plan says how a task ends, and how long it takes."""
+    """The name under which a plan holds how a task ends, and how long it takes."""
     return f"task:{task}"
 
 
@@ -45,9 +45,9 @@ class Tasks:
     running: dict[str, Instant] = field(default_factory=dict)
     """Operation -> when it began: processes outlive a crash of the engine."""
     ends: dict[str, TaskResult] = field(default_factory=dict)
-    """Operation -> how it ended: the host writes that down before it tells anybody."""
+    """Operation -> how it ended: the host records that before it reports it."""
     said: set[str] = field(default_factory=set)
-    """Entities of which a person said that they succeeded."""
+    """Entities that a person reported as succeeded."""
 
     def begin(self, operation: str, now: Instant) -> None:
         """A try starts. One that is started again after a crash has first made sure that the old process is gone."""
@@ -63,7 +63,7 @@ class Tasks:
         return result
 
     def unseen(self, entity: str, operation: str, now: Instant) -> TaskResult:
-        """The engine died while a task ran that must not be repeated: nobody knows how it ended."""
+        """The engine died while a task ran that must not be repeated: how it ended is unknown."""
         self._remember(entity, operation, now, TaskEnd.UNKNOWN)
         return TaskResult(TaskEnd.UNKNOWN, "nobody saw how it ended")
 
@@ -71,11 +71,11 @@ class Tasks:
         self.tries.setdefault(entity, []).append(Try(operation, self.running.pop(operation, now), now, end))
 
     def succeeded(self, entity: str) -> bool:
-        """Whether a run has really succeeded, or a person said so."""
+        """Whether a run has really succeeded, or a person reported so."""
         return entity in self.said or bool(self.success(entity))
 
     def success(self, entity: str) -> Instant:
-        """When a run succeeded by itself; 0: it did not."""
+        """When a program of the run succeeded; 0: none did."""
         return next((one.ended for one in self.tries.get(entity, ()) if one.end is TaskEnd.SUCCEEDED), 0)
 
     def runs(self, entity: str) -> bool:

@@ -36,7 +36,7 @@ def _signal(builder: PlanBuilder, draw: Random) -> Act:
 
 
 def findings(builder: PlanBuilder, draw: Random) -> None:
-    """Somebody finds a version bad, or good after all, or cancels a release."""
+    """A person marks a version bad, or good after all, or cancels a release."""
     releases = [act for act in builder.acts if isinstance(act, RequestRelease)]
     for _ in range(builder.some(draw, 0, 3) if releases else 0):
         act, which, at, by = draw.random(), draw.randrange(len(releases)), builder.sometime(draw), builder.person(draw)
@@ -51,7 +51,7 @@ def findings(builder: PlanBuilder, draw: Random) -> None:
 
 
 def storms(builder: PlanBuilder, draw: Random) -> None:
-    """Somebody stops or pauses a part of it, or only observes an instance, for a while."""
+    """A person freezes or pauses a scope, or only observes an instance, for a while."""
     for _ in range(builder.some(draw, 0, 3)):
         instance, act = draw.choice(builder.instances), draw.random()
         entity = draw.choice(scope.above(builder.policies[instance].labels))
@@ -65,7 +65,7 @@ def storms(builder: PlanBuilder, draw: Random) -> None:
 
 
 def brief_orders(builder: PlanBuilder, draw: Random) -> None:
-    """Somebody gives orders that nobody withdraws: some in a row, so that one is given while the other stands."""
+    """A person gives orders that only expire: some in a row, so that one is given while the other stands."""
     for _ in range(builder.some(draw, 0, 5)):
         instance, at, by = draw.choice(builder.instances), builder.sometime(draw), builder.person(draw)
         order = draw.choice(("hold", "observe", "pin", "pin", "skip", "skip", "stop", "pause"))

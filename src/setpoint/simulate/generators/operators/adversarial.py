@@ -21,7 +21,7 @@ ON_INSTANCE = (HoldInstance, Resume, Unpin, Retry, RollBack)
 
 
 def worst_moments(builder: PlanBuilder, draw: Random) -> None:
-    """Somebody acts just when something happens: at once, or so soon that it is not through yet."""
+    """A person acts just when something happens: immediately, or so soon that it is not through yet."""
     for _ in range(builder.some(draw, 0, 8)):
         instance = draw.choice(builder.instances)
         upon = Upon(draw.choice(MOMENTS), instance, draw.randint(1, 4))

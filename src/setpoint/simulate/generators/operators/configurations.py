@@ -35,7 +35,7 @@ def configurations(builder: PlanBuilder, draw: Random) -> None:
 
 
 def reconfigurations(builder: PlanBuilder, draw: Random) -> None:
-    """Somebody changes when an instance may deploy; how it picks its releases stays."""
+    """A person changes when an instance may deploy; how it selects its releases stays."""
     for revision in range(1, draw.randint(0, 2) + 1) if builder.places else ():
         place = draw.choice(builder.places)
         old, new = builder.policies[place.instance], policy(builder.seed, place, revision)

@@ -14,7 +14,7 @@ from setpoint.simulate.acts.voting import CastVote
 from setpoint.simulate.generators.plan_builder import InstancePlace, PlanBuilder
 
 ANSWERED = 25
-"""So many times an instance is answered that asks."""
+"""Requests of an instance that people answer."""
 
 
 def approvals(place: InstancePlace, policy: Policy, draw: Random) -> Policy:
@@ -33,7 +33,7 @@ def approvals(place: InstancePlace, policy: Policy, draw: Random) -> Policy:
 
 
 def votes(builder: PlanBuilder, draw: Random) -> None:
-    """Whoever is asked answers after a while, as a rule with yes; and now and then somebody says something unasked."""
+    """People approve most requests after a while; now and then one votes without a request."""
     for instance in builder.instances:
         if builder.policies[instance].approvals:
             builder.acts += _answers(builder, draw, instance)

@@ -48,7 +48,7 @@ def closings(builder: PlanBuilder, draw: Random) -> None:
 
 
 def incidents(builder: PlanBuilder, draw: Random) -> None:
-    """Somebody stops a line, and what is under way on it."""
+    """A person freezes a scope, and what is in flight in it."""
     for _ in range(draw.randint(0, 2) if builder.places else 0):
         labels = builder.policies[draw.choice(builder.instances)].labels
         at, by, lasts = builder.sometime(draw), builder.person(draw), draw.randint(1, 30) * MINUTE

@@ -57,7 +57,7 @@ def _waiting(check: CheckUse, uses: tuple[TaskUse, ...], draw: Random) -> CheckU
 
 
 def ends(builder: PlanBuilder, draw: Random) -> None:
-    """Programs succeed, fail, hang and vanish for minutes at a time; people say that one succeeded after all."""
+    """Programs succeed, fail, hang and vanish for minutes at a time; people report that one succeeded after all."""
     names = {use.task.task for policy in builder.policies.values() for use in policy.tasks}
     if builder.places:
         names |= {f"{name}-{phase}" for name in NAMES for phase in LIKELY}

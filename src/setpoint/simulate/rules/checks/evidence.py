@@ -19,7 +19,7 @@ LATE = 3 * LONGEST_DELAY
 
 
 def uses(step: Step, policy: Policy, offer: Offer, phase: Phase) -> Iterator[CheckUse]:
-    """The checks that gate a phase of an attempt at this offer, and that nobody skipped."""
+    """The checks that gate a phase of an attempt at this offer, and are not skipped."""
     for use in policy.checks:
         if use.phase is phase and not use.informational and step.concerns(use.when, use.name, policy, offer):
             yield use
@@ -41,7 +41,7 @@ def passed(step: Step, use: CheckUse, attempt: Attempt, since: Instant) -> Itera
 
 
 def _covered(step: Step, use: CheckUse, runs: list[Run], last: Run) -> bool:
-    """Whether unbroken fresh results lead up to a run for as long as the window asks."""
+    """Whether unbroken fresh results lead up to a run for as long as the window requires."""
     first, failures = last, 0
     for run in reversed(runs[: runs.index(last)]):
         failures += run.outcome is Outcome.BLOCKING

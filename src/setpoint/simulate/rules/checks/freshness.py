@@ -48,7 +48,7 @@ def seen(step: Step) -> Iterator[Complaint]:
 
 
 def _did_badly(step: Step, rollout: Rollout) -> bool:
-    """A check of the rollout had said anything but yes by then, or says so in this very turn; or a task of its own was stuck."""
+    """A check of the rollout had not passed by then, or fails in this very turn; or a task of its own was stuck."""
     gates = rollout.attempt.gates.values()
     told = {(fact.attachment, fact.outcome) for fact in step.turn.facts if isinstance(fact, CheckStatus)}
     bad = any(gate.counts and gate.outcome is not Outcome.PASSING for gate in gates) or any(

@@ -68,7 +68,7 @@ class LeaseLedger:
     holding: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
     """Lease -> instance in deployment with it -> number of its attempt, and the set that it moves with."""
     granted: dict[str, set[int]] = field(default_factory=dict)
-    """Instance -> askings that it was told yes to."""
+    """Instance -> requests that it was granted."""
     asked: dict[tuple[str, int], AskAdmission] = field(default_factory=dict)
     starts: dict[tuple[str, Instant], int] = field(default_factory=dict)
     """(budget, start of the occurrence) -> deployments that began."""
@@ -85,7 +85,7 @@ class LeaseLedger:
         """One that may be new."""
         return self.models.setdefault((group, release), WaveModel())
 
-    # --- what admission was told --------------------------------------------------------------------------------------
+    # --- what admission received --------------------------------------------------------------------------------------
 
     def take(self, fact: Fact) -> None:
         """Write a delivered fact down."""
@@ -119,7 +119,7 @@ class LeaseLedger:
             rules = self.groups.get(group)
             if rules and model.roster:
                 if all(model.state(channel) in {"finalized", "out"} for channel in model.channels):
-                    self.exempt.add((group, release))  # it is through: whoever takes it later comes after the last wave
+                    self.exempt.add((group, release))  # it is through: an instance that takes it later comes after the last wave
                 self._stop(model, rules)
                 self._open(model, rules, now)
 
@@ -173,7 +173,7 @@ def _ledger(moment: Moment) -> LeaseLedger:
 
 @actor_rule("gated", "admission")
 def grants(moment: Moment) -> Iterator[Complaint]:
-    """Nobody is granted a wave that is not open, or of a release that stopped."""
+    """No instance is granted a wave that is not open, or of a release that stopped."""
     ledger = _ledger(moment)
     for fact in moment.turn.facts:
         ledger.take(fact)
@@ -232,7 +232,7 @@ def _deploys(rollout: Rollout | None, number: int) -> bool:
 
 @rule("gated")
 def admitted(step: Step) -> Iterator[Complaint]:
-    """Who needs something of admission has been told yes, to all that it needs by now."""
+    """An instance that needs admission was granted all that it needs by now."""
     ledger = _ledger(step)
     for fact in step.turn.facts:
         if isinstance(fact, Granted):
@@ -245,7 +245,7 @@ def admitted(step: Step) -> Iterator[Complaint]:
     asking = candidate.admission if candidate and candidate.number == attempt.number else None
     units = {need.unit for need in asking.needs} if asking else set()
     missing = set(_needed(step, policy, offer, attempt.kind)) - units
-    alone = not set_of(step.judged, offer)  # a set asks for its members, and uses up its part when it starts
+    alone = not set_of(step.judged, offer)  # a set requests for its members, and uses up its part when it starts
     if missing and alone and not (asking and attempt.committed):
         yield f"began without {sorted(missing)}"
     if units and asking and asking.ask not in ledger.granted.get(step.instance, set()) and not _none_left(step, policy, offer):
@@ -284,7 +284,7 @@ def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[st
 
 
 def _none_left(step: Step, policy: Policy, offer: Offer) -> bool:
-    """Whether a person or the configuration took away in this very turn all that it had asked for."""
+    """Whether a person or the configuration took away in this very turn all that it had requested."""
     return not [*_needed(step, policy, offer, Kind.FORWARD), *(unit for unit, _, _ in _windows(step, policy, offer))]
 
 
@@ -312,7 +312,7 @@ def _windows(step: Step, policy: Policy, offer: Offer) -> Iterator[tuple[str, Wi
 
 @rule("unhindered")
 def rollbacks_ask_nobody(step: Step) -> Iterator[Complaint]:
-    """What asks is an attempt that gathers its gates; who goes back does not ask, and does not wait for what it would be told."""
+    """Only an attempt that gathers its gates requests admission; a rollback neither requests it nor waits for it."""
     candidate, rollout = step.after.life.candidate, step.after.life.rollout
     for given in step.turn.decision.instructions:
         if isinstance(given, Send) and isinstance(given.fact, AskAdmission):
@@ -328,7 +328,7 @@ def rollbacks_ask_nobody(step: Step) -> Iterator[Complaint]:
 
 @end_rule("settled")
 def nothing_is_kept(world: World) -> Iterator[Complaint]:
-    """Nobody waits and nobody holds anything when everything has converged."""
+    """No instance waits or holds anything when everything has converged."""
     state = world.states.get(ENTITY)
     if isinstance(state, AdmissionState):
         for name in ("places", "queues", "holders"):

@@ -17,7 +17,7 @@ from setpoint.simulate.rules.registry import Complaint, rule
 
 @dataclass
 class DependencyLedger(FamilyLedger):
-    """What others published last, as far as this one was told."""
+    """What others published last, as far as this one knows."""
 
     last: dict[str, Neighbour] = field(default_factory=dict)
 
@@ -61,7 +61,7 @@ FAMILY_LEDGERS.append(DependencyLedger)
 
 @rule("ordered")
 def after_services(step: Step) -> Iterator[Complaint]:
-    """The other service had finalized what is asked of it, or gone on from it, and runs a version in the range."""
+    """The other service had finalized what is required of it, or gone on from it, and runs a version in the range."""
     if step.forward is None:
         return
     _, offer, policy = step.forward

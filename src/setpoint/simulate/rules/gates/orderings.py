@@ -19,7 +19,7 @@ from setpoint.simulate.rules.registry import Complaint, rule
 
 @rule("ordered")
 def ordered(step: Step) -> Iterator[Complaint]:
-    """The earlier channels had finalized the version, for the soak, as far as this one was told, unless that was skipped: when an
+    """The earlier channels had finalized the version, for the soak, as far as this one knows, unless that was skipped: when an
     attempt comes under way – its first task starts, or it tells its set that it is locked – and when target moves.
     """
     for offer, policy, committed in _moments(step):

@@ -20,7 +20,7 @@ from setpoint.simulate.world.host import TurnRecord
 
 @dataclass
 class Votes(FamilyLedger):
-    """What a member told its sets."""
+    """The votes that a member sent to its sets."""
 
     locked: dict[str, int] = field(default_factory=dict)
     """Set -> epoch in which it was locked last."""
@@ -28,10 +28,10 @@ class Votes(FamilyLedger):
     """Sets of which this member's present or last rollout has passed."""
     last: dict[str, str] = field(default_factory=dict)
     told: dict[str, SetStatus] = field(default_factory=dict)
-    """Set -> the newest that it told this member."""
+    """Set -> its newest status that this member received."""
 
     def take(self, fact: Fact) -> None:
-        """What a set tells."""
+        """Statuses of sets."""
         if isinstance(fact, SetStatus) and (fact.set not in self.told or self.told[fact.set].number < fact.number):
             self.told[fact.set] = fact
 
@@ -56,14 +56,14 @@ FAMILY_LEDGERS.append(Votes)
 
 @dataclass
 class Heard:
-    """What the sets of a world had heard of their members, and of whom nothing is waited for."""
+    """What the sets of a world had received from their members, and which members they do not wait for."""
 
     votes: dict[str, dict[str, SetVote]] = field(default_factory=dict)
     """Set -> member -> its vote of the highest number that was delivered."""
     locked: dict[str, dict[str, Instant]] = field(default_factory=dict)
-    """Set -> member -> when, by the wall clock, it said what the set went by last."""
+    """Set -> member -> when, by the wall clock, it sent the vote that the set went by last."""
     away: dict[str, set[str]] = field(default_factory=dict)
-    """Set -> members that had left, or were there already, when it went last, or that said so since: it goes without them."""
+    """Set -> members that had left, or were there already, when it went last, or that reported so since: it goes without them."""
 
     def write_down(self, entity: str, turn: TurnRecord, before: SetState, after: SetState) -> None:
         """The votes that were delivered to a set, and as of when it goes who takes no part."""
@@ -82,7 +82,7 @@ class Heard:
             votes[vote.member] = vote
 
     def elsewhere(self, entity: str) -> set[str]:
-        """Members from which, as far as the set has heard, nothing is to be waited for."""
+        """Members that the set does not have to wait for, as far as it knows."""
         return {member for member, vote in self.votes.get(entity, {}).items() if vote.state in THERE}
 
 
@@ -96,7 +96,7 @@ def went_at(step: Step, offer: Offer) -> Instant | None:
 
 
 def _heard(moment: Moment) -> tuple[Heard, SetState, SetState]:
-    """What is heard as of this turn, and the set before and after it."""
+    """What was received as of this turn, and the set before and after it."""
     heard, after = moment.net.shared(Heard), moment.turn.decision.state
     assert isinstance(after, SetState)  # noqa: S101 - for the type checker: this is a set
     before = moment.turn.before if isinstance(moment.turn.before, SetState) else SetState()
@@ -106,7 +106,7 @@ def _heard(moment: Moment) -> tuple[Heard, SetState, SetState]:
 
 @actor_rule("gated", "set")
 def goes(moment: Moment) -> Iterator[Complaint]:
-    """A set goes once it has heard of each member that it is locked in this epoch, or takes no part."""
+    """A set goes once each member has reported that it is locked in this epoch, or takes no part."""
     heard, before, after = _heard(moment)
     entity = moment.turn.entity
     if after.stage not in GONE:
@@ -124,7 +124,7 @@ def goes(moment: Moment) -> Iterator[Complaint]:
 
 @actor_rule("gated", "set")
 def lets_start_in_order(moment: Moment) -> Iterator[Complaint]:
-    """A member that comes after others may start once the set has heard of each that it has passed, or takes no part."""
+    """A member that comes after others may start once each of those has reported that it has passed, or takes no part."""
     heard, _, after = _heard(moment)
     entity = moment.turn.entity
     for told in moment.turn.decision.instructions:
@@ -139,7 +139,7 @@ def lets_start_in_order(moment: Moment) -> Iterator[Complaint]:
 
 
 def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
-    """The other members of a set that take part and what they told it."""
+    """The other members of a set that take part, and the votes they sent."""
     state = step.world.states.get(entity)
     away = step.net.shared(Heard).away.get(entity, set())
     for member in state.members if isinstance(state, SetState) else ():
@@ -168,7 +168,7 @@ def started_together(step: Step) -> Iterator[Complaint]:
 
 @rule("gated")
 def started_in_order(step: Step) -> Iterator[Complaint]:
-    """A member starts only when its set has told it to; what happens to those before it meanwhile, it cannot know."""
+    """A member starts only when its set has let it; what happens to those before it meanwhile, it cannot know."""
     if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not set_of(step.judged, step.forward[1]):
         return
     entity = set_of(step.judged, step.forward[1])
@@ -205,7 +205,7 @@ def finalized_together(step: Step) -> Iterator[Complaint]:
 
 @rule("safe-back")
 def goes_back_together(step: Step) -> Iterator[Complaint]:
-    """Who told its set that it has passed goes back by the set's word only, or by a person's."""
+    """A member that reported that it has passed goes back only by order of its set or of a person."""
     found = _set_rollout(step)
     rollout = step.went_back()
     if found is None or rollout is None or any(isinstance(fact, RolledBack) for fact in step.turn.facts):
@@ -231,7 +231,7 @@ def _set_rollout(step: Step) -> tuple[Offer, Rollout] | None:
 
 @actor_rule("safe-back", "set")
 def everybody_is_back(moment: Moment) -> Iterator[Complaint]:
-    """A set gathers anew only when nobody in it runs what failed any more, but who cannot go back."""
+    """A set gathers again only when no member runs what failed any more, except one that cannot go back."""
     before, after = moment.turn.before, moment.turn.decision.state
     if not isinstance(before, SetState) or not isinstance(after, SetState):
         return

@@ -32,7 +32,7 @@ class Undone(FamilyLedger):
         self._heard: set[str] = set()
 
     def take(self, fact: Fact) -> None:
-        """Told of one that somebody else started, or to go back: by the same word only once."""
+        """Informed of one that another instance started, or ordered to go back: by the same fact only once."""
         if isinstance(fact, Reconfigured):
             self._configurations[fact.configuration.release] = fact.configuration.configured
         if isinstance(fact, TaskStatus) and fact.irreversible:
@@ -68,12 +68,12 @@ FAMILY_LEDGERS.append(Undone)
 
 
 class Runs(FamilyLedger):
-    """What an instance was told of the runs that it asked for."""
+    """What an instance received about the runs that it requested."""
 
     def __init__(self) -> None:
         self._last: dict[str, TaskStatus] = {}
         self._asked: set[str] = set()
-        """Asked for, without an answer yet."""
+        """Requested, without a status yet."""
 
     def take(self, fact: Fact) -> None:
         """The highest number counts."""
@@ -82,11 +82,11 @@ class Runs(FamilyLedger):
             self._asked.discard(fact.task)
 
     def write_down(self, step: Step) -> None:
-        """It asks for a run."""
+        """It requests a run."""
         self._asked.update(entity for entity, _ in _wanted(step))
 
     def ended_before(self, entity: str, number: int) -> bool:
-        """Whether it was told last that nothing ran, by a status before this one, and has asked for nothing since."""
+        """Whether its last status before this one was that nothing ran, and it has requested nothing since."""
         last = self._last.get(entity)
         quiet = last is not None and last.state is not TaskStage.RUNNING and last.number < number
         return quiet and entity not in self._asked
@@ -226,7 +226,7 @@ def through(step: Step) -> Iterator[Complaint]:
 
 
 def _running(step: Step, entity: str) -> bool:
-    """Whether a program of this run runs; who was told only of the end of the try before it cannot know."""
+    """Whether a program of this run runs; an instance that knows only of the end of the try before cannot know."""
     number = step.net.shared(Announced).numbers.get(entity, 0)
     return step.world.tasks.runs(entity) and not step.ledger.of(Runs).ended_before(entity, number)
 
@@ -239,7 +239,7 @@ def _ran(step: Step, use: TaskUse, offer: Offer, attempt: Attempt, life: Life) -
 
 
 def _missing(step: Step, policy: Policy, offer: Offer, attempt: Attempt, phase: Phase) -> Iterator[Complaint]:
-    """Of the phase that is left; one left behind stays so, whatever the configuration says since."""
+    """Of the phase that is left; one left behind stays so, whatever the configuration is since."""
     life = step.judged if phase is Phase.PRE_DEPLOYMENT else step.before.life
     for use in policy.tasks:
         if use.phase is not phase or _ran(step, use, offer, attempt, life):
@@ -291,7 +291,7 @@ def _bad(step: Step, attempt: Attempt) -> bool:
 
 @rule("safe-back")
 def no_way_back(step: Step) -> Iterator[Complaint]:
-    """Nothing goes back by itself past what cannot be undone."""
+    """Nothing is rolled back automatically past what cannot be undone."""
     undone = step.ledger.of(Undone)
     rollout = step.went_back()
     if (undone.version or undone.configured) and rollout:

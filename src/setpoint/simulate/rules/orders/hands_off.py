@@ -38,7 +38,7 @@ def hands_off(step: Step) -> Iterator[Complaint]:
 
 
 def _starts_with_its_set(step: Step) -> bool:
-    """§10.13: a set that started before it heard of the stop takes its locked members along."""
+    """§10.13: a set that started before it received the freeze takes its locked members along."""
     forward = step.forward is not None and step.forward[0].kind is Kind.FORWARD
     return step.forward is not None and forward and went_at(step, step.forward[1]) is not None
 

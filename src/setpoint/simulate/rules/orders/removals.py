@@ -12,14 +12,14 @@ from setpoint.simulate.rules.registry import Complaint, rule
 
 
 class Departures(FamilyLedger):
-    """Whether the configuration has the instance, and whether what is left of it shall be taken down."""
+    """Whether the configuration has the instance, and whether what is left of it is to be taken down."""
 
     def __init__(self) -> None:
         self.number = 0
         self.down = False
 
     def take(self, fact: Fact) -> None:
-        """The newest word of the configuration counts."""
+        """The newest configuration counts."""
         match fact:
             case Removed(number=number, down=down) if number >= self.number:
                 self.number, self.down = number, self.down or down
@@ -31,7 +31,7 @@ class Departures(FamilyLedger):
                 pass
 
     def write_down(self, step: Step) -> None:
-        """What comes back begins anew."""
+        """An instance that comes back starts from nothing."""
         if step.before.removed and not step.after.removed:
             step.ledger.begun.clear()
 
@@ -41,7 +41,7 @@ FAMILY_LEDGERS.append(Departures)
 
 @rule("hands-off")
 def left_alone(step: Step) -> Iterator[Complaint]:
-    """Without configuration no rollout begins, and an apply is either its last rollout's or what was asked for."""
+    """Without configuration no rollout begins, and an apply is either its last rollout's or a requested removal."""
     asked = step.ledger.of(Departures).down
     if not step.after.removed:
         if any(given.down for given in step.turn.decision.instructions if isinstance(given, Apply)):
