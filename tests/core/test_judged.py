@@ -19,8 +19,8 @@ from setpoint.model.policy import CheckUse, Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE, SECOND
-from setpoint.simulate.checker.invariants import Invariants
 from setpoint.simulate.explore.explorer import FixedRng
+from setpoint.simulate.invariants import Invariants
 from setpoint.simulate.world.checks import Checks
 from setpoint.simulate.world.faults import Faults
 from setpoint.simulate.world.host import START, World

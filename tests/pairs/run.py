@@ -13,7 +13,7 @@ from tests.pairs.drawing import Matrix, configured, refusal
 from tests.pairs.features import FEATURES
 from tests.pairs.running import Stuck, rehearse
 
-from setpoint.simulate.checker.invariants import Broken
+from setpoint.simulate.invariants import Broken
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Version
 from setpoint.model.time import DAY, HOUR, MINUTE
 from setpoint.simulate.acts.voting import CastVote
-from setpoint.simulate.checker.invariants import Broken, Invariants
+from setpoint.simulate.invariants import Broken, Invariants
 from setpoint.simulate.world.checks import Checks
 from setpoint.simulate.world.environment import Environment
 from setpoint.simulate.world.host import START, TurnRecord, World

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, settings
 
-from setpoint.simulate.checker.invariants import Broken
 from setpoint.simulate.generators.plans import draw
+from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
 
 SEEDS = int(os.environ.get("SEEDS", "12"))

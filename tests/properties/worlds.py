@@ -16,8 +16,8 @@ from setpoint.model.policy import CheckUse, Ordering, Phase, Policy, Strategy
 from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE, SECOND, Duration, Instant
-from setpoint.simulate.checker.invariants import Invariants
 from setpoint.simulate.generators.plans import draw
+from setpoint.simulate.invariants import Invariants
 from setpoint.simulate.scenario import Outcomes, Scenario
 from setpoint.simulate.world.checks import Checks
 from setpoint.simulate.world.faults import Faults

@@ -12,9 +12,9 @@ from setpoint.simulate.acts import Act, Upon
 from setpoint.simulate.acts.accidents import Outage
 from setpoint.simulate.acts.adopting import Adopt, RunsAlready
 from setpoint.simulate.acts.overrides import RollBack
-from setpoint.simulate.checker.invariants import Broken
 from setpoint.simulate.explore.small_worlds import PRODUCTION, policy, release
 from setpoint.simulate.generators.plan_builder import PEOPLE
+from setpoint.simulate.invariants import Broken
 from setpoint.simulate.plan import Plan
 from setpoint.simulate.scenario import Scenario, failure
 from setpoint.simulate.world.runtimes import Behaviour

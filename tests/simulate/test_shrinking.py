@@ -12,7 +12,7 @@ from setpoint.simulate.generators.plans import draw
 from setpoint.simulate.scenario import Scenario, failure
 from setpoint.simulate.search import cases
 from setpoint.simulate.search.shrinking import fewer, shrink, written_down
-from setpoint.simulate.search.timeline import tell
+from setpoint.simulate.search.timeline import render
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 
@@ -60,7 +60,7 @@ def test_the_story_of_an_ignored_hold_is_short(holds_are_ignored: None, tmp_path
     assert faults <= 2
     assert found.before[0] > acts
     scenario, broken = failure(found.plan)
-    story = tell(scenario, broken)
+    story = render(scenario, broken)
     assert "! app/" in story
     assert "held, but a rollout began" in story
     saved = tmp_path / "hold.json"

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from setpoint.core.instance.state import InstanceState
 from setpoint.model.release import Pair
-from setpoint.simulate.checker.invariants import Broken
 from setpoint.simulate.generators.plans import draw
+from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
 from setpoint.simulate.world.faults import Faults
 from setpoint.simulate.world.host import encode

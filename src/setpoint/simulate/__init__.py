@@ -6,7 +6,8 @@
 ``acts``        what happens from outside, as data: people, accidents, changes of the configuration
 ``scenario``    one run of a plan, with a fair end
 ``rules``       what must always hold; grouped by what they judge
-``checker``     applies every rule after every turn, with a ledger of its own
+``invariants``  applies every rule after every turn
+``checker``     what rules read: one turn, and a ledger independent of the state they judge
 ``search``      many seeds on all cores; failures reduced, saved as cases and shown as timelines
 ``explore``     small worlds explored exhaustively
 ``discovery``   imports what registers itself

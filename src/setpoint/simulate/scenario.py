@@ -23,7 +23,7 @@ from setpoint.simulate.acts.applying import ChangeConfiguration
 from setpoint.simulate.acts.overrides import Heal, PassOver, Resume, Unpin
 from setpoint.simulate.acts.releasing import RequestRelease
 from setpoint.simulate.acts.voting import CastVote
-from setpoint.simulate.checker.invariants import Broken, Invariants
+from setpoint.simulate.invariants import Broken, Invariants
 from setpoint.simulate.plan import Plan
 from setpoint.simulate.world.checks import Checks
 from setpoint.simulate.world.environment import Environment

@@ -22,7 +22,7 @@ from setpoint.simulate.scenario import failure
 from setpoint.simulate.search import cases
 from setpoint.simulate.search.seeds import ENDS, Tally, plan_of, search
 from setpoint.simulate.search.shrinking import shrink
-from setpoint.simulate.search.timeline import tell
+from setpoint.simulate.search.timeline import render
 
 _EVERY = 60.0
 """Seconds between two lines of progress where no bar can be shown."""
@@ -148,7 +148,7 @@ def story(seed: int, where: str, seconds: float, save: Path | None) -> None:
     if found is None:
         return
     scenario, broken = failure(found.plan)
-    text = tell(scenario, broken)
+    text = render(scenario, broken)
     acts, faults = found.after
     before = f"{found.before[0]} acts and {found.before[1]} faults before, {found.tries} tries"
     say(
@@ -168,7 +168,7 @@ def replay(path: Path) -> None:
     except cases.CaseError as error:
         raise Quit(ExitCode.ERROR, str(error), "Cases are written by setpoint simulate --save FILE.") from error
     scenario, broken = failure(plan)
-    say(Text(tell(scenario, broken)), "")
+    say(Text(render(scenario, broken)), "")
     if broken is not None:
         raise Quit(ExitCode.FAILED, f"{broken.name} does not hold in {path}.")
     say(Text(f"✓ {path} holds; it once broke {invariant}", "green"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from setpoint.simulate.acts.accidents import mend
-from setpoint.simulate.acts.base import ACTS, Act, HumanAct, Upon, act
 from setpoint.simulate.acts.limiting import nothing_stays_stopped
 from setpoint.simulate.acts.overrides import let_go
 from setpoint.simulate.acts.removal import everybody_is_back
 from setpoint.simulate.acts.stopping import go_on
 from setpoint.simulate.acts.tasking import try_again
 from setpoint.simulate.discovery import find_all
+from setpoint.simulate.world.act import ACTS, Act, HumanAct, Upon, act
 from setpoint.simulate.world.environment import Environment
 
 find_all(__name__, __path__)

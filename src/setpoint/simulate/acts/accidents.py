@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from setpoint.model.time import Duration
-from setpoint.simulate.acts.base import Act, act
+from setpoint.simulate.world.act import Act, act
 from setpoint.simulate.world.environment import Environment
 
 

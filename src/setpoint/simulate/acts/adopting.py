@@ -8,9 +8,9 @@ from setpoint.model.release import Release as Requested
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Version
 from setpoint.simulate.acts.accidents import Accident
-from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.acts.releasing import rosters
 from setpoint.simulate.acts.requesting import request_of_line
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 from setpoint.simulate.world.runtimes import Behaviour
 

@@ -9,9 +9,9 @@ from setpoint.core.line import LineState
 from setpoint.model.release import Release as Asked
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration
-from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.acts.releasing import rosters, sets_of
 from setpoint.simulate.acts.requesting import request_of_line
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 from setpoint.simulate.world.runtimes import Behaviour
 

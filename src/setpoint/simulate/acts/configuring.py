@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from setpoint.core.facts import Configured
 from setpoint.model.policy import Policy
-from setpoint.simulate.acts.base import Act, act
+from setpoint.simulate.world.act import Act, act
 from setpoint.simulate.world.environment import Environment
 
 

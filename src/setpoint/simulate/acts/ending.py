@@ -6,7 +6,7 @@ from setpoint.core import scope
 from setpoint.core.facts import Held, Observing, Order, Paused, Pinned, Skipped, Stopped
 from setpoint.model.policy import Strategy
 from setpoint.model.time import Duration, Instant
-from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 
 
@@ -27,7 +27,7 @@ class Brief(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         if self.order in {"stop", "pause"}:
             above = scope.above(environment.policies[self.instance].labels)
             kind = Stopped if self.order == "stop" else Paused
-            environment.tell(above[self.which % len(above)], kind(by=self.signed("for a while"), until=end))
+            environment.signal(above[self.which % len(above)], kind(by=self.signed("for a while"), until=end))
         elif order := self._order(environment, end):
             environment.send(self.instance, order)
 

@@ -9,7 +9,7 @@ from setpoint.core.facts import Configured, LimitsConfigured, WavesResumed
 from setpoint.model.people import By
 from setpoint.model.policy import GroupWaves
 from setpoint.model.time import HOUR
-from setpoint.simulate.acts.base import Act, HumanAct, act
+from setpoint.simulate.world.act import Act, HumanAct, act
 from setpoint.simulate.world.environment import Environment
 
 
@@ -52,7 +52,7 @@ def let_go_on(environment: Environment, by: By) -> None:
     state = environment.world.states.get(ENTITY)
     for passage in state.passages.values() if isinstance(state, AdmissionState) else ():
         if passage.stopped:
-            environment.tell(ENTITY, WavesResumed(by=by, group=passage.group, release=passage.release))
+            environment.signal(ENTITY, WavesResumed(by=by, group=passage.group, release=passage.release))
 
 
 def nothing_stays_stopped(environment: Environment) -> None:

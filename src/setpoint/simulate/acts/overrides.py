@@ -8,8 +8,8 @@ from setpoint.core.instance.state import offer_of
 from setpoint.model.people import By
 from setpoint.model.policy import Strategy
 from setpoint.model.time import Duration
-from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.checker.requirements import attempt_releases
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 
 

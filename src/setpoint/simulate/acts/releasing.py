@@ -11,8 +11,8 @@ from setpoint.model.release import Release as Asked
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration
-from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.acts.requesting import request_of_line
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 from setpoint.simulate.world.runtimes import Behaviour
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from setpoint.core.facts import Configured, Removed, TakenDown
 from setpoint.model.time import Duration
-from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 
 

@@ -9,7 +9,7 @@ import msgspec
 from setpoint.core.facts import AnyFact
 from setpoint.core.line import LineState
 from setpoint.model.time import SECOND, Duration
-from setpoint.simulate.acts.base import Act, act
+from setpoint.simulate.world.act import Act, act
 from setpoint.simulate.world.environment import Environment
 
 PATIENCE: Duration = 10 * SECOND

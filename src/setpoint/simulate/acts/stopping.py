@@ -6,7 +6,7 @@ from setpoint.core import scope
 from setpoint.core.facts import Paused, Started, Stopped, Unpaused
 from setpoint.model.people import By
 from setpoint.model.time import Duration
-from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 
 
@@ -21,7 +21,7 @@ class Stop(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, environment: Environment) -> None:
         """Stop, and start again later."""
-        environment.tell(self.scope, Stopped(by=self.signed("a storm"), in_flight=self.in_flight))
+        environment.signal(self.scope, Stopped(by=self.signed("a storm"), in_flight=self.in_flight))
         environment.later(self.lasts, Start(by=self.by, scope=self.scope))
 
     def words(self) -> str:
@@ -39,7 +39,7 @@ class Pause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, environment: Environment) -> None:
         """Pause, and go on later."""
-        environment.tell(self.scope, Paused(by=self.signed("a storm")))
+        environment.signal(self.scope, Paused(by=self.signed("a storm")))
         environment.later(self.lasts, Unpause(by=self.by, scope=self.scope))
 
     def words(self) -> str:
@@ -55,7 +55,7 @@ class Start(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, environment: Environment) -> None:
         """Start."""
-        environment.tell(self.scope, Started(by=self.signed("the storm is over")))
+        environment.signal(self.scope, Started(by=self.signed("the storm is over")))
 
     def words(self) -> str:
         """What is done."""
@@ -70,7 +70,7 @@ class Unpause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, environment: Environment) -> None:
         """Unpause."""
-        environment.tell(self.scope, Unpaused(by=self.signed("the storm is over")))
+        environment.signal(self.scope, Unpaused(by=self.signed("the storm is over")))
 
     def words(self) -> str:
         """What is done."""
@@ -81,5 +81,5 @@ def go_on(environment: Environment) -> None:
     """Everything that was stopped or paused goes on."""
     by = By("ann", "all is well")
     for entity in environment.scopes:
-        environment.tell(entity, Started(by=by))
-        environment.tell(entity, Unpaused(by=by))
+        environment.signal(entity, Started(by=by))
+        environment.signal(entity, Unpaused(by=by))

@@ -7,7 +7,7 @@ from setpoint.core.instance.state import InstanceState
 from setpoint.core.task import release_of
 from setpoint.model.tasks import TaskStage
 from setpoint.model.time import MINUTE
-from setpoint.simulate.acts.base import HumanAct, act
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 
 

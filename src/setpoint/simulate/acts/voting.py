@@ -5,8 +5,8 @@ from __future__ import annotations
 from setpoint.core.facts import Voted
 from setpoint.core.instance.gates.approval import topic
 from setpoint.core.instance.state import offer_of
-from setpoint.simulate.acts.base import HumanAct, act
 from setpoint.simulate.checker.requirements import attempt_releases
+from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 
 

@@ -1,1 +1,1 @@
-"""What checks a world after every turn: a ledger of its own, one turn as the rules see it, and the requirements of an attempt."""
+"""What rules read: a ledger independent of the state they judge, one turn, and the requirements of an attempt."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from setpoint.core.facts import RolledBack
 from setpoint.core.instance.explain import Condition, condition, explain
@@ -16,18 +15,16 @@ from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 from setpoint.simulate.checker.ledger import Ledger, VetoRecord
+from setpoint.simulate.checker.memory import Memory
 from setpoint.simulate.checker.requirements import AttemptRelease, attempt_releases, matches
 from setpoint.simulate.world.host import TurnRecord, World
-
-if TYPE_CHECKING:
-    from setpoint.simulate.checker.invariants import Invariants
 
 
 @dataclass
 class Moment:
     """One turn of any actor."""
 
-    net: Invariants
+    memory: Memory
     world: World
     turn: TurnRecord
     now: Instant
@@ -35,7 +32,7 @@ class Moment:
 
     def saw(self, name: str) -> None:
         """Count that a precondition of an invariant held."""
-        self.net.preconditions[name] += 1
+        self.memory.preconditions[name] += 1
 
     def events(self, *kinds: str) -> list[Event]:
         """History lines of these kinds that the turn wrote."""

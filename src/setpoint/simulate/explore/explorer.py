@@ -29,10 +29,10 @@ from setpoint.model.people import Person
 from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.time import HOUR, Duration, Instant
 from setpoint.simulate.acts import Act
-from setpoint.simulate.checker.invariants import Broken, Invariants
 from setpoint.simulate.explore.abstraction import Abstraction
 from setpoint.simulate.explore.clone import clone, clone_ledger
 from setpoint.simulate.explore.state_key import StateKeys
+from setpoint.simulate.invariants import Broken, Invariants
 from setpoint.simulate.world.checks import Checks
 from setpoint.simulate.world.environment import Environment
 from setpoint.simulate.world.faults import Faults
@@ -154,7 +154,7 @@ class ExploredPath(Environment):
         self.perform(act)
         self.explored.settle()
 
-    def tell(self, entity: str, signal: Signal) -> None:
+    def signal(self, entity: str, signal: Signal) -> None:
         """A person's act, numbered by its receiver: so acts on different entities come to the same in any order."""
         number = self.acts_to[entity] = self.acts_to.get(entity, 0) + 1
         fact: AnyFact = msgspec.structs.replace(signal, id=str(number))  # type: ignore[assignment]

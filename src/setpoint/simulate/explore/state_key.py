@@ -69,7 +69,7 @@ class StateKeys:
         self._to_come(path, out)
         for entity in sorted({*world.states, *world.publications}):
             self._entity(path, entity, out)
-        self._reader.read(path.net.memory, "", out)
+        self._reader.read(path.net.families, "", out)
         self._reader.read(world.tasks, "", out)
         return out.key(world.now, self._limits.longest)
 

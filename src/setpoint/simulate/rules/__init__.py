@@ -3,7 +3,7 @@
 They compare a turn with the world's own records (runs of checks, applies, looks) and with the checker's ledger; no decision of
 the core is repeated. A new family is a new module here: nothing else refers to it.
 
-*one-at-a-time* and *idempotent* need the world itself (``checker.invariants``); *isolated* and *settled* are about whole runs.
+*one-at-a-time* and *idempotent* need the world itself (``invariants``); *isolated* and *settled* are about whole runs.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from setpoint.model.policy import Policy
 from setpoint.simulate.acts import Act
-from setpoint.simulate.checker.invariants import Broken
+from setpoint.simulate.invariants import Broken
 from setpoint.simulate.plan import Plan
 from setpoint.simulate.scenario import Scenario, failure
 from setpoint.simulate.world.host import START

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.model.time import Instant
-from setpoint.simulate.checker.invariants import Broken
+from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
 from setpoint.simulate.world.faults import words
 from setpoint.simulate.world.host import START
@@ -16,7 +16,7 @@ Line = tuple[str, str, str]
 """(time of the day and its seconds, mark, sentence)."""
 
 
-def tell(scenario: Scenario, broken: Broken | None = None, most: int = LINES) -> str:
+def render(scenario: Scenario, broken: Broken | None = None, most: int = LINES) -> str:
     """The run as text: a line per thing that happened, oldest first."""
     lines = list(timeline(scenario, broken))
     left_out = [("", " ", f"… {len(lines) - most} earlier lines")] if len(lines) > most else []

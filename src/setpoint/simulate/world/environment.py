@@ -18,7 +18,7 @@ from setpoint.simulate.world.host import World
 from setpoint.simulate.world.runtimes import Runtimes
 
 if TYPE_CHECKING:
-    from setpoint.simulate.acts import Act
+    from setpoint.simulate.world.act import Act
 
 
 class Environment:
@@ -82,9 +82,9 @@ class Environment:
 
     def send(self, instance: str, signal: Signal) -> None:
         """A person's act on one instance."""
-        self.tell(f"instance:{instance}", signal)
+        self.signal(f"instance:{instance}", signal)
 
-    def tell(self, entity: str, signal: Signal) -> None:
+    def signal(self, entity: str, signal: Signal) -> None:
         """A person's act on any entity, numbered."""
         self._signals += 1
         fact: AnyFact = replace(signal, id=str(self._signals))  # type: ignore[assignment]

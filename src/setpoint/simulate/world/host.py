@@ -47,7 +47,7 @@ from setpoint.simulate.world.runtimes import Runtimes
 from setpoint.simulate.world.tasks import Tasks
 
 if TYPE_CHECKING:
-    from setpoint.simulate.acts import Act
+    from setpoint.simulate.world.act import Act
 
 START: Instant = 1_767_225_600_000
 """2026-01-01T00:00:00Z."""

@@ -105,7 +105,7 @@ def soon(moment: Moment) -> Iterator[Complaint]:
     if not isinstance(state, AttachmentState) or not any(isinstance(fact, CheckFinished) for fact in moment.turn.facts):
         return
     for entity in moment.world.subscribers.get(moment.turn.entity, ()):
-        instance, ledger = moment.world.states.get(entity), moment.net.ledgers.get(entity)
+        instance, ledger = moment.world.states.get(entity), moment.memory.ledgers.get(entity)
         attempt = _judged(instance) if isinstance(instance, InstanceState) else None
         if ledger is None or attempt is None or not isinstance(instance, InstanceState):
             continue

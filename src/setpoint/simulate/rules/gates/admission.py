@@ -165,7 +165,7 @@ def _enough(model: WaveModel, wave: Wave) -> tuple[int, bool]:
 
 
 def _ledger(moment: Moment) -> LeaseLedger:
-    return moment.net.shared(LeaseLedger)
+    return moment.memory.shared(LeaseLedger)
 
 
 # --- admission ---------------------------------------------------------------------------------------------------------------

@@ -92,12 +92,12 @@ def went_at(step: Step, offer: Offer) -> Instant | None:
     told = step.ledger.of(Votes).told.get(entity) if entity else None
     if told is None or told.stage not in GONE or step.instance not in told.went:
         return None
-    return step.net.shared(Heard).locked.get(entity, {}).get(step.instance)
+    return step.memory.shared(Heard).locked.get(entity, {}).get(step.instance)
 
 
 def _heard(moment: Moment) -> tuple[Heard, SetState, SetState]:
     """What was received as of this turn, and the set before and after it."""
-    heard, after = moment.net.shared(Heard), moment.turn.decision.state
+    heard, after = moment.memory.shared(Heard), moment.turn.decision.state
     assert isinstance(after, SetState)  # noqa: S101 - for the type checker: this is a set
     before = moment.turn.before if isinstance(moment.turn.before, SetState) else SetState()
     heard.write_down(moment.turn.entity, moment.turn, before, after)
@@ -141,9 +141,9 @@ def lets_start_in_order(moment: Moment) -> Iterator[Complaint]:
 def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
     """The other members of a set that take part, and the votes they sent."""
     state = step.world.states.get(entity)
-    away = step.net.shared(Heard).away.get(entity, set())
+    away = step.memory.shared(Heard).away.get(entity, set())
     for member in state.members if isinstance(state, SetState) else ():
-        ledger = step.net.ledgers.get(f"instance:{member}")
+        ledger = step.memory.ledgers.get(f"instance:{member}")
         if member != step.instance and member not in away:
             yield member, ledger.of(Votes) if ledger else Votes()
 

@@ -132,7 +132,7 @@ def announced(moment: Moment) -> Iterator[Complaint]:
         if not said or said[-1].state is not TaskStage.RUNNING:
             yield "a try starts, and nobody is told"
         else:
-            moment.net.shared(Announced).numbers[moment.turn.entity] = said[-1].number
+            moment.memory.shared(Announced).numbers[moment.turn.entity] = said[-1].number
 
 
 @actor_rule("once", "task")
@@ -227,7 +227,7 @@ def through(step: Step) -> Iterator[Complaint]:
 
 def _running(step: Step, entity: str) -> bool:
     """Whether a program of this run runs; an instance that knows only of the end of the try before cannot know."""
-    number = step.net.shared(Announced).numbers.get(entity, 0)
+    number = step.memory.shared(Announced).numbers.get(entity, 0)
     return step.world.tasks.runs(entity) and not step.ledger.of(Runs).ended_before(entity, number)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -21,11 +21,11 @@ from setpoint.core.line import LineState
 from setpoint.model.policy import Policy
 from setpoint.model.time import Instant
 from setpoint.simulate.checker.ledger import Ledger
+from setpoint.simulate.checker.memory import Memory
 from setpoint.simulate.checker.step import Moment, Step
 from setpoint.simulate.rules import ACTOR_RULES, END_RULES, ESSENCES, RULES
 from setpoint.simulate.world.host import TurnRecord, World
 
-Kept = TypeVar("Kept")
 SWEEP = 1_000
 """Turns after which all entities are checked."""
 TWICE = 2
@@ -44,37 +44,23 @@ class Broken(AssertionError):  # noqa: N818 - it reads "raise Broken", and tests
         self.turn = turn
 
 
-class Invariants:
+class Invariants(Memory):
     """Call it after each turn. ``preconditions`` counts how often the precondition of each held."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asleep = False
         """Check nothing."""
-        self.ledgers: dict[str, Ledger] = {}
-        self.preconditions: Counter[str] = Counter()
         self._codec = Codec()
         self._written: dict[str, bytes] = {}
         """Entity -> the seldom changing part of its state, as it was written last."""
         self._found_equal: dict[str, tuple[Policy | None, Policy | None]] = {}
         """Entity -> its policy, and what was read for it."""
         self._recent: dict[str, tuple[AnyFact, ...]] = {}
-        self._shared: dict[type, Any] = {}
         self.moves: Counter[tuple[str, str]] = Counter()
         """Step of an attempt (stage before, stage after) -> how often it occurred."""
         self._restless: Counter[str] = Counter()
         """Entity -> how often in a row it woke itself for next to nothing."""
-
-    def shared(self, kind: type[Kept]) -> Kept:
-        """What a family of rules remembers of the whole world; made when it is first used."""
-        if kind not in self._shared:
-            self._shared[kind] = kind()
-        found: Kept = self._shared[kind]
-        return found
-
-    @property
-    def memory(self) -> dict[type, Any]:
-        """All that families of rules remember of the whole world."""
-        return self._shared
 
     def at_the_end(self, world: World) -> None:
         """Everything has converged. Raises Broken."""
