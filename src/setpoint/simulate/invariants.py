@@ -21,7 +21,7 @@ from setpoint.core.line import LineState
 from setpoint.model.policy import Policy
 from setpoint.model.time import Instant
 from setpoint.simulate.checker.ledger import Ledger
-from setpoint.simulate.checker.memory import Memory
+from setpoint.simulate.checker.memory import RuleMemory
 from setpoint.simulate.checker.step import Moment, Step
 from setpoint.simulate.rules import ACTOR_RULES, END_RULES, ESSENCES, RULES
 from setpoint.simulate.world.host import TurnRecord, World
@@ -44,7 +44,7 @@ class Broken(AssertionError):  # noqa: N818 - it reads "raise Broken", and tests
         self.turn = turn
 
 
-class Invariants(Memory):
+class Invariants(RuleMemory):
     """Call it after each turn. ``preconditions`` counts how often the precondition of each held."""
 
     def __init__(self) -> None:

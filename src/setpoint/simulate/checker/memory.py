@@ -10,7 +10,7 @@ from setpoint.simulate.checker.ledger import Ledger
 Kept = TypeVar("Kept")
 
 
-class Memory:
+class RuleMemory:
     """Shared by all rules of one world."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer, Pair
 from setpoint.model.time import Instant
 from setpoint.simulate.checker.ledger import Ledger, VetoRecord
-from setpoint.simulate.checker.memory import Memory
+from setpoint.simulate.checker.memory import RuleMemory
 from setpoint.simulate.checker.requirements import AttemptRelease, attempt_releases, matches
 from setpoint.simulate.world.host import TurnRecord, World
 
@@ -24,7 +24,7 @@ from setpoint.simulate.world.host import TurnRecord, World
 class Moment:
     """One turn of any actor."""
 
-    memory: Memory
+    memory: RuleMemory
     world: World
     turn: TurnRecord
     now: Instant
