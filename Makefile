@@ -40,7 +40,7 @@ simulate: $(VENV)/.dev ## search many simulated worlds for a broken invariant (S
 	$(BIN)/setpoint simulate --seeds $(FIRST_SEED)..$$(( $(FIRST_SEED) + $(SEEDS) )) --jobs $(JOBS) $(SIMULATE)
 
 explore: $(VENV)/.dev ## explore small worlds exhaustively, as far as ten minutes on two cores allow
-	$(BIN)/python -m setpoint.simulate.explore
+	$(BIN)/python -m setpoint.simulate.explore.run
 
 mutants: $(VENV)/.dev ## deliberate bugs, each of which a test or the simulator must catch
 	$(BIN)/python tests/mutants/run.py -j $(WORKERS)

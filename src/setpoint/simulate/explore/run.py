@@ -1,4 +1,4 @@
-"""``python -m setpoint.simulate.explore [SECONDS]``: explores every small world, on all cores, within a time for all.
+"""``python -m setpoint.simulate.explore.run [SECONDS]``: explores every small world, on all cores, within a time for all.
 
 A world that begins may take its part of the time that is left; what it does not need is left to those after it.
 """
