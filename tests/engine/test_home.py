@@ -85,7 +85,7 @@ async def test_serve_runs_until_it_is_cancelled_and_lets_go_of_the_directory(tmp
 @pytest.mark.parametrize("entity", ["", "toy", "toy:", ":a"])
 async def test_what_is_no_entity_id_is_refused(tmp_path: Path, entity: str) -> None:
     async with make(tmp_path, Outside()) as engine:
-        with pytest.raises(ValueError, match="is no entity"):
+        with pytest.raises(ValueError, match="is not an entity"):
             await engine.post(entity, tell("hello"))
         await engine.post("toy:a", tell("fine"))
 

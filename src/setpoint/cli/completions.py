@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from setpoint.model.names import short_name
+
 
 def applications() -> list[str]:
     """Names of applications."""
@@ -12,16 +14,12 @@ def applications() -> list[str]:
 
 def instances() -> list[str]:
     """``service@channel`` of everything."""
-    return [_short(row["instance"]) for one in _applications() for row in one["instances"]]
+    return [short_name(row["instance"]) for one in _applications() for row in one["instances"]]
 
 
 def targets() -> list[str]:
     """Instances, channels and groups."""
     return instances() + [place for one in _applications() for place in (*one["channels"], *one["groups"])]
-
-
-def _short(instance: str) -> str:
-    return instance.partition("/")[2]
 
 
 def _applications() -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import For, Link, Until
+from setpoint.model.names import short_name
 
 
 @dataclass(frozen=True)
@@ -51,4 +52,4 @@ def done(answer: dict[str, Any], verb: str) -> list[str]:
 
 
 def _places(instances: list[str]) -> str:
-    return ", ".join(one.partition("/")[2] for one in instances)
+    return ", ".join(short_name(one) for one in instances)

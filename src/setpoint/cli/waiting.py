@@ -13,6 +13,7 @@ from setpoint.cli.options import Output
 from setpoint.cli.render import status as screen
 from setpoint.cli.render.live import follow
 from setpoint.cli.session import Session
+from setpoint.model.names import short_name
 from setpoint.model.time import parse_duration
 
 if TYPE_CHECKING:
@@ -92,11 +93,9 @@ def _vetoed(client: Client, released: dict[str, Any]) -> set[str]:
 
 
 def _end(progress: ReleaseProgress, released: dict[str, Any], session: Session) -> None:
-    names = {
-        kind: [row["instance"].partition("/")[2] for row in getattr(progress, kind)] for kind in ("arrived", "failed", "replaced")
-    }
+    names = {kind: [short_name(row["instance"]) for row in getattr(progress, kind)] for kind in ("arrived", "failed", "replaced")}
     waiting = {
-        row["instance"].partition("/")[2]: row["reason"]["text"] if row["reason"] else row["condition"]
+        short_name(row["instance"]): row["reason"]["text"] if row["reason"] else row["condition"]
         for row in progress.rows
         if row not in (*progress.arrived, *progress.failed, *progress.replaced)
     }

@@ -44,9 +44,10 @@ from setpoint.config.validation.roles import roles_of, with_members
 from setpoint.config.validation.running import check_running, template
 from setpoint.config.validation.unmatched import unmatched
 from setpoint.model.grammars import lookup
-from setpoint.model.grammars.images import Unresolved, pin, pinned
+from setpoint.model.grammars.images import Unresolved, digest_of, pin, pinned
 from setpoint.model.grammars.versions import is_version_name
 from setpoint.model.invariants import Invariant
+from setpoint.model.names import application_of, format_instance
 from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.spec import Scalar, Source, Spec, Version, digest
 
@@ -239,7 +240,7 @@ class CompiledConfiguration:
         Raises:
             ParameterError: one is unknown, missing or not allowed.
         """
-        instance = self._instance(f"{application}/{service}@{channel}")
+        instance = self._instance(format_instance(application, service, channel))
         declarations = instance.service.parameters
         kept = {name: carried[name] for name, declaration in declarations.items() if declaration.carry and name in carried}
         written = {name: declaration.default for name, declaration in declarations.items() if declaration.default is not None}
@@ -311,7 +312,7 @@ class CompiledConfiguration:
         """Of the images that the instance names in this configuration."""
         try:
             named = self.images(instance, version, parameters, source)
-            return {name: pinned(name, images, version).rpartition("@")[2] for name in named}
+            return {name: digest_of(pinned(name, images, version)) for name in named}
         except Unresolved as error:
             raise CompileError(f"{instance}: {error}") from None
 
@@ -339,7 +340,7 @@ class CompiledConfiguration:
 
     def together(self, application: str) -> dict[str, tuple[str, ...]]:
         """Name of each set, such as ``bank/ledger+ledger-worker@production`` -> the instances that move as one."""
-        return {name: members for name, members in self._sets.items() if name.partition("/")[0] == application}
+        return {name: members for name, members in self._sets.items() if application_of(name) == application}
 
     def oversized(self, members: Collection[str]) -> str:
         """Why these instances can never start as one; empty: they can."""
@@ -450,7 +451,7 @@ def _check_mirror(catalog: Catalog, instance: Instance, instances: AnyMapping[st
     mirror = instance.channel.mirror
     if not mirror or mirror not in catalog.channels(str(instance.application.name)):
         return
-    if f"{instance.application.name}/{instance.service.name}@{mirror}" not in instances:
+    if format_instance(instance.application.name, instance.service.name, mirror) not in instances:
         place = place_of(mirror)
         message = f'channel "{mirror}" does not have the service "{instance.service.name}", so there is nothing to mirror.'
         hint = f'Leave it out here with `services`, or give it to "{mirror}".'

@@ -18,8 +18,9 @@ from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
 from setpoint.durable import files
 from setpoint.engine.applied import AppliedTrees
 from setpoint.engine.listening import Hint, Listening
-from setpoint.engine.tasks import DATABASE, TaskRunner
+from setpoint.engine.tasks import TaskRunner
 from setpoint.model.checks import CheckResult, Outcome
+from setpoint.model.names import is_kind, key_of, with_database
 from setpoint.model.observation import Observation
 from setpoint.model.spec import Spec
 from setpoint.model.tasks import TaskEnd, TaskResult
@@ -187,7 +188,7 @@ class RealEffects:
 
     def _here(self, operation: str) -> str:
         """Numbers begin again with another database: what is remembered of the last one's operations is not taken for its own."""
-        return f"{operation}{DATABASE}{self._content.identity:x}"
+        return with_database(operation, self._content.identity)
 
     async def _ready(self, runtime: str) -> None:
         """A custom runtime's commands lie there as they were applied. Raises TerminalError, TransientError."""
@@ -206,7 +207,7 @@ class RealEffects:
     async def look(self, entity: str, watch: Watch) -> Observation:
         """See the port."""
         await self._configured.wait()
-        instance = _key(entity)
+        instance = key_of(entity)
         try:
             spec = await self._content.spec(watch.spec) if watch.spec else None
         except RowDamaged as error:
@@ -288,9 +289,9 @@ class RealEffects:
 
     async def _address(self, subject: str) -> dict[str, str]:
         """Checks and tasks of an instance are told where it answers, also right after a start, when nothing was looked at yet."""
-        kind, _, instance = subject.partition(":")
-        if kind not in {"attempt", "instance"}:
+        if not is_kind(subject, "attempt", "instance"):
             return {}
+        instance = key_of(subject)
         if instance not in self._addresses and instance in self._runtime_of:
             with contextlib.suppress(Unreachable):
                 await self._observe(self._runtime_of[instance], instance, None)
@@ -333,10 +334,6 @@ def _holds(path: Path, sha256: str) -> bool:
 def _write_whole(path: Path, content: bytes) -> None:
     files.make_directory(path.parent)
     files.replace(path, content)
-
-
-def _key(entity: str) -> str:
-    return entity.partition(":")[2]
 
 
 def _text(text: str) -> str:

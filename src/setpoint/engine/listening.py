@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 
+from setpoint.model.names import instance_entity
 from setpoint.plugins.runtime import ChangeSource
 
 log = logging.getLogger("setpoint.engine")
@@ -69,7 +70,7 @@ class Listening:
             changes = runtime.changes()
             try:
                 async for instance in changes:
-                    self._hint(f"instance:{instance}")
+                    self._hint(instance_entity(instance))
                     await asyncio.sleep(0)  # a runtime that always has something to tell must not keep others from their turn
             finally:
                 if isinstance(changes, AsyncGenerator):

@@ -21,6 +21,7 @@ import msgspec
 from setpoint.core.instructions import RunTask
 from setpoint.durable import files, records
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.names import any_release, without_database
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
 from setpoint.model.time import SECOND, format_duration
 from setpoint.plugins.protection import Protection
@@ -32,7 +33,6 @@ from setpoint.protections.program import ProgramProtection, judge
 
 OPERATION = "SETPOINT_OPERATION_ID"
 """The same at every try, so that a program can tell what it has done already."""
-DATABASE = "~"
 """Between an operation and the database that gave it its number."""
 KEPT = 1_000
 """So many records of runs are kept."""
@@ -72,7 +72,7 @@ class TaskRunner:
         operation, definition = instruction.operation, instruction.definition
         before = await asyncio.to_thread(self._read, entity)
         again = before is not None and before.operation == operation
-        lost = before is not None and not again and _number(before.operation) in {"", _number(operation)}
+        lost = before is not None and not again and without_database(before.operation) in {"", without_database(operation)}
         if again and before and before.result:
             return before.result
         left = await self._end_remains(entity)
@@ -128,7 +128,7 @@ class TaskRunner:
 
     def _mark(self, entity: str) -> str:
         """The same for every release of a key: two of them are never under way at once, whoever was killed meanwhile."""
-        key = f"{self._home}\n{entity.rpartition('#')[0]}"
+        key = f"{self._home}\n{any_release(entity)}"
         return f"task-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
     async def _end_remains(self, entity: str) -> list[int]:
@@ -170,12 +170,6 @@ class TaskRunner:
         for path in kept[:-KEPT]:
             if b'"result"' in path.read_bytes():
                 files.remove(path)
-
-
-def _number(operation: str) -> str:
-    """Without the identity of the database that it was given in."""
-    before, mark, _ = operation.rpartition(DATABASE)
-    return before if mark else operation
 
 
 async def _gone(mark: str, number: signal.Signals, patience: float) -> set[Identity]:

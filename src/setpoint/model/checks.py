@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from setpoint.model.names import attachment_entity
 from setpoint.model.spec import digest
 from setpoint.model.time import MINUTE, SECOND, Duration
 
@@ -47,7 +48,7 @@ class CheckDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     @property
     def attachment(self) -> str:
         """Entity id of the attachment that runs this definition."""
-        return f"attachment:{self.protection}:{digest(self)}"
+        return attachment_entity(self.protection, digest(self))
 
 
 class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from setpoint.model.names import is_kind, key_of
+
 
 class Person(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Somebody known by a token: a name and the groups it was given."""
@@ -14,8 +16,8 @@ class Person(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def matches(self, principal: str) -> bool:
         """Whether a principal of the configuration (``user:``, ``group:``, ``email:``) means this person."""
-        kind, _, value = principal.partition(":")
-        return value in self.groups if kind == "group" else kind in {"user", "email"} and value == self.name
+        name = key_of(principal)
+        return name in self.groups if is_kind(principal, "group") else is_kind(principal, "user", "email") and name == self.name
 
 
 class By(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

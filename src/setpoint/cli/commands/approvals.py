@@ -9,6 +9,7 @@ import typer
 from setpoint.cli.options import ReleaseNumber, Target, Why, grouped
 from setpoint.cli.orders import Ending, until_words
 from setpoint.cli.session import Acting
+from setpoint.model.names import short_name
 
 Topic = Annotated[str, typer.Argument(help="The topic; without it every one that you may answer.")]
 
@@ -55,12 +56,12 @@ def _vote(name: str, target: str, topic: str, release: int, why: str, session: A
 
     def table() -> None:
         verb = "Approved" if answer["yes"] else "Rejected"
-        places = ", ".join(one.partition("/")[2] for one in answer["instances"] if one not in answer["also"])
+        places = ", ".join(short_name(one) for one in answer["instances"] if one not in answer["also"])
         releases = " and ".join(str(number) for number in answer["releases"])
         what = f"release{'s' if len(answer['releases']) > 1 else ''} {releases}"
         typer.echo(f"{verb} {what} for {', '.join(answer['topics'])} at {places}.")
         if answer["also"]:
-            typer.echo(f"It counts also for {', '.join(one.partition('/')[2] for one in answer['also'])}.")
+            typer.echo(f"It counts also for {', '.join(short_name(one) for one in answer['also'])}.")
         for sentence in answer["decided"].values():
             typer.echo(f"Nothing to change: {sentence}.")
 
@@ -85,7 +86,7 @@ def skip(
 
     def table() -> None:
         for instance, number in answer["instances"].items():
-            place = instance.partition("/")[2]
+            place = short_name(instance)
             typer.echo(f"Skipped {answer['gate']} for release {number} at {place}{until_words(answer['until'])}.")
         for sentence in answer["decided"].values():
             typer.echo(f"Nothing to change: {sentence}.")

@@ -9,6 +9,7 @@ import typer
 from setpoint.cli.options import Instance, ReleaseNumber, Target, Why, grouped
 from setpoint.cli.orders import Ending, done, until_words
 from setpoint.cli.session import Acting
+from setpoint.model.names import short_name
 
 
 def register(app: typer.Typer) -> None:
@@ -86,14 +87,14 @@ def resume(
         if answer["release"]:
             typer.echo(f"Release {answer['release']} goes on in {target}.")
         else:
-            typer.echo(f"Resumed {', '.join(one.partition('/')[2] for one in answer['instances'])}.")
+            typer.echo(f"Resumed {', '.join(short_name(one) for one in answer['instances'])}.")
 
     session.show(answer, table)
 
 
 def _act(name: str, done: str, target: str, why: str, session: Acting) -> None:
     answer = session.command(name, {"target": target, "why": why})
-    session.show(answer, lambda: typer.echo(f"{done} {', '.join(one.partition('/')[2] for one in answer['instances'])}."))
+    session.show(answer, lambda: typer.echo(f"{done} {', '.join(short_name(one) for one in answer['instances'])}."))
 
 
 def rollback(
@@ -111,8 +112,8 @@ def rollback(
 
     def table() -> None:
         for instance, name in answer["instances"].items():
-            short = instance.partition("/")[2]
-            typer.echo(f"{short} goes back to {name} and is held; let it go on with `setpoint resume {short}`.")
+            place = short_name(instance)
+            typer.echo(f"{place} goes back to {name} and is held; let it go on with `setpoint resume {place}`.")
         for sentence in answer["refused"].values():
             typer.echo(sentence)
 
@@ -140,6 +141,6 @@ def retry(
     def table() -> None:
         for instance, number in answer["instances"].items():
             does = "goes on, for its task succeeded," if succeeded else "is tried again"
-            typer.echo(f"Release {number} {does} at {instance.partition('/')[2]}.")
+            typer.echo(f"Release {number} {does} at {short_name(instance)}.")
 
     session.show(answer, table)

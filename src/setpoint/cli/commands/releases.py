@@ -9,6 +9,7 @@ import typer
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Alone, App, Output, Why, grouped
 from setpoint.cli.session import Acting, Answer, Session
+from setpoint.model.names import channel_of, short_name
 
 
 def register(app: typer.Typer) -> None:
@@ -73,8 +74,8 @@ def release(
 
 def _print(answer: Answer) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in answer["services"].items())
-    places = ", ".join(dict.fromkeys(one.rpartition("@")[2] for one in answer["instances"]))
-    mirrors = ", ".join(dict.fromkeys(one.rpartition("@")[2] for one in answer["followers"]))
+    places = ", ".join(dict.fromkeys(channel_of(one) for one in answer["instances"]))
+    mirrors = ", ".join(dict.fromkeys(channel_of(one) for one in answer["followers"]))
     after = f" ({mirrors} will follow)" if mirrors else ""
     typer.echo(f"Release {answer['release']} of {answer['application']}: {versions} to {places}{after}.")
 
@@ -142,6 +143,6 @@ def _what(release: Answer) -> str:
 
 
 def _where(release: Answer) -> str:
-    good = ", ".join(one.partition("/")[2] for one in release["good_in"])
-    vetoed = ", ".join(one.partition("/")[2] for one in release["vetoed_in"])
+    good = ", ".join(short_name(one) for one in release["good_in"])
+    vetoed = ", ".join(short_name(one) for one in release["vetoed_in"])
     return " · ".join(part for part in (good, f"failed in {vetoed}" if vetoed else "") if part) or "–"

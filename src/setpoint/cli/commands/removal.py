@@ -9,6 +9,7 @@ import typer
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Instance, Why, grouped
 from setpoint.cli.session import Acting, Session
+from setpoint.model.names import short_name
 
 
 def register(app: typer.Typer) -> None:
@@ -27,14 +28,14 @@ def orphans(*, session: Session) -> None:
 
     def table() -> None:
         from setpoint.cli.render.tables import columns  # noqa: PLC0415 - loads rich
-        from setpoint.cli.render.words import clock, short  # noqa: PLC0415 - as above
+        from setpoint.cli.render.words import clock  # noqa: PLC0415 - as above
 
         if not answer["orphans"]:
             typer.echo("Nothing is left of what was configured once.")
             return
         columns(
             ["instance", "version", "last seen", ""],
-            [[short(one["instance"]), one["version"], clock(one["seen"]), one["text"]] for one in answer["orphans"]],
+            [[short_name(one["instance"]), one["version"], clock(one["seen"]), one["text"]] for one in answer["orphans"]],
         )
 
     session.show(answer, table)
@@ -58,7 +59,7 @@ def remove(
         if not yes and not session.dry_run:
             shown = client.rehearse("remove", payload)["answer"]["instances"]
             for instance, version in shown.items():
-                typer.echo(f"{instance.partition('/')[2]}: {version} would be taken down.", err=True)
+                typer.echo(f"{short_name(instance)}: {version} would be taken down.", err=True)
             if not interactive():
                 raise Quit(ExitCode.ERROR, "Nothing was removed: there is nobody to ask.", "Say --yes not to be asked.")
             if not typer.confirm("Take it down?"):
@@ -67,7 +68,7 @@ def remove(
 
     def table() -> None:
         for instance, version in answer["instances"].items():
-            typer.echo(f"{instance.partition('/')[2]}: {version} is being taken down; see `setpoint orphans`.")
+            typer.echo(f"{short_name(instance)}: {version} is being taken down; see `setpoint orphans`.")
 
     session.show(answer, table)
 

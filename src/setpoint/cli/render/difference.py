@@ -9,7 +9,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
-from setpoint.cli.render.words import plural, short
+from setpoint.cli.render.words import plural
+from setpoint.model.names import short_name, without_channel
 
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "runs": ("~", "yellow"), "policy": ("~", "cyan")}
 _MEANS = {"runs": "what runs", "policy": "policy"}
@@ -52,9 +53,9 @@ def preview(shown: dict[str, Any], columns: int) -> Iterator[Text]:
 
 def _departures(shown: dict[str, Any], columns: int) -> Iterator[Text]:
     for instance, version in shown["kept"].items():
-        yield wrapped(f"{short(instance)}: {version} runs on, as an orphan", first=Text("  ○ ", "yellow"), columns=columns)
+        yield wrapped(f"{short_name(instance)}: {version} runs on, as an orphan", first=Text("  ○ ", "yellow"), columns=columns)
     for instance, version in shown["down"].items():
-        yield wrapped(f"{short(instance)}: {version} is TAKEN DOWN", first=Text("  ✗ ", "bold red"), columns=columns)
+        yield wrapped(f"{short_name(instance)}: {version} is TAKEN DOWN", first=Text("  ✗ ", "bold red"), columns=columns)
     for group, (gone, whole) in shown["shrinking"].items():
         text = f"{group} loses {gone} of its {whole} channels: apply asks for --confirm {group}"
         yield wrapped(text, first=Text("  ! ", "bold yellow"), columns=columns)
@@ -89,7 +90,7 @@ def _takers(made: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """``web@production`` or ``187 of tenants`` -> what it takes, in the order of the configuration."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for instance, takes in made["instances"].items():
-        found.setdefault((instance.partition("@")[0], made["groups"].get(instance, ""), takes), []).append(instance)
+        found.setdefault((without_channel(instance), made["groups"].get(instance, ""), takes), []).append(instance)
     for (service, group, takes), instances in found.items():
         if len(instances) <= (_NAMED if group else _FOLD):
             yield from ((instance, takes) for instance in instances)
@@ -120,4 +121,4 @@ def applied(answer: dict[str, Any]) -> Iterator[Text]:
         yield Text("  Release something with: setpoint release SERVICE=VERSION")
 
 
-__all__ = ["anything", "applied", "preview", "short"]
+__all__ = ["anything", "applied", "preview"]

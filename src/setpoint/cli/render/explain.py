@@ -10,7 +10,8 @@ from rich.cells import set_cell_size
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
-from setpoint.cli.render.words import ago, clock, look, short, size, spelled
+from setpoint.cli.render.words import ago, clock, look, size, spelled
+from setpoint.model.names import short_name
 
 _SIGNS = {
     "holds": ("✓", "green"),
@@ -117,7 +118,7 @@ def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
     if reason["approvers"]:
         yield f"may approve: {', '.join(reason['approvers'])}"
     if reason["counts_for"]:
-        yield f"counts also for {', '.join(map(short, reason['counts_for']))}"
+        yield f"counts also for {', '.join(map(short_name, reason['counts_for']))}"
     possible, words = spelled(reason["clears"]["command"], instance, reason["subject"])
     if possible or words:
         yield f"to go on: {words}" if not possible else f"to go on, {words}, or:" if words else "to go on:"

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
 from setpoint.cli.render.explain import commands, notes
-from setpoint.cli.render.words import look, plural, short
+from setpoint.cli.render.words import look, plural
+from setpoint.model.names import application_of, short_name
 
 _NAMED = 3
 """So many instances are named where there are more."""
@@ -73,8 +74,8 @@ def _between(instances: list[str], most: int) -> str:
 
 def named(instances: list[str], most: int) -> str:
     """``web@acme, web@hooli and 185 more``; with their applications where there are several."""
-    owners = {one.partition("/")[0] for one in instances}
-    names = [short(one) if len(owners) == 1 else one for one in instances]
+    owners = {application_of(one) for one in instances}
+    names = [short_name(one) if len(owners) == 1 else one for one in instances]
     if len(names) <= most + 1:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"

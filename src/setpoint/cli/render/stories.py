@@ -8,7 +8,8 @@ from rich.cells import set_cell_size
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
-from setpoint.cli.render.words import clock, short
+from setpoint.cli.render.words import clock
+from setpoint.model.names import is_kind, key_of, last_name, parse_topic, short_name
 
 _STYLES = {
     "finalized": "green",
@@ -32,14 +33,13 @@ def event_line(event: dict[str, Any], columns: int) -> Text:
     first.append(set_cell_size(place, _PLACE) if len(place) <= _PLACE else f"{set_cell_size(place, _PLACE - 1)}…").append("  ")
     text = event["text"] + (f" ({event['link']})" if event["link"] and event["link"] not in event["text"] else "")
     if len(event["counts_for"]) > 1:
-        text += f" – counts for {', '.join(map(short, event['counts_for']))}"
+        text += f" – counts for {', '.join(map(short_name, event['counts_for']))}"
     return wrapped(text, first=first, columns=columns, style=_STYLES.get(event["kind"], ""))
 
 
 def _place(entity: str) -> str:
-    kind, _, name = entity.partition(":")
-    if kind == "instance":
-        return name.partition("/")[2]
-    if kind == "topic":
-        return name.partition("#")[0].rpartition("/")[2]
-    return name
+    if is_kind(entity, "instance"):
+        return short_name(key_of(entity))
+    if is_kind(entity, "topic"):
+        return last_name(parse_topic(entity).subject)
+    return key_of(entity)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from setpoint.cli.render.words import short
+from setpoint.model.names import short_name
 
 FILLS = {"waiting": ("·", "blue"), "deploying": ("▒", "cyan"), "verifying": ("░", "cyan"), "rolling-back": ("↺", "yellow")}
 RUNNING = ("─", "green")
@@ -21,11 +21,11 @@ _FAILED = {"failed", "rolled-back", "rejected"}
 def lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
     """The whole picture, at most ``columns`` wide."""
     lanes = answer["lanes"]
-    label = min(max((len(short(lane["instance"])) for lane in lanes), default=0), _LABEL) + 2
+    label = min(max((len(short_name(lane["instance"])) for lane in lanes), default=0), _LABEL) + 2
     scale = _Scale(answer["begins"], answer["ends"], max(columns - label, _NARROWEST))
     yield Text(" " * label).append_text(scale.axis())
     for lane in lanes:
-        name = short(lane["instance"])
+        name = short_name(lane["instance"])
         shown = name if len(name) <= label - 2 else f"{name[: label - 3]}…"
         yield Text(shown.ljust(label), "bold").append_text(_under_way(lane["spans"], scale))
         yield Text(" " * label).append_text(_runs(lane["spans"], scale))

@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from setpoint.cli.render.console import wrapped
+from setpoint.model.names import key_of, kind_of, short_name
 
 _SIGNS = {"passing": ("✓", "green"), "blocking": ("✗", "red")}
 _OUTPUT = 12
@@ -18,7 +19,7 @@ _MARKS = {"decides": ("·", ""), "starts": ("▶", "blue"), "waits": ("⧗", "di
 def check_lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
     """Result, reason and exit code, how it would count, and the end of the output."""
     sign, style = _SIGNS.get(answer["outcome"], ("!", "yellow"))
-    what = f"{answer['protection']} for {answer['instance'].partition('/')[2]} {answer['version']}"
+    what = f"{answer['protection']} for {short_name(answer['instance'])} {answer['version']}"
     yield Text(f"{sign} ", style).append(f"{what}: ", "bold").append(answer["outcome"], style)
     yield wrapped(answer["reason"], first=Text("  "), columns=columns)
     yield Text(f"  {_code(answer['code'])}took {answer['took'] / 1000:.1f} s", "dim")
@@ -50,5 +51,5 @@ def dry_run_lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
 
 
 def _short(entity: str) -> str:
-    kind, _, key = entity.partition(":")
-    return key.partition("/")[2] if kind == "instance" else f"{kind} {key}"
+    kind, key = kind_of(entity), key_of(entity)
+    return short_name(key) if kind == "instance" else f"{kind} {key}"

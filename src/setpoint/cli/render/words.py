@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
+from setpoint.model.names import is_kind, key_of, service_of, short_name
+
 
 class Look(NamedTuple):
     """How a condition is shown."""
@@ -63,11 +65,6 @@ def clock_with_zone(instant: int) -> str:
     return datetime.fromtimestamp(instant / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if instant else ""
 
 
-def short(instance: str) -> str:
-    """``web@production`` of ``saas/web@production``."""
-    return instance.partition("/")[2] or instance
-
-
 _ADVICE = (
     (re.compile(r"skip (\S+)"), 'skip {target} {0} --why "reason"'),
     (re.compile(r"approve (\S+)"), "approve {target} {0}"),
@@ -90,7 +87,7 @@ def spelled(advice: str, instance: str, subject: str = "") -> tuple[list[str], s
     commands: list[str] = []
     others: list[str] = []
     for one in advice.split(", or ") if advice else []:
-        command = _command(one, short(instance), subject)
+        command = _command(one, instance, subject)
         if command:
             commands.append(f"setpoint {command}".rstrip())
         else:
@@ -98,19 +95,19 @@ def spelled(advice: str, instance: str, subject: str = "") -> tuple[list[str], s
     return commands, ", or ".join(others)
 
 
-def _command(advice: str, target: str, subject: str) -> str:
-    if advice in _ON_SCOPES and subject.startswith("scope:"):
+def _command(advice: str, instance: str, subject: str) -> str:
+    if advice in _ON_SCOPES and is_kind(subject, "scope"):
         return f"{_ON_SCOPES[advice]} {_scope(subject)}"
     for pattern, command in _ADVICE:
         if match := pattern.fullmatch(advice):
-            return command.format(*match.groups(), target=target, service=target.partition("@")[0])
+            return command.format(*match.groups(), target=short_name(instance), service=service_of(instance))
     return ""
 
 
 def _scope(subject: str) -> str:
     """``saas/production`` of ``scope:channel:saas/production``; empty for the organization."""
-    kind, _, name = subject.removeprefix("scope:").partition(":")
-    return f"runtime:{name}" if kind == "runtime" else name
+    scope = key_of(subject)
+    return scope if is_kind(scope, "runtime") else key_of(scope)
 
 
 def plural(number: int, one: str, many: str = "") -> str:

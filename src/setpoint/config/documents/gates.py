@@ -28,6 +28,7 @@ from setpoint.config.syntax.values import (
     fault,
 )
 from setpoint.config.syntax.yaml import Mapping, Scalar, Sequence
+from setpoint.model.names import is_kind
 from setpoint.model.policy import Phase
 
 Subject = Annotated[str, choice("organization", "application", "runtime", "group", "channel", "instance")]
@@ -150,7 +151,7 @@ class ApprovalEntry(Common):
                 "Name a group or user, or leave `from` out to allow everybody with the right.",
                 key="from",
             )
-        if people and self.min > len(set(people)) and not any(person.startswith("group:") or "${" in person for person in people):
+        if people and self.min > len(set(people)) and not any(is_kind(person, "group") or "${" in person for person in people):
             raise fault(
                 "no-approvers",
                 f"`min: {self.min}` can never be met by the {len(set(people))} named.",

@@ -13,6 +13,7 @@ from setpoint.config.syntax.lookups import PLACEHOLDER, Report, resolve_tree
 from setpoint.config.syntax.merging import merge_maps
 from setpoint.config.syntax.yaml import Mapping
 from setpoint.model.grammars import lookup
+from setpoint.model.names import format_instance, with_kind, within
 
 LEVELS = ("organization", "application", "runtime", "group", "channel", "instance", "attempt")
 
@@ -34,7 +35,7 @@ class Instance:
     @cached_property
     def name(self) -> str:
         """``application/service@channel``."""
-        return f"{self.application.name}/{self.service.name}@{self.channel.name}"
+        return format_instance(self.application.name, self.service.name, self.channel.name)
 
     @property
     def timezone(self) -> str:
@@ -68,12 +69,12 @@ class Instance:
         level = self._level(level)
         ids = {
             "organization": "organization",
-            "application": f"application:{self.application.name}",
-            "runtime": f"runtime:{self.runtime.name}",
-            "group": f"group:{self.application.name}/{self.group_name}",
-            "channel": f"channel:{self.application.name}/{self.channel.name}",
+            "application": with_kind("application", self.application.name),
+            "runtime": with_kind("runtime", self.runtime.name),
+            "group": with_kind("group", within(self.application.name, self.group_name)),
+            "channel": with_kind("channel", within(self.application.name, self.channel.name)),
         }
-        return ids.get(level) or f"{level}:{self.name}"
+        return ids.get(level) or with_kind(level, self.name)
 
     def zone(self, level: str) -> str:
         """The time zone of a subject."""

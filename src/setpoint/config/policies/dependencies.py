@@ -17,6 +17,7 @@ from setpoint.config.syntax.lookups import LookupReport, resolve_tree
 from setpoint.config.syntax.values import as_text
 from setpoint.config.syntax.yaml import Scalar, place_of
 from setpoint.model.grammars.versions import parse_range
+from setpoint.model.names import format_instance, format_members, service_of
 from setpoint.model.policy import ServiceOrdering
 
 
@@ -52,7 +53,7 @@ class ServiceOrderings:
 
     def _one(self, instance: Instance, entry: ServiceAfter, other: str, when: Any) -> ServiceOrdering:
         return ServiceOrdering(
-            name=str(entry.name or f"after-{other.partition('/')[2].rpartition('@')[0]}"),
+            name=str(entry.name or f"after-{service_of(other)}"),
             instance=other,
             range=self._range(instance, entry),
             when=when,
@@ -75,7 +76,7 @@ class ServiceOrderings:
 
 def beside(instance: Instance, service: str) -> str:
     """Name of another service's instance in the same channel."""
-    return f"{instance.application.name}/{service}@{instance.channel.name}"
+    return format_instance(instance.application.name, service, instance.channel.name)
 
 
 def check_together(application: CatalogEntry[ApplicationDocument], problems: Problems) -> None:
@@ -110,7 +111,7 @@ def _set_of(instance: Instance) -> str:
     own = str(instance.service.name)
     services = next((services for services in instance.application.together if own in services), (own,))
     place = instance.group_name if instance.group and instance.group.together else str(instance.channel.name)
-    return f"{instance.application.name}/{'+'.join(str(service) for service in services)}@{place}"
+    return format_members(instance.application.name, services, place)
 
 
 def check_waiting(
@@ -124,7 +125,7 @@ def check_waiting(
         edges = _edges(waits, nodes)
         for start in edges:
             found = circle(edges, start)
-            names = frozenset(_service(name) for name in found)
+            names = frozenset(service_of(name) for name in found)
             if found and names not in told:
                 told.add(names)
                 _tell(catalog, found, edges[start][found[1]], problems)
@@ -140,10 +141,6 @@ def _edges(waits: Mapping[str, Mapping[str, Scalar]], nodes: Mapping[str, str]) 
 
 
 def _tell(catalog: Catalog, found: list[str], at: Scalar, problems: Problems) -> None:
-    path = " → ".join(f'"{_service(name)}"' for name in [*found, found[0]])
+    path = " → ".join(f'"{service_of(name)}"' for name in [*found, found[0]])
     message = f"these services wait for each other: {path}."
     problems.add("circle", at.position, catalog.where_at(at.position), message, "Remove one `after` of the circle.")
-
-
-def _service(instance: str) -> str:
-    return instance.partition("/")[2].rpartition("@")[0]

@@ -15,6 +15,7 @@ from setpoint.config.problems import Problems
 from setpoint.config.syntax.yaml import place_of
 from setpoint.model.calendars.calendar import Calendar
 from setpoint.model.invariants import Invariant, Member, Require
+from setpoint.model.names import format_instance
 from setpoint.model.similar import suggest
 
 
@@ -66,7 +67,7 @@ class InvariantCompiler:
         asked, application = document.require, str(instance.application.name)
         channels = [name for place in asked.finalized_in for name in self._channels(application, place)]
         others = [name for name in channels if name != instance.channel.name]
-        like = {name: f"{application}/{instance.service.name}@{name}" for name in [*others, str(asked.same_as or "")]}
+        like = {name: format_instance(application, instance.service.name, name) for name in [*others, str(asked.same_as or "")]}
         same = str(asked.same_as) if asked.same_as and asked.same_as != instance.channel.name else ""
         calendar = self.catalog.calendars.get(str(asked.open))
         zone = calendar.model.timezone if calendar and calendar.model else None

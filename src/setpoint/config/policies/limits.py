@@ -16,6 +16,7 @@ from setpoint.config.instances.scope import Instance
 from setpoint.config.policies.orderings import Neighbours
 from setpoint.config.problems import Position, Problems
 from setpoint.config.syntax.yaml import Mapping
+from setpoint.model.names import with_kind, within
 from setpoint.model.policy import GroupWaves, LimitUse, Wave, WaveUse
 
 
@@ -48,14 +49,16 @@ class LimitCompiler:
         application = str(instance.application.name)
         for policy in self._catalog.policies_of(instance.labels):
             if policy.limits:
-                yield _LimitedNode(f"limit-policy-{policy.name}", f"policy:{policy.name}", policy.limits)
+                yield _LimitedNode(f"limit-policy-{policy.name}", with_kind("policy", policy.name), policy.limits)
         for node in ("runtime", "application", "group", "channel"):
             bearer = getattr(instance, node)
             if bearer is not None and bearer.limits:
                 yield _LimitedNode(f"limit-{node}", instance.subject(node), bearer.limits)
         if instance.service.limits:
             place = self._place(application, instance)
-            yield _LimitedNode("limit-service", f"service:{application}/{instance.service.name}{place}", instance.service.limits)
+            yield _LimitedNode(
+                "limit-service", with_kind("service", within(application, instance.service.name) + place), instance.service.limits
+            )
 
     def _place(self, application: str, instance: Instance) -> str:
         """``@channel`` or ``@group`` where ``perChannel`` limits it: those are the instances below."""
@@ -118,7 +121,7 @@ def _waves(application: str, group: Group, limits: LimitsBlock, neighbours: Neig
         Wave(wave.channels, wave.written.soak, str(wave.written.need)) if wave.written else Wave(wave.channels) for wave in picked
     )
     failures = "1" if limits.max_failures is None else str(limits.max_failures)
-    return Waves(GroupWaves(f"{application}/{group.entry.name}", waves, failures), picked)
+    return Waves(GroupWaves(within(application, group.entry.name), waves, failures), picked)
 
 
 def _pick(group: Group, limits: LimitsBlock, neighbours: Neighbours, problems: Problems) -> Iterator[_Picked]:

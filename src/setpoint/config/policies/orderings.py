@@ -15,6 +15,7 @@ from setpoint.config.instances.conditions import NEVER, both, decide
 from setpoint.config.instances.expansion import find_runtime
 from setpoint.config.instances.scope import Instance, own_labels, place_labels
 from setpoint.model.grammars.selector import Selector
+from setpoint.model.names import format_instance
 from setpoint.model.policy import Ordering
 
 
@@ -33,7 +34,7 @@ class Neighbours:
 
     def instance(self, like: Instance, channel: str) -> str:
         """Name of the same service's instance in another channel."""
-        return f"{like.application.name}/{like.service.name}@{channel}"
+        return format_instance(like.application.name, like.service.name, channel)
 
     def has(self, like: Instance, channel: str) -> bool:
         """Whether the channel has the service."""

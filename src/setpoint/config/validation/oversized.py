@@ -13,6 +13,7 @@ from setpoint.config.policies.dependencies import sets_of
 from setpoint.config.problems import Position, Problems
 from setpoint.config.syntax.merging import is_null
 from setpoint.config.syntax.yaml import Mapping as Tree
+from setpoint.model.names import channel_of, key_of, kind_of
 from setpoint.model.policy import Policy
 
 
@@ -38,7 +39,7 @@ def check_sets(catalog: Catalog, instances: Mapping[str, Instance], policies: Ma
 
 def _place(catalog: Catalog, instance: Instance, unit: str) -> Position:
     """Where the limit is written."""
-    kind, _, name = unit.partition(":")
+    kind, name = kind_of(unit), key_of(unit)
     application = str(instance.application.name)
     group = catalog.groups(application).get(instance.group_name)
     bearers: dict[str, CatalogEntry[Any] | None] = {
@@ -52,7 +53,7 @@ def _place(catalog: Catalog, instance: Instance, unit: str) -> Position:
     entry = bearers[kind]
     tree = entry.tree if entry else Tree(position=Position(""))
     fragments = tree.get("perChannel")
-    part = fragments.get(unit.partition("@")[2]) if kind == "service" and isinstance(fragments, Tree) else None
+    part = fragments.get(channel_of(unit)) if kind == "service" and isinstance(fragments, Tree) else None
     if isinstance(part, Tree) and not is_null(part.get("limits")) and "limits" in part:
         tree = part
     return locate(tree, ("limits", "maxConcurrent"))

@@ -12,6 +12,7 @@ from setpoint.config.catalog import Catalog
 from setpoint.config.documents.declared import Role
 from setpoint.config.problems import Problems
 from setpoint.config.syntax.yaml import Scalar
+from setpoint.model.names import is_kind, key_of, with_kind
 from setpoint.model.policy import Policy
 from setpoint.model.similar import suggest
 
@@ -29,8 +30,8 @@ def check_roles(catalog: Catalog, problems: Problems) -> None:
     known = {str(role.name) for role in roles_of(catalog)}
     for entry in catalog.entries():
         for principal in _principals(entry.model):
-            kind, _, name = principal.partition(":")
-            if kind == "role" and name not in known and "${" not in name and catalog.complete:
+            name = key_of(principal)
+            if is_kind(principal, "role") and name not in known and "${" not in name and catalog.complete:
                 message = f'"{principal}" is no role of the organization.'
                 hint = suggest(name, known, otherwise="Declare it in `roles` of the Organization.")
                 problems.add("unknown-reference", principal.position, catalog.where_at(principal.position), message, hint)
@@ -47,9 +48,11 @@ def _principals(model: Any) -> Iterator[Scalar]:
 def with_members(policy: Policy, roles: tuple[Role, ...]) -> Policy:
     """The policy with people in place of roles: those of the role, as far as its ``select`` reaches."""
     members = {
-        f"role:{role.name}": tuple(str(one) for one in role.members) for role in roles if role.select.matches(policy.labels)
+        with_kind("role", role.name): tuple(str(one) for one in role.members)
+        for role in roles
+        if role.select.matches(policy.labels)
     }
-    if not any(one.startswith("role:") for one in _named(policy)):
+    if not any(is_kind(one, "role") for one in _named(policy)):
         return policy
     changed = {kind: tuple(_meant(use, members) for use in getattr(policy, kind)) for kind in GATES}
     wave = _meant(policy.wave, members) if policy.wave else None
@@ -72,7 +75,7 @@ def _meant(use: Any, members: Mapping[str, tuple[str, ...]]) -> Any:
 
 
 def _people(principals: tuple[str, ...] | None, members: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
-    if principals is None or not any(one.startswith("role:") for one in principals):
+    if principals is None or not any(is_kind(one, "role") for one in principals):
         return principals
-    found = (person for one in principals for person in (members.get(one, ()) if one.startswith("role:") else (one,)))
+    found = (person for one in principals for person in (members.get(one, ()) if is_kind(one, "role") else (one,)))
     return tuple(dict.fromkeys(found))

@@ -17,6 +17,7 @@ from setpoint.config.policies.orderings import Neighbours, neighbours_of
 from setpoint.config.problems import Position
 from setpoint.config.syntax.yaml import place_of
 from setpoint.model.grammars.selector import Selector
+from setpoint.model.names import format_instance
 from setpoint.model.similar import listing
 
 GATES = ("protections", "tasks", "approvals", "calendars")
@@ -73,13 +74,17 @@ def _orderings(catalog: Catalog, application: str, neighbours: Neighbours) -> It
     """What channels come after, once where channels have it of their group."""
     told: set[Position] = set()
     for name, channel in catalog.channels(application).items():
-        services = [one for one in catalog.services(application) if f"{application}/{one}@{name}" in neighbours.instances]
+        services = [
+            one for one in catalog.services(application) if format_instance(application, one, name) in neighbours.instances
+        ]
         for entry in channel.model.after if channel.model else ():
             at = _place_of_after(channel, entry)
             said = f"select: {entry.select.text}" if entry.select else ", ".join(map(str, entry.channels or ()))
             there = neighbours.meant(entry).channels
             lacking = [
-                one for one in services if not any(f"{application}/{one}@{other}" in neighbours.instances for other in there)
+                one
+                for one in services
+                if not any(format_instance(application, one, other) in neighbours.instances for other in there)
             ]
             label = catalog.where_at(at) or channel.label
             if at not in told and not there:

@@ -16,6 +16,7 @@ from setpoint.core.facts import AnyFact, Configured, InvariantConfigured, Remove
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.invariant import InvariantState
 from setpoint.engine.effects import RuntimeDefinition
+from setpoint.model.names import instance_entity, invariant_entity, key_of
 from setpoint.model.people import ENGINE
 from setpoint.model.release import Release
 
@@ -71,19 +72,19 @@ async def carry_out(
 async def _policies(services: Services, configuration: CompiledConfiguration, number: int) -> list[tuple[str, AnyFact]]:
     found: list[tuple[str, AnyFact]] = []
     for instance in configuration.all_instances:
-        state = await services.engine.read(f"instance:{instance}")
+        state = await services.engine.read(instance_entity(instance))
         policy = configuration.policy(instance)
         if not isinstance(state, InstanceState) or state.policy != policy or state.removed:
-            found.append((f"instance:{instance}", Configured(policy=policy, number=number)))
+            found.append((instance_entity(instance), Configured(policy=policy, number=number)))
     return found
 
 
 async def _removals(
     services: Services, configuration: CompiledConfiguration, number: int, down: list[str]
 ) -> list[tuple[str, AnyFact]]:
-    configured = {f"instance:{instance}" for instance in configuration.all_instances}
+    configured = {instance_entity(instance) for instance in configuration.all_instances}
     return [
-        (entity, Removed(number=number, down=entity.partition(":")[2] in down))
+        (entity, Removed(number=number, down=key_of(entity) in down))
         async for entity, state in instances_of(services)
         if entity not in configured and not state.removed
     ]
@@ -93,11 +94,11 @@ async def _invariants(services: Services, configuration: CompiledConfiguration, 
     """Those that are new or changed, and those that are gone."""
     found: list[tuple[str, AnyFact]] = []
     for name, invariant in configuration.invariants.items():
-        state = await services.engine.read(f"invariant:{name}")
+        state = await services.engine.read(invariant_entity(name))
         if not isinstance(state, InvariantState) or state.invariant != invariant:
-            found.append((f"invariant:{name}", InvariantConfigured(number=number, invariant=invariant)))
+            found.append((invariant_entity(name), InvariantConfigured(number=number, invariant=invariant)))
     async for entity, state in everybody(services, "invariant"):
-        if entity.partition(":")[2] not in configuration.invariants and state.invariant is not None:
+        if key_of(entity) not in configuration.invariants and state.invariant is not None:
             found.append((entity, InvariantConfigured(number=number)))
     return found
 

@@ -14,8 +14,8 @@ from setpoint.control.applying.starting import ChannelStart, starts
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import ControlError
 from setpoint.control.reading.states import line_of, state_of
-from setpoint.control.reading.targets import parts
 from setpoint.control.releasing.compiling import Compiled, Wish, compile_all, followers, named
+from setpoint.model.names import channel_of, parse_instance, service_of, within
 from setpoint.model.policy import Strategy
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Source, digest
@@ -108,7 +108,7 @@ async def _plan_application(
     for service in configuration.services(application):
         if configuration.needs_release(application, service):
             if service not in line.latest:
-                plan.waiting.append(f"{application}/{service}: nothing was released yet; release a version")
+                plan.waiting.append(f"{within(application, service)}: nothing was released yet; release a version")
             continue
         wish = Wish(configuration.revision(application, service), {}, Source())
         latest = line.latest.get(service)
@@ -121,7 +121,7 @@ async def _plan_application(
         plan.configurations.append(reconfiguration)
     if reconfiguration.rides:
         riding = "what it runs changed; that rides on its next release"
-        plan.waiting.extend(f"{application}/{service}: {riding}" for service in reconfiguration.changed)
+        plan.waiting.extend(f"{within(application, service)}: {riding}" for service in reconfiguration.changed)
     await _add(context, configuration, application, changed, [], plan)
     await _extend(context, configuration, application, extended, plan)
     for start in starting:
@@ -154,7 +154,7 @@ async def _extend(
     context: RequestContext, configuration: CompiledConfiguration, application: str, wishes: dict[str, Wish], plan: ApplyPlan
 ) -> None:
     """Services that did not change, in channels that are new: only these are named."""
-    places = sorted({parts(one)[2] for service in wishes for one in _brought(plan, application, service)})
+    places = sorted({channel_of(one) for service in wishes for one in _brought(plan, application, service)})
     mirroring = {one.name for one in configuration.channels(application) if one.mirror}
     if wishes and places:
         await _add(
@@ -202,8 +202,8 @@ async def compile_release(context: RequestContext, configuration: CompiledConfig
 
 def _of(configuration: CompiledConfiguration, application: str, services: dict[str, Wish], places: Sequence[str]) -> list[str]:
     mirroring = [one for one in configuration.instances(application) if configuration.policy(one).strategy is Strategy.MIRROR]
-    return [one for one in mirroring if parts(one)[1] in services and parts(one)[2] in places]
+    return [one for one in mirroring if service_of(one) in services and channel_of(one) in places]
 
 
 def _brought(plan: ApplyPlan, application: str, service: str) -> list[str]:
-    return [one for one in plan.new if parts(one)[:2] == (application, service) and one not in plan.starting]
+    return [one for one in plan.new if parse_instance(one)[:2] == (application, service) and one not in plan.starting]

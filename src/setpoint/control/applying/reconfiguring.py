@@ -11,14 +11,14 @@ from setpoint.control.applying.impact import Impact, impact_of
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Invalid, Unavailable
 from setpoint.control.reading.limits import rosters
-from setpoint.control.reading.states import line_of, short, state_of
-from setpoint.control.reading.targets import parts
+from setpoint.control.reading.states import line_of, state_of
 from setpoint.control.releasing.compiling import Recompiled, recompile
 from setpoint.control.releasing.sets import sets
 from setpoint.control.releasing.submitting import number_of
 from setpoint.core.facts import ConfigurationRequested, Part
 from setpoint.core.instance.state import InstanceState, version_offer
 from setpoint.core.line import LineState
+from setpoint.model.names import application_of, configure_request, parse_instance, service_of, short_name, version_key
 from setpoint.model.people import Person
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Release, ServiceVersion
@@ -80,11 +80,11 @@ async def reconfigure(
         differs=any(service not in known or known[service].revision != revisions[service] for service in services),
     )
     added, begins = set(new), set(starting)
-    brought = {one for one in added - begins if parts(one)[0] == application and parts(one)[1] in revisions}
-    here = [one for one in configuration.instances(application) if parts(one)[1] in line.latest and one not in added]
+    brought = {one for one in added - begins if application_of(one) == application and service_of(one) in revisions}
+    here = [one for one in configuration.instances(application) if service_of(one) in line.latest and one not in added]
     await _change(context, configuration, line, found, here)
     for instance in sorted(brought):
-        numbers = await _numbers_for_new(context, configuration, line, instance) if parts(instance)[1] in line.latest else ()
+        numbers = await _numbers_for_new(context, configuration, line, instance) if service_of(instance) in line.latest else ()
         if numbers:
             found.extends[instance] = numbers
             await _compile(configuration, found, line, instance, await state_of(context, instance), numbers)
@@ -106,18 +106,18 @@ async def _change(
     known, differing = line.configured, set[str]()
     edited = {one for one, revision in found.revisions.items() if one in known and known[one].revision != revision}
     rode = set() if found.rides else {one for one in found.revisions if one in known and known[one].rode} - edited
-    states = {one: await state_of(context, one) for one in instances if parts(one)[1] in found.revisions}
+    states = {one: await state_of(context, one) for one in instances if service_of(one) in found.revisions}
     impacts: dict[str, Impact] = {}
     for instance, state in states.items():
-        service = parts(instance)[1]
+        service = service_of(instance)
         if service in edited | rode:
             impact = impacts[instance] = await _impact(configuration, found, line, instance, state)
             differing |= {service} if impact.takes or (service in edited and impact.differs) else set()
     found.changed = _with_fellows(configuration, found, known.keys(), differing)
     for instance, state in states.items():
-        if parts(instance)[1] in found.changed:
+        if service_of(instance) in found.changed:
             impact = impacts.get(instance) or await _impact(configuration, found, line, instance, state)
-            found.shown[short(instance)] = impact.shown
+            found.shown[short_name(instance)] = impact.shown
         else:
             found.parts.pop(instance, None)
             found.lacking.pop(instance, None)
@@ -136,7 +136,7 @@ def _with_fellows(
 ) -> list[str]:
     """§10.1: of services that move together, all are named."""
     for members in configuration.together(found.application).values():
-        moving = {parts(member)[1] for member in members}
+        moving = {service_of(member) for member in members}
         if moving & changed:
             changed = changed | (moving & found.revisions.keys() & set(known))
     return sorted(changed)
@@ -151,7 +151,7 @@ def _known(line: LineState, instance: str, state: InstanceState) -> tuple[int, .
 
 
 def _names(release: Release, instance: str, group: str = "") -> bool:
-    _, service, channel = parts(instance)
+    _, service, channel = parse_instance(instance)
     if service not in release.services:
         return False
     return not release.channels or channel in release.channels or (bool(group) and group in release.groups)
@@ -169,8 +169,8 @@ async def _numbers_for_new(
         good = (await state_of(context, source)).life.good.release
         return tuple(release.number for release in naming if release.number >= good)
     naming = [release for release in naming if not release.channels or release.groups]
-    owner, service, _ = parts(instance)
-    states = [await state_of(context, one) for one in configuration.instances(owner) if parts(one)[1] == service]
+    owner, service, _ = parse_instance(instance)
+    states = [await state_of(context, one) for one in configuration.instances(owner) if service_of(one) == service]
     untroubled = [release.number for release in naming if not _is_troubled(release, service, line, states)]
     newest = max(untroubled, default=0)
     return tuple(release.number for release in naming if newest and release.number >= newest)
@@ -178,7 +178,7 @@ async def _numbers_for_new(
 
 def _is_troubled(release: Release, service: str, line: LineState, states: Sequence[InstanceState]) -> bool:
     wanted = release.services[service]
-    if release.number in line.cancelled or f"{service}/{wanted.version.name}" in line.bad:
+    if release.number in line.cancelled or version_key(service, wanted.version.name) in line.bad:
         return True
     vetoes = (veto for state in states for veto in state.life.vetoes)
     return any(veto.scope == "version" and veto.version.same(wanted.version) for veto in vetoes)
@@ -192,7 +192,7 @@ async def _compile(
     state: InstanceState,
     numbers: Iterable[int],
 ) -> None:
-    service = parts(instance)[1]
+    service = service_of(instance)
     changes = instance not in found.extends or service in found.changed
     in_force = line.configured.get(service)
     revision = found.revisions[service] if changes or in_force is None else in_force.identity
@@ -229,7 +229,7 @@ async def submit_configuration(
 
     A version that is released meanwhile is compiled with the new configuration too (§10.1).
     """
-    request = f"configure:{revision}:{found.application}"
+    request = configure_request(revision, found.application)
     for attempt in range(_TRIES):
         await context.stores.content.put([one.spec for one in found.compiled], [])
         for one in found.compiled:

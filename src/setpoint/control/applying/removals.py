@@ -8,6 +8,7 @@ from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import RequestContext
 from setpoint.control.reading.states import state_of
 from setpoint.core.instance.state import offer_of
+from setpoint.model.names import within
 
 
 @dataclass
@@ -46,4 +47,4 @@ def _note_shrinking(applied: CompiledConfiguration, configuration: CompiledConfi
         for group, channels in applied.members(application).items():
             gone = set(channels) - set(after.get(group, ()))
             if 2 * len(gone) > len(channels):
-                found.shrinking[f"{application}/{group}"] = (len(gone), len(channels))
+                found.shrinking[within(application, group)] = (len(gone), len(channels))

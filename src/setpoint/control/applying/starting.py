@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import RequestContext
 from setpoint.control.reading.states import state_of
-from setpoint.control.reading.targets import parts
 from setpoint.core.instance.state import offer_of
+from setpoint.model.names import channel_of, in_channel, parse_instance
 from setpoint.model.release import Offer
 
 
@@ -25,7 +25,7 @@ class ChannelStart:
     @property
     def channels(self) -> list[str]:
         """Those that start."""
-        return sorted({parts(one)[2] for one in self.instances})
+        return sorted({channel_of(one) for one in self.instances})
 
 
 async def starts(
@@ -35,10 +35,10 @@ async def starts(
     origins = {one.name: one.start_from for one in configuration.channels(application) if one.start_from and not one.mirror}
     found: dict[str, ChannelStart] = {}
     for instance in new:
-        owner, service, channel = parts(instance)
+        owner, service, channel = parse_instance(instance)
         if owner != application or channel not in origins or not configuration.needs_release(owner, service):
             continue
-        life = (await state_of(context, f"{owner}/{service}@{origins[channel]}")).life
+        life = (await state_of(context, in_channel(instance, origins[channel]))).life
         if offer := offer_of(life, life.good):
             start = found.setdefault(origins[channel], ChannelStart(origins[channel]))
             start.offers[service] = offer

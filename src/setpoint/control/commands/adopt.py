@@ -9,12 +9,12 @@ from setpoint.control.commands.release import VersionName
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Refused
 from setpoint.control.permissions import Permission
-from setpoint.control.reading.states import line_of, short, state_of
+from setpoint.control.reading.states import line_of, state_of
 from setpoint.control.reading.targets import instance as find_instance
-from setpoint.control.reading.targets import parts
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.releasing.compiling import Compiled, Wish, compile_all
 from setpoint.control.releasing.submitting import submit
+from setpoint.model.names import parse_instance, short_name
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Release
 from setpoint.model.spec import Source
@@ -50,7 +50,7 @@ async def adopt(context: RequestContext, request: AdoptRequest) -> AdoptAnswer:
     """A release of its own, to this instance alone."""
     configuration = context.configuration
     instance = find_instance(configuration, request.target)
-    owner, service, channel = parts(instance)
+    owner, service, channel = parse_instance(instance)
     await _check(context, instance, request)
     async with context.services.configuring:
         wishes = {service: Wish(request.version, dict(request.parameters), Source())}
@@ -73,12 +73,12 @@ async def adopt(context: RequestContext, request: AdoptRequest) -> AdoptAnswer:
 
 async def _check(context: RequestContext, instance: str, request: AdoptRequest) -> None:
     state = await state_of(context, instance)
-    owner, service, _ = parts(instance)
+    owner, service, _ = parse_instance(instance)
     line = await line_of(context, owner)
     if context.request in line.requests:
         return
     if state.life.target:
-        raise Refused(f"{short(instance)} was deployed by Setpoint already.", "Release the version, or pin it.")
+        raise Refused(f"{short_name(instance)} was deployed by Setpoint already.", "Release the version, or pin it.")
     if context.configuration.policy(instance).strategy is Strategy.MIRROR:
-        raise Refused(f"{short(instance)} mirrors another channel.", "Adopt there; it follows.")
+        raise Refused(f"{short_name(instance)} mirrors another channel.", "Adopt there; it follows.")
     refuse_bad(line, service, request.version)

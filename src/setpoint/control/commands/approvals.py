@@ -10,7 +10,7 @@ from setpoint.control.orders import in_turn, post, until
 from setpoint.control.permissions import Permission
 from setpoint.control.reading.approvals import listing, matches, sharing, topics_of, who_may
 from setpoint.control.reading.decisions import decision, sentence
-from setpoint.control.reading.states import change_of, kept_offer, offer_named, open_attempt, short, state_of
+from setpoint.control.reading.states import change_of, kept_offer, offer_named, open_attempt, state_of
 from setpoint.control.reading.targets import instances, suggestion
 from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import Voted
@@ -19,6 +19,7 @@ from setpoint.core.instance.gates.context import Half
 from setpoint.core.instance.state import InstanceState, offer_for
 from setpoint.core.instance.status import listened
 from setpoint.core.topic import TopicState
+from setpoint.model.names import instance_entity, short_name
 from setpoint.model.policy import ApprovalUse
 from setpoint.model.release import Offer
 
@@ -134,7 +135,7 @@ async def _heard(context: RequestContext, entity: str, asked: _Asked, *, yes: bo
     votes = topic.votes if isinstance(topic, TopicState) else ()
     number = next((number for number, vote in enumerate(votes, 1) if vote.id == context.request), 0)
     for instance in tuple(asked.instances):
-        state = await until(context, f"instance:{instance}", lambda state: _counted(state, entity, number))
+        state = await until(context, instance_entity(instance), lambda state: _counted(state, entity, number))
         release = asked.half.release
         rejected = any(veto.release == release and veto.rejected for veto in state.life.vetoes)
         text = decision(instance, state, release)
@@ -181,7 +182,7 @@ async def _asked(context: RequestContext, request: VoteRequest) -> dict[str, _As
     if not found and decided:
         raise Decided(_first({instance: text for instance, (_, text) in decided.items()}), _hint(request))
     if not found:
-        raise Refused(f"Nothing at {request.target} waits for an approval.", f"See `setpoint explain {short(targets[0])}`.")
+        raise Refused(f"Nothing at {request.target} waits for an approval.", f"See `setpoint explain {short_name(targets[0])}`.")
     for entity, one in found.items():
         one.instances = await sharing(context, entity, one.use, one.half.release)
         one.decided = {instance: text for instance, (release, text) in decided.items() if release == one.half.release}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import NotFound, Refused
 from setpoint.control.permissions import Permission
-from setpoint.control.reading.states import offer_named, open_attempt, short, state_of
+from setpoint.control.reading.states import offer_named, open_attempt, state_of
 from setpoint.control.reading.targets import instance as find_instance
 from setpoint.control.reading.targets import suggestion
 from setpoint.control.registry import Answer, Request, command
@@ -20,6 +20,7 @@ from setpoint.core.instance.gates.context import applies, definition, skipped
 from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life
 from setpoint.core.instructions import RunCheck
 from setpoint.model.checks import Outcome
+from setpoint.model.names import short_name
 from setpoint.model.policy import CheckUse, Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.model.time import Duration, approximate_duration
@@ -114,7 +115,7 @@ def _offer(context: RequestContext, instance: str, state: InstanceState, release
         return offer_named(instance, state, release)
     offer = desired(state, context.steady)
     if offer is None:
-        raise Refused(f"No release has come to {short(instance)} yet.", "Release a version first.")
+        raise Refused(f"No release has come to {short_name(instance)} yet.", "Release a version first.")
     return offer
 
 

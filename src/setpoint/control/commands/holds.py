@@ -18,6 +18,7 @@ from setpoint.core.admission import ENTITY
 from setpoint.core.facts import Healing, Held, Observing, Order, Resumed, WavesResumed
 from setpoint.core.instance.state import Hold
 from setpoint.core.orders import restates
+from setpoint.model.names import instance_entity
 from setpoint.model.time import Instant
 
 
@@ -65,7 +66,7 @@ async def hold(context: RequestContext, request: HoldRequest) -> Acted:
 async def stand(context: RequestContext, order: Order, standing: Mapping[str, Hold | None]) -> Acted:
     """Give an order to those where it does not stand just so already (§10.10)."""
     unchanged = [one for one, known in standing.items() if known and not restates(order, known.by, known.until)]
-    await post(context, {f"instance:{one}": order for one in standing if one not in unchanged})
+    await post(context, {instance_entity(one): order for one in standing if one not in unchanged})
     return Acted(instances=list(standing), unchanged=unchanged, until=order.until)
 
 
@@ -105,7 +106,7 @@ async def resume(context: RequestContext, request: ResumeRequest) -> WentOn:
         stops = ", no release has stopped" if group else ""
         message = f"Nothing at {request.target} is held{stops}, and no breaker has tripped."
         raise Refused(message, "See `setpoint status`.")
-    await post(context, {f"instance:{instance}": Resumed(by=context.by(request.why), id=context.request) for instance in held})
+    await post(context, {instance_entity(instance): Resumed(by=context.by(request.why), id=context.request) for instance in held})
     gone_on = await _let_go_on(context, request, group, halted) if halted else []
     return WentOn(instances=sorted({*held, *gone_on}), release=halted)
 
@@ -172,5 +173,7 @@ async def heal(context: RequestContext, request: TargetRequest) -> Acted:
             chosen.append(instance)
     if not chosen:
         raise Refused(f"Nothing at {request.target} is only observed.", "See `setpoint status`.")
-    await post(context, {f"instance:{instance}": Healing(by=context.by(request.why), id=context.request) for instance in chosen})
+    await post(
+        context, {instance_entity(instance): Healing(by=context.by(request.why), id=context.request) for instance in chosen}
+    )
     return Acted(instances=chosen)

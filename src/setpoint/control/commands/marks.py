@@ -16,6 +16,7 @@ from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import Cancelled, Marked
 from setpoint.core.line import LineState
 from setpoint.core.orders import because
+from setpoint.model.names import line_entity, version_key
 
 
 class MarkRequest(Request):
@@ -54,13 +55,13 @@ class CancelAnswer(Answer):
 
 def bad(line: LineState, service: str, version: str) -> bool:
     """Whether a version is marked bad."""
-    return f"{service}/{version}" in line.bad
+    return version_key(service, version) in line.bad
 
 
 def refuse_bad(line: LineState, service: str, version: str) -> None:
     """Raises Refused for a version that is marked bad: nobody goes there before it is marked good."""
     if bad(line, service, version):
-        mark = line.bad[f"{service}/{version}"]
+        mark = line.bad[version_key(service, version)]
         because = f": {mark.by.why}" if mark.by.why else ""
         raise Refused(
             f"{service} {version} was marked bad by {mark.by.person}{because}.",
@@ -84,7 +85,7 @@ async def mark_bad(context: RequestContext, request: MarkRequest) -> MarkAnswer:
     if request.version not in known:
         message = f"{request.service} {request.version} was never released, or long ago."
         raise NotFound(message, suggestion(request.version, known, "release"))
-    mark = line.bad.get(f"{request.service}/{request.version}")
+    mark = line.bad.get(version_key(request.service, request.version))
     if mark and request.why in {"", mark.by.why}:
         return MarkAnswer(application=owner, service=request.service, version=request.version, unchanged=True)
     return await _mark(context, request, owner, is_bad=True)
@@ -114,7 +115,7 @@ async def _line(context: RequestContext, request: MarkRequest) -> tuple[str, Lin
 async def _mark(context: RequestContext, request: MarkRequest, owner: str, *, is_bad: bool) -> MarkAnswer:
     by = context.by(request.why)
     fact = Marked(by=by, id=context.request, service=request.service, version=request.version, bad=is_bad)
-    await post(context, {f"line:{owner}": fact})
+    await post(context, {line_entity(owner): fact})
     return MarkAnswer(application=owner, service=request.service, version=request.version)
 
 
@@ -138,5 +139,5 @@ async def cancel(context: RequestContext, request: CancelRequest) -> CancelAnswe
         raise Decided(
             f"Release {request.release} was cancelled by {known.by.person}{because(known.by)}.", "There is nothing to change."
         )
-    await post(context, {f"line:{owner}": Cancelled(by=context.by(request.why), id=context.request, release=request.release)})
+    await post(context, {line_entity(owner): Cancelled(by=context.by(request.why), id=context.request, release=request.release)})
     return CancelAnswer(application=owner, release=request.release)

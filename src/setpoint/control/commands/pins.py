@@ -11,12 +11,13 @@ from setpoint.control.errors import NotFound, Refused
 from setpoint.control.orders import OrderRequest, by_of, end_of, in_turn, post
 from setpoint.control.permissions import Permission
 from setpoint.control.reading.old_offers import offers_of
-from setpoint.control.reading.states import line_of, short, state_of
+from setpoint.control.reading.states import line_of, state_of
 from setpoint.control.reading.targets import instance as find_instance
-from setpoint.control.reading.targets import instances, parts, suggestion
+from setpoint.control.reading.targets import instances, suggestion
 from setpoint.control.registry import Answer, command
 from setpoint.core.facts import Pinned, Unpinned
 from setpoint.core.orders import restates
+from setpoint.model.names import instance_entity, parse_instance, short_name
 from setpoint.model.time import Instant
 
 
@@ -58,7 +59,7 @@ async def pin(context: RequestContext, request: PinRequest) -> PinAnswer:
     offers = await offers_of(context, instance, state, request.version, request.release)
     offer = next((one for one in offers if one.version.name == request.version), None)
     if offer is None:
-        owner, service, _ = parts(instance)
+        owner, service, _ = parse_instance(instance)
         known = {
             one.services[service].version.name for one in (await line_of(context, owner)).releases if service in one.services
         }
@@ -67,14 +68,14 @@ async def pin(context: RequestContext, request: PinRequest) -> PinAnswer:
             if known
             else f"Release it first: `setpoint release {service}={request.version}`."
         )
-        raise NotFound(f"{request.version} was never released to {short(instance)}.", hint)
-    owner, service, _ = parts(instance)
+        raise NotFound(f"{request.version} was never released to {short_name(instance)}.", hint)
+    owner, service, _ = parse_instance(instance)
     refuse_bad(await line_of(context, owner), service, offer.version.name)
     order = Pinned(by=by_of(context, request), id=context.request, until=end_of(context, request), offer=offer)
     by, life = state.life.pinned_by, state.life
     unchanged = bool(by and life.pin == offer.release and not restates(order, by, life.pinned_until))
     if not unchanged:
-        await post(context, {f"instance:{instance}": order})
+        await post(context, {instance_entity(instance): order})
     return PinAnswer(instance=instance, version=offer.version.name, release=offer.release, unchanged=unchanged, until=order.until)
 
 
@@ -96,5 +97,7 @@ async def unpin(context: RequestContext, request: TargetRequest) -> Acted:
             chosen.append(instance)
     if not chosen:
         raise Refused(f"Nothing at {request.target} is pinned.", "See `setpoint status`.")
-    await post(context, {f"instance:{instance}": Unpinned(by=context.by(request.why), id=context.request) for instance in chosen})
+    await post(
+        context, {instance_entity(instance): Unpinned(by=context.by(request.why), id=context.request) for instance in chosen}
+    )
     return Acted(instances=chosen)

@@ -9,11 +9,12 @@ from setpoint.control.commands.release import Released, ReleaseRequest, WantedSe
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Refused
 from setpoint.control.permissions import Permission
-from setpoint.control.reading.states import line_of, short, state_of
-from setpoint.control.reading.targets import instances, parts
+from setpoint.control.reading.states import line_of, state_of
+from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Request, command
 from setpoint.core.instance.state import offer_of
 from setpoint.core.line import LineState
+from setpoint.model.names import application_of, channel_of, service_of, short_name
 from setpoint.model.release import Offer, ServiceVersion
 
 
@@ -40,10 +41,10 @@ class PromoteRequest(Request):
 async def promote(context: RequestContext, request: PromoteRequest) -> Released:
     """A manual channel only takes what is sent to it: by this, or by `release --to`."""
     chosen = instances(context.configuration, request.target)
-    owner = parts(chosen[0])[0]
+    owner = application_of(chosen[0])
     of_service: dict[str, list[str]] = {}
     for instance in chosen:
-        of_service.setdefault(parts(instance)[1], []).append(instance)
+        of_service.setdefault(service_of(instance), []).append(instance)
     line = await line_of(context, owner)
     wanted: dict[str, WantedService] = {}
     known: dict[str, ServiceVersion] = {}
@@ -51,7 +52,7 @@ async def promote(context: RequestContext, request: PromoteRequest) -> Released:
         earlier = None if request.version else await _earlier(context, members)
         known[service] = _very(line, service, earlier) if earlier else _released(line, members[0], request.version)
         wanted[service] = _as_there(earlier) if earlier else _as_released(known[service])
-    channels = list(dict.fromkeys(parts(instance)[2] for instance in chosen))
+    channels = list(dict.fromkeys(channel_of(instance) for instance in chosen))
     asked = ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why, alone=request.alone)
     return await bring(context, asked, known)
 
@@ -80,13 +81,13 @@ def _as_released(one: ServiceVersion) -> WantedService:
 
 def _released(line: LineState, instance: str, version: str) -> ServiceVersion:
     """By a version's name, or the newest; what to bring to an instance, and to others of its service."""
-    service = parts(instance)[1]
+    service = service_of(instance)
     if version:
         refuse_bad(line, service, version)
     known = [one.services[service] for one in reversed(line.releases) if service in one.services]
     fitting = [one for one in known if not version or one.version.name == version]
     if not fitting:
-        what = f"{service} {version}" if version else f"{short(instance)}: nothing"
+        what = f"{service} {version}" if version else f"{short_name(instance)}: nothing"
         raise Refused(f"{what} was released yet.", f"Release it: `setpoint release {service}=VERSION --to …`.")
     return fitting[0]
 

@@ -14,7 +14,6 @@ from setpoint.control.permissions import Permission, require
 from setpoint.control.reading.states import line_of
 from setpoint.control.reading.targets import application as find_application
 from setpoint.control.reading.targets import channels as find_channels
-from setpoint.control.reading.targets import parts
 from setpoint.control.reading.targets import service as find_service
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.releasing.compiling import Compiled, UnresolvedTags, Wish, compile_all, followers, named
@@ -22,6 +21,7 @@ from setpoint.control.releasing.images import resolve_tags
 from setpoint.control.releasing.sets import check_size, check_whole
 from setpoint.control.releasing.submitting import same_versions, submit
 from setpoint.control.views.gates import EVERY, skippable
+from setpoint.model.names import service_of
 from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Source
 
@@ -191,7 +191,7 @@ def _to_channels(context: RequestContext, owner: str, request: ReleaseRequest) -
 
 
 def _check_reach(owner: str, request: ReleaseRequest, instances: list[str]) -> None:
-    reached = {parts(one)[1] for one in instances}
+    reached = {service_of(one) for one in instances}
     for service in request.services:
         if service not in reached:
             where = f"in {' or '.join(request.channels)}" if request.channels else "in any channel that takes releases"

@@ -11,6 +11,7 @@ from setpoint.control.reading.targets import suggestion
 from setpoint.control.registry import Answer, Request, command
 from setpoint.control.views.orphans import Leftover, leftovers
 from setpoint.core.facts import TakenDown
+from setpoint.model.names import channel_of, instance_entity, parse_instance, short_name, within
 
 
 class RemoveRequest(Request):
@@ -43,19 +44,18 @@ async def remove(context: RequestContext, request: RemoveRequest) -> RemoveAnswe
     if not chosen:
         _refuse(context, request.target, left)
     for one in chosen:
-        await context.engine.post(f"instance:{one.instance}", TakenDown(by=context.by(request.why), id=context.request))
+        await context.engine.post(instance_entity(one.instance), TakenDown(by=context.by(request.why), id=context.request))
     return RemoveAnswer(instances={one.instance: one.version for one in chosen})
 
 
 def _means(target: str, one: Leftover) -> bool:
-    short, channel = one.instance.partition("/")[2], one.instance.rpartition("@")[2]
-    owner = one.instance.partition("/")[0]
-    return target in {one.instance, short, channel, f"{owner}/{channel}"}
+    owner, _, channel = parse_instance(one.instance)
+    return target in {one.instance, short_name(one.instance), channel, within(owner, channel)}
 
 
 def _refuse(context: RequestContext, target: str, left: list[Leftover]) -> None:
     applied = context.applied
     known = applied.all_instances if applied else []
-    if any(target in {one, one.partition("/")[2], one.rpartition("@")[2]} for one in known):
+    if any(target in {one, short_name(one), channel_of(one)} for one in known):
         raise Refused(f"{target} is configured.", "Take it out of the configuration first; see `setpoint orphans`.")
     raise NotFound(f'Nothing is left of "{target}".', suggestion(target, [one.instance for one in left], "orphan"))

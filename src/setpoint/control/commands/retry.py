@@ -9,7 +9,7 @@ from setpoint.control.errors import Decided, Refused
 from setpoint.control.orders import in_turn, post
 from setpoint.control.permissions import Permission
 from setpoint.control.reading.decisions import decision, sentence
-from setpoint.control.reading.states import open_attempt, short, state_of
+from setpoint.control.reading.states import open_attempt, state_of
 from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import Retried
@@ -17,6 +17,7 @@ from setpoint.core.instance.gates.task import stuck
 from setpoint.core.instance.selection import vetoed_releases
 from setpoint.core.instance.state import InstanceState, Life, offer_of
 from setpoint.core.task import release_of
+from setpoint.model.names import instance_entity, short_name
 
 
 class RetryRequest(Request):
@@ -71,7 +72,7 @@ async def retry(context: RequestContext, request: RetryRequest) -> RetriedAnswer
     await post(
         context,
         {
-            f"instance:{instance}": Retried(by=by, id=context.request, release=number, succeeded=request.succeeded)
+            instance_entity(instance): Retried(by=by, id=context.request, release=number, succeeded=request.succeeded)
             for instance, number in chosen.items()
         },
     )
@@ -98,7 +99,7 @@ async def _check_age(context: RequestContext, request: RetryRequest) -> None:
         if good and request.release in vetoed_releases(life) and _is_older(life, request.release):
             text = f"Release {request.release} is older than release {good.release} ({good.version.name})"
             remedy = "Release that version again, or pin it with `setpoint pin`."
-            raise Refused(f"{text}, which is good at {short(instance)}.", remedy)
+            raise Refused(f"{text}, which is good at {short_name(instance)}.", remedy)
 
 
 def _tasks_failed(state: InstanceState) -> set[int]:
@@ -113,6 +114,6 @@ async def _check_decided(context: RequestContext, request: RetryRequest) -> None
         attempt = open_attempt(state)
         release = request.release or (attempt.release if attempt else state.life.target.release)
         under_way = attempt is not None and attempt.release == release
-        text = f"release {release} is under way at {short(instance)}" if under_way else decision(instance, state, release)
+        text = f"release {release} is under way at {short_name(instance)}" if under_way else decision(instance, state, release)
         if release and text:
-            raise Decided(sentence(text), f"There is nothing to retry; see `setpoint explain {short(instance)}`.")
+            raise Decided(sentence(text), f"There is nothing to retry; see `setpoint explain {short_name(instance)}`.")

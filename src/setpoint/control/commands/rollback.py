@@ -9,12 +9,13 @@ from setpoint.control.context import RequestContext
 from setpoint.control.errors import Refused
 from setpoint.control.permissions import Permission
 from setpoint.control.reading.old_offers import finalized, offers_of
-from setpoint.control.reading.states import line_of, short, state_of
-from setpoint.control.reading.targets import instances, parts
+from setpoint.control.reading.states import line_of, state_of
+from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import RolledBack
 from setpoint.core.instance.outcomes import too_old
 from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.model.names import instance_entity, parse_instance, short_name
 from setpoint.model.release import Offer
 
 
@@ -62,7 +63,8 @@ async def rollback(context: RequestContext, request: RollbackRequest) -> Rollbac
         )
     for instance, (offer, by_name) in going.items():
         await context.engine.post(
-            f"instance:{instance}", RolledBack(by=context.by(request.why), id=context.request, offer=offer if by_name else None)
+            instance_entity(instance),
+            RolledBack(by=context.by(request.why), id=context.request, offer=offer if by_name else None),
         )
     return RollbackAnswer(instances={instance: offer.version.name for instance, (offer, _) in going.items()}, refused=staying)
 
@@ -71,11 +73,11 @@ async def _named(context: RequestContext, instance: str, state: InstanceState, n
     good = finalized(state)
     offer = next((one for one in await offers_of(context, instance, state, name) if one.version in good), None)
     if offer is None:
-        raise Refused(f"{name} was never good at {short(instance)}, or was gone back from since.")
-    owner, service, _ = parts(instance)
+        raise Refused(f"{name} was never good at {short_name(instance)}, or was gone back from since.")
+    owner, service, _ = parse_instance(instance)
     refuse_bad(await line_of(context, owner), service, name)
     if offer.pair == state.life.target and not (state.life.rollout and state.life.rollout.back):
-        raise Refused(f"{short(instance)} is at {name} already.")
+        raise Refused(f"{short_name(instance)} is at {name} already.")
     return offer
 
 
@@ -83,16 +85,16 @@ def _before(instance: str, state: InstanceState) -> Offer:
     life = state.life
     rollout = life.rollout
     if rollout and rollout.back:
-        raise Refused(f"{short(instance)} goes back already.")
+        raise Refused(f"{short_name(instance)} goes back already.")
     if rollout:
         candidates = [life.good] if life.good and life.good != rollout.attempt.pair else []
     else:
         candidates = [good for good in life.goods if good != life.target and good.release not in life.tainted]
     offer = offer_of(life, candidates[-1]) if candidates else None
     if offer is None:
-        raise Refused(f"{short(instance)} has no good version to go back to.")
+        raise Refused(f"{short_name(instance)} has no good version to go back to.")
     left = offer_of(life, rollout.attempt.pair if rollout else life.target)
     why_not = too_old(left, offer) if left else ""
     if why_not:
-        raise Refused(f"{short(instance)} stays: {why_not}; name a version to go back to it nevertheless.")
+        raise Refused(f"{short_name(instance)} stays: {why_not}; name a version to go back to it nevertheless.")
     return offer

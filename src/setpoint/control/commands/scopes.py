@@ -15,6 +15,7 @@ from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import Order, Paused, Signal, Started, Stopped, Unpaused
 from setpoint.core.orders import restates
 from setpoint.core.scope import ScopeState, above, name_of
+from setpoint.model.names import is_kind, key_of, last_name, scope_entity
 from setpoint.model.time import Instant
 
 
@@ -141,21 +142,21 @@ def _find(context: RequestContext, text: str) -> tuple[str, int]:
     below: dict[str, int] = {}
     for instance in configuration.all_instances:
         labels = configuration.labels(instance)
-        for name in (scope.partition(":")[2] for scope in above(labels)):
+        for name in map(key_of, above(labels)):
             below[name] = below.get(name, 0) + 1
     return _named(text, below)
 
 
 def _named(text: str, below: dict[str, int]) -> tuple[str, int]:
     if not text:
-        return "scope:organization", below.get("organization", 0)
-    fitting = [name for name in below if text in {name, name.partition(":")[2]} and name != "organization"]
-    fitting = fitting or [name for name in below if name.startswith(("channel:", "group:")) and name.endswith(f"/{text}")]
+        return scope_entity("organization"), below.get("organization", 0)
+    fitting = [name for name in below if text in {name, key_of(name)} and name != "organization"]
+    fitting = fitting or [name for name in below if is_kind(name, "channel", "group") and last_name(name) == text]
     if len(fitting) == 1:
-        return f"scope:{fitting[0]}", below[fitting[0]]
+        return scope_entity(fitting[0]), below[fitting[0]]
     if fitting:
         raise NotFound(f'"{text}" may mean several scopes.', f"Write one of: {', '.join(sorted(fitting))}.")
-    names = [name if name.startswith("runtime:") else name.partition(":")[2].rpartition("/")[2] for name in below]
+    names = [name if is_kind(name, "runtime") else last_name(key_of(name)) for name in below]
     raise NotFound(
         f'There is no application, channel, group or runtime "{text}".', suggestion(text, filter(None, names), "scope")
     )

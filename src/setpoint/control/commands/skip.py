@@ -10,7 +10,7 @@ from setpoint.control.orders import OrderRequest, by_of, end_of, in_turn, post
 from setpoint.control.permissions import Permission
 from setpoint.control.reading.approvals import listing, matches
 from setpoint.control.reading.decisions import decision, sentence
-from setpoint.control.reading.states import releases_named, short, state_of
+from setpoint.control.reading.states import releases_named, state_of
 from setpoint.control.reading.targets import instances, suggestion
 from setpoint.control.registry import Answer, command
 from setpoint.control.views.gates import EVERY, skippable
@@ -19,6 +19,7 @@ from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.selection import RELEASE
 from setpoint.core.instance.state import offer_of
 from setpoint.core.orders import because, restates
+from setpoint.model.names import instance_entity, short_name
 from setpoint.model.people import Person
 from setpoint.model.policy import CheckUse, Phase, Policy, TaskUse
 from setpoint.model.time import Instant
@@ -88,7 +89,7 @@ async def skip(context: RequestContext, request: SkipRequest) -> SkippedGate:
         raise Decided(sentence(next(iter(decided.values()))), "There is nothing to change.")
     given = {key: order for key, order in orders.items() if key not in decided}
     for (one, _), order in given.items():
-        await post(context, {f"instance:{one}": order})
+        await post(context, {instance_entity(one): order})
     return SkippedGate(
         gate=request.gate,
         instances=dict(given.keys()),
@@ -110,7 +111,7 @@ async def _decided(context: RequestContext, instance: str, order: Skipped) -> st
     known = next((one for one in life.skips if one.release == release and one.gate == order.gate), None)
     if known and not restates(order, known.by, known.until):
         what = "all gates" if order.gate == EVERY else order.gate
-        return f"{known.by.person} skipped {what} of release {release} at {short(instance)} already{because(known.by)}"
+        return f"{known.by.person} skipped {what} of release {release} at {short_name(instance)} already{because(known.by)}"
     rollout = life.rollout
     offer = offer_of(life, rollout.attempt.pair) if rollout and not rollout.back else None
     ahead = offer is not None and release in {half.release for half in halves(life, offer)}
@@ -132,7 +133,7 @@ def check_skip(person: Person, policy: Policy, gate: str) -> None:
         if gate in {name, EVERY} and not matches(person, override):
             who = f"only {listing(override or ())} may" if override else "nobody may"
             raise Forbidden(
-                f"{person.name} may not skip {name} at {short(policy.instance)}: {who}.", "The gate's `override` says so."
+                f"{person.name} may not skip {name} at {short_name(policy.instance)}: {who}.", "The gate's `override` says so."
             )
 
 
@@ -140,5 +141,6 @@ async def skip_gate(context: RequestContext, instance: str, gate: str, release: 
     """Tell one instance, if it has the gate."""
     if gate == EVERY or gate in skippable(context.configuration.policy(instance)):
         await context.engine.post(
-            f"instance:{instance}", Skipped(by=context.by(why), id=_identity(context, gate, release), release=release, gate=gate)
+            instance_entity(instance),
+            Skipped(by=context.by(why), id=_identity(context, gate, release), release=release, gate=gate),
         )

@@ -6,9 +6,20 @@ from collections.abc import Iterable
 
 from setpoint.control.context import RequestContext
 from setpoint.control.reading.states import line_of
-from setpoint.control.reading.targets import parts
 from setpoint.control.releasing.compiling import followers, named
 from setpoint.core.scope import above
+from setpoint.model.names import (
+    application_of,
+    instance_entity,
+    is_kind,
+    key_of,
+    kind_of,
+    line_entity,
+    parse_topic,
+    service_of,
+    topic_prefix,
+    with_kind,
+)
 from setpoint.store.port import Line
 
 
@@ -20,22 +31,22 @@ class Concern:
         self._reached = reached
         self.instances = frozenset(instances)
         self.scopes = {scope for one in self.instances for scope in above(self._labels(one))}
-        self.topics = {f"topic:{subject}#" for one in self.instances for subject in self._subjects(one)}
-        self.lines = {f"line:{parts(one)[0]}" for one in self.instances}
-        self._services = {parts(one)[1] for one in self.instances}
+        self.topics = {topic_prefix(subject) for one in self.instances for subject in self._subjects(one)}
+        self.lines = {line_entity(application_of(one)) for one in self.instances}
+        self._services = {service_of(one) for one in self.instances}
 
     @property
     def entities(self) -> list[str]:
         """Those with lines that may fit, but for topics."""
-        return sorted({*(f"instance:{one}" for one in self.instances), *self.scopes, *self.lines})
+        return sorted({*map(instance_entity, self.instances), *self.scopes, *self.lines})
 
     def fits(self, line: Line) -> bool:
         """Whether a line concerns one of the instances."""
-        kind = line.entity.partition(":")[0]
+        kind = kind_of(line.entity)
         if not self.instances or line.entity in self.scopes:
             return True
         if kind == "instance":
-            return line.entity.partition(":")[2] in self.instances
+            return key_of(line.entity) in self.instances
         if kind == "topic":
             return not self.instances.isdisjoint(self.counts_for(line))
         return line.entity in self.lines and line.event.kind == "signal" and self._of_application(line)
@@ -49,12 +60,12 @@ class Concern:
 
     def counts_for(self, line: Line) -> list[str]:
         """Every instance that a vote counts for; empty for what is no vote."""
-        if self._configuration is None or not line.entity.startswith("topic:"):
+        if self._configuration is None or not is_kind(line.entity, "topic"):
             return []
-        subject, name, _ = line.entity.partition(":")[2].rsplit("#", 2)
+        subject, name, *_ = parse_topic(line.entity)
         below = [one for one in self._configuration.all_instances if subject in self._subjects(one)]
         asking = [one for one in below if self._asks(one, subject, name)] or below
-        reached = self._reached.get((f"line:{parts(below[0])[0]}", line.event.release)) if below else None
+        reached = self._reached.get((line_entity(application_of(below[0])), line.event.release)) if below else None
         return [one for one in asking if reached is None or one in reached]
 
     def _asks(self, instance: str, subject: str, name: str) -> bool:
@@ -66,8 +77,8 @@ class Concern:
         return self._configuration.labels(instance) if self._configuration else {}
 
     def _subjects(self, instance: str) -> set[str]:
-        scopes = {scope.partition(":")[2] for scope in above(self._labels(instance))}
-        return {*scopes, f"instance:{instance}", f"service:{instance}"}
+        scopes = {key_of(scope) for scope in above(self._labels(instance))}
+        return {*scopes, instance_entity(instance), with_kind("service", instance)}
 
 
 async def concern(context: RequestContext, instances: Iterable[str]) -> Concern:
@@ -78,7 +89,7 @@ async def concern(context: RequestContext, instances: Iterable[str]) -> Concern:
         assert configuration is not None  # noqa: S101 - else there are no applications
         for release in (await line_of(context, owner)).releases:
             these = named(configuration, owner, {*release.services, *release.revisions}, release.channels)
-            reached[f"line:{owner}", release.number] = {*these, *followers(configuration, owner, these)}
+            reached[line_entity(owner), release.number] = {*these, *followers(configuration, owner, these)}
     return Concern(context, instances, reached)
 
 

@@ -21,6 +21,7 @@ from setpoint.core.codec import SCHEMA
 from setpoint.core.instance.explain import explain
 from setpoint.durable import records
 from setpoint.engine.port import CLOCK
+from setpoint.model.names import key_of
 from setpoint.model.reasons import Code
 from setpoint.model.time import DAY, format_instant
 from setpoint.plugins.errors import AdapterError
@@ -84,7 +85,7 @@ async def _stuck(context: RequestContext) -> AsyncIterator[Finding]:
     async for entity, state in instances_of(context.services):
         for reason in explain(state, context.steady):
             if reason.stuck:
-                instance = entity.partition(":")[2]
+                instance = key_of(entity)
                 hint = f'Correct the check, or skip it: setpoint skip {instance} {reason.gate} --why "…"'
                 yield Finding(name=instance, state=WARNING, text=reason.text, hint=hint)
 

@@ -29,6 +29,7 @@ from setpoint.core.instance.gates.context import only_configures
 from setpoint.core.instance.selection import release_of
 from setpoint.core.instance.state import InstanceState, Veto, Vetoed, offer_of
 from setpoint.engine.errors import EngineError
+from setpoint.model.names import instance_entity, is_kind
 from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
 from setpoint.plugins.errors import AdapterError
@@ -126,7 +127,7 @@ async def explain(context: RequestContext, request: ExplainRequest) -> Explanati
     found = Explanation(
         now=context.now,
         instance=view(
-            instance, state, context.steady, viewer=context.person, problem=context.engine.problem(f"instance:{instance}")
+            instance, state, context.steady, viewer=context.person, problem=context.engine.problem(instance_entity(instance))
         ),
         reasons=[await _reason(context, instance, state, reason) for reason in explain_reasons(state, context.steady)],
         stops=_stops(instance, state, context),
@@ -145,7 +146,7 @@ async def explain(context: RequestContext, request: ExplainRequest) -> Explanati
 
 async def _look(context: RequestContext, instance: str) -> None:
     """Let the engine look at what runs, and take up what it finds. A runtime that does not return in time is left to it."""
-    entity = f"instance:{instance}"
+    entity = instance_entity(instance)
     with contextlib.suppress(TimeoutError, EngineError):
         async with asyncio.timeout(_PATIENCE):
             look = await context.engine.look_now(entity)
@@ -177,7 +178,7 @@ def _stops(instance: str, state: InstanceState, context: RequestContext) -> list
 
 def _about(reason: Reason, instance: str) -> Reason:
     """What names nobody else is about the instance itself."""
-    return reason if reason.subject else replace(reason, subject=f"instance:{instance}")
+    return reason if reason.subject else replace(reason, subject=instance_entity(instance))
 
 
 def _gates(state: InstanceState, now: Instant) -> list[GateView]:
@@ -219,8 +220,8 @@ def _veto(veto: Veto) -> VetoView:
 
 def _outputs(context: RequestContext, gates: list[GateView]) -> dict[str, str]:
     effects = context.services.effects
-    checks = {gate.name: effects.last_result(gate.subject) for gate in gates if gate.subject.startswith("attachment:")}
-    tasks = {gate.name: effects.last_try(gate.subject) for gate in gates if gate.subject.startswith("task:")}
+    checks = {gate.name: effects.last_result(gate.subject) for gate in gates if is_kind(gate.subject, "attachment")}
+    tasks = {gate.name: effects.last_try(gate.subject) for gate in gates if is_kind(gate.subject, "task")}
     return {name: result.output for name, result in {**checks, **tasks}.items() if result and result.output}
 
 

@@ -8,6 +8,7 @@ from setpoint.control.registry import Answer, Request, query
 from setpoint.control.views.shown import by_wall
 from setpoint.core.invariant import InvariantState
 from setpoint.model.invariants import Invariant
+from setpoint.model.names import invariant_entity
 from setpoint.model.time import Instant
 
 
@@ -53,7 +54,7 @@ async def invariants(context: RequestContext, _request: InvariantsRequest) -> In
 
 
 async def _view(context: RequestContext, invariant: Invariant) -> InvariantView:
-    state = await context.engine.read(f"invariant:{invariant.name}")
+    state = await context.engine.read(invariant_entity(invariant.name))
     violations = state.violations if isinstance(state, InvariantState) else ()
     found = InvariantView(
         name=invariant.name,

@@ -19,6 +19,7 @@ from setpoint.core.admission.state import AdmissionState
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.rollup import Culprit, Takers, culprits, leads_to, takers_of
+from setpoint.model.names import instance_entity
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import Instant
 
@@ -111,7 +112,7 @@ async def _followed(context: RequestContext, states: dict[str, InstanceState], t
 
 def _reasons(context: RequestContext, instance: str, state: InstanceState) -> list[Reason]:
     """What keeps it from going on now; nothing for one that has converged."""
-    problem = context.engine.problem(f"instance:{instance}")
+    problem = context.engine.problem(instance_entity(instance))
     if problem:
         return [Reason(Code.ENGINE_PROBLEM, f"its turns do not succeed: {problem}", unblock="see setpoint doctor", failed=True)]
     if condition(state, context.steady) is Condition.CONVERGED:
@@ -120,7 +121,7 @@ def _reasons(context: RequestContext, instance: str, state: InstanceState) -> li
 
 
 def _word(context: RequestContext, instance: str, state: InstanceState) -> str:
-    return "broken" if context.engine.problem(f"instance:{instance}") else str(condition(state, context.steady))
+    return "broken" if context.engine.problem(instance_entity(instance)) else str(condition(state, context.steady))
 
 
 def _counted(words: Iterable[str]) -> dict[str, int]:

@@ -11,12 +11,12 @@ from setpoint.control.permissions import Permission
 from setpoint.control.reading.states import line_of, state_of
 from setpoint.control.reading.targets import application as find_application
 from setpoint.control.reading.targets import instances as find_instances
-from setpoint.control.reading.targets import parts
 from setpoint.control.registry import Answer, Request, query
 from setpoint.control.views.orphans import Leftover, leftovers
 from setpoint.control.views.overview import InstanceView, view
 from setpoint.control.views.shown import by_wall
 from setpoint.control.views.standing import StopView, standing_stops
+from setpoint.model.names import channel_of, instance_entity, service_of
 
 _ROWS = 100
 """So many rows, then the engine has its turn."""
@@ -104,8 +104,8 @@ async def _application(context: RequestContext, owner: str, instances: list[str]
     first = {name: number for number, name in enumerate(services)}
     order = {name: number for number, name in enumerate(channels)}
     rows: list[InstanceView] = []
-    for one in sorted(instances, key=lambda one: (first[parts(one)[1]], order[parts(one)[2]])):
-        problem = context.engine.problem(f"instance:{one}")
+    for one in sorted(instances, key=lambda one: (first[service_of(one)], order[channel_of(one)])):
+        problem = context.engine.problem(instance_entity(one))
         rows.append(view(one, await state_of(context, one), context.steady, viewer=context.person, problem=problem))
         if not len(rows) % _ROWS:
             await asyncio.sleep(0)

@@ -13,8 +13,9 @@ from setpoint.control.permissions import Permission
 from setpoint.control.reading.targets import instance, suggestion
 from setpoint.control.registry import Answer, Request, query
 from setpoint.core import story as stories
-from setpoint.core.decide import STATES, kind_of
+from setpoint.core.decide import STATES
 from setpoint.engine.port import Recording
+from setpoint.model.names import instance_entity, is_kind, kind_of
 
 
 class StoryRequest(Request):
@@ -61,7 +62,7 @@ async def story(context: RequestContext, request: StoryRequest) -> StoryAnswer:
 
 
 def _entity(context: RequestContext, text: str) -> str:
-    return text if kind_of(text) in STATES and ":" in text else f"instance:{instance(context.configuration, text)}"
+    return text if is_kind(text, *STATES) else instance_entity(instance(context.configuration, text))
 
 
 async def _recorded(context: RequestContext, entity: str) -> Recording:

@@ -12,6 +12,7 @@ from setpoint.control.permissions import Permission
 from setpoint.control.reading.targets import application as find_application
 from setpoint.control.reading.targets import instances
 from setpoint.control.registry import Answer, Request, query
+from setpoint.model.names import application_of, channel_of, instance_entity
 from setpoint.model.time import Instant
 from setpoint.store.port import Line
 
@@ -77,9 +78,9 @@ async def timeline(context: RequestContext, request: TimelineRequest) -> Timelin
     owner, wanted = _wanted(context, request)
     lines = await _lines(context, owner, request.until)
     until = request.until or context.now
-    lanes = [LaneView(instance=one, spans=spans(lines.get(f"instance:{one}", ()), request.since)) for one in wanted]
+    lanes = [LaneView(instance=one, spans=spans(lines.get(instance_entity(one), ()), request.since)) for one in wanted]
     order = {one.name: number for number, one in enumerate(configuration.channels(owner))}
-    lanes.sort(key=lambda lane: (order.get(lane.instance.rpartition("@")[2], len(order)), lane.instance))
+    lanes.sort(key=lambda lane: (order.get(channel_of(lane.instance), len(order)), lane.instance))
     begins = request.since or min((span.begins for lane in lanes for span in lane.spans), default=until)
     return Timeline(application=owner, begins=begins, ends=until, lanes=lanes)
 
@@ -88,7 +89,7 @@ def _wanted(context: RequestContext, request: TimelineRequest) -> tuple[str, lis
     configuration = context.configuration
     if request.target:
         chosen = instances(configuration, request.target)
-        return chosen[0].partition("/")[0], chosen
+        return application_of(chosen[0]), chosen
     owner = find_application(configuration, request.application)
     return owner, configuration.instances(owner)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.control.reading.states import short
 from setpoint.core import orders
 from setpoint.core.instance.selection import release_of
 from setpoint.core.instance.state import InstanceState, Life, offer_of
+from setpoint.model.names import parse_topic, short_name
 from setpoint.model.release import Pair
 
 
 def decision(instance: str, state: InstanceState, release: int) -> str:
     """Such as ``release 5 was rejected at web@acme: bob rejected it for go-live``; empty: nothing is decided yet."""
-    life, where = state.life, short(instance)
+    life, where = state.life, short_name(instance)
     if life.candidate and release in _brought(life, life.candidate.pair):
         return ""
     cancelled = life.line.cancelled.get(release) if life.line else None
@@ -64,5 +64,5 @@ def _approved(life: Life, release: int) -> str:
 
 def _approvers(life: Life, release: int) -> Iterator[str]:
     for entity, status in life.topics.items():
-        if entity.rpartition("#")[2].partition("~")[0] == str(release):
+        if parse_topic(entity).release == release:
             yield from (vote.person.name for vote in status.votes if vote.yes)

@@ -10,9 +10,10 @@ from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import RequestContext, Services
 from setpoint.control.errors import NotFound
 from setpoint.core.admission import ENTITY, AdmissionState, why
-from setpoint.core.admission.state import Passage, key_of
+from setpoint.core.admission.state import Passage
 from setpoint.core.facts import AnyFact, LimitsConfigured
 from setpoint.core.instance.state import InstanceState
+from setpoint.model.names import instance_entity, place_key, short_name
 
 
 async def admission(services: Services) -> AdmissionState:
@@ -45,7 +46,7 @@ async def as_of_now(context: RequestContext, instance: str, state: InstanceState
     if candidate is None or candidate.admission is None or candidate.admission.granted:
         return state
     known = await admission(context.services)
-    place = known.places.get(key_of(f"instance:{instance}", candidate.number))
+    place = known.places.get(place_key(instance_entity(instance), candidate.number))
     if place is None or place.ask != candidate.admission.ask:
         return state
     asking = replace(candidate.admission, reasons=tuple(why(known, place, context.steady)))
@@ -54,7 +55,7 @@ async def as_of_now(context: RequestContext, instance: str, state: InstanceState
 
 def group_named(configuration: CompiledConfiguration, text: str) -> str:
     """``application/group`` of a group with limits; empty: there is none of that name. Raises NotFound for several."""
-    found = sorted(group for group in configuration.groups if text in {group, group.partition("/")[2]})
+    found = sorted(group for group in configuration.groups if text in {group, short_name(group)})
     if len(found) > 1:
         raise NotFound(f'"{text}" is a group of several applications.', f"Write one of: {', '.join(found)}.")
     return found[0] if found else ""

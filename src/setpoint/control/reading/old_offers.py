@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from setpoint.control.context import RequestContext
 from setpoint.control.reading.states import line_of
-from setpoint.control.reading.targets import parts
 from setpoint.core.instance.state import InstanceState, offer_of, version_offer
+from setpoint.model.names import parse_instance, specs_key
 from setpoint.model.release import Offer, Release
 from setpoint.model.spec import Version
 
 
 async def offers_of(context: RequestContext, instance: str, state: InstanceState, name: str, release: int = 0) -> list[Offer]:
     """Every offer of a version by this name (or of this release), newest first."""
-    owner, service, _ = parts(instance)
+    owner, service, _ = parse_instance(instance)
     found: list[Offer] = []
     for known in reversed((await line_of(context, owner)).releases):
         wanted = known.services.get(service)
@@ -31,8 +31,8 @@ def _kept(state: InstanceState, release: int) -> Offer | None:
 
 
 async def _stored(context: RequestContext, instance: str, release: Release) -> Offer | None:
-    owner, service, _ = parts(instance)
-    specs = await context.stores.records.get("release", f"{owner}/{release.number}", dict[str, str]) or {}
+    owner, service, _ = parse_instance(instance)
+    specs = await context.stores.records.get("release", specs_key(owner, release.number), dict[str, str]) or {}
     digest = specs.get(instance)
     spec = await context.stores.content.spec(digest) if digest else None
     if digest is None or spec is None:

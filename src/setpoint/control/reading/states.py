@@ -10,19 +10,20 @@ from setpoint.control.errors import NotFound, Refused
 from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.state import Attempt, InstanceState, offer_for, offer_of
 from setpoint.core.line import LineState
+from setpoint.model.names import instance_entity, line_entity, short_name
 from setpoint.model.policy import Strategy
 from setpoint.model.release import Offer
 
 
 async def state_of(context: RequestContext, instance: str) -> InstanceState:
     """Its state; an empty one before its first fact."""
-    found = await context.engine.read(f"instance:{instance}")
+    found = await context.engine.read(instance_entity(instance))
     return found if isinstance(found, InstanceState) else InstanceState()
 
 
 async def line_of(context: RequestContext, application: str) -> LineState:
     """The application's releases."""
-    found = await context.engine.read(f"line:{application}")
+    found = await context.engine.read(line_entity(application))
     return found if isinstance(found, LineState) else LineState()
 
 
@@ -39,11 +40,6 @@ async def everybody(services: Services, kind: str) -> AsyncIterator[tuple[str, A
         for entity, state in page:
             yield entity, state
         after = page[-1][0]
-
-
-def short(instance: str) -> str:
-    """``web@production``: how people call it where the application is clear."""
-    return instance.partition("/")[2]
 
 
 def open_attempt(state: InstanceState) -> Attempt | None:
@@ -63,14 +59,14 @@ def offer_named(instance: str, state: InstanceState, release: int) -> Offer:
         attempt = open_attempt(state)
         if attempt is None:
             raise Refused(
-                f"Nothing is waiting or under way at {short(instance)}.",
-                f"See `setpoint explain {short(instance)}`, or name a release with --release.",
+                f"Nothing is waiting or under way at {short_name(instance)}.",
+                f"See `setpoint explain {short_name(instance)}`, or name a release with --release.",
             )
         return kept_offer(state, attempt)
     offer = offer_for(state.life, number)
     if offer is None:
         raise NotFound(
-            f"Release {number} is not open at {short(instance)}.", "See `setpoint history` for the releases that were."
+            f"Release {number} is not open at {short_name(instance)}.", "See `setpoint history` for the releases that were."
         )
     return offer
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.errors import NotFound
+from setpoint.model.names import channel_of, short_name
 from setpoint.model.similar import suggest
 
 
@@ -70,7 +71,7 @@ def instance(configuration: CompiledConfiguration, text: str) -> str:
     """
     found = instances(configuration, text)
     if "@" not in text or len(found) != 1:
-        raise NotFound(f'"{text}" does not name one instance.', f"Write service@channel, such as {found[0].partition('/')[2]}.")
+        raise NotFound(f'"{text}" does not name one instance.', f"Write service@channel, such as {short_name(found[0])}.")
     return found[0]
 
 
@@ -97,7 +98,7 @@ def _one(configuration: CompiledConfiguration, text: str, head: str, place: str)
 
 
 def _spellings(known: Sequence[str], owner: str) -> list[str]:
-    return list(known) if owner else [one.partition("/")[2] for one in known]
+    return list(known) if owner else [short_name(one) for one in known]
 
 
 def _of_channel(configuration: CompiledConfiguration, text: str) -> list[str]:
@@ -113,14 +114,7 @@ def _of_channel(configuration: CompiledConfiguration, text: str) -> list[str]:
         every = [place for below in known.values() for place in below]
         raise NotFound(f'There is no channel or group "{name}".', suggestion(name, every, "channel"))
     wanted = set(known[having[0]][name])
-    found = [one for one in configuration.instances(having[0]) if parts(one)[2] in wanted]
+    found = [one for one in configuration.instances(having[0]) if channel_of(one) in wanted]
     if not found:
         raise NotFound(f'Channel "{name}" has no service.', "Write service@channel.")
     return found
-
-
-def parts(name: str) -> tuple[str, str, str]:
-    """Application, service and channel of ``application/service@channel``."""
-    head, _, place = name.rpartition("@")
-    owner, _, what = head.partition("/")
-    return owner, what, place

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from setpoint.config.compile import CompiledConfiguration, CompileError
 from setpoint.config.instances.parameters import ParameterError
 from setpoint.control.errors import Invalid
-from setpoint.control.reading.targets import parts
 from setpoint.control.releasing.images import resolve_tags
 from setpoint.core.facts import Part
 from setpoint.core.line import LineState
+from setpoint.model.names import channel_of, parse_instance, service_of
 from setpoint.model.policy import Strategy
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Scalar, Source, Spec, Version, digest
@@ -72,7 +72,7 @@ async def compile_all(
     """
     compiled = Compiled()
     for service, wish in wishes.items():
-        one = _Service(configuration, application, service, [one for one in instances if parts(one)[1] == service], wish, line)
+        one = _Service(configuration, application, service, [one for one in instances if service_of(one) == service], wish, line)
         images = wish.images
         if images is None:
             images = await _images(f"{service} {wish.version}", await asyncio.to_thread(one.images), tags)
@@ -94,8 +94,8 @@ def named(configuration: CompiledConfiguration, application: str, services: Iter
     return [
         one
         for one in configuration.instances(application)
-        if parts(one)[1] in wanted
-        and (not places or parts(one)[2] in places)
+        if service_of(one) in wanted
+        and (not places or channel_of(one) in places)
         and configuration.policy(one).strategy is not Strategy.MIRROR
     ]
 
@@ -134,7 +134,7 @@ def recompile(configuration: CompiledConfiguration, instance: str, known: Servic
     Raises:
         Invalid: it cannot come with this configuration, such as one that lacks a parameter that is required now.
     """
-    owner, service, channel = parts(instance)
+    owner, service, channel = parse_instance(instance)
     name, source = known.version.name, known.source
     try:
         parameters = configuration.resolve_parameters(owner, service, channel, known.parameters, {})
@@ -169,7 +169,7 @@ class _Service:
             for instance, parameters in self._resolved().items():
                 found |= self.configuration.images(instance, self.wish.version, parameters, self.wish.source)
         for instance in self.configuration.instances(self.application):
-            if parts(instance)[1] == self.service and instance not in self.instances:
+            if service_of(instance) == self.service and instance not in self.instances:
                 found = self._images_elsewhere(instance) | found
         return found
 
@@ -216,7 +216,7 @@ class _Service:
         """Instance -> values of all parameters, of those named by the release or given."""
         resolve = self.configuration.resolve_parameters
         return {
-            one: resolve(self.application, self.service, parts(one)[2], self.wish.parameters, self._carried)
+            one: resolve(self.application, self.service, channel_of(one), self.wish.parameters, self._carried)
             for one in instances or self.instances
         }
 

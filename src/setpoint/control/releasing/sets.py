@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.errors import Refused
-from setpoint.control.reading.targets import parts
+from setpoint.model.names import channel_of, short_name, within
 from setpoint.model.release import Release
 
 HINT = "Name them all, or say --alone: each then moves by itself."
@@ -28,7 +28,7 @@ def check_whole(configuration: CompiledConfiguration, application: str, named: C
         if left and len(left) < len(members):
             moving = next(member for member in members if member in named)
             raise Refused(
-                f"{_short(moving)} moves together with {', '.join(map(_short, left))}, not named by this release.", HINT
+                f"{short_name(moving)} moves together with {', '.join(map(short_name, left))}, not named by this release.", HINT
             )
 
 
@@ -43,7 +43,7 @@ def _by_channel(configuration: CompiledConfiguration, application: str, named: I
     found: dict[str, list[str]] = {}
     for instance in sorted(named):
         if not configuration.policy(instance).mirror:
-            found.setdefault(f"{application}/{parts(instance)[2]}", []).append(instance)
+            found.setdefault(within(application, channel_of(instance)), []).append(instance)
     return {name: tuple(members) for name, members in found.items() if len(members) > 1}
 
 
@@ -55,7 +55,3 @@ def _merged(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, .
         joined = set(members).union(*(merged.pop(known) for known in touching))
         merged[min([name, *touching])] = joined
     return {name: tuple(sorted(members)) for name, members in sorted(merged.items())}
-
-
-def _short(instance: str) -> str:
-    return instance.partition("/")[2]

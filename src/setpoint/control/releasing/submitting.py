@@ -11,6 +11,7 @@ from setpoint.control.releasing.compiling import Compiled
 from setpoint.control.releasing.sets import sets
 from setpoint.core.facts import ConfigurationRequested, ReleaseRequested
 from setpoint.core.line import LineState
+from setpoint.model.names import line_entity, release_request, specs_key
 from setpoint.model.release import Release, ServiceVersion
 
 _TRIES = 5
@@ -52,10 +53,10 @@ async def _submit(context: RequestContext, wanted: Release, compiled: Compiled, 
         floors=compiled.floors,
         waves=rosters(context.configuration, specs),
     )
-    dedup = f"release:{wanted.application}:{request}" + (f":{attempt}" if attempt else "")
+    dedup = release_request(wanted.application, request, attempt)
     number = await number_of(context, fact, dedup=dedup, late=Unavailable(_LATE, _LATE_HINT))
     if number is not None:
-        await context.stores.records.put("release", f"{wanted.application}/{number}", specs)
+        await context.stores.records.put("release", specs_key(wanted.application, number), specs)
     return number
 
 
@@ -64,7 +65,7 @@ async def number_of(
 ) -> int | None:
     """Ask the line, and return the number that it gave. None: it must be compiled again. Raises ``late``."""
     try:
-        line = await context.engine.ask(f"line:{fact.release.application}", fact, dedup=dedup)
+        line = await context.engine.ask(line_entity(fact.release.application), fact, dedup=dedup)
     except TimeoutError:
         raise late from None
     if isinstance(line, LineState) and fact.request in line.requests:

@@ -8,6 +8,7 @@ from setpoint.control.registry import Answer
 from setpoint.control.views.shown import by_wall
 from setpoint.core.instance.explain import explain
 from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.model.names import key_of
 from setpoint.model.time import Instant
 
 
@@ -38,7 +39,7 @@ def _leftover(entity: str, state: InstanceState, now: Instant) -> Leftover | Non
         return None
     reasons = explain(state, now)
     return Leftover(
-        instance=entity.partition(":")[2],
+        instance=key_of(entity),
         version=offer.version.name,
         release=offer.release,
         seen=life.current.at if life.current else 0,

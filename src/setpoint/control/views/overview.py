@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from setpoint.control.reading.approvals import matches
-from setpoint.control.reading.targets import parts
 from setpoint.control.registry import Answer
 from setpoint.control.views.reasons import ReasonView, reason_view
 from setpoint.core.instance.explain import Condition, condition, desired, explain
 from setpoint.core.instance.gates.approval import author_of, countable
 from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of, version_offer
+from setpoint.model.names import parse_instance
 from setpoint.model.people import Person
 from setpoint.model.policy import ApprovalUse, Phase
 from setpoint.model.reasons import Code, Reason
@@ -87,7 +87,7 @@ class InstanceView(Answer):
 
 def view(instance: str, state: InstanceState, now: Instant, *, viewer: Person, problem: str = "") -> InstanceView:
     """The row of one instance, for whoever looks at it."""
-    owner, service, channel = parts(instance)
+    owner, service, channel = parse_instance(instance)
     life, policy = state.life, state.policy
     word, reasons = condition(state, now), explain(state, now)
     first = headline(life, reasons)

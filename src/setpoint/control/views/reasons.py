@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from setpoint.control.registry import Answer
+from setpoint.model.names import instance_entity, key_of, kind_of, short_name
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import Instant
 
@@ -84,7 +85,7 @@ def reason_view(reason: Reason, instance: str) -> ReasonView:
         subject=reason.subject,
         since=reason.since,
         recheck_at=reason.until,
-        cause=_cause(reason, reason.subject or f"instance:{instance}"),
+        cause=_cause(reason, reason.subject or instance_entity(instance)),
         clears=ClearsView(
             who="person" if reason.person else "",
             what=reason.awaits,
@@ -100,13 +101,8 @@ def reason_view(reason: Reason, instance: str) -> ReasonView:
 def _cause(reason: Reason, subject: str) -> CauseView:
     if reason.code in _TIMETABLES:
         return CauseView(kind="calendar", id=reason.gate, label=reason.gate)
-    first, _, rest = subject.partition(":")
+    first, rest = kind_of(subject), key_of(subject)
     if first not in _KINDS:  # the plain name of an instance
-        return CauseView(kind="instance", id=f"instance:{subject}", label=_short(subject))
-    label = _short(rest) if first == "instance" else reason.gate or _short(rest)
+        return CauseView(kind="instance", id=instance_entity(subject), label=short_name(subject))
+    label = short_name(rest) if first == "instance" else reason.gate or short_name(rest)
     return CauseView(kind=_KINDS[first], id=subject, label=label)
-
-
-def _short(name: str) -> str:
-    """``web@acme`` of ``saas/web@acme``."""
-    return name.partition("/")[2] or name

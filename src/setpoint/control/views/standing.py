@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from setpoint.control.context import RequestContext
-from setpoint.control.reading.states import short, state_of
+from setpoint.control.reading.states import state_of
 from setpoint.control.views.reasons import ReasonView, reason_view
 from setpoint.core import orders
 from setpoint.core.instance.gates import blockers, calendar
 from setpoint.core.instance.gates.context import before
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.scope import ScopeState, name_of
+from setpoint.model.names import short_name
 from setpoint.model.people import By
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
@@ -86,9 +87,9 @@ def _of_instance(context: RequestContext, instance: str, state: InstanceState) -
     life = state.life
     for what, one in (("hold of", life.hold), ("order to only observe", life.observing)):
         if one and not one.until and _old(context, one.at):
-            yield _sentence(f"the {what} {short(instance)}", one.by, one.at, context)
+            yield _sentence(f"the {what} {short_name(instance)}", one.by, one.at, context)
     if life.pinned_by and not life.pinned_until and _old(context, life.pinned_at):
-        yield _sentence(f"the pin of {short(instance)}", life.pinned_by, life.pinned_at, context)
+        yield _sentence(f"the pin of {short_name(instance)}", life.pinned_by, life.pinned_at, context)
 
 
 def _old(context: RequestContext, at: Instant) -> bool:

@@ -17,6 +17,7 @@ from setpoint.engine.embedded.clock import HostClock
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.port import Performer
 from setpoint.model.checks import CheckResult, Outcome
+from setpoint.model.names import any_release
 from setpoint.model.tasks import TaskEnd, TaskResult
 from setpoint.plugins.errors import AdapterError, TerminalError
 
@@ -223,7 +224,7 @@ def _excludes(entity: str, kind: type[Effect]) -> str:
     """What is never under way twice at once: applies to one instance, tasks of one key whatever the release; empty: nothing."""
     if kind is Apply:
         return entity
-    return entity.rpartition("#")[0] or entity if kind is RunTask else ""
+    return any_release(entity) if kind is RunTask else ""
 
 
 def _sentence(error: Exception) -> str:

@@ -20,8 +20,9 @@ from setpoint.engine.embedded.clock import HostClock, Jump
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
 from setpoint.engine.embedded.timers import Timers
-from setpoint.engine.embedded.world import EngineWorld, kind_of
+from setpoint.engine.embedded.world import EngineWorld
 from setpoint.engine.port import CLOCK, Decide, StateCodec
+from setpoint.model.names import application_of, entity_kind, is_kind, key_of
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant, Stamp
 from setpoint.store.journal import CHAPTER, Commit, TurnRow, digest_of, pack
 
@@ -206,7 +207,7 @@ class Turns:
         return None
 
     def _encode_send(self, send: do.Send) -> bytes:
-        kind_of(send.to)
+        entity_kind(send.to)
         return self._codec.encode_fact(send.fact)
 
     def _encode(self, instruction: Any) -> bytes:
@@ -415,7 +416,7 @@ class Turns:
         self._write_line(CLOCK, self._event.encode(do.Event("clock-jumped", str(jump))), self._clock.stamp())
 
     def _write_line(self, entity: str, event: bytes, now: Stamp) -> None:
-        self._pass.writes.history.append((now.wall, entity, application_of(entity), event))
+        self._pass.writes.history.append((now.wall, entity, application_of_entity(entity), event))
 
     # --- what is left over
 
@@ -440,7 +441,6 @@ class Turns:
         return number
 
 
-def application_of(entity: str) -> str:
+def application_of_entity(entity: str) -> str:
     """The application whose history an entity's events belong to; empty: none."""
-    kind, _, key = entity.partition(":")
-    return key.partition("/")[0] if kind in {"instance", "line"} else ""
+    return application_of(key_of(entity)) if is_kind(entity, "instance", "line") else ""

@@ -9,6 +9,7 @@ from typing import Any
 from setpoint.core.facts import AnyFact
 from setpoint.core.instructions import AnyInstruction
 from setpoint.engine.embedded.mailbox import Actor
+from setpoint.model.names import entity_kind
 from setpoint.model.time import Instant, Stamp
 
 
@@ -43,13 +44,13 @@ class EngineWorld:
         """Last turns of entities whose oldest chapters may go."""
 
     def actor(self, entity: str) -> Actor:
-        """The actor, made if there is none. Raises ValueError for what is no entity id."""
+        """The actor, made if there is none. Raises ValueError for a text that is not an entity."""
         found = self.actors.get(entity)
         return found if found is not None else self.add(Actor(self.next_actor, entity))
 
     def add(self, actor: Actor) -> Actor:
         """Take in an actor."""
-        kind = kind_of(actor.entity)
+        kind = entity_kind(actor.entity)
         self.actors[actor.entity] = actor
         self.next_actor = max(self.next_actor, actor.id + 1)
         insort(self.kinds.setdefault(kind, []), actor.entity)
@@ -74,11 +75,3 @@ class EngineWorld:
         rest = names[bisect_left(names, after + "\0") :] if after else names
         rest.reverse()
         self.fanouts[publisher] = rest
-
-
-def kind_of(entity: str) -> str:
-    """``instance`` of ``instance:saas/web@acme``. Raises ValueError for what is no entity id."""
-    kind, _, key = entity.partition(":")
-    if not (kind and key):
-        raise ValueError(f'"{entity}" is no entity: write kind:key')
-    return kind

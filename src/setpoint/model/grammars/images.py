@@ -99,6 +99,11 @@ def pinned(name: str, images: Mapping[str, str], version: str) -> str:
     return f"{name}@{digest}"
 
 
+def digest_of(name: str) -> str:
+    """``sha256:…`` of an image with a digest."""
+    return name.rpartition("@")[2]
+
+
 def pin(value: Any, images: Mapping[str, str]) -> Any:
     """A JSON-like value in whose texts each of ``images`` stands with its digest beside the tag.
 
