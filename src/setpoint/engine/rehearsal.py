@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec import structs
-
 from setpoint.core.facts import AnyFact
 from setpoint.core.instructions import (
     AnyInstruction,
@@ -26,7 +24,9 @@ from setpoint.core.instructions import (
     Subscribe,
     Unsubscribe,
 )
+from setpoint.core.routing import Message, route
 from setpoint.engine.port import Clocks, Decide, DryRunOutcome
+from setpoint.model.time import Stamp
 
 MOST_TURNS = 20_000
 """A rehearsal of more is cut off, and says so."""
@@ -51,9 +51,9 @@ class Rehearsal:
         self._committed = committed
         self._decide = decide
         self.clock = clock
-        self._published: dict[str, AnyFact] = {}
-        self._subscribed: dict[str, dict[str, bool]] = {}
-        """Publisher -> who listens from now on (True), or no longer does."""
+        self._publications: dict[str, AnyFact] = {}
+        self._subscribers: dict[str, dict[str, None]] = {}
+        """Both of those publishers that were concerned, as they would be by now."""
         self._waiting: deque[tuple[str, AnyFact]] = deque()
         self.outcome = DryRunOutcome()
         self._turns = 0
@@ -107,16 +107,14 @@ class Rehearsal:
 
     def _take(self, entity: str, instruction: AnyInstruction, cause: AnyFact) -> None:
         match instruction:
-            case Send(to, fact):
-                self._deliver(to, structs.replace(fact, at=cause.at, offset=cause.offset))
-            case Publish(fact):
-                self._published[entity] = fact
-                for listener in self._listeners(entity):
-                    self._deliver(listener, structs.replace(fact, at=cause.at, offset=cause.offset))
-            case Subscribe(to):
-                self._subscribe(entity, to, cause)
-            case Unsubscribe(to):
-                self._subscribed.setdefault(to, {})[entity] = False
+            case Send():
+                self._exchange(entity, instruction, cause)
+            case Publish():
+                self._copy(entity)
+                self._exchange(entity, instruction, cause)
+            case Subscribe(to) | Unsubscribe(to):
+                self._copy(to)
+                self._exchange(entity, instruction, cause)
             case Record(event):
                 self.outcome.events.append((entity, event))
             case Apply() | RunCheck() | RunTask() | Cancel():
@@ -124,15 +122,15 @@ class Rehearsal:
             case _:
                 pass  # looks change nothing
 
-    def _subscribe(self, entity: str, to: str, cause: AnyFact) -> None:
-        if entity in self._listeners(to):
-            return
-        self._subscribed.setdefault(to, {})[entity] = True
-        known = self._published.get(to) or self._committed.publications.get(to)
-        if known is not None:
-            self._deliver(entity, structs.replace(known, at=cause.at, offset=cause.offset))
+    def _exchange(self, entity: str, message: Message, cause: AnyFact) -> None:
+        fact, receivers, _ = route(entity, message, self._subscribers, self._publications, Stamp(cause.at, cause.offset))
+        if fact is not None:
+            self._waiting.extend((receiver, fact) for receiver in receivers)
 
-    def _listeners(self, publisher: str) -> list[str]:
-        changed = self._subscribed.get(publisher, {})
-        before = [one for one in self._committed.subscribers.get(publisher, ()) if changed.get(one, True)]
-        return before + [one for one, listens in changed.items() if listens and one not in before]
+    def _copy(self, publisher: str) -> None:
+        """Begin with what is durable."""
+        if publisher in self._subscribers:
+            return
+        self._subscribers[publisher] = dict.fromkeys(self._committed.subscribers.get(publisher, ()))
+        if publisher in self._committed.publications:
+            self._publications[publisher] = self._committed.publications[publisher]

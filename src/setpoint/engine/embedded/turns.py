@@ -12,10 +12,11 @@ from asyncio import Future
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import msgpack, structs
+from msgspec import msgpack
 
 from setpoint.core import instructions as do
-from setpoint.core.facts import AnyFact, Observed, Unobserved, Woken
+from setpoint.core.facts import Observed, Unobserved, Woken
+from setpoint.core.routing import Message, route
 from setpoint.engine.embedded.clock import HostClock, Jump
 from setpoint.engine.embedded.failpoints import Failpoints
 from setpoint.engine.embedded.mailbox import Actor, Mail, Mailbox, stamp_of
@@ -111,10 +112,10 @@ class Turns:
             do.Record: lambda instruction: self._event.encode(instruction.event),
         }
         self._doers: dict[type[Any], Callable[[Actor, Any, bytes, Stamp], None]] = {
-            do.Send: self._send,
-            do.Publish: self._publish,
-            do.Subscribe: self._subscribe,
-            do.Unsubscribe: self._unsubscribe,
+            do.Send: self._exchange,
+            do.Publish: self._exchange,
+            do.Subscribe: self._exchange,
+            do.Unsubscribe: self._exchange,
             do.Watch: self._later,
             do.Unwatch: self._later,
             do.Apply: self._open,
@@ -328,32 +329,30 @@ class Turns:
 
     # --- instructions
 
-    def _send(self, actor: Actor, send: do.Send, blob: bytes, now: Stamp) -> None:
-        self._deliver(send.to, send.fact, blob, now, urgent=self._urgent)
-
-    def _deliver(self, to: str, fact: AnyFact, blob: bytes, now: Stamp, *, urgent: bool) -> None:
-        if (fact.at, fact.offset) != now:
-            fact = structs.replace(fact, at=now.at, offset=now.offset)
+    def _exchange(self, actor: Actor, message: Message, blob: bytes, now: Stamp) -> None:
+        fact, receivers, changed = route(actor.entity, message, self._world.subscribers, self._world.publications, now)
+        if changed and isinstance(message, do.Subscribe | do.Unsubscribe):
+            self._pass.writes.subscriptions[message.to, actor.entity] = isinstance(message, do.Subscribe)
+        if fact is None:
+            return
+        if not isinstance(message, do.Send | do.Publish) or fact is not message.fact:
             blob = self._codec.encode_fact(fact)
-        self._mailbox.put(self._world.actor(to), Mail(fact, blob), urgent=urgent)
+        if isinstance(message, do.Publish) and not self._publish(actor.entity, blob, len(receivers)):
+            return
+        urgent = self._urgent and len(receivers) <= _FEW
+        for receiver in list(receivers):
+            self._mailbox.put(self._world.actor(receiver), Mail(fact, blob), urgent=urgent)
 
-    def _publish(self, actor: Actor, publish: do.Publish, blob: bytes, now: Stamp) -> None:
-        entity, fact = actor.entity, publish.fact
-        if (fact.at, fact.offset) != now:
-            fact = structs.replace(fact, at=now.at, offset=now.offset)
-            blob = self._codec.encode_fact(fact)
-        self._world.publications[entity] = fact
+    def _publish(self, entity: str, blob: bytes, receivers: int) -> bool:
+        """Make a publication durable; False: later passes deliver it, since it goes to many."""
         self._pass.writes.publications[entity] = (entity, blob)
-        subscribers = self._world.subscribers.get(entity, {})
-        if len(subscribers) > _FANOUT:
+        if receivers > _FANOUT:
             self._world.start_fanout(entity)
             self._pass.writes.fanouts[entity] = ""
-            return
+            return False
         if self._world.fanouts.pop(entity, None) is not None:
             self._pass.writes.fanouts[entity] = None
-        urgent = self._urgent and len(subscribers) <= _FEW
-        for subscriber in list(subscribers):
-            self._mailbox.put(self._world.actor(subscriber), Mail(fact, blob), urgent=urgent)
+        return True
 
     def _fan_out(self) -> None:
         """The next chunk of one publication that goes to many; whoever is not served in this pass gets a row."""
@@ -373,22 +372,6 @@ class Turns:
         else:
             del self._world.fanouts[publisher]
             self._pass.writes.fanouts[publisher] = None
-
-    def _subscribe(self, actor: Actor, subscribe: do.Subscribe, blob: bytes, now: Stamp) -> None:
-        subscribers = self._world.subscribers.setdefault(subscribe.to, {})
-        if actor.entity in subscribers:
-            return
-        subscribers[actor.entity] = None
-        self._pass.writes.subscriptions[subscribe.to, actor.entity] = True
-        published = self._world.publications.get(subscribe.to)
-        if published is not None:
-            fresh = structs.replace(published, at=now.at, offset=now.offset)
-            self._mailbox.put(actor, Mail(fresh, self._codec.encode_fact(fresh)), urgent=self._urgent)
-
-    def _unsubscribe(self, actor: Actor, unsubscribe: do.Unsubscribe, blob: bytes, now: Stamp) -> None:
-        subscribers = self._world.subscribers.get(unsubscribe.to, {})
-        if subscribers.pop(actor.entity, actor) is None:
-            self._pass.writes.subscriptions[unsubscribe.to, actor.entity] = False
 
     def _later(self, actor: Actor, instruction: Any, blob: bytes, now: Stamp) -> None:
         self._pass.perform.append((actor.entity, instruction))

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec.structs import replace
 
 from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
@@ -32,13 +31,11 @@ from setpoint.core.instructions import (
     AnyInstruction,
     Cancel,
     Decision,
-    Publish,
+    Event,
     Record,
-    Send,
-    Subscribe,
-    Unsubscribe,
 )
-from setpoint.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant
+from setpoint.core.routing import Message, route, stamped
+from setpoint.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant, Stamp
 from setpoint.simulate.world.checks import Checks
 from setpoint.simulate.world.effects import Effects
 from setpoint.simulate.world.faults import NO_FAULTS, Fault, FaultInjector, Faults
@@ -126,12 +123,7 @@ class World:
 
     def post(self, entity: str, fact: AnyFact) -> None:
         """Deliver a fact, stamped now."""
-        self._deliver(entity, self._stamped(fact))
-
-    def _stamped(self, fact: AnyFact) -> AnyFact:
-        if self.offset or fact.offset:
-            return replace(fact, at=self.now, offset=self.offset)
-        return replace(fact, at=self.now)
+        self._deliver(entity, stamped(fact, Stamp(self.now, self.offset)))
 
     def at(self, when: Instant, action: Callable[[], object]) -> None:
         """Do something at a time."""
@@ -284,32 +276,25 @@ class World:
     def _make_durable(self, entity: str, instructions: tuple[AnyInstruction, ...]) -> list[AnyInstruction]:
         performing: list[AnyInstruction] = []
         for instruction in instructions:
-            if isinstance(instruction, Send | Publish | Subscribe | Unsubscribe | Record):
+            if isinstance(instruction, Record):
+                self._record(entity, instruction.event)
+            elif isinstance(instruction, Message):
                 self._exchange(entity, instruction)
             else:
                 self.effects.accept(entity, instruction)
                 performing.append(instruction)
         return performing
 
-    def _exchange(self, entity: str, instruction: AnyInstruction) -> None:
-        match instruction:
-            case Record(event):
-                self.events.append((self.now, entity, event))
-                if self.hears:
-                    self.hears(entity, event.kind)
-            case Send(to, fact):
-                self.post(to, fact)
-            case Publish(fact):
-                self.publications[entity] = stamped = self._stamped(fact)
-                for subscriber in self.subscribers.get(entity, ()):
-                    self._deliver(subscriber, stamped)
-            case Subscribe(to):
-                if entity not in self.subscribers.setdefault(to, {}):
-                    self.subscribers[to][entity] = None
-                    if to in self.publications:
-                        self.post(entity, self.publications[to])
-            case Unsubscribe(to):
-                self.subscribers.get(to, {}).pop(entity, None)
+    def _record(self, entity: str, event: Event) -> None:
+        self.events.append((self.now, entity, event))
+        if self.hears:
+            self.hears(entity, event.kind)
+
+    def _exchange(self, entity: str, message: Message) -> None:
+        fact, receivers, _ = route(entity, message, self.subscribers, self.publications, Stamp(self.now, self.offset))
+        if fact is not None:
+            for receiver in receivers:
+                self._deliver(receiver, fact)
 
     # --- deliveries ------------------------------------------------------------------------------------------------------
 
