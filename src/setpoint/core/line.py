@@ -21,7 +21,6 @@ from setpoint.core.facts import (
     ReleaseRequested,
     Rostered,
     SetFormed,
-    Signal,
     Standing,
 )
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send
@@ -84,8 +83,9 @@ def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], _now:
             state = _stale(state, fact.request) if _outdated(state, fact.release) else _number(state, fact, out)
         elif isinstance(fact, ConfigurationRequested) and fact.request not in state.requests:
             state = _configured(state, fact, out)
-        elif isinstance(fact, Marked | Cancelled) and fact.id not in state.signals:
-            state = _remember(_mark(state, fact, out) if isinstance(fact, Marked) else _cancel(state, fact, out), fact)
+        elif isinstance(fact, Marked | Cancelled) and (signals := orders.remember(state.signals, fact.id)) is not None:
+            state = _mark(state, fact, out) if isinstance(fact, Marked) else _cancel(state, fact, out)
+            state = replace(state, signals=signals)
     if (state.bad, state.absolved, state.cancelled) != (before.bad, before.absolved, before.cancelled):
         state = replace(state, published=state.published + 1)
         out.append(Publish(status(entity, state)))
@@ -98,10 +98,6 @@ def status(entity: str, state: LineState) -> LineStatus:
     return LineStatus(
         application=application, number=state.published, bad=state.bad, absolved=state.absolved, cancelled=state.cancelled
     )
-
-
-def _remember(state: LineState, fact: Signal) -> LineState:
-    return replace(state, signals=orders.remember(state.signals, fact.id))
 
 
 def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineState:

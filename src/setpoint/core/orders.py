@@ -12,9 +12,14 @@ KEPT = 100
 """So many acts of people an entity remembers: one that is delivered again after so many others still changes nothing."""
 
 
-def remember(known: tuple[str, ...], act: str) -> tuple[str, ...]:
-    """The ids of the acts that are remembered once ``act`` was taken; an act without an id is not remembered."""
-    return (*known, act)[-KEPT:] if act else known
+def remember(known: tuple[str, ...], act: str) -> tuple[str, ...] | None:
+    """Return the ids of the acts that are remembered with ``act``; None: it was delivered before, and is dropped.
+
+    An act without an id is never dropped, and not remembered.
+    """
+    if not act:
+        return known
+    return None if act in known else (*known, act)[-KEPT:]
 
 
 def restates(order: Order, by: By, until: Instant) -> bool:

@@ -41,8 +41,10 @@ def decide(entity: str, state: ScopeState | None, facts: Sequence[AnyFact], now:
     state = state or ScopeState()
     after, records = state, []
     for fact in facts:
-        if isinstance(fact, Signal) and type(fact) in _TEXTS and not (fact.id and fact.id in after.signals):
-            before, after = after, _take(after, fact)
+        if not isinstance(fact, Signal) or type(fact) not in _TEXTS:
+            continue
+        if (signals := orders.remember(after.signals, fact.id)) is not None:
+            before, after = after, replace(_take(after, fact), signals=signals)
             if (after.stop, after.pause) != (before.stop, before.pause):
                 ends = orders.ending(fact.until) if isinstance(fact, Order) else ""
                 text = f"{fact.by.person} {_TEXTS[type(fact)]}{ends}{orders.because(fact.by)}"
@@ -70,7 +72,6 @@ def _expire(state: ScopeState, wall: Instant) -> tuple[ScopeState, list[Record]]
 
 
 def _take(state: ScopeState, fact: Signal) -> ScopeState:
-    state = replace(state, signals=orders.remember(state.signals, fact.id))
     match fact:
         case Stopped(in_flight=in_flight):
             known = state.stop

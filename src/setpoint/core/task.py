@@ -128,9 +128,10 @@ def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstr
 
 
 def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out: list[AnyInstruction]) -> TaskState:
-    if fact.id in state.signals:
+    signals = orders.remember(state.signals, fact.id)
+    if signals is None:
         return state
-    state = replace(state, signals=orders.remember(state.signals, fact.id))
+    state = replace(state, signals=signals)
     if state.stage not in _OPEN_TO_PEOPLE:
         return state
     says = "says that it succeeded" if fact.succeeded else "lets it be tried again"

@@ -129,9 +129,10 @@ def voted(draft: AdmissionDraft, fact: WaveVote) -> None:
 
 def resumed(draft: AdmissionDraft, fact: WavesResumed) -> None:
     """A person has taken note of the failures."""
-    if fact.id in draft.signals:
+    signals = orders.remember(draft.signals, fact.id)
+    if signals is None:
         return
-    draft.signals = orders.remember(draft.signals, fact.id)
+    draft.signals = signals
     passage = draft.passages.get(passage_key(fact.group, fact.release))
     if passage is not None and passage.stopped:
         draft.keep(replace(passage, stopped=0, forgiven=(*passage.forgiven, *failed(passage))))

@@ -69,17 +69,14 @@ def record(turn: Turn, facts: Sequence[AnyFact]) -> None:
 def _record(turn: Turn, fact: AnyFact) -> None:
     """Remember one fact. Facts of other actors' kinds are dropped, and so are acts of people that were delivered before."""
     handle = _HANDLERS.get(type(fact))
-    if handle is None or (isinstance(fact, Signal) and _repeated(turn, fact)):
+    if handle is None:
         return
+    if isinstance(fact, Signal) and fact.id:
+        signals = orders.remember(turn.life.signals, fact.id)
+        if signals is None:
+            return
+        turn.set(signals=signals)
     handle(turn, fact)
-
-
-def _repeated(turn: Turn, fact: Signal) -> bool:
-    known = turn.life.signals
-    if fact.id and fact.id not in known:
-        turn.set(signals=orders.remember(known, fact.id))
-        return False
-    return bool(fact.id)
 
 
 # --- configuration and releases ----------------------------------------------------------------------------------------
