@@ -110,7 +110,7 @@ def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineStat
         Record(
             Event(
                 "signal",
-                f"{fact.by.person} marks {fact.service} {fact.version} {word}{orders.because(fact.by)}",
+                f"{fact.by.person} marks {fact.service} {fact.version} {word}{fact.by.because}",
                 version=fact.version,
                 by=fact.by,
                 service=fact.service,
@@ -127,7 +127,7 @@ def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineStat
 def _cancel(state: LineState, fact: Cancelled, out: list[AnyInstruction]) -> LineState:
     if fact.release in state.cancelled or not 0 < fact.release <= state.number:
         return state
-    text = f"{fact.by.person} cancels release {fact.release}{orders.because(fact.by)}"
+    text = f"{fact.by.person} cancels release {fact.release}{fact.by.because}"
     out.append(Record(Event("signal", text, release=fact.release, by=fact.by)))
     cancelled = {**state.cancelled, fact.release: Standing(fact.by, fact.at)}
     return replace(state, cancelled=dict(list(cancelled.items())[-KEPT_CANCELLED:]))

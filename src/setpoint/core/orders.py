@@ -32,12 +32,6 @@ def restated(order: Order, by: By) -> By:
     return By(order.by.person, order.by.why or by.why, order.by.link or by.link)
 
 
-def because(by: By) -> str:
-    """``: fire drill (https://…)``; empty without a reason and a link."""
-    text = " ".join(part for part in (by.why, f"({by.link})" if by.link else "") if part)
-    return f": {text}" if text else ""
-
-
 def ending(until: Instant) -> str:
     """`` until 2026-12-01T18:00:00Z``; empty without an end."""
     return f" until {format_instant(until)}" if until else ""

@@ -47,7 +47,7 @@ def decide(entity: str, state: ScopeState | None, facts: Sequence[AnyFact], now:
             before, after = after, replace(_take(after, fact), signals=signals)
             if (after.stop, after.pause) != (before.stop, before.pause):
                 ends = orders.ending(fact.until) if isinstance(fact, Order) else ""
-                text = f"{fact.by.person} {_TEXTS[type(fact)]}{ends}{orders.because(fact.by)}"
+                text = f"{fact.by.person} {_TEXTS[type(fact)]}{ends}{fact.by.because}"
                 records.append(Record(Event("signal", text, by=fact.by)))
     if (wall := after.wall.heard(facts)) is not after.wall:
         after = replace(after, wall=wall)
@@ -65,7 +65,7 @@ def _expire(state: ScopeState, wall: Instant) -> tuple[ScopeState, list[Record]]
     for name in ("stop", "pause"):
         standing: Standing | None = getattr(state, name)
         if standing and 0 < standing.until <= wall:
-            text = f"the {name} by {standing.by.person} has ended{orders.because(standing.by)}"
+            text = f"the {name} by {standing.by.person} has ended{standing.by.because}"
             ended.append(Record(Event("expired", text, by=standing.by)))
             state = replace(state, **{name: None})
     return state, ended

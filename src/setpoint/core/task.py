@@ -135,8 +135,7 @@ def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out
     if state.stage not in _OPEN_TO_PEOPLE:
         return state
     says = "says that it succeeded" if fact.succeeded else "lets it be tried again"
-    because = f": {fact.by.why}" if fact.by.why else ""
-    out.append(_line(entity, state, "signal", f"{fact.by.person} {says}{because}", by=fact.by))
+    out.append(_line(entity, state, "signal", f"{fact.by.person} {says}{fact.by.because}", by=fact.by))
     if fact.succeeded:
         return _succeeded(entity, replace(state, reason=f"{fact.by.person} says so", since=now), out)
     if state.stage is TaskStage.RETRYING:

@@ -41,11 +41,11 @@ def _repeated(votes: tuple[Vote, ...], fact: Voted) -> bool:
 def _event(entity: str, fact: Voted) -> Event:
     _, topic, release = entity.rsplit("#", 2)
     does = "approves" if fact.yes else "rejects"
-    because = f": {fact.why}" if fact.why else ""
+    by = By(fact.person.name, fact.why)
     number = int(release.partition("~")[0])
     return Event(
         "vote",
-        f"{fact.person.name} {does} release {number} for {topic}{because}",
+        f"{by.person} {does} release {number} for {topic}{by.because}",
         release=number,
-        by=By(fact.person.name, fact.why),
+        by=by,
     )

@@ -28,5 +28,11 @@ class By(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     link: str = ""
     """An incident or a ticket, as a URL."""
 
+    @property
+    def because(self) -> str:
+        """``: fire drill (https://…)``, to stand behind what the person did; empty without a reason and a link."""
+        text = " ".join(part for part in (self.why, f"({self.link})" if self.link else "") if part)
+        return f": {text}" if text else ""
+
 
 ENGINE = By("setpoint")

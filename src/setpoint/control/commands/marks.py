@@ -15,7 +15,6 @@ from setpoint.control.reading.targets import suggestion
 from setpoint.control.registry import Answer, Request, command
 from setpoint.core.facts import Cancelled, Marked
 from setpoint.core.line import LineState
-from setpoint.core.orders import because
 from setpoint.model.names import line_entity, version_key
 
 
@@ -62,9 +61,8 @@ def refuse_bad(line: LineState, service: str, version: str) -> None:
     """Raises Refused for a version that is marked bad: nobody goes there before it is marked good."""
     if bad(line, service, version):
         mark = line.bad[version_key(service, version)]
-        because = f": {mark.by.why}" if mark.by.why else ""
         raise Refused(
-            f"{service} {version} was marked bad by {mark.by.person}{because}.",
+            f"{service} {version} was marked bad by {mark.by.person}{mark.by.because}.",
             f"If that was wrong: `setpoint mark-good {service}={version}`.",
         )
 
@@ -137,7 +135,7 @@ async def cancel(context: RequestContext, request: CancelRequest) -> CancelAnswe
     known = line.cancelled.get(request.release)
     if known and context.request not in line.signals:
         raise Decided(
-            f"Release {request.release} was cancelled by {known.by.person}{because(known.by)}.", "There is nothing to change."
+            f"Release {request.release} was cancelled by {known.by.person}{known.by.because}.", "There is nothing to change."
         )
     await post(context, {line_entity(owner): Cancelled(by=context.by(request.why), id=context.request, release=request.release)})
     return CancelAnswer(application=owner, release=request.release)

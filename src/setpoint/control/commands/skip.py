@@ -18,7 +18,7 @@ from setpoint.core.facts import Skipped
 from setpoint.core.instance.gates.context import halves
 from setpoint.core.instance.selection import RELEASE
 from setpoint.core.instance.state import offer_of
-from setpoint.core.orders import because, restates
+from setpoint.core.orders import restates
 from setpoint.model.names import instance_entity, short_name
 from setpoint.model.people import Person
 from setpoint.model.policy import CheckUse, Phase, Policy, TaskUse
@@ -111,7 +111,7 @@ async def _decided(context: RequestContext, instance: str, order: Skipped) -> st
     known = next((one for one in life.skips if one.release == release and one.gate == order.gate), None)
     if known and not restates(order, known.by, known.until):
         what = "all gates" if order.gate == EVERY else order.gate
-        return f"{known.by.person} skipped {what} of release {release} at {short_name(instance)} already{because(known.by)}"
+        return f"{known.by.person} skipped {what} of release {release} at {short_name(instance)} already{known.by.because}"
     rollout = life.rollout
     offer = offer_of(life, rollout.attempt.pair) if rollout and not rollout.back else None
     ahead = offer is not None and release in {half.release for half in halves(life, offer)}

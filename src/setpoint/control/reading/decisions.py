@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core import orders
 from setpoint.core.instance.selection import release_of
 from setpoint.core.instance.state import InstanceState, Life, offer_of
 from setpoint.model.names import parse_topic, short_name
@@ -18,7 +17,7 @@ def decision(instance: str, state: InstanceState, release: int) -> str:
         return ""
     cancelled = life.line.cancelled.get(release) if life.line else None
     if cancelled:
-        return f"release {release} was cancelled by {cancelled.by.person}{orders.because(cancelled.by)}"
+        return f"release {release} was cancelled by {cancelled.by.person}{cancelled.by.because}"
     rollout = life.rollout
     if rollout and release in _brought(life, rollout.attempt.pair):
         if rollout.back:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from setpoint.control.context import RequestContext
 from setpoint.control.reading.states import state_of
 from setpoint.control.views.reasons import ReasonView, reason_view
-from setpoint.core import orders
 from setpoint.core.instance.gates import blockers, calendar
 from setpoint.core.instance.gates.context import before
 from setpoint.core.instance.state import InstanceState
@@ -97,4 +96,4 @@ def _old(context: RequestContext, at: Instant) -> bool:
 
 
 def _sentence(what: str, by: By, at: Instant, context: RequestContext) -> str:
-    return f"{what} by {by.person} has stood for {(context.steady - at) // DAY} days and has no end{orders.because(by)}"
+    return f"{what} by {by.person} has stood for {(context.steady - at) // DAY} days and has no end{by.because}"

@@ -141,8 +141,7 @@ def resumed(draft: AdmissionDraft, fact: WavesResumed) -> None:
     else:
         return
     draft.loud.add(passage_key(fact.group, fact.release))
-    because = f": {fact.by.why}" if fact.by.why else ""
-    text = f"{fact.by.person} lets release {fact.release} go on in {name_of(fact.group)}{because}"
+    text = f"{fact.by.person} lets release {fact.release} go on in {name_of(fact.group)}{fact.by.because}"
     draft.record("signal", text, release=fact.release, by=fact.by)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from setpoint.core import orders
 from setpoint.core.instance.gates import blockers
 from setpoint.core.instance.state import Attempt, CheckProgress, InstanceState, Life, version_offer
 from setpoint.core.instance.turn import Turn
@@ -58,7 +57,7 @@ def _is_over(turn: Turn, until: Instant) -> bool:
 
 
 def _record_end(turn: Turn, by: By, what: str, release: int = 0) -> None:
-    turn.record("expired", f"the {what} by {by.person} has ended{orders.because(by)}", release=release, by=by)
+    turn.record("expired", f"the {what} by {by.person} has ended{by.because}", release=release, by=by)
 
 
 def count_undecided(turn: Turn) -> None:

@@ -371,7 +371,7 @@ def _scope_status(turn: Turn, fact: ScopeStatus) -> None:
 
 def _told(turn: Turn, fact: Signal, act: str, release: int = 0) -> None:
     ends = orders.ending(fact.until) if isinstance(fact, Order) else ""
-    turn.record("signal", f"{fact.by.person} {act}{ends}{orders.because(fact.by)}", release=release, by=fact.by)
+    turn.record("signal", f"{fact.by.person} {act}{ends}{fact.by.because}", release=release, by=fact.by)
 
 
 def _skipped(turn: Turn, fact: Skipped) -> None:

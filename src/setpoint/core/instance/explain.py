@@ -162,7 +162,7 @@ def _pinned(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
     freed = selection.wanted(policy, replace(life, pin=0), now)
     if pinned is None or by is None or freed is None or freed.offer.release == life.pin:
         return
-    told = f"{orders.ending(life.pinned_until)}{orders.because(by)}"
+    told = f"{orders.ending(life.pinned_until)}{by.because}"
     text = f"pinned to {pinned.version.name} by {by.person}{told}; {freed.offer.version.name} would be next"
     yield Reason(Code.PINNED, text, since=freed.offer.at, awaits="unpin", unblock="unpin")
 

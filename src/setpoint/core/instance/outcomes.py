@@ -360,8 +360,7 @@ def _further_back(turn: Turn, rollout: Rollout) -> bool:
 def by_hand(turn: Turn, fact: RolledBack) -> None:
     """A person goes back; automation keeps off until a person lets it go on."""
     life = turn.life
-    because = f": {fact.by.why}" if fact.by.why else ""
-    reason = f"rolled back by {fact.by.person}{because}"
+    reason = f"rolled back by {fact.by.person}{fact.by.because}"
     end_candidate(turn, Stage.CANCELLED, reason)
     turn.set(hold=Hold(fact.by, fact.at), pin=0, pinned_by=None, pinned_at=0, pinned_until=0)
     if life.rollout:

@@ -167,7 +167,7 @@ def ruled_out(life: Life, offer: Offer) -> str:
     mark = line.bad.get(offer.version.name)
     if mark is None:
         return ""
-    return f"{offer.version.name} was marked bad by {mark.by.person}" + (f": {mark.by.why}" if mark.by.why else "")
+    return f"{offer.version.name} was marked bad by {mark.by.person}{mark.by.because}"
 
 
 def _cancelled_configuration(life: Life, offer: Offer) -> bool:

@@ -8,6 +8,7 @@ from setpoint.core.facts import Vote
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import Context, Half, halves, needed_by, set_of
 from setpoint.core.instance.state import Life
+from setpoint.model.people import By
 from setpoint.model.policy import ApprovalUse, Phase, Policy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
@@ -74,8 +75,8 @@ def _approval(use: ApprovalUse, life: Life, author: str, entity: str, now: Insta
     votes = countable(use, life, author, entity)
     refused = next((vote for vote in votes.values() if not vote.yes), None)
     if refused:
-        because = f": {refused.why}" if refused.why else ""
-        text = f"{refused.person.name} rejected it for {use.topic}{because}"
+        by = By(refused.person.name, refused.why)
+        text = f"{by.person} rejected it for {use.topic}{by.because}"
         return Reason(
             Code.APPROVAL_REJECTED,
             text,

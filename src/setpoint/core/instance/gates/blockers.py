@@ -33,7 +33,7 @@ def operator_blocks(policy: Policy, life: Life, *, committed: bool) -> Iterator[
     if life.hold:
         yield Reason(
             Code.HELD,
-            f"held by {life.hold.by.person}{orders.ending(life.hold.until)}{orders.because(life.hold.by)}",
+            f"held by {life.hold.by.person}{orders.ending(life.hold.until)}{life.hold.by.because}",
             since=life.hold.at,
             until=life.wall.until(life.hold.until or None),
             awaits="resume",
@@ -53,7 +53,7 @@ def operator_blocks(policy: Policy, life: Life, *, committed: bool) -> Iterator[
 
 def observed_only(life: Life, order: Hold) -> Reason:
     """A person wants it only looked at."""
-    text = f"only observed, says {order.by.person}{orders.ending(order.until)}{orders.because(order.by)}"
+    text = f"only observed, says {order.by.person}{orders.ending(order.until)}{order.by.because}"
     until = life.wall.until(order.until or None)
     return Reason(Code.OBSERVED_ONLY, text, since=order.at, until=until, awaits="heal", unblock="heal")
 
@@ -63,7 +63,7 @@ def scope_blocks(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
     for status in life.scopes.values():
         name = scope.name_of(status.scope)
         if status.stop and not (under_way and status.stop.in_flight == "finish"):
-            told = f"{orders.ending(status.stop.until)}{orders.because(status.stop.by)}"
+            told = f"{orders.ending(status.stop.until)}{status.stop.by.because}"
             text = f"{status.stop.by.person} stopped the line of {name}{told}"
             yield Reason(
                 Code.FROZEN, text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line"
@@ -75,7 +75,7 @@ def scope_blocks(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
 def paused(status: ScopeStatus) -> Reason:
     """No apply at all below this scope."""
     assert status.pause is not None  # noqa: S101 - asked by the caller
-    told = f"{orders.ending(status.pause.until)}{orders.because(status.pause.by)}"
+    told = f"{orders.ending(status.pause.until)}{status.pause.by.because}"
     text = f"{status.pause.by.person} paused {scope.name_of(status.scope)}{told}"
     return Reason(Code.PAUSED, text, subject=status.scope, since=status.pause.at, awaits="unpause", unblock="unpause")
 
@@ -151,7 +151,7 @@ def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[R
     """What makes an attempt at this offer stand still, once it is under way."""
     for status in life.scopes.values():
         if status.stop and status.stop.in_flight == PAUSE:
-            because = f"{orders.ending(status.stop.until)}{orders.because(status.stop.by)}"
+            because = f"{orders.ending(status.stop.until)}{status.stop.by.because}"
             text = f"paused: {status.stop.by.person} stopped the line of {scope.name_of(status.scope)}{because}"
             yield Reason(
                 Code.FROZEN,
