@@ -6,7 +6,7 @@ from tests.core.dsl import GROUP, START, Office
 from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core import orders
-from setpoint.core.admission.state import passage_key
+from setpoint.model.names import passage_key
 from setpoint.core.admission.waves import KEPT_ENDED, KEPT_THROUGH, amount
 from setpoint.core.facts import LimitsConfigured, Rostered
 from setpoint.core.instructions import Event

@@ -9,7 +9,6 @@ from tests.core.dsl.admission import budget
 from setpoint.core.admission import ENTITY, AdmissionState, decide
 from setpoint.core.admission.draft import KEPT_ASKERS
 from setpoint.core.admission.exchange import KEPT_BUDGETS
-from setpoint.core.admission.state import BUDGET
 from setpoint.core.facts import Began, Need, Queued, Woken
 from setpoint.model.policy import Wave
 from setpoint.model.time import DAY, HOUR, MINUTE
@@ -185,14 +184,14 @@ def test_a_set_spends_of_a_budget_what_each_of_its_members_does():
 def test_a_lease_is_held_and_a_budget_is_not_once_it_has_begun():
     office = Office().ask("ann", budget(WEEK), "x").begins("ann")
     assert list(office.remembered.holders) == ["lease:x"]
-    assert office.remembered.spent[f"{BUDGET}weekly@{START}"].count == 1
+    assert office.remembered.spent[f"budget:weekly@{START}"].count == 1
 
 
 def test_what_was_spent_is_forgotten_a_week_after_its_occurrence_to_the_millisecond():
     def remembered(later: int) -> int:
         office = Office().ask("ann", budget(START + DAY)).begins("ann").ends("ann")
         office.now = START + DAY + KEPT_BUDGETS + later
-        office.ask("bob", Need(f"{BUDGET}weekly", 2, occurrence=office.now, until=office.now + DAY)).begins("bob")
+        office.ask("bob", Need(f"budget:weekly", 2, occurrence=office.now, until=office.now + DAY)).begins("bob")
         return len(office.remembered.spent)
 
     assert (remembered(-1), remembered(0)) == (2, 1)

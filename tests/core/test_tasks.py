@@ -20,8 +20,9 @@ from setpoint.core.facts import (
     Woken,
 )
 from setpoint.core.instructions import Unsubscribe
-from setpoint.core.task import TaskState, name_of, operation, release_of
+from setpoint.core.task import TaskState, operation
 from setpoint.model.grammars.selector import parse_selector
+from setpoint.model.names import operation_entity, parse_task
 from setpoint.model.people import By
 from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
@@ -167,7 +168,7 @@ def test_an_urgent_release_replaces_it_after_its_task_ended():
     assert prod.wanted == "1.1"
     prod.fails()
     assert prod.wanted == "1.2"
-    assert [release_of(given.operation.rpartition("/try/")[0]) for given in prod.programs] == [2, 3]
+    assert [parse_task(operation_entity(given.operation)).release for given in prod.programs] == [2, 3]
 
 
 def test_a_cancelled_release_ends_after_its_task_ended_and_is_not_tried_again():
@@ -275,7 +276,7 @@ def test_an_attempt_that_comes_to_a_failed_run_fails_as_well():
 def test_the_operation_id_of_each_try_is_its_own_and_the_entity_is_the_programs():
     prod = with_tasks(a_task()).offer(2, "1.1").fails_for_good()
     assert [given.operation for given in prod.programs] == [operation(RUN, number) for number in (1, 2, 3, 4)]
-    assert (name_of(RUN), release_of(RUN)) == ("migrate", 2)
+    assert parse_task(RUN)[1::2] == ("migrate", 2)
 
 
 # --- once --------------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from tests.core.dsl import GROUP, Office
 from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
-from setpoint.core.admission.state import passage_key
+from setpoint.model.names import passage_key
 from setpoint.core.admission.waves import KEPT_ENDED, amount
 from setpoint.core.codec import Codec
 from setpoint.core.facts import LimitsConfigured

@@ -25,7 +25,7 @@ ENTITY = st.one_of(
     NAME.map(names.invariant_entity),
     st.builds(names.attachment_entity, NAME, NAME),
     st.builds(names.format_topic, SUBJECT, NAME, NUMBER, NUMBER),
-    st.builds(names.format_set, INSTANCE, NUMBER, NUMBER),
+    st.builds(names.format_set, INSTANCE, NUMBER),
 )
 
 
@@ -93,7 +93,9 @@ def test_the_parts_of_a_task_whatever_its_key(application, task, key, release):
 
 @given(st.one_of(INSTANCE, st.builds(names.within, NAME, NAME)), NUMBER, NUMBER)
 def test_the_parts_of_a_set(name, release, configured):
-    assert names.parse_set(names.format_set(name, release, configured)) == (name, release, configured)
+    entity = names.format_set(name, release)
+    assert names.parse_set(entity) == (name, release, 0)
+    assert names.parse_set(names.with_configuration(entity, configured)) == (name, release, configured)
 
 
 @given(ENTITY, st.sampled_from(["apply", "check", "try"]), NUMBER, NUMBER)
@@ -131,7 +133,7 @@ def test_the_versions_of_one_service(marks, service):
         (names.format_topic("channel:shop/production", "go-live", 7), "topic:channel:shop/production#go-live#7"),
         (names.format_topic("channel:shop/production", "go-live", 7, 2), "topic:channel:shop/production#go-live#7~2"),
         (names.format_task("shop", "migrate", "instance:shop/web@acme", 7), "task:shop/migrate#instance:shop/web@acme#7"),
-        (names.format_set("saas/production", 7, 12), "set:saas/production#7.12"),
+        (names.with_configuration(names.format_set("saas/production", 7), 12), "set:saas/production#7.12"),
         (names.format_members("bank", ["ledger", "worker"], "production"), "bank/ledger+worker@production"),
         (names.attachment_entity("smoke", "9f3c"), "attachment:smoke:9f3c"),
         (names.with_database("instance:saas/web@acme/apply/3", 0x5F0C), "instance:saas/web@acme/apply/3~5f0c"),

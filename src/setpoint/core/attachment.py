@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from setpoint.core.facts import AnyFact, Ask, CheckFinished, CheckStatus, CheckUnwanted, From, Woken
 from setpoint.core.instructions import AnyInstruction, Decision, Publish, RunCheck, Send
 from setpoint.model.checks import CheckDefinition, Outcome
+from setpoint.model.names import format_operation
 from setpoint.model.time import Instant
 
 
@@ -55,7 +56,7 @@ _NEVER = CheckDefinition("", "always", "", {"result": "misconfigured", "reason":
 
 
 def _operation(entity: str, run: int) -> str:
-    return f"{entity}/check/{run}"
+    return format_operation(entity, "check", run)
 
 
 def _next_poll(state: AttachmentState) -> Instant:

@@ -6,10 +6,11 @@ from functools import lru_cache
 
 import msgspec
 
-from setpoint.core.decide import STATES, kind_of
+from setpoint.core.decide import STATES
 from setpoint.core.facts import AnyFact, Finalization
 from setpoint.core.instance.state import InstanceState, Life
 from setpoint.core.instructions import AnyInstruction
+from setpoint.model.names import kind_of
 from setpoint.model.policy import Policy
 
 SCHEMA = 1

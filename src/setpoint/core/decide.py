@@ -12,6 +12,7 @@ from setpoint.core.facts import AnyFact
 from setpoint.core.instance import lifecycle
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.instructions import Decision, Watch
+from setpoint.model.names import kind_of
 from setpoint.model.time import Instant
 
 _ACTORS: dict[str, Callable[[str, Any, Sequence[AnyFact], Instant], Decision]] = {
@@ -36,11 +37,6 @@ STATES: dict[str, type[msgspec.Struct]] = {
     "admission": admission.AdmissionState,
     "invariant": invariant.InvariantState,
 }
-
-
-def kind_of(entity: str) -> str:
-    """``instance`` of ``instance:saas/web@acme``."""
-    return entity.partition(":")[0]
 
 
 def decide(entity: str, state: Any, facts: Sequence[AnyFact], now: Instant) -> Decision:

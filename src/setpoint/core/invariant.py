@@ -22,6 +22,7 @@ from setpoint.core.facts import (
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send, Subscribe, Unsubscribe
 from setpoint.core.violations import violations
 from setpoint.model.invariants import Invariant
+from setpoint.model.names import application_of, instance_entity, key_of, line_entity, scope_entity, with_kind, within
 from setpoint.model.people import By
 from setpoint.model.time import SECOND, Duration, Instant
 
@@ -64,7 +65,7 @@ def decide(entity: str, state: InvariantState | None, facts: Sequence[AnyFact], 
 
 def _take(state: InvariantState, fact: AnyFact) -> InvariantState:
     if isinstance(fact, InvariantConfigured) and fact.number >= state.configured:
-        watched = {one.partition(":")[2] for one in _listened(fact.invariant)}
+        watched = {key_of(one) for one in _listened(fact.invariant)}
         return replace(
             state,
             invariant=fact.invariant,
@@ -103,12 +104,12 @@ def _listened(invariant: Invariant | None) -> set[str]:
     if invariant is None:
         return set()
     names = {one for member in invariant.members for one in (member.instance, *member.others)}
-    lines = {f"line:{member.instance.partition('/')[0]}" for member in invariant.members if invariant.require.not_bad}
-    return {f"instance:{name}" for name in names} | lines
+    lines = {line_entity(application_of(member.instance)) for member in invariant.members if invariant.require.not_bad}
+    return set(map(instance_entity, names)) | lines
 
 
 def _judge(entity: str, state: InvariantState, now: Instant, out: list[AnyInstruction]) -> InvariantState:
-    bad = {f"{application}/{one}" for application, marked in state.bad.items() for one in marked}
+    bad = {within(application, one) for application, marked in state.bad.items() for one in marked}
     found = {one.key: one for one in violations(state.invariant, state.seen, bad)} if state.invariant else {}
     known = {one.key: one for one in state.violations}
     suspected = {key: min(state.suspected.get(key, now), now) for key in found if key not in known}
@@ -130,7 +131,7 @@ def _judge(entity: str, state: InvariantState, now: Instant, out: list[AnyInstru
 def _tell(
     entity: str, state: InvariantState, new: Sequence[Violation], gone: Sequence[Violation], out: list[AnyInstruction]
 ) -> None:
-    name = entity.partition(":")[2]
+    name = key_of(entity)
     for one in new:
         out.append(Record(Event("violated", f"{name}: {one.text}", release=one.release, version=one.version)))
         if state.invariant and state.invariant.stop:
@@ -145,6 +146,6 @@ def _stops(name: str, violation: Violation, invariant: Invariant) -> Iterator[Se
     """The line of every application concerned stops, once for each violation."""
     concerned = [violation.instance] if violation.instance else [member.instance for member in invariant.members]
     by = By(f"invariant {name}", violation.text)
-    for application in sorted({instance.partition("/")[0] for instance in concerned}):
+    for application in sorted({application_of(instance) for instance in concerned}):
         act = f"{name}/{violation.key}/{violation.since}"
-        yield Send(f"scope:application:{application}", Stopped(by=by, id=act))
+        yield Send(scope_entity(with_kind("application", application)), Stopped(by=by, id=act))

@@ -24,6 +24,7 @@ from setpoint.core.facts import (
     Standing,
 )
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send
+from setpoint.model.names import channel_of, format_set, instance_entity, key_of, service_of, version_key, with_configuration
 from setpoint.model.people import By
 from setpoint.model.release import Asked, Configuration, Offer, Release, ServiceVersion
 from setpoint.model.time import Instant
@@ -94,14 +95,14 @@ def decide(entity: str, state: LineState | None, facts: Sequence[AnyFact], _now:
 
 def status(entity: str, state: LineState) -> LineStatus:
     """The whole status, numbered."""
-    application = entity.partition(":")[2]
+    application = key_of(entity)
     return LineStatus(
         application=application, number=state.published, bad=state.bad, absolved=state.absolved, cancelled=state.cancelled
     )
 
 
 def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineState:
-    key = f"{fact.service}/{fact.version}"
+    key = version_key(fact.service, fact.version)
     known = state.bad.get(key)
     if fact.bad and known and fact.by.why in {"", known.by.why}:
         return state
@@ -206,13 +207,13 @@ def _reconfigure(release: Release, fact: ConfigurationRequested, out: list[AnyIn
     for number, found in sorted(fact.pairs.items()):
         for name, members in sorted(found.items()):
             formed = SetFormed(release=number, members=tuple(sorted(members)), after=_order(members, fact.after))
-            out.append(Send(f"{_set(name, number)}.{fact.configured}", formed))
+            out.append(Send(with_configuration(format_set(name, number), fact.configured), formed))
     for instance in sorted({*fact.parts, *fact.lacking}):
-        if _service_of(instance) in release.revisions:
+        if service_of(instance) in release.revisions:
             configuration = _configuration(release, instance, fact)
             parts, lacking = fact.parts.get(instance, {}), fact.lacking.get(instance, {})
             given = Reconfigured(configuration=configuration, parts=parts, lacking=lacking)
-            out.append(Send(f"instance:{instance}", given))
+            out.append(Send(instance_entity(instance), given))
 
 
 def _configuration(release: Release, instance: str, fact: ConfigurationRequested) -> Configuration:
@@ -221,17 +222,17 @@ def _configuration(release: Release, instance: str, fact: ConfigurationRequested
     others = (
         one
         for one in fact.after.get(instance, ())
-        if _service_of(one) in release.revisions and one in fact.parts and one not in fellows
+        if service_of(one) in release.revisions and one in fact.parts and one not in fellows
     )
     return Configuration(
         release=release.number,
         configured=fact.configured,
-        revision=release.revisions[_service_of(instance)],
+        revision=release.revisions[service_of(instance)],
         author=release.author,
         reason=release.reason,
         at=release.at,
-        after={other: release.revisions[_service_of(other)] for other in others},
-        set=_set(set_name, release.number) if set_name else "",
+        after={other: release.revisions[service_of(other)] for other in others},
+        set=format_set(set_name, release.number) if set_name else "",
         waves=next((group for group, instances in sorted(fact.waves.items()) if instance in instances), ""),
     )
 
@@ -239,15 +240,15 @@ def _configuration(release: Release, instance: str, fact: ConfigurationRequested
 def _extend(state: LineState, fact: ConfigurationRequested, out: list[AnyInstruction]) -> None:
     """§10.1: a release without ``--to``, or to a group, names instances that come later too."""
     for instance, numbers in sorted(fact.extends.items()):
-        service = _service_of(instance)
+        service = service_of(instance)
         for release in state.releases:
             part = fact.parts.get(instance, {}).get(release.number)
             if part is not None and release.number in numbers and service in release.services:
-                out.append(Send(f"instance:{instance}", Offered(offer=_later(state, release, instance, part))))
+                out.append(Send(instance_entity(instance), Offered(offer=_later(state, release, instance, part))))
 
 
 def _later(state: LineState, release: Release, instance: str, part: Part) -> Offer:
-    service = _service_of(instance)
+    service = service_of(instance)
     wanted, known = release.services[service], state.configured.get(service, InForce(0, ""))
     configuration = Configuration(known.release, known.configured, known.identity) if known.configured else None
     return Offer(
@@ -277,7 +278,7 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
     waves = {instance: group for group, instances in sorted(fact.waves.items()) for instance in instances}
     for instance, spec in sorted(fact.specs.items()):
         offer = replace(_offer(state, release, instance, spec, fact), waves=waves.get(instance, ""))
-        out.append(Send(f"instance:{instance}", Offered(offer=offer)))
+        out.append(Send(instance_entity(instance), Offered(offer=offer)))
     extends = release.automatic and bool(release.channels)
     return replace(
         state,
@@ -293,7 +294,7 @@ def _sets(number: int, fact: ReleaseRequested | ConfigurationRequested) -> Itera
     """Those who move as one get an owner of their votes."""
     for name, members in sorted(fact.sets.items()):
         after = _order(members, fact.after)
-        yield Send(_set(name, number), SetFormed(release=number, members=tuple(sorted(members)), after=after))
+        yield Send(format_set(name, number), SetFormed(release=number, members=tuple(sorted(members)), after=after))
 
 
 def _order(members: tuple[str, ...], after: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -313,12 +314,8 @@ def _among(instances: tuple[str, ...], members: tuple[str, ...]) -> tuple[str, .
     return tuple(one for one in instances if one in members)
 
 
-def _set(name: str, number: int) -> str:
-    return f"set:{name}#{number}"
-
-
 def _offer(state: LineState, release: Release, instance: str, spec: str, fact: ReleaseRequested) -> Offer:
-    wanted = release.services[_service_of(instance)]
+    wanted = release.services[service_of(instance)]
     name = next((name for name, members in sorted(fact.sets.items()) if instance in members), "")
     return Offer(
         release=release.number,
@@ -333,12 +330,12 @@ def _offer(state: LineState, release: Release, instance: str, spec: str, fact: R
         urgent=release.urgent,
         automatic=release.automatic,
         adopt=release.adopt,
-        addressed=_channel_of(instance) in release.channels,
+        addressed=channel_of(instance) in release.channels,
         at=release.at,
         beside=_beside(state, release, instance, fact, fact.sets.get(name, ())),
-        set=_set(name, release.number) if name else "",
+        set=format_set(name, release.number) if name else "",
         not_below=fact.floors.get(instance, ""),
-        configured=known.configured if (known := state.configured.get(_service_of(instance))) else 0,
+        configured=known.configured if (known := state.configured.get(service_of(instance))) else 0,
     )
 
 
@@ -349,7 +346,7 @@ def _beside(
     found: dict[str, Asked] = {}
     for other in fact.after.get(instance, ()):
         if other in fact.specs:
-            version = release.services[_service_of(other)].version
+            version = release.services[service_of(other)].version
             found[other] = Asked(release.number, version, together=other in fellows)
         elif asked := _asked_before(state, other):
             found[other] = asked
@@ -358,17 +355,9 @@ def _beside(
 
 def _asked_before(state: LineState, instance: str) -> Asked | None:
     """As far as releases are remembered here: what came before those asks for nothing that could not be long done."""
-    service, channel = _service_of(instance), _channel_of(instance)
+    service, channel = service_of(instance), channel_of(instance)
     for release in reversed(state.releases):
         named = service in release.services and (not release.channels or channel in release.channels)
         if named and release.number not in state.cancelled:
             return Asked(release.number, release.services[service].version)
     return None
-
-
-def _service_of(instance: str) -> str:
-    return instance.partition("/")[2].rpartition("@")[0]
-
-
-def _channel_of(instance: str) -> str:
-    return instance.rpartition("@")[2]

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from setpoint.core.admission.state import LEASE, WAVE, AdmissionState, Passage
+from setpoint.core.admission.state import AdmissionState, Passage
 from setpoint.core.facts import MemberResult
+from setpoint.model.names import is_kind, is_lease, is_wave, key_of, wave_unit
 from setpoint.model.policy import GroupWaves
 from setpoint.model.reasons import Code, Reason
 
@@ -73,9 +74,9 @@ def leads_to(reason: Reason, takers: Takers) -> Sequence[str]:
     subject = reason.subject
     if reason.until is not None or reason.code in _ENDED_BY_A_PERSON:
         return ()
-    if subject.startswith((LEASE, WAVE)):
+    if is_lease(subject) or is_wave(subject):
         return takers.get(subject, ())
-    instance = subject.removeprefix("instance:")
+    instance = key_of(subject) if is_kind(subject, "instance") else subject
     return (instance,) if "@" in instance and ":" not in instance else ()
 
 
@@ -86,10 +87,10 @@ def takers_of(admission: AdmissionState | None) -> dict[str, tuple[str, ...]]:
     found = {
         unit: tuple(name for key in keys if (place := admission.places.get(key)) for name in _names(place.asker, place.members))
         for unit, keys in admission.holders.items()
-        if unit.startswith(LEASE)
+        if is_lease(unit)
     }
     for passage in reversed(admission.passages.values()):
-        unit = WAVE + passage.group
+        unit = wave_unit(passage.group)
         found[unit] = (*found.get(unit, ()), *_behindhand(passage, admission.groups.get(passage.group)))
     return found
 
@@ -110,7 +111,7 @@ def _is_through(passage: Passage, instance: str) -> bool:
 
 
 def _names(asker: str, members: tuple[str, ...]) -> tuple[str, ...]:
-    return members or (asker.partition(":")[2],)
+    return members or (key_of(asker),)
 
 
 def _way(start: str, reason: Reason, first: First, takers: Takers) -> _Way:

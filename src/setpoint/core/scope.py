@@ -14,6 +14,7 @@ from setpoint.core import orders
 from setpoint.core.facts import AnyFact, Order, Paused, ScopeStatus, Signal, Standing, Started, Stopped, Unpaused
 from setpoint.core.instructions import Decision, Event, Publish, Record
 from setpoint.core.wall import Wall
+from setpoint.model.names import key_of, kind_of, last_name, scope_entity, with_kind, within
 from setpoint.model.time import Instant
 
 _TEXTS: dict[type, str] = {
@@ -105,15 +106,16 @@ def above(labels: dict[str, str]) -> tuple[str, ...]:
     """Entity ids of the scopes that an instance with these labels is below."""
     application, channel, group = labels.get("application", ""), labels.get("channel", ""), labels.get("group", "")
     return (
-        "scope:organization",
-        f"scope:application:{application}",
-        *([f"scope:group:{application}/{group}"] if group else []),
-        f"scope:channel:{application}/{channel}",
-        f"scope:runtime:{labels.get('runtime', '')}",
+        scope_entity("organization"),
+        scope_entity(with_kind("application", application)),
+        *([scope_entity(with_kind("group", within(application, group)))] if group else []),
+        scope_entity(with_kind("channel", within(application, channel))),
+        scope_entity(with_kind("runtime", labels.get("runtime", ""))),
     )
 
 
 def name_of(scope: str) -> str:
     """For people: ``channel acme``, ``the organization``."""
-    kind, _, key = scope.partition(":")[2].partition(":")
-    return f"{kind} {key.rpartition('/')[2]}" if key else "the organization"
+    subject = key_of(scope)
+    key = key_of(subject)
+    return f"{kind_of(subject)} {last_name(key)}" if key else "the organization"

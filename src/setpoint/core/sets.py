@@ -32,6 +32,7 @@ from setpoint.core.facts import (
     SetVote,
 )
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send
+from setpoint.model.names import channel_of, service_of, short_name
 from setpoint.model.reasons import Reason
 from setpoint.model.time import Instant
 
@@ -379,9 +380,8 @@ def _waiting(turn: _Turn) -> dict[str, str]:
 
 def _name(member: str, members: Iterable[str]) -> str:
     """``web``, or ``web@acme`` where members are in several channels."""
-    channels = {one.rpartition("@")[2] for one in members}
-    name = member.partition("/")[2]
-    return name.rpartition("@")[0] if len(channels) == 1 else name
+    channels = set(map(channel_of, members))
+    return service_of(member) if len(channels) == 1 else short_name(member)
 
 
 def _names(members: tuple[str, ...]) -> str:

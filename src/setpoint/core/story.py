@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 
 from setpoint.core.codec import SCHEMA, Codec
-from setpoint.core.decide import STATES, decide, kind_of
+from setpoint.core.decide import STATES, decide
 from setpoint.core.essence import essence, plain
 from setpoint.core.facts import AnyFact
 from setpoint.core.instructions import AnyInstruction, Decision, Record
+from setpoint.model.names import kind_of
 from setpoint.model.time import Instant
 
 Decide = Callable[[str, Any, Sequence[AnyFact], Instant], Decision]

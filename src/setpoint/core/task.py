@@ -15,6 +15,7 @@ from setpoint.core import orders
 from setpoint.core.backoff import backoff
 from setpoint.core.facts import AnyFact, TaskFinished, TaskLeft, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, RunTask
+from setpoint.model.names import format_operation, parse_task
 from setpoint.model.people import By
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult, TaskStage
 from setpoint.model.time import SECOND, Duration, Instant, approximate_duration
@@ -62,7 +63,7 @@ def decide(entity: str, state: TaskState | None, facts: Sequence[AnyFact], now: 
 
 def operation(entity: str, number: int) -> str:
     """Id of one try. The program is given the entity: the same at every try."""
-    return f"{entity}/try/{number}"
+    return format_operation(entity, "try", number)
 
 
 def _wanted(entity: str, state: TaskState, fact: TaskWanted, now: Instant, out: list[AnyInstruction]) -> TaskState:
@@ -160,16 +161,6 @@ def _told(entity: str, state: TaskState, out: list[AnyInstruction]) -> TaskState
     return state
 
 
-def name_of(entity: str) -> str:
-    """``migrate`` of ``task:shop/migrate#instance:shop/web@production#7``."""
-    return entity.partition("#")[0].partition("/")[2]
-
-
-def release_of(entity: str) -> int:
-    """7 of ``task:shop/migrate#instance:shop/web@production#7``."""
-    return int(entity.rpartition("#")[2])
-
-
 def _definition(state: TaskState) -> TaskDefinition:
     assert state.definition is not None  # noqa: S101 - it came with the first one who wanted it
     return state.definition
@@ -177,4 +168,5 @@ def _definition(state: TaskState) -> TaskDefinition:
 
 def _line(entity: str, state: TaskState, kind: str, text: str, *, outcome: str = "", by: By | None = None) -> Record:
     version = str(_definition(state).facts.get("version", ""))
-    return Record(Event(kind, f"{name_of(entity)} {text}", release=release_of(entity), version=version, outcome=outcome, by=by))
+    run = parse_task(entity)
+    return Record(Event(kind, f"{run.task} {text}", release=run.release, version=version, outcome=outcome, by=by))

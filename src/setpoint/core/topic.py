@@ -8,6 +8,7 @@ import msgspec
 
 from setpoint.core.facts import AnyFact, TopicStatus, Vote, Voted
 from setpoint.core.instructions import Decision, Event, Publish, Record
+from setpoint.model.names import parse_topic
 from setpoint.model.people import By
 from setpoint.model.time import Instant
 
@@ -39,13 +40,12 @@ def _repeated(votes: tuple[Vote, ...], fact: Voted) -> bool:
 
 
 def _event(entity: str, fact: Voted) -> Event:
-    _, topic, release = entity.rsplit("#", 2)
+    _, topic, release, _ = parse_topic(entity)
     does = "approves" if fact.yes else "rejects"
     by = By(fact.person.name, fact.why)
-    number = int(release.partition("~")[0])
     return Event(
         "vote",
-        f"{by.person} {does} release {number} for {topic}{by.because}",
-        release=number,
+        f"{by.person} {does} release {release} for {topic}{by.because}",
+        release=release,
         by=by,
     )

@@ -22,6 +22,7 @@ from setpoint.core.calendars import opening
 from setpoint.core.facts import Move, Neighbour, Violation
 from setpoint.model.grammars import versions
 from setpoint.model.invariants import Invariant, Member
+from setpoint.model.names import channel_of, short_name, version_key, without_channel
 
 _RANKS = {"none": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
 
@@ -58,13 +59,13 @@ def _applies(invariant: Invariant, member: Member, move: Move) -> bool:
 def _member(
     invariant: Invariant, member: Member, status: Neighbour, move: Move, states: Mapping[str, Neighbour], bad: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    require, name, where = invariant.require, move.version.name, member.instance.partition("/")[2]
+    require, name, where = invariant.require, move.version.name, short_name(member.instance)
     for channel in member.lacks:
         yield "sameAs" if channel == require.same_as else "finalizedIn", f"{channel} does not have what {where} runs"
     for other in member.finalized_in:
         if not _finalized(states.get(other), move):
-            yield "finalizedIn", f"{where} was brought to {name}, which {_channel(other)} has not finalized"
-    if require.not_bad and f"{member.instance.rpartition('@')[0]}/{name}" in bad:
+            yield "finalizedIn", f"{where} was brought to {name}, which {channel_of(other)} has not finalized"
+    if require.not_bad and version_key(without_channel(member.instance), name) in bad:
         yield "notBad", f"{where} was brought to {name}, which is marked bad"
     if require.runs and not versions.parse_range(require.runs).contains(name):
         yield "runs", f"{where} was brought to {name}, which is not in {require.runs}"
@@ -98,7 +99,7 @@ def _different(member: Member, status: Neighbour, states: Mapping[str, Neighbour
         return ""
     here, there = (one.version.name if one.version else "nothing" for one in (status, other))
     parts = " in another configuration" if here == there else ""
-    return f"{member.instance.partition('/')[2]} has finalized {here}, and {_channel(member.same_as)} {there}{parts}"
+    return f"{short_name(member.instance)} has finalized {here}, and {channel_of(member.same_as)} {there}{parts}"
 
 
 def _apart(invariant: Invariant, member: Member, move: Move, states: Mapping[str, Neighbour]) -> str:
@@ -111,7 +112,7 @@ def _apart(invariant: Invariant, member: Member, move: Move, states: Mapping[str
     if step in _RANKS and _RANKS[step] <= _RANKS[invariant.require.max_step]:
         return ""
     how = "cannot be compared" if step == "unknown" else f"are a {step} step apart"
-    return f"{member.instance.partition('/')[2]} {mine} and {member.beside.partition('/')[2]} {its} {how}"
+    return f"{short_name(member.instance)} {mine} and {short_name(member.beside)} {its} {how}"
 
 
 @lru_cache(maxsize=1024)
@@ -121,10 +122,6 @@ def _amount(text: str, among: int) -> int | None:
     return max(1, -(-int(text[:-1]) * among // 100)) if text.endswith("%") and text != "0%" else int(text.rstrip("%"))
 
 
-def _channel(instance: str) -> str:
-    return instance.rpartition("@")[2]
-
-
 def _names(instances: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(instance.partition("/")[2] for instance in instances[:most])
+    shown = ", ".join(short_name(instance) for instance in instances[:most])
     return shown + (f" and {len(instances) - most} more" if len(instances) > most else "")

@@ -213,9 +213,14 @@ class SetKey(NamedTuple):
     """Number of the configuration that the members change to with the release; 0: the release's own."""
 
 
-def format_set(name: str, release: int, configured: int = 0) -> str:
-    """``set:saas/production#7``, and ``…#7.12`` with configuration 12."""
-    return f"set:{name}#{release}" + (f".{configured}" if configured else "")
+def format_set(name: str, release: int) -> str:
+    """``set:saas/production#7``."""
+    return f"set:{name}#{release}"
+
+
+def with_configuration(entity: str, configured: int) -> str:
+    """``set:saas/production#7.12`` of ``set:saas/production#7``: the set whose members change to configuration 12 as well."""
+    return f"{entity}.{configured}"
 
 
 @lru_cache(4096)

@@ -9,7 +9,6 @@ from tests.core.dsl.builders import START
 from tests.core.dsl.decisions import state_of
 
 from setpoint.core.admission import ENTITY, AdmissionState, decide, why
-from setpoint.core.admission.state import BUDGET, key_of
 from setpoint.core.facts import (
     AnyFact,
     AskAdmission,
@@ -27,6 +26,7 @@ from setpoint.core.facts import (
     Woken,
 )
 from setpoint.core.instructions import Event, Record, Send
+from setpoint.model.names import place_key
 from setpoint.model.people import By
 from setpoint.model.policy import GroupWaves, Wave
 from setpoint.model.reasons import Reason
@@ -131,7 +131,7 @@ class Office:
 
     def reasons(self, who: str) -> list[str]:
         """What ``who`` waits for at this moment."""
-        place = self.remembered.places[key_of(entity(who), self.attempts[who])]
+        place = self.remembered.places[place_key(entity(who), self.attempts[who])]
         return [reason.text for reason in why(self.remembered, place, self.now)]
 
     # --- waves ------------------------------------------------------------------------------------------------------------
@@ -168,4 +168,4 @@ def name(to: str) -> str:
 
 
 def budget(until: int, limit: int = 2) -> Need:
-    return Need(f"{BUDGET}weekly", limit, occurrence=START, until=until)
+    return Need(f"budget:weekly", limit, occurrence=START, until=until)

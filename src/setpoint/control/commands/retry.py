@@ -16,8 +16,7 @@ from setpoint.core.facts import Retried
 from setpoint.core.instance.gates.task import stuck
 from setpoint.core.instance.selection import vetoed_releases
 from setpoint.core.instance.state import InstanceState, Life, offer_of
-from setpoint.core.task import release_of
-from setpoint.model.names import instance_entity, short_name
+from setpoint.model.names import instance_entity, parse_task, short_name
 
 
 class RetryRequest(Request):
@@ -104,7 +103,7 @@ async def _check_age(context: RequestContext, request: RetryRequest) -> None:
 
 def _tasks_failed(state: InstanceState) -> set[int]:
     """Releases with a task that waits for a person."""
-    return {release_of(entity) for entity in state.life.tasks if stuck(state.life, entity)}
+    return {parse_task(entity).release for entity in state.life.tasks if stuck(state.life, entity)}
 
 
 async def _check_decided(context: RequestContext, request: RetryRequest) -> None:

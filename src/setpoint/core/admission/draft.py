@@ -10,18 +10,16 @@ from msgspec.structs import replace
 
 from setpoint.core.admission.state import (
     FIRST,
-    WAVE,
     AdmissionState,
     Asker,
     Passage,
     Place,
     RequestStage,
-    key_of,
-    passage_key,
     unit_key,
 )
 from setpoint.core.facts import AnyFact, AskAdmission, Need
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Record, Send
+from setpoint.model.names import is_wave, passage_key, place_key, wave_unit
 from setpoint.model.people import By
 from setpoint.model.time import Instant
 
@@ -110,7 +108,7 @@ class AdmissionDraft:
         """A new place, behind all others; who holds leases goes first: they become free by its beginning."""
         self.orders += 1
         order = self.orders - FIRST if self.holds(fact.asker) else self.orders
-        key, asker = key_of(fact.asker, fact.attempt), self.askers[fact.asker]
+        key, asker = place_key(fact.asker, fact.attempt), self.askers[fact.asker]
         place = Place(fact.asker, fact.ask, fact.attempt, fact.release, fact.needs, fact.members, order, min(fact.at, self.now))
         self.places[key] = place
         self.askers[fact.asker] = replace(asker, keys=(*asker.keys, key))
@@ -121,18 +119,18 @@ class AdmissionDraft:
         if place.ask <= self.askers[place.asker].returned:
             return self.change(place, stage=RequestStage.RETURNED)
         queue = queue_of(place, number)
-        insort(self._line(queue), (place.order, key_of(place.asker, place.attempt)))
-        self.joined.append(key_of(place.asker, place.attempt))
+        insort(self._line(queue), (place.order, place_key(place.asker, place.attempt)))
+        self.joined.append(place_key(place.asker, place.attempt))
         return self.change(place, stage=RequestStage.WAITING, queue=queue, since=0)
 
     def change(self, place: Place, **changes: Any) -> Place:
         """Replace parts of a place."""
-        changed = self.places[key_of(place.asker, place.attempt)] = replace(place, **changes)
+        changed = self.places[place_key(place.asker, place.attempt)] = replace(place, **changes)
         return changed
 
     def withdraw(self, place: Place, *, stage: str = RequestStage.RETURNED) -> Place:
         """It neither waits nor holds anything any more."""
-        key = key_of(place.asker, place.attempt)
+        key = place_key(place.asker, place.attempt)
         if place.stage is RequestStage.WAITING:
             line = self._line(place.queue)
             del line[bisect_left(line, (place.order, key))]
@@ -144,24 +142,24 @@ class AdmissionDraft:
     def drop(self, place: Place) -> None:
         """Forget a place."""
         place = self.withdraw(place)
-        key = key_of(place.asker, place.attempt)
+        key = place_key(place.asker, place.attempt)
         del self.places[key]
         asker = self.askers.pop(place.asker)
         self.askers[place.asker] = replace(asker, keys=tuple(other for other in asker.keys if other != key))
 
     def grant(self, place: Place) -> None:
         """All units at once."""
-        key = key_of(place.asker, place.attempt)
+        key = place_key(place.asker, place.attempt)
         line = self._line(place.queue)
         del line[bisect_left(line, (place.order, key))]
-        for unit in dict.fromkeys(unit_key(need) for need in place.needs if not need.unit.startswith(WAVE)):
+        for unit in dict.fromkeys(unit_key(need) for need in place.needs if not is_wave(need.unit)):
             self.holders[unit] = (*self.holders.get(unit, ()), key)
         self.stirred.update(need.unit for need in place.needs)
         self.change(place, stage=RequestStage.GRANTED, queue="", since=self.wall)
 
     def begun(self, place: Place, spent: Sequence[Need]) -> Place:
         """Its leases are held until it ends; what it had reserved of budgets is spent."""
-        self._let_go(spent, key_of(place.asker, place.attempt))
+        self._let_go(spent, place_key(place.asker, place.attempt))
         return self.change(place, stage=RequestStage.BEGUN)
 
     def _let_go(self, needs: Sequence[Need], key: str) -> None:
@@ -186,7 +184,7 @@ class AdmissionDraft:
     def keep(self, passage: Passage) -> None:
         """Store a changed passage; those who wait for it are looked at again."""
         self.passages[passage_key(passage.group, passage.release)] = passage
-        self.stirred.add(WAVE + passage.group)
+        self.stirred.add(wave_unit(passage.group))
 
     # --- the end -----------------------------------------------------------------------------------------------------------
 
@@ -239,5 +237,5 @@ class AdmissionDraft:
 def queue_of(place: Place, number: int) -> str:
     """Those in one queue need just the same, so only the first of it is ever looked at."""
     parts = sorted(f"{unit_key(need)}<{need.limit}" for need in place.needs)
-    releases = ",".join(str(release) for release in sorted({need.release for need in place.needs if need.unit.startswith(WAVE)}))
+    releases = ",".join(str(release) for release in sorted({need.release for need in place.needs if is_wave(need.unit)}))
     return "|".join(parts) + (f"|{releases}/{number}" if number else "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from setpoint.core.admission import waves
 from setpoint.core.admission.draft import AdmissionDraft
-from setpoint.core.admission.state import BUDGET, Place, RequestStage, Spent, occurrence_key
+from setpoint.core.admission.state import Place, RequestStage, Spent
 from setpoint.core.facts import AskAdmission, Began, Ended, Returned
+from setpoint.model.names import is_budget, occurrence_key
 from setpoint.model.time import DAY
 
 KEPT_BUDGETS = 7 * DAY
@@ -69,9 +70,9 @@ def end(draft: AdmissionDraft, fact: Ended) -> None:
 
 
 def _spend(draft: AdmissionDraft, place: Place) -> Place:
-    budgets = [need for need in place.needs if need.unit.startswith(BUDGET)]
+    budgets = [need for need in place.needs if is_budget(need.unit)]
     for need in budgets:
-        key = occurrence_key(need)
+        key = occurrence_key(need.unit, need.occurrence)
         known = draft.spent.get(key)
         draft.spent[key] = Spent(need.until, (known.count if known else 0) + 1)
     if budgets:

@@ -11,8 +11,9 @@ from collections import Counter
 
 from setpoint.core.admission import waves
 from setpoint.core.admission.draft import AdmissionDraft
-from setpoint.core.admission.state import BUDGET, WAVE, Place, View, occurrence_key, unit_key
+from setpoint.core.admission.state import Place, View, unit_key
 from setpoint.core.facts import Granted, Need
+from setpoint.model.names import is_budget, is_wave, key_of, occurrence_key
 
 
 def advance(draft: AdmissionDraft) -> None:
@@ -40,16 +41,16 @@ def advance(draft: AdmissionDraft) -> None:
 
 def _counted(place: Place) -> list[Need]:
     """Leases and budgets, each once."""
-    return list({need.unit: need for need in place.needs if not need.unit.startswith(WAVE)}.values())
+    return list({need.unit: need for need in place.needs if not is_wave(need.unit)}.values())
 
 
 def _permitted(draft: AdmissionDraft, place: Place) -> bool:
     """Whether its wave is open and its budgets are not spent: who waits for these keeps no place of anything."""
     number = waves.number_of(place)
     for need in place.needs:
-        if need.unit.startswith(WAVE) and not waves.permits(draft, need.unit.removeprefix(WAVE), need.release, number):
+        if is_wave(need.unit) and not waves.permits(draft, key_of(need.unit), need.release, number):
             return False
-        if need.unit.startswith(BUDGET) and spent(draft, need) >= need.limit:
+        if is_budget(need.unit) and spent(draft, need) >= need.limit:
             return False
     return True
 
@@ -73,14 +74,14 @@ def used(view: View, need: Need, asker: str) -> int:
     found: Counter[str] = Counter()
     for key in view.holders.get(unit_key(need), ()):
         place = view.places[key]
-        if need.unit.startswith(BUDGET):
+        if is_budget(need.unit):
             found[key] = weight(place, need.unit)
         elif place.asker != asker:
             found[place.asker] = max(found[place.asker], weight(place, need.unit))
-    return found.total() + (spent(view, need) if need.unit.startswith(BUDGET) else 0)
+    return found.total() + (spent(view, need) if is_budget(need.unit) else 0)
 
 
 def spent(view: View, need: Need) -> int:
     """How many deployments have begun in a budget's occurrence."""
-    known = view.spent.get(occurrence_key(need))
+    known = view.spent.get(occurrence_key(need.unit, need.occurrence))
     return known.count if known else 0

@@ -9,12 +9,12 @@ from typing import Protocol
 import msgspec
 
 from setpoint.core.facts import MemberResult, Need
+from setpoint.model.names import is_budget, occurrence_key
 from setpoint.model.policy import GroupWaves
 from setpoint.model.time import Instant
 
 FIRST = 1 << 40
 """Taken off the order of who goes before everybody else."""
-LEASE, WAVE, BUDGET = "lease:", "wave:", "budget:"
 
 
 class RequestStage(StrEnum):
@@ -151,21 +151,6 @@ class View(Protocol):
     def queues(self) -> Mapping[str, Sequence[tuple[int, str]]]: ...  # noqa: D102
 
 
-def key_of(asker: str, attempt: int) -> str:
-    """Of a place."""
-    return f"{asker}#{attempt}"
-
-
-def passage_key(group: str, release: int) -> str:
-    """Of a passage."""
-    return f"{group}#{release}"
-
-
-def occurrence_key(need: Need) -> str:
-    """Of a budget's occurrence."""
-    return f"{need.unit}@{need.occurrence}"
-
-
 def unit_key(need: Need) -> str:
     """Under which holders of a lease, or of a budget's occurrence, are kept."""
-    return occurrence_key(need) if need.unit.startswith(BUDGET) else need.unit
+    return occurrence_key(need.unit, need.occurrence) if is_budget(need.unit) else need.unit

@@ -15,17 +15,25 @@ from setpoint.core.admission import waves
 from setpoint.core.admission.draft import AdmissionDraft
 from setpoint.core.admission.granting import spent, used, weight
 from setpoint.core.admission.state import (
-    BUDGET,
-    LEASE,
-    WAVE,
     Passage,
     Place,
     RequestStage,
     View,
-    key_of,
-    passage_key,
 )
 from setpoint.core.facts import MemberResult, Need, Queued
+from setpoint.model.names import (
+    budget_calendar,
+    is_budget,
+    is_lease,
+    is_wave,
+    key_of,
+    kind_of,
+    last_name,
+    passage_key,
+    place_key,
+    short_name,
+    wave_unit,
+)
 from setpoint.model.policy import GroupWaves
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import Instant, approximate_duration, format_instant
@@ -50,7 +58,7 @@ def advance(draft: AdmissionDraft) -> None:
 
 
 def _loud(draft: AdmissionDraft, place: Place) -> bool:
-    return any(passage_key(need.unit.removeprefix(WAVE), need.release) in draft.loud for need in place.needs)
+    return any(passage_key(key_of(need.unit), need.release) in draft.loud for need in place.needs)
 
 
 def _tell(draft: AdmissionDraft, place: Place) -> None:
@@ -71,9 +79,9 @@ def why(view: View, place: Place, now: Instant) -> Iterator[Reason]:
 
 
 def _why(view: View, place: Place, need: Need, now: Instant) -> Reason | None:
-    if need.unit.startswith(WAVE):
+    if is_wave(need.unit):
         return _wave(view, place, need, now)
-    if need.unit.startswith(BUDGET):
+    if is_budget(need.unit):
         return _budget(view, place, need)
     if used(view, need, place.asker) + min(weight(place, need.unit), need.limit) > need.limit:
         return _lease(view, place, need)
@@ -91,7 +99,7 @@ def _lease(view: View, place: Place, need: Need) -> Reason:
 
 def _before(view: View, place: Place, unit: str) -> str:
     """How many of those that need a unit asked earlier."""
-    spot = (place.order, key_of(place.asker, place.attempt))
+    spot = (place.order, place_key(place.asker, place.attempt))
     earlier = 0
     for line in view.queues.values():
         if line and any(need.unit == unit for need in view.places[line[0][1]].needs):
@@ -101,7 +109,7 @@ def _before(view: View, place: Place, unit: str) -> str:
 
 def _kept(view: View, place: Place) -> Reason:
     """All that it needs is free, but kept for one that has waited longer and needs something else as well."""
-    units = [need.unit for need in place.needs if not need.unit.startswith(WAVE)] or [place.needs[0].unit]
+    units = [need.unit for need in place.needs if not is_wave(need.unit)] or [place.needs[0].unit]
     where = " and ".join(unit_name(unit) for unit in units)
     text = f"the free place at {where} is kept for one that has waited longer; {_before(view, place, units[0])} before it"
     return Reason(Code.LEASE_TAKEN, text, subject=units[0], since=place.asked, awaits=f"a free place at {where}")
@@ -111,7 +119,7 @@ def _budget(view: View, place: Place, need: Need) -> Reason | None:
     begun, taken = spent(view, need), used(view, need, place.asker)
     if taken < need.limit:
         return None
-    name = need.unit.rpartition("/")[2].partition("#")[0]
+    name = budget_calendar(need.unit)
     text = f"{name} lets {need.limit} start in each window, and {begun} have" + (
         f", {taken - begun} more are about to" * (taken > begun)
     )
@@ -119,7 +127,7 @@ def _budget(view: View, place: Place, need: Need) -> Reason | None:
 
 
 def _wave(view: View, place: Place, need: Need, now: Instant) -> Reason | None:
-    group, release = need.unit.removeprefix(WAVE), need.release
+    group, release = key_of(need.unit), need.release
     number, name = waves.number_of(place), waves.name_of(group)
     if waves.permits(view, group, release, number):
         return None
@@ -128,24 +136,30 @@ def _wave(view: View, place: Place, need: Need, now: Instant) -> Reason | None:
         text = f"release {release} did not get through {name}: some of it failed long ago"
         unblock = f"resume {name} --release {release}"
         return Reason(
-            Code.WAVE_STOPPED, text, subject=WAVE + group, since=place.asked, awaits="resume", unblock=unblock, person=True
+            Code.WAVE_STOPPED, text, subject=wave_unit(group), since=place.asked, awaits="resume", unblock=unblock, person=True
         )
     if passage is None or rules is None or not passage.members:
         text = f"which channels of {name} release {release} names is not known yet"
-        return Reason(Code.WAVE_NOT_OPEN, text, subject=WAVE + group, since=place.asked, awaits="the line's word")
+        return Reason(Code.WAVE_NOT_OPEN, text, subject=wave_unit(group), since=place.asked, awaits="the line's word")
     if passage.stopped:
         names = ", ".join(waves.failed(passage))
         text = f"release {release} stopped in {name}" + (f": {names} failed" if names else " after a failure")
         unblock = f"resume {name} --release {release}"
         return Reason(
-            Code.WAVE_STOPPED, text, subject=WAVE + group, since=passage.stopped, awaits="resume", unblock=unblock, person=True
+            Code.WAVE_STOPPED,
+            text,
+            subject=wave_unit(group),
+            since=passage.stopped,
+            awaits="resume",
+            unblock=unblock,
+            person=True,
         )
     wave = rules.waves[passage.open - 1]
     if passage.met:
         until = passage.met + wave.soak
         text = f"wave {number} of {name} waits for wave {passage.open}, which soaks for another "
         text += approximate_duration(until - now + 999)
-        return Reason(Code.WAVE_NOT_OPEN, text, subject=WAVE + group, since=passage.met, until=until)
+        return Reason(Code.WAVE_NOT_OPEN, text, subject=wave_unit(group), since=passage.met, until=until)
     return _progress(passage, rules, place, number)
 
 
@@ -157,16 +171,17 @@ def _progress(passage: Passage, rules: GroupWaves, place: Place, number: int) ->
     text = f"wave {number} of {name} waits for wave {passage.open}: {finalized} of {need} finalized"
     text += f"; {', '.join(bad)} failed" if bad else ""
     return Reason(
-        Code.WAVE_NOT_OPEN, text, subject=WAVE + passage.group, since=place.asked, awaits=f"wave {passage.open} of {name}"
+        Code.WAVE_NOT_OPEN, text, subject=wave_unit(passage.group), since=place.asked, awaits=f"wave {passage.open} of {name}"
     )
 
 
 def unit_name(unit: str) -> str:
     """For people: ``runtime k8s`` of ``lease:runtime:k8s``, ``group tenants`` of ``lease:group:saas/tenants``."""
-    kind, _, key = unit.removeprefix(LEASE).partition(":")
-    return f"{kind} {key.rpartition('/')[2]}" if key else f"the {kind}"
+    subject = key_of(unit) if is_lease(unit) else unit
+    kind, key = kind_of(subject), key_of(subject)
+    return f"{kind} {last_name(key)}" if key else f"the {kind}"
 
 
 def _name(asker: str) -> str:
     """``web@acme`` of ``instance:saas/web@acme``."""
-    return asker.partition(":")[2].partition("/")[2] or asker
+    return short_name(key_of(asker)) or asker

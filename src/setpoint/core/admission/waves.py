@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from setpoint.core import orders
 from setpoint.core.admission.draft import AdmissionDraft
-from setpoint.core.admission.state import WAVE, Passage, Place, Stance, View, passage_key
+from setpoint.core.admission.state import Passage, Place, Stance, View
 from setpoint.core.facts import AskAdmission, LimitsConfigured, MemberResult, Rostered, WavesResumed, WaveVote
+from setpoint.model.names import channel_of, is_wave, last_name, passage_key, wave_unit
 from setpoint.model.policy import GroupWaves, Wave
 
 KEPT_THROUGH = 200
@@ -28,12 +29,12 @@ def amount(text: str, of: int) -> int:
 
 def name_of(group: str) -> str:
     """For people: ``tenants`` of ``saas/tenants``."""
-    return group.rpartition("/")[2]
+    return last_name(group)
 
 
 def number_of(needs: AskAdmission | Place) -> int:
     """The wave that an attempt begins with (a set: the last of its members'); 0: it waits for none."""
-    return max((need.limit for need in needs.needs if need.unit.startswith(WAVE)), default=0)
+    return max((need.limit for need in needs.needs if is_wave(need.unit)), default=0)
 
 
 def need_of(wave: Wave, counted: int) -> int:
@@ -102,7 +103,7 @@ def rostered(draft: AdmissionDraft, fact: Rostered) -> None:
         return
     members: dict[str, list[str]] = {}
     for instance in fact.instances:
-        members.setdefault(instance.rpartition("@")[2], []).append(instance)
+        members.setdefault(channel_of(instance), []).append(instance)
     passage = replace(passage, members={channel: tuple(names) for channel, names in members.items()})
     pending = sum(_state(passage, instance) not in _ENDS for instance in fact.instances)
     channels = {channel: state for channel in members if (state := _standing(passage, channel))}
@@ -119,7 +120,7 @@ def voted(draft: AdmissionDraft, fact: WaveVote) -> None:
         return
     before = _state(passage, fact.instance)
     passage = replace(passage, stances={**passage.stances, fact.instance: Stance(fact.number, fact.state)})
-    channel = fact.instance.rpartition("@")[2]
+    channel = channel_of(fact.instance)
     if fact.instance in passage.members.get(channel, ()):
         pending = passage.pending + (before in _ENDS) - (fact.state in _ENDS)
         states = {**passage.channels, channel: _standing(passage, channel)}
@@ -173,7 +174,7 @@ def advance(draft: AdmissionDraft) -> None:
             passage = _opened(draft, rules, _stopped(draft, rules, before))
             if passage != before:
                 draft.keep(passage)
-    if WAVE in {unit[: len(WAVE)] for unit in draft.stirred}:
+    if any(map(is_wave, draft.stirred)):
         _forget_those_through(draft)
 
 
@@ -233,7 +234,7 @@ def _forget(draft: AdmissionDraft, passage: Passage) -> None:
     else:
         known = sorted((*draft.halted.get(group, ()), release))
         draft.halted = {**draft.halted, group: tuple(known[-KEPT_THROUGH:])}
-        draft.stirred.add(WAVE + group)
+        draft.stirred.add(wave_unit(group))
 
 
 def _let_through(draft: AdmissionDraft, group: str, release: int) -> None:
@@ -243,4 +244,4 @@ def _let_through(draft: AdmissionDraft, group: str, release: int) -> None:
         draft.halted = {name: releases for name, releases in {**draft.halted, group: kept}.items() if releases}
     known = draft.through.get(group, ())
     draft.through = {**draft.through, group: tuple(sorted((*known, release)))[-KEPT_THROUGH:]}
-    draft.stirred.add(WAVE + group)
+    draft.stirred.add(wave_unit(group))

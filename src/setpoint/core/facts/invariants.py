@@ -6,6 +6,7 @@ import msgspec
 
 from setpoint.core.facts.base import Fact
 from setpoint.model.invariants import Invariant
+from setpoint.model.names import violation_key
 from setpoint.model.time import Instant
 
 
@@ -40,4 +41,4 @@ class Violation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def key(self) -> str:
         """The same violation has the same key, however its text changes."""
-        return f"{self.what}/{self.instance}/{self.release}"
+        return violation_key(self.what, self.instance, self.release)

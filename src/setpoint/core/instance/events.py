@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from setpoint.core import orders, task
+from setpoint.core import orders
 from setpoint.core.facts import (
     AnyFact,
     Applied,
@@ -49,6 +49,7 @@ from setpoint.core.instance.requests import admission, check_runs, sets, tasks, 
 from setpoint.core.instance.state import Attempt, Hold, Life, Reconfiguration, Skip, Veto, Vetoed, offer_of, version_offer
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
+from setpoint.model.names import instance_entity, parse_task, service_of, versions_of, with_configuration
 from setpoint.model.people import By
 from setpoint.model.policy import CheckUse, Policy, Strategy
 from setpoint.model.release import Offer
@@ -229,7 +230,7 @@ def _combine(turn: Turn, known: Reconfiguration, offer: Offer) -> None:
         not_below=part.not_below,
         configured=configuration.configured,
         configuration=configuration,
-        set=f"{offer.set}.{configuration.configured}" if offer.set else "",
+        set=with_configuration(offer.set, configuration.configured) if offer.set else "",
     )
     if keep(turn, combined):
         sets.join(turn, combined.set)
@@ -283,11 +284,11 @@ def _ask_one(turn: Turn, instance: str, offer: Offer) -> None:
     wanted = offer.asks(instance)
     if known.number and not any(done.version == wanted for done in known.finalized):
         apart = offer.configuration is not None
-        turn.out.append(Send(f"instance:{instance}", AskFinalized(asker=turn.entity, version=wanted, apart=apart)))
+        turn.out.append(Send(instance_entity(instance), AskFinalized(asker=turn.entity, version=wanted, apart=apart)))
     after = offer.configuration.after.get(instance) if offer.configuration else None
     if known.number and after is not None and not any(done.version.revision == after for done in known.finalized):
         turn.out.append(
-            Send(f"instance:{instance}", AskFinalized(asker=turn.entity, version=Version("", revision=after), apart=True))
+            Send(instance_entity(instance), AskFinalized(asker=turn.entity, version=Version("", revision=after), apart=True))
         )
 
 
@@ -351,9 +352,8 @@ def _line_status(turn: Turn, fact: LineStatus) -> None:
     known = turn.life.line
     if known is not None and known.number >= fact.number:
         return
-    mine = f"{turn.instance.partition('/')[2].rpartition('@')[0]}/"
-    bad = {name.removeprefix(mine): mark for name, mark in fact.bad.items() if name.startswith(mine)}
-    absolved = {name.removeprefix(mine): at for name, at in fact.absolved.items() if name.startswith(mine)}
+    service = service_of(turn.instance)
+    bad, absolved = versions_of(service, fact.bad), versions_of(service, fact.absolved)
     before = known.absolved if known else {}
     news = {name for name, at in absolved.items() if before.get(name) != at}
     vetoes = tuple(veto for veto in turn.life.vetoes if veto.version.name not in news)
@@ -470,7 +470,7 @@ def _retried(turn: Turn, fact: Retried) -> None:
 
 def _stuck(life: Life) -> set[int]:
     """Releases with a task that waits for a person."""
-    return {task.release_of(entity) for entity in life.tasks if gate_of_task.stuck(life, entity)}
+    return {parse_task(entity).release for entity in life.tasks if gate_of_task.stuck(life, entity)}
 
 
 def _newest_failed(life: Life) -> int:

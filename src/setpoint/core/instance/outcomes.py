@@ -30,6 +30,7 @@ from setpoint.core.instance.state import (
 from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import NO_CAUSE, Turn
 from setpoint.model.grammars import versions
+from setpoint.model.names import parse_topic
 from setpoint.model.policy import Phase, Strategy
 from setpoint.model.reasons import Cause, Code
 from setpoint.model.release import Offer, Pair
@@ -143,9 +144,8 @@ def _add_veto(turn: Turn, added: Veto) -> None:
 def _use_up(turn: Turn, release: int) -> None:
     used = dict(turn.life.used)
     for use in turn.rules.approvals:
-        prefix = approval.topic(use, release, 0)
         for entity, status in turn.life.topics.items():
-            if entity == prefix or entity.startswith(f"{prefix}~"):
+            if parse_topic(entity)[:3] == (use.subject, use.topic, release):
                 used[entity] = status.number
     if used != turn.life.used:
         turn.set(used=used)
@@ -186,8 +186,8 @@ def forget(turn: Turn) -> None:
         offers=offers,
         configurations=configurations,
         skips=tuple(skip for skip in life.skips if skip.release in kept)[-KEPT_SKIPS:],
-        topics={entity: status for entity, status in life.topics.items() if _release_of(entity) in kept},
-        used={entity: number for entity, number in life.used.items() if _release_of(entity) in kept},
+        topics={entity: status for entity, status in life.topics.items() if approval.release_of(entity) in kept},
+        used={entity: number for entity, number in life.used.items() if approval.release_of(entity) in kept},
         neighbours={
             name: replace(neighbour, finalized=still_relevant(life, neighbour, offers))
             for name, neighbour in life.neighbours.items()
@@ -234,10 +234,6 @@ def _mirrored(life: Life, strategy: Strategy, mirror: str) -> set[Version]:
     """Versions that the mirrored channel may go back to, and this one with it."""
     neighbour = life.neighbours.get(mirror) if strategy is Strategy.MIRROR else None
     return {done.version for done in neighbour.finalized[-PUBLISHED:]} if neighbour else set()
-
-
-def _release_of(topic: str) -> int:
-    return int(topic.rpartition("#")[2].partition("~")[0])
 
 
 KEPT_NEWS = 16

@@ -8,6 +8,7 @@ from setpoint.core.instance.gates import blockers
 from setpoint.core.instance.state import Breaker, Life, Seen, is_conclusive, matches_spec
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Apply, Watch
+from setpoint.model.names import format_operation
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.release import Offer
 from setpoint.model.time import MINUTE, Duration
@@ -61,7 +62,7 @@ def _apply_if_needed(turn: Turn, offer: Offer) -> None:
 def _apply(turn: Turn, offer: Offer) -> None:
     applying = turn.life.applying
     count, number, every = applying.count + 1, applying.watch + 1, turn.rules.poll_moving
-    operation = f"{turn.entity}/apply/{count}"
+    operation = format_operation(turn.entity, "apply", count)
     turn.out.append(Apply(operation, offer.spec, Watch(number, every, offer.spec)))
     turn.set_applying(count=count, operation=operation, spec=offer.spec, taken=0, watch=number, every=every, asked=True)
 

@@ -8,6 +8,7 @@ from setpoint.core.instance import reconcile
 from setpoint.core.instance.state import NOTHING, Applying, Life, Seen, is_conclusive, offer_of
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Apply, Unwatch, Watch
+from setpoint.model.names import format_operation
 from setpoint.model.reasons import Code, Reason
 
 DOWN = "down"
@@ -51,7 +52,7 @@ def _take_down(turn: Turn) -> None:
         turn.wake(due)
         return
     count, number, every = applying.count + 1, applying.watch + 1, turn.rules.poll_moving
-    operation = f"{turn.entity}/apply/{count}"
+    operation = format_operation(turn.entity, "apply", count)
     spec = turn.kept(turn.life.target).spec
     turn.out.append(Apply(operation, spec, Watch(number, every, spec), down=True))
     turn.set_applying(count=count, operation=operation, spec=DOWN, taken=0, watch=number, every=every, asked=True)

@@ -6,9 +6,10 @@ import msgspec
 
 from setpoint.core.facts import Neighbour, SetStage
 from setpoint.core.instance.gates import approval, dependency, ordering
-from setpoint.core.instance.gates.context import applies, before, channel_of, keeps_version, set_of, skipped
+from setpoint.core.instance.gates.context import applies, before, keeps_version, set_of, skipped
 from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
 from setpoint.model.grammars import versions
+from setpoint.model.names import channel_of
 from setpoint.model.policy import Accepts, Ordering, Policy, Strategy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer, Pair

@@ -14,6 +14,7 @@ from setpoint.core.instance.gates.context import halves, needed_by, set_of
 from setpoint.core.instance.state import Attempt, InstanceState, Kind, Life, offer_of, version_offer
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Publish, Subscribe, Unsubscribe
+from setpoint.model.names import instance_entity, line_entity
 from setpoint.model.policy import Cadence, Phase, Policy, Strategy
 from setpoint.model.release import Configuration, Offer, Pair
 from setpoint.model.time import Instant
@@ -98,11 +99,11 @@ def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     entities.update(_sets(life, removed))
     if policy is None or removed:
         return entities
-    entities.update(f"instance:{instance}" for ordering in policy.orderings for instance in ordering.instances)
-    entities.update(f"instance:{ordering.instance}" for ordering in policy.services)
+    entities.update(instance_entity(instance) for ordering in policy.orderings for instance in ordering.instances)
+    entities.update(instance_entity(ordering.instance) for ordering in policy.services)
     if policy.strategy is Strategy.MIRROR:
-        entities.add(f"instance:{policy.mirror}")
-    entities.add(f"line:{policy.labels.get('application', '')}")
+        entities.add(instance_entity(policy.mirror))
+    entities.add(line_entity(policy.labels.get("application", "")))
     entities.update(scope.above(policy.labels))
     if policy.approvals:
         entities.update(_topics(policy, life))

@@ -45,6 +45,7 @@ from setpoint.core.instance.transitions import TRANSITIONS, IllegalTransitionErr
 from setpoint.core.instructions import AnyInstruction, Event, Record
 from setpoint.core.wall import Wall
 from setpoint.model.calendars.zones import LATEST
+from setpoint.model.names import key_of
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
 from setpoint.model.reasons import Cause
@@ -185,7 +186,7 @@ class Turn:
     @property
     def instance(self) -> str:
         """``application/service@channel``."""
-        return self.entity.partition(":")[2]
+        return key_of(self.entity)
 
     def set(self, **changes: Unpack[LifeChanges]) -> None:
         """Replace parts of ``life``."""

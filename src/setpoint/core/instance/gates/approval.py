@@ -8,6 +8,7 @@ from setpoint.core.facts import Vote
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.gates.context import Context, Half, halves, needed_by, set_of
 from setpoint.core.instance.state import Life
+from setpoint.model.names import format_topic, parse_topic
 from setpoint.model.people import By
 from setpoint.model.policy import ApprovalUse, Phase, Policy
 from setpoint.model.reasons import Code, Reason
@@ -17,12 +18,12 @@ from setpoint.model.time import Instant
 
 def topic(use: ApprovalUse, release: int, change: int) -> str:
     """Entity id of the topic that collects the votes of one release (on a mirror: of one mirrored change) at one subject."""
-    return f"topic:{use.subject}#{use.topic}#{release}" + (f"~{change}" if change else "")
+    return format_topic(use.subject, use.topic, release, change)
 
 
 def release_of(entity: str) -> int:
     """The release that a topic is about."""
-    return int(entity.rpartition("#")[2].partition("~")[0])
+    return parse_topic(entity).release
 
 
 def author_of(life: Life, offer: Offer, entity: str) -> str:

@@ -12,6 +12,7 @@ from setpoint.model.grammars import versions
 from setpoint.model.grammars.images import ABOUT_IMAGES, Unresolved, pin, pinned
 from setpoint.model.grammars.lookup import LookupMissing, resolve
 from setpoint.model.grammars.selector import Selector
+from setpoint.model.names import is_kind
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
@@ -163,7 +164,7 @@ def task_fingerprint(task: TaskDefinition, life: Life, offer: Offer, attempt: At
 def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> TaskDefinition:
     """A task ready to run: every run belongs to a release, so its lookups are resolved whatever the subject."""
     known = values(life, offer, attempt)
-    own = task.subject.startswith(("attempt:", "instance:"))
+    own = is_kind(task.subject, "attempt", "instance")
     about = {"release": known["release"], "phase": str(attempt.phase)}
     about |= {"instance": policy.instance, **known} if own else {}
     env = {"SETPOINT_PHASE": str(attempt.phase), "SETPOINT_RELEASE": str(offer.release)}
@@ -182,16 +183,6 @@ def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Off
         return replace(task, use="always", options={"result": "misconfigured", "reason": reason}, facts=about)
 
 
-def channel_of(instance: str) -> str:
-    """The channel in ``application/service@channel``."""
-    return instance.rpartition("@")[2]
-
-
-def service_of(instance: str) -> str:
-    """The service in ``application/service@channel``."""
-    return instance.partition("/")[2].rpartition("@")[0]
-
-
 def still_ahead(reason: Reason, life: Life, now: Instant) -> Reason:
     """A reason of admission, as of now: a time that is over is not waited for, but the word that follows it.
 
@@ -204,7 +195,7 @@ def still_ahead(reason: Reason, life: Life, now: Instant) -> Reason:
 
 def definition(check: CheckDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> CheckDefinition:
     """A check ready to run: the attempt's own lookups resolved. One that cannot be resolved becomes a check that says so."""
-    if not check.subject.startswith("attempt:"):
+    if not is_kind(check.subject, "attempt"):
         return check
     known = values(life, offer, attempt)
     about = {"instance": policy.instance, "phase": str(attempt.phase), **known}

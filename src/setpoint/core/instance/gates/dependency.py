@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import Neighbour
-from setpoint.core.instance.gates.context import Context, Half, needed_by, service_of
+from setpoint.core.instance.gates.context import Context, Half, needed_by
 from setpoint.model.grammars import versions
+from setpoint.model.names import service_of
 from setpoint.model.policy import Phase, ServiceOrdering
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Asked, Offer

@@ -11,6 +11,7 @@ from setpoint.core.facts import Need
 from setpoint.core.instance.gates.context import Context, needed_by, still_ahead
 from setpoint.core.instance.gates.set import concerns
 from setpoint.core.instance.state import Attempt, Kind, Life
+from setpoint.model.names import budget_unit, lease_unit, wave_unit
 from setpoint.model.policy import CalendarUse, Phase, Policy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
@@ -62,10 +63,10 @@ def _needs(context: Context) -> Iterator[Need]:
     policy, life, offer, attempt, now = context
     for use in policy.limits:
         if needed_by(use.when, use.name, policy, life, offer):
-            yield Need(f"lease:{use.unit}", use.limit)
+            yield Need(lease_unit(use.unit), use.limit)
     if policy.wave and attempt.kind is Kind.FORWARD:
         for release in waves_of(policy, life, offer):
-            yield Need(f"wave:{policy.wave.group}", policy.wave.number, release=release)
+            yield Need(wave_unit(policy.wave.group), policy.wave.number, release=release)
     for calendar in policy.calendars:
         if needed_by(calendar.when, calendar.name, policy, life, offer):
             yield from _budget(calendar, life.wall.at(now))
@@ -90,16 +91,12 @@ def _budget(use: CalendarUse, wall: Instant) -> Iterator[Need]:
         occurrence = calendars.covering(window, use.timezone, wall)
         if occurrence:
             if window.max:
-                yield Need(_budget_unit(use), window.max, *occurrence)
+                yield Need(budget_unit(use.subject, use.name), window.max, *occurrence)
             return
-
-
-def _budget_unit(use: CalendarUse) -> str:
-    return f"budget:{use.subject}/{use.name}"
 
 
 def _names(policy: Policy) -> dict[str, str]:
     """Unit -> the gate's name, by which it is skipped."""
-    found = {f"lease:{use.unit}": use.name for use in policy.limits}
-    found |= {_budget_unit(use): use.name for use in policy.calendars}
-    return found | ({f"wave:{policy.wave.group}": WAVE} if policy.wave else {})
+    found = {lease_unit(use.unit): use.name for use in policy.limits}
+    found |= {budget_unit(use.subject, use.name): use.name for use in policy.calendars}
+    return found | ({wave_unit(policy.wave.group): WAVE} if policy.wave else {})

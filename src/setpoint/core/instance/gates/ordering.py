@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.facts import Neighbour
-from setpoint.core.instance.gates.context import Context, Half, channel_of, needed_by
+from setpoint.core.instance.gates.context import Context, Half, needed_by
 from setpoint.core.instance.state import Life
+from setpoint.model.names import channel_of
 from setpoint.model.policy import Ordering, Phase
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from setpoint.core.facts import SetStage, SetStatus
-from setpoint.core.instance.gates.context import Context, service_of, set_of, still_ahead
+from setpoint.core.instance.gates.context import Context, set_of, still_ahead
 from setpoint.core.instance.state import Attempt, Kind, Life, Rollout
+from setpoint.model.names import channel_of, instance_entity, service_of, short_name
 from setpoint.model.policy import Phase, Policy
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
@@ -88,14 +89,14 @@ def _members(policy: Policy, status: SetStatus, phase: Phase, how: str) -> Itera
     others = {member: said for member, said in status.waiting.items() if member != policy.instance}
     for member, said in others.items():
         text = f"{how} {_name(policy, member)}: {said or 'nothing is heard of it yet'}"
-        yield _wait(text, f"instance:{member}", phase)
+        yield _wait(text, instance_entity(member), phase)
     if not others and not status.queued:
         yield _wait(f"{how} its set, which is about to go on", status.set, phase)
 
 
 def _name(policy: Policy, member: str) -> str:
-    here = member.rpartition("@")[2] == policy.instance.rpartition("@")[2]
-    return service_of(member) if here else member.partition("/")[2]
+    here = channel_of(member) == channel_of(policy.instance)
+    return service_of(member) if here else short_name(member)
 
 
 def _wait(text: str, subject: str, phase: Phase) -> Reason:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from setpoint.core import task
 from setpoint.core.facts import TaskStatus
 from setpoint.core.instance.gates.context import (
     Context,
@@ -18,6 +17,7 @@ from setpoint.core.instance.gates.context import (
 )
 from setpoint.core.instance.state import Attempt, Came, Life
 from setpoint.model.grammars.lookup import LookupMissing, resolve
+from setpoint.model.names import application_of, format_task, instance_entity, parse_task
 from setpoint.model.policy import CheckUse, Policy, TaskUse
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.release import Offer
@@ -38,10 +38,10 @@ def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Atte
             key = str(resolve(key, values(life, offer, attempt)))
         except LookupMissing:
             key = ""  # the definition looks it up in vain as well, and says so
-    application = policy.instance.partition("/")[0]
+    application = application_of(policy.instance)
     concerned_halves = [half for half in halves(life, offer) if matches(use.when, policy, life, offer, half)]
     release = (concerned_halves or halves(life, offer))[0].release
-    return f"task:{application}/{use.name}#{key or f'instance:{policy.instance}'}#{release}"
+    return format_task(application, use.name, key or instance_entity(policy.instance), release)
 
 
 def concerned(context: Context) -> Iterator[tuple[TaskUse, str]]:
@@ -123,7 +123,8 @@ def left(life: Life, now: Instant) -> Iterator[Reason]:
 
 def _still(life: Life, entity: str, now: Instant) -> Reason:
     status = life.tasks.get(entity)
-    which = f"{task.name_of(entity)} of release {task.release_of(entity)}"
+    run = parse_task(entity)
+    which = f"{run.task} of release {run.release}"
     return Reason(
         Code.TASK_RUNNING,
         f"waits for the end of {which}, which is under way still",

@@ -14,6 +14,7 @@ from setpoint.core.instance.state import Attempt, Kind, Life, Rollout, offer_of,
 from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
+from setpoint.model.names import parse_set
 from setpoint.model.policy import Phase, Policy, Strategy
 from setpoint.model.reasons import Cause, Code, Reason
 from setpoint.model.release import Offer, Pair
@@ -46,10 +47,9 @@ def offer_of_set(life: Life, entity: str) -> Offer | None:
     """What this member would bring with a set: a version release's own pair (``set:saas/production#7``), the version with a newer
     configuration (``#7.12``), or, with the set of a configuration release, *good* in that configuration.
     """
-    number, _, configured = entity.rpartition("#")[2].partition(".")
-    release = int(number)
+    _, release, configured = parse_set(entity)
     if configured:
-        return offer_of(life, Pair(release, int(configured)))
+        return offer_of(life, Pair(release, configured))
     reconfiguration = next((one.configuration for one in life.configurations if one.configuration.release == release), None)
     if reconfiguration is None:
         return own_offer(life, release)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from setpoint.core import task
 from setpoint.core.facts import Retried, TaskLeft, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instance.gates.context import task_definition
 from setpoint.core.instance.gates.task import concerned, pending, run_of, running
 from setpoint.core.instance.state import Attempt, Barrier, Came, Kind, Life, offer_for
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
+from setpoint.model.names import parse_task
 from setpoint.model.policy import Phase, TaskUse
 from setpoint.model.release import Offer, Pair
 from setpoint.model.tasks import TaskStage
@@ -52,11 +52,12 @@ def _ask(turn: Turn, offer: Offer, attempt: Attempt, use: TaskUse, entity: str, 
 
 
 def _no_way_back(turn: Turn, entity: str) -> None:
-    known, number, name = turn.life.irreversible or Barrier(0, ""), task.release_of(entity), task.name_of(entity)
+    known, run = turn.life.irreversible or Barrier(0, ""), parse_task(entity)
+    number = run.release
     configured = next(
         (one.configuration.configured for one in turn.life.configurations if one.configuration.release == number), 0
     )
-    raised = Barrier(max(known.release, 0 if configured else number), name, max(known.configured, configured))
+    raised = Barrier(max(known.release, 0 if configured else number), run.task, max(known.configured, configured))
     if (raised.release, raised.configured) != (known.release, known.configured):
         turn.set(irreversible=raised)
 
@@ -139,5 +140,5 @@ def retried(turn: Turn, fact: Retried, release: int) -> None:
         life.attempts + 1, offer.release, Kind.FORWARD, Phase.PRE_APPROVAL, turn.now, turn.now, configured=offer.configured
     )
     runs = {run_of(use, turn.policy, life, offer, attempt) for use in turn.policy.tasks}
-    for entity in sorted(run for run in runs if task.release_of(run) == release):
+    for entity in sorted(run for run in runs if parse_task(run).release == release):
         turn.out.append(Send(entity, TaskRetried(by=fact.by, id=fact.id, succeeded=fact.succeeded)))

@@ -9,6 +9,7 @@ from setpoint.core.instance.gates.context import halves, matches
 from setpoint.core.instance.state import Kind, Life, offer_of
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
+from setpoint.model.names import passage_key
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.release import Offer, Pair
 
@@ -29,25 +30,21 @@ def tell(turn: Turn) -> None:
 
 def decline(turn: Turn, offer: Offer) -> None:
     """A release that came too late to be kept at all."""
-    if offer.waves and _key(offer.waves, offer.release) not in turn.life.voted:
+    if offer.waves and passage_key(offer.waves, offer.release) not in turn.life.voted:
         _vote(turn, offer.waves, offer.release, MemberResult.OUT)
 
 
 def _vote(turn: Turn, group: str, release: int, state: MemberResult) -> None:
-    life, key = turn.life, _key(group, release)
+    life, key = turn.life, passage_key(group, release)
     said = life.voted.get(key, MemberResult.WAITING)
     if said is state or (said is MemberResult.FINALIZED and state is not MemberResult.FAILED):
         return
     kept = {known: word for known, word in life.voted.items() if known != key}
-    here = {_key(group, release) for release, (group, _) in life.in_waves.items()}
+    here = {passage_key(group, release) for release, (group, _) in life.in_waves.items()}
     forgotten = [known for known in (*kept, key) if known not in here][:-KEPT_VOTES]
     turn.set(votes=life.votes + 1, voted={known: word for known, word in {**kept, key: state}.items() if known not in forgotten})
     vote = WaveVote(instance=turn.instance, group=group, release=release, number=turn.life.votes, state=state)
     turn.out.append(Send(ENTITY, vote))
-
-
-def _key(group: str, release: int) -> str:
-    return f"{group}#{release}"
 
 
 def stance(turn: Turn, group: str, release: int, offers: list[Offer]) -> MemberResult:
