@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "setpoint"
-PACKAGES = ("model", "durable", "config", "engine", "store", "control", "server", "cli")
+PACKAGES = ("model", "durable", "config", "core", "engine", "store", "simulate", "control", "server", "cli")
 OWNER = "model/names.py"
 TAKING_APART = {"partition", "rpartition", "split", "rsplit"}
 AFFIXES = {"startswith", "endswith", "removeprefix", "removesuffix"}

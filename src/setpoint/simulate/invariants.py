@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 
 from setpoint.core.codec import Codec
-from setpoint.core.decide import decide, kind_of
+from setpoint.core.decide import decide
 from setpoint.core.facts import AnyFact, TaskStatus, Woken
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision
 from setpoint.core.line import LineState
+from setpoint.model.names import key_of, kind_of, service_of
 from setpoint.model.policy import Policy
 from setpoint.model.time import Instant
 from setpoint.simulate.checker.ledger import Ledger
@@ -205,4 +206,4 @@ def _everything(state: Any) -> Any:
 
 def _service(entity: str) -> str:
     """``web`` of ``instance:app/web@staging``."""
-    return entity.partition("/")[2].rpartition("@")[0]
+    return service_of(key_of(entity))

@@ -16,6 +16,7 @@ from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.instructions import Decision, Record
 from setpoint.core.line import LineState
+from setpoint.model.names import instance_entity, key_of, line_entity, within
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.time import HOUR, MINUTE, SECOND, Instant
 from setpoint.simulate.acts import WHEN_FAIR, Act
@@ -115,7 +116,7 @@ class Scenario(Environment):
     def prepare(self) -> None:
         """Configure everybody, and arrange for what will happen."""
         for instance, policy in self.policies.items():
-            self.world.post(f"instance:{instance}", Configured(policy=policy, number=1))
+            self.world.post(instance_entity(instance), Configured(policy=policy, number=1))
         for entity, fact in self.plan.facts:
             self.world.post(entity, fact)
         for act in self.plan.acts:
@@ -161,7 +162,7 @@ class Scenario(Environment):
 
     def _heard(self, entity: str, kind: str) -> None:
         """A line of history was written: some act at just that moment."""
-        instance = entity.partition(":")[2]
+        instance = key_of(entity)
         nth = self._seen[kind, instance] = self._seen.get((kind, instance), 0) + 1
         for act in self._upon.pop((kind, instance, nth), ()):
             self._arrange(act, self.world.now + max(act.at, 1))
@@ -249,10 +250,10 @@ class Scenario(Environment):
 
     def _converged(self, instance: str, state: InstanceState) -> bool:
         application, service, _ = self.parts(instance)
-        good, line = offer_of(state.life, state.life.good), self.world.states.get(f"line:{application}")
+        good, line = offer_of(state.life, state.life.good), self.world.states.get(line_entity(application))
         if good is None or not isinstance(line, LineState):
             return False
-        in_force = self.revisions.get(f"{application}/{service}", "")
+        in_force = self.revisions.get(within(application, service), "")
         return good.version.same(line.latest[service].version) and good.version.revision == in_force
 
 

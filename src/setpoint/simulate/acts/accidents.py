@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from setpoint.model.names import instance_entity
 from setpoint.model.time import Duration
 from setpoint.simulate.world.act import Act, act
 from setpoint.simulate.world.environment import Environment
@@ -23,7 +24,7 @@ class Outage(Accident, frozen=True, kw_only=True, omit_defaults=True):
         """Cut it off, and bring it back later."""
         environment.runtimes.place(self.instance).unreachable = True
         environment.later(self.lasts, Recovery(instance=self.instance))
-        environment.world.hint(f"instance:{self.instance}")
+        environment.world.hint(instance_entity(self.instance))
 
     def words(self) -> str:
         """What happens."""
@@ -44,7 +45,7 @@ class Drift(Accident, frozen=True, kw_only=True, omit_defaults=True):
         if place.running:
             place.difference = self.difference
             place.stubborn = self.difference if self.stubborn else ""
-        environment.world.hint(f"instance:{self.instance}")
+        environment.world.hint(instance_entity(self.instance))
 
     def words(self) -> str:
         """What happens."""
@@ -60,7 +61,7 @@ class Vanish(Accident, frozen=True, kw_only=True, omit_defaults=True):
         place = environment.runtimes.place(self.instance)
         if place.running:
             place.running, place.gone = "", True
-        environment.world.hint(f"instance:{self.instance}")
+        environment.world.hint(instance_entity(self.instance))
 
     def words(self) -> str:
         """What happens."""
@@ -117,7 +118,7 @@ def reach(environment: Environment, instance: str) -> None:
     place = environment.runtimes.place(instance)
     place.stubborn = ""
     place.unreachable, place.reachable_since = False, environment.world.now
-    environment.world.hint(f"instance:{instance}")
+    environment.world.hint(instance_entity(instance))
 
 
 def mend(environment: Environment) -> None:

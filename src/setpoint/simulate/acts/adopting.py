@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from setpoint.core.facts import AnyFact, ReleaseRequested
 from setpoint.core.line import LineState
+from setpoint.model.names import instance_entity, line_entity, version_key, within
 from setpoint.model.release import Release as Requested
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Version
@@ -34,7 +35,7 @@ class RunsAlready(Accident, frozen=True, kw_only=True, omit_defaults=True):
         place.running = place.wanted = digest
         place.started, place.healthy, place.difference = environment.world.now, True, self.difference
         place.ran.add(digest)
-        environment.world.hint(f"instance:{self.instance}")
+        environment.world.hint(instance_entity(self.instance))
 
     def words(self) -> str:
         """What happens."""
@@ -52,8 +53,8 @@ class Adopt(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     def perform(self, environment: Environment) -> None:
         """Request a release of its own for this instance alone, unless the command refuses it."""
         application, service, _ = environment.parts(self.instance)
-        line = environment.world.states.get(f"line:{application}")
-        bad = isinstance(line, LineState) and f"{service}/{self.version}" in line.bad
+        line = environment.world.states.get(line_entity(application))
+        bad = isinstance(line, LineState) and version_key(service, self.version) in line.bad
         state = environment.state(self.instance)
         if bad or environment.mirrors(self.instance) or state.removed or state.life.target:
             return
@@ -63,7 +64,7 @@ class Adopt(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def _request(self, environment: Environment, request: str) -> AnyFact:
         application, service, channel = environment.parts(self.instance)
-        version = Version(self.version, revision=environment.revisions.get(f"{application}/{service}", ""))
+        version = Version(self.version, revision=environment.revisions.get(within(application, service), ""))
         return ReleaseRequested(
             request=request,
             release=Requested(application, {service: ServiceVersion(version)}, channels=(channel,), author=self.by, adopt=True),

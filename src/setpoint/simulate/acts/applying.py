@@ -6,6 +6,7 @@ import msgspec
 
 from setpoint.core.facts import AnyFact, ConfigurationRequested, Part
 from setpoint.core.line import LineState
+from setpoint.model.names import configure_request, line_entity, within
 from setpoint.model.release import Release as Asked
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration
@@ -39,12 +40,12 @@ class ChangeConfiguration(HumanAct, frozen=True, kw_only=True, omit_defaults=Tru
                 if not self.channels or channel in self.channels:
                     environment.variants[instance] = f"R{revision}"
         for service in dict.fromkeys(changed):
-            environment.revisions[f"{self.application}/{service}"] = f"R{revision}"
-        request = f"configure:{revision}"
+            environment.revisions[within(self.application, service)] = f"R{revision}"
+        request = configure_request(revision)
         request_of_line(environment, self.application, request, lambda: self._request(environment, request, revision))
 
     def _request(self, environment: Environment, request: str, revision: int) -> AnyFact:
-        line = environment.world.states.get(f"line:{self.application}")
+        line = environment.world.states.get(line_entity(self.application))
         line = line if isinstance(line, LineState) else LineState()
         mine = [one for one in environment.instances if environment.parts(one)[0] == self.application]
         parts = {instance: self._parts(environment, line, instance, revision) for instance in mine}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from setpoint.core.facts import Configured
+from setpoint.model.names import instance_entity
 from setpoint.model.policy import Policy
 from setpoint.simulate.world.act import Act, act
 from setpoint.simulate.world.environment import Environment
@@ -19,7 +20,7 @@ class Reconfigure(Act, frozen=True, kw_only=True, omit_defaults=True):
         instance = self.policy.instance
         environment.policies[instance] = self.policy
         environment.revision += 1
-        environment.world.post(f"instance:{instance}", Configured(policy=self.policy, number=environment.revision))
+        environment.world.post(instance_entity(instance), Configured(policy=self.policy, number=environment.revision))
 
     def words(self) -> str:
         """What is done."""

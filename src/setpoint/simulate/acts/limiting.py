@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from setpoint.core.admission import ENTITY, AdmissionState
 from setpoint.core.facts import Configured, LimitsConfigured, WavesResumed
+from setpoint.model.names import instance_entity
 from setpoint.model.people import By
 from setpoint.model.policy import GroupWaves
 from setpoint.model.time import HOUR
@@ -27,7 +28,7 @@ class Regroup(Act, frozen=True, kw_only=True, omit_defaults=True):
             if policy.wave and policy.wave.group not in self.groups:
                 environment.policies[instance] = replace(policy, wave=None)
                 changed = Configured(policy=environment.policies[instance], number=environment.revision)
-                environment.world.post(f"instance:{instance}", changed)
+                environment.world.post(instance_entity(instance), changed)
 
     def words(self) -> str:
         """What is done."""

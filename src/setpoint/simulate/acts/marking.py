@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from setpoint.core.facts import Cancelled, Marked
+from setpoint.model.names import line_entity
 from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
 
@@ -19,7 +20,7 @@ class Mark(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     def perform(self, environment: Environment) -> None:
         """Send it to the line."""
         fact = Marked(by=self.signed("a finding"), service=self.service, version=self.version, bad=self.bad)
-        environment.signal(f"line:{self.application}", fact)
+        environment.signal(line_entity(self.application), fact)
 
     def words(self) -> str:
         """What is done."""
@@ -35,7 +36,7 @@ class CancelRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, environment: Environment) -> None:
         """Send it to the line."""
-        environment.signal(f"line:{self.application}", Cancelled(by=self.signed("a finding"), release=self.release))
+        environment.signal(line_entity(self.application), Cancelled(by=self.signed("a finding"), release=self.release))
 
     def words(self) -> str:
         """What is done."""

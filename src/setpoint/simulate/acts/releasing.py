@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from setpoint.core.facts import AnyFact, ReleaseRequested
+from setpoint.model.names import within
 from setpoint.model.release import Release as Asked
 from setpoint.model.release import ServiceVersion
 from setpoint.model.spec import Version
@@ -48,7 +49,7 @@ class RequestRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
                 specs[instance] = digest = environment.spec(self.services[service], instance)
                 environment.runtimes.behaviours.setdefault(digest, self.behaves.get(instance, Behaviour()))
         wanted = {
-            service: ServiceVersion(Version(name, revision=environment.revisions.get(f"{self.application}/{service}", "")))
+            service: ServiceVersion(Version(name, revision=environment.revisions.get(within(self.application, service), "")))
             for service, name in self.services.items()
         }
         asked = Asked(self.application, wanted, channels=self.channels, author=self.by, urgent=self.urgent)
@@ -81,7 +82,7 @@ def sets_of(environment: Environment, application: str, named: Collection[str]) 
     for instance in environment.instances:
         name = environment.policies[instance].labels.get(TOGETHER, "")
         if name and environment.parts(instance)[0] == application:
-            found.setdefault(f"{application}/{name}", []).append(instance)
+            found.setdefault(within(application, name), []).append(instance)
     whole = {name: tuple(members) for name, members in found.items() if len(members) > 1}
     return {name: members for name, members in whole.items() if all(member in named for member in members)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from setpoint.core.facts import Configured, Removed, TakenDown
+from setpoint.model.names import instance_entity
 from setpoint.model.time import Duration
 from setpoint.simulate.world.act import HumanAct, act
 from setpoint.simulate.world.environment import Environment
@@ -21,7 +22,7 @@ class Leave(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, environment: Environment) -> None:
         """Leave, and arrange what comes later."""
-        entity = f"instance:{self.instance}"
+        entity = instance_entity(self.instance)
         environment.revision += 1
         environment.world.post(entity, Removed(number=environment.revision, down=self.down))
         if self.taken_down_after:
@@ -67,7 +68,9 @@ class ComeBack(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 def come_back(environment: Environment, instance: str) -> None:
     """It is configured again, as it was."""
     environment.revision += 1
-    environment.world.post(f"instance:{instance}", Configured(policy=environment.policies[instance], number=environment.revision))
+    environment.world.post(
+        instance_entity(instance), Configured(policy=environment.policies[instance], number=environment.revision)
+    )
 
 
 def everybody_is_back(environment: Environment) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from setpoint.core.facts import AnyFact
 from setpoint.core.line import LineState
+from setpoint.model.names import line_entity
 from setpoint.model.time import SECOND, Duration
 from setpoint.simulate.world.act import Act, act
 from setpoint.simulate.world.environment import Environment
@@ -19,7 +20,7 @@ TRIES = 40
 
 def request_of_line(environment: Environment, application: str, request: str, make: Callable[[], AnyFact]) -> None:
     """Post it, and look later whether it was taken; before the first change of a configuration nothing is ever stale."""
-    environment.world.post(f"line:{application}", make())
+    environment.world.post(line_entity(application), make())
     if environment.revisions:
         environment.asked[request] = make
         environment.later(PATIENCE, LookWhetherTaken(application=application, request=request))
@@ -35,13 +36,13 @@ class LookWhetherTaken(Act, frozen=True, kw_only=True, omit_defaults=True):
 
     def perform(self, environment: Environment) -> None:
         """Ask once more, or look again later."""
-        line = environment.world.states.get(f"line:{self.application}")
+        line = environment.world.states.get(line_entity(self.application))
         make: Callable[[], AnyFact] | None = environment.asked.get(self.request)
         if make is None or self.tries >= TRIES or (isinstance(line, LineState) and self.request in line.requests):
             environment.asked.pop(self.request, None)
             return
         if isinstance(line, LineState) and self.request in line.stale:
-            environment.world.post(f"line:{self.application}", make())
+            environment.world.post(line_entity(self.application), make())
         environment.later(PATIENCE, msgspec.structs.replace(self, tries=self.tries + 1))
 
     def words(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from setpoint.core.facts import Retried
 from setpoint.core.instance.state import InstanceState
-from setpoint.core.task import release_of
+from setpoint.model.names import parse_task
 from setpoint.model.tasks import TaskStage
 from setpoint.model.time import MINUTE
 from setpoint.simulate.world.act import HumanAct, act
@@ -50,4 +50,4 @@ def try_again(environment: Environment) -> None:
 
 def _stuck(state: InstanceState) -> list[int]:
     waiting = {TaskStage.FAILED, TaskStage.UNKNOWN}
-    return sorted({release_of(entity) for entity, status in state.life.tasks.items() if status.state in waiting})
+    return sorted({parse_task(entity).release for entity, status in state.life.tasks.items() if status.state in waiting})

@@ -32,6 +32,7 @@ from setpoint.core.facts import (
 )
 from setpoint.core.instance.state import Attempt, InstanceState
 from setpoint.core.instructions import Event
+from setpoint.model.names import versions_of
 from setpoint.model.policy import Phase
 from setpoint.model.release import Configuration, Offer, Pair
 from setpoint.model.spec import Version
@@ -239,11 +240,10 @@ class Ledger:
 
     def _line(self, fact: LineStatus) -> bool:
         before = (self.bad, self.cancelled, self.absolved)
-        mine = f"{self.service}/"
         self.line = fact.number
-        self.bad = frozenset(name.removeprefix(mine) for name in fact.bad if name.startswith(mine))
+        self.bad = frozenset(versions_of(self.service, fact.bad))
         self.cancelled = frozenset(fact.cancelled)
-        absolved = {name.removeprefix(mine): at for name, at in fact.absolved.items() if name.startswith(mine)}
+        absolved = versions_of(self.service, fact.absolved)
         for name, at in absolved.items():
             if self.absolved.get(name) != at:
                 self._lift([pair for pair, veto in self.vetoed.items() if veto.version.name == name])

@@ -14,6 +14,7 @@ from setpoint.core.instance.state import Attempt, Kind, Life, offer_of, own_offe
 from setpoint.model.grammars import versions
 from setpoint.model.grammars.lookup import LookupMissing, resolve
 from setpoint.model.grammars.selector import Selector
+from setpoint.model.names import application_of, format_task, instance_entity, parse_set
 from setpoint.model.policy import CheckUse, Phase, Policy, TaskUse
 from setpoint.model.release import Offer, Pair
 from setpoint.model.spec import digest
@@ -64,12 +65,12 @@ def offer_of_set(life: Life, entity: str) -> Offer | None:
     """What a member brings with a set: ``set:saas/production#7`` is release 7, ``#7.12`` that in configuration 12; the set of a
     configuration release brings the version that is under way in it, else the good one.
     """
-    release, _, configured = entity.rpartition("#")[2].partition(".")
+    _, release, configured = parse_set(entity)
     if configured:
-        return offer_of(life, Pair(int(release), int(configured)))
-    brought = [one.configuration.configured for one in life.configurations if one.configuration.release == int(release)]
+        return offer_of(life, Pair(release, configured))
+    brought = [one.configuration.configured for one in life.configurations if one.configuration.release == release]
     if not brought:
-        return own_offer(life, int(release))
+        return own_offer(life, release)
     for attempt in (life.candidate, life.rollout.attempt if life.rollout else None):
         offer = offer_of(life, attempt.pair) if attempt and attempt.configured == brought[0] else None
         if offer and set_of(life, offer) == entity:
@@ -138,8 +139,8 @@ def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Atte
         key = ""
     of = attempt_releases(life, offer)
     release = next((part.release for part in of if matches(use.when, policy, life, offer, part)), of[0].release)
-    application = policy.instance.partition("/")[0]
-    return f"task:{application}/{use.name}#{key or 'instance:' + policy.instance}#{release}"
+    application = application_of(policy.instance)
+    return format_task(application, use.name, key or instance_entity(policy.instance), release)
 
 
 def task_fingerprint(task: TaskDefinition, life: Life, offer: Offer, attempt: Attempt) -> str:

@@ -10,6 +10,7 @@ from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import Attempt, InstanceState, Life, Rollout, offer_of
 from setpoint.core.instructions import Event, Record
 from setpoint.model.grammars.selector import Selector
+from setpoint.model.names import key_of, parse_topic
 from setpoint.model.policy import Policy
 from setpoint.model.reasons import Reason
 from setpoint.model.release import Offer, Pair
@@ -49,7 +50,7 @@ class Step(Moment):
     after: InstanceState
 
     def __post_init__(self) -> None:
-        self.instance = self.turn.entity.partition(":")[2]
+        self.instance = key_of(self.turn.entity)
         self.still = self.after is self.turn.before
         """Whether nothing changed at all."""
         self.moved = self._moved()
@@ -209,7 +210,7 @@ class Step(Moment):
 
     def _use_up(self, release: int) -> None:
         for topic, votes in self.ledger.votes.items():
-            if topic.rpartition("#")[2].partition("~")[0] == str(release):
+            if parse_topic(topic).release == release:
                 self.ledger.used[topic] = len(votes)
 
     def _back(self, pair: Pair) -> None:

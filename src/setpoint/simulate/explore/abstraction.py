@@ -29,6 +29,7 @@ from msgspec.structs import astuple, replace
 
 from setpoint.core.facts import Fact, Neighbour, Signal
 from setpoint.core.instance.state import Life
+from setpoint.model.names import instance_entity
 from setpoint.model.time import DAY, SECOND, Duration, Instant
 from setpoint.simulate.world.host import START
 
@@ -282,7 +283,9 @@ class Abstracter:
         if isinstance(value, Life) and value.current and not (value.rollout and value.current.at > value.rollout.began):
             value = replace(value, current=replace(value.current, at=0))  # deadlines begin with the rollout at the earliest
         owner = (
-            f"instance:{value.instance}" if isinstance(value, Neighbour) else getattr(value, OWNERS.get(kind.__name__, ""), owner)
+            instance_entity(value.instance)
+            if isinstance(value, Neighbour)
+            else getattr(value, OWNERS.get(kind.__name__, ""), owner)
         )
         text = out.text
         text.append(kind.__name__)

@@ -25,6 +25,7 @@ from setpoint.core.facts import AnyFact, Configured, LimitsConfigured, Signal
 from setpoint.core.instance.explain import Condition, condition, explain
 from setpoint.core.instance.state import InstanceState
 from setpoint.model.checks import Outcome
+from setpoint.model.names import instance_entity
 from setpoint.model.people import Person
 from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.time import HOUR, Duration, Instant
@@ -120,7 +121,7 @@ class ExploredPath(Environment):
         if small.groups:
             world.post(ADMISSION, LimitsConfigured(number=1, groups=dict(small.groups)))
         for instance, policy in self.policies.items():
-            world.post(f"instance:{instance}", Configured(policy=policy, number=1))
+            world.post(instance_entity(instance), Configured(policy=policy, number=1))
         world.settle()
 
     def moves(self) -> Iterator[tuple[str, int]]:

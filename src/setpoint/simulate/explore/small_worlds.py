@@ -6,6 +6,7 @@ from typing import Any
 
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
+from setpoint.model.names import parse_instance
 from setpoint.model.policy import (
     ApprovalUse,
     CalendarUse,
@@ -40,7 +41,7 @@ FAILS = {STAGING: Behaviour(becomes="failing"), PRODUCTION: Behaviour(becomes="f
 
 def policy(instance: str, **more: Any) -> Policy:
     """A policy with short deadlines."""
-    service, _, channel = instance.partition("/")[2].rpartition("@")
+    _, service, channel = parse_instance(instance)
     labels = {"application": "app", "channel": channel, "service": service, "runtime": "local", **more.pop("labels", {})}
     return Policy(instance, labels, progress_deadline=30 * SECOND, grace=10 * SECOND, **more)
 

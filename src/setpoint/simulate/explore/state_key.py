@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from setpoint.core.calendars import opening
 from setpoint.core.instance.state import InstanceState
+from setpoint.model.names import instance_entity, key_of
 from setpoint.model.policy import GroupWaves, Policy
 from setpoint.model.time import Instant
 from setpoint.simulate.acts.releasing import TOGETHER
@@ -114,7 +115,7 @@ class StateKeys:
         out.marks("absolved", ledger.absolved)
         for instance, number in ledger.numbers.items():
             out.text.append(instance)
-            out.number("published", f"instance:{instance}", number)
+            out.number("published", instance_entity(instance), number)
         out.number("look", entity, ledger.look)
         for (attempt, phase), at in ledger.entered.items():
             read((phase, at if self._runs else 0, 0 if self._ranked else attempt), entity, out)
@@ -129,7 +130,7 @@ class StateKeys:
 
     def _place(self, path: ExploredPath, moved: Instant, entity: str, out: Abstraction) -> None:
         """Applies and tries count since target moved, and the last apply; of looks, whether they began later."""
-        place, effects = path.explored.runtimes.place(entity.partition(":")[2]), path.explored.effects
+        place, effects = path.explored.runtimes.place(key_of(entity)), path.explored.effects
         out.age(place.started, self._limits.of(("takes", "sickens")))
         tried = [digest for digest, at in place.tried.items() if at >= moved]
         shown, spec = effects.shown.get(entity, (0, ""))

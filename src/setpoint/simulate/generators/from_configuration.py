@@ -8,6 +8,7 @@ from pathlib import Path
 
 from setpoint.config.compile import CompiledConfiguration, load
 from setpoint.core.facts import AnyFact, InvariantConfigured
+from setpoint.model.names import invariant_entity, key_of, kind_of
 from setpoint.model.people import Person
 from setpoint.model.policy import Policy
 from setpoint.simulate.generators.plan_builder import PEOPLE, PlanBuilder
@@ -32,7 +33,7 @@ def plan_for(configuration: CompiledConfiguration, seed: int) -> Plan:
 def _invariants(configuration: CompiledConfiguration) -> list[tuple[str, AnyFact]]:
     """Facts to other entities than instances: the invariants of the configuration."""
     return [
-        (f"invariant:{name}", InvariantConfigured(number=1, invariant=invariant))
+        (invariant_entity(name), InvariantConfigured(number=1, invariant=invariant))
         for name, invariant in configuration.invariants.items()
     ]
 
@@ -42,7 +43,7 @@ def _people(policies: Iterable[Policy]) -> tuple[Person, ...]:
     principals = sorted({who for policy in policies for use in policy.approvals for who in use.approvers or ()})
     found = [PEOPLE[2]]
     for principal in principals:
-        kind, _, value = principal.partition(":")
+        kind, value = kind_of(principal), key_of(principal)
         if kind == "group":
             found += [Person(f"{value}-{number}", (value,)) for number in (1, 2)]
         else:

@@ -7,6 +7,7 @@ from random import Random
 
 from setpoint.core.facts import AnyFact
 from setpoint.model.checks import Outcome
+from setpoint.model.names import format_instance
 from setpoint.model.people import Person
 from setpoint.model.policy import Policy
 from setpoint.model.time import HOUR, Duration
@@ -30,12 +31,12 @@ class InstancePlace:
     @property
     def instance(self) -> str:
         """``application/service@channel``."""
-        return f"{self.application}/{self.service}@{self.channel}"
+        return format_instance(self.application, self.service, self.channel)
 
     @property
     def upstream(self) -> str:
         """The instance before this one."""
-        return f"{self.application}/{self.service}@{self.before}"
+        return format_instance(self.application, self.service, self.before)
 
 
 @dataclass

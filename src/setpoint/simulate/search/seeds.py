@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from setpoint.core.instance.transitions import TRANSITIONS
+from setpoint.model.names import is_kind
 from setpoint.model.time import Duration
 from setpoint.simulate.generators.from_configuration import draw_for
 from setpoint.simulate.generators.plans import draw
@@ -84,7 +85,7 @@ def one(seed: int, directory: str = "") -> Tally:
     world = scenario.world
     tally.decisions, tally.faults, tally.fewest = world.turns, world.injected, world.injected
     tally.kinds, tally.lived = Counter(world.fault_injector.counted), world.now - START
-    tally.outcomes.update(event.outcome for _, entity, event in world.events if event.outcome and entity.startswith("instance:"))
+    tally.outcomes.update(event.outcome for _, entity, event in world.events if event.outcome and is_kind(entity, "instance"))
     tally.asked.update(scenario.net.preconditions)
     tally.moves.update(scenario.net.moves)
     return tally

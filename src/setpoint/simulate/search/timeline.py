@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from setpoint.model.names import key_of
 from setpoint.model.time import Instant
 from setpoint.simulate.invariants import Broken
 from setpoint.simulate.scenario import Scenario
@@ -29,7 +30,7 @@ def timeline(scenario: Scenario, broken: Broken | None = None) -> Iterator[Line]
     happened += [(when, 0, "▶", act.words()) for when, act in scenario.performed]
     happened += [(when, 1, "✗", words(fault)) for when, fault in scenario.world.fault_injector.struck]
     for when, entity, event in scenario.world.events:
-        happened.append((when, 2, "·", f"{entity.partition(':')[2]}: {event.text}"))
+        happened.append((when, 2, "·", f"{key_of(entity)}: {event.text}"))
     if scenario.fair_since is not None:
         happened.append((scenario.fair_since, -1, "▶", "from here on nothing goes wrong any more"))
     before = ""
@@ -38,7 +39,7 @@ def timeline(scenario: Scenario, broken: Broken | None = None) -> Iterator[Line]
         yield ("" if shown == before else shown), mark, text
         before = shown
     if broken is not None:
-        yield clock(broken.turn.now), "!", f"{broken.turn.entity.partition(':')[2]}: {broken.complaint}"
+        yield clock(broken.turn.now), "!", f"{key_of(broken.turn.entity)}: {broken.complaint}"
 
 
 def clock(now: Instant) -> str:

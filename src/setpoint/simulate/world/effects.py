@@ -10,6 +10,7 @@ import msgspec
 from setpoint.core.facts import AnyFact, Applied, CheckFinished, CheckUnwanted, Observed, TaskFinished, Unobserved
 from setpoint.core.instructions import AnyInstruction, Apply, Cancel, RunCheck, RunTask, Unwatch, Watch
 from setpoint.model.checks import Outcome
+from setpoint.model.names import key_of, operation_number
 from setpoint.model.observation import Observation
 from setpoint.model.time import MINUTE, SECOND, Duration, Instant
 from setpoint.simulate.world.checks import Run
@@ -158,7 +159,7 @@ class Effects:
         world, given = self._world, self._open(operation)
         if given is None:
             return
-        instance = entity.partition(":")[2]
+        instance = key_of(entity)
         assert isinstance(given, Apply)  # noqa: S101 - for the type checker: only applies come here
         error, terminal = world.runtimes.perform(instance, given, world.now)
         error = error or self._spoiled(entity, instance)
@@ -185,7 +186,7 @@ class Effects:
             return
         assert isinstance(given, RunCheck)  # noqa: S101 - for the type checker: only checks come here
         truth = world.checks.outcome(given.definition.protection, world.now)
-        number = int(operation.rpartition("/")[2])
+        number = operation_number(operation)
         killed = world.now - started > given.definition.timeout
         outcome = Outcome.UNAVAILABLE if killed else self._twisted(entity, truth)
         result = world.checks.result(given.definition, entity, Run(started, world.now, outcome, number))
@@ -226,7 +227,7 @@ class Effects:
         self._look_again(entity, every)
         looks = self.watches[entity] = Looks(number, every, world.now)
         self._schedule(entity, number, world.now + world.rng.between(0, 200, "look", entity))
-        for change in world.runtimes.changes_at(entity.partition(":")[2]):
+        for change in world.runtimes.changes_at(key_of(entity)):
             if change >= world.now:  # looks that would see nothing new are not simulated: only those after something changes
                 passed = (change - looks.since) // every + 1
                 self._schedule(entity, number, looks.since + passed * every)
@@ -257,7 +258,7 @@ class Effects:
         looks, world = self.watches.get(entity), self._world
         if looks is None or looks.number != number:
             return
-        instance = entity.partition(":")[2]
+        instance = key_of(entity)
         self.looks += 1
         blind = world.fault_injector.strikes("blind", entity)
         seen: Observation | None = None

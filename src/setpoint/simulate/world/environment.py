@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from setpoint.core import scope
 from setpoint.core.facts import AnyFact, Signal
 from setpoint.core.instance.state import InstanceState
+from setpoint.model.names import instance_entity, parse_instance
 from setpoint.model.people import Person
 from setpoint.model.policy import Policy
 from setpoint.model.time import Duration
@@ -64,8 +65,7 @@ class Environment:
     @staticmethod
     def parts(instance: str) -> tuple[str, str, str]:
         """(application, service, channel)."""
-        application, _, rest = instance.partition("/")
-        service, _, channel = rest.rpartition("@")
+        application, service, channel = parse_instance(instance)
         return application, service, channel
 
     def perform(self, act: Act) -> None:
@@ -74,7 +74,7 @@ class Environment:
 
     def state(self, instance: str) -> InstanceState:
         """What an instance remembers by now."""
-        return self.world.states.get(f"instance:{instance}") or InstanceState()
+        return self.world.states.get(instance_entity(instance)) or InstanceState()
 
     def person(self, name: str) -> Person:
         """A person by name; an unknown one has no groups."""
@@ -82,7 +82,7 @@ class Environment:
 
     def send(self, instance: str, signal: Signal) -> None:
         """A person's act on one instance."""
-        self.signal(f"instance:{instance}", signal)
+        self.signal(instance_entity(instance), signal)
 
     def signal(self, entity: str, signal: Signal) -> None:
         """A person's act on any entity, numbered."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from setpoint.model.names import key_of
 from setpoint.model.time import Instant
 from setpoint.simulate.world.rng import SIDES, Rng
 
@@ -82,7 +83,7 @@ _WORDS = {
 
 def words(fault: Fault) -> str:
     """What went wrong, for people."""
-    return _WORDS[fault.kind].format(fault.entity.partition(":")[2] or fault.entity)
+    return _WORDS[fault.kind].format(key_of(fault.entity) or fault.entity)
 
 
 class FaultInjector:

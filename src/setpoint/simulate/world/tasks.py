@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from setpoint.model.checks import Outcome
+from setpoint.model.names import operation_entity, with_kind
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
 from setpoint.model.time import Instant
 
@@ -21,7 +22,7 @@ _ENDS = {
 
 def timetable(task: str) -> str:
     """The name under which a plan holds how a task ends, and how long it takes."""
-    return f"task:{task}"
+    return with_kind("task", task)
 
 
 @dataclass(frozen=True)
@@ -80,4 +81,4 @@ class Tasks:
 
     def runs(self, entity: str) -> bool:
         """Whether a program of this run runs."""
-        return any(operation.rpartition("/try/")[0] == entity for operation in self.running)
+        return any(operation_entity(operation) == entity for operation in self.running)

@@ -7,6 +7,7 @@ from random import Random
 
 from msgspec.structs import replace
 
+from setpoint.model.names import with_kind, within
 from setpoint.model.policy import ApprovalUse, Policy
 from setpoint.model.time import MINUTE, SECOND
 from setpoint.simulate.acts import Upon
@@ -24,7 +25,7 @@ def approvals(place: InstancePlace, policy: Policy, draw: Random) -> Policy:
     use = ApprovalUse(
         "release-manager",
         "release-manager",
-        f"channel:{place.application}/{place.channel}",
+        with_kind("channel", within(place.application, place.channel)),
         approvers=draw.choice((None, ("group:leads",))),
         min=draw.choice((1, 1, 2)),
         expires=draw.choice((0, 20 * MINUTE)),

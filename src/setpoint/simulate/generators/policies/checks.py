@@ -8,6 +8,7 @@ from random import Random
 from msgspec.structs import replace
 
 from setpoint.model.checks import CheckDefinition, Outcome
+from setpoint.model.names import is_kind, with_kind, within
 from setpoint.model.policy import CheckUse, Phase, Policy
 from setpoint.model.time import MINUTE, SECOND, Duration
 from setpoint.simulate.generators.plan_builder import InstancePlace, PlanBuilder
@@ -29,8 +30,9 @@ def _uses(place: InstancePlace, draw: Random) -> Iterator[CheckUse]:
 
 
 def _use(place: InstancePlace, name: str, phase: Phase, draw: Random) -> CheckUse:
-    subject = f"channel:{place.application}/{place.channel}" if draw.random() < 0.6 else f"attempt:{place.instance}"
-    options = {"version": "${version}"} if subject.startswith("attempt") else {}
+    shared = draw.random() < 0.6
+    subject = with_kind("channel", within(place.application, place.channel)) if shared else with_kind("attempt", place.instance)
+    options = {"version": "${version}"} if is_kind(subject, "attempt") else {}
     interval, timeout = draw.choice((20, 60, 120)) * SECOND, 5 * SECOND
     check = CheckDefinition(name, "program", subject, options, {}, {}, interval, timeout, 2 * interval + timeout)
     window = draw.choice((0, 0, 90 * SECOND, 20 * MINUTE)) if phase in {Phase.PRE_DEPLOYMENT, Phase.POST_DEPLOYMENT} else 0

@@ -7,6 +7,7 @@ from random import Random
 
 from msgspec.structs import replace
 
+from setpoint.model.names import format_instance
 from setpoint.model.policy import Policy, ServiceOrdering, Strategy
 from setpoint.simulate.acts.configuring import Reconfigure
 from setpoint.simulate.acts.releasing import TOGETHER, RequestRelease
@@ -42,7 +43,7 @@ def services_in_order(builder: PlanBuilder, draw: Random) -> None:
         application, service, channel = Environment.parts(policy.instance)
         if service not in before:
             return policy
-        other = f"{application}/{before[service]}@{channel}"
+        other = format_instance(application, before[service], channel)
         return replace(policy, services=(ServiceOrdering(f"after-{before[service]}", other, text),))
 
     _change(builder, order)

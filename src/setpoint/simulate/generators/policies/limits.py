@@ -10,6 +10,7 @@ from setpoint.core.admission import ENTITY
 from setpoint.core.facts import LimitsConfigured
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.grammars.selector import parse_selector
+from setpoint.model.names import kind_of, with_kind
 from setpoint.model.policy import CalendarUse, GroupWaves, LimitUse, Policy, Strategy, Wave, WaveUse
 from setpoint.model.time import MINUTE
 from setpoint.simulate.acts.configuring import Reconfigure
@@ -30,12 +31,12 @@ def leases(builder: PlanBuilder, draw: Random) -> None:
     for instance, policy in builder.policies.items():
         chosen = draw.sample(UNITS, draw.randint(1, 3))
         when = parse_selector("!urgent") if draw.random() < 0.1 else None
-        uses = tuple(LimitUse(f"limit-{unit.partition(':')[0]}", unit, limits[unit], when=when) for unit in chosen)
+        uses = tuple(LimitUse(f"limit-{kind_of(unit)}", unit, limits[unit], when=when) for unit in chosen)
         builder.policies[instance] = replace(policy, limits=uses)
     if draw.random() < 0.5:
         _change(builder, draw)
     for _ in range(draw.randint(0, 2)):
-        gate = draw.choice([*(f"limit-{unit.partition(':')[0]}" for unit in UNITS), "wave", "deploys"])
+        gate = draw.choice([*(f"limit-{kind_of(unit)}" for unit in UNITS), "wave", "deploys"])
         instance = draw.choice(builder.instances)
         builder.acts.append(SkipGate(at=builder.sometime(draw), by=builder.person(draw), instance=instance, gate=gate))
 
@@ -87,7 +88,7 @@ def budgets(builder: PlanBuilder, draw: Random) -> None:
     calendar = Calendar("deploys", open=tuple(replace(window, max=most) for window in HOURLY))
     for instance, policy in builder.policies.items():
         if draw.random() < 0.8:
-            use = CalendarUse("deploys", calendar, "UTC", f"application:{APPLICATION}")
+            use = CalendarUse("deploys", calendar, "UTC", with_kind("application", APPLICATION))
             builder.policies[instance] = _with(policy, use)
 
 

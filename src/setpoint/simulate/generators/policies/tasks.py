@@ -8,6 +8,7 @@ from random import Random
 from msgspec.structs import replace
 
 from setpoint.model.checks import Outcome
+from setpoint.model.names import with_kind, within
 from setpoint.model.policy import CheckUse, Phase, Policy, TaskUse
 from setpoint.model.tasks import TaskDefinition
 from setpoint.model.time import MINUTE, SECOND, Duration
@@ -40,7 +41,7 @@ def _use(place: InstancePlace, name: str, phase: Phase, draw: Random) -> TaskUse
     definition = TaskDefinition(
         f"{name}-{phase}",
         "program",
-        f"attempt:{place.instance}" if own else f"channel:{place.application}/{place.channel}",
+        with_kind("attempt", place.instance) if own else with_kind("channel", within(place.application, place.channel)),
         {"version": "${version}"} if own else {},
         timeout=2 * MINUTE,
         once=draw.random() < 0.25,

@@ -24,6 +24,7 @@ from setpoint.core.instance.state import Kind, Rollout
 from setpoint.core.instructions import Send
 from setpoint.model.calendars.calendar import Window
 from setpoint.model.calendars.windows import covering
+from setpoint.model.names import budget_unit, channel_of, is_budget, is_wave, key_of, lease_unit, wave_unit
 from setpoint.model.policy import GroupWaves, Phase, Policy, Wave
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
@@ -49,7 +50,7 @@ class WaveModel:
 
     def state(self, channel: str) -> str:
         """Of a channel: the worst of its instances, and not finalized before the last."""
-        mine = [self.votes.get(one, (0, "waiting"))[1] for one in self.roster if one.endswith(f"@{channel}")]
+        mine = [self.votes.get(one, (0, "waiting"))[1] for one in self.roster if channel_of(one) == channel]
         if "failed" in mine or not mine:
             return "failed" if mine else "out"
         taking = [word for word in mine if word != "out"]
@@ -58,7 +59,7 @@ class WaveModel:
     @property
     def channels(self) -> list[str]:
         """Those that the release names."""
-        return sorted({instance.rpartition("@")[2] for instance in self.roster})
+        return sorted({channel_of(instance) for instance in self.roster})
 
 
 @dataclass
@@ -142,7 +143,7 @@ class LeaseLedger:
 
     def may_begin(self, need: str, number: int, release: int) -> str:
         """Why a wave may not; empty: it may."""
-        key = (need.removeprefix("wave:"), release)
+        key = (key_of(need), release)
         model, rules = self.models.get(key), self.groups.get(key[0])
         if key in self.exempt:
             return ""
@@ -185,7 +186,7 @@ def grants(moment: Moment) -> Iterator[Complaint]:
                 yield f"{given.to} is granted {given.fact.ask}, which it never asked for"
                 continue
             for need in asked.needs:
-                if need.unit.startswith("wave:"):
+                if is_wave(need.unit):
                     moment.saw("waves")
                     why = ledger.may_begin(need.unit, need.limit, need.release)
                     if why:
@@ -259,7 +260,7 @@ def _commitments(step: Step, ledger: LeaseLedger) -> None:
     before, after = step.before.life.candidate, step.after.life.candidate
     if after and after.committed and not (before and before.number == after.number and before.committed):
         needs = after.admission.needs if after.admission and after.admission.granted else ()
-        keys = [(need.unit, need.occurrence) for need in needs if need.unit.startswith("budget:")]
+        keys = [(need.unit, need.occurrence) for need in needs if is_budget(need.unit)]
         ledger.committed[step.instance] = keys
         for key in keys:
             ledger.starts[key] = ledger.starts.get(key, 0) + 1
@@ -272,7 +273,7 @@ def _commitments(step: Step, ledger: LeaseLedger) -> None:
 def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[str]:
     for use in policy.limits:
         if step.concerns(use.when, use.name, policy, offer):
-            yield f"lease:{use.unit}"
+            yield lease_unit(use.unit)
     wave = policy.wave
     groups = {offer.release: offer.waves}
     if offer.configuration:
@@ -280,7 +281,7 @@ def _needed(step: Step, policy: Policy, offer: Offer, kind: Kind) -> Iterator[st
     for part in attempt_releases(step.judged, offer) if wave and kind is Kind.FORWARD else ():
         concerned = wave and matches(wave.when, policy, step.judged, offer, part)
         if wave and concerned and groups.get(part.release) == wave.group and not step.skipped(part.release, "wave"):
-            yield f"wave:{wave.group}"
+            yield wave_unit(wave.group)
 
 
 def _none_left(step: Step, policy: Policy, offer: Offer) -> bool:
@@ -306,7 +307,7 @@ def _windows(step: Step, policy: Policy, offer: Offer) -> Iterator[tuple[str, Wi
             occurrence = covering(window, use.timezone, step.wall)
             if occurrence:
                 if window.max:
-                    yield f"budget:{use.subject}/{use.name}", window, occurrence[0]
+                    yield budget_unit(use.subject, use.name), window, occurrence[0]
                 break
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.instance.state import Attempt, Kind
+from setpoint.model.names import format_topic
 from setpoint.model.people import Person
 from setpoint.model.policy import ApprovalUse
 from setpoint.model.release import Offer
@@ -33,7 +34,7 @@ def approved(step: Step) -> Iterator[Complaint]:
 
 def _approved(step: Step, use: ApprovalUse, part: AttemptRelease, offer: Offer, attempt: Attempt) -> Iterator[Complaint]:
     release, author = part.release, part.author
-    topic = f"topic:{use.subject}#{use.topic}#{release}" + (f"~{attempt.change}" if attempt.change else "")
+    topic = format_topic(use.subject, use.topic, release, attempt.change)
     counted = step.ledger.votes.get(topic, ())[step.ledger.used.get(topic, 0) :]
     votes = {vote.person.name: vote for vote in counted if _may_vote(use, vote.person)}
     went = went_at(step, offer) if attempt.kind is Kind.FORWARD else None

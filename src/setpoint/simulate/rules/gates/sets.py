@@ -9,6 +9,7 @@ from setpoint.core.facts import Fact, MemberState, RolledBack, SetStage, SetStat
 from setpoint.core.instance.state import InstanceState, Kind, Rollout, offer_of
 from setpoint.core.instructions import Publish, Send
 from setpoint.core.sets import GONE, THERE, SetState
+from setpoint.model.names import instance_entity
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 from setpoint.simulate.checker.ledger import FAMILY_LEDGERS, FamilyLedger
@@ -143,7 +144,7 @@ def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
     state = step.world.states.get(entity)
     away = step.memory.shared(Heard).away.get(entity, set())
     for member in state.members if isinstance(state, SetState) else ():
-        ledger = step.memory.ledgers.get(f"instance:{member}")
+        ledger = step.memory.ledgers.get(instance_entity(member))
         if member != step.instance and member not in away:
             yield member, ledger.of(Votes) if ledger else Votes()
 
@@ -239,7 +240,7 @@ def everybody_is_back(moment: Moment) -> Iterator[Complaint]:
         return
     moment.saw("safe-back")
     for member in after.members:
-        life = moment.world.states.get(f"instance:{member}", InstanceState()).life
+        life = moment.world.states.get(instance_entity(member), InstanceState()).life
         offer = offer_of(life, life.rollout.attempt.pair) if life.rollout else None
         under_way = life.rollout is not None and offer is not None and set_of(life, offer) == moment.turn.entity
         if under_way and life.rollout and not life.rollout.back and life.rollout.attempt.kind is Kind.FORWARD:

@@ -9,7 +9,8 @@ from setpoint.core.calendars import opening
 from setpoint.core.facts import Fact, Reconfigured, Removed, RolledBack, TaskFinished, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instance.state import Attempt, Life, offer_of
 from setpoint.core.instructions import Publish, RunTask, Send
-from setpoint.core.task import TaskState, release_of
+from setpoint.core.task import TaskState
+from setpoint.model.names import parse_task
 from setpoint.model.policy import Phase, Policy, TaskUse
 from setpoint.model.release import Offer, Pair
 from setpoint.model.tasks import TaskEnd, TaskStage
@@ -36,7 +37,7 @@ class Undone(FamilyLedger):
         if isinstance(fact, Reconfigured):
             self._configurations[fact.configuration.release] = fact.configuration.configured
         if isinstance(fact, TaskStatus) and fact.irreversible:
-            self._raise(release_of(fact.task))
+            self._raise(parse_task(fact.task).release)
         if isinstance(fact, RolledBack):
             self._by_hand |= fact.id not in self._heard
             self._heard.add(fact.id)
@@ -55,7 +56,7 @@ class Undone(FamilyLedger):
         """It began; or a person brought something older here."""
         for entity, wanted in _wanted(step):
             if wanted.definition.irreversible:
-                self._raise(release_of(entity))
+                self._raise(parse_task(entity).release)
         rollout = step.after.life.rollout
         if self._by_hand and rollout and rollout.back and self.bars(rollout.to):
             self.version = self.configured = 0
