@@ -307,6 +307,6 @@ def test_a_deployment_is_spent_when_it_begins_once_and_for_as_long_as_its_occurr
 def test_what_was_spent_is_forgotten_long_after_its_occurrence():
     office = Office().ask("ann", budget(START + DAY)).begins("ann").ends("ann")
     office.now += 365 * DAY
-    later = Need(f"budget:weekly", 2, occurrence=office.now, until=office.now + DAY)
+    later = Need("budget:weekly", 2, occurrence=office.now, until=office.now + DAY)
     office.ask("bob", later).begins("bob")
     assert len(office.remembered.spent) == 1

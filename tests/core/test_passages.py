@@ -6,10 +6,10 @@ from tests.core.dsl import GROUP, START, Office
 from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core import orders
-from setpoint.model.names import passage_key
 from setpoint.core.admission.waves import KEPT_ENDED, KEPT_THROUGH, amount
 from setpoint.core.facts import LimitsConfigured, Rostered
 from setpoint.core.instructions import Event
+from setpoint.model.names import passage_key
 from setpoint.model.people import By
 from setpoint.model.policy import GroupWaves, Wave
 from setpoint.model.time import HOUR, MINUTE

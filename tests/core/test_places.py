@@ -191,7 +191,7 @@ def test_what_was_spent_is_forgotten_a_week_after_its_occurrence_to_the_millisec
     def remembered(later: int) -> int:
         office = Office().ask("ann", budget(START + DAY)).begins("ann").ends("ann")
         office.now = START + DAY + KEPT_BUDGETS + later
-        office.ask("bob", Need(f"budget:weekly", 2, occurrence=office.now, until=office.now + DAY)).begins("bob")
+        office.ask("bob", Need("budget:weekly", 2, occurrence=office.now, until=office.now + DAY)).begins("bob")
         return len(office.remembered.spent)
 
     assert (remembered(-1), remembered(0)) == (2, 1)

@@ -168,4 +168,4 @@ def name(to: str) -> str:
 
 
 def budget(until: int, limit: int = 2) -> Need:
-    return Need(f"budget:weekly", limit, occurrence=START, until=until)
+    return Need("budget:weekly", limit, occurrence=START, until=until)
