@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from setpoint.core.facts import Woken
 from setpoint.core.instructions import Publish, Send, Subscribe, Unsubscribe
-from setpoint.core.routing import Routed, route
+from setpoint.core.routing import Publications, Routed, Subscribers, route
 from setpoint.model.time import Stamp
 
 NOW = Stamp(1000, 7)
@@ -21,14 +21,16 @@ def test_a_fact_that_has_the_stamp_already_is_not_copied():
 
 
 def test_a_publication_goes_to_the_subscribers_in_their_order_and_is_kept():
-    subscribers, publications = {"line:saas": {"b": None, "a": None}}, {}
+    subscribers: Subscribers = {"line:saas": {"b": None, "a": None}}
+    publications: Publications = {}
     fact, receivers, changed = route("line:saas", Publish(FACT), subscribers, publications, NOW)
     assert (fact, list(receivers), changed) == (STAMPED, ["b", "a"], False)
     assert publications == {"line:saas": STAMPED}
 
 
 def test_a_subscriber_gets_what_was_published_last_stamped_anew_and_only_once():
-    subscribers, publications = {}, {"line:saas": Woken(at=5)}
+    subscribers: Subscribers = {}
+    publications: Publications = {"line:saas": Woken(at=5)}
     assert route("a", Subscribe("line:saas"), subscribers, publications, NOW) == Routed(STAMPED, ("a",), changed=True)
     assert route("a", Subscribe("line:saas"), subscribers, publications, NOW) == Routed()
     assert subscribers == {"line:saas": {"a": None}}
