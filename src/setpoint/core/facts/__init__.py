@@ -5,12 +5,9 @@ Facts may come twice, late and out of order: the numbers they carry decide what 
 A file per conversation:
 
 ``base``        What every fact and every act of a person has.
-``instances``   What instances are told by the configuration and by releases, and what they tell each other.
-``runtimes``    What comes back from a runtime: ends of applies, and looks.
+``instances``   What instances receive from the configuration, from releases, from their runtimes and from each other.
 ``checks``      What passes between gates and attachments.
-``votes``       What people say to a topic, and what it publishes.
-``people``      A person's act on one instance.
-``scopes``      A person's act on everything below a scope, and what the scope publishes.
+``people``      Acts of people on instances, scopes and topics; what scopes and topics publish.
 ``lines``       What a line is asked for and told, and what it publishes.
 ``tasks``       What passes between attempts and the runs of their tasks.
 ``admission``   What passes between attempts and admission: leases, waves, budgets.
@@ -37,17 +34,20 @@ from setpoint.core.facts.admission import (
 from setpoint.core.facts.base import Fact, Order, Signal, Standing, Woken
 from setpoint.core.facts.checks import Ask, CheckFinished, CheckStatus, CheckUnwanted, From
 from setpoint.core.facts.instances import (
+    Applied,
     AskFinalized,
     Configured,
     Failed,
     Finalization,
     Move,
     Neighbour,
+    Observed,
     Offered,
     Reconfigured,
     Removed,
     Revoked,
     ToldFinalized,
+    Unobserved,
 )
 from setpoint.core.facts.invariants import InvariantConfigured, InvariantStatus, Violation
 from setpoint.core.facts.lines import Cancelled, ConfigurationRequested, LineStatus, Marked, Part, ReleaseRequested
@@ -55,19 +55,24 @@ from setpoint.core.facts.people import (
     Healing,
     Held,
     Observing,
+    Paused,
     Pinned,
     Resumed,
     Retried,
     RolledBack,
+    ScopeStatus,
     Skipped,
+    Started,
+    Stopped,
     TakenDown,
+    TopicStatus,
+    Unpaused,
     Unpinned,
+    Vote,
+    Voted,
 )
-from setpoint.core.facts.runtimes import Applied, Observed, Unobserved
-from setpoint.core.facts.scopes import Paused, ScopeStatus, Started, Stopped, Unpaused
 from setpoint.core.facts.sets import MemberState, SetFormed, SetStage, SetStatus, SetVote
 from setpoint.core.facts.tasks import TaskFinished, TaskLeft, TaskRetried, TaskStatus, TaskWanted
-from setpoint.core.facts.votes import TopicStatus, Vote, Voted
 
 AnyFact = (
     Woken | Configured | Removed | Offered | Neighbour | AskFinalized | ToldFinalized | From | CheckStatus | TopicStatus

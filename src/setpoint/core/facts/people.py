@@ -1,9 +1,13 @@
-"""A person's act on one instance."""
+"""Acts of people on an instance, on everything below a scope and on a topic; and what scopes and topics publish."""
 
 from __future__ import annotations
 
-from setpoint.core.facts.base import Order, Signal
+import msgspec
+
+from setpoint.core.facts.base import Fact, Order, Signal, Standing
+from setpoint.model.people import Person
 from setpoint.model.release import Offer
+from setpoint.model.time import Instant
 
 
 class Skipped(Order, frozen=True, gc=False, kw_only=True):
@@ -55,3 +59,60 @@ class Observing(Order, frozen=True, gc=False, kw_only=True):
 
 class Healing(Signal, frozen=True, gc=False, kw_only=True):
     """Observing ends."""
+
+
+class Stopped(Order, frozen=True, gc=False, kw_only=True):
+    """Stop the line: no forward start below this scope. Healing and rollbacks go on."""
+
+    in_flight: str = "finish"
+    """What is under way finishes, or pauses: ``finish`` or ``pause``."""
+
+
+class Started(Signal, frozen=True, gc=False, kw_only=True):
+    """The line goes on."""
+
+
+class Paused(Order, frozen=True, gc=False, kw_only=True):
+    """No apply at all below this scope, rollbacks included; deadlines stand still."""
+
+
+class Unpaused(Signal, frozen=True, gc=False, kw_only=True):
+    """Applies go on."""
+
+
+class ScopeStatus(Fact, frozen=True, gc=False):
+    """What a scope publishes."""
+
+    scope: str
+    number: int
+    stop: Standing | None = None
+    pause: Standing | None = None
+
+
+class Voted(Fact, frozen=True, gc=False):
+    """A person said yes or no to one release at one subject."""
+
+    person: Person
+    yes: bool
+    why: str = ""
+    id: str = ""
+    """Identity of the act: the same one twice is one. Empty: told apart by person, vote and stamp."""
+
+
+class Vote(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One person's yes or no."""
+
+    person: Person
+    yes: bool
+    at: Instant
+    """By the wall clock, as its expiry is."""
+    why: str = ""
+    id: str = ""
+
+
+class TopicStatus(Fact, frozen=True, gc=False):
+    """What a topic publishes: every yes and no so far, in the order in which they came."""
+
+    topic: str
+    number: int
+    votes: tuple[Vote, ...] = ()
