@@ -29,12 +29,12 @@ from bench.host import Recorder, quiet, write_again
 from msgspec.structs import replace
 
 from setpoint.core.attachment import AttachmentState
-from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
 from setpoint.core.facts import CheckStatus, Configured, ReleaseRequested
 from setpoint.core.instance.explain import Condition, condition
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Apply, RunCheck, RunTask
+from setpoint.core.recording.codec import Codec
 from setpoint.engine.effects import RealEffects, RuntimeDefinition
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.control.house import PLAIN, RUNTIME, SERVICE, House, documents, house
 from tests.support.eventually import eventually
 
-from setpoint.core.invariant import InvariantState
+from setpoint.core.invariants.actor import InvariantState
 
 STAGED = """
 kind: Invariant

@@ -12,14 +12,14 @@ from tests.control.house import BOB, STANDARD, WITH_APPROVALS, House, house
 from tests.engine.test_embedded import database_of
 
 from setpoint.control.errors import NotFound, Unavailable
-from setpoint.core import story
-from setpoint.core.essence import essence
+from setpoint.core.recording import trace
+from setpoint.core.recording.canonical import canonical
 from setpoint.store.sqlite.sums import select, sum_of
 
 
-def read(answer: Any) -> story.Story:
+def read(answer: Any) -> trace.Trace:
     """As the command line writes it to a file, and reads it again."""
-    return story.read(story.laid_out(answer.story))
+    return trace.read(trace.laid_out(answer.story))
 
 
 async def test_the_story_of_an_instance_is_decided_again_as_it_was(tmp_path: Path) -> None:
@@ -31,8 +31,8 @@ async def test_the_story_of_an_instance_is_decided_again_as_it_was(tmp_path: Pat
         assert (told.entity, told.about, told.first) == ("instance:saas/web@production", "the first release", 1)
         assert answer.turns == len(told.turns) > 4
         assert answer.decided_otherwise == []
-        assert story.replay(told) == []
-        assert told.ends == essence(await found.state("web@production"))
+        assert trace.replay(told) == []
+        assert told.ends == canonical(await found.state("web@production"))
 
 
 async def test_every_entity_of_a_house_has_a_story(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ async def test_every_entity_of_a_house_has_a_story(tmp_path: Path) -> None:
             for entity in entities:
                 answer = await found.ask("story", entity=entity)
                 assert answer.decided_otherwise == []
-                assert story.replay(read(answer)) == []
+                assert trace.replay(read(answer)) == []
 
 
 async def test_stories_outlive_the_engine(tmp_path: Path) -> None:

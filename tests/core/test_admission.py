@@ -10,8 +10,8 @@ from tests.core.dsl import START, Office, entity
 from tests.core.dsl.admission import budget
 
 from setpoint.core.admission import granting
-from setpoint.core.codec import Codec
 from setpoint.core.facts import AskAdmission, Ended, Need
+from setpoint.core.recording.codec import Codec
 from setpoint.model.time import DAY
 
 

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from tests.core.dsl import Instance, check
 
-from setpoint.core.codec import SCHEMA, Codec
 from setpoint.core.decide import decide, watch
 from setpoint.core.facts import Voted, Woken
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Unwatch
+from setpoint.core.recording.codec import SCHEMA, Codec
 from setpoint.core.topic import TopicState
 from setpoint.model.people import Person
 

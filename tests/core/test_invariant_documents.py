@@ -21,8 +21,8 @@ from setpoint.core.facts import (
 )
 from setpoint.core.instance.status import status
 from setpoint.core.instructions import Send, Subscribe, Unsubscribe
-from setpoint.core.invariant import SETTLE, InvariantState
-from setpoint.core.violations import violations
+from setpoint.core.invariants.actor import SETTLE, InvariantState
+from setpoint.core.invariants.violations import violations
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.invariants import Invariant, Member, Require

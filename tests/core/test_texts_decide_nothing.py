@@ -66,7 +66,7 @@ REWRITTEN = '''
 '''
 DECISIONS = """
 import sys
-from setpoint.core.essence import plain
+from setpoint.core.recording.canonical import plain
 from setpoint.simulate.scenario import failure
 from setpoint.simulate.search.seeds import plan_of
 

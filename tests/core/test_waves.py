@@ -7,8 +7,8 @@ from tests.core.dsl import GROUP, Office
 from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core.admission.waves import KEPT_ENDED, amount
-from setpoint.core.codec import Codec
 from setpoint.core.facts import LimitsConfigured
+from setpoint.core.recording.codec import Codec
 from setpoint.model.names import passage_key
 from setpoint.model.policy import Wave
 from setpoint.model.time import HOUR, MINUTE

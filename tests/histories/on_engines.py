@@ -11,8 +11,8 @@ from tests.control.house import ANN, BOB, House, documents, files
 from tests.e2e.compressed import compressed
 from tests.support.eventually import eventually
 
-from setpoint.core import story as stories
 from setpoint.core.facts import TaskRetried
+from setpoint.core.recording import trace as traces
 from setpoint.model.people import By
 
 FACTOR = 30
@@ -59,7 +59,7 @@ def scene(about: str, *texts: str) -> Callable[[Tell], Tell]:
     return register
 
 
-async def play(name: str) -> dict[str, stories.Story]:
+async def play(name: str) -> dict[str, traces.Trace]:
     """File name -> story."""
     about, configuration, tell = SCENES[name]
     shutil.rmtree(ROOT, ignore_errors=True)
@@ -77,10 +77,10 @@ def _file(name: str, entity: str) -> str:
     return f"{name}.{entity.rpartition('/')[2] if kind == 'instance' else kind}.json"
 
 
-async def _story(found: House, entity: str, about: str) -> stories.Story:
+async def _story(found: House, entity: str, about: str) -> traces.Trace:
     answer = await found.ask("story", entity=entity, about=about)
     assert answer.decided_otherwise == []
-    return stories.read(stories.laid_out(answer.story))
+    return traces.read(traces.laid_out(answer.story))
 
 
 # --- releases and rollbacks -------------------------------------------------------------------------------------------

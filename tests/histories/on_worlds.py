@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from setpoint.core import story as stories
+from setpoint.core.recording import trace as traces
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.people import Person
@@ -47,7 +47,7 @@ def scene(about: str) -> Callable[[Scene], Scene]:
     return register
 
 
-def play(name: str) -> dict[str, stories.Story]:
+def play(name: str) -> dict[str, traces.Trace]:
     """File name -> story."""
     about, made = SCENES[name]
     plan, lasts, instances = made()

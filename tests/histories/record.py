@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.histories import on_engines, on_worlds
 
-from setpoint.core import story as stories
+from setpoint.core.recording import trace as traces
 
 HERE = Path(__file__).parent
 
@@ -31,7 +31,7 @@ def record(name: str) -> None:
     """Play one scene and write its stories down."""
     told = asyncio.run(on_engines.play(name)) if name in on_engines.SCENES else on_worlds.play(name)
     for file, story in told.items():
-        (HERE / file).write_text(stories.written(story))
+        (HERE / file).write_text(traces.written(story))
         print(f"{file}: {len(story.turns)} turns")
 
 

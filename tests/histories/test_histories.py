@@ -8,28 +8,28 @@ from pathlib import Path
 import pytest
 from tests.histories.record import HERE, files_of, names
 
-from setpoint.core import story as stories
-from setpoint.core.codec import Codec
 from setpoint.core.decide import decide
 from setpoint.core.instructions import Record
+from setpoint.core.recording import trace as traces
+from setpoint.core.recording.codec import Codec
 
 HISTORIES = sorted(HERE.glob("*.json"))
 
 
 @pytest.fixture(params=HISTORIES, ids=lambda path: path.stem)
-def history(request: pytest.FixtureRequest) -> stories.Story:
+def history(request: pytest.FixtureRequest) -> traces.Trace:
     path: Path = request.param
-    return stories.read(path.read_bytes())
+    return traces.read(path.read_bytes())
 
 
-def test_it_is_decided_again_as_it_was(history: stories.Story) -> None:
-    differences = stories.replay(history)
+def test_it_is_decided_again_as_it_was(history: traces.Trace) -> None:
+    differences = traces.replay(history)
     assert not differences, f"{len(differences)} differences, the first: {differences[0]}"
 
 
-def test_its_facts_states_and_instructions_are_read_and_written_as_an_engine_does(history: stories.Story) -> None:
+def test_its_facts_states_and_instructions_are_read_and_written_as_an_engine_does(history: traces.Trace) -> None:
     codec = Codec()
-    state = stories.base_of(history)
+    state = traces.base_of(history)
     for turn in history.turns:
         facts = tuple(codec.decode_fact(codec.encode_fact(fact)) for fact in turn.facts)
         assert facts == turn.facts
@@ -41,7 +41,7 @@ def test_its_facts_states_and_instructions_are_read_and_written_as_an_engine_doe
         assert state == decision.state
 
 
-def test_it_says_what_it_tells(history: stories.Story) -> None:
+def test_it_says_what_it_tells(history: traces.Trace) -> None:
     assert history.about.endswith(".")
     assert history.turns
 
@@ -54,7 +54,7 @@ def test_every_scene_was_recorded_and_every_record_has_its_scene() -> None:
 def test_they_tell_of_everything_that_matters() -> None:
     told: Counter[str] = Counter()
     for path in HISTORIES:
-        story = stories.read(path.read_bytes())
+        story = traces.read(path.read_bytes())
         told[story.entity.partition(":")[0]] += 1
         told.update(one.event.kind for turn in story.turns for one in turn.instructions if isinstance(one, Record))
     kinds = {"instance", "line", "scope", "attachment", "topic", "task", "admission"}

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core import admission, attachment, invariant, line, scope, sets, task, topic
+from setpoint.core import admission, attachment, line, scope, sets, task, topic
 from setpoint.core.facts import AnyFact
 from setpoint.core.instance import lifecycle
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.instructions import Decision, Watch
+from setpoint.core.invariants import actor as invariant
 from setpoint.model.names import kind_of
 from setpoint.model.time import Instant
 

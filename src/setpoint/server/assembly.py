@@ -12,9 +12,9 @@ from setpoint.control.context import Services
 from setpoint.control.control import Control
 from setpoint.control.people import People
 from setpoint.control.stores import Stores
-from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
 from setpoint.core.instructions import Apply, RunCheck, RunTask, Watch
+from setpoint.core.recording.codec import Codec
 from setpoint.engine.effects import MakeRuntime, RealEffects, runtime_adapters
 from setpoint.engine.embedded import EmbeddedEngine
 from setpoint.engine.embedded.clock import STEP

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core.codec import Codec
 from setpoint.core.decide import decide
 from setpoint.core.facts import AnyFact, TaskStatus, Woken
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import Decision
 from setpoint.core.line import LineState
+from setpoint.core.recording.codec import Codec
 from setpoint.model.names import key_of, kind_of, service_of
 from setpoint.model.policy import Policy
 from setpoint.model.time import Instant

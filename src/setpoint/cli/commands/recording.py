@@ -45,7 +45,7 @@ def story(
     if session.output is Output.YAML:
         print(as_yaml(answer["story"]), end="")  # noqa: T201 - the command line prints
         return
-    from setpoint.core.story import laid_out  # noqa: PLC0415 - loads the core
+    from setpoint.core.recording.trace import laid_out  # noqa: PLC0415 - loads the core
 
     print(laid_out(answer["story"]), end="")  # noqa: T201 - the command line prints
 
@@ -78,14 +78,14 @@ def replay(
 def _replayed(file: Path) -> dict[str, Any]:
     import msgspec  # noqa: PLC0415 - only this command needs it
 
-    from setpoint.core import story as stories  # noqa: PLC0415 - loads the core
+    from setpoint.core.recording import trace as traces  # noqa: PLC0415 - loads the core
 
     try:
-        told = stories.read(file.read_bytes())
-        differences = stories.replay(told)
+        told = traces.read(file.read_bytes())
+        differences = traces.replay(told)
     except OSError as error:
         raise Quit(ExitCode.ERROR, f"{file} cannot be read: {error.strerror}.") from error
-    except stories.UnreadableStory as error:
+    except traces.UnreadableTrace as error:
         raise Quit(
             ExitCode.ERROR, f"{file} is no story that this version can replay: {error}.", "Write one with `setpoint story`."
         ) from error

@@ -14,7 +14,7 @@ from setpoint.control.releasing.compiling import Compiled
 from setpoint.control.releasing.submitting import same_versions, submit
 from setpoint.core.facts import AnyFact, Configured, InvariantConfigured, Removed
 from setpoint.core.instance.state import InstanceState
-from setpoint.core.invariant import InvariantState
+from setpoint.core.invariants.actor import InvariantState
 from setpoint.engine.effects import RuntimeDefinition
 from setpoint.model.names import instance_entity, invariant_entity, key_of
 from setpoint.model.people import ENGINE

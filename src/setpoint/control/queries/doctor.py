@@ -17,8 +17,8 @@ from setpoint.control.permissions import Permission
 from setpoint.control.reading.states import instances_of
 from setpoint.control.registry import Answer, NoRequest, query
 from setpoint.control.views.standing import endless, standing_stops
-from setpoint.core.codec import SCHEMA
 from setpoint.core.instance.explain import explain
+from setpoint.core.recording.codec import SCHEMA
 from setpoint.durable import records
 from setpoint.engine.port import CLOCK
 from setpoint.model.names import key_of

@@ -6,7 +6,7 @@ from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, Request, query
 from setpoint.control.views.shown import by_wall
-from setpoint.core.invariant import InvariantState
+from setpoint.core.invariants.actor import InvariantState
 from setpoint.model.invariants import Invariant
 from setpoint.model.names import invariant_entity
 from setpoint.model.time import Instant

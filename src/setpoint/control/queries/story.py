@@ -12,8 +12,8 @@ from setpoint.control.errors import NotFound, Unavailable
 from setpoint.control.permissions import Permission
 from setpoint.control.reading.targets import instance, suggestion
 from setpoint.control.registry import Answer, Request, query
-from setpoint.core import story as stories
 from setpoint.core.decide import STATES
+from setpoint.core.recording import trace as traces
 from setpoint.engine.port import Recording
 from setpoint.model.names import instance_entity, is_kind, kind_of
 
@@ -47,7 +47,7 @@ async def story(context: RequestContext, request: StoryRequest) -> StoryAnswer:
     recording = await _recorded(context, entity)
     turns = [(turn.now, turn.facts) for turn in recording.turns]
     try:
-        found = stories.told(entity, recording.base, turns, first=recording.first, about=request.about)
+        found = traces.told(entity, recording.base, turns, first=recording.first, about=request.about)
     except Exception as error:
         raise Unavailable(
             f"A turn of {entity} cannot be decided again by this version: {error}.", "See `setpoint doctor`."
@@ -76,6 +76,6 @@ async def _recorded(context: RequestContext, entity: str) -> Recording:
     return found
 
 
-def _otherwise(recording: Recording, found: stories.Story) -> list[int]:
+def _otherwise(recording: Recording, found: traces.Trace) -> list[int]:
     pairs = zip(recording.turns, found.turns, strict=True)
     return [number for number, (was, now) in enumerate(pairs, start=recording.first) if f"{was.digest:08x}" != now.digest]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.invariant import InvariantState
+from setpoint.core.invariants.actor import InvariantState
 from setpoint.model.names import key_of
 from setpoint.simulate.checker.step import Moment
 from setpoint.simulate.rules.registry import Complaint, actor_rule

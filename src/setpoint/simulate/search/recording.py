@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from setpoint.core import story as stories
-from setpoint.core.essence import essence
+from setpoint.core.recording import trace as traces
+from setpoint.core.recording.canonical import canonical
 from setpoint.simulate.world.host import TurnRecord, World
 
 
@@ -26,19 +26,19 @@ class Recorder:
         if self._checked:
             self._checked(world, turn)
 
-    def story(self, entity: str, about: str = "") -> stories.Story:
+    def story(self, entity: str, about: str = "") -> traces.Trace:
         """As it was decided. Raises KeyError for an entity that has had no turn."""
         taken = self.turns[entity]
-        return stories.Story(
+        return traces.Trace(
             entity=entity,
             about=about,
             turns=tuple(_told(turn) for turn in taken),
-            ends=essence(taken[-1].decision.state),
+            ends=canonical(taken[-1].decision.state),
         )
 
 
-def _told(turn: TurnRecord) -> stories.StoryTurn:
+def _told(turn: TurnRecord) -> traces.TraceTurn:
     decision = turn.decision
     now = max(fact.at for fact in turn.facts)
-    digest = stories.digest_of(turn.entity, decision.state)
-    return stories.StoryTurn(now, turn.facts, decision.instructions, decision.wake_at, digest)
+    digest = traces.digest_of(turn.entity, decision.state)
+    return traces.TraceTurn(now, turn.facts, decision.instructions, decision.wake_at, digest)

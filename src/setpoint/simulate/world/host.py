@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from setpoint.core.codec import Codec
 from setpoint.core.decide import decide, watch
 from setpoint.core.facts import (
     AnyFact,
@@ -34,6 +33,7 @@ from setpoint.core.instructions import (
     Event,
     Record,
 )
+from setpoint.core.recording.codec import Codec
 from setpoint.core.routing import Message, route, stamped
 from setpoint.model.time import DAY, HOUR, MINUTE, SECOND, Duration, Instant, Stamp
 from setpoint.simulate.world.checks import Checks

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from tests.core.dsl import START, Instance, after, check
 from tests.core.dsl.situations import settled, stubborn
 
-from setpoint.core import story
 from setpoint.core.decide import decide
-from setpoint.core.essence import essence, plain
 from setpoint.core.facts import AnyFact, Observing, Removed, Woken
 from setpoint.core.instance.state import InstanceState
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record
+from setpoint.core.recording import trace
+from setpoint.core.recording.canonical import canonical, plain
 from setpoint.core.topic import TopicState
 from setpoint.model.people import By
 from setpoint.model.policy import DriftPolicy, Phase
@@ -29,7 +29,7 @@ def named(name: str) -> dict[str, str]:
 
 
 def of(prod: Instance, *names: str) -> dict[str, object]:
-    found = essence(prod.state)
+    found = canonical(prod.state)
     return {name: found[name] for name in names}
 
 
@@ -37,7 +37,7 @@ def test_an_instance_comes_to_what_it_has_wants_and_was_told():
     prod = Instance().with_good(1, "1.0").wait(HOUR).with_good(2, "1.1")
     prod.configure(orderings=(after(),)).offer(3, "1.2").pin(2, "1.1").unpin()
     prod.hold()
-    assert essence(prod.state) == {
+    assert canonical(prod.state) == {
         "target": [2, named("1.1")],
         "goods": [[1, named("1.0")], [2, named("1.1")]],
         "good": [2, named("1.1")],
@@ -60,7 +60,7 @@ def test_an_instance_comes_to_what_it_has_wants_and_was_told():
 
 
 def test_an_instance_that_never_had_anything_comes_to_nothing():
-    found = essence(InstanceState())
+    found = canonical(InstanceState())
     assert (found["target"], found["candidate"], found["applies"]) == ([0, None], None, 0)
 
 
@@ -94,8 +94,8 @@ def test_what_failed_what_is_pinned_observed_tripped_and_removed_is_told_apart()
 
 
 def test_other_entities_come_to_all_that_they_remember():
-    assert essence(TopicState()) == plain(TopicState())
-    assert essence(None) == {}
+    assert canonical(TopicState()) == plain(TopicState())
+    assert canonical(None) == {}
 
 
 def test_plain_data_holds_what_is_not_usual_in_the_order_in_which_it_is():
@@ -123,13 +123,13 @@ def test_of_declined_releases_it_counts_which_and_not_why():
 # --- differences ---------------------------------------------------------------------------------------------------------------
 
 
-def told() -> story.Story:
+def told() -> trace.Trace:
     """A short one: something is offered, and then nothing happens."""
     prod = Instance().offer(1, "1.0")
-    return story.told(ENTITY, prod.state, [(START + 1, (Woken(at=START + 1),)), (START + 2, (Woken(at=START + 2),))], about="x")
+    return trace.told(ENTITY, prod.state, [(START + 1, (Woken(at=START + 1),)), (START + 2, (Woken(at=START + 2),))], about="x")
 
 
-def also(*instructions: AnyInstruction) -> story.Decide:
+def also(*instructions: AnyInstruction) -> trace.Decide:
     """Decide as it is decided, and give these instructions besides."""
 
     def decided(entity: str, state: object, facts: Sequence[AnyFact], now: int) -> Decision:
@@ -142,25 +142,25 @@ def also(*instructions: AnyInstruction) -> story.Decide:
 def test_a_story_says_what_it_is_about_and_begins_with_its_first_turn():
     one = told()
     assert (one.about, one.first, one.base is None) == ("x", 1, False)
-    assert story.told(ENTITY, None, []).base is None
+    assert trace.told(ENTITY, None, []).base is None
 
 
 def test_what_is_decided_besides_or_no_more_is_told_in_short():
     extra = Record(Event("note", "hello"))
-    (found,) = story.replay(told(), also(extra, Record(Event("note", "again"))))
+    (found,) = trace.replay(told(), also(extra, Record(Event("note", "again"))))
     assert (found.turn, found.now, found.what) == (2, START + 2, "instructions")
     assert (found.recorded, found.today) == ("nothing more", "Record note: hello")
     one = told()
     recorded = replace(one, turns=(one.turns[0], replace(one.turns[1], instructions=(extra,))))
-    (found,) = story.replay(recorded)
+    (found,) = trace.replay(recorded)
     assert (found.recorded, found.today) == ("Record note: hello", "nothing more")
-    (found,) = story.replay(recorded, also(Record(Event("other", "hello"))))
+    (found,) = trace.replay(recorded, also(Record(Event("other", "hello"))))
     assert (found.recorded, found.today) == ("Record note: hello", "Record other: hello")
 
 
 def test_an_instruction_is_shown_as_data_whatever_its_keys():
     status = Instance().with_good(1, "1.0").hold().offer(2, "1.1").published
-    (found,) = story.replay(told(), also(Publish(status)))
+    (found,) = trace.replay(told(), also(Publish(status)))
     assert found.today.startswith("Publish {")
     assert '"2":"held by ann"' in found.today
 
@@ -168,11 +168,11 @@ def test_an_instruction_is_shown_as_data_whatever_its_keys():
 def test_what_it_comes_to_is_told_last_and_of_the_last_turn():
     one = told()
     changed = replace(one, ends={**one.ends, "applies": 9})
-    (found,) = story.replay(changed)
-    assert found == story.Difference(0, START + 2, "applies", "9", "1")
-    (found,) = story.replay(replace(changed, turns=()))
+    (found,) = trace.replay(changed)
+    assert found == trace.Difference(0, START + 2, "applies", "9", "1")
+    (found,) = trace.replay(replace(changed, turns=()))
     assert found.now == 0
-    broken = story.replay(replace(changed, turns=(one.turns[0], replace(one.turns[1], wake_at=7))), also())
+    broken = trace.replay(replace(changed, turns=(one.turns[0], replace(one.turns[1], wake_at=7))), also())
     assert [difference.what for difference in broken] == ["wake_at", "applies"]
 
 
@@ -185,13 +185,13 @@ def test_a_decision_that_raises_is_told_after_the_differences_before_it():
             raise ArithmeticError("no such number")
         return decide(entity, state, facts, now)
 
-    assert [(found.turn, found.what) for found in story.replay(recorded, breaks)] == [(1, "wake_at"), (2, "error")]
+    assert [(found.turn, found.what) for found in trace.replay(recorded, breaks)] == [(1, "wake_at"), (2, "error")]
 
 
 def test_a_story_of_numbers_as_keys_can_be_written_and_read():
     prod = Instance().with_good(1, "1.0").hold().offer(2, "1.1")
-    one = story.told(ENTITY, prod.state, [(prod.now, (Woken(at=prod.now),))])
+    one = trace.told(ENTITY, prod.state, [(prod.now, (Woken(at=prod.now),))])
     assert one.base
     assert one.base["life"]["declined"] == {"2": "held by ann"}
-    again = story.read(story.written(one))
-    assert (again, story.base_of(again)) == (one, prod.state)
+    again = trace.read(trace.written(one))
+    assert (again, trace.base_of(again)) == (one, prod.state)

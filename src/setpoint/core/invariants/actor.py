@@ -20,7 +20,7 @@ from setpoint.core.facts import (
     Violation,
 )
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send, Subscribe, Unsubscribe
-from setpoint.core.violations import violations
+from setpoint.core.invariants.violations import violations
 from setpoint.model.invariants import Invariant
 from setpoint.model.names import application_of, instance_entity, key_of, line_entity, scope_entity, with_kind, within
 from setpoint.model.people import By

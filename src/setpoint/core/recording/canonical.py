@@ -16,7 +16,7 @@ _PROSE = frozenset({"text", "reason", "message", "awaits", "unblock", "why_not",
 _PROSE_BY_KEY = frozenset({"declined"})
 
 
-def essence(state: Any) -> dict[str, Any]:
+def canonical(state: Any) -> dict[str, Any]:
     """As plain data that JSON can hold."""
     if isinstance(state, InstanceState):
         return _of_instance(state)

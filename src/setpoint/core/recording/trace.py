@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from setpoint.core.codec import SCHEMA, Codec
 from setpoint.core.decide import STATES, decide
-from setpoint.core.essence import essence, plain
 from setpoint.core.facts import AnyFact
 from setpoint.core.instructions import AnyInstruction, Decision, Record
+from setpoint.core.recording.canonical import canonical, plain
+from setpoint.core.recording.codec import SCHEMA, Codec
 from setpoint.model.names import kind_of
 from setpoint.model.time import Instant
 
@@ -24,7 +24,7 @@ Decide = Callable[[str, Any, Sequence[AnyFact], Instant], Decision]
 _codec = Codec()
 
 
-class StoryTurn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class TraceTurn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One turn: what it was given, and what was decided."""
 
     now: Instant
@@ -35,7 +35,7 @@ class StoryTurn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Of the state that it led to."""
 
 
-class Story(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Trace(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Turns of one entity, one after the other."""
 
     schema: int = SCHEMA
@@ -47,7 +47,7 @@ class Story(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Number of the first turn."""
     base: dict[str, Any] | None = None
     """The state before it; None: there was none."""
-    turns: tuple[StoryTurn, ...]
+    turns: tuple[TraceTurn, ...]
     ends: dict[str, Any]
     """What it came to: the essence of the last state."""
 
@@ -64,7 +64,7 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
     today: str
 
 
-class UnreadableStory(ValueError):  # noqa: N818 - says what is the matter
+class UnreadableTrace(ValueError):  # noqa: N818 - says what is the matter
     """What is no story, or not one that this version can read."""
 
 
@@ -75,22 +75,22 @@ def digest_of(entity: str, state: Any) -> str:
 
 def told(
     entity: str, base: Any, turns: Iterable[tuple[Instant, tuple[AnyFact, ...]]], *, first: int = 1, about: str = ""
-) -> Story:
+) -> Trace:
     """The story of these turns as they are decided now. Raises whatever a decision raises, KeyError for no kind of entity."""
     state, moves = base, []
     for now, facts in turns:
         decision = decide(entity, state, facts, now)
         state = decision.state
-        moves.append(StoryTurn(now, facts, decision.instructions, decision.wake_at, digest_of(entity, state)))
+        moves.append(TraceTurn(now, facts, decision.instructions, decision.wake_at, digest_of(entity, state)))
     before = None if base is None else msgspec.json.decode(msgspec.json.encode(base))
-    return Story(entity=entity, about=about, first=first, base=before, turns=tuple(moves), ends=essence(state))
+    return Trace(entity=entity, about=about, first=first, base=before, turns=tuple(moves), ends=canonical(state))
 
 
-def replay(story: Story, decided: Decide = decide) -> list[Difference]:
+def replay(story: Trace, decided: Decide = decide) -> list[Difference]:
     """Decide everything again; what differs, in order. After a turn that raises nothing more can be told.
 
     Raises:
-        UnreadableStory: its base is no state of this version.
+        UnreadableTrace: its base is no state of this version.
     """
     found: list[Difference] = []
     state = base_of(story)
@@ -104,20 +104,20 @@ def replay(story: Story, decided: Decide = decide) -> list[Difference]:
     return found + _endings(story, state)
 
 
-def base_of(story: Story) -> Any:
-    """The state before the first turn. Raises UnreadableStory."""
+def base_of(story: Trace) -> Any:
+    """The state before the first turn. Raises UnreadableTrace."""
     kind = kind_of(story.entity)
     if kind not in STATES:
-        raise UnreadableStory(f'"{story.entity}" is no entity that this version knows')
+        raise UnreadableTrace(f'"{story.entity}" is no entity that this version knows')
     if story.base is None:
         return None
     try:
         return msgspec.convert(story.base, STATES[kind], str_keys=True)
     except msgspec.ValidationError as error:
-        raise UnreadableStory(f"the state before turn {story.first} cannot be read: {error}") from error
+        raise UnreadableTrace(f"the state before turn {story.first} cannot be read: {error}") from error
 
 
-def _differences(number: int, turn: StoryTurn, decision: Decision) -> list[Difference]:
+def _differences(number: int, turn: TraceTurn, decision: Decision) -> list[Difference]:
     found = []
     if plain(turn.instructions) != plain(decision.instructions):
         recorded, today = _first_difference(turn.instructions, decision.instructions)
@@ -145,9 +145,9 @@ def _shown(instruction: AnyInstruction) -> str:
     return f"{name} {msgspec.json.encode(fields).decode()}"
 
 
-def _endings(story: Story, state: Any) -> list[Difference]:
+def _endings(story: Trace, state: Any) -> list[Difference]:
     """What a later version has besides is no difference; what it lacks is one."""
-    today = essence(state)
+    today = canonical(state)
     last = story.turns[-1].now if story.turns else 0
     return [
         Difference(0, last, name, str(recorded), str(today.get(name, "nothing")))
@@ -159,7 +159,7 @@ def _endings(story: Story, state: Any) -> list[Difference]:
 # --- as text ----------------------------------------------------------------------------------------------------------
 
 
-def written(story: Story) -> str:
+def written(story: Trace) -> str:
     """As JSON: what it is about, then a line for each turn."""
     return laid_out(msgspec.to_builtins(story, str_keys=True))
 
@@ -171,12 +171,12 @@ def laid_out(story: dict[str, Any]) -> str:
     return "{\n  " + ",\n  ".join(head) + f',\n  "turns": [\n{turns}\n  ]\n}}\n'
 
 
-def read(text: str | bytes) -> Story:
-    """A story from its text. Raises UnreadableStory."""
+def read(text: str | bytes) -> Trace:
+    """A story from its text. Raises UnreadableTrace."""
     try:
-        return msgspec.json.decode(text, type=Story)
+        return msgspec.json.decode(text, type=Trace)
     except msgspec.MsgspecError as error:
-        raise UnreadableStory(str(error)) from error
+        raise UnreadableTrace(str(error)) from error
 
 
 def _json(value: Any) -> str:
