@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.control.house import BOB, STANDARD, WITH_APPROVALS, House, house
-from tests.engine.test_embedded import database_of
+from tests.engine.hosts import database_of
 
 from setpoint.control.errors import NotFound, Unavailable
 from setpoint.core.recording import trace

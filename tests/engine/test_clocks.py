@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.engine.conformance import HOUR, Taken
-from tests.engine.test_embedded import make
+from tests.engine.hosts import make
 from tests.engine.toy import Outside, Toy, decide, tell
 from tests.support.eventually import eventually
 

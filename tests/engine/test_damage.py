@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.test_embedded import make
+from tests.engine.hosts import make
 from tests.engine.toy import Outside, ToyCodec, tell
 from tests.support.eventually import eventually
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.engine.test_embedded import database_of, make
+from tests.engine.hosts import database_of, make
 from tests.engine.toy import Outside, tell
 from tests.support.eventually import eventually
 

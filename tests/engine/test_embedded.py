@@ -10,43 +10,28 @@ from typing import Any
 import pytest
 from tests.engine.conformance import EngineConformance
 from tests.engine.crashes import CrashConformance
+from tests.engine.hosts import database_of, make, on_store
 from tests.engine.recordings import comes_to_its_state
-from tests.engine.toy import Outside, ToyCodec, decide, tell, watch
+from tests.engine.toy import Outside, tell
 from tests.store.memory import Disk, MemoryStore
 from tests.support.eventually import eventually
 
 from setpoint.engine.embedded import EmbeddedEngine
-from setpoint.engine.port import Engine
-from setpoint.store.port import RecoveryDecision, Store
-from setpoint.store.sqlite import SqliteStore
-from setpoint.store.sqlite.database import Database
 
 
-def make(home: Path, outside: Outside, *, recovery: RecoveryDecision = RecoveryDecision.NONE, **options: Any) -> EmbeddedEngine:
-    """An embedded engine of toys, on SQLite."""
-    return on_store(home, SqliteStore(home / "setpoint.db", recovery), outside, **options)
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns that raised are tried again after milliseconds."""
+    monkeypatch.setattr("setpoint.engine.embedded.turns._RETRY_FIRST", 20)
 
 
-def on_store(home: Path, store: Store, outside: Outside, **options: Any) -> EmbeddedEngine:
-    """An embedded engine of toys."""
-    step = {"clock_step": 20} if "clock" in options else {}
-    return EmbeddedEngine(
-        home, store, **{"decide": decide, "codec": ToyCodec(), "performer": outside, "watch": watch, **step, **options}
-    )
-
-
-def database_of(engine: Engine) -> Database:
-    """The SQLite file below an engine made by ``make``."""
-    assert isinstance(engine, EmbeddedEngine)
-    assert isinstance(engine.store, SqliteStore)
-    return engine.store.database
-
-
+@pytest.mark.usefixtures("soon")
 class TestEmbedded(EngineConformance):
     def host(self, home: Path, outside: Outside, **options: Any) -> EmbeddedEngine:
         return make(home, outside, **options)
 
 
+@pytest.mark.usefixtures("soon")
 class TestEmbeddedOnAnotherStore(EngineConformance):
     """The same host on a store that is not SQLite."""
 
@@ -59,7 +44,7 @@ class TestEmbeddedOnAnotherStore(EngineConformance):
 
 
 class TestEmbeddedCrashes(CrashConformance):
-    maker = "tests.engine.test_embedded:make"
+    maker = "tests.engine.hosts:make"
 
 
 async def test_of_a_long_story_the_newest_two_chapters_stay_and_the_state_before_them(

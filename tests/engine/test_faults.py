@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.test_embedded import make
+from tests.engine.hosts import make
 from tests.engine.toy import Outside, tell
 from tests.support.eventually import eventually
 from tests.support.faults import ERRORS, faults

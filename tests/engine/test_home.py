@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.engine.crashes import Child
+from tests.engine.hosts import database_of, make
 from tests.engine.recordings import comes_to_its_state
-from tests.engine.test_embedded import database_of, make
 from tests.engine.toy import Outside, tell
 from tests.support.eventually import eventually, wait_until
 from tests.support.processes import assert_none_left, new_mark
@@ -35,7 +35,7 @@ async def story(engine: EmbeddedEngine, entity: str) -> tuple[str, ...]:
 
 async def test_a_second_engine_is_refused_and_told_who_holds_the_directory(tmp_path: Path) -> None:
     mark = new_mark()
-    child = Child("tests.engine.test_embedded:make", tmp_path / "home", mark)
+    child = Child("tests.engine.hosts:make", tmp_path / "home", mark)
     assert child.until("serving")
     with pytest.raises(AlreadyRunning, match=f"process {child.process.pid} since 20"):
         async with make(tmp_path / "home", Outside()):
