@@ -16,7 +16,7 @@ from setpoint.core.recording import trace as traces
 from setpoint.model.people import By
 
 FACTOR = 30
-ROOT = Path(tempfile.gettempdir()) / "setpoint-histories"
+ROOT = Path("/tmp/setpoint-histories")
 """Where the configuration lies, for programs of checks and tasks; the same each time, so that stories are."""
 RUNTIME = """
 kind: Runtime
@@ -62,14 +62,19 @@ def scene(about: str, *texts: str) -> Callable[[Tell], Tell]:
 async def play(name: str) -> dict[str, traces.Trace]:
     """File name -> story."""
     about, configuration, tell = SCENES[name]
-    shutil.rmtree(ROOT, ignore_errors=True)
-    ROOT.mkdir()
+    _empty(ROOT)
     with tempfile.TemporaryDirectory() as home:
         async with compressed(Path(home), FACTOR) as (found, _):
             await found.do("apply", **{**files(configuration), "root": str(ROOT)})
             entities = await tell(found)
             await eventually(lambda: not found.services.engine.health().queued)
             return {_file(name, entity): await _story(found, entity, about) for entity in entities}
+
+
+def _empty(directory: Path) -> None:
+    """Make it, or remove what it holds."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
 
 
 def _file(name: str, entity: str) -> str:
