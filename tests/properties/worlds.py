@@ -1,8 +1,10 @@
-"""Experiments that need a world of their own: crashes at every chance, a wild neighbour, an endless stream of releases."""
+"""Simulated worlds, each by its seed, and experiments that need one of their own: crashes, a wild neighbour, endless releases."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -17,13 +19,36 @@ from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 from setpoint.model.time import HOUR, MINUTE, SECOND, Duration, Instant
 from setpoint.simulate.generators.plans import draw
-from setpoint.simulate.invariants import Invariants
+from setpoint.simulate.invariants import Broken, Invariants
 from setpoint.simulate.scenario import Outcomes, Scenario
 from setpoint.simulate.world.checks import Checks
 from setpoint.simulate.world.faults import Faults
 from setpoint.simulate.world.host import START, World
 from setpoint.simulate.world.rng import Rng
 from setpoint.simulate.world.runtimes import Behaviour, Runtimes
+
+# --- many worlds -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Runs:
+    """What many worlds came to."""
+
+    seeds: int = 0
+    asked: Counter[str] = field(default_factory=Counter)
+    """How often each invariant had something to say."""
+    broken: dict[str, list[str]] = field(default_factory=dict)
+    """Invariant -> what went wrong, with the seed to replay it by."""
+
+    def run(self, seed: int) -> None:
+        scenario = Scenario(draw(seed))
+        try:
+            scenario.run()
+        except Broken as broken:
+            self.broken.setdefault(broken.name, []).append(f"seed {seed}: {broken}")
+        self.seeds += 1
+        self.asked += scenario.net.preconditions
+
 
 # --- crashes ------------------------------------------------------------------------------------------------------------
 
@@ -177,4 +202,4 @@ class Stream:
         return [when for when, _, event in self.world.events if event.kind == "finalized"]
 
 
-__all__ = ["Ordering", "Pair", "Stream", "crashing", "history", "pair"]
+__all__ = ["Ordering", "Pair", "Runs", "Stream", "crashing", "history", "pair"]
