@@ -1,12 +1,14 @@
 """What all tests share: real components are skipped by name where they are missing, and required in CI.
 
-Temporary directories are in memory where there is room: no test cuts the power, so no test needs to wait for a disk.
+Temporary directories are in memory where there is room: no test cuts the power, so no test needs to wait for a disk. Compiled
+modules are kept even where PYTHONDONTWRITEBYTECODE is set: tests start hundreds of Python processes.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +54,9 @@ def _is_usable(memory: Path) -> bool:
 
 
 def pytest_configure() -> None:
-    """Workers inherit the directory from here, and so do the programs that tests start."""
+    """Workers inherit the environment from here, and so do the programs that tests start."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if "TMPDIR" not in os.environ and _is_usable(MEMORY):
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
