@@ -142,10 +142,14 @@ def test_events_are_followed_until_the_engine_stops(terminal: Terminal, configur
     listener = terminal.start("events", "--follow", "--after", "0")
     terminal.ok("release", "web=1.0", "--to", "staging", "--wait")
     assert listener.stdout is not None
-    first = listener.stdout.readline()
+    lines = []
+    for line in listener.stdout:
+        lines.append(line)
+        if "1.0 is finalized" in line:
+            break
     terminal.ok("down")
     rest, _ = listener.communicate(timeout=60)
-    out = first + rest
+    out = "".join(lines) + rest
     assert "release 1: web 1.0" in out
     assert "1.0 is finalized" in out
 
