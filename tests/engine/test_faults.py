@@ -93,7 +93,7 @@ async def _live(engine: EmbeddedEngine) -> None:
     await eventually(lambda: engine.health().status == "serving" and not engine.health().queued, every=0.005)
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.nightly), 3])
 async def test_no_statement_that_fails_loses_or_doubles_anything(
     count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,7 +105,7 @@ async def test_the_contract_holds_whichever_write_fails(name: str, tmp_path: Pat
     assert await _through_every_write(scenario, 1, tmp_path, monkeypatch) > 1, "it wrote something"
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.nightly), 3])
 @pytest.mark.parametrize("scenario", LIVES, ids=lambda scenario: scenario.__name__)
 async def test_no_write_that_fails_is_half_taken(
     scenario: Scenario, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
