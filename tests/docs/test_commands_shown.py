@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
+COMMANDS = typer.main.get_command(app)
 
 
 def in_blocks(text: str) -> list[list[str]]:
@@ -56,7 +57,7 @@ def test_a_command_that_is_mentioned_exists(page):
 
 def found(arguments):
     """The command itself and what is left for it; it is not run."""
-    command = typer.main.get_command(app)
+    command = COMMANDS
     while hasattr(command, "commands"):
         name, *arguments = arguments
         assert name in command.commands, f"there is no command {name}"

@@ -13,6 +13,8 @@ from tests.protections.contract import MayTakeLong, ProtectionContract, definiti
 from tests.support.ports import free_port
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
+from setpoint.model.time import SECOND
+from setpoint.protections.programs import sql as program
 from setpoint.protections.sql import SqlQuery
 
 SLOW = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -137,8 +139,9 @@ CASES: list[tuple[str, dict[str, Any], Outcome, str]] = [
 
 
 @pytest.mark.parametrize(("query", "expected", "outcome", "reason"), CASES)
-async def test_what_is_expected(file: str, query: str, expected: dict[str, Any], outcome: Outcome, reason: str) -> None:
-    assert await ask(file, query, **expected) == CheckResult(outcome, reason)
+def test_what_is_expected(file: str, query: str, expected: dict[str, Any], outcome: Outcome, reason: str) -> None:
+    job = {"url": file, "query": query, "timeout": 5 * SECOND, **expected}
+    assert program.judge(program.ask(job), job) == (outcome, reason)
 
 
 async def test_sqlite_cannot_be_written_and_no_file_is_made(file: str, tmp_path: Path) -> None:
