@@ -31,6 +31,6 @@ def mark() -> Iterator[dict[str, str]]:
 def terminal(tmp_path: Path, mark: dict[str, str]) -> Iterator[Terminal]:
     """With a running engine."""
     found = Terminal(tmp_path / "home", mark)
-    found.ok("up", "--detach")
+    found.engine()
     yield found
     found.ok("down")

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("setpoint.cli", "setpoint.simulate", "setpoint.config", "httpx")
+PACKAGES = ("setpoint.cli", "setpoint.server", "setpoint.simulate", "setpoint.config", "httpx")
 READY = "ready\n"
 TIMEOUT = 60
 """Seconds for one command."""
@@ -38,9 +38,16 @@ class Forks:
     def run(self, words: tuple[str, ...], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """One command, to its end. Raises TimeoutExpired."""
         with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
-            request = {"words": words, "environment": dict(environment), "cwd": str(Path.cwd()), "out": out.name, "err": err.name}
-            code = int(self._reply(request))
+            code = self._request(words, environment, out.name, err.name)
             return subprocess.CompletedProcess(words, code, out.read(), err.read())
+
+    def start(self, words: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
+        """Start one command that writes to ``log``, in a session of its own, and do not wait for its end."""
+        self._request(words, environment, str(log), str(log), waits=False)
+
+    def _request(self, words: tuple[str, ...], environment: Mapping[str, str], out: str, err: str, *, waits: bool = True) -> int:
+        request = {"words": words, "environment": dict(environment), "cwd": str(Path.cwd()), "out": out, "err": err}
+        return int(self._reply({**request, "waits": waits}))
 
     def _reply(self, request: dict[str, Any]) -> str:
         assert self._process.stdin is not None
@@ -82,19 +89,30 @@ def _serve() -> None:
         child = os.fork()
         if not child:
             _command(request)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if request["waits"] else 0
+        _reap()
+        print(code, flush=True)
+
+
+def _reap() -> None:
+    """Collect those that ended and were not waited for."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _command(request: dict[str, Any]) -> None:
     code = 1
     try:
+        if not request["waits"]:
+            os.setsid()
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["environment"])
         for descriptor, name, flags in (
             (0, os.devnull, os.O_RDONLY),
-            (1, request["out"], os.O_WRONLY),
-            (2, request["err"], os.O_WRONLY),
+            (1, request["out"], os.O_WRONLY | os.O_APPEND),
+            (2, request["err"], os.O_WRONLY | os.O_APPEND),
         ):
             os.dup2(os.open(name, flags), descriptor)
         sys.stdin = os.fdopen(0)

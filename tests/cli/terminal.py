@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.forks import forks
+from tests.support.eventually import wait_until
+
+from setpoint.server import location
 
 CONFIGURATION = """
 kind: Runtime
@@ -71,6 +74,14 @@ class Terminal:
         return subprocess.Popen(
             self.argv(*words), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+
+    def engine(self) -> None:
+        """An engine, as a fork: `up --detach` imports everything once more."""
+        self.home.mkdir(mode=0o700)
+        log = self.home / location.LOG_FILE
+        log.touch(0o600)
+        forks().start(("up",), self.environment, log)
+        wait_until(lambda: location.find(self.home), 60, log.read_text)
 
     def person(self, name: str, *groups: str) -> str:
         """A token for a person."""
