@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ COMPONENTS = {
     "registry": Component(_programs("docker-registry", "openssl"), "apt install docker-registry openssl"),
 }
 
+
+settings.register_profile("quick", deadline=None, max_examples=50)
+settings.register_profile("nightly", deadline=None, max_examples=500)
+settings.load_profile("quick")
 
 MEMORY = Path("/dev/shm")
 ROOM = 2 << 30

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.config.compile import CompiledConfiguration, check_files
@@ -60,7 +60,6 @@ def damaged(draw: st.DrawFn) -> str:
 
 
 @given(damaged())
-@settings(max_examples=60, deadline=None)
 def test_damaged_configurations_are_told_about_and_never_crash(text: str) -> None:
     files = {"setpoint.yaml": text.encode(), **NAMED}
     problems = check_files(files, ROOT)
@@ -78,7 +77,6 @@ def test_damaged_configurations_are_told_about_and_never_crash(text: str) -> Non
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
 def test_any_bytes_are_answered(data: bytes) -> None:
     check_files({"setpoint.yaml": data}, ROOT)
 
@@ -93,7 +91,6 @@ def test_any_bytes_are_answered(data: bytes) -> None:
         max_leaves=20,
     )
 )
-@settings(max_examples=50, deadline=None)
 def test_any_constant_comes_back_as_it_was(value: object) -> None:
     document = json.dumps(value).replace("${", "$${")
     text = f"""

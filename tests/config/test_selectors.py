@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.config.compile import CompiledConfiguration, check_files
@@ -353,7 +353,6 @@ def as_yaml(*documents: Any) -> str:
     written=written_selectors(),
     field=st.sampled_from(["policy", "invariant", "service", "override", "wave", "after"]),
 )
-@settings(max_examples=150, deadline=None)
 def test_any_selector_is_an_error_a_notice_or_matches(
     channels: list[dict[str, str]],
     service: dict[str, str],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from setpoint.model.grammars.lookup import LookupMissing, paths, resolve, roots
@@ -113,7 +113,6 @@ def test_a_dollar_that_would_escape_a_kept_lookup_is_refused():
         resolve("${constants.dollar}${version}", {"constants": {"dollar": "$"}}, keep=KEEP)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["${version}", "${constants.x}", "${constants.y:-d}", "$${", "$", "{", "}", "a", "${"]), max_size=6
@@ -133,13 +132,11 @@ def test_resolving_in_two_steps_is_resolving_at_once(text, inserted):
     assert resolve(first, {"version": "1.4.2"}) == resolve(text, values)
 
 
-@settings(deadline=None)
 @given(DOLLARS)
 def test_a_value_put_into_a_text_is_never_changed(value):
     assert resolve("<${x}>", {"x": value}) == f"<{value}>"
 
 
-@settings(deadline=None)
 @given(DOLLARS)
 def test_any_text_is_resolved_once_its_paths_are_there(text):
     named = list(paths(text))

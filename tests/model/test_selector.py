@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.model.grammars.selector import Selector, Term, parse_selector
@@ -24,7 +24,6 @@ def written(term: Term, blank: str) -> str:
     return f"{term.key} {'notin' if term.negated else 'in'}{blank}({separator.join(term.values)})"
 
 
-@settings(deadline=None)
 @given(ALTERNATIVES, BLANKS)
 def test_a_selector_survives_its_spelling(alternatives, blank):
     text = f"{blank}|{blank}".join(f"{blank},{blank}".join(written(term, blank) for term in terms) for terms in alternatives)
@@ -33,14 +32,12 @@ def test_a_selector_survives_its_spelling(alternatives, blank):
     assert found.keys == {term.key for terms in alternatives for term in terms}
 
 
-@settings(deadline=None)
 @given(ALTERNATIVES, st.dictionaries(KEYS, VALUES, max_size=4))
 def test_a_comma_binds_tighter_than_a_bar(alternatives, labels):
     expected = any(all(term.matches(labels) for term in terms) for terms in alternatives)
     assert Selector("", alternatives).matches(labels) == expected
 
 
-@settings(deadline=None)
 @given(TERMS, st.dictionaries(KEYS, VALUES, max_size=4))
 def test_a_negated_term_matches_exactly_where_the_plain_one_does_not(term, labels):
     assert Term(term.key, term.values, not term.negated).matches(labels) is not term.matches(labels)
@@ -97,7 +94,6 @@ def test_what_is_no_selector_is_refused_where_it_stops(text, advice):
     assert advice in str(caught.value)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab=!,|() in*\n", max_size=15))
 def test_any_text_is_a_selector_or_refused(text):
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.model.time import (
@@ -66,7 +66,6 @@ def test_what_is_no_duration_is_refused_with_advice(text, advice):
         parse_duration(text)
 
 
-@settings(deadline=None)
 @given(st.integers(0, LONGEST))
 def test_a_duration_survives_its_spelling(duration):
     assert parse_duration(format_duration(duration)) == duration
@@ -84,13 +83,11 @@ def test_a_duration_for_reading_has_two_units(duration, expected):
     assert approximate_duration(duration) == expected
 
 
-@settings(deadline=None)
 @given(INSTANTS)
 def test_an_instant_survives_as_a_datetime(instant):
     assert from_datetime(to_datetime(instant)) == instant
 
 
-@settings(deadline=None)
 @given(INSTANTS)
 def test_an_instant_is_written_in_rfc_3339_to_the_second(instant):
     assert from_datetime(datetime.fromisoformat(format_instant(instant))) == instant // SECOND * SECOND

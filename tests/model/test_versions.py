@@ -8,7 +8,7 @@ import timeit
 import msgspec
 import pytest
 import semantic_version  # type: ignore[import-untyped]  # the package ships no types
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.model.grammars.versions import Parsed, Range, is_version_name, parse, parse_range, step
@@ -51,14 +51,12 @@ def test_the_precedence_of_the_specification():
     assert len(set(parsed)) == len(parsed)
 
 
-@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_precedence_is_that_of_the_semver_package(one, other):
     assert (version(one) < version(other)) == (semantic_version.Version(one) < semantic_version.Version(other))
     assert (parse(one) == parse(other)) == (one == other)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=6) | st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", fullmatch=True))
 def test_a_version_name_is_what_the_page_says(text):
     assert is_version_name(text) == bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", text))
@@ -152,7 +150,6 @@ def test_with_prereleases_every_prerelease_within_the_bounds_fits(text, fits, no
     assert [name for name in not_ if found.contains(name, prereleases=True)] == []
 
 
-@settings(deadline=None)
 @given(st.lists(COMPARISONS, min_size=1, max_size=2), RELEASES)
 def test_releases_fit_as_npm_has_them(comparisons, name):
     text = " ".join(comparisons)
@@ -163,7 +160,6 @@ def test_releases_fit_as_npm_has_them(comparisons, name):
         assert not expected
 
 
-@settings(deadline=None)
 @given(COMPARISONS, COMPARISONS, NAMES, st.booleans())
 def test_an_alternative_fits_what_either_side_fits(one, other, name, prereleases):
     def fits(text):
@@ -211,7 +207,6 @@ def test_what_is_no_range_is_refused_with_advice(text, advice):
         Range(text)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="0123456789.xX*^~<>=|- vrc+", max_size=20))
 def test_any_text_is_a_range_or_refused(text):
     try:
@@ -252,7 +247,6 @@ def test_steps(old, new, expected):
     assert step(old, new) == expected
 
 
-@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_one_way_of_two_different_versions_is_back(one, other):
     ways = {step(one, other), step(other, one)}

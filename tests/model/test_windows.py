@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.model.calendars import recurrence
@@ -100,7 +100,6 @@ def test_windows_that_cannot_be_meant_say_so(window, words):
     assert words in " | ".join(problems(window))
 
 
-@settings(deadline=None)
 @given(
     st.text(alphabet="FREQ=DAILYWKOUNT;BDMOH0123456789-,TINV", max_size=40)
     | st.lists(
@@ -161,7 +160,6 @@ def test_every_zone_of_the_package_can_be_read(name):
     assert zone(name).utcoffset(parse_moment("2026-11-26")) is not None
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 4_000_000_000_000),
     st.sampled_from(["Europe/Berlin", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia", "UTC"]),
