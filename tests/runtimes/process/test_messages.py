@@ -158,6 +158,8 @@ ENDINGS = (
 
 
 def accepted(head: bytes) -> bool:
+    if not head.endswith(b"\r\n\r\n"):
+        return False
     try:
         parse_request(head)
     except RefusedError:
