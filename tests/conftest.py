@@ -42,7 +42,7 @@ COMPONENTS = {
 
 
 settings.register_profile("quick", deadline=None, max_examples=50)
-settings.register_profile("nightly", deadline=None, max_examples=500)
+settings.register_profile("nightly", deadline=None, max_examples=200)
 settings.load_profile("quick")
 
 MEMORY = Path("/dev/shm")

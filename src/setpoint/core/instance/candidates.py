@@ -116,12 +116,12 @@ def _was_just_checked(turn: Turn, candidate: Attempt) -> bool:
 
 
 def _reasons(turn: Turn, candidate: Attempt) -> Verdicts:
-    return turn.missing(turn.kept(candidate.pair), candidate)
+    return turn.unmet(turn.kept(candidate.pair), candidate)
 
 
 def _kept_waiting(turn: Turn, candidate: Attempt) -> bool:
     gathering = replace(candidate, committed=False)
-    return bool(turn.missing(turn.kept(candidate.pair), gathering, Tier.BLOCKERS))
+    return bool(turn.unmet(turn.kept(candidate.pair), gathering, Tier.BLOCKERS))
 
 
 def _was_checked(policy: Policy) -> bool:

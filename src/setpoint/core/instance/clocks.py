@@ -19,7 +19,7 @@ from setpoint.model.policy import CheckUse, Policy
 from setpoint.model.time import Duration, Instant
 
 
-def end_orders(turn: Turn) -> None:
+def expire_orders(turn: Turn) -> None:
     """End what is over before anything else is decided, and look again when the next order ends, by the wall clock (§10.17)."""
     life = turn.life
     if life.hold and _is_over(turn, life.hold.until):
@@ -60,7 +60,7 @@ def _record_end(turn: Turn, by: By, what: str, release: int = 0) -> None:
     turn.record("expired", f"the {what} by {by.person} has ended{by.because}", release=release, by=by)
 
 
-def count_undecided(turn: Turn) -> None:
+def count_undecided_checks(turn: Turn) -> None:
     """Add the time since the turn before to every gate that has no decisive result, and look again before too much has passed."""
     life = turn.life
     if not any(use.fail_after for use in turn.rules.checks):
@@ -71,7 +71,7 @@ def count_undecided(turn: Turn) -> None:
         turn.set_rollout(life.rollout, attempt=_counted(turn, life.rollout.attempt))
 
 
-def look_again(turn: Turn) -> None:
+def wake_for_undecided_checks(turn: Turn) -> None:
     """Wake for what is counted, once every gate was requested that may be."""
     if turn.policy is None or not any(use.fail_after for use in turn.policy.checks):
         return

@@ -151,7 +151,7 @@ def _candidate(policy: Policy, state: InstanceState, now: Instant) -> Iterator[R
     gathering = [*evaluate(context), *evaluate(context, Tier.BLOCKERS)]
     yield from gathering
     if attempt.phase is Phase.PRE_DEPLOYMENT and not gathering:
-        yield from (one for one in evaluate(context, Tier.SET, Tier.TOGETHER) if one.code not in _OF_TASKS)
+        yield from (one for one in evaluate(context, Tier.SET_PREPARES, Tier.SET_STARTS) if one.code not in _OF_TASKS)
     yield from task.evaluate(context)
     yield from _ahead(context)
 

@@ -1,15 +1,28 @@
-"""The life of an instance, one turn at a time: the whole algorithm, read from top to bottom.
+"""The life of an instance: the algorithm, one turn at a time, read from top to bottom.
 
-``decide`` records events, then moves what it remembers as far as it goes:
+``decide`` records events, then takes each part of the state as far as it goes:
 
-1. ``verify``     the rollout in progress is finalized, fails, or goes on waiting;
-2. ``select``     what is desired becomes the candidate, or replaces it;
-3. ``promote``    target becomes desired when every gate before deployment passes, all of them now;
-4. reconcile      the runtime is brought to target, and kept there;
-5. publish        others learn what changed.
+1. ``verify``   the rollout in progress is finalized, or fails and is rolled back, or goes on waiting;
+2. ``select``   the desired release becomes the candidate, or replaces it;
+3. ``promote``  the candidate passes its phases; then target moves to it, and a rollout starts;
+4. vote         sets, admission and waves learn where this instance stands, if they concern it;
+5. reconcile    the runtime is brought to target and kept there, or taken down where the instance was removed;
+6. publish      other instances learn what changed.
 
-Every step looks at what is so now, never at which event brought it (level-triggered). So folded, repeated and reordered
-events change nothing that they should not. §4 has the phases and gates, §5 rollouts and rollbacks.
+Every step looks at the state as it is, never at the event that changed it: events that come together, twice or out of order do no
+harm.
+
+What holds whatever happens, with the number of the invariant in docs/design/law.md (paragraphs such as §5 are of that page, too):
+
+*gated* (1)
+    Target moves forward only in ``promote``: when every standing condition passes, and the checks and tasks of the last phase,
+    all in that very turn. Checks and tasks of the phases before have passed earlier.
+*safe-back* (5)
+    A rollout that fails is rolled back to *good*, the last finalized version (``outcomes.fail``). Target stays instead, and the
+    attempt is shown as failed, where there is no *good*, automatic rollback is off, or ``notBelow`` or a task that cannot be
+    undone bars the way. Only this instance goes back, and what failed is vetoed here.
+*unhindered* (9)
+    A rollback waits for no gate and no lease: ``verify`` evaluates none for it. Only the runtime and a person's pause hold it.
 """
 
 from __future__ import annotations
@@ -51,25 +64,25 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
     events.record(turn, facts)
     if turn.policy is None:
         return Decision(turn.state())
-    clocks.end_orders(turn)
-    clocks.count_undecided(turn)
-    outcomes.taint(turn)
+    clocks.expire_orders(turn)
+    clocks.count_undecided_checks(turn)
+    outcomes.give_up_bad_versions(turn)
     if turn.life.adopting:
         adoption.advance(turn)
     verify(turn)
     select(turn)
-    clocks.look_again(turn)
+    clocks.wake_for_undecided_checks(turn)
     if turn.life.joined:
         sets.vote(turn)
     if before.life.needs_admission or turn.life.needs_admission:
         admission.settle(turn)
-    if turn.life.in_waves or before.life.in_waves:
-        waves.tell(turn)
+    if before.life.in_waves or turn.life.in_waves:
+        waves.vote(turn)
     if turn.removed and turn.life.rollout is None:
         removal.advance(turn)
     else:
         reconcile.advance(turn)
-    status.settle_declined(turn)
+    status.update_declined(turn)
     status.publish(turn, before)
     return Decision(turn.state(), tuple(turn.out), turn.wake_at, tuple(turn.moves))
 
@@ -78,109 +91,121 @@ def decide(entity: str, state: InstanceState | None, facts: Sequence[AnyFact], n
 
 
 def verify(turn: Turn) -> None:
-    """Finalize the rollout when it has converged and passes, fail it when a check, task or deadline does, else go on waiting."""
-    under_way = turn.life.rollout
-    if under_way is None:
+    """Take the rollout in progress to its end: finalized, or failed and rolled back.
+
+    No gate before deployment holds what has started. What does: the runtime, the checks and tasks of the phases after target
+    moved, a pause, and – before it is finalized – the other members of its set (§4).
+    """
+    rollout = turn.life.rollout
+    if rollout is None:
         return
-    offer = turn.kept(under_way.to)
-    if under_way.back:
-        observation.going_back(turn, under_way, offer)
-    elif under_way.passed and not SET_PASSES.missing(turn.context(offer, under_way.attempt)):
-        outcomes.finalize(turn, offer, under_way.attempt, under_way.began)
-    elif not under_way.doubt:
-        if under_way.attempt.phase is Phase.DEPLOYMENT:
-            _deploy(turn, under_way, offer)
-        after = turn.life.rollout
-        if after is not None and not after.back and after.attempt.phase is Phase.POST_DEPLOYMENT:
-            _verify_after_deployment(turn, after, offer)
+    offer = turn.kept(rollout.to)
+    if rollout.back:
+        observation.advance_rollback(turn, rollout, offer)
+    elif rollout.passed and _set_has_passed(turn, rollout, offer):
+        outcomes.finalize(turn, offer, rollout.attempt, rollout.began)
+    elif rollout.doubt:
+        return  # it failed after it had passed: only its set knows whether others are finalized already (§3 Sets)
+    elif rollout.attempt.phase is Phase.DEPLOYMENT:
+        _deploy(turn, rollout, offer)
+    else:
+        _verify_after_deployment(turn, rollout, offer)
 
 
-def _deploy(turn: Turn, under_way: Rollout, offer: Offer) -> None:
+def _deploy(turn: Turn, rollout: Rollout, offer: Offer) -> None:
     """Deployment ends when the runtime shows the version, healthy, and the checks and tasks of this phase pass (§5)."""
-    under_way = _request_checks(turn, under_way, offer)
+    rollout = _request_checks_of(turn, rollout, offer)
     if turn.life.applying.terminal:
-        outcomes.fail(turn, under_way, f"the runtime refuses it: {turn.life.applying.error}", Cause(Code.APPLY_FAILED))
+        outcomes.fail(turn, rollout, f"the runtime refuses it: {turn.life.applying.error}", Cause(Code.APPLY_FAILED))
         return
-    reasons = CHECKS.missing(turn.context(offer, under_way.attempt))
-    if _fails(turn, under_way, offer, reasons):
+    unmet = CHECKS.unmet(turn.context(offer, rollout.attempt))
+    if _fails(turn, rollout, offer, unmet):
         return
     if not observation.is_shown(turn, offer):
-        observation.judge_progress(turn, under_way)
-    elif reasons:
-        _freshen(turn, under_way, offer, reasons)
-    elif not _tasks_left(turn, under_way, offer):
-        turn.move(under_way.attempt, Stage.VERIFYING)
-        attempt = replace(under_way.attempt, phase=Phase.POST_DEPLOYMENT, entered=turn.now, gates={})
-        turn.set_rollout(under_way, attempt=attempt, idle=0)
+        observation.judge_progress(turn, rollout)
+    elif unmet:
+        _refresh_checks(turn, rollout, offer, unmet)
+    elif not _awaits_tasks(turn, rollout, offer):
+        turn.move(rollout.attempt, Stage.VERIFYING)
+        attempt = replace(rollout.attempt, phase=Phase.POST_DEPLOYMENT, entered=turn.now, gates={})
+        _verify_after_deployment(turn, turn.set_rollout(rollout, attempt=attempt, idle=0), offer)
 
 
-def _verify_after_deployment(turn: Turn, under_way: Rollout, offer: Offer) -> None:
+def _verify_after_deployment(turn: Turn, rollout: Rollout, offer: Offer) -> None:
     """The version stays healthy, and every check and task after deployment passes: then it is finalized (§4, invariant 19)."""
-    entered_now = under_way.attempt.entered == turn.now and not under_way.attempt.gates
-    under_way = _request_checks(turn, under_way, offer)
-    if under_way.attempt.gates and entered_now:
-        turn.record("phase-entered", f"{offer.version.name} runs and is verified", attempt=under_way.attempt)
-    reasons = CHECKS.missing(turn.context(offer, under_way.attempt))
-    if _fails(turn, under_way, offer, reasons):
+    entered_now = rollout.attempt.entered == turn.now and not rollout.attempt.gates
+    rollout = _request_checks_of(turn, rollout, offer)
+    if rollout.attempt.gates and entered_now:
+        turn.record("phase-entered", f"{offer.version.name} runs and is verified", attempt=rollout.attempt)
+    unmet = CHECKS.unmet(turn.context(offer, rollout.attempt))
+    if _fails(turn, rollout, offer, unmet):
         return
     if not observation.is_shown(turn, offer):
-        observation.judge_health(turn, under_way)
-    elif reasons:
-        _freshen(turn, under_way, offer, reasons)
-    elif not observation.is_paused(turn) and not _tasks_left(turn, under_way, offer):
-        _pass(turn, under_way, offer)
+        observation.judge_health(turn, rollout)
+    elif unmet:
+        _refresh_checks(turn, rollout, offer, unmet)
+    elif not observation.is_paused(turn) and not _awaits_tasks(turn, rollout, offer):
+        _pass(turn, rollout, offer)
 
 
-def _pass(turn: Turn, under_way: Rollout, offer: Offer) -> None:
-    """Finalized; or, in a set, waiting for the others to have passed as well (§3 Sets)."""
-    if not SET_PASSES.missing(turn.context(offer, under_way.attempt)):
-        outcomes.finalize(turn, offer, under_way.attempt, under_way.began)
-    elif not under_way.passed:
-        turn.set_rollout(under_way, passed=True)
-        turn.record("passed", f"{offer.version.name} has passed and waits for its set", attempt=under_way.attempt)
+def _pass(turn: Turn, rollout: Rollout, offer: Offer) -> None:
+    """Finalized; in a set, once every member has passed. Until then it is verified on (§3 Sets)."""
+    if _set_has_passed(turn, rollout, offer):
+        outcomes.finalize(turn, offer, rollout.attempt, rollout.began)
+    elif not rollout.passed:
+        turn.set_rollout(rollout, passed=True)
+        turn.record("passed", f"{offer.version.name} has passed and waits for its set", attempt=rollout.attempt)
 
 
-def _fails(turn: Turn, under_way: Rollout, offer: Offer, reasons: Verdicts) -> bool:
-    failed = reasons.failed or TASKS.missing(turn.context(offer, under_way.attempt)).failed
+def _set_has_passed(turn: Turn, rollout: Rollout, offer: Offer) -> bool:
+    return not SET_PASSES.unmet(turn.context(offer, rollout.attempt))
+
+
+def _fails(turn: Turn, rollout: Rollout, offer: Offer, unmet: Verdicts) -> bool:
+    """Whether a check or task failed, so that the rollout did."""
+    failed = unmet.failed or TASKS.unmet(turn.context(offer, rollout.attempt)).failed
     if failed:
-        outcomes.fail(turn, under_way, failed.text, failed.cause)
+        outcomes.fail(turn, rollout, failed.text, failed.cause)
     return failed is not None
 
 
-def _request_checks(turn: Turn, under_way: Rollout, offer: Offer) -> Rollout:
-    attempt = _with_checks(turn, offer, under_way.attempt)
-    return under_way if attempt is under_way.attempt else turn.set_rollout(under_way, attempt=attempt)
+def _request_checks_of(turn: Turn, rollout: Rollout, offer: Offer) -> Rollout:
+    attempt = _request_checks(turn, offer, rollout.attempt)
+    return rollout if attempt is rollout.attempt else turn.set_rollout(rollout, attempt=attempt)
 
 
-def _with_checks(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
-    return check_runs.ask_all(turn, offer, attempt) if turn.rules.checks or attempt.gates else attempt
-
-
-def _with_tasks(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
-    return tasks.run(turn, offer, attempt) if turn.rules.tasks else attempt
-
-
-def _tasks_left(turn: Turn, under_way: Rollout, offer: Offer) -> bool:
-    """Whether the phase has tasks that have not succeeded; the next one starts, unless a person suspended all changes."""
-    if not reconcile.hands_off(turn.life) and not turn.life.left and not observation.is_paused(turn):
-        attempt = _with_tasks(turn, offer, under_way.attempt)
-        under_way = under_way if attempt is under_way.attempt else turn.set_rollout(under_way, attempt=attempt)
-    return bool(TASKS.missing(turn.context(offer, under_way.attempt)))
-
-
-def _freshen(turn: Turn, under_way: Rollout, offer: Offer, reasons: Verdicts) -> None:
-    """Results that grew too old are requested once more, when nothing else is missing (§4 Freshness)."""
-    for reason in reasons:
+def _refresh_checks(turn: Turn, rollout: Rollout, offer: Offer, unmet: Verdicts) -> None:
+    """Request results that grew too old once more, when nothing else is unmet (§4 Freshness)."""
+    for reason in unmet:
         turn.wake(reason.until)
-    if reasons.only_stale:
-        turn.set_rollout(under_way, attempt=check_runs.ask_stale(turn, offer, under_way.attempt, reasons))
+    if unmet.only_stale:
+        turn.set_rollout(rollout, attempt=check_runs.request_stale(turn, offer, rollout.attempt, unmet))
+
+
+def _awaits_tasks(turn: Turn, rollout: Rollout, offer: Offer) -> bool:
+    """Start the next task of the phase, if no person suspended changes and nothing else runs; whether any has not succeeded."""
+    if not reconcile.hands_off(turn.life) and not turn.life.left and not observation.is_paused(turn):
+        attempt = _run_task(turn, offer, rollout.attempt)
+        rollout = rollout if attempt is rollout.attempt else turn.set_rollout(rollout, attempt=attempt)
+    return bool(TASKS.unmet(turn.context(offer, rollout.attempt)))
+
+
+# --- what both halves request --------------------------------------------------------------------------------------------------
+
+
+def _request_checks(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
+    return check_runs.request(turn, offer, attempt) if turn.rules.checks or attempt.gates else attempt
+
+
+def _run_task(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
+    return tasks.run(turn, offer, attempt) if turn.rules.tasks else attempt
 
 
 # --- select: desired -> candidate (§3) ---------------------------------------------------------------------------------------
 
 
 def select(turn: Turn) -> None:
-    """Begin, keep or replace the candidate, and move it on as far as it goes."""
+    """Begin, keep or replace the candidate, and take it as far as it goes."""
     if turn.removed:
         outcomes.end_candidate(turn, Stage.CANCELLED, "it left the configuration")
         return
@@ -195,67 +220,72 @@ def select(turn: Turn) -> None:
 
 
 def _step(turn: Turn, *, keep_if_just_checked: bool) -> bool:
-    """Whether to look once more: a candidate ended – each one is newer than the last – or one whose first check ended just now
-    was kept for that, and may be replaced after all if it came no further.
+    """Select and promote once. Return whether to do so again: the candidate ended or started, so that a newer one may follow; or
+    it was kept only because its first check has just ended, and may be replaced now that it came no further.
     """
     want = selection.wanted(turn.rules, turn.life, turn.now)
-    kept = candidates.follow(turn, want, keep_if_just_checked=keep_if_just_checked)
+    only_just_checked = candidates.follow(turn, want, keep_if_just_checked=keep_if_just_checked)
     candidate = turn.life.candidate
     if candidate is None:
         return False
     promote(turn, turn.kept(candidate.pair), candidate)
-    return kept or turn.life.candidate is None
+    return only_just_checked or turn.life.candidate is None
 
 
 # --- promote: candidate -> rollout (§4) --------------------------------------------------------------------------------------
 
 
 def promote(turn: Turn, offer: Offer, candidate: Attempt) -> None:
-    """Target becomes desired when every gate before deployment passes, all of them in this turn (invariant 3 *gated*).
+    """Take the candidate through its phases; move target to it when nothing is unmet in the last one (invariant 1 *gated*).
 
-    A phase is left when its own gates pass. The standing conditions of phases left must go on passing, or the attempt goes back.
+    Gates are standing conditions (orderings, dependencies, approvals, calendars, the cadence) or checks and tasks of a phase.
+    A phase is left when its own gates pass. Standing conditions are evaluated again in every later phase: one that does not pass
+    any more takes the candidate back to its phase, and from there through all later ones again. Checks of a phase that was left
+    are not repeated: a check that must pass when target moves belongs to ``pre-deployment``.
     """
     came_with = candidate.phase
-    for _ in range(4):
+    for _ in range(4):  # at most back to a phase, on through the two after it, and the start
         if _fails_before_deployment(turn, offer, candidate):
             return
-        candidate = _with_checks(turn, offer, candidate)
-        missing = turn.missing(offer, candidate)
-        earlier = missing.missing_phase(candidate)
+        candidate = _request_checks(turn, offer, candidate)
+        unmet = turn.unmet(offer, candidate, Tier.CONDITIONS)
+        earlier = unmet.earlier_phase(candidate)
         if earlier:
             candidate = replace(_enter(turn, candidate, earlier), committed=False, added=())
-        elif missing or _ends_after_its_task(turn.life, offer, candidate):
+        elif unmet or _awaits_its_task(turn.life, offer, candidate):
             break
         elif candidate.phase is Phase.PRE_APPROVAL and _changes_nothing(turn.life, offer):
-            outcomes.finalize(turn, offer, candidate, None)
+            outcomes.finalize(turn, offer, candidate, None)  # it runs already: there is nothing to approve or deploy
             return
         elif candidate.phase is Phase.PRE_APPROVAL:
-            candidate = _run_tasks(turn, offer, candidate)
-            if TASKS.missing(turn.context(offer, candidate)):
+            candidate = _run_task_beside(turn, offer, candidate)
+            if TASKS.unmet(turn.context(offer, candidate)):
                 break
             candidate = _enter(turn, candidate, Phase.APPROVAL)
         elif candidate.phase is Phase.APPROVAL:
             candidate = _enter(turn, candidate, Phase.PRE_DEPLOYMENT)
         else:
-            if turn.missing(offer, candidate, Tier.BLOCKERS):
+            if turn.unmet(offer, candidate, Tier.BLOCKERS):
                 break
             candidate = _request_to_start(turn, offer, candidate)
-            waiting = turn.missing(offer, candidate, Tier.SET, Tier.TOGETHER)
+            waiting = turn.unmet(offer, candidate, Tier.SET_PREPARES, Tier.SET_STARTS)
             if waiting:
                 _wake_to_start(turn, candidate, waiting)
                 break
-            _begin(turn, offer, candidate)
+            _start_rollout(turn, offer, candidate)
             return
-    candidate = _give_back(turn, offer, candidate, missing)
-    _wait(turn, offer, candidate, missing)
+    candidate = _return_grant(turn, offer, candidate, unmet)
+    _keep_waiting(turn, offer, candidate, unmet)
     if candidate.phase is not came_with:
-        turn.record("phase-entered", "; ".join(reason.text for reason in missing) or "waits", attempt=candidate)
+        turn.record("phase-entered", "; ".join(reason.text for reason in unmet) or "waits", attempt=candidate)
 
 
 def _fails_before_deployment(turn: Turn, offer: Offer, candidate: Attempt) -> bool:
-    """A task that fails its attempt ends a candidate, as does ``failAfter`` (§10.4): it is vetoed like one that failed later."""
+    """Whether a task failed, or a check had no result for ``failAfter`` (§10.4): the candidate ends, and its release is vetoed
+    here like one whose rollout failed. That waits for the end of a task that is running.
+    """
     context = turn.context(offer, candidate)
-    failed = TASKS.missing(context).failed or CHECKS.missing(context).failed
+    failed = TASKS.unmet(context).failed or CHECKS.unmet(context).failed
     if failed is None or task.under_way(turn.life, candidate):
         return False
     outcomes.remember_failure(turn, candidate.pair, failed.text)
@@ -268,7 +298,7 @@ def _enter(turn: Turn, candidate: Attempt, phase: Phase) -> Attempt:
 
 
 def _changes_nothing(life: Life, offer: Offer) -> bool:
-    """What would run is what is finalized here."""
+    """Whether what it would run is what is finalized here, and nothing else is in progress."""
     good = life.good_offer
     return (
         good is not None
@@ -279,13 +309,13 @@ def _changes_nothing(life: Life, offer: Offer) -> bool:
     )
 
 
-def _ends_after_its_task(life: Life, offer: Offer, candidate: Attempt) -> bool:
-    """It has come to change nothing, but a task that it started for that is in progress."""
+def _awaits_its_task(life: Life, offer: Offer, candidate: Attempt) -> bool:
+    """Whether it came to change nothing while a task that it had started runs: it ends after that."""
     return _changes_nothing(life, offer) and bool(task.under_way(life, candidate))
 
 
-def _run_tasks(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
-    """Those before approval run beside a rollout; nothing runs against a person's order."""
+def _run_task_beside(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
+    """Tasks before approval run beside a rollout; no task runs against a person's order."""
     if not turn.rules.tasks:
         return candidate
     blocked = (*blockers.operator_blocks(turn.rules, turn.life, committed=False), *task.left(turn.life, turn.now))
@@ -293,49 +323,53 @@ def _run_tasks(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
 
 
 def _request_to_start(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
-    """Request the next of what is missing to start, in this order: the set, admission, tasks.
+    """Request what it needs to start, each only when all before it pass: its set prepares, admission grants, its tasks run.
 
-    Each is requested only when all before it pass; for the members of a set, the set requests admission for all of them together.
+    For the members of a set, the set requests admission for all of them together.
     """
-    if turn.missing(offer, candidate, Tier.SET, Tier.TASKS_ALONE):
+    if turn.unmet(offer, candidate, Tier.SET_PREPARES, Tier.NOTHING_MOVES):
         return candidate
     if candidate.admission or LIMITS.concerns(turn.context(offer, candidate)):
-        candidate = admission.ask(turn, offer, candidate)
-        if LIMITS.missing(turn.context(offer, candidate)):
+        candidate = admission.request(turn, offer, candidate)
+        if LIMITS.unmet(turn.context(offer, candidate)):
             return candidate
-    return _with_tasks(turn, offer, candidate)
+    return _run_task(turn, offer, candidate)
 
 
-def _wake_to_start(turn: Turn, candidate: Attempt, missing: Verdicts) -> None:
+def _wake_to_start(turn: Turn, candidate: Attempt, unmet: Verdicts) -> None:
     """Look again when the first of these may have changed by the clock alone, and when a budget's window ends."""
-    for reason in missing:
+    for reason in unmet:
         turn.wake(reason.until)
     for need in candidate.admission.needs if candidate.admission else ():
         turn.wake_at_the_end_of(need)
 
 
-def _give_back(turn: Turn, offer: Offer, candidate: Attempt, missing: Verdicts) -> Attempt:
-    """A grant is for others where another gate does not pass any more; a check that passed may take the time to run once more."""
+def _return_grant(turn: Turn, offer: Offer, candidate: Attempt, unmet: Verdicts) -> Attempt:
+    """Return what admission granted, so that others can use it, if another gate does not pass any more. Keep it while a check
+    that passed only runs once more.
+    """
     if not candidate.granted:
         return candidate
-    fails = any(not check.refreshing(candidate, reason) for reason in missing)
+    fails = any(not check.refreshing(candidate, reason) for reason in unmet)
     if fails or any(blockers.start_blockers(turn.context(offer, replace(candidate, committed=False)))):
         return admission.give_back(turn, candidate)
     return candidate
 
 
-def _wait(turn: Turn, offer: Offer, candidate: Attempt, missing: Verdicts) -> None:
-    """Look again by the clock, and request once more what grew too old while everything else passes (§4 Freshness)."""
-    for reason in missing:
+def _keep_waiting(turn: Turn, offer: Offer, candidate: Attempt, unmet: Verdicts) -> None:
+    """Store the candidate as it waits. Wake when the clock may change that; refresh results that grew too old (§4 Freshness)."""
+    for reason in unmet:
         turn.wake(reason.until)
-    if missing.only_stale and not turn.missing(offer, candidate, Tier.BLOCKERS):
-        candidate = check_runs.ask_stale(turn, offer, candidate, missing)
+    if unmet.only_stale and not turn.unmet(offer, candidate, Tier.BLOCKERS):
+        candidate = check_runs.request_stale(turn, offer, candidate, unmet)
     if turn.life.candidate != candidate:
         turn.set(candidate=candidate)
 
 
-def _begin(turn: Turn, offer: Offer, candidate: Attempt) -> None:
-    """Target moves; a rollout that did badly gives way (§5)."""
+def _start_rollout(turn: Turn, offer: Offer, candidate: Attempt) -> None:
+    """Move target, and start to verify. A rollout still in progress is replaced: ``blockers`` let nothing start beside one that
+    does well, nor beside a rollback that makes progress (§2, §5).
+    """
     life = turn.life
     if life.rollout:
         text = f"{turn.name(life.rollout.attempt.pair)} gives way to {turn.name(offer.pair)}"

@@ -157,7 +157,7 @@ def judge_health(turn: Turn, rollout: Rollout) -> None:
     _look_after(turn, _last_look(turn, rollout.began) + grace - rollout.sick)
 
 
-def going_back(turn: Turn, rollout: Rollout, offer: Offer) -> None:
+def advance_rollback(turn: Turn, rollout: Rollout, offer: Offer) -> None:
     """The rollback ends when the runtime shows what it goes back to; one that makes no progress has failed."""
     if is_shown(turn, offer):
         outcomes.ended(turn, rollout)

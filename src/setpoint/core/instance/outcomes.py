@@ -329,7 +329,7 @@ def _remember(turn: Turn, offer: Offer, reason: str, *, kept: bool, failed: bool
     turn.set(rolled_back=(*others, Failed(offer.pair, offer.version, configuration, kept))[-KEPT_NEWS:])
 
 
-def taint(turn: Turn) -> None:
+def give_up_bad_versions(turn: Turn) -> None:
     """Know which of the kept releases are bad now; what is rolled out although it was ruled out fails, or goes back further."""
     life = turn.life
     if life.line is None:

@@ -148,7 +148,7 @@ KEPT_DECLINED = 16
 """So many of the newest releases are spoken of."""
 
 
-def settle_declined(turn: Turn) -> None:
+def update_declined(turn: Turn) -> None:
     """Know which recent releases are declined now, and look again when the cadence changes that."""
     rules, life = turn.rules, turn.life
     found: dict[int, str] = {}

@@ -234,7 +234,7 @@ class Turn:
         """What gates are evaluated against, at this point of the turn."""
         return Context(self.rules, self.life, offer, attempt, self.now)
 
-    def missing(self, offer: Offer, attempt: Attempt, first: Tier = Tier.CONDITIONS, last: Tier | None = None) -> Verdicts:
+    def unmet(self, offer: Offer, attempt: Attempt, first: Tier = Tier.CONDITIONS, last: Tier | None = None) -> Verdicts:
         """What an attempt lacks at this point of the turn; see ``evaluate``. Evaluated once, until something changes."""
         known = next((one for one in self.evaluated if one.about == (first, last) and one.is_of(offer, attempt)), None)
         if known is None:

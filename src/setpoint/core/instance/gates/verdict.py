@@ -30,12 +30,12 @@ class Tier(IntEnum):
     """Gates proper: of the attempt's phase, and standing ones of the phases before."""
     BLOCKERS = 1
     """Orders of people, and what is in progress here."""
-    SET = 2
-    TASKS_ALONE = 3
+    SET_PREPARES = 2
+    NOTHING_MOVES = 3
     """No task starts beside a rollout."""
     ADMISSION = 4
     TASKS = 5
-    TOGETHER = 6
+    SET_STARTS = 6
     """The members of a set start together."""
 
 
@@ -87,7 +87,7 @@ class Verdicts(tuple[Reason, ...]):
         """Whether nothing is missing but that checks which passed run once more."""
         return bool(self) and all(reason.code is Code.CHECK_STALE for reason in self)
 
-    def missing_phase(self, attempt: Attempt) -> Phase | None:
+    def earlier_phase(self, attempt: Attempt) -> Phase | None:
         """The earliest phase, before the attempt's own, of which a standing condition does not pass any more."""
         here = ORDER[attempt.phase]
         missing = [Phase(reason.phase) for reason in self if ORDER[Phase(reason.phase)] < here]
@@ -110,7 +110,7 @@ class Gate(NamedTuple):
     uses: Callable[[Policy], Iterable[Use]] = lambda _: ()
     """What a person may skip."""
 
-    def missing(self, context: Context) -> Verdicts:
+    def unmet(self, context: Context) -> Verdicts:
         """Everything of this kind that does not pass."""
         return Verdicts(self.evaluate(context)) if self.concerns(context) else PASSES
 
@@ -168,10 +168,10 @@ CALENDARS = Gate(
 CADENCE = Gate(_BEFORE, Tier.CONDITIONS, calendar.evaluate_cadence, attrgetter("policy.cadence"), _cadence)
 CHECKS = Gate(None, Tier.CONDITIONS, check.evaluate, attrgetter("policy.checks"), _named("check", attrgetter("checks")))
 BLOCKERS = Gate(None, Tier.BLOCKERS, blockers.start_blockers, lambda _: True)
-SET_PREPARES = Gate(_BEFORE, Tier.SET, with_set.start, _in_a_set)
+SET_PREPARES = Gate(_BEFORE, Tier.SET_PREPARES, with_set.start, _in_a_set)
 NOTHING_MOVES = Gate(
     _BEFORE,
-    Tier.TASKS_ALONE,
+    Tier.NOTHING_MOVES,
     blockers.rollout_in_progress,
     lambda context: context.policy.tasks and context.life.rollout,
 )
@@ -189,7 +189,7 @@ TASKS = Gate(
     lambda context: context.policy.tasks or context.attempt.tasks,
     _named("task", attrgetter("tasks")),
 )
-SET_STARTS = Gate(_BEFORE, Tier.TOGETHER, with_set.go, _in_a_set)
+SET_STARTS = Gate(_BEFORE, Tier.SET_STARTS, with_set.go, _in_a_set)
 GATES: tuple[Gate, ...] = (
     ORDERINGS,
     DEPENDENCIES,
@@ -205,7 +205,7 @@ GATES: tuple[Gate, ...] = (
     SET_STARTS,
 )
 """What an attempt needs before target moves."""
-SET_PASSES = Gate(Phase.POST_DEPLOYMENT, Tier.TOGETHER, with_set.end, _in_a_set)
+SET_PASSES = Gate(Phase.POST_DEPLOYMENT, Tier.SET_STARTS, with_set.end, _in_a_set)
 """What a member of a set needs before it is finalized."""
 _BY_TIER = {tier: tuple(gate for gate in GATES if gate.tier is tier) for tier in Tier}
 

@@ -15,7 +15,7 @@ from setpoint.model.policy import Phase
 from setpoint.model.release import Offer
 
 
-def ask(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
+def request(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
     """Ask for everything that the attempt needs, unless that was asked for already."""
     known = candidate.admission
     if with_set.concerns(turn.life, offer, candidate) or (candidate.committed and candidate.granted):
@@ -111,4 +111,4 @@ def _lives_on(before: Life, after: Life) -> bool:
     return before.candidate is not None and before.candidate.number in living
 
 
-__all__ = ["ask", "begin", "give_back", "settle", "told_granted", "told_queued"]
+__all__ = ["begin", "give_back", "request", "settle", "told_granted", "told_queued"]

@@ -19,7 +19,7 @@ from setpoint.model.release import Offer
 from setpoint.model.time import Instant
 
 
-def ask_all(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
+def request(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
     """Ask for the checks of the phase that were not asked yet and whose delay is over; at a window's end ask once more."""
     known = attempt.gates
     found: dict[str, CheckProgress] = {}
@@ -39,7 +39,7 @@ def ask_all(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
     return replace(attempt, gates=found) if changed or len(found) != len(known) else attempt
 
 
-def ask_stale(turn: Turn, offer: Offer, attempt: Attempt, reasons: Iterable[Reason]) -> Attempt:
+def request_stale(turn: Turn, offer: Offer, attempt: Attempt, reasons: Iterable[Reason]) -> Attempt:
     """When everything else holds, results that have grown too old are asked for once more."""
     stale = {reason.gate for reason in reasons}
     asked = dict(attempt.gates)

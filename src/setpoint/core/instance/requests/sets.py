@@ -214,7 +214,7 @@ def _gathering(turn: Turn, said: SetVote, entity: str, offer: Offer, attempt: At
     """``ready`` when every gate holds, ``locked`` when its tasks are done as well; what only grew old is asked for anew."""
     life, context = turn.life, turn.context(offer, attempt)
     said = replace(said, committed=attempt.committed)
-    reasons = [*turn.missing(offer, attempt), *turn.missing(offer, attempt, Tier.BLOCKERS)]
+    reasons = [*turn.unmet(offer, attempt), *turn.unmet(offer, attempt, Tier.BLOCKERS)]
     hard = next((reason for reason in reasons if not _patient(attempt, reason)), None)
     if attempt.phase is not Phase.PRE_DEPLOYMENT or hard:
         return replace(said, reason=_short(hard))

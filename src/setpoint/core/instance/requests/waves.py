@@ -17,7 +17,7 @@ KEPT_VOTES = 50
 """What was said about so many releases that are not kept any more is remembered: one offered once more is not answered anew."""
 
 
-def tell(turn: Turn) -> None:
+def vote(turn: Turn) -> None:
     """Vote on every release here that goes through waves, and for the last time on those that were forgotten in this turn."""
     now = turn.life.in_waves
     for release, (group, offers) in now.items():
