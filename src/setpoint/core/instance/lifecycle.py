@@ -15,8 +15,9 @@ harm.
 What holds whatever happens, with the number of the invariant in docs/design/law.md (paragraphs such as §5 are of that page, too):
 
 *gated* (1)
-    Target moves forward only in ``promote``: when every standing condition passes, and the checks and tasks of the last phase,
-    all in that very turn. Checks and tasks of the phases before have passed earlier.
+    Target moves forward only in ``promote``: when no standing condition, no check or task of the last phase, no order of a
+    person, no set and no limit is unmet, all in that very turn. Checks and tasks of the phases before have passed earlier. (What
+    runs already is made *good* without a rollout: the same spec in a newer release, and what a person adopts.)
 *safe-back* (5)
     A rollout that fails is rolled back to *good*, the last finalized version (``outcomes.fail``). Target stays instead, and the
     attempt is shown as failed, where there is no *good*, automatic rollback is off, or ``notBelow`` or a task that cannot be
@@ -94,7 +95,8 @@ def verify(turn: Turn) -> None:
     """Take the rollout in progress to its end: finalized, or failed and rolled back.
 
     No gate before deployment holds what has started. What does: the runtime, the checks and tasks of the phases after target
-    moved, a pause, and – before it is finalized – the other members of its set (§4).
+    moved, and – before it is finalized – the other members of its set (§4). A pause starts no task and passes nothing, but fails
+    what fails; a person's suspension, or a task that an earlier attempt left running, starts no task.
     """
     rollout = turn.life.rollout
     if rollout is None:
@@ -105,7 +107,7 @@ def verify(turn: Turn) -> None:
     elif rollout.passed and _set_has_passed(turn, rollout, offer):
         outcomes.finalize(turn, offer, rollout.attempt, rollout.began)
     elif rollout.doubt:
-        return  # it failed after it had passed: only its set knows whether others are finalized already (§3 Sets)
+        return  # it failed after it had passed: its set answers whether others are finalized by now, or all go back (§3 Sets)
     elif rollout.attempt.phase is Phase.DEPLOYMENT:
         _deploy(turn, rollout, offer)
     else:
@@ -162,7 +164,7 @@ def _set_has_passed(turn: Turn, rollout: Rollout, offer: Offer) -> bool:
 
 
 def _fails(turn: Turn, rollout: Rollout, offer: Offer, unmet: Verdicts) -> bool:
-    """Whether a check or task failed, so that the rollout did."""
+    """Whether a check or task failed for good, so that the rollout did: ``Verdicts.failed`` tells that from waiting."""
     failed = unmet.failed or TASKS.unmet(turn.context(offer, rollout.attempt)).failed
     if failed:
         outcomes.fail(turn, rollout, failed.text, failed.cause)
@@ -242,6 +244,9 @@ def promote(turn: Turn, offer: Offer, candidate: Attempt) -> None:
     A phase is left when its own gates pass. Standing conditions are evaluated again in every later phase: one that does not pass
     any more takes the candidate back to its phase, and from there through all later ones again. Checks of a phase that was left
     are not repeated: a check that must pass when target moves belongs to ``pre-deployment``.
+
+    What is unmet is looked for tier by tier, in the order of ``Tier``: conditions (standing ones, and checks), blockers, set,
+    limits, tasks, set. The first tier with anything unmet ends it: what a later one needs is requested only when all before pass.
     """
     came_with = candidate.phase
     for _ in range(4):  # at most back to a phase, on through the two after it, and the start
@@ -251,6 +256,7 @@ def promote(turn: Turn, offer: Offer, candidate: Attempt) -> None:
         unmet = turn.unmet(offer, candidate, Tier.CONDITIONS)
         earlier = unmet.earlier_phase(candidate)
         if earlier:
+            # what its tasks or its set had committed it to is open again: orderings and calendars hold it as before (§10.14)
             candidate = replace(_enter(turn, candidate, earlier), committed=False, added=())
         elif unmet or _awaits_its_task(turn.life, offer, candidate):
             break
@@ -268,7 +274,7 @@ def promote(turn: Turn, offer: Offer, candidate: Attempt) -> None:
             if turn.unmet(offer, candidate, Tier.BLOCKERS):
                 break
             candidate = _request_to_start(turn, offer, candidate)
-            waiting = turn.unmet(offer, candidate, Tier.SET_PREPARES, Tier.SET_STARTS)
+            waiting = turn.unmet(offer, candidate, first=Tier.SET_PREPARES, last=Tier.SET_STARTS)
             if waiting:
                 _wake_to_start(turn, candidate, waiting)
                 break
@@ -327,7 +333,7 @@ def _request_to_start(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
 
     For the members of a set, the set requests admission for all of them together.
     """
-    if turn.unmet(offer, candidate, Tier.SET_PREPARES, Tier.NOTHING_MOVES):
+    if turn.unmet(offer, candidate, first=Tier.SET_PREPARES, last=Tier.NOTHING_MOVES):
         return candidate
     if candidate.admission or LIMITS.concerns(turn.context(offer, candidate)):
         candidate = admission.request(turn, offer, candidate)
