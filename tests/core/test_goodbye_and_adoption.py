@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec.structs import replace
-from tests.core.dsl import START, Instance
+from tests.core.dsl import START, Instance, WithTasks, a_task, check
 from tests.core.dsl.situations import ANN, adopting, back, gone
 
 from setpoint.core.backoff import backoff
@@ -165,6 +165,16 @@ def test_an_adoption_that_was_overtaken_is_forgotten():
     assert left.maybe_adopting is None
     assert back(left).observed("1.0").good == ""
     assert not urgent.waits_for("is said to run here already")
+
+
+def test_what_a_task_has_started_for_is_given_up_for_a_newer_release_that_is_adopted():
+    """Invariant 16: no older version release follows a newer one, whatever the older one was committed to."""
+    prod = WithTasks().configure(tasks=(a_task(),), checks=(check("alerts"),)).offer(2, "2.0").passing("alerts")
+    prod.receive(Offered(offer=replace(prod.make(3, "1.0"), adopt=True))).observed("1.0")
+    assert (prod.tried, prod.candidate.release, prod.good) == (["migrate"], 2, "1.0"), "nothing ends it while its task runs"
+    prod.succeeds().passing("alerts")
+    assert (prod.maybe_candidate, prod.target) == (None, "1.0")
+    assert "2.0 is replaced: nothing newer may start" in prod.history
 
 
 def test_where_something_was_deployed_nothing_is_said_to_run():

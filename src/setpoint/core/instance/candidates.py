@@ -80,6 +80,8 @@ def _is_under_way(turn: Turn, candidate: Attempt, want: Want | None) -> bool:
         return True
     if not candidate.committed or selection.vetoed(life, offer) or selection.taken_out(life, offer):
         return False
+    if candidate.kind is Kind.FORWARD and offer.release < selection.floor(life):
+        return False  # a person adopted something newer meanwhile (invariant 16 *forward*)
     if any(with_set.start(turn.context(offer, candidate))):
         return False  # its set gathers anew: alone it would never start, so it follows when the others want something newer
     if want is None or want.offer.pair == candidate.pair:

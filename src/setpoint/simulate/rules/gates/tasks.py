@@ -270,6 +270,7 @@ def committed(step: Step) -> Iterator[Complaint]:
         old.release in step.ledger.cancelled
         or _bad(step, old)
         or life.pin not in {0, old.release}
+        or life.good.release > old.release  # a person adopted something newer
         or any(veto.release == old.release or (offer and veto.version.same(offer.version)) for veto in life.vetoes)
         or (offer is not None and offer.configuration is not None and offer.configuration.release in step.ledger.cancelled)
         or any(offer and offer.configuration and veto.release == offer.configuration.release for veto in life.vetoes)
