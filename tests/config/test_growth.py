@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from types import FrameType
@@ -79,3 +80,29 @@ def test_twice_the_channels_take_twice_the_work_in_every_module(shape: Any) -> N
     assert once.total() > 5_000
     growth = {name: twice[name] / number for name, number in once.items() if number > 300}
     assert {name: round(ratio, 2) for name, ratio in growth.items() if ratio > 2.3} == {}
+
+
+LAUGHS = "\n".join(
+    ["kind: Application", "name: saas", "constants:", f"  a0: {'ha ' * 20}", "  b0: [x, x, x, x, x, x, x, x, x, x]"]
+    + [f"  a{n}: {''.join(f'${{constants.a{n - 1}}}' for _ in range(10))}" for n in range(1, 9)]
+    + [f"  b{n}: [{', '.join(repr(f'${{constants.b{n - 1}}}') for _ in range(10))}]" for n in range(1, 9)]
+    + [f"  c{n}: '${{constants.c{n + 1}}}'" for n in range(200)]
+    + ["  c200: end", "channels: [{name: production}]"]
+)
+
+
+def test_a_few_lines_of_lookups_in_lookups_do_not_grow_into_gigabytes(tmp_path: Path):
+    tracemalloc.start()
+    problems = check_files({"setpoint.yaml": (LAUGHS + "\n" + SERVICES).encode()}, tmp_path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "lookup-too-large" in {problem.code for problem in problems}
+    assert most < 64 << 20
+
+
+def test_more_pairs_of_service_and_channel_than_can_be_looked_at_are_refused(tmp_path: Path):
+    channels = "".join(f"  - {{name: c{n}}}\n" for n in range(300))
+    services = "".join(f"---\n{{kind: Service, application: saas, name: s{n}, process: {{command: [x]}}}}\n" for n in range(200))
+    text = f"kind: Application\nname: saas\nchannels:\n{channels}{services}"
+    problems = check_files({"setpoint.yaml": text.encode()}, tmp_path)
+    assert [problem.code for problem in problems] == ["too-many-instances"]

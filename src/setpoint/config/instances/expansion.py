@@ -16,6 +16,8 @@ from setpoint.config.syntax.yaml import Mapping
 
 LOCAL = RuntimeDocument(kind="Runtime", name="local", local=Local())
 """The runtime that exists by itself."""
+MOST_PAIRS = 50_000
+"""Pairs of service and channel in one application: each is looked at, whether or not the service is there."""
 NOT_PER_CHANNEL = ("application", "parameters", "sources", "select", "kind", "name", "apiVersion", "perChannel")
 
 
@@ -25,11 +27,26 @@ def build_instances(catalog: Catalog, problems: Problems) -> dict[str, Instance]
     instances = [
         instance
         for name, application in catalog.applications.items()
+        if not _too_many(catalog, application, problems)
         for service in catalog.services(name).values()
         for channel in catalog.channels(name).values()
         if (instance := _instance(catalog, application, service, channel, services))
     ]
     return {instance.name: instance for instance in instances}
+
+
+def _too_many(catalog: Catalog, application: CatalogEntry[ApplicationDocument], problems: Problems) -> bool:
+    services, channels = catalog.services(application.name), catalog.channels(application.name)
+    if len(services) * len(channels) <= MOST_PAIRS:
+        return False
+    problems.add(
+        "too-many-instances",
+        application.tree.position,
+        application.label,
+        f"{len(services):,} services in {len(channels):,} channels are more than {MOST_PAIRS:,} pairs.",
+        "Divide the application.",
+    )
+    return True
 
 
 class _Effective:

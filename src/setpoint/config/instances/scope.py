@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from setpoint.config.documents import ApplicationDocument, ChannelFields, OrganizationDocument, RuntimeDocument, ServiceDocument
-from setpoint.config.syntax.lookups import PLACEHOLDER, Report, resolve_tree
+from setpoint.config.syntax.lookups import PLACEHOLDER, Budget, Report, resolve_tree
 from setpoint.config.syntax.merging import merge_maps
 from setpoint.config.syntax.yaml import Mapping
 from setpoint.model.grammars import lookup
@@ -146,11 +146,20 @@ def place_labels(
     return merged | {"application": application, "channel": channel, "group": group, "runtime": runtime}
 
 
+MAX_CHAIN = 50
+"""So many constants may look each other up in a row."""
+
+
 def resolve_constants(raw: Mapping, values: AnyMapping[str, Any], report: Report) -> dict[str, Any]:
     """Constants may look up nodes and each other; a circle is reported and left out."""
     done: dict[str, Any] = {}
+    budget = Budget()
 
     def settle(name: str, waiting: tuple[str, ...]) -> None:
+        if len(waiting) >= MAX_CHAIN:
+            report("lookup-too-large", raw[name], f"more than {MAX_CHAIN} constants look each other up in a row")
+            done[name] = PLACEHOLDER
+            return
         for other in sorted(_constants_in(raw[name])):
             if other in (*waiting, name):
                 report("lookup-circle", raw[name], " → ".join((*waiting, name, other)))
@@ -159,7 +168,7 @@ def resolve_constants(raw: Mapping, values: AnyMapping[str, Any], report: Report
             if other in raw and other not in done:
                 settle(other, (*waiting, name))
         if name not in done:
-            done[name] = resolve_tree(raw[name], {**values, "constants": done}, report)
+            done[name] = resolve_tree(raw[name], {**values, "constants": done}, report, budget=budget)
 
     for name in raw:
         if name not in done:

@@ -31,26 +31,64 @@ def strict(code: str, node: Any, detail: str) -> None:  # noqa: ARG001 - the sha
     raise LookupFailedError(f"${{{detail}}} is not defined here" if code == "missing-lookup" else detail)
 
 
-def resolve_tree(value: Any, values: AnyMapping[str, Any], report: Report, *, keep: frozenset[str] = frozenset()) -> Any:
+MAX_TEXT = 64 << 10
+"""Characters of one text once its lookups are followed."""
+MAX_SIZE = 1 << 20
+"""Characters and values of all that is resolved together: a few lines of lookups in lookups come to gigabytes."""
+
+
+class Budget:
+    """What may still come of lookups in everything that is resolved together."""
+
+    def __init__(self) -> None:
+        self.left = MAX_SIZE
+
+    def take(self, value: Any) -> bool:
+        """Count a value that a lookup put in, with all that it holds; whether there was room for it."""
+        waiting = [value]
+        while waiting and self.left > 0:
+            found = waiting.pop()
+            self.left -= 1 + (len(found) if isinstance(found, str) else 0)
+            if isinstance(found, AnyMapping):
+                waiting += found.values()
+            elif isinstance(found, list | tuple):
+                waiting += found
+        return self.left > 0
+
+
+def resolve_tree(
+    value: Any, values: AnyMapping[str, Any], report: Report, *, keep: frozenset[str] = frozenset(), budget: Budget | None = None
+) -> Any:
     """Like ``model.lookup.resolve``; what cannot be resolved is reported, and a placeholder stands in."""
+    budget = budget or Budget()
     if isinstance(value, str):
-        return _resolve_text(value, values, report, keep)
+        return _resolve_text(value, values, report, keep, budget)
     if isinstance(value, AnyMapping):
-        return Mapping(
-            {key: resolve_tree(item, values, report, keep=keep) for key, item in value.items()}, position=place_of(value)
-        )
+        found = {key: resolve_tree(item, values, report, keep=keep, budget=budget) for key, item in value.items()}
+        return Mapping(found, position=place_of(value))
     if isinstance(value, list | tuple):
-        return Sequence([resolve_tree(item, values, report, keep=keep) for item in value], position=place_of(value))
+        items = [resolve_tree(item, values, report, keep=keep, budget=budget) for item in value]
+        return Sequence(items, position=place_of(value))
     return value
 
 
-def _resolve_text(text: str, values: AnyMapping[str, Any], report: Report, keep: frozenset[str]) -> Any:
+def _resolve_text(text: str, values: AnyMapping[str, Any], report: Report, keep: frozenset[str], budget: Budget) -> Any:
+    if "${" not in text:
+        return text
+    if budget.left <= 0:
+        return PLACEHOLDER  # that was reported when it was used up
     try:
-        return lookup.resolve(text, values, keep=keep)
+        found = lookup.resolve_text(text, values, keep, MAX_TEXT)
     except lookup.LookupMissing as missing:
         report("missing-lookup", text, missing.path)
+    except lookup.TextTooLongError as error:
+        report("lookup-too-large", text, str(error))
     except ValueError as error:
         report("lookup-not-text", text, str(error))
+    else:
+        if budget.take(found):
+            return found
+        report("lookup-too-large", text, f"more than {MAX_SIZE:,} characters and values come of the lookups here")
     return PLACEHOLDER
 
 
@@ -109,6 +147,10 @@ class LookupReport:
         if code == "lookup-circle":
             self._problems.add(
                 code, place, self._where, f"the constants {detail} look each other up.", "Write one of them without a lookup."
+            )
+        elif code == "lookup-too-large":
+            self._problems.add(
+                code, place, self._where, f"{detail}.", "Look up less, or write what is needed where it is needed."
             )
         elif code == "lookup-not-text":
             self._problems.add(code, place, self._where, f"{detail}.", "Look up a single value of it, or write the lookup alone.")

@@ -15,6 +15,7 @@ from typing import Any
 _WORD = r"[A-Za-z0-9_-]+"
 _PATH = rf'{_WORD}(?:\.{_WORD}|\["[^"]*"\])*'
 _LOOKUP = re.compile(rf"\$\$\{{|\$\{{(?P<path>{_PATH})(?::-(?P<default>[^}}]*))?\}}")
+_ESCAPE = re.compile(r"\$\$\{(?P<path>)")
 _STEP = re.compile(rf'({_WORD})|\["([^"]*)"\]')
 
 ATTEMPT_ROOTS = frozenset({"version", "params", "source", "release", "attempt", "good", "current"})
@@ -29,11 +30,22 @@ class LookupMissing(ValueError):  # noqa: N818  # says what happened
         self.path = path
 
 
+class TextTooLongError(ValueError):
+    """A text that would grow beyond the length that its reader allows."""
+
+
 def paths(text: str) -> Iterator[tuple[str, ...]]:
     """Every path that a text looks up, as its words."""
-    for match in _LOOKUP.finditer(text):
+    for match in _found(text):
         if match["path"]:
             yield _words(match["path"])
+
+
+def _found(text: str) -> Iterator[re.Match[str]]:
+    """Every lookup and escape. No lookup ends after the last brace: to look for one from each ``${`` there is quadratic."""
+    end = text.rfind("}") + 1
+    yield from _LOOKUP.finditer(text, 0, end)
+    yield from _ESCAPE.finditer(text, end)
 
 
 def roots(value: Any) -> frozenset[str]:
@@ -57,7 +69,7 @@ def resolve(value: Any, values: Mapping[str, Any], *, keep: frozenset[str] = fro
         ValueError: a map, list or null put into the middle of a text.
     """
     if isinstance(value, str):
-        return _resolve_text(value, values, keep)
+        return resolve_text(value, values, keep)
     if isinstance(value, Mapping):
         return {key: resolve(item, values, keep=keep) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -65,7 +77,12 @@ def resolve(value: Any, values: Mapping[str, Any], *, keep: frozenset[str] = fro
     return value
 
 
-def _resolve_text(text: str, values: Mapping[str, Any], keep: frozenset[str]) -> Any:
+def resolve_text(text: str, values: Mapping[str, Any], keep: frozenset[str], most: int | None = None) -> Any:
+    """The same for one text, of which at most ``most`` characters come.
+
+    Raises:
+        TextTooLongError: more would.
+    """
     if "$" not in text:
         return text
     whole = _LOOKUP.fullmatch(text)
@@ -74,22 +91,25 @@ def _resolve_text(text: str, values: Mapping[str, Any], keep: frozenset[str]) ->
             return text
         found = _value(whole, values)
         return _escaped(found) if keep else found
-    return _Pieces(values, keep).put_together(text)
+    return _Pieces(values, keep, most).put_together(text)
 
 
 class _Pieces:
     """A text taken apart at its lookups. What is put in may look like a lookup; a later ``resolve`` must not take it for one."""
 
-    def __init__(self, values: Mapping[str, Any], keep: frozenset[str]) -> None:
+    def __init__(self, values: Mapping[str, Any], keep: frozenset[str], most: int | None) -> None:
         self.values = values
         self.keep = keep
+        self.most = most
+        self.size = 0
+        """Characters that lookups put in so far."""
         self.done: list[str] = []
         self.literal = ""
         """Characters since the last kept lookup, as they are to be read in the end."""
 
     def put_together(self, text: str) -> str:
         position = 0
-        for match in _LOOKUP.finditer(text):
+        for match in _found(text):
             self.literal += text[position : match.start()]
             self._take(match)
             position = match.end()
@@ -101,7 +121,11 @@ class _Pieces:
         if not match["path"]:
             self.literal += "${"
         elif _words(match["path"])[0] not in self.keep:
-            self.literal += _characters(match, self.values)
+            found = _characters(match, self.values)
+            self.size += len(found)
+            if self.most is not None and self.size > self.most:
+                raise TextTooLongError(f"it grows beyond {self.most:,} characters when its lookups are followed")
+            self.literal += found
         else:
             if self.literal.endswith("$"):
                 raise ValueError(f'"$" cannot stand right before {match.group()}: together they would be an escape')

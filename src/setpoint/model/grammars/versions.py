@@ -135,7 +135,6 @@ _COMPARISON = re.compile(
     r"(?:-(?P<prerelease>[0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?(?=\s|$)\s*",
     re.ASCII,
 )
-_SPLIT = re.compile(r"\s*\|\|\s*")
 
 
 @lru_cache(maxsize=_CACHED)
@@ -144,7 +143,7 @@ def _alternatives(text: str) -> tuple[_Bounds, ...]:
         raise ValueError('an empty range fits nothing: write "*" for every version')
     if len(text) > _LONGEST_RANGE:
         raise ValueError(f"a range of {len(text)} characters is too long: at most {_LONGEST_RANGE}")
-    return tuple(_bounds(part, text) for part in _SPLIT.split(text.strip()))
+    return tuple(_bounds(part, text) for part in (one.strip() for one in text.split("||")))
 
 
 def _bounds(part: str, text: str) -> _Bounds:

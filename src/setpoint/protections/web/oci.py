@@ -28,7 +28,7 @@ MANIFEST_TYPES = (
 ANSWER_SIZE = 4 * 1024 * 1024
 """What the specification lets a manifest have, in bytes; of anything longer the beginning is read."""
 
-_CHALLENGE = re.compile(r'(?P<name>[A-Za-z_]+)="(?P<value>[^"]*)"')
+_CHALLENGE = re.compile(r'(?<![A-Za-z_])(?P<name>[A-Za-z_]+)="(?P<value>[^"]*)"')
 _HEADER = re.compile(r"[!-~]{1,16384}", re.ASCII)
 
 
