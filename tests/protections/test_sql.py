@@ -101,6 +101,20 @@ class TestPostgreSQL(ProtectionContract, MayTakeLong):
             assert result.outcome is Outcome.MISCONFIGURED, result
             assert "read-only" in result.reason
 
+    async def test_it_takes_one_statement(self, server: PostgreSQL) -> None:
+        """Else the first one could end the transaction that may only read."""
+        server.execute("CREATE TABLE treasured (x int)")
+        for query in (
+            "COMMIT; DROP TABLE treasured",
+            "SELECT 1; COMMIT; DROP TABLE treasured",
+            "SET TRANSACTION READ WRITE; DROP TABLE treasured",
+            "ROLLBACK; BEGIN READ WRITE; INSERT INTO treasured VALUES (1); COMMIT; SELECT 1",
+        ):
+            result = await ask(server.url(), query, expect=1)
+            assert result.outcome is Outcome.MISCONFIGURED, (query, result)
+        found = await ask(server.url(), "SELECT count(*) FROM treasured", expect=0)
+        assert found.outcome is Outcome.PASSING, found
+
     async def test_a_wrong_password_is_unavailable_and_not_shown(self, server: PostgreSQL) -> None:
         result = await ask(server.url().replace(QUOTED_PASSWORD, "wr0ng"), "SELECT 1", expect=1)
         assert result.outcome is Outcome.UNAVAILABLE
@@ -150,6 +164,30 @@ async def test_sqlite_cannot_be_written_and_no_file_is_made(file: str, tmp_path:
     assert (await ask(file, "SELECT count(*) FROM jobs", expect=3)).outcome is Outcome.PASSING
     assert "does not exist" in (await ask(f"sqlite:///{tmp_path}/none.db", "SELECT 1", expect=1)).reason
     assert not (tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "VACUUM INTO '{copy}'",
+        "ATTACH '{copy}' AS more",
+        "PRAGMA query_only = OFF",
+        "PRAGMA journal_mode = DELETE",
+        "SELECT load_extension('{copy}')",
+        "CREATE TEMP TABLE more AS SELECT 1",
+        "SELECT 1; VACUUM INTO '{copy}'",
+        "COMMIT",
+    ],
+)
+@pytest.mark.parametrize("memory", [False, True], ids=["file", "memory"])
+async def test_sqlite_does_nothing_but_read(file: str, tmp_path: Path, query: str, *, memory: bool) -> None:
+    result = await ask("sqlite:///:memory:" if memory else file, query.format(copy=tmp_path / "copy.db"), rows=0)
+    assert result.outcome in {Outcome.MISCONFIGURED, Outcome.UNAVAILABLE}, result
+    assert files(tmp_path) == ["shop.db"]
+
+
+def files(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()]
 
 
 @pytest.mark.parametrize(

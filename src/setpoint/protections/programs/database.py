@@ -30,7 +30,7 @@ _DRIVERS = {
 """Applications' URLs may name a driver that is asynchronous or not installed here; the database is the same."""
 _SECRET_PARAMETERS = ("pass", "secret", "token", "key")
 _READ_ONLY_VIOLATED = "25006"
-_SQLITE_ERROR, _SQLITE_READONLY = 1, 8
+_SQLITE_ERROR, _SQLITE_READONLY, _SQLITE_AUTH = 1, 8, 23
 
 
 def parse_url(text: str) -> URL:
@@ -75,6 +75,8 @@ def _engine(url: URL, timeout: Duration) -> Engine:
         options["creator"] = _sqlite_file(Path(url.database), seconds)
     elif backend in {"postgresql", "mysql", "mariadb"}:
         options["connect_args"] = {"connect_timeout": seconds}
+    if url.drivername == "postgresql+psycopg":
+        options["connect_args"]["prepare_threshold"] = 0  # what is prepared is one statement: none can end the transaction first
     try:
         return create_engine(url, **options)
     except (NoSuchModuleError, ImportError) as error:
@@ -99,10 +101,27 @@ def _restricted(connection: Connection, timeout: Duration) -> Connection:
         connection = connection.execution_options(postgresql_readonly=True)
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(timeout)}")
     elif backend == "sqlite":
-        connection.exec_driver_sql("PRAGMA query_only = ON")
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the type checker: the dialect is sqlite
+        driver.set_authorizer(_may_only_read)
     elif backend in {"mysql", "mariadb"}:
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
     return connection
+
+
+_READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+_ALSO_READING = {
+    sqlite3.SQLITE_TRANSACTION: {"BEGIN", "ROLLBACK"},
+    sqlite3.SQLITE_PRAGMA: {"table_info", "table_xinfo"},
+}
+
+
+def _may_only_read(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    """A file that is open for reading can still be copied (``VACUUM INTO``), attached to others, and extended by code."""
+    if action == sqlite3.SQLITE_FUNCTION and second == "load_extension":
+        return sqlite3.SQLITE_DENY
+    allowed = action in _READING or first in _ALSO_READING.get(action, ())
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def _outcome_of(error: DBAPIError) -> Outcome:
@@ -110,7 +129,7 @@ def _outcome_of(error: DBAPIError) -> Outcome:
     original = error.orig
     if isinstance(original, sqlite3.Error):
         number = getattr(original, "sqlite_errorcode", None)
-        lasting = number is None or number & 0xFF in {_SQLITE_ERROR, _SQLITE_READONLY}
+        lasting = number is None or number & 0xFF in {_SQLITE_ERROR, _SQLITE_READONLY, _SQLITE_AUTH}
     else:
         state = str(getattr(original, "sqlstate", None) or "")
         lasting = state == _READ_ONLY_VIOLATED or type(error).__name__ in {"ProgrammingError", "DataError", "NotSupportedError"}
