@@ -250,3 +250,62 @@ def test_a_probe_takes_url_or_path() -> None:
 
 def test_status_ranges() -> None:
     assert parse_status("200-299, 301") == [(200, 299), (301, 301)]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[2002:a9fe:a9fe::1]",
+        "224.0.0.1",
+        "0.0.0.0",
+        "[::]",
+        "2852039166",
+        "0xa9fea9fe",
+    ],
+)
+@pytest.mark.parametrize("redirected", [False, True], ids=["asked", "redirected to"])
+async def test_no_address_is_asked_that_gives_away_the_machine(site: WebServer, host: str, *, redirected: bool) -> None:
+    url = f"http://{host}:{free_port()}/latest/meta-data"
+    site.routes["/away"] = text(302, location=url)
+    result = await ask(url=f"{site.url}/away" if redirected else url, followRedirects=True)
+    assert result.outcome is Outcome.MISCONFIGURED, result
+    assert "no check asks there" in result.reason
+
+
+async def test_a_name_is_resolved_once_and_that_address_is_dialled(site: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that leads elsewhere at the second look would be judged at the first."""
+    asked: list[str] = []
+    resolve = socket.getaddrinfo
+
+    def rebinding(host: str, *more: Any, **named: Any) -> Any:
+        if host != "rebound.example":
+            return resolve(host, *more, **named)
+        asked.append(host)
+        return resolve("127.0.0.1" if len(asked) == 1 else "169.254.169.254", *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    result = await ask(url=site.url.replace("127.0.0.1", "rebound.example") + "/echo")
+    assert (result.outcome, asked) == (Outcome.PASSING, ["rebound.example"])
+    assert json.loads(result.output)["Host"].startswith("rebound.example:")
+
+
+async def test_another_origin_gets_no_header_of_the_check(site: WebServer) -> None:
+    with webserver() as other:
+        other.routes["/echo"] = echo
+        site.routes |= {"/elsewhere": text(302, location=f"{other.url}/echo"), "/here": text(302, location="/echo")}
+        secret = {"Authorization": "Bearer s3cret", "X-Api-Key": "s3cret", "Cookie": "a=s3cret", "Accept": "text/plain"}
+        elsewhere = await ask(url=f"{site.url}/elsewhere", headers=secret, followRedirects=True)
+        here = await ask(url=f"{site.url}/here", headers=secret, followRedirects=True)
+    assert "s3cret" not in elsewhere.output
+    assert json.loads(elsewhere.output)["Accept"] == "text/plain"
+    assert json.loads(here.output)["X-Api-Key"] == "s3cret"
+
+
+async def test_a_circle_of_redirects_ends(site: WebServer) -> None:
+    site.routes["/round"] = text(302, location="/round")
+    result = await ask(url=f"{site.url}/round", followRedirects=True)
+    assert (result.outcome, result.reason) == (Outcome.UNAVAILABLE, f"{site.url}/round leads on more than 5 times")

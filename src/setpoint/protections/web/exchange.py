@@ -1,7 +1,8 @@
 """One bounded HTTP exchange for a check: what was answered, or which of the four results its failure is.
 
 Proxies and credentials of the engine's environment are not used, addresses are shown without their secrets, and of a body
-no more than asked for is read.
+no more than asked for is read. Each address is resolved, judged, and then that very one is dialled, at every redirect again: a
+link-local one gives away the credentials of the machine. Another origin gets no header that the check set.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import asyncio
 import functools
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpx
 import msgspec
@@ -21,7 +25,14 @@ from setpoint.programs.throttle import Throttle
 
 BODY_SIZE = 64 * 1024
 MAX_REDIRECTS = 5
+_SAFE_ELSEWHERE = {"accept", "accept-encoding", "accept-language", "user-agent"}
+"""Headers that another origin gets as well."""
+_NAT64 = IPv6Network("64:ff9b::/96")
 _opening = Throttle()
+
+
+class ForbiddenAddressError(Exception):
+    """A name that leads to an address that no check may ask; the text is a sentence for people."""
 
 
 class WebRequest(msgspec.Struct, frozen=True):
@@ -57,6 +68,10 @@ async def exchange(request: WebRequest, timeout: Duration) -> WebResponse | Chec
             return await _send(request, timeout)
     except (TimeoutError, httpx.TimeoutException):
         return CheckResult(Outcome.UNAVAILABLE, f"{shown(request.url)} did not answer within {format_duration(timeout)}")
+    except ForbiddenAddressError as error:
+        return CheckResult(Outcome.MISCONFIGURED, str(error))
+    except httpx.TooManyRedirects:
+        return CheckResult(Outcome.UNAVAILABLE, f"{shown(request.url)} leads on more than {MAX_REDIRECTS} times")
     except (httpx.InvalidURL, httpx.UnsupportedProtocol):
         return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} is no address to ask: write http://host:port/path")
     except (httpx.LocalProtocolError, ValueError):  # their texts may quote a header that is a secret
@@ -75,15 +90,83 @@ def _require_usable(url: str) -> None:
 async def _send(request: WebRequest, timeout: Duration) -> WebResponse:  # noqa: ASYNC109 - of each step; the caller bounds the whole
     async with _opening.slot():
         context = _trust() if _trust.cache_info().currsize else await asyncio.to_thread(_trust)
-        client = httpx.AsyncClient(verify=context, trust_env=False, timeout=timeout / SECOND, max_redirects=MAX_REDIRECTS)
+        client = httpx.AsyncClient(verify=context, trust_env=False, timeout=timeout / SECOND)
     content = request.body.encode() or None
-    headers = {"accept-encoding": "identity"} | request.headers  # what is compressed has no bound
-    stream = client.stream(
-        request.method, request.url, headers=headers, content=content, follow_redirects=request.follow_redirects
-    )
-    async with client, stream as response:
-        body, whole = await _read(response, request.body_size)
-        return WebResponse(response.status_code, body, dict(response.headers), whole)
+    headers = httpx.Headers({"accept-encoding": "identity"} | request.headers)  # what is compressed has no bound
+    method, url = request.method, httpx.URL(request.url)
+    async with client:
+        for _ in range(MAX_REDIRECTS + 1):
+            async with _answer(client, httpx.Request(method, url, headers=headers, content=content)) as response:
+                location = response.headers.get("location") if response.has_redirect_location else None
+                if not (request.follow_redirects and location):
+                    body, whole = await _read(response, request.body_size)
+                    return WebResponse(response.status_code, body, dict(response.headers), whole)
+            following = url.join(location)
+            if (following.scheme, following.host, following.port) != (url.scheme, url.host, url.port):
+                headers = httpx.Headers([one for one in headers.raw if one[0].lower().decode("ascii") in _SAFE_ELSEWHERE])
+            if response.status_code not in {307, 308} and method != "HEAD":
+                method, content = "GET", None
+            url = following
+    raise httpx.TooManyRedirects("too many")
+
+
+@asynccontextmanager
+async def _answer(client: httpx.AsyncClient, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+    """What the first address of the host that can be reached answers."""
+    _require_usable(str(request.url))
+    addresses = await _addresses(request.url)
+    limits = client.timeout.as_dict()
+    limits["connect"] = (limits["connect"] or 1) / len(addresses)  # so that there is time to try the last one, too
+    for number, address in enumerate(addresses, 1):
+        dialled = httpx.Request(
+            request.method,
+            request.url.copy_with(host=str(address)),
+            headers=request.headers.raw,
+            content=request.content,
+            extensions={"timeout": limits, "sni_hostname": request.url.host},
+        )
+        try:
+            response = await client.send(dialled, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            if number == len(addresses):
+                raise
+            continue
+        try:
+            yield response
+        finally:
+            await response.aclose()
+        return
+
+
+async def _addresses(url: httpx.URL) -> list[IPv4Address | IPv6Address]:
+    """Where a host is.
+
+    Raises:
+        ForbiddenAddressError: one of the addresses must not be asked.
+        socket.gaierror: there is none.
+    """
+    port = url.port or {"https": 443}.get(url.scheme, 80)
+    found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(ip_address(str(address[0]).partition("%")[0]) for *_, address in found))
+    for address in addresses:
+        if what := _forbidden(address):
+            raise ForbiddenAddressError(f"{shown(str(url))} leads to {address}, which is {what}: no check asks there")
+    return addresses
+
+
+def _forbidden(address: IPv4Address | IPv6Address) -> str:
+    """Why an address is not asked; empty: it is. IPv6 addresses that stand for one of IPv4 count as that."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is None and address in _NAT64:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return _forbidden(inner)
+    if address.is_link_local:
+        return "link-local"
+    if address.is_multicast:
+        return "a multicast address"
+    return "no address of a host" if address.is_unspecified or address.is_reserved else ""
 
 
 async def _read(response: httpx.Response, size: int) -> tuple[bytes, bool]:
