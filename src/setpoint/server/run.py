@@ -22,6 +22,7 @@ from setpoint.runtimes.process.supervision.keeping import AGAIN, RestartMark
 from setpoint.server import location
 from setpoint.server.app import create_app
 from setpoint.server.assembly import running
+from setpoint.server.connections import BoundedProtocol, raise_descriptor_limit
 from setpoint.store.port import RecoveryDecision
 
 log = logging.getLogger("setpoint.server")
@@ -54,6 +55,7 @@ async def serve(home: Path, port: int | None, ready: Ready, recovery: RecoveryDe
         PortTakenError: the port asked for is taken. AlreadyRunning, StoreDamaged, StoreLost: see the engine.
         EngineStopped: the engine broke.
     """
+    raise_descriptor_limit()
     stopping = asyncio.Event()
     mark, start = RestartMark(home), os.environ.get(AGAIN, "")
     listener = listen(port, mark.port if start == "again" else 0)
@@ -101,7 +103,9 @@ async def _answer(control: Control, listener: socket.socket, stopping: asyncio.E
 
 
 def _settings(app: FastAPI) -> uvicorn.Config:
-    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE)
+    return uvicorn.Config(
+        app, http=BoundedProtocol, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE
+    )
 
 
 def listen(port: int | None, former: int = 0) -> socket.socket:
