@@ -97,3 +97,39 @@ async def _rewrite(found: House, statement: str) -> None:
             connection.execute("UPDATE turn SET sum = ? WHERE seq = ?", (sum_of("turn", row[:-1]), row[0]))
 
     await database_of(found.services.engine).write(work)
+
+
+SECRET = "c4n4ry"
+CHECKED = (
+    STANDARD
+    + f"""
+---
+kind: Application
+name: other
+channels:
+  - name: production
+    runtime: pretend
+    protections:
+      - use: http-probe
+        with: {{url: "http://ann:{SECRET}@127.0.0.1:9/x?token={SECRET}", headers: {{X-Api-Key: {SECRET}}}}}
+        at: {{pre-deployment: }}
+      - use: sql-query
+        with: {{url: "postgresql://ann:{SECRET}@127.0.0.1:9/shop", query: "SELECT 1", expect: 1}}
+        at: {{pre-deployment: }}
+---
+kind: Service
+application: other
+name: api
+fake: {{becomes: healthy}}
+"""
+)
+
+
+async def test_no_story_shows_the_credentials_of_a_check(tmp_path: Path) -> None:
+    async with house(tmp_path, CHECKED) as found:
+        await found.do("release", application="other", services={"api": {"version": "1.0"}})
+        await found.waits_for("api@production", "check-pending")
+        for kind in ("instance", "attachment", "line"):
+            for entity, _ in await found.services.engine.scan(kind):
+                assert SECRET not in str((await found.ask("story", BOB, entity=entity)).story)
+                assert trace.replay(read(await found.ask("story", entity=entity))) == []

@@ -15,6 +15,7 @@ from setpoint.control.registry import Answer, Request, query
 from setpoint.core.decide import STATES
 from setpoint.core.recording import trace as traces
 from setpoint.engine.port import Recording
+from setpoint.model.grammars.credentials import without_credentials
 from setpoint.model.names import instance_entity, is_kind, kind_of
 
 
@@ -37,7 +38,9 @@ class StoryAnswer(Answer):
     decided_otherwise: list[int]
     """Turns that this version decides otherwise than they were decided: the story has today's decisions."""
     story: dict[str, Any]
-    """What ``setpoint replay`` takes."""
+    """What ``setpoint replay`` takes. Only administrators see the credentials in definitions of checks; without them, a check
+    whose definition holds some is decided again under another name.
+    """
 
 
 @query("story", Permission.VIEW, StoryRequest, StoryAnswer, "What an entity was told, turn by turn, and what it decided.")
@@ -52,12 +55,13 @@ async def story(context: RequestContext, request: StoryRequest) -> StoryAnswer:
         raise Unavailable(
             f"A turn of {entity} cannot be decided again by this version: {error}.", "See `setpoint doctor`."
         ) from error
+    whole = msgspec.to_builtins(found, str_keys=True)
     return StoryAnswer(
         entity=entity,
         first=recording.first,
         turns=len(recording.turns),
         decided_otherwise=_otherwise(recording, found),
-        story=msgspec.to_builtins(found, str_keys=True),
+        story=whole if context.person.admin else without_credentials(whole),
     )
 
 
