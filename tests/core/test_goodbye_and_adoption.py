@@ -82,6 +82,13 @@ def test_of_what_was_taken_down_only_what_was_good_stays_known():
     assert failed.receive(failed.look("")).maybe_failure is None
 
 
+def test_a_look_at_what_was_taken_down_is_late_once_it_is_configured_again():
+    prod = gone(down=True).applied()
+    late = prod.look("")
+    again = back(prod.receive(late))
+    assert again.receive(replace(late, look=late.look - 1, gap=5_000)).life.current is None
+
+
 def test_where_a_goodbye_stands_is_told_whole():
     rolling = Instance().with_good(1, "1.0").offer(2, "1.1").receive(Removed(number=1))
     ending = Reason(

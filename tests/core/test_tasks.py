@@ -495,6 +495,14 @@ def test_a_person_who_says_once_more_to_go_back_is_heard_though_it_goes_back_alr
     assert prod.roll_back().life.irreversible is None
 
 
+def test_what_a_run_published_before_its_attempt_ended_is_late_after_it():
+    """The run has failed since: the next attempt must not take it for one that runs."""
+    prod = with_tasks(a_task(on_fail="fail", retries=0)).offer(2, "1.1")
+    running = prod.last_published[RUN]
+    prod.fails()
+    assert prod.receive(running).life.tasks == {}
+
+
 def test_an_irreversible_task_that_is_about_to_start_counts_as_started():
     prod = with_tasks(a_task("cut-over", Phase.DEPLOYMENT, irreversible=True)).offer(2, "1.1").applied()
     prod.observed("1.1")

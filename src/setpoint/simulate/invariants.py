@@ -80,7 +80,6 @@ class Invariants(RuleMemory):
             self._actor(world, turn, now)
         if turn.number % TWICE == 0:
             self._idempotent(turn, now)
-        self._keep_facts(turn)
         self._quiet(turn, now)
         self._remembered(turn, turn.before)
         if turn.number % SWEEP == 0:
@@ -100,7 +99,6 @@ class Invariants(RuleMemory):
             self._one_at_a_time(world, still)
             self._remembered(still, None)
             self._idempotent(_aware_of_the_time(world, still), world.now)
-            self._keep_facts(still)
             if isinstance(state, InstanceState):
                 ledger = self.ledgers.get(entity) or Ledger(service=_service(entity))
                 self._ask(Step(self, world, still, world.now, ledger, state, state))
@@ -138,7 +136,7 @@ class Invariants(RuleMemory):
                 raise Broken("one-at-a-time", f"{len(flying)} applies in flight", turn)
 
     def _idempotent(self, turn: TurnRecord, now: Instant) -> None:
-        """These facts once more, then those of the turn before that come late, change nothing: what they decide is decided."""
+        """These facts once more, then those of an earlier turn that come late, change nothing: what they decide is decided."""
         state = turn.decision.state
         essence: Callable[[Any], object] = ESSENCES.get(type(state), _everything)
         facts = (*turn.facts, *self._recent.get(turn.entity, ()))
@@ -147,10 +145,6 @@ class Invariants(RuleMemory):
         if again is not state and essence(again) != (known := essence(state)):
             complaint = f"{[type(fact).__name__ for fact in facts]} again gave {essence(again)} instead of {known}"
             raise Broken("idempotent", complaint, turn)
-
-    def _keep_facts(self, turn: TurnRecord) -> None:
-        """Those that may come late, and once more, beside those of the entity's next turn."""
-        state = turn.decision.state
         self._recent[turn.entity] = tuple(fact for fact in turn.facts if not (_true_for_ever(fact) or _comes_again(fact, state)))
 
     def _quiet(self, turn: TurnRecord, now: Instant) -> None:

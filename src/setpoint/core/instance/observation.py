@@ -47,7 +47,7 @@ def applied(turn: Turn, fact: Applied) -> None:
 def observed(turn: Turn, fact: Observed) -> None:
     """A look: an earlier one never replaces a later one."""
     before = turn.life.current
-    if before is not None and fact.look <= before.look:
+    if _is_late(turn, fact):
         return
     target = turn.offer(turn.life.target)
     seen = summary(fact, turn.now, target.spec if target else "")
@@ -61,10 +61,16 @@ def observed(turn: Turn, fact: Observed) -> None:
 def unobserved(turn: Turn, fact: Unobserved) -> None:
     """The runtime cannot be asked: what was seen last stays, with its age, and no time passes."""
     before = turn.life.current
-    if before is not None and fact.look <= before.look:
+    if _is_late(turn, fact):
         return
     blind = before or Seen(fact.look, fact.watch, turn.now)
     turn.set(current=replace(blind, look=fact.look, unreachable=fact.message or "the runtime cannot be reached"))
+
+
+def _is_late(turn: Turn, fact: Observed | Unobserved) -> bool:
+    """Whether a later look is known, or what was seen was forgotten since: then only looks of the present watch count."""
+    before = turn.life.current
+    return fact.look <= before.look if before is not None else fact.watch < turn.life.applying.watch
 
 
 def summary(fact: Observed, now: Instant, spec: str) -> Seen:

@@ -95,7 +95,7 @@ def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     """Entities whose publications matter in this state."""
     attempts = [attempt for attempt in (life.candidate, life.rollout.attempt if life.rollout else None) if attempt]
     entities = {gate.attachment for attempt in attempts for gate in attempt.gates.values()}
-    entities.update(_tasks(policy, life, removed))
+    entities.update(task.awaited(policy, life, removed))
     entities.update(_sets(life, removed))
     if policy is None or removed:
         return entities
@@ -108,19 +108,6 @@ def listened(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     if policy.approvals:
         entities.update(_topics(policy, life))
     return entities
-
-
-def _tasks(policy: Policy | None, life: Life, removed: bool) -> set[str]:
-    """Runs that attempts came to, or will come to: one that has succeeded before is known in time."""
-    under_way = life.rollout if life.rollout and not life.rollout.back else None
-    attempts = [attempt for attempt in (life.candidate, under_way.attempt if under_way else None) if attempt]
-    runs = {*life.left, *(entity for attempt in attempts for entity in attempt.tasks)}
-    if policy is not None and policy.tasks and not removed:
-        for attempt in attempts:
-            offer = offer_of(life, attempt.pair)
-            if offer:
-                runs.update(task.run_of(use, policy, life, offer, attempt) for use in policy.tasks)
-    return runs
 
 
 def _sets(life: Life, removed: bool) -> set[str]:

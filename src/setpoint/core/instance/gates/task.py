@@ -15,7 +15,7 @@ from setpoint.core.instance.gates.context import (
     task_fingerprint,
     values,
 )
-from setpoint.core.instance.state import Attempt, Came, Life
+from setpoint.core.instance.state import Attempt, Came, Life, offer_of
 from setpoint.model.grammars.lookup import LookupMissing, resolve
 from setpoint.model.names import application_of, format_task, instance_entity, parse_task
 from setpoint.model.policy import CheckUse, Policy, TaskUse
@@ -42,6 +42,19 @@ def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Atte
     concerned_halves = [half for half in halves(life, offer) if matches(use.when, policy, life, offer, half)]
     release = (concerned_halves or halves(life, offer))[0].release
     return format_task(application, use.name, key or instance_entity(policy.instance), release)
+
+
+def awaited(policy: Policy | None, life: Life, removed: bool) -> set[str]:
+    """Runs that attempts came to, or will come to: one that has succeeded before is known in time."""
+    under_way = life.rollout if life.rollout and not life.rollout.back else None
+    attempts = [attempt for attempt in (life.candidate, under_way.attempt if under_way else None) if attempt]
+    runs = {*life.left, *(entity for attempt in attempts for entity in attempt.tasks)}
+    if policy is not None and policy.tasks and not removed:
+        for attempt in attempts:
+            offer = offer_of(life, attempt.pair)
+            if offer:
+                runs.update(run_of(use, policy, life, offer, attempt) for use in policy.tasks)
+    return runs
 
 
 def concerned(context: Context) -> Iterator[tuple[TaskUse, str]]:

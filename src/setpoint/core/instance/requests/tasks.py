@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from setpoint.core.facts import Retried, TaskLeft, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instance.gates.context import task_definition
-from setpoint.core.instance.gates.task import concerned, pending, run_of, running
+from setpoint.core.instance.gates.task import awaited, concerned, pending, run_of, running
 from setpoint.core.instance.state import Attempt, Barrier, Came, Kind, Life, offer_for
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
@@ -74,9 +74,11 @@ def told(turn: Turn, fact: TaskStatus) -> None:
     known = turn.life.tasks.get(fact.task)
     if known is not None and known.number >= fact.number:
         return
-    turn.set(tasks={**turn.life.tasks, fact.task: fact})
     if fact.irreversible:
         _no_way_back(turn, fact.task)
+    if fact.task not in awaited(turn.policy, turn.life, turn.removed):
+        return  # late: this instance has unsubscribed since, and gets what is so then when it subscribes again
+    turn.set(tasks={**turn.life.tasks, fact.task: fact})
     if fact.task in turn.life.left:
         _let_go(turn, fact)
     if fact.state is not TaskStage.FAILED:
