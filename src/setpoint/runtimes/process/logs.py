@@ -2,12 +2,18 @@
 
 A replica writes straight into its file, so nothing is lost or blocked while no supervisor runs. A file that outgrows its cap is
 copied to ``<replica>.log.1`` and cut to nothing behind the replica, which appends; what it writes between the two is lost.
+
+Replicas run as the engine's user and can put anything into the directory. Only regular files directly below it are read: a link
+would show another file of the user, and a FIFO would block.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import os
+import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +31,8 @@ _LONGEST = 16 * 1024
 _TAIL = 1024 * 1024
 _POLL = 0.2
 _BLOCK = 64 * 1024
+_NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO}
+"""What opening a name gives where no file has it: a link, a socket or nothing."""
 
 
 def log_file(directory: Path, replica: str) -> Path:
@@ -35,7 +43,8 @@ def log_file(directory: Path, replica: str) -> Path:
 def rotate(directory: Path, cap: int = CAP) -> None:
     """Cut the files that have outgrown ``cap``, keeping their last ``cap`` bytes beside them."""
     for path in directory.glob("*.log"):
-        size = path.stat().st_size
+        found = path.lstat()
+        size = found.st_size if stat.S_ISREG(found.st_mode) else 0
         if size > cap:
             _copy_end(path, path.with_suffix(".log.1"), min(size, cap))
             files.truncate(path)
@@ -66,26 +75,60 @@ def _files_of(directory: Path, replica: str) -> tuple[Path, Path]:
 
 def last_lines(directory: Path, replica: str, count: int) -> list[str]:
     """Up to ``count`` lines from the end, those of the file before included."""
-    path = log_file(directory, replica)
-    lines = _tail(path, count)
+    path, before = (one.name for one in _files_of(directory, replica))
+    lines = _tail(directory, path, count)
     if len(lines) < count:
-        lines = _tail(path.with_suffix(".log.1"), count - len(lines)) + lines
+        lines = _tail(directory, before, count - len(lines)) + lines
     return lines
 
 
 async def read(directory: Path, names: Callable[[], list[str]], *, lines: int, follow: bool) -> AsyncIterator[LogLine]:
     """The last lines of each replica in ``names``, and with ``follow`` those to come, also of replicas to come."""
     offsets: dict[str, int] = {}
-    for name in names():
-        offsets[name] = _whole_lines_end(log_file(directory, name))
-        for text in last_lines(directory, name, lines):
+    for name in await asyncio.to_thread(names):
+        texts, offsets[name] = await asyncio.to_thread(_beginning, directory, name, lines)
+        for text in texts:
             yield LogLine(replica=name, text=text)
     while follow:
         await asyncio.sleep(_POLL)
-        for name in names():
-            fresh, offsets[name] = _since(log_file(directory, name), offsets.get(name, 0))
-            for text in fresh:
+        for name in await asyncio.to_thread(names):
+            texts, offsets[name] = await asyncio.to_thread(_since, directory, name, offsets.get(name, 0))
+            for text in texts:
                 yield LogLine(replica=name, text=text)
+
+
+def _beginning(directory: Path, replica: str, lines: int) -> tuple[list[str], int]:
+    with _opened(directory, log_file(directory, replica).name) as file:
+        end = file.seek(0, os.SEEK_END) if file else 0
+    return last_lines(directory, replica, lines), end
+
+
+@contextlib.contextmanager
+def _opened(directory: Path, name: str) -> Iterator[BinaryIO | None]:
+    """Open a regular file of a directory for reading; None: there is none of this name."""
+    descriptor = _descriptor(directory, name)
+    if descriptor is None:
+        yield None
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
+
+
+def _descriptor(directory: Path, name: str) -> int | None:
+    try:
+        base = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=base)
+        finally:
+            os.close(base)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        return None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _copy_end(source: Path, target: Path, length: int) -> None:
@@ -101,11 +144,11 @@ def _blocks(reading: BinaryIO, length: int) -> Iterator[bytes]:
         length -= len(block)
 
 
-def _tail(path: Path, count: int) -> list[str]:
-    if count <= 0 or not path.exists():
-        return []
+def _tail(directory: Path, name: str, count: int) -> list[str]:
     data = b""
-    with path.open("rb") as file:
+    with _opened(directory, name) as file:
+        if count <= 0 or file is None:
+            return []
         position = file.seek(0, os.SEEK_END)
         while position > 0 and data.count(b"\n") <= count and len(data) < max(_TAIL, count * _LONGEST):
             step = min(_BLOCK, position)
@@ -115,15 +158,11 @@ def _tail(path: Path, count: int) -> list[str]:
     return [_text(line) for line in data.splitlines()[-count:]]
 
 
-def _whole_lines_end(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _since(path: Path, offset: int) -> tuple[list[str], int]:
+def _since(directory: Path, replica: str, offset: int) -> tuple[list[str], int]:
     """Whole lines after ``offset`` and where they end; a file cut short is read from its beginning."""
-    if not path.exists():
-        return [], 0
-    with path.open("rb") as file:
+    with _opened(directory, log_file(directory, replica).name) as file:
+        if file is None:
+            return [], 0
         if file.seek(0, os.SEEK_END) < offset:
             offset = 0
         file.seek(offset)
