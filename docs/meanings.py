@@ -44,7 +44,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "per": "the subject, if it is not the node this stands on",
         "when": "applies only to attempts with these labels and facts: "
         "`urgent`, `first`, `change=version`, `step=major`, `by=person` …",
-        "override": "who may skip it; default: whoever has the right to skip; `[]`: nobody",
+        "override": "who may skip it; default: administrators; `[]`: nobody",
     },
     "ProtectionEntry": {
         "": "One entry of `protections`. See [protections](protections.md).",
@@ -101,7 +101,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "": "One entry of `approvals`.",
         "title": "Approval entry",
         "topic": "what is asked; `setpoint approve INSTANCE TOPIC`",
-        "from": "who may answer; default: whoever has the right to approve",
+        "from": "who may answer; default: administrators",
         "min": "how many different people must say yes",
         "allowAuthor": "may the author of the release be one of them?",
         "expires": "a yes counts that long; 0: for ever",

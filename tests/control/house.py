@@ -22,6 +22,8 @@ ADMIN = Person("admin", (), admin=True)
 ANN = Person("ann", ("release-managers",))
 BOB = Person("bob", ("release-managers", "on-call"))
 EVE = Person("eve")
+OPS = Person("ops", ("release-managers",), admin=True)
+"""An administrator with a name of his own."""
 
 RUNTIME = """
 kind: Runtime

@@ -16,13 +16,16 @@ async def test_each_command_is_written_with_its_outcome(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await found.release("1.0", ANN, why="sprint 12")
         with pytest.raises(ControlError):
-            await found.do("hold", EVE, target="nowhere", why="hm")
+            await found.do("hold", EVE, target="web@staging", why="hm")
+        with pytest.raises(ControlError):
+            await found.do("release", EVE, services={"wbe": {"version": "1.0"}}, why="hm")
         with pytest.raises(ControlError):
             await found.do("hold", EVE)
         told = [(one.person, one.command, one.subject, one.why, one.outcome) for one in (await found.ask("audit")).entries]
     assert told == [
         ("eve", "hold", "", "", "malformed"),
-        ("eve", "hold", "nowhere", "hm", "not-found"),
+        ("eve", "release", "wbe=1.0", "hm", "not-found"),
+        ("eve", "hold", "web@staging", "hm", "forbidden"),
         ("ann", "release", "web=1.0", "sprint 12", "done"),
         ("admin", "apply", "/config", "", "done"),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.control.house import EVE, RUNTIME, SERVICE, documents, files, house
+from tests.control.house import OPS, RUNTIME, SERVICE, documents, files, house
 
 from setpoint.control.errors import NotFound, Refused
 
@@ -43,24 +43,24 @@ async def test_a_group_is_promoted_to_what_the_channel_before_it_finalized(tmp_p
 
 async def test_a_group_is_held_and_resumed_as_a_whole(tmp_path: Path) -> None:
     async with house(tmp_path, TENANTS) as found:
-        await found.do("hold", EVE, target="tenants", why="moving")
+        await found.do("hold", OPS, target="tenants", why="moving")
         rows = (await found.ask("status", target="tenants")).applications[0].instances
         assert [(row.channel, row.group, row.held_by) for row in rows] == [
-            (f"tenants-{name}", "tenants", "eve") for name in ("acme", "hooli", "globex")
+            (f"tenants-{name}", "tenants", "ops") for name in ("acme", "hooli", "globex")
         ]
-        await found.do("resume", EVE, target="tenants")
+        await found.do("resume", OPS, target="tenants")
         assert not (await found.row("web@tenants-hooli")).held_by
 
 
 async def test_the_line_of_a_group_is_stopped_as_a_whole(tmp_path: Path) -> None:
     async with house(tmp_path, TENANTS) as found:
-        answer = await found.do("stop-the-line", EVE, scope="tenants", why="a storm")
+        answer = await found.do("stop-the-line", OPS, scope="tenants", why="a storm")
         assert (answer.scope, answer.instances) == ("group tenants", 3)
         await found.release("1.0")
         await found.good("web@staging", "1.0")
         row = await found.waits_for("web@tenants-globex", "frozen")
-        assert row.reason.text == "eve stopped the line of group tenants: a storm"
-        await found.do("start-the-line", EVE, scope="saas/tenants")
+        assert row.reason.text == "ops stopped the line of group tenants: a storm"
+        await found.do("start-the-line", OPS, scope="saas/tenants")
         await found.good("web@tenants-globex", "1.0")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.control.house import EVE, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, house
+from tests.control.house import EVE, OPS, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, house
 
 from setpoint.control.errors import NotFound, Refused
 
@@ -17,15 +17,15 @@ async def test_a_version_marked_bad_is_selected_nowhere_until_it_is_good_again(t
         for version in ("1.0", "1.1"):
             await found.release(version)
             await found.good("web@production", version)
-        await found.do("mark-bad", EVE, service="web", version="1.1", why="loses orders")
+        await found.do("mark-bad", OPS, service="web", version="1.1", why="loses orders")
         row = await found.waits_for("web@production", "version-bad")
-        assert "1.1 was marked bad by eve: loses orders" in row.reason.text
+        assert "1.1 was marked bad by ops: loses orders" in row.reason.text
         assert row.target.version == "1.1", "what is finalized stays until a person acts"
-        await found.do("rollback", EVE, target="production", why="it loses orders")
+        await found.do("rollback", OPS, target="production", why="it loses orders")
         assert (await found.comes_to("web@production", "vetoed")).good.version == "1.0"
-        with pytest.raises(Refused, match="marked bad by eve"):
+        with pytest.raises(Refused, match="marked bad by ops"):
             await found.do("pin", target="web@production", version="1.1")
-        await found.do("mark-good", EVE, service="web", version="1.1")
+        await found.do("mark-good", OPS, service="web", version="1.1")
         await found.do("resume", target="production")
         await found.do("pin", target="web@production", version="1.1")
         await found.good("web@production", "1.1")

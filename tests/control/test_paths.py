@@ -14,6 +14,7 @@ from tests.control.fields import KEY, OPERATIONS, PLACES, Place, with_text
 from tests.control.house import ADMIN, PLAIN, RUNTIME, SERVICE, House, documents, house
 
 from setpoint.control.errors import ControlError
+from setpoint.control.permissions import Permission
 from setpoint.control.registry import COMMANDS, QUERIES
 from setpoint.durable import files
 from setpoint.runtimes.fake import FakeRuntime
@@ -114,6 +115,11 @@ async def _call(found: House, name: str, payload: dict[str, object]) -> None:
                 await asyncio.wait_for(anext(bits, None), 0.05)
     except (ControlError, TimeoutError):
         pass
+
+
+@pytest.mark.parametrize(("name", "place"), sorted(ROOTS))
+def test_only_an_administrator_names_a_directory(name: str, place: Place) -> None:
+    assert OPERATIONS[name].permission is Permission.CONFIGURE
 
 
 def test_the_keys_of_files_are_among_the_texts() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.control.house import ADMIN, ANN, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, house
+from tests.control.house import ADMIN, OPS, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, documents, house
 
 from setpoint.control.errors import Forbidden, Invalid, Malformed, NotFound, Refused
 
@@ -111,7 +111,7 @@ async def test_what_nobody_may_skip_is_not_skipped_with_the_release_either(tmp_p
     text = WITH_APPROVALS.replace("min: 2}", "min: 2, override: []}")
     async with house(tmp_path, text) as found:
         with pytest.raises(Forbidden, match="nobody may"):
-            await found.release("1.0", ANN, skip=["*"], why="hurry")
+            await found.release("1.0", OPS, skip=["*"], why="hurry")
         assert (await found.ask("releases")).releases == []
 
 

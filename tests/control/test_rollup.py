@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.control.house import ANN, BOB, EVE, RUNTIME, SERVICE, documents, house
+from tests.control.house import ANN, BOB, EVE, OPS, RUNTIME, SERVICE, documents, house
 from tests.support.eventually import eventually
 
 from setpoint.cli.render import rollup as screen
@@ -78,7 +78,7 @@ async def test_what_failed_comes_first_and_what_has_converged_is_no_culprit(tmp_
         answer = await found.ask("rollup")
         assert answer.culprits == []
         assert "nothing is waited for" in drawn(answer)
-        await found.do("hold", BOB, target="web@tenants-hooli", why="moving")
+        await found.do("hold", OPS, target="web@tenants-hooli", why="moving")
         await found.release("1.1")
         await found.waits_for("web@production", "approval-missing")
         await found.do("reject", BOB, target="web@production", topic="release-manager", why="not today")

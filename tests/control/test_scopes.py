@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.control.house import EVE, STANDARD, house
+from tests.control.house import OPS, STANDARD, house
 
 from setpoint.control.errors import NotFound, Refused
 
@@ -23,13 +23,13 @@ from setpoint.control.errors import NotFound, Refused
 )
 async def test_a_stopped_line_holds_everything_below_it(tmp_path: Path, scope: str, name: str, instances: int) -> None:
     async with house(tmp_path, STANDARD) as found:
-        answer = await found.do("stop-the-line", EVE, scope=scope, why="a storm")
+        answer = await found.do("stop-the-line", OPS, scope=scope, why="a storm")
         assert (answer.scope, answer.instances) == (name, instances)
         await found.release("1.0")
         row = await found.waits_for("web@staging" if instances == 2 else "web@production", "frozen")
-        assert row.reason.text == f"eve stopped the line of {name}: a storm"
+        assert row.reason.text == f"ops stopped the line of {name}: a storm"
         assert row.target is None
-        await found.do("start-the-line", EVE, scope=scope)
+        await found.do("start-the-line", OPS, scope=scope)
         await found.good("web@production", "1.0")
 
 
@@ -38,20 +38,20 @@ async def test_a_pause_holds_rollbacks_too(tmp_path: Path) -> None:
         for version in ("1.0", "1.1"):
             await found.release(version)
             await found.good("web@production", version)
-        await found.do("pause", EVE, scope="runtime:pretend", why="new disks")
-        await found.do("rollback", EVE, target="web@production")
+        await found.do("pause", OPS, scope="runtime:pretend", why="new disks")
+        await found.do("rollback", OPS, target="web@production")
         row = await found.comes_to("web@production", "rolling-back")
-        assert "waits for resume: eve paused runtime pretend: new disks" in row.reason.text
-        await found.do("unpause", EVE, scope="runtime:pretend")
+        assert "waits for resume: ops paused runtime pretend: new disks" in row.reason.text
+        await found.do("unpause", OPS, scope="runtime:pretend")
         assert (await found.comes_to("web@production", "vetoed")).good.version == "1.0"
 
 
 async def test_an_instance_that_is_only_observed_takes_nothing_new(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
-        await found.do("observe", EVE, target="web@staging", why="debugging")
+        await found.do("observe", OPS, target="web@staging", why="debugging")
         await found.release("1.0")
         await found.waits_for("web@staging", "observed-only")
-        await found.do("heal", EVE, target="web@staging")
+        await found.do("heal", OPS, target="web@staging")
         await found.good("web@staging", "1.0")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.control.house import EVE, STANDARD, House, house
+from tests.control.house import OPS, STANDARD, House, house
 
 from setpoint.control.errors import NotFound, Refused
 
@@ -20,13 +20,13 @@ async def _three_releases(found: House) -> None:
 async def test_a_pin_keeps_a_version_until_it_is_unpinned(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await _three_releases(found)
-        answer = await found.do("pin", EVE, target="web@production", version="1.0", why="demo")
+        answer = await found.do("pin", OPS, target="web@production", version="1.0", why="demo")
         assert (answer.version, answer.release) == ("1.0", 1)
         assert (await found.good("web@production", "1.0")).pinned == "1.0"
         await found.release("1.3")
         await found.good("web@staging", "1.3")
         assert (await found.row("web@production")).good.version == "1.0"
-        await found.do("unpin", EVE, target="production")
+        await found.do("unpin", OPS, target="production")
         await found.good("web@production", "1.3")
 
 
@@ -66,10 +66,10 @@ async def test_a_hold_keeps_automation_off_until_it_is_resumed(tmp_path: Path) -
     async with house(tmp_path, STANDARD) as found:
         await found.release("1.0")
         await found.good("web@production", "1.0")
-        assert (await found.do("hold", EVE, target="production", why="looking")).instances == ["saas/web@production"]
+        assert (await found.do("hold", OPS, target="production", why="looking")).instances == ["saas/web@production"]
         await found.release("1.1")
         await found.good("web@staging", "1.1")
-        assert (await found.comes_to("web@production", "held")).held_by == "eve"
+        assert (await found.comes_to("web@production", "held")).held_by == "ops"
         await found.do("resume", target="web@production")
         await found.good("web@production", "1.1")
 
@@ -77,9 +77,9 @@ async def test_a_hold_keeps_automation_off_until_it_is_resumed(tmp_path: Path) -
 async def test_a_rollback_goes_to_the_good_version_before_and_holds(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
         await _three_releases(found)
-        answer = await found.do("rollback", EVE, target="web@production", why="errors")
+        answer = await found.do("rollback", OPS, target="web@production", why="errors")
         assert answer.instances == {"saas/web@production": "1.1"}
-        await found._until("web@production", lambda row: row.good.version == "1.1" and row.held_by == "eve", "1.1 held")
+        await found._until("web@production", lambda row: row.good.version == "1.1" and row.held_by == "ops", "1.1 held")
         assert (await found.row("web@staging")).good.version == "1.2"
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.control.house import ADMIN, ANN, BOB, EVE, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, House, documents, house
+from tests.control.house import ADMIN, BOB, EVE, PLAIN, RUNTIME, SERVICE, STANDARD, WITH_APPROVALS, House, documents, house
 from tests.support.eventually import eventually
 
 from setpoint.control.errors import Malformed
 from setpoint.control.views import standing
+from setpoint.model.people import Person
 from setpoint.model.time import DAY, format_instant
 
+ANN = Person("ann", ("release-managers",), admin=True)
 CLOSED = documents(
     RUNTIME,
     SERVICE,

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tests.control.house import STANDARD, files
 
-from setpoint.control.permissions import ADMINISTRATORS_ONLY
+from setpoint.control.permissions import OF_EVERY_PERSON
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS
 from setpoint.model.people import Person
 from setpoint.runtimes.fake import FakeRuntime
@@ -86,9 +86,10 @@ async def test_every_command_is_a_route_that_knows_who_asks(tmp_path: Path, name
         "files": {},
         "root": "/r",
         "services": {"s": {"version": "1"}},
+        "service": "s",
     }
     known = COMMANDS[name].request.model_fields
-    only = COMMANDS[name].permission in ADMINISTRATORS_ONLY
+    only = COMMANDS[name].permission not in OF_EVERY_PERSON
     async with api(tmp_path) as found:
         for person in ("eve", "admin"):
             response = await found.post(
@@ -219,4 +220,5 @@ async def test_a_key_with_another_payload_is_refused_as_a_problem(tmp_path: Path
         assert first.status_code == 200
         assert (await found.post("commands/hold", {"target": "web@staging"}, **key)).json() == first.json()
         assert is_problem(await found.post("commands/hold", {"target": "web@production"}, **key), 422, "key-reused")
-        assert (await found.post("commands/hold", {"target": "web@production"}, "eve", **key)).status_code == 200
+        another = {"services": {"web": {"version": "1.0"}}}
+        assert (await found.post("commands/release", another, "eve", **key)).status_code == 200

@@ -40,7 +40,7 @@ class AdoptAnswer(Answer):
 
 @command(
     "adopt",
-    Permission.RELEASE,
+    Permission.ADOPT,
     AdoptRequest,
     AdoptAnswer,
     "Take over what an instance runs already: it becomes good once a look has shown just this version, and nothing is applied.",

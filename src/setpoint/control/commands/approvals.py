@@ -207,7 +207,7 @@ async def _meant(context: RequestContext, targets: list[str], request: VoteReque
 def _objection(context: RequestContext, asked: _Asked, *, yes: bool) -> str:
     use = asked.use
     if not matches(context.person, use.approvers):
-        return f"{use.topic} is for {listing(use.approvers or ())}"
+        return f"{use.topic} is for {listing(use.approvers)}"
     if yes and not use.allow_author and context.person.name == asked.half.author:
         return f"the author of release {asked.half.release} does not count for {use.topic}"
     return ""

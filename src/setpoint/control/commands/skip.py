@@ -131,7 +131,7 @@ def check_skip(person: Person, policy: Policy, gate: str) -> None:
     overrides = skippable(policy)
     for name, override in overrides.items():
         if gate in {name, EVERY} and not matches(person, override):
-            who = f"only {listing(override or ())} may" if override else "nobody may"
+            who = "nobody may" if override == () else f"only {listing(override)} may"
             raise Forbidden(
                 f"{person.name} may not skip {name} at {short_name(policy.instance)}: {who}.", "The gate's `override` says so."
             )

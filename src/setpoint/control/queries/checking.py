@@ -43,7 +43,7 @@ class Schema(Answer):
     json_schema: dict[str, Any]
 
 
-@query("validate", Permission.VIEW, Files, ProblemList, "Every mistake of a configuration.")
+@query("validate", Permission.CONFIGURE, Files, ProblemList, "Every mistake of a configuration.")
 async def validate(context: RequestContext, request: Files) -> ProblemList:
     """Changes nothing."""
     files, root = contents(request), Path(request.root)

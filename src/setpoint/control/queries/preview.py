@@ -76,7 +76,7 @@ class Preview(Answer):
     """Why `apply` refuses it, although it is in order."""
 
 
-@query("preview", Permission.VIEW, Files, Preview, "What applying a configuration would change and release.")
+@query("preview", Permission.CONFIGURE, Files, Preview, "What applying a configuration would change and release.")
 async def preview(context: RequestContext, request: Files) -> Preview:
     """Changes nothing."""
     configuration, _ = await asyncio.to_thread(parse, request)

@@ -17,8 +17,8 @@ from setpoint.model.release import Offer
 
 
 def matches(person: Person, principals: Sequence[str] | None) -> bool:
-    """Whether somebody is among those named; None: everybody who has the right at all."""
-    return principals is None or any(person.matches(principal) for principal in principals)
+    """Whether a person is among those named; None: the configuration names no one, and only an administrator is."""
+    return person.admin if principals is None else any(person.matches(principal) for principal in principals)
 
 
 def who_may(context: RequestContext, principals: Iterable[Sequence[str] | None], *, without: Container[str] = ()) -> str:
@@ -42,9 +42,9 @@ def _among_all(person: Person, wanted: Iterable[Sequence[str] | None]) -> bool:
     return all(matches(person, principals) for principals in wanted)
 
 
-def listing(principals: Sequence[str]) -> str:
-    """``group:leads or user:ann``; of none: ``nobody``."""
-    return " or ".join(principals) or "nobody"
+def listing(principals: Sequence[str] | None) -> str:
+    """``group:leads or user:ann``; ``nobody`` of an empty list; ``an administrator`` where no one is named."""
+    return "an administrator" if principals is None else " or ".join(principals) or "nobody"
 
 
 async def sharing(context: RequestContext, entity: str, use: ApprovalUse, release: int) -> list[str]:

@@ -17,7 +17,7 @@ _STATES = {Result.PASS: "holds", Result.WAIT: "waits", Result.STALE: "waits", Re
 
 
 def skippable(policy: Policy) -> dict[str, tuple[str, ...] | None]:
-    """Every gate's name -> who may skip it (None: whoever has the right). Gates of one name are skipped together."""
+    """Every gate's name -> who may skip it (None: administrators). Gates of one name are skipped together."""
     found: dict[str, tuple[str, ...] | None] = {}
     for use in (use for gate in GATES for use in gate.uses(policy)):
         found[use.name] = _narrower(found[use.name], use.override) if use.name in found else use.override
