@@ -9,9 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import typer
-
 from setpoint.cli.ending import ExitCode, Quit
+from setpoint.cli.output import echo
 from setpoint.durable import files
 from setpoint.durable.home import HOME_VARIABLE, default_home
 from setpoint.server import location
@@ -27,7 +26,7 @@ def start(home: Path, port: int | None, recovery: str = "") -> None:
     from setpoint.runtimes.process.supervision.keeping import AGAIN  # noqa: PLC0415 - only here
 
     if (found := location.find(home)) is not None and _answers(found.url):
-        typer.echo(f"The engine runs already (process {found.pid}).")
+        echo(f"The engine runs already (process {found.pid}).")
         greet(home, found.url)
         return
     log = home / location.LOG_FILE
@@ -94,11 +93,11 @@ def _tail(log: Path, began: int) -> list[str]:
 
 def greet(home: Path, url: str) -> None:
     """Where it is, and what to try next."""
-    typer.echo(f"Setpoint answers at {url}")
-    typer.echo(f"  data directory   {home}")
-    typer.echo(f"  your token       {home / 'admin.token'} (the command line finds it)")
+    echo(f"Setpoint answers at {url}")
+    echo(f"  data directory   {home}")
+    echo(f"  your token       {home / 'admin.token'} (the command line finds it)")
     elsewhere = "" if home == default_home().absolute() else f"{HOME_VARIABLE}={home} "
-    typer.echo(f"  try              {elsewhere}setpoint status")
+    echo(f"  try              {elsewhere}setpoint status")
     sys.stdout.flush()
 
 
@@ -111,7 +110,7 @@ def stop(home: Path) -> None:
     if pid is None and (why := location.closed(home)):
         raise Quit(ExitCode.REFUSED, why, "Stop it as that user, or name your own data directory with --home.")
     if pid is None:
-        typer.echo(f"No engine runs in {home}.")
+        echo(f"No engine runs in {home}.")
         return
     try:
         os.kill(pid, signal.SIGTERM)
@@ -128,7 +127,7 @@ def stop(home: Path) -> None:
                 "See its log; it may finish an apply.",
             )
         time.sleep(_TICK)
-    typer.echo("The engine has stopped.")
+    echo("The engine has stopped.")
 
 
 def stop_services(home: Path) -> None:
@@ -144,4 +143,4 @@ def stop_services(home: Path) -> None:
         raise Quit(
             ExitCode.ERROR, f"What runs on this machine could not be stopped: {error}.", "See the process table."
         ) from error
-    typer.echo("What it ran on this machine has stopped; it is started again when the engine is.")
+    echo("What it ran on this machine has stopped; it is started again when the engine is.")

@@ -26,6 +26,7 @@ from setpoint.cli.commands import (
     watching,
 )
 from setpoint.cli.ending import ExitCode, Quit
+from setpoint.cli.output import echo
 
 app = typer.Typer(
     name="setpoint",
@@ -58,7 +59,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         import setpoint  # noqa: PLC0415 - only asked for here
 
-        typer.echo(f"setpoint {setpoint.__version__}")
+        echo(f"setpoint {setpoint.__version__}")
         raise typer.Exit
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import typer
 
 from setpoint.cli.ending import REFUSALS, ExitCode, Quit
 from setpoint.cli.options import DryRun, Format, Home, Output, Token
+from setpoint.cli.output import echo_json, echo_yaml
 from setpoint.durable.home import default_home
 
 if TYPE_CHECKING:
@@ -97,17 +97,6 @@ def show(answer: Any, output: Output, table: Callable[[], None]) -> None:
     if output is Output.TABLE:
         table()
     elif output is Output.JSON:
-        print(json.dumps(answer, indent=2, ensure_ascii=False))  # noqa: T201 - the command line prints
+        echo_json(answer)
     else:
-        print(as_yaml(answer), end="")  # noqa: T201 - the command line prints
-
-
-def as_yaml(answer: Any) -> str:
-    """The answer as YAML."""
-    import io  # noqa: PLC0415 - seldom needed
-
-    from ruamel.yaml import YAML  # noqa: PLC0415 - seldom needed, and slow to load
-
-    stream = io.StringIO()
-    YAML(typ="safe", pure=True).dump(answer, stream)
-    return stream.getvalue()
+        echo_yaml(answer)

@@ -8,6 +8,7 @@ import typer
 
 from setpoint.cli.options import ReleaseNumber, Target, Why, grouped
 from setpoint.cli.orders import Ending, until_words
+from setpoint.cli.output import echo
 from setpoint.cli.session import Acting
 from setpoint.model.names import short_name
 
@@ -59,11 +60,11 @@ def _vote(name: str, target: str, topic: str, release: int, why: str, session: A
         places = ", ".join(short_name(one) for one in answer["instances"] if one not in answer["also"])
         releases = " and ".join(str(number) for number in answer["releases"])
         what = f"release{'s' if len(answer['releases']) > 1 else ''} {releases}"
-        typer.echo(f"{verb} {what} for {', '.join(answer['topics'])} at {places}.")
+        echo(f"{verb} {what} for {', '.join(answer['topics'])} at {places}.")
         if answer["also"]:
-            typer.echo(f"It counts also for {', '.join(short_name(one) for one in answer['also'])}.")
+            echo(f"It counts also for {', '.join(short_name(one) for one in answer['also'])}.")
         for sentence in answer["decided"].values():
-            typer.echo(f"Nothing to change: {sentence}.")
+            echo(f"Nothing to change: {sentence}.")
 
     session.show(answer, table)
 
@@ -87,8 +88,8 @@ def skip(
     def table() -> None:
         for instance, number in answer["instances"].items():
             place = short_name(instance)
-            typer.echo(f"Skipped {answer['gate']} for release {number} at {place}{until_words(answer['until'])}.")
+            echo(f"Skipped {answer['gate']} for release {number} at {place}{until_words(answer['until'])}.")
         for sentence in answer["decided"].values():
-            typer.echo(f"Nothing to change: {sentence}.")
+            echo(f"Nothing to change: {sentence}.")
 
     session.show(answer, table)

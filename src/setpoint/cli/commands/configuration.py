@@ -9,6 +9,7 @@ import typer
 
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Format, Output, Why, grouped
+from setpoint.cli.output import echo, echo_json
 from setpoint.cli.session import Session, show
 
 Directory = Annotated[Path, typer.Argument(help="Directory with your *.setpoint.yaml files.")]
@@ -79,16 +80,16 @@ def validate(directory: Directory = Path(), output: Format = Output.TABLE) -> No
 
 
 def _print_order(directory: Path, notices: list[str], refusals: list[str]) -> None:
-    typer.echo(f"{directory} is in order.")
+    echo(f"{directory} is in order.")
     for notice in notices:
-        typer.echo(f"  {notice}")
+        echo(f"  {notice}")
     for refusal in refusals:
-        typer.echo(f"  `apply` will refuse it: {refusal}")
+        echo(f"  `apply` will refuse it: {refusal}")
 
 
 def _print_problems(directory: Path, problems: list[str]) -> None:
-    typer.echo("\n".join(problems))
-    typer.echo(f"\n{len(problems)} mistake{'s' if len(problems) > 1 else ''} in {directory}.", err=True)
+    echo("\n".join(problems))
+    echo(f"\n{len(problems)} mistake{'s' if len(problems) > 1 else ''} in {directory}.", err=True)
 
 
 def schema() -> None:
@@ -96,11 +97,9 @@ def schema() -> None:
 
     Example: setpoint schema > setpoint.schema.json
     """
-    import json  # noqa: PLC0415 - only here
-
     from setpoint.config.schema import json_schema  # noqa: PLC0415 - loads the configuration language
 
-    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    echo_json(json_schema())
 
 
 def _collected(directory: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import typer
 from setpoint.cli import detached
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Home
+from setpoint.cli.output import echo
 from setpoint.cli.session import home_of
 
 
@@ -68,7 +69,7 @@ def _serve(place: Path, port: int | None, recovery: str) -> None:
         asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url), RecoveryDecision(recovery)))
     except (EngineError, PortTakenError, StoreError, OSError) as error:
         raise Quit(ExitCode.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
-    typer.echo("The engine has stopped; what it ran goes on running.")
+    echo("The engine has stopped; what it ran goes on running.")
 
 
 def _log_to_standard_error() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Alone, App, Target, Why, grouped
+from setpoint.cli.output import echo
 from setpoint.cli.session import Acting
 
 Version = Annotated[str, typer.Argument(metavar="SERVICE=VERSION", help="Such as web=1.4.2.")]
@@ -30,7 +31,7 @@ def mark_bad(version: Version, app: App = "", why: Why = "", *, session: Acting)
     name = f"{answer['service']} {answer['version']}"
     session.show(
         answer,
-        lambda: typer.echo(
+        lambda: echo(
             f"Nothing to change: {name} is marked bad already."
             if answer["unchanged"]
             else f"{name} is bad: nothing selects it; where it is finalized it stays."
@@ -44,7 +45,7 @@ def mark_good(version: Version, app: App = "", why: Why = "", *, session: Acting
     Example: setpoint mark-good web=1.4.2 --why "it was the network"
     """
     answer = _mark("mark-good", version, app, why, session)
-    session.show(answer, lambda: typer.echo(f"{answer['service']} {answer['version']} is good again; its vetoes are lifted."))
+    session.show(answer, lambda: echo(f"{answer['service']} {answer['version']} is good again; its vetoes are lifted."))
 
 
 def _mark(name: str, version: str, app: str, why: str, session: Acting) -> dict[str, str]:
@@ -66,7 +67,7 @@ def cancel(
     Example: setpoint cancel 12 --why "wrong branch"
     """
     answer = session.command("cancel", {"release": release, "application": app, "why": why})
-    session.show(answer, lambda: typer.echo(f"Release {release} is cancelled; where it is finalized it stays."))
+    session.show(answer, lambda: echo(f"Release {release} is cancelled; where it is finalized it stays."))
 
 
 def promote(
@@ -83,4 +84,4 @@ def promote(
     """
     answer = session.command("promote", {"target": target, "version": version, "alone": alone, "why": why})
     names = ", ".join(f"{service} {name}" for service, name in answer["services"].items())
-    session.show(answer, lambda: typer.echo(f"Release {answer['release']} brings {names} to {target}."))
+    session.show(answer, lambda: echo(f"Release {answer['release']} brings {names} to {target}."))

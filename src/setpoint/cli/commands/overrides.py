@@ -8,6 +8,7 @@ import typer
 
 from setpoint.cli.options import Instance, ReleaseNumber, Target, Why, grouped
 from setpoint.cli.orders import Ending, done, until_words
+from setpoint.cli.output import echo
 from setpoint.cli.session import Acting
 from setpoint.model.names import short_name
 
@@ -38,9 +39,9 @@ def pin(
         what = f"{target} to {answer['version']} (release {answer['release']})"
         ends = until_words(answer["until"]) or f" until `setpoint unpin {target}`"
         if answer["unchanged"]:
-            typer.echo(f"Nothing to change: {what.replace(' to ', ' is pinned to ', 1)} already{ends}.")
+            echo(f"Nothing to change: {what.replace(' to ', ' is pinned to ', 1)} already{ends}.")
         else:
-            typer.echo(f"Pinned {what}{ends}.")
+            echo(f"Pinned {what}{ends}.")
 
     session.show(answer, table)
 
@@ -65,7 +66,7 @@ def hold(
     Example: setpoint hold production --why "investigating" --for 2h
     """
     answer = session.command("hold", {"target": target, "why": why, **ending.fields()})
-    session.show(answer, lambda: typer.echo("\n".join(done(answer, "Held"))))
+    session.show(answer, lambda: echo("\n".join(done(answer, "Held"))))
 
 
 def resume(
@@ -85,16 +86,16 @@ def resume(
 
     def table() -> None:
         if answer["release"]:
-            typer.echo(f"Release {answer['release']} goes on in {target}.")
+            echo(f"Release {answer['release']} goes on in {target}.")
         else:
-            typer.echo(f"Resumed {', '.join(short_name(one) for one in answer['instances'])}.")
+            echo(f"Resumed {', '.join(short_name(one) for one in answer['instances'])}.")
 
     session.show(answer, table)
 
 
 def _act(name: str, done: str, target: str, why: str, session: Acting) -> None:
     answer = session.command(name, {"target": target, "why": why})
-    session.show(answer, lambda: typer.echo(f"{done} {', '.join(short_name(one) for one in answer['instances'])}."))
+    session.show(answer, lambda: echo(f"{done} {', '.join(short_name(one) for one in answer['instances'])}."))
 
 
 def rollback(
@@ -113,9 +114,9 @@ def rollback(
     def table() -> None:
         for instance, name in answer["instances"].items():
             place = short_name(instance)
-            typer.echo(f"{place} goes back to {name} and is held; let it go on with `setpoint resume {place}`.")
+            echo(f"{place} goes back to {name} and is held; let it go on with `setpoint resume {place}`.")
         for sentence in answer["refused"].values():
-            typer.echo(sentence)
+            echo(sentence)
 
     session.show(answer, table)
 
@@ -141,6 +142,6 @@ def retry(
     def table() -> None:
         for instance, number in answer["instances"].items():
             does = "goes on, for its task succeeded," if succeeded else "is tried again"
-            typer.echo(f"Release {number} {does} at {short_name(instance)}.")
+            echo(f"Release {number} {does} at {short_name(instance)}.")
 
     session.show(answer, table)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from setpoint.cli.options import grouped
+from setpoint.cli.output import echo
 from setpoint.cli.session import Session
 
 
@@ -33,7 +34,7 @@ def create(
     Example: SETPOINT_TOKEN=$(setpoint token create ann --group release-managers) setpoint approve web@production
     """
     answer = session.command("token-create", {"user": user, "groups": group or [], "admin": admin, "expires": expires})
-    session.show(answer, lambda: typer.echo(answer["token"]))
+    session.show(answer, lambda: echo(answer["token"]))
 
 
 def list_(*, session: Session) -> None:
@@ -66,7 +67,7 @@ def revoke(
 ) -> None:
     """Make a token worthless at once."""
     answer = session.command("token-revoke", {"id": identity})
-    session.show(answer, lambda: typer.echo(f"Token {answer['id']} of {answer['user']} is worthless now."))
+    session.show(answer, lambda: echo(f"Token {answer['id']} of {answer['user']} is worthless now."))
 
 
 def whoami(*, session: Session) -> None:
@@ -75,7 +76,7 @@ def whoami(*, session: Session) -> None:
 
     def table() -> None:
         groups = f", in {', '.join(answer['groups'])}" if answer["groups"] else ""
-        typer.echo(f"{answer['name']}{' (administrator)' if answer['admin'] else ''}{groups}")
-        typer.echo(f"may {', '.join(answer['may'])}")
+        echo(f"{answer['name']}{' (administrator)' if answer['admin'] else ''}{groups}")
+        echo(f"may {', '.join(answer['may'])}")
 
     session.show(answer, table)

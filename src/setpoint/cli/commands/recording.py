@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,8 @@ import typer
 
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Format, Output, grouped
-from setpoint.cli.session import Session, as_yaml
+from setpoint.cli.output import echo_document, echo_yaml
+from setpoint.cli.session import Session, show
 
 
 def register(app: typer.Typer) -> None:
@@ -43,11 +43,11 @@ def story(
     if answer["decided_otherwise"]:
         _warn(answer)
     if session.output is Output.YAML:
-        print(as_yaml(answer["story"]), end="")  # noqa: T201 - the command line prints
+        echo_yaml(answer["story"])
         return
     from setpoint.core.recording.trace import laid_out  # noqa: PLC0415 - loads the core
 
-    print(laid_out(answer["story"]), end="")  # noqa: T201 - the command line prints
+    echo_document(laid_out(answer["story"]).rstrip("\n"))
 
 
 def _warn(answer: dict[str, Any]) -> None:
@@ -67,10 +67,7 @@ def replay(
     Example: setpoint replay tests/histories/*.json
     """
     found = {str(file): _replayed(file) for file in files}
-    if output is Output.TABLE:
-        _print(found)
-    else:
-        print(json.dumps(found, indent=2) if output is Output.JSON else as_yaml(found).rstrip())  # noqa: T201 - as above
+    show(found, output, lambda: _print(found))
     if any(one["differences"] for one in found.values()):
         raise Quit(ExitCode.FAILED)
 

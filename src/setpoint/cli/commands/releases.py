@@ -8,6 +8,7 @@ import typer
 
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Alone, App, Output, Why, grouped
+from setpoint.cli.output import echo
 from setpoint.cli.session import Acting, Answer, Session
 from setpoint.model.names import channel_of, short_name
 
@@ -77,7 +78,7 @@ def _print(answer: Answer) -> None:
     places = ", ".join(dict.fromkeys(channel_of(one) for one in answer["instances"]))
     mirrors = ", ".join(dict.fromkeys(channel_of(one) for one in answer["followers"]))
     after = f" ({mirrors} will follow)" if mirrors else ""
-    typer.echo(f"Release {answer['release']} of {answer['application']}: {versions} to {places}{after}.")
+    echo(f"Release {answer['release']} of {answer['application']}: {versions} to {places}{after}.")
 
 
 def _services(versions: list[str], params: list[str], source: dict[str, str]) -> dict[str, Answer]:

@@ -8,6 +8,7 @@ import typer
 
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import Instance, Why, grouped
+from setpoint.cli.output import echo
 from setpoint.cli.session import Acting, Session
 from setpoint.model.names import short_name
 
@@ -31,7 +32,7 @@ def orphans(*, session: Session) -> None:
         from setpoint.cli.render.words import clock  # noqa: PLC0415 - as above
 
         if not answer["orphans"]:
-            typer.echo("Nothing is left of what was configured once.")
+            echo("Nothing is left of what was configured once.")
             return
         columns(
             ["instance", "version", "last seen", ""],
@@ -59,7 +60,7 @@ def remove(
         if not yes and not session.dry_run:
             shown = client.rehearse("remove", payload)["answer"]["instances"]
             for instance, version in shown.items():
-                typer.echo(f"{short_name(instance)}: {version} would be taken down.", err=True)
+                echo(f"{short_name(instance)}: {version} would be taken down.", err=True)
             if not interactive():
                 raise Quit(ExitCode.ERROR, "Nothing was removed: there is nobody to ask.", "Say --yes not to be asked.")
             if not typer.confirm("Take it down?"):
@@ -68,7 +69,7 @@ def remove(
 
     def table() -> None:
         for instance, version in answer["instances"].items():
-            typer.echo(f"{short_name(instance)}: {version} is being taken down; see `setpoint orphans`.")
+            echo(f"{short_name(instance)}: {version} is being taken down; see `setpoint orphans`.")
 
     session.show(answer, table)
 
@@ -95,4 +96,4 @@ def adopt(
     with session.connected() as client:
         answer = session.carry_out(client, "adopt", payload)
     sentence = f"{target} is looked at: if {version} runs there, it is good from then on (release {answer['release']})."
-    session.show(answer, lambda: typer.echo(f"{sentence} See `setpoint explain {target}`."))
+    session.show(answer, lambda: echo(f"{sentence} See `setpoint explain {target}`."))

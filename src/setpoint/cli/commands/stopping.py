@@ -9,6 +9,7 @@ import typer
 
 from setpoint.cli.options import Target, Why, grouped
 from setpoint.cli.orders import Ending, done, until_words
+from setpoint.cli.output import echo
 from setpoint.cli.session import Acting
 
 Scope = Annotated[str, typer.Argument(help="An application, channel, group or runtime:NAME; without it everything.")]
@@ -81,7 +82,7 @@ def _scope(name: str, done: str, scope: str, why: str, session: Acting, **more: 
     answer = session.command(name, {"scope": scope, "why": why, **more})
     ends = until_words(answer["until"])
     text = "Nothing to change at {scope}: it stands already{ends}." if answer["unchanged"] else done
-    session.show(answer, lambda: typer.echo(text.format(**answer, ends=ends)))
+    session.show(answer, lambda: echo(text.format(**answer, ends=ends)))
 
 
 def observe(
@@ -96,7 +97,7 @@ def observe(
     Example: setpoint observe web@staging --why "debugging by hand"
     """
     answer = session.command("observe", {"target": target, "why": why, **ending.fields()})
-    session.show(answer, lambda: typer.echo("\n".join(done(answer, "Only observed:"))))
+    session.show(answer, lambda: echo("\n".join(done(answer, "Only observed:"))))
 
 
 def heal(target: Target, why: Why = "", *, session: Acting) -> None:
@@ -105,4 +106,4 @@ def heal(target: Target, why: Why = "", *, session: Acting) -> None:
     Example: setpoint heal web@staging
     """
     answer = session.command("heal", {"target": target, "why": why})
-    session.show(answer, lambda: typer.echo("\n".join(done(answer, "Healed again:"))))
+    session.show(answer, lambda: echo("\n".join(done(answer, "Healed again:"))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,8 @@ import typer
 from setpoint.cli import completions
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import App, Instance, Output, grouped
-from setpoint.cli.session import Session, as_yaml
+from setpoint.cli.output import echo, echo_json, echo_yaml
+from setpoint.cli.session import Session
 from setpoint.model.time import parse_duration
 
 Where = Annotated[
@@ -115,7 +115,11 @@ def _print_event(event: dict[str, Any], output: Output) -> None:
 
 
 def _print_data(line: dict[str, Any], output: Output) -> None:
-    print(json.dumps(line, ensure_ascii=False) if output is Output.JSON else f"---\n{as_yaml(line)}", flush=True)  # noqa: T201 - the command line prints
+    if output is Output.JSON:
+        echo_json(line, indent=None)
+    else:
+        echo("---")
+        echo_yaml(line)
 
 
 def logs(
@@ -142,7 +146,7 @@ def logs(
             _list_replicas(client.query("replicas", {"target": target})["replicas"])
         for line in client.stream("logs", request):
             if session.output is Output.TABLE:
-                print(f"{line['replica']} | {line['text']}", flush=True)  # noqa: T201 - the command line prints
+                echo(f"{line['replica']} | {line['text']}")
             else:
                 _print_data(line, session.output)
 
@@ -153,5 +157,5 @@ def _list_replicas(found: list[dict[str, Any]]) -> None:
         return
     for one in found:
         ended = f", {one['ended']}" if one["ended"] else ""
-        typer.echo(f"# {one['replica']}  version {one['version']}  {one['kind']}{ended}", err=True)
-    typer.echo("# show those that are gone with --version, --replica or --kind gone", err=True)
+        echo(f"# {one['replica']}  version {one['version']}  {one['kind']}{ended}", err=True)
+    echo("# show those that are gone with --version, --replica or --kind gone", err=True)

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
+from setpoint.model.text import clean
+
 _NARROWEST = 40
+
+
+class _Terminal(Console):
+    """Styles are its own escape sequences; those in a text are not (``model.text``)."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Give what is printed, in pieces of one style."""
+        for one in super().render(renderable, options):
+            yield one if one.control else Segment(clean(one.text), one.style)
 
 
 @cache
 def out() -> Console:
     """Standard output; colours and width as the terminal has them, 80 columns where there is none."""
-    return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+    return _Terminal(highlight=False, emoji=False, markup=False, soft_wrap=False)
 
 
 @cache
 def err() -> Console:
     """Standard error."""
-    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+    return _Terminal(stderr=True, highlight=False, emoji=False, markup=False)
 
 
 def width() -> int:
