@@ -7,18 +7,20 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from tests.control.house import STANDARD, files
+from tests.control.house import ADMIN, STANDARD, files
 
+from setpoint.control.control import Control
 from setpoint.control.permissions import OF_EVERY_PERSON
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS
 from setpoint.model.people import Person
 from setpoint.runtimes.fake import FakeRuntime
-from setpoint.server import guard
 from setpoint.server.app import create_app
 from setpoint.server.assembly import running
+from setpoint.server.guard import Guard
 
 BASE = "http://127.0.0.1:7350"
 
@@ -26,7 +28,9 @@ BASE = "http://127.0.0.1:7350"
 class Api:
     """The application without a socket, and people's tokens."""
 
-    def __init__(self, http: httpx.AsyncClient, tokens: dict[str, str], stopping: asyncio.Event) -> None:
+    def __init__(self, control: Control, http: httpx.AsyncClient, tokens: dict[str, str], stopping: asyncio.Event) -> None:
+        self.control = control
+        self.admin = ADMIN
         self.http = http
         self.tokens = tokens
         self.stopping = stopping
@@ -49,7 +53,7 @@ async def api(home: Path) -> AsyncIterator[Api]:
         tokens["eve"] = (await control.services.people.create(Person("eve"), by="admin", now=control.services.clock()))[1]
         transport = httpx.ASGITransport(create_app(control, stopping), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-            yield Api(http, tokens, stopping)
+            yield Api(control, http, tokens, stopping)
         stopping.set()
 
 
@@ -109,7 +113,14 @@ async def test_an_unknown_token_is_nobody(tmp_path: Path, token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example"}, {"Origin": "https://evil.example"}, {"Host": "["}]
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Origin": "https://evil.example"},
+        {"Host": "["},
+        {"Host": "127.0.0.1:x"},
+    ],
 )
 async def test_a_page_of_another_site_does_not_get_in(tmp_path: Path, headers: dict[str, str]) -> None:
     async with api(tmp_path) as found:
@@ -122,8 +133,83 @@ async def test_this_machine_gets_in_by_any_of_its_own_names(tmp_path: Path, host
         assert (await found.get("queries/whoami", Host=host)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://127.0.0.1",
+        "http://127.0.0.1:7351",
+        "http://localhost:7350",
+        "https://127.0.0.1:7350",
+        "http://127.0.0.1:7350.evil.example",
+        "http://[::1]:7350",
+        "null",
+        "",
+        "file://",
+        "http://127.0.0.1:99999",
+    ],
+)
+async def test_an_origin_is_this_very_server(tmp_path: Path, origin: str) -> None:
+    async with api(tmp_path) as found:
+        assert is_problem(await found.get("queries/whoami", Origin=origin), 403, "wrong-host")
+        assert (await found.get("queries/whoami", Origin=BASE)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"authorization": "Bearer sp_x_y"}, {"host": "evil.example"}, {"origin": "http://[::1]"}]
+)
+async def test_a_websocket_passes_the_same_guard(headers: dict[str, str]) -> None:
+    sent, passed = await _websocket({"host": "127.0.0.1:7350", "authorization": "Bearer good", **headers} if headers else {})
+    assert (sent, passed) == ([{"type": "websocket.close", "code": 1008}], 0)
+    assert await _websocket({"host": "127.0.0.1:7350", "authorization": "Bearer good", "origin": BASE}) == ([], 1)
+
+
+async def _websocket(headers: dict[str, str]) -> tuple[list[object], int]:
+    """What is sent to it, and how often it came to the application."""
+    sent: list[object] = []
+    passed: list[object] = []
+
+    async def app(scope: Any, *_: object) -> None:
+        passed.append(scope)
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def refused(source: str) -> None:
+        assert source == "127.0.0.1"
+
+    guard = Guard(app, lambda token: ADMIN if token == "good" else None, lambda path, person: 1, refused)
+    scope = {
+        "type": "websocket",
+        "scheme": "ws",
+        "path": "/api/v1/socket",
+        "client": ("127.0.0.1", 1),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await guard(scope, receive, send)
+    return sent, len(passed)
+
+
+async def test_attempts_without_a_token_are_in_the_audit_one_line_a_minute(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        for _ in range(50):
+            await found.get("queries/whoami", "nobody", Authorization="Bearer sp_x_y")
+        [entry] = (await found.control.query("audit", {}, ADMIN)).entries  # type: ignore[attr-defined]  # its entries
+        assert (entry.person, entry.command, entry.subject, entry.outcome) == ("", "authenticate", "127.0.0.1", "unauthenticated")
+
+
+async def test_queries_and_streams_that_are_forbidden_are_in_the_audit(tmp_path: Path) -> None:
+    async with api(tmp_path) as found:
+        assert is_problem(await found.get("queries/audit", "eve"), 403, "forbidden")
+        assert is_problem(await found.post("rehearsals/pin", {}, "eve"), 403, "forbidden")
+        told = [(one["person"], one["command"], one["outcome"]) for one in (await found.get("queries/audit")).json()["entries"]]
+        assert told == [("eve", "pin", "forbidden"), ("eve", "audit", "forbidden")]
+
+
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_BODY", 1000)
+    monkeypatch.setattr("setpoint.server.app.MAX_BODY", 1000)
 
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(100):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from setpoint.model.time import Instant
+from setpoint.model.time import MINUTE, Instant
 from setpoint.store.port import Records
 
 KIND = "audit"
+AUTHENTICATE = "authenticate"
+"""In place of a command: nobody was let in."""
 BEGUN = "begun"
 DONE = "done"
 
@@ -31,6 +33,17 @@ class Audit:
 
     def __init__(self, records: Records) -> None:
         self._records = records
+        self._strangers = 0
+        self._noted: Instant | None = None
+
+    async def stranger(self, source: str, at: Instant) -> None:
+        """An attempt without a valid token: one line a minute with the number of them, so that they cannot fill the disk."""
+        self._strangers += 1
+        if self._noted is not None and 0 <= at - self._noted < MINUTE:
+            return
+        count, self._strangers, self._noted = self._strangers, 0, at
+        begun = await self.begin(Entry("", AUTHENTICATE, source, at=at))
+        await self.end(begun, at, "unauthenticated", f"{count} without a valid token since the last line")
 
     async def begin(self, entry: Entry) -> Entry:
         """Durable when it returns."""

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from setpoint.control import commands, dry_run, queries
+from setpoint.control import bounds, commands, dry_run, queries
 from setpoint.control.applying.restoring import finish, restore
 from setpoint.control.audit import DONE, Entry
 from setpoint.control.context import DRY_RUN, RequestContext, Services
 from setpoint.control.dry_run import Rehearsed
-from setpoint.control.errors import ControlError, Malformed, NotFound, Refused, Unavailable
+from setpoint.control.errors import ControlError, Forbidden, Malformed, NotFound, Refused, Unavailable
 from setpoint.control.permissions import require
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Answer, Operation, Request, Stream
 from setpoint.control.requests import Once, check_key, identity_of
@@ -22,6 +22,8 @@ from setpoint.model.people import Person
 from setpoint.store.port import StoreError
 
 log = logging.getLogger("setpoint.control")
+_SHOWN = 100
+"""Faults of one request that are listed."""
 
 
 class Control:
@@ -73,7 +75,7 @@ class Control:
             ControlError: it would not be done; the message says why.
         """
         operation = _find(COMMANDS, name, "command")
-        require(person, operation.permission, f"rehearse {name}")
+        await self._require(person, operation, f"rehearse {name}")
         if not operation.rehearsable:
             raise Refused(f"There is no dry run of {name}.", operation.instead)
         staged, engine = dry_run.stage(self.services)
@@ -84,7 +86,7 @@ class Control:
     async def query(self, name: str, payload: Mapping[str, Any], person: Person) -> Answer:
         """Ask something as somebody. Raises ControlError."""
         operation = _find(QUERIES, name, "query")
-        require(person, operation.permission, f"ask for {name}")
+        await self._require(person, operation, f"ask for {name}")
         return await self._handle(
             operation, RequestContext(self.services, person, self.services.clock(), ""), _parse(operation, payload)
         )
@@ -92,7 +94,7 @@ class Control:
     async def stream(self, name: str, payload: Mapping[str, Any], person: Person) -> AsyncIterator[Answer]:
         """Ask something that is answered bit by bit. Raises ControlError, before the first bit or later."""
         found = _find(STREAMS, name, "stream")
-        require(person, found.permission, f"ask for {name}")
+        await self._require(person, found, f"ask for {name}")
         return found.handler(RequestContext(self.services, person, self.services.clock(), ""), _parse(found, payload))
 
     async def _audited(
@@ -129,6 +131,20 @@ class Control:
                 f"The engine cannot take it now: {error}.", "See `setpoint doctor`; nothing was lost that was confirmed."
             ) from error
 
+    async def note_stranger(self, source: str) -> None:
+        """An attempt without a valid token, from an address."""
+        try:
+            await self.services.audit.stranger(source, self.services.clock())
+        except StoreError:
+            log.exception("an attempt without a valid token could not be written to the audit")
+
+    async def _require(self, person: Person, operation: Operation | Stream, what: str) -> None:
+        try:
+            require(person, operation.permission, what)
+        except Forbidden as error:
+            await self._note(Entry(person.name, operation.name, at=self.services.clock()), error)
+            raise
+
     async def _note(self, entry: Entry, error: ControlError) -> None:
         begun = await self._begin(entry)
         await self._end(begun, error.code, error.message)
@@ -160,16 +176,21 @@ def _find(operations: Mapping[str, Found], name: str, kind: str) -> Found:
 
 
 def _parse(operation: Operation | Stream, payload: Mapping[str, Any]) -> Request:
+    bounds.check(payload)
     try:
-        return operation.request.model_validate(dict(payload))
+        parsed = operation.request.model_validate(dict(payload))
     except ValidationError as error:
         details = [
             f"{'.'.join(str(part) for part in fault['loc']) or 'the request'}: {fault['msg']}"
             for fault in error.errors(include_input=False)
         ]
         raise Malformed(
-            f"The request for {operation.name} is not well-formed: {details[0]}.", "See docs/commands.md.", details=details
+            f"The request for {operation.name} is not well-formed: {details[0]}.",
+            "See docs/commands.md.",
+            details=details[:_SHOWN],
         ) from None
+    bounds.check_numbers(parsed)
+    return parsed
 
 
 __all__ = ["Control", "commands", "queries"]

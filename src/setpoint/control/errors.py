@@ -27,6 +27,12 @@ class Malformed(ControlError):
     status = 422
 
 
+class Unreadable(Malformed):
+    """The request holds what no command takes."""
+
+    status = 400
+
+
 class Invalid(ControlError):
     """The configuration cannot be used."""
 
@@ -100,4 +106,5 @@ __all__ = [
     "Refused",
     "Unauthenticated",
     "Unavailable",
+    "Unreadable",
 ]

@@ -55,7 +55,7 @@ async def _waiting_for(entity: str, state: Awaitable[Any]) -> Any:
 class OrderRequest(Request):
     """Why, where to read more, and until when."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     why: str = Field("", max_length=2000)
     link: str = Field("", max_length=2000, pattern=r"^(https?://\S+)?$")

@@ -8,14 +8,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from setpoint.control.bounds import TEXT
 from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
 
 
 class Request(BaseModel):
-    """What a command or query takes. Unknown fields are refused: a misspelt option must not be ignored."""
+    """What a command or query takes. Unknown fields are refused: a misspelt option must not be ignored.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Every text, list and map has a bound: ``bounds.TEXT``, or one of its own.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, str_max_length=TEXT)
 
 
 class NoRequest(Request):

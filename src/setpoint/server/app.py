@@ -17,12 +17,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 import setpoint
+from setpoint.control.applying.files import UPLOAD, Files
 from setpoint.control.control import Control
 from setpoint.control.dry_run import Rehearsed
-from setpoint.control.errors import ControlError, Malformed
+from setpoint.control.errors import ControlError, Malformed, Unreadable
+from setpoint.control.permissions import may
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Operation, Stream
+from setpoint.model.people import Person
 from setpoint.server import problems, streams
-from setpoint.server.guard import Guard
+from setpoint.server.guard import MAX_BODY, Guard
 
 log = logging.getLogger("setpoint.server")
 PREFIX = "/api/v1"
@@ -44,12 +47,24 @@ def create_app(control: Control, stopping: asyncio.Event) -> FastAPI:
     for stream in STREAMS.values():
         _add_stream(app, control, stream, stopping)
     _add_health(app, control)
-    app.add_middleware(Guard, identify=lambda token: control.services.people.identify(token, control.services.clock()))
+    app.add_middleware(
+        Guard,
+        identify=lambda token: control.services.people.identify(token, control.services.clock()),
+        limit=_limit,
+        refused=control.note_stranger,
+    )
     app.add_exception_handler(ControlError, _control_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _bug)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # as FastAPI documents it
     return app
+
+
+def _limit(path: str, person: Person) -> int:
+    """Bytes of a request: only who may apply a configuration sends one."""
+    operation = {**COMMANDS, **QUERIES}.get(path.removeprefix(PREFIX).rpartition("/")[2])
+    uploads = operation is not None and issubclass(operation.request, Files) and may(person, operation.permission)
+    return UPLOAD if uploads else MAX_BODY
 
 
 def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
@@ -88,7 +103,12 @@ def _add_stream(app: FastAPI, control: Control, stream: Stream, stopping: asynci
         if last and "after" in stream.request.model_fields:
             payload["after"] = last
         bits = await control.stream(stream.name, payload, request.state.person)
-        return StreamingResponse(streams.encode(bits, stopping), media_type="text/event-stream", headers=streams.HEADERS)
+
+        def allowed() -> bool:
+            person = request.state.again()
+            return person is not None and may(person, stream.permission)
+
+        return StreamingResponse(streams.encode(bits, stopping, allowed), media_type="text/event-stream", headers=streams.HEADERS)
 
     _route(app, f"{PREFIX}/{stream.name}", run, stream, ["GET"], "streams")
 
@@ -159,6 +179,8 @@ async def _json(request: Request) -> dict[str, Any]:
     text = await request.body()
     try:
         payload = json.loads(text) if text else {}
+    except RecursionError:
+        raise Unreadable("The body is nested too deep.", "Send a flatter JSON object.") from None
     except ValueError:
         raise Malformed("The body is no JSON.", "Send a JSON object.") from None
     if not isinstance(payload, dict):

@@ -1,8 +1,8 @@
-"""Before any route: the right host, a body of bearable size, a known person."""
+"""Before any route: the right host and origin, a body of bearable size, a known person."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,74 +13,115 @@ from setpoint.model.people import Person
 from setpoint.server import problems
 
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-MAX_BODY = 96 << 20
-"""Bytes: a configuration with the files it names, in Base64."""
+MAX_BODY = 1 << 20
+"""Bytes of a request, unless its route takes more."""
 OPEN = frozenset({"/healthz"})
 """Answered to anybody; tells nothing but that there is an engine."""
+_SCHEMES = {"ws": "http", "wss": "https"}
+"""What the page of a WebSocket was loaded by."""
+_VIOLATION = 1008
+"""Code that closes a WebSocket which breaks a rule."""
 
 Identify = Callable[[str], Person | None]
+Refused = Callable[[str], Awaitable[None]]
+Limit = Callable[[str, Person], int]
+Problem = tuple[int, dict[str, Any]]
 
 
 class Guard:
-    """Pure ASGI; puts the person into ``scope["state"]["person"]``."""
+    """Pure ASGI; puts into ``scope["state"]`` the ``person``, and ``again``, which identifies the person anew.
 
-    def __init__(self, app: ASGIApp, identify: Identify) -> None:
+    ``limit``: bytes that a path takes from a person. ``refused`` notes an attempt without a valid token.
+    """
+
+    def __init__(self, app: ASGIApp, identify: Identify, limit: Limit, refused: Refused) -> None:
         self._app = app
         self._identify = identify
+        self._limit = limit
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = _wrong_host(headers) or _too_large(headers) or self._stranger(scope, headers)
+        refusal = _wrong_host(scope, headers) or await self._stranger(scope, headers)
+        most = self._most(scope)
+        refusal = refusal or _too_large(headers, most)
         if refusal is not None:
-            await problems.response(*refusal)(scope, receive, send)
+            await _refuse(refusal, scope, receive, send)
             return
-        limited = _Limited(receive)
         try:
-            await self._app(scope, limited, send)
+            await self._app(scope, _Limited(receive, most), send)
         except _TooLargeError:
-            await problems.response(*_LARGE)(scope, receive, send)
+            await _refuse(_large(most), scope, receive, send)
 
-    def _stranger(self, scope: Scope, headers: Headers) -> tuple[int, dict[str, Any]] | None:
+    async def _stranger(self, scope: Scope, headers: Headers) -> Problem | None:
         if scope["path"] in OPEN:
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        person = self._identify(token.strip()) if scheme.lower() == "bearer" else None
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        person = self._identify(token)
         if person is None:
+            await self._refused(_source(scope))
             message = "This token is not known, or has expired." if token else "A token is needed."
             return 401, problems.body(
                 "unauthenticated", message, "Send Authorization: Bearer TOKEN; `setpoint token create` makes one."
             )
-        scope.setdefault("state", {})["person"] = person
+        scope.setdefault("state", {}).update(person=person, again=lambda: self._identify(token))
         return None
 
+    def _most(self, scope: Scope) -> int:
+        person = scope.get("state", {}).get("person")
+        return self._limit(scope["path"], person) if person else MAX_BODY
 
-_LARGE = (413, problems.body("too-large", f"The request has more than {MAX_BODY >> 20} MiB.", "Send less at once."))
+
+def _source(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
-def _wrong_host(headers: Headers) -> tuple[int, dict[str, Any]] | None:
-    """A page of another site that has its name point to this machine must not get through (DNS rebinding)."""
-    for name, value in (("host", f"//{headers.get('host', '')}"), ("origin", headers.get("origin", ""))):
-        if name in headers and _hostname(value) not in HOSTS:
-            return 403, problems.body(
-                "wrong-host", f"This engine does not answer as {headers[name]}.", "Use http://127.0.0.1 with its port."
-            )
+async def _refuse(refusal: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": _VIOLATION})
+    else:
+        await problems.response(*refusal)(scope, receive, send)
+
+
+def _large(most: int) -> Problem:
+    return 413, problems.body("too-large", f"The request has more than {most >> 20} MiB.", "Send a smaller one.")
+
+
+def _wrong_host(scope: Scope, headers: Headers) -> Problem | None:
+    """A page of another site that has its name point to this machine must not get through (DNS rebinding), nor one of another
+    port: what listens there may be a service that was deployed.
+    """
+    host = _parts(f"//{headers.get('host', '')}")
+    if "host" in headers and (host is None or host[1] not in HOSTS):
+        return _foreign(headers["host"])
+    scheme = _SCHEMES.get(scope["scheme"], scope["scheme"])
+    if "origin" in headers and (host is None or _parts(headers["origin"]) != (scheme, *host[1:])):
+        return _foreign(headers["origin"])
     return None
 
 
-def _hostname(value: str) -> str:
+def _foreign(name: str) -> Problem:
+    return 403, problems.body("wrong-host", f"This engine does not answer as {name}.", "Use http://127.0.0.1 with its port.")
+
+
+def _parts(value: str) -> tuple[str, str, int | None] | None:
     try:
-        return urlsplit(value).hostname or ""
+        found = urlsplit(value)
+        port = found.port
     except ValueError:
-        return ""
+        return None
+    return found.scheme, found.hostname or "", port
 
 
-def _too_large(headers: Headers) -> tuple[int, dict[str, Any]] | None:
+def _too_large(headers: Headers, most: int) -> Problem | None:
     length = headers.get("content-length", "0")
-    return _LARGE if not length.isdecimal() or int(length) > MAX_BODY else None
+    return _large(most) if not (length.isascii() and length.isdecimal()) or len(length) > 15 or int(length) > most else None
 
 
 class _TooLargeError(Exception):
@@ -90,13 +131,13 @@ class _TooLargeError(Exception):
 class _Limited:
     """Counts what comes in chunks."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, most: int) -> None:
         self._receive = receive
-        self._seen = 0
+        self._left = most
 
     async def __call__(self) -> Message:
         message = await self._receive()
-        self._seen += len(message.get("body", b""))
-        if self._seen > MAX_BODY:
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
             raise _TooLargeError
         return message

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,15 +17,22 @@ from setpoint.control.registry import Request
 from setpoint.model.spec import digest
 from setpoint.store.port import sha256_of
 
+UPLOAD = 96 << 20
+"""Bytes of a request that brings a configuration with the files it names."""
+CONTENT = UPLOAD
+"""Characters of one file in Base64: what is larger does not fit into a request either."""
+MOST = 10_000
+"""Files of a configuration."""
+
 
 class Files(Request):
     """A configuration as files."""
 
-    files: dict[str, str]
+    files: dict[str, Annotated[str, Field(max_length=CONTENT)]] = Field(max_length=MOST)
     """Path relative to the root -> content in Base64, as ``setpoint.config.collect`` finds them."""
     root: str
     """Where they lie on the engine's machine."""
-    executable: list[str] = Field(default_factory=list)
+    executable: list[str] = Field(default_factory=list, max_length=MOST)
     """Paths of those that may be run."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from setpoint.control.bounds import ITEMS
 from setpoint.control.commands.marks import refuse_bad
 from setpoint.control.commands.release import VersionName
 from setpoint.control.context import RequestContext
@@ -26,7 +27,7 @@ class AdoptRequest(Request):
     target: str
     """One instance that nothing was deployed to yet."""
     version: VersionName
-    parameters: dict[str, str | bool | int] = Field(default_factory=dict)
+    parameters: dict[str, str | bool | int] = Field(default_factory=dict, max_length=ITEMS)
     why: str = Field("", max_length=2000)
 
 

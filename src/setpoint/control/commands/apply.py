@@ -13,6 +13,7 @@ from setpoint.control.applying.carrying_out import KIND, PENDING, Progress, carr
 from setpoint.control.applying.exit_codes import changed_meanings
 from setpoint.control.applying.files import Files, content_digest, parse
 from setpoint.control.applying.planning import ApplyPlan, make_plan
+from setpoint.control.bounds import ITEMS
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Refused
 from setpoint.control.permissions import Permission
@@ -24,7 +25,7 @@ class ApplyRequest(Files):
 
     expect: str = ""
     """The ``plan`` that ``preview`` gave: refused when it would do something else by now."""
-    confirm: list[str] = Field(default_factory=list)
+    confirm: list[str] = Field(default_factory=list, max_length=ITEMS)
     """Names of groups that may lose more than half of their channels at once, such as ``saas/tenants``."""
     why: str = Field("", max_length=2000)
 

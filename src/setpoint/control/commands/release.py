@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from setpoint.control.bounds import ITEMS
 from setpoint.control.commands.skip import check_skip, skip_gate
 from setpoint.control.context import RequestContext
 from setpoint.control.errors import Malformed, Refused
@@ -41,25 +42,25 @@ class WantedService(Request):
     """One service's part."""
 
     version: VersionName
-    parameters: dict[str, str | bool | int] = Field(default_factory=dict)
+    parameters: dict[str, str | bool | int] = Field(default_factory=dict, max_length=ITEMS)
     source: WantedSource = WantedSource()
 
 
 class ReleaseRequest(Request):
     """What to release, and where to."""
 
-    services: dict[str, WantedService] = Field(min_length=1)
+    services: dict[str, WantedService] = Field(min_length=1, max_length=ITEMS)
     application: str = ""
-    channels: list[str] = Field(default_factory=list)
+    channels: list[str] = Field(default_factory=list, max_length=ITEMS)
     """Channels, or groups for all of their channels; empty: every channel that does not mirror another."""
     why: Text = ""
-    labels: dict[str, Text] = Field(default_factory=dict)
+    labels: dict[str, Text] = Field(default_factory=dict, max_length=100)
     urgent: bool = False
     alone: bool = False
     """Each service moves by itself, although the configuration says that some move together."""
     together: bool = False
     """In each channel all services named move as one."""
-    skip: list[str] = Field(default_factory=list)
+    skip: list[str] = Field(default_factory=list, max_length=100)
     """Gates not to wait for, at every instance named."""
 
 

@@ -24,7 +24,7 @@ class TokenRequest(Request):
     """Whom a token is for."""
 
     user: UserName
-    groups: list[GroupName] = Field(default_factory=list)
+    groups: list[GroupName] = Field(default_factory=list, max_length=100)
     admin: bool = False
     expires: str = ""
     """A duration such as ``30d``; empty: never."""

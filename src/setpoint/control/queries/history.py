@@ -32,7 +32,7 @@ class HistoryRequest(Filter):
     before: int = Field(0, ge=0)
     """Number of a line: older ones than that; 0: the newest."""
     since: Instant = Field(0, ge=0)
-    kinds: list[str] = Field(default_factory=list)
+    kinds: list[str] = Field(default_factory=list, max_length=100)
     """``released``, ``finalized``, ``failed`` …; empty: all."""
     release: int = Field(0, ge=0)
     """Of a configuration release: also the attempts that it came with. 0: all."""
