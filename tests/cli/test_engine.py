@@ -87,9 +87,11 @@ def test_a_data_directory_that_is_none_is_an_error_with_a_sentence(tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_no_token_is_refused(terminal: Terminal) -> None:
+def test_what_is_no_token_is_refused(terminal: Terminal, tmp_path: Path) -> None:
     for token in ("é", "a\nb", "sp_x_y"):
-        done = terminal.run("whoami", "--token", token)
+        file = tmp_path / "token"
+        file.write_text(token)
+        done = terminal.run("whoami", "--token-file", str(file))
         assert done.returncode == 4, token
         assert "Traceback" not in done.stderr
 

@@ -34,12 +34,15 @@ Home = Annotated[
         "--home", help="Data directory of the engine (SETPOINT_HOME, else ~/.local/share/setpoint).", rich_help_panel=_WHERE
     ),
 ]
-Token = Annotated[
-    str,
+TokenFile = Annotated[
+    Path | None,
     typer.Option(
-        "--token", help="Act as the person of this token (SETPOINT_TOKEN, else the administrator's file).", rich_help_panel=_WHERE
+        "--token-file",
+        help="Act as the person of the token in this file (SETPOINT_TOKEN, else the administrator's file).",
+        rich_help_panel=_WHERE,
     ),
 ]
+"""No option takes the token itself: every user of the machine can read the arguments of a process."""
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do nothing; show what would come of it at once.")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the answer.", rich_help_panel=_WHERE)]
 Why = Annotated[str, typer.Option("--why", help="The reason, for those who read the history.")]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from setpoint.cli.ending import REFUSALS, ExitCode, Quit
-from setpoint.cli.options import DryRun, Format, Home, Output, Token
+from setpoint.cli.options import DryRun, Format, Home, Output, TokenFile
 from setpoint.cli.output import echo_json, echo_yaml
 from setpoint.durable.home import default_home
 
@@ -31,7 +31,7 @@ class Session:
     """Which engine a command talks to, as whom, and how it prints the result: options of every command that needs an engine."""
 
     home: Home = None
-    token: Token = ""
+    token_file: TokenFile = None
     output: Format = Output.TABLE
 
     @contextmanager
@@ -39,8 +39,9 @@ class Session:
         """Yield a client of the engine; whatever it raises becomes an exit code and a sentence."""
         from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - httpx is only loaded by commands that ask
 
+        token = _read(self.token_file) if self.token_file else ""
         try:
-            with Client.at(home_of(self.home), self.token) as client:
+            with Client.at(home_of(self.home), token) as client:
                 yield client
         except ClientError as error:
             raise ended(error) from error
@@ -84,6 +85,16 @@ class Acting(Session):
 
         self.show(answer, table)
         raise typer.Exit
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Quit(
+            ExitCode.ERROR, f"The token in {path} cannot be read: {why}.", "`setpoint token create NAME > FILE` writes one."
+        ) from error
 
 
 def ended(error: ClientError) -> Quit:

@@ -133,7 +133,7 @@ def _admin_token(home: Path) -> str:
     try:
         return path.read_text().strip()
     except OSError as error:
-        hint = f"Give one with --token or {location.TOKEN_VARIABLE}; an administrator makes it with `setpoint token create`."
+        hint = f"Give one with --token-file or {location.TOKEN_VARIABLE}; an administrator makes it with `setpoint token create`."
         raise ClientError("unauthenticated", f"No token: {path} cannot be read ({error.strerror}).", hint) from error
 
 
