@@ -159,9 +159,9 @@ class Machine:
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout + done.stderr
 
-    def person(self, name: str, *groups: str) -> None:
-        """Somebody with a token."""
-        words = [word for group in groups for word in ("--group", group)]
+    def person(self, name: str, *groups: str, admin: bool = False) -> None:
+        """Make a token for a person."""
+        words = [word for group in groups for word in ("--group", group)] + (["--admin"] if admin else [])
         answer = json.loads(self.cli("token", "create", name, *words, "--output", "json"))
         self.tokens[name] = answer["token"]
 

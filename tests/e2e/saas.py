@@ -173,7 +173,7 @@ def saas(machine: Machine, begins: str) -> Iterator[Saas]:
         machine.up(**{OFFSET: str(made.clock.path)})
         made.configure()
         machine.person("dana", "release-managers")  # releases, and may approve what others release
-        machine.person("rita", "release-managers")
+        machine.person("rita", "release-managers", admin=True)
         machine.person("ops@acme.example")
         yield made
 

@@ -96,7 +96,7 @@ def test_post_deployment_failure_rolls_back_that_instance_alone(machine: Machine
 def test_a_gate_is_skipped_with_a_reason_that_is_kept(machine: Machine) -> None:
     machine.up()
     configure(machine, "kind: Application\nname: shop\nchannels: [{name: staging, protections: [never]}]\n", gate("never"))
-    machine.person("olga")
+    machine.person("olga", admin=True)
     machine.release("web=1.0.0")
     machine.waits("shop/web@staging", "never says no")
     machine.cli("skip", "web@staging", "never", "--why", "the check is wrong, see 4711", by="olga")

@@ -23,9 +23,8 @@ from setpoint.control.dry_run import Rehearsed
 from setpoint.control.errors import ControlError, Malformed, Unreadable
 from setpoint.control.permissions import may
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Operation, Stream
-from setpoint.model.people import Person
 from setpoint.server import problems, streams
-from setpoint.server.guard import MAX_BODY, Guard
+from setpoint.server.guard import MAX_BODY, Guard, Limit
 
 log = logging.getLogger("setpoint.server")
 PREFIX = "/api/v1"
@@ -50,7 +49,7 @@ def create_app(control: Control, stopping: asyncio.Event) -> FastAPI:
     app.add_middleware(
         Guard,
         identify=lambda token: control.services.people.identify(token, control.services.clock()),
-        limit=_limit,
+        limit=_limits(),
         refused=control.note_stranger,
     )
     app.add_exception_handler(ControlError, _control_error)
@@ -60,11 +59,15 @@ def create_app(control: Control, stopping: asyncio.Event) -> FastAPI:
     return app
 
 
-def _limit(path: str, person: Person) -> int:
+def _limits() -> Limit:
     """Bytes of a request: only who may apply a configuration sends one."""
-    operation = {**COMMANDS, **QUERIES}.get(path.removeprefix(PREFIX).rpartition("/")[2])
-    uploads = operation is not None and issubclass(operation.request, Files) and may(person, operation.permission)
-    return UPLOAD if uploads else MAX_BODY
+    uploads = {
+        f"{PREFIX}/{kind}/{name}": operation.permission
+        for kind, operations in (("commands", COMMANDS), ("queries", QUERIES))
+        for name, operation in operations.items()
+        if issubclass(operation.request, Files)
+    }
+    return lambda path, person: UPLOAD if path in uploads and may(person, uploads[path]) else MAX_BODY
 
 
 def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
