@@ -29,6 +29,7 @@ kind: Service
 application: tools
 name: shell
 process: {command: [sleep, inf]}
+env: {VERSION: "${version}"}                  # nothing of it is released by an apply
 ---
 kind: Application
 name: tools
@@ -133,7 +134,7 @@ async def test_logs_are_those_of_replicas_that_were_recorded(tmp_path: Path) -> 
     files.make_directory(home)
     place.prepare()
     gone = GoneRecord(name="shell-1", digest="d", version="1", ended="exited with 3", at=1)
-    place.write(InstanceRecord(instance="tools/shell@here", gone=[gone]))
+    place.write(InstanceRecord(instance="tools/shell@here", halted=True, gone=[gone]))
     directory = place.logs_of("tools/shell@here")
     files.make_directory(directory)
     log_file(directory, "shell-1").write_text("own line\n")
@@ -145,8 +146,8 @@ async def test_logs_are_those_of_replicas_that_were_recorded(tmp_path: Path) -> 
 
 
 async def _texts(found: House, replica: str) -> list[str]:
-    bits = await found.control.stream("logs", {"target": "tools/shell@here", "replica": replica}, ADMIN)
     try:
+        bits = await found.control.stream("logs", {"target": "tools/shell@here", "replica": replica}, ADMIN)
         return [bit.text async for bit in bits]  # type: ignore[attr-defined]  # a line
     except ControlError as error:
         assert error.code in {"not-found", "malformed"}  # noqa: PT017 - a refusal is one of the two
