@@ -8,83 +8,18 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.runtimes.helpers import APP, eventually, settled, spec
+from tests.runtimes.process.world import GET, LAST, World, answering, ok
 
 from setpoint.runtimes.process import ProcessRuntime
-from setpoint.runtimes.process.ports import listen
 from setpoint.runtimes.process.proxy import balancer as balancing
 from setpoint.runtimes.process.proxy import conversation
-from setpoint.runtimes.process.proxy.address import Address
-from setpoint.runtimes.process.proxy.balancer import Balancer, Target
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class World:
-    """An address with replicas that are functions of the test's own."""
-
-    def __init__(self) -> None:
-        self.balancer = Balancer()
-        self.address = Address(listen(0, set()), self.balancer)
-        self.address.http_only = True
-        self.servers: list[asyncio.Server] = []
-        self.targets: list[Target] = []
-        self.serving_now: set[asyncio.Task[None]] = set()
-
-    async def replica(self, serve: Serve) -> Target:
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self.serving_now.add(task)
-            try:
-                await serve(reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                pass
-            finally:
-                writer.close()
-
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        self.servers.append(server)
-        self.targets.append(Target(f"r-{len(self.servers)}", server.sockets[0].getsockname()[1]))
-        return self.targets[-1]
-
-    async def serving(self, *serve: Serve) -> None:
-        self.balancer.set_targets([await self.replica(one) for one in serve])
-
-    async def say(self, text: bytes, *, close: bool = False) -> bytes:
-        """Everything that comes back until the address closes."""
-        reader, writer = await self.open()
-        writer.write(text)
-        if close:
-            writer.write_eof()
-        try:
-            async with asyncio.timeout(10):
-                return await reader.read()
-        finally:
-            writer.close()
-
-    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.address.port)
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.address.close()
-    for target in made.targets:
-        target.retire()
-    for server in made.servers:
-        server.close()
-    for task in made.serving_now:
-        task.cancel()
-    await asyncio.gather(*made.serving_now, return_exceptions=True)
-    await asyncio.sleep(0)
+from setpoint.runtimes.process.proxy.balancer import Target
 
 
 @pytest.fixture
@@ -119,30 +54,6 @@ async def start_and_stop_port() -> int:
 
 def client(world: World) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.address.port}", timeout=10)
-
-
-def answering(text: bytes, *, close: bool = False) -> Serve:
-    """A replica that answers each head with the same bytes."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(text)
-                if close:
-                    break
-        except asyncio.IncompleteReadError:
-            pass
-        writer.close()
-
-    return serve
-
-
-def ok(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
 async def test_bodies_go_both_ways(app: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from asyncio import StreamReaderProtocol, StreamWriter
 from collections.abc import Iterable
 
@@ -34,9 +35,15 @@ class Connection:
         self._expiry: asyncio.TimerHandle | None = None
 
     @property
-    def usable(self) -> bool:
-        """False once the replica closed it, or sent something that nobody asked for."""
-        return not (self.writer.is_closing() or self.reader.at_eof())
+    def clean(self) -> bool:
+        """Whether nothing came from the replica that was not read: its end, or bytes that would be the next client's answer."""
+        return not (self.writer.is_closing() or self.reader.holds_anything or self._is_readable())
+
+    def _is_readable(self) -> bool:
+        """Whether the kernel holds anything that the loop has not read yet."""
+        poll = select.poll()
+        poll.register(self.writer.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
 
     def keep(self) -> None:
         """Keep it for the next request, for a moment."""
@@ -107,7 +114,7 @@ class Target:
         while self.idle and not fresh:
             connection = self.idle.pop()
             connection.reuse()
-            if connection.usable:
+            if connection.clean:
                 return connection
             connection.close()
         try:
@@ -117,8 +124,8 @@ class Target:
             raise UnconnectedError(self.name) from error
 
     def give_back(self, connection: Connection) -> None:
-        """Keep a connection whose answer was read to its end."""
-        if self._retired or not connection.usable:
+        """Keep a connection whose answer was read to its end, unless more than that came."""
+        if self._retired or not connection.clean:
             connection.close()
         else:
             self.idle.append(connection)

@@ -144,7 +144,7 @@ class Conversation:
             raise
         finally:
             sent = await _finish(sending, answered=self._unread)
-        if again and sent and response.keep_alive:
+        if again and sent and response.leaves_clean:
             connection.target.give_back(connection)
         else:
             connection.close()

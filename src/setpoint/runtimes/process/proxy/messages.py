@@ -76,6 +76,11 @@ class Response(NamedTuple):
     keep_alive: bool
     upgrade: bytes
 
+    @property
+    def leaves_clean(self) -> bool:
+        """Whether the connection may be kept. Not where no body may follow: a replica that sends one may do so later."""
+        return self.keep_alive and self.framing.kind != "none"
+
     def head(self, *extra: bytes) -> bytes:
         """The head to send to the client."""
         return b"\r\n".join([self.status_line, *self.lines, *extra]) + b"\r\n\r\n"

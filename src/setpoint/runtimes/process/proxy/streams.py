@@ -28,6 +28,11 @@ class Replies(StreamReader):
         super().__init__(limit=LIMIT, loop=asyncio.get_running_loop())
         self._reset: ConnectionError | None = None
 
+    @property
+    def holds_anything(self) -> bool:
+        """Whether bytes, or the end of the stream, came that were not read."""
+        return bool(self._buffer) or self._eof  # type: ignore[attr-defined]
+
     def set_exception(self, exc: Exception) -> None:
         """Called by the transport when the connection is lost."""
         if isinstance(exc, ConnectionError):
