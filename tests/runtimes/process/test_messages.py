@@ -84,7 +84,8 @@ def test_what_concerns_one_connection_stays_there() -> None:
             "Content-Length: 2",
         )
     ).head(b"10.0.0.1")
-    lines = ["GET /a?b HTTP/1.1", "Host: a", "A: b", "Content-Length: 2", "X-Forwarded-For: 10.0.0.1", "Connection: keep-alive"]
+    came = ["X-Forwarded-For: 10.0.0.1", "X-Forwarded-Proto: http", "X-Forwarded-Host: a"]
+    lines = ["GET /a?b HTTP/1.1", "Host: a", "A: b", "Content-Length: 2", *came, "Connection: keep-alive"]
     assert head.decode().split("\r\n") == [*lines, "", ""]
 
 

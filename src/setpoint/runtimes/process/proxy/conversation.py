@@ -173,8 +173,9 @@ class Conversation:
             if response.status >= 200:
                 return response
             if response.status == 101:
-                if not request.upgrade:
-                    raise RefusedError(502, "the replica switched protocols unasked")
+                offered = {protocol.lower() for protocol in request.upgrade}
+                if not response.upgrade or not offered.issuperset(protocol.lower() for protocol in response.upgrade):
+                    raise RefusedError(502, "the replica switched to a protocol that the client did not offer")
                 return response
             if request.minor == b"1":
                 self._writer.write(response.head())
@@ -207,7 +208,7 @@ class Conversation:
         return again
 
     async def _upgrade(self, response: Response, connection: Connection) -> None:
-        self._writer.write(response.head(b"Connection: Upgrade", b"Upgrade: " + response.upgrade))
+        self._writer.write(response.head(b"Connection: Upgrade", b"Upgrade: " + b", ".join(response.upgrade)))
         await tunnel((self._reader, self._writer), (connection.reader, connection.writer))
         connection.close()
 

@@ -1,7 +1,9 @@
 """Heads of HTTP/1 requests and responses: parsed strictly, written again without what concerns one connection only.
 
 Strict because a proxy that reads a message differently from the server behind it lets requests be smuggled past it (RFC 9112,
-section 11.2): both lengths at once, a length said twice, folded lines and stray control characters are refused.
+section 11.2): both lengths at once, a length said twice, folded lines and stray control characters are refused. So is a Host that
+differs from the target. Fields that forge where a request came from, or that servers which take ``_`` for ``-`` (as CGI and WSGI
+do) read as another one, are dropped.
 """
 
 from __future__ import annotations
@@ -12,13 +14,29 @@ from typing import Literal, NamedTuple
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)( [^\x00-\x08\x0a-\x1f\x7f]*)?")
 _TARGET = re.compile(rb"[\x21-\x7e\x80-\xff]+")
+_ABSOLUTE = re.compile(rb"(?i:http)://([^/?#]+)(.*)")
+_HOST = re.compile(rb"[0-9A-Za-z._~!$&'()*+,;=%:\[\]-]*")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _DIGITS = re.compile(rb"\d{1,18}")
 _VERSIONS = (b"HTTP/1.1\r", b"HTTP/1.0\r")
 _OF_ONE_CONNECTION = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+    {
+        b"connection",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
 )
+_MISREAD = _OF_ONE_CONNECTION | {b"content-length", b"host"}
+"""Fields that count here by their exact name only."""
+_PROVENANCE = (b"forwarded", b"x-forwarded-", b"x-real-ip")
+_OTHER_VERSIONS = frozenset({b"h2", b"h2c"})
+_MOST_FIELDS = 256
 _NEVER_DROPPED = frozenset({b"host", b"content-length", b"content-type", b"authorization", b"expect"})
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
 
@@ -47,7 +65,8 @@ class HttpRequest(NamedTuple):
     lines: list[bytes]
     framing: Framing
     keep_alive: bool
-    upgrade: bytes
+    upgrade: list[bytes]
+    host: bytes
 
     @property
     def repeatable(self) -> bool:
@@ -55,12 +74,15 @@ class HttpRequest(NamedTuple):
         return self.framing.kind == "none" and self.method in _IDEMPOTENT and not self.upgrade
 
     def head(self, peer: bytes) -> bytes:
-        """The head to send to a replica."""
-        lines = [b"%b %b HTTP/1.%b" % (self.method, self.target, self.minor), *self.lines, b"X-Forwarded-For: " + peer]
+        """The head to send to a replica. Where the request came from is what is known here, whatever the client sent."""
+        lines = [b"%b %b HTTP/1.%b" % (self.method, self.target, self.minor), *self.lines]
+        lines += [b"X-Forwarded-For: " + peer, b"X-Forwarded-Proto: http"]
+        if self.host:
+            lines.append(b"X-Forwarded-Host: " + self.host)
         if self.framing.kind == "chunked":
             lines.append(b"Transfer-Encoding: chunked")
         if self.upgrade:
-            lines += [b"Connection: Upgrade", b"Upgrade: " + self.upgrade]
+            lines += [b"Connection: Upgrade", b"Upgrade: " + b", ".join(self.upgrade)]
         elif self.minor == b"1":
             lines.append(b"Connection: keep-alive")
         return b"\r\n".join(lines) + b"\r\n\r\n"
@@ -74,7 +96,7 @@ class Response(NamedTuple):
     lines: list[bytes]
     framing: Framing
     keep_alive: bool
-    upgrade: bytes
+    upgrade: list[bytes]
 
     @property
     def leaves_clean(self) -> bool:
@@ -93,8 +115,8 @@ class _Fields(NamedTuple):
     lengths: list[bytes]
     codings: list[bytes]
     connection: set[bytes]
-    upgrade: bytes
-    hosts: int
+    upgrade: list[bytes]
+    hosts: list[bytes]
 
 
 def parse_request(head: bytes) -> HttpRequest:
@@ -106,15 +128,19 @@ def parse_request(head: bytes) -> HttpRequest:
     return _request(head[:-4].split(b"\r\n"), whole=True)
 
 
-def refuse_early(part: bytes) -> None:
+def refuse_early(part: bytes, checked: int = 0) -> None:
     """Check the beginning of a head that is still incomplete: no client waits for a response to a head that cannot become valid.
+
+    ``checked``: bytes of it that were in order before. Whole lines are checked again only when one more is there: a head
+    that comes byte by byte costs little.
 
     Raises:
         RefusedError: whatever follows, the head stays malformed.
     """
     *lines, last = part.split(b"\r\n")
     if lines:
-        _request(lines, whole=False)
+        if part.find(b"\n", checked) >= 0:
+            _request(lines, whole=False)
     elif not _may_become_request_line(last):
         raise _bad_request_line(last)
     if lines and not _may_become_field(last):
@@ -152,12 +178,35 @@ def _request(lines: list[bytes], *, whole: bool) -> HttpRequest:
     fields = _fields(rest, 400)
     if method == b"CONNECT":
         raise RefusedError(405, "CONNECT goes through a forward proxy; this is an instance's own address")
-    if fields.hosts > 1 or (whole and fields.hosts == 0 and minor == b"1"):
+    if len(fields.hosts) > 1 or (whole and not fields.hosts and minor == b"1"):
         raise RefusedError(400, "a request names one Host")
+    host = fields.hosts[0] if fields.hosts else b""
+    if not _HOST.fullmatch(host):
+        raise RefusedError(400, "Host is malformed")
+    target = _origin_form(method, target, host, known=whole or bool(fields.hosts))
     framing = _request_framing(fields, minor)
     keep_alive = minor == b"1" and b"close" not in fields.connection
-    upgrade = fields.upgrade if b"upgrade" in fields.connection and minor == b"1" else b""
-    return HttpRequest(method, target, minor, fields.lines, framing, keep_alive, upgrade)
+    upgrade = fields.upgrade if b"upgrade" in fields.connection and minor == b"1" else []
+    lines = [line for line in fields.lines if not _is_forgery(line)]
+    return HttpRequest(method, target, minor, lines, framing, keep_alive, upgrade, host)
+
+
+def _origin_form(method: bytes, target: bytes, host: bytes, *, known: bool) -> bytes:
+    """Return the target as a server gets it; ``known``: whether ``host`` is, or may still come."""
+    if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
+        return target
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise RefusedError(400, "the target of the request is neither a path nor a URL with http")
+    if known and absolute[1].lower() != host.lower():
+        raise RefusedError(400, "Host differs from the target of the request")
+    return absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
+
+
+def _is_forgery(line: bytes) -> bool:
+    name = line.partition(b":")[0].lower()
+    read = name.replace(b"_", b"-")
+    return read.startswith(_PROVENANCE) or (read != name and read in _MISREAD)
 
 
 def parse_response(head: bytes, *, to_head: bool) -> Response:
@@ -186,7 +235,10 @@ def _fields(lines: list[bytes], status: int) -> _Fields:
     lengths: list[bytes] = []
     codings: list[bytes] = []
     connection: set[bytes] = set()
-    upgrade, hosts = b"", 0
+    upgrade: list[bytes] = []
+    hosts: list[bytes] = []
+    if len(lines) > _MOST_FIELDS:
+        raise RefusedError(431 if status == 400 else status, f"a head has at most {_MOST_FIELDS} fields")
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon or not _NAME.fullmatch(name) or _CONTROL.search(value):
@@ -199,11 +251,17 @@ def _fields(lines: list[bytes], status: int) -> _Fields:
         elif lower == b"connection":
             connection.update(option.strip(b" \t") for option in value.lower().split(b","))
         elif lower == b"upgrade":
-            upgrade = value
-        hosts += lower == b"host"
+            upgrade += [protocol for option in value.split(b",") if _is_other_protocol(protocol := option.strip(b" \t"))]
+        elif lower == b"host":
+            hosts.append(value)
         kept.append((lower, line))
     dropped = _OF_ONE_CONNECTION | (connection - _NEVER_DROPPED)
     return _Fields([line for lower, line in kept if lower not in dropped], lengths, codings, connection, upgrade, hosts)
+
+
+def _is_other_protocol(protocol: bytes) -> bool:
+    """Not HTTP/2: a replica that spoke it would read requests past the checks made here."""
+    return bool(protocol) and protocol.partition(b"/")[0].lower() not in _OTHER_VERSIONS
 
 
 def _length(fields: _Fields, status: int) -> int | None:

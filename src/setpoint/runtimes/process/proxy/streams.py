@@ -106,12 +106,14 @@ class Inlet:
             RefusedError: the head is too long, ends too early, or cannot become valid, whatever follows.
         """
         await self._skip_empty_lines()
-        while (end := self._held.find(b"\r\n\r\n")) < 0:
+        checked = 0
+        while (end := self._held.find(b"\r\n\r\n", 0, LIMIT)) < 0:
             if not self._held:
                 return b""
-            refuse_early(bytes(self._held))
-            if len(self._held) > LIMIT:
+            refuse_early(bytes(self._held[:LIMIT]), checked)
+            if len(self._held) >= LIMIT:
                 raise RefusedError(431, "the head of the request is too long")
+            checked = len(self._held)
             if not await self._more():
                 raise RefusedError(400, "the head of the request ends in its middle")
         return await self.read(end + 4)
