@@ -1,4 +1,4 @@
-"""Processes of this machine: which they are, whose they are, what they use.
+"""Processes of this machine: which they are, whose they are, what they use, where they listen.
 
 A process is never recognised by its number alone. An ``Identity`` adds the time it was started at; a *run* – a random name given
 to each start of a replica, in its environment as ``SETPOINT_RUN`` and so in that of all its descendants – shows to which replica
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +23,10 @@ RUN = "SETPOINT_RUN"
 _RUN_BYTES = RUN.encode() + b"="
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+_LISTENING = "0A"
+_NO_PROCESS = (FileNotFoundError, ProcessLookupError)
 
 
 class Identity(NamedTuple):
@@ -46,6 +52,13 @@ class Stat(NamedTuple):
     def dead(self) -> bool:
         """A zombie has ended; only its parent has not reaped it yet."""
         return self.state in "ZX"
+
+
+class Listener(NamedTuple):
+    """A TCP socket that listens; ``user`` made it."""
+
+    inode: int
+    user: int
 
 
 def boot_id() -> str:
@@ -168,3 +181,62 @@ def children_of(pid: int) -> list[int]:
 
 def _thread_children(pid: int, thread: str) -> list[bytes]:
     return Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split()
+
+
+def listeners_at(port: int) -> list[Listener]:
+    """Return the sockets that get connections to ``port`` of 127.0.0.1. Raises OSError.
+
+    That is decided by the kernel: one that is bound to that address comes before one bound to all addresses, IPv4 before IPv6.
+    """
+    found: dict[str, list[Listener]] = {}
+    for table in ("tcp", "tcp6"):
+        path = Path(f"/proc/net/{table}")
+        if table == "tcp6" and not path.exists():  # a kernel without IPv6
+            continue
+        for line in path.read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            address, _, number = fields[1].partition(":")
+            if fields[3] == _LISTENING and int(number, 16) == port:
+                found.setdefault(address, []).append(Listener(int(fields[9]), int(fields[7])))
+    local = [*found.get(_in_table("127.0.0.1"), []), *found.get(_in_table("::ffff:127.0.0.1"), [])]
+    return local or found.get(_in_table("0.0.0.0"), []) or found.get(_in_table("::"), [])  # noqa: S104 - read, not bound
+
+
+def _in_table(address: str) -> str:
+    """Return an address as the tables show it: in words of the machine's byte order."""
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    return "".join(f"{word:08X}" for word in struct.unpack(f"={len(packed) // 4}I", packed))
+
+
+def sockets_of(pid: int) -> dict[int, str]:
+    """Return the sockets of a process by inode, each with the path of a descriptor. Raises PermissionError."""
+    try:
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except _NO_PROCESS:
+        return {}
+    found = {}
+    for path in descriptors:
+        try:
+            kind, _, rest = os.readlink(path).partition(":[")  # noqa: PTH115 - no path: ``socket:[123]``
+        except _NO_PROCESS:  # closed meanwhile
+            continue
+        if kind == "socket":
+            found[int(rest[:-1])] = str(path)
+    return found
+
+
+def is_open(path: str, inode: int) -> bool:
+    """Whether the descriptor at ``path``, from ``sockets_of``, still is that socket."""
+    try:
+        return os.readlink(path) == f"socket:[{inode}]"  # noqa: PTH115 - no path
+    except OSError:
+        return False
+
+
+def user_of(pid: int) -> int:
+    """Return the number of the user as whom a process makes files and sockets; -1 when the process is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
+    except _NO_PROCESS:
+        return -1
+    return next(int(line.split()[4]) for line in lines if line.startswith(b"Uid:"))

@@ -17,7 +17,7 @@ from setpoint.programs.procfs import RUN, Identity, Stat
 from setpoint.runtimes.process import ProcessRuntime, adapter, client, supervisor
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.records import Reply, SupervisorRequest
-from setpoint.runtimes.process.replicas import instance, replica, survivors
+from setpoint.runtimes.process.replicas import instance, ownership, replica, survivors
 from setpoint.runtimes.process.supervision.guardian import Inheritance
 from setpoint.runtimes.process.supervisor import Supervisor
 
@@ -159,10 +159,11 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Processes:
     """Replace processes, and the times that are waited for them."""
     table = Processes()
     monkeypatch.setattr(supervisor, "Reaper", lambda: table)
-    for module in (supervisor, replica, survivors, adapter):
+    for module in (supervisor, replica, ownership, survivors, adapter):
         for name in ("read_stat", "is_alive", "run_of", "members", "runs_with", "send_all", "send"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, getattr(table, name))
+    monkeypatch.setattr(ownership, "listeners_at", lambda _: [])
     monkeypatch.setattr(supervisor, "Guarded", Guarded)
     monkeypatch.setattr(supervisor, "children_of", lambda _: [])
     for module, name in ((instance, "_RETRY"), (replica, "SETTLED"), (replica, "_POLL"), (replica, "FIRST_DELAY")):

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.runtimes.helpers import APP, eventually, settled, spec
-from tests.runtimes.process.world import GET, LAST, World, answering, ok
+from tests.runtimes.process.world import GET, LAST, World, answering, ok, own
 
 from setpoint.runtimes.process import ProcessRuntime
 from setpoint.runtimes.process.proxy import balancer as balancing
@@ -38,7 +38,7 @@ async def app(world: World) -> AsyncIterator[World]:
         return True
 
     await eventually("the app listens", listens)
-    world.targets.append(Target("app", port))
+    world.targets.append(Target("app", port, own))
     world.balancer.set_targets(world.targets)
     yield world
     process.kill()
@@ -253,7 +253,7 @@ async def test_a_request_that_waits_is_served_by_the_first_healthy_replica(world
 
 
 async def test_a_replica_that_takes_no_connections_costs_no_request(world: World) -> None:
-    dead = Target("dead", await start_and_stop_port())
+    dead = Target("dead", await start_and_stop_port(), own)
     alive = await world.replica(answering(ok(b"alive")))
     world.balancer.set_targets([dead, alive])
     for _ in range(6):

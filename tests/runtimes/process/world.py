@@ -14,6 +14,11 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 
+async def own() -> bool:
+    """Whether a target listens at its port, as all of a test do."""
+    return True
+
+
 class World:
     """An address with replicas that are functions of the test's own."""
 
@@ -39,7 +44,7 @@ class World:
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         self.servers.append(server)
-        self.targets.append(Target(f"r-{len(self.servers)}", server.sockets[0].getsockname()[1]))
+        self.targets.append(Target(f"r-{len(self.servers)}", server.sockets[0].getsockname()[1], own))
         return self.targets[-1]
 
     async def serving(self, *serve: Serve) -> None:

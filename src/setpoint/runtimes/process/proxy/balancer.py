@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 from asyncio import StreamReaderProtocol, StreamWriter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from setpoint.runtimes.process.ports import LOOPBACK
 from setpoint.runtimes.process.proxy.messages import RefusedError
@@ -73,11 +73,12 @@ class Connection:
 
 
 class Target:
-    """One start of a replica as the address sees it."""
+    """One start of a replica as the address sees it. ``is_own``: whether it is the replica that listens at its port."""
 
-    def __init__(self, name: str, port: int) -> None:
+    def __init__(self, name: str, port: int, is_own: Callable[[], Awaitable[bool]]) -> None:
         self.name = name
         self.port = port
+        self._is_own = is_own
         self.in_flight = 0
         self.idle: list[Connection] = []
         self._drained = asyncio.Event()
@@ -109,7 +110,7 @@ class Target:
         """A connection to the replica, a kept one unless ``fresh``.
 
         Raises:
-            UnconnectedError: it takes none.
+            UnconnectedError: it takes none, or another process would.
         """
         while self.idle and not fresh:
             connection = self.idle.pop()
@@ -119,6 +120,8 @@ class Target:
             connection.close()
         try:
             async with asyncio.timeout(_CONNECT):
+                if not await self._is_own():
+                    raise UnconnectedError(self.name)
                 return Connection(self, *await _open(self.port))
         except (OSError, TimeoutError) as error:
             raise UnconnectedError(self.name) from error

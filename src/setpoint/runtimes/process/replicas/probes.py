@@ -28,7 +28,7 @@ async def ask(health: HealthProbe, port: int, directory: str, env: dict[str, str
     except TimeoutError:
         return f"the {health.kind} health check did not end within {health.timeout} ms"
     except ConnectionError:
-        return f"nothing answers at its port {port}" if health.kind == "tcp" else "nothing answers at its port"
+        return f"nothing listens at its port {port}"
     except (OSError, ValueError) as error:
         return f"the {health.kind} health check failed: {error}"
 

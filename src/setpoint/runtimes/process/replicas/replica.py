@@ -20,6 +20,7 @@ from setpoint.runtimes.process.proxy.balancer import Target
 from setpoint.runtimes.process.reaper import Reaper, describe_exit
 from setpoint.runtimes.process.records import Launch, ReplicaRecord, ReplicaView
 from setpoint.runtimes.process.replicas.listeners import Listeners
+from setpoint.runtimes.process.replicas.ownership import ReplicaPort
 from setpoint.runtimes.process.replicas.probes import ask
 
 STARTING = 10.0
@@ -71,6 +72,7 @@ class Replica:
         self._changed = hooks.changed
         self._save = hooks.save
         self._leader: Identity | None = None
+        self._port: ReplicaPort | None = None
         self._streak = 0
         self._detached = False
         self._stop = asyncio.Event()
@@ -207,7 +209,8 @@ class Replica:
     def _began(self, leader: Identity) -> None:
         self._leader = leader
         self.record.pid, self.record.start = leader
-        self.target = Target(self.record.name, self.record.port)
+        self._port = ReplicaPort(self.record.port, self.record.run, leader)
+        self.target = Target(self.record.name, self.record.port, self._listens)
         self._changed()
 
     async def _watch(self, ended: asyncio.Future[int | None]) -> None:
@@ -230,17 +233,39 @@ class Replica:
         if self.launch.health.kind == "none":
             # In a crash loop it takes longer each time, so that the loop does not look like health between two ends.
             await asyncio.sleep(0.0 if self.healthy else max(SETTLED, self._delay()))
+            while why := await self._why_unwell():
+                self._set_health(healthy=False, message=why)
+                await asyncio.sleep(SETTLED)
             self._set_health(healthy=True, message="")
             return
         failures, pause = 0, _POLL
         deadline = asyncio.get_running_loop().time() + STARTING
         while True:
-            why = await ask(self.launch.health, self.record.port, self.launch.directory, self._check_env(), self._host.reaper)
+            why = await self._why_unwell()
             failures = failures + 1 if why else 0
             late = asyncio.get_running_loop().time() >= deadline
             self._judge(why, failures, late=late)
             pause = min(pause * 1.5, self.launch.health.interval / 1000)
             await asyncio.sleep(pause if self.healthy is None else self.launch.health.interval / 1000)
+
+    async def _why_unwell(self) -> str:
+        """Empty when it is well, else why not. What another process would respond at its port counts for nothing."""
+        port, health = self.record.port, self.launch.health
+        try:
+            state = await self._port.state() if self._port is not None else "free"
+        except OSError as error:
+            return f"the listening sockets of this machine cannot be read: {error}"
+        if state == "taken":
+            return f"port {port} is used by another process"
+        if health.kind in {"http", "tcp"} and state == "free":
+            return f"nothing listens at its port {port}"
+        if health.kind == "none":
+            return ""
+        return await ask(health, port, self.launch.directory, self._check_env(), self._host.reaper)
+
+    async def _listens(self) -> bool:
+        """Whether it is the replica that listens at its port."""
+        return self._port is not None and await self._port.state() == "own"
 
     def _check_env(self) -> dict[str, str]:
         return {**self._env(), "SETPOINT_ADDRESS": f"http://{LOOPBACK}:{self.record.port}"}
