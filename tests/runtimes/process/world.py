@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from setpoint.runtimes.process.ports import listen
 from setpoint.runtimes.process.proxy.address import Address
 from setpoint.runtimes.process.proxy.balancer import Balancer, Target
+from setpoint.runtimes.process.proxy.clients import Clients
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -24,7 +25,8 @@ class World:
 
     def __init__(self) -> None:
         self.balancer = Balancer()
-        self.address = Address(listen(0, set()), self.balancer)
+        self.clients = Clients(1_000)
+        self.address = Address(listen(0, set()), self.balancer, self.clients)
         self.address.http_only = True
         self.servers: list[asyncio.Server] = []
         self.targets: list[Target] = []

@@ -27,6 +27,7 @@ from setpoint.programs.kernel import become_subreaper
 from setpoint.programs.procfs import boot_id, children_of, read_stat, runs_with, send, send_all
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.logs import rotate
+from setpoint.runtimes.process.proxy.clients import Clients, most_clients
 from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import InstanceRecord, InstanceReport, Reply, SupervisorRequest
 from setpoint.runtimes.process.replicas.instance import ProcessInstance
@@ -60,7 +61,8 @@ class Supervisor:
         reaper = Reaper()
         self._guarded = Guarded(home, inheritance, reaper, self._end)
         self._listeners = Listeners(inheritance.kept, self._guarded.keep, self._guarded.drop)
-        self._host = Host(home, home.identity(), boot_id(), reaper, deployment_environment(os.environ), set(), self._listeners)
+        environment, clients = deployment_environment(os.environ), Clients(most_clients())
+        self._host = Host(home, home.identity(), boot_id(), reaper, environment, set(), self._listeners, clients)
         self._engine = EngineKeeper(home.base, reaper, self._guarded.keep)
         self._inherited = inheritance.kept
         self._instances: dict[str, ProcessInstance] = {}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import errno
 import socket
 
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
+from setpoint.runtimes.process.proxy.clients import Clients, Place
 from setpoint.runtimes.process.proxy.conversation import Conversation
 from setpoint.runtimes.process.proxy.messages import RefusedError
 from setpoint.runtimes.process.proxy.streams import LIMIT
@@ -21,20 +22,24 @@ SILENCE = 0.2
 """Seconds after which a client that has sent nothing is taken to wait for the server's greeting."""
 IDLE_CLIENTS, LAST_REQUESTS = 1.0, 10.0
 """Seconds that a supervisor which hands over waits for the next request of a client that stays connected, and for answers."""
-_AT_ONCE, _AGAIN = 100, 0.05
+_AT_ONCE = 100
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+"""Seconds in which no client is accepted, doubled each time in a row: for want of descriptors, or of room for one more."""
+_GIVEN_UP = frozenset({errno.ECONNABORTED, errno.EPROTO})
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"TRACE ")
-_log = logging.getLogger(__name__)
 
 
 class Address:
     """A listening port, its clients, and the replicas behind it."""
 
-    def __init__(self, listener: socket.socket, balancer: Balancer) -> None:
+    def __init__(self, listener: socket.socket, balancer: Balancer, clients: Clients) -> None:
         self._listener = listener
         self.port: int = self._listener.getsockname()[1]
         self.http_only = False
         self._balancer = balancer
+        self._all_clients = clients
         self._clients: set[asyncio.Task[None]] = set()
+        self._pause = _FIRST_PAUSE
         self._conversations: set[Conversation] = set()
         self._loop = asyncio.get_running_loop()
         self._accepting = True
@@ -74,25 +79,38 @@ class Address:
     def _accept(self) -> None:
         """Called while clients wait: a callback, not a task, so that none is lost between being accepted and being served."""
         for _ in range(_AT_ONCE):
+            if self._all_clients.full:
+                self._accept_later("no room for more clients: each of those that are there has a request under way")
+                return
             try:
                 connection, _ = self._listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:
-                # Out of descriptors, or the client gave up already: neither ends the address.
-                _log.warning("port %d: %s", self.port, error)
-                self._loop.remove_reader(self._listener)
-                self._loop.call_later(_AGAIN, self._accept_again)
+                if error.errno in _GIVEN_UP:
+                    continue
+                self._all_clients.make_room()
+                self._accept_later(str(error))
                 return
-            task = asyncio.create_task(self._serve(connection))
+            self._pause = _FIRST_PAUSE
+            place = self._all_clients.place()
+            task = asyncio.create_task(self._serve(connection, place))
             self._clients.add(task)
             task.add_done_callback(self._clients.discard)
+            task.add_done_callback(lambda _, place=place: place.leave())  # type: ignore[misc]
+
+    def _accept_later(self, why: str) -> None:
+        """The kernel keeps those that wait meanwhile."""
+        self._all_clients.warn(f"port {self.port}: {why}")
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(self._pause, self._accept_again)
+        self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
 
     def _accept_again(self) -> None:
         if self._accepting:
             self._loop.add_reader(self._listener, self._accept)
 
-    async def _serve(self, connection: socket.socket) -> None:
+    async def _serve(self, connection: socket.socket, place: Place) -> None:
         try:
             connection.setblocking(False)
             speaks_http = self.http_only or await _begins_as_http(connection)
@@ -101,7 +119,7 @@ class Address:
             connection.close()
             return
         if speaks_http:
-            conversation = Conversation(reader, writer, self._balancer)
+            conversation = Conversation(reader, writer, self._balancer, place)
             self._conversations.add(conversation)
             try:
                 await conversation.serve()

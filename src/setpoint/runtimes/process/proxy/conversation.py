@@ -13,12 +13,17 @@ from http import HTTPStatus
 
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
 from setpoint.runtimes.process.proxy.bodies import PIECE, copy_body
+from setpoint.runtimes.process.proxy.clients import Place
 from setpoint.runtimes.process.proxy.messages import HttpRequest, RefusedError, Response, parse_request, parse_response
-from setpoint.runtimes.process.proxy.streams import Inlet, Outlet, SinkBrokenError
+from setpoint.runtimes.process.proxy.streams import Inlet, Outlet, PatientSink, PatientSource, SinkBrokenError
 from setpoint.runtimes.process.proxy.tunnel import tunnel
 
 KEEP_ALIVE = 75.0
-"""Seconds that a client may be silent between two requests, or take for the head of one."""
+"""Seconds that a client may be silent between two requests."""
+HEAD = 15.0
+"""Seconds that it may take for the head of one."""
+STALL = 60.0
+"""Seconds that it may neither send more of a body nor take more of a response."""
 LINGER, LONGEST_LINGER = 1.0, 30.0
 """Seconds of silence, and in all, that a client gets to stop sending after an answer that ends its connection."""
 
@@ -30,10 +35,11 @@ class _SilentError(Exception):
 class Conversation:
     """Serves one client until either side has had enough."""
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter, balancer: Balancer) -> None:
+    def __init__(self, reader: StreamReader, writer: StreamWriter, balancer: Balancer, place: Place) -> None:
         self._reader = Inlet(reader)
         self._writer = writer
         self._balancer = balancer
+        self._place = place
         self._unread = False
         self._answering = False
         self._idle = False
@@ -108,10 +114,18 @@ class Conversation:
     async def _read_head(self) -> bytes:
         """Everything up to the empty line; empty when the client is done."""
         self._idle = True
+        self._place.idle(self._writer.transport.abort)
         try:
             async with asyncio.timeout(KEEP_ALIVE):
-                return await self._reader.head()
+                if not await self._reader.begins():
+                    return b""
+            try:
+                async with asyncio.timeout(HEAD):
+                    return await self._reader.head()
+            except TimeoutError:
+                raise RefusedError(408, f"the head of the request did not come within {HEAD:g} s") from None
         finally:
+            self._place.busy()
             self._idle = False
 
     async def _ask(self, request: HttpRequest, target: Target) -> bool:
@@ -156,7 +170,7 @@ class Conversation:
         try:
             outlet.write(request.head(self._peer))
             await outlet.drain()  # the client may wait for leave to send
-            await copy_body(request.framing, self._reader, outlet, chunk=True)
+            await copy_body(request.framing, PatientSource(self._reader, STALL), outlet, chunk=True)
         except SinkBrokenError:
             return False
         except (ConnectionError, RefusedError):  # the client went away, or sends nonsense
@@ -202,7 +216,7 @@ class Conversation:
             extra.append(b"Connection: close")
         self._answering = True
         self._writer.write(response.head(*extra))
-        await copy_body(response.framing, connection.reader, self._writer, chunk=chunk)
+        await copy_body(response.framing, connection.reader, PatientSink(self._writer, STALL), chunk=chunk)
         self._unread = not whole
         self._answering = False
         return again

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Coroutine
+from typing import Any
 
-from setpoint.runtimes.process.proxy.bodies import PIECE
+from setpoint.runtimes.process.proxy.bodies import PIECE, BodySource
 from setpoint.runtimes.process.proxy.messages import RefusedError, refuse_early
 
 LIMIT = 65_536
@@ -74,6 +76,46 @@ class Outlet:
         self._socket.close()
 
 
+class PatientSource:
+    """The body of a request, from a client that must not pause for longer than ``stall`` seconds."""
+
+    def __init__(self, source: BodySource, stall: float) -> None:
+        self._source = source
+        self._stall = stall
+
+    async def read(self, n: int) -> bytes:
+        """Return up to ``n`` bytes; none at the end. Raises RefusedError."""
+        return await self._within(self._source.read(n))
+
+    async def readline(self) -> bytes:
+        """Return a line with its end. Raises RefusedError; ValueError when it is too long."""
+        return await self._within(self._source.readline())
+
+    async def _within(self, piece: Coroutine[Any, Any, bytes]) -> bytes:
+        try:
+            async with asyncio.timeout(self._stall):
+                return await piece
+        except TimeoutError:
+            raise RefusedError(408, f"no more of the body came within {self._stall:g} s") from None
+
+
+class PatientSink:
+    """A client that must not stop to take its response for longer than ``stall`` seconds."""
+
+    def __init__(self, writer: StreamWriter, stall: float) -> None:
+        self._writer = writer
+        self._stall = stall
+
+    def write(self, data: bytes) -> None:
+        """Take ``data``, to be sent soon."""
+        self._writer.write(data)
+
+    async def drain(self) -> None:
+        """Wait until more may be written. Raises OSError when the client went away, or stopped."""
+        async with asyncio.timeout(self._stall):
+            await self._writer.drain()
+
+
 class Inlet:
     """What a client sends: heads, judged as they come, and bodies."""
 
@@ -100,16 +142,13 @@ class Inlet:
         return await self.read(end + 1) if end >= 0 else b""
 
     async def head(self) -> bytes:
-        """Return everything up to the empty line; nothing when the client is done.
+        """Return everything up to the empty line, once it ``begins``.
 
         Raises:
             RefusedError: the head is too long, ends too early, or cannot become valid, whatever follows.
         """
-        await self._skip_empty_lines()
         checked = 0
         while (end := self._held.find(b"\r\n\r\n", 0, LIMIT)) < 0:
-            if not self._held:
-                return b""
             refuse_early(bytes(self._held[:LIMIT]), checked)
             if len(self._held) >= LIMIT:
                 raise RefusedError(431, "the head of the request is too long")
@@ -118,14 +157,14 @@ class Inlet:
                 raise RefusedError(400, "the head of the request ends in its middle")
         return await self.read(end + 4)
 
-    async def _skip_empty_lines(self) -> None:
-        """RFC 9112 (2.2): ignore an empty line before a request."""
+    async def begins(self) -> bool:
+        """Wait for the head of a request; False when the client is done. RFC 9112 (2.2): ignore an empty line before it."""
         while (start := bytes(self._held[:2])) in {b"", b"\r", b"\r\n"}:
             if start == b"\r\n":
                 del self._held[:2]
             elif not await self._more():
-                self._held.clear()
-                return
+                return False
+        return True
 
     async def _more(self) -> bool:
         piece = await self._reader.read(PIECE)

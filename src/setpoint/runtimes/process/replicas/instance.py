@@ -161,7 +161,7 @@ class ProcessInstance:
         wanted = desired.port or self.record.port
         if self._address is not None and (not wanted or self._address.port == wanted):
             return self._address
-        return Address(self._host.listeners.open(wanted, self._host.ports), self._balancer)
+        return Address(self._host.listeners.open(wanted, self._host.ports), self._balancer, self._host.clients)
 
     def _close_at(self, address: Address) -> None:
         self._host.listeners.close(address.port)

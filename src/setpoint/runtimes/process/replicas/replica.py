@@ -17,6 +17,7 @@ from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.logs import last_lines, log_file
 from setpoint.runtimes.process.ports import LOOPBACK, free_port
 from setpoint.runtimes.process.proxy.balancer import Target
+from setpoint.runtimes.process.proxy.clients import Clients
 from setpoint.runtimes.process.reaper import Reaper, describe_exit
 from setpoint.runtimes.process.records import Launch, ReplicaRecord, ReplicaView
 from setpoint.runtimes.process.replicas.listeners import Listeners
@@ -47,6 +48,7 @@ class Host(NamedTuple):
     base_env: dict[str, str]
     ports: set[int]
     listeners: Listeners
+    clients: Clients
 
 
 class Hooks(NamedTuple):
