@@ -1,7 +1,7 @@
 """Heads of HTTP/1 requests and responses: parsed strictly, written again without what concerns one connection only.
 
 Strict because a proxy that reads a message differently from the server behind it lets requests be smuggled past it (RFC 9112,
-section 11.2): both lengths at once, a length said twice, folded lines and stray control characters are refused. So is a Host that
+section 11.2): both lengths together, a length said twice, folded lines and stray control characters are refused. So is a Host that
 differs from the target. Fields that forge where a request came from, or that servers which take ``_`` for ``-`` (as CGI and WSGI
 do) read as another one, are dropped.
 """
