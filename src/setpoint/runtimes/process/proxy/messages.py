@@ -1,9 +1,9 @@
 """Heads of HTTP/1 requests and responses: parsed strictly, written again without what concerns one connection only.
 
 Strict because a proxy that reads a message differently from the server behind it lets requests be smuggled past it (RFC 9112,
-section 11.2): both lengths together, a length said twice, folded lines and stray control characters are refused. So is a Host that
-differs from the target. Fields that forge where a request came from, or that servers which take ``_`` for ``-`` (as CGI and WSGI
-do) read as another one, are dropped.
+section 11.2): both lengths together, a length said twice, folded lines and stray control characters are refused. So is a Host
+that differs from the target. Dropped are fields that forge where a request came from, or that CGI and WSGI, which take ``_`` for
+``-``, read as another one.
 """
 
 from __future__ import annotations
