@@ -30,7 +30,7 @@ from setpoint.cli.session import Session
 from setpoint.control import control as _registers_everything
 from setpoint.control.dry_run import Rehearsed
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS
-from setpoint.model.text import UNSAFE, clean
+from setpoint.model.grammars.text import UNSAFE, clean
 
 assert _registers_everything
 CANARY = "\x1b[31mred\x1b[0m\x1b]0;title\x07\x9b2J\u202etxt\x7f\r\x00"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from setpoint.model.grammars.credentials import without_credentials
+from setpoint.model.grammars.text import without_credentials
 
 CANARY = "c4n4ry"
 

@@ -18,7 +18,7 @@ from setpoint.control.applying.files import UPLOAD, Files
 from setpoint.control.bounds import DEEPEST
 from setpoint.control.errors import Unreadable
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS
-from setpoint.model.text import UNSAFE
+from setpoint.model.grammars.text import UNSAFE
 from setpoint.server.guard import MAX_BODY
 
 FORBIDDEN = {

@@ -1,6 +1,6 @@
 """The exit of the command line: text and data are printed here or on the consoles of ``render.console``, and nowhere else.
 
-What programs, logs and people write reaches a terminal without escape sequences (``model.text``).
+What programs, logs and people write reaches a terminal without escape sequences (``model.grammars.text``).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from setpoint.model.text import clean, escaped
+from setpoint.model.grammars.text import clean, escaped
 
 
 def echo(text: str, *, err: bool = False) -> None:

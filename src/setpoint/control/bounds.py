@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from setpoint.control.errors import Unreadable
-from setpoint.model.text import UNSAFE
+from setpoint.model.grammars.text import UNSAFE
 
 TEXT = 4096
 """Characters of a text, unless its field has a bound of its own."""

@@ -10,13 +10,13 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from setpoint.model.text import clean
+from setpoint.model.grammars.text import clean
 
 _NARROWEST = 40
 
 
 class _Terminal(Console):
-    """Styles are its own escape sequences; those in a text are not (``model.text``)."""
+    """Styles are its own escape sequences; those in a text are not (``model.grammars.text``)."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Give what is printed, in pieces of one style."""

@@ -15,7 +15,7 @@ from setpoint.control.registry import Answer, Request, query
 from setpoint.core.decide import STATES
 from setpoint.core.recording import trace as traces
 from setpoint.engine.port import Recording
-from setpoint.model.grammars.credentials import without_credentials
+from setpoint.model.grammars.text import without_credentials
 from setpoint.model.names import instance_entity, is_kind, kind_of
 
 

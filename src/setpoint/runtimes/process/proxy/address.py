@@ -12,7 +12,7 @@ import errno
 import socket
 
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
-from setpoint.runtimes.process.proxy.clients import Clients, Place
+from setpoint.runtimes.process.proxy.clients import ClientPlace, Clients
 from setpoint.runtimes.process.proxy.conversation import Conversation
 from setpoint.runtimes.process.proxy.messages import RefusedError
 from setpoint.runtimes.process.proxy.streams import LIMIT
@@ -110,7 +110,7 @@ class Address:
         if self._accepting:
             self._loop.add_reader(self._listener, self._accept)
 
-    async def _serve(self, connection: socket.socket, place: Place) -> None:
+    async def _serve(self, connection: socket.socket, place: ClientPlace) -> None:
         try:
             connection.setblocking(False)
             speaks_http = self.http_only or await _begins_as_http(connection)

@@ -22,8 +22,8 @@ class Clients:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._taken: set[Place] = set()
-        self._idle: dict[Place, tuple[float, Callable[[], None]]] = {}
+        self._taken: set[ClientPlace] = set()
+        self._idle: dict[ClientPlace, tuple[float, Callable[[], None]]] = {}
         self._warned = -_QUIET
 
     @property
@@ -31,11 +31,11 @@ class Clients:
         """Whether the limit is reached and no client has been idle for long enough."""
         return len(self._taken) >= self._limit and self._longest_idle() is None
 
-    def place(self) -> Place:
+    def place(self) -> ClientPlace:
         """Count one more client, in place of an idle one where the limit is reached."""
         if len(self._taken) >= self._limit:
             self.make_room()
-        place = Place(self)
+        place = ClientPlace(self)
         self._taken.add(place)
         return place
 
@@ -47,21 +47,21 @@ class Clients:
             place.leave()
             disconnect()
 
-    def _longest_idle(self) -> Place | None:
+    def _longest_idle(self) -> ClientPlace | None:
         for place, (since, _) in self._idle.items():
             return place if time.monotonic() - since >= GRACE else None
         return None
 
-    def idle(self, place: Place, disconnect: Callable[[], None]) -> None:
+    def idle(self, place: ClientPlace, disconnect: Callable[[], None]) -> None:
         """From now on this client may be disconnected."""
         if place in self._taken:
             self._idle[place] = time.monotonic(), disconnect
 
-    def busy(self, place: Place) -> None:
+    def busy(self, place: ClientPlace) -> None:
         """From now on it may not."""
         self._idle.pop(place, None)
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: ClientPlace) -> None:
         """Count it no longer."""
         self._idle.pop(place, None)
         self._taken.discard(place)
@@ -74,7 +74,7 @@ class Clients:
             _log.warning("%s", text)
 
 
-class Place:
+class ClientPlace:
     """One client among them."""
 
     def __init__(self, clients: Clients) -> None:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
 from setpoint.runtimes.process.proxy.bodies import PIECE, copy_body
-from setpoint.runtimes.process.proxy.clients import Place
+from setpoint.runtimes.process.proxy.clients import ClientPlace
 from setpoint.runtimes.process.proxy.messages import HttpRequest, RefusedError, Response, parse_request, parse_response
 from setpoint.runtimes.process.proxy.streams import Inlet, Outlet, PatientSink, PatientSource, SinkBrokenError
 from setpoint.runtimes.process.proxy.tunnel import tunnel
@@ -35,7 +35,7 @@ class _SilentError(Exception):
 class Conversation:
     """Serves one client until either side has had enough."""
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter, balancer: Balancer, place: Place) -> None:
+    def __init__(self, reader: StreamReader, writer: StreamWriter, balancer: Balancer, place: ClientPlace) -> None:
         self._reader = Inlet(reader)
         self._writer = writer
         self._balancer = balancer

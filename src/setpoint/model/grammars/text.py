@@ -1,5 +1,7 @@
-"""Values with their credentials blotted out: for whoever may see what a check is, and not what it logs in with.
+"""Characters that a text from outside may not bring to a terminal: control characters, and those that change the direction of
+writing.
 
+Credentials are hidden from whoever may see what a check is, and not what it logs in with:
 ``https://user:secret@host/path?token=abc`` becomes ``https://***@host/path?token=***``; of a map the values whose names tell that
 they are secret (``Authorization``, ``X-Api-Key``, ``db_password``) become ``***``.
 """
@@ -9,6 +11,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""C0 with ESC, DEL, C1, bidirectional controls, line separators of Unicode, and halves of surrogate pairs."""
+_BETWEEN_LINES = frozenset("\n\t")
+
+
+def clean(text: str) -> str:
+    """Return a text without unsafe characters; newlines and tabs stay."""
+    return UNSAFE.sub(lambda match: match[0] if match[0] in _BETWEEN_LINES else "", text)
+
+
+def escaped(json: str) -> str:
+    """Return a JSON document with unsafe characters escaped; newlines and tabs stay, which stand between its values."""
+    return UNSAFE.sub(lambda match: match[0] if match[0] in _BETWEEN_LINES else f"\\u{ord(match[0]):04x}", json)
+
+
+# --- credentials ----------------------------------------------------------------------------------------------------------------
 
 HIDDEN = "***"
 _NAMES = r"authorization|cookie|credential|passw(?:or)?d|passphrase|private[_-]?key|secret|token|api[_-]?key|signature"
