@@ -128,7 +128,7 @@ fake: {{becomes: healthy}}
 async def test_no_story_shows_the_credentials_of_a_check(tmp_path: Path) -> None:
     async with house(tmp_path, CHECKED) as found:
         await found.do("release", application="other", services={"api": {"version": "1.0"}})
-        await found.waits_for("api@production", "check-pending")
+        await found.waits_for("api@production", "check-failing")
         for kind in ("instance", "attachment", "line"):
             for entity, _ in await found.services.engine.scan(kind):
                 assert SECRET not in str((await found.ask("story", BOB, entity=entity)).story)

@@ -29,14 +29,15 @@ _EVERY = 60.0
 
 
 def searched(first: int, last: int, jobs: int, where: str, *, keep_going: bool = False) -> tuple[Tally, float, bool]:
-    """(what was found, seconds, whether all seeds were run); a failure, an interruption and SIGTERM end it."""
+    """(what was found, seconds, whether all seeds were run); a failure, SIGINT and SIGTERM end it."""
     total, began, finished = Tally(), time.monotonic(), True
-    with _interrupted_by_sigterm(), _progress(last - first) as advance:
+    with _interruptions() as came, _progress(last - first) as advance:
         try:
             for tally in search(first, last, jobs or os.cpu_count() or 1, where):
                 total.add(tally)
                 advance(total)
-                if total.broken and not keep_going:
+                if came or (total.broken and not keep_going):
+                    finished = not came
                     break
         except KeyboardInterrupt:
             finished = False
@@ -44,15 +45,20 @@ def searched(first: int, last: int, jobs: int, where: str, *, keep_going: bool =
 
 
 @contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    def interrupt(*_: object) -> None:
+def _interruptions() -> Iterator[list[int]]:
+    """Signals that came: raised, and noted as well, for what is raised inside of a finalizer of Python's own is lost."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield came
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
