@@ -79,7 +79,7 @@ def test_steering_by_hand(terminal: Terminal, configuration: Path) -> None:
     terminal.ok("apply", str(configuration), "--yes")
     for version in ("1.0", "1.1"):
         terminal.ok("release", f"web={version}", "--to", "staging", "--wait")
-    assert "goes back to 1.0 and is held" in terminal.ok("rollback", "web@staging", "--why", "errors")
+    assert "goes back to 1.0 and is held" in terminal.ok("rollback", "web@staging", "--why", "errors\n\nSee INC-7.\n")
     wait_until(lambda: "(held)" in terminal.ok("status") or "‖ held" in terminal.ok("status"), 10)
     assert terminal.ok("resume", "staging") == "Resumed web@staging.\n"
     assert terminal.ok("pin", "web@staging", "1.0").startswith("Pinned web@staging to 1.0 (release 1)")

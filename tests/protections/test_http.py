@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.support.webserver import WebServer, text, webserver
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.protections.http import HttpProbe, HttpProtection, parse_status
+from setpoint.protections.web.exchange import forbidden
 
 
 def hang(site: WebServer) -> Any:
@@ -274,6 +276,25 @@ async def test_no_address_is_asked_that_gives_away_the_machine(site: WebServer, 
     result = await ask(url=f"{site.url}/away" if redirected else url, followRedirects=True)
     assert result.outcome is Outcome.MISCONFIGURED, result
     assert "no check asks there" in result.reason
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"])
+async def test_what_runs_on_this_machine_is_asked_by_every_name(host: str) -> None:
+    result = await ask(url=f"http://{host}:{free_port()}/")
+    assert result.outcome is not Outcome.MISCONFIGURED, result
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "192.168.1.1", "100.64.0.1", "8.8.8.8", "fd00::1", "2606:4700::1111"])
+def test_private_and_public_addresses_may_be_asked(address: str) -> None:
+    assert forbidden(ip_address(address)) == ""
+
+
+async def test_a_server_sees_who_asks_and_what_is_accepted(site: WebServer) -> None:
+    """Some refuse a request without them."""
+    headers = json.loads((await ask(url=f"{site.url}/echo", headers={"X-Own": "1"})).output)
+    sent = {name.lower(): value for name, value in headers.items()}
+    assert sent["user-agent"].startswith("python-httpx/")
+    assert (sent["accept"], sent["x-own"], sent["accept-encoding"]) == ("*/*", "1", "identity")
 
 
 async def test_a_name_is_resolved_once_and_that_address_is_dialled(site: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:

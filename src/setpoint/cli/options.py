@@ -45,7 +45,14 @@ TokenFile = Annotated[
 """No option takes the token itself: every user of the machine can read the arguments of a process."""
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do nothing; show what would come of it at once.")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the answer.", rich_help_panel=_WHERE)]
-Why = Annotated[str, typer.Option("--why", help="The reason, for those who read the history.")]
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line: the message of a commit is a reason as well."""
+    return " ".join(text.split())
+
+
+Why = Annotated[str, typer.Option("--why", callback=one_line, help="The reason, for those who read the history.")]
 Until = Annotated[
     str,
     typer.Option(

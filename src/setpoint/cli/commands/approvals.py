@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from setpoint.cli.options import ReleaseNumber, Target, Why, grouped
+from setpoint.cli.options import ReleaseNumber, Target, Why, grouped, one_line
 from setpoint.cli.orders import Ending, until_words
 from setpoint.cli.output import echo
 from setpoint.cli.session import Acting
@@ -72,7 +72,7 @@ def _vote(name: str, target: str, topic: str, release: int, why: str, session: A
 def skip(
     target: Target,
     gate: Annotated[str, typer.Argument(help="Name of the gate as `setpoint explain` shows it, or * for all before deployment.")],
-    why: Annotated[str, typer.Option("--why", help="The reason; required, for it stays in the history.")],
+    why: Annotated[str, typer.Option("--why", callback=one_line, help="The reason; required, for it stays in the history.")],
     release: ReleaseNumber = 0,
     *,
     ending: Ending,

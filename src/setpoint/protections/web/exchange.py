@@ -96,7 +96,7 @@ async def _send(request: WebRequest, timeout: Duration) -> WebResponse:  # noqa:
     method, url = request.method, httpx.URL(request.url)
     async with client:
         for _ in range(MAX_REDIRECTS + 1):
-            async with _answer(client, httpx.Request(method, url, headers=headers, content=content)) as response:
+            async with _answer(client, client.build_request(method, url, headers=headers, content=content)) as response:
                 location = response.headers.get("location") if response.has_redirect_location else None
                 if not (request.follow_redirects and location):
                     body, whole = await _read(response, request.body_size)
@@ -149,19 +149,21 @@ async def _addresses(url: httpx.URL) -> list[IPv4Address | IPv6Address]:
     found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(ip_address(str(address[0]).partition("%")[0]) for *_, address in found))
     for address in addresses:
-        if what := _forbidden(address):
+        if what := forbidden(address):
             raise ForbiddenAddressError(f"{shown(str(url))} leads to {address}, which is {what}: no check asks there")
     return addresses
 
 
-def _forbidden(address: IPv4Address | IPv6Address) -> str:
+def forbidden(address: IPv4Address | IPv6Address) -> str:
     """Why an address is not asked; empty: it is. IPv6 addresses that stand for one of IPv4 count as that."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is None and address in _NAT64:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
-            return _forbidden(inner)
+            return forbidden(inner)
+    if address.is_loopback:  # what runs on this machine is checked there; of IPv6 it is a reserved address
+        return ""
     if address.is_link_local:
         return "link-local"
     if address.is_multicast:
