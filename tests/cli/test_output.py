@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
-import typer
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from ruamel.yaml import YAML
-from typer.testing import CliRunner
+from tests.cli.parser import leaves
 
 from setpoint.cli import output
 from setpoint.cli.ending import Quit
@@ -36,7 +36,7 @@ assert _registers_everything
 CANARY = "\x1b[31mred\x1b[0m\x1b]0;title\x07\x9b2J\u202etxt\x7f\r\x00"
 SOURCE = Path(output.__file__).parent
 EXITS = {SOURCE / "output.py", SOURCE / "render" / "console.py"}
-PRINTING = {f"{module}.{name}" for module in ("typer", "click") for name in ("echo", "secho", "echo_via_pager")}
+PRINTING = {"click.echo", "click.secho", "click.echo_via_pager"}
 QUIET = {"isatty", "fileno", "flush"}
 """What a module may use of a standard stream without printing."""
 
@@ -65,7 +65,7 @@ def _prints(tree: ast.Module) -> Iterator[str]:
 
 
 def test_the_search_finds_what_prints() -> None:
-    assert len(list(_prints(ast.parse("print(1); typer.echo(2); sys.stdout.write(3); Console(); sys.stdout.isatty()")))) == 4
+    assert len(list(_prints(ast.parse("print(1); click.echo(2); sys.stdout.write(3); Console(); sys.stdout.isatty()")))) == 4
 
 
 # --- the exit
@@ -166,23 +166,13 @@ def _sample(name: str, kind: Any) -> Any:
     return {bool: True, int: 1, float: 1.0}.get(kind, f"text{CANARY}")
 
 
-LOCAL = {"up", "down", "replay", "simulate", "validate", "schema", "doctor", "apply", "top", "watch", "release", "gc"}
+LOCAL = {"up", "down", "replay", "simulate", "validate", "schema", "doctor", "apply", "top", "watch", "release", "completion"}
 """Commands that run without an engine's answer alone; the search above covers them."""
-COMMAND_LINE = typer.main.get_command(app)
+SHOWN = {words: one for words, one in leaves() if words[0] not in LOCAL}
+FORMS = [(words, form) for words in sorted(SHOWN) for form in ("table", "json", "yaml") if (words, form) != (("story",), "table")]
 
 
-def _leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, one in getattr(command, "commands", {}).items():
-        yield from _leaves(one, (*words, name))
-    if not hasattr(command, "commands"):
-        yield words, command
-
-
-SHOWN = {words: one for words, one in _leaves(COMMAND_LINE) if words[0] not in LOCAL}
-
-
-@pytest.mark.parametrize("words", sorted(SHOWN), ids=" ".join)
-@pytest.mark.parametrize("form", ["table", "json", "yaml"])
+@pytest.mark.parametrize(("words", "form"), FORMS, ids=lambda one: one if isinstance(one, str) else " ".join(one))
 def test_no_canary_leaves_a_command(words: tuple[str, ...], form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def connected(self: Session) -> Iterator[Any]:

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
-from typer.main import get_command
+from tests.cli.parser import subcommands
 
 from setpoint.cli.main import app
 from setpoint.cli.render import difference, explain, rollup, status, timeline, words
@@ -242,7 +242,7 @@ def test_a_printed_command_parses_and_addresses_what_it_was_printed_for(
     for command, expected in zip(commands, means, strict=True):
         program, name, *arguments = shlex.split(command)
         assert (program, name) == ("setpoint", expected[0])
-        with get_command(app).commands[name].make_context(name, arguments) as context:  # type: ignore[attr-defined]
+        with subcommands(app)[name].make_context(name, arguments) as context:
             given = [value for value in context.params.values() if value]
         assert set(expected[1:]) <= set(given)
 
@@ -391,7 +391,7 @@ def test_a_difference_shows_equal_changes_once_and_what_is_released() -> None:
         "  ◷ saas/api: nothing was released yet; release a version",
         "  ○ web@z: 1.4.1 runs on, as an orphan",
         "  ✗ api@z: 2.0 is TAKEN DOWN",
-        "  ! saas/tenants loses 2 of its 3 channels: apply asks for --confirm saas/tenants",
+        "  ! saas/tenants loses 2 of its 3 channels: confirm this with --confirm saas/tenants",
         "  · declared, but this version does not act on it: sources (1)",
         "  ✗ apply will refuse it: no secret store",
     ]
@@ -511,3 +511,11 @@ def test_a_stop_is_shown_although_nothing_waits() -> None:
 
 def test_what_waits_for_others_is_not_counted_as_waiting_for_the_viewer() -> None:
     assert "need" not in screen([row("production", "waiting", attention="others")])[0]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_a_command_in_a_sentence_is_never_broken(columns: int) -> None:
+    command = "`setpoint simulate /a/long/directory/with/config --seed 1234 --save case.json`"
+    text = wrapped(f"The invariant is violated. Repeat it with {command}, or look at it.", first=Text("✗ "), columns=columns)
+    assert command in text.plain
+    assert all(len(line) <= columns for line in text.plain.splitlines() if command not in line)

@@ -38,9 +38,9 @@ def test_a_configuration_is_simulated_with_its_own_invariants(terminal: Terminal
     (configuration / "always.setpoint.yaml").write_text(always)
     ended = terminal.run("simulate", str(configuration), "--seeds", "0..4", "--jobs", "1", "--shrink", "5")
     assert ended.returncode == ExitCode.FAILED
-    assert "yours does not hold" in ended.stdout
+    assert "yours is violated" in ended.stdout
     assert "▶" in ended.stdout
-    assert "Again: setpoint simulate" in " ".join(ended.stderr.split())
+    assert "Repeat it with `setpoint simulate" in " ".join(ended.stderr.split())
 
 
 def test_it_may_go_on_after_a_failure_and_lists_them_all(terminal: Terminal, configuration: Path) -> None:
@@ -71,11 +71,11 @@ def test_one_that_is_stopped_tells_what_it_has(terminal: Terminal, sent: signal.
 def test_a_range_that_is_none_is_refused(terminal: Terminal, words: tuple[str, ...]) -> None:
     ended = terminal.run("simulate", *words)
     assert ended.returncode == ExitCode.ERROR
-    assert "is no range of seeds" in ended.stderr
+    assert "is not a valid range of seeds" in ended.stderr
 
 
 def test_a_configuration_with_mistakes_is_not_simulated(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "setpoint.yaml").write_text("kind: Application\nname: 5 x\n")
     ended = terminal.run("simulate", str(tmp_path))
     assert ended.returncode == ExitCode.ERROR
-    assert "nothing was simulated" in ended.stderr
+    assert "Nothing was simulated" in ended.stderr

@@ -21,7 +21,7 @@ def test_a_story_is_written_to_a_file_and_replayed_without_an_engine(
     assert json.loads(file.read_text())["about"] == "the first release"
     terminal.ok("down")
     replayed = terminal.ok("replay", str(file))
-    assert replayed.split()[:2] == ["✓", f"{file}:"] or "as told" in replayed
+    assert replayed.split()[:2] == ["✓", f"{file}:"] or "no difference" in replayed
     terminal.ok("up", "--detach")
     wait_until(lambda: terminal.run("story", "line:saas").returncode == 0, 10)
 
@@ -47,7 +47,7 @@ def test_a_replay_that_comes_out_otherwise_shows_its_first_difference(tmp_path: 
     assert ended.returncode == ExitCode.FAILED
     assert "scope:organization, 1 turn, 1 difference" in " ".join(ended.stdout.split())
     assert "first at turn 1 (" in ended.stdout
-    assert "told Record signal: ann lets the line go on" in " ".join(ended.stdout.split())
+    assert "then Record signal: ann lets the line go on" in " ".join(ended.stdout.split())
     assert "now Record signal: ann stops the line" in " ".join(ended.stdout.split())
     assert max(map(len, ended.stdout.splitlines())) <= 80
     as_data = terminal.run("replay", str(file), "-o", "json")
@@ -58,7 +58,7 @@ def test_a_replay_that_comes_out_otherwise_shows_its_first_difference(tmp_path: 
 def test_what_is_no_story_is_a_mistake_with_a_sentence(tmp_path: Path, mark: dict[str, str]) -> None:
     terminal = Terminal(tmp_path / "home", mark)
     (tmp_path / "other.json").write_text("[]")
-    for name, says in (("other.json", "is no story that this version can replay"), ("missing.json", "cannot be read")):
+    for name, says in (("other.json", "is not a trace that this version can replay"), ("missing.json", "cannot be read")):
         ended = terminal.run("replay", str(tmp_path / name))
         assert ended.returncode == ExitCode.ERROR
         assert says in " ".join(ended.stderr.split())

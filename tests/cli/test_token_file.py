@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from click.testing import CliRunner
+from tests.cli.parser import leaves
 
 from setpoint.cli.main import app
 from setpoint.server.client import Client, ClientError
@@ -16,15 +14,10 @@ from setpoint.server.client import Client, ClientError
 SECRET = "sp_12345678_canary"
 
 
-def _options(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    for name, one in getattr(command, "commands", {}).items():
-        yield from _options(one, (*words, name))
-    yield from ((words, option) for one in command.params if one.param_type_name == "option" for option in one.opts)
-
-
 def test_no_command_takes_a_secret_as_an_argument() -> None:
     secret = {"token", "password", "secret", "key", "credential"}
-    options = list(_options(typer.main.get_command(app)))
+    parameters = [(words, one) for words, command in leaves() for one in command.params]
+    options = [(words, option) for words, one in parameters if one.param_type_name == "option" for option in one.opts]
     assert (("whoami",), "--token-file") in options
     assert [one for one in options if secret & set(one[1].strip("-").split("-")) and not one[1].endswith("-file")] == []
 

@@ -6,8 +6,9 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
-import typer
+from tests.cli.parser import subcommands
 
 from setpoint.cli.main import app
 
@@ -15,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
-COMMANDS = typer.main.get_command(app)
 
 
 def in_blocks(text: str) -> list[list[str]]:
@@ -57,9 +57,9 @@ def test_a_command_that_is_mentioned_exists(page):
 
 def found(arguments):
     """The command itself and what is left for it; it is not run."""
-    command = COMMANDS
-    while hasattr(command, "commands"):
+    command: click.Command = app
+    while known := subcommands(command):
         name, *arguments = arguments
-        assert name in command.commands, f"there is no command {name}"
-        command = command.commands[name]
+        assert name in known, f"there is no command {name}"
+        command = known[name]
     return command, arguments

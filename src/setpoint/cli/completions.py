@@ -1,33 +1,46 @@
-"""Shell completion: names from the running engine; nothing where there is none."""
+"""Shell completion: names from the running engine; none without one."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from setpoint.model.names import short_name
 
-
-def applications() -> list[str]:
-    """Names of applications."""
-    return [one["name"] for one in _applications()]
+if TYPE_CHECKING:
+    import click
 
 
-def instances() -> list[str]:
-    """``service@channel`` of everything."""
-    return [short_name(row["instance"]) for one in _applications() for row in one["instances"]]
+def applications(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of applications."""
+    return _beginning(incomplete, [one["name"] for one in _applications(context)])
 
 
-def targets() -> list[str]:
-    """Instances, channels and groups."""
-    return instances() + [place for one in _applications() for place in (*one["channels"], *one["groups"])]
+def instances(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return ``service@channel`` of every instance."""
+    return _beginning(incomplete, _instances(_applications(context)))
 
 
-def _applications() -> list[dict[str, Any]]:
-    from setpoint.durable.home import default_home  # noqa: PLC0415 - as above
-    from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - only when somebody presses Tab
+def targets(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return instances, channels and groups."""
+    found = _applications(context)
+    places = [place for one in found for place in (*one["channels"], *one["groups"])]
+    return _beginning(incomplete, [*_instances(found), *dict.fromkeys(places)])
+
+
+def _beginning(incomplete: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _instances(found: list[dict[str, Any]]) -> list[str]:
+    return [short_name(row["instance"]) for one in found for row in one["instances"]]
+
+
+def _applications(context: click.Context) -> list[dict[str, Any]]:
+    from setpoint.durable.home import default_home  # noqa: PLC0415 - only when Tab is pressed
+    from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - as above
 
     try:
-        with Client.at(default_home()) as client:
+        with Client.at(context.params.get("home") or default_home()) as client:
             found: list[dict[str, Any]] = client.query("status")["applications"]
             return found
     except ClientError:

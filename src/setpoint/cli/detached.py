@@ -117,7 +117,7 @@ def stop(home: Path) -> None:
     except ProcessLookupError:
         pass  # it ended just now
     except PermissionError as error:
-        raise Quit(ExitCode.ERROR, f"The engine (process {pid}) belongs to somebody else.", "Stop it as that user.") from error
+        raise Quit(ExitCode.ERROR, f"The engine (process {pid}) belongs to another user.", "Stop it as that user.") from error
     deadline = time.monotonic() + _STOPS
     while location.held(home):
         if time.monotonic() > deadline:

@@ -6,21 +6,21 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What an exit status says."""
+    """Exit codes of every command."""
 
     OK = 0
     ERROR = 1
     FAILED = 2
-    """What was asked for was tried, and failed or was rolled back."""
+    """The release, check or replay failed, or was rolled back."""
     TIMED_OUT = 3
     REFUSED = 4
 
 
 REFUSALS = frozenset({"refused", "decided", "in-flight", "forbidden", "unauthenticated"})
-"""Codes of the API that mean a no rather than a mistake."""
+"""Codes of the API for a request that is valid but not allowed."""
 
 
-class Quit(Exception):  # noqa: N818 - no error: also how a good end with a status is said
+class Quit(Exception):  # noqa: N818 - also ends a command without an error
     """Stop here with this status; ``message`` and ``hint`` are shown on standard error."""
 
     def __init__(self, code: ExitCode, message: str = "", hint: str = "", details: list[str] | None = None) -> None:

@@ -1,77 +1,118 @@
-"""`setpoint`: every command, and how each of them ends."""
+"""`setpoint`: the commands by section, and how each of them ends."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
+import click
 
-from setpoint.cli.commands import (
-    approvals,
-    checking,
-    configuration,
-    doctor,
-    engine,
-    marking,
-    overrides,
-    people,
-    recording,
-    releases,
-    removal,
-    simulating,
-    stopping,
-    stories,
-    watching,
-)
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.output import echo
 
-app = typer.Typer(
+SECTIONS = {
+    "Engine": {
+        "up": "engine",
+        "down": "engine",
+        "doctor": "doctor",
+        "token": "people",
+        "whoami": "people",
+    },
+    "Configuration": {
+        "validate": "configuration",
+        "apply": "configuration",
+        "schema": "configuration",
+        "invariants": "watching",
+        "adopt": "removal",
+        "orphans": "removal",
+        "remove": "removal",
+    },
+    "Releases": {
+        "release": "releases",
+        "releases": "releases",
+        "promote": "marking",
+        "cancel": "marking",
+        "mark-bad": "marking",
+        "mark-good": "marking",
+    },
+    "What runs, and why": {
+        "status": "watching",
+        "explain": "watching",
+        "timeline": "stories",
+        "history": "stories",
+        "events": "stories",
+        "logs": "stories",
+        "check": "checking",
+    },
+    "Approvals": {
+        "approve": "approvals",
+        "reject": "approvals",
+        "skip": "approvals",
+    },
+    "Operating": {
+        "rollback": "overrides",
+        "retry": "overrides",
+        "pin": "overrides",
+        "unpin": "overrides",
+        "hold": "overrides",
+        "resume": "overrides",
+        "stop-the-line": "stopping",
+        "start-the-line": "stopping",
+        "pause": "stopping",
+        "unpause": "stopping",
+        "observe": "stopping",
+        "heal": "stopping",
+    },
+    "Simulation": {
+        "simulate": "simulating",
+        "story": "recording",
+        "replay": "recording",
+    },
+    "Shell": {
+        "completion": "completion",
+    },
+}
+"""Name of each command, and its module in ``cli.commands``: only that of the command that runs is imported."""
+_MODULES = {name: module for section in SECTIONS.values() for name, module in section.items()}
+
+
+class Commands(click.Group):
+    """The commands of ``SECTIONS``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
+        """Return the names in the order in which ``--help`` shows them."""
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Return a command, or None if there is none of that name."""
+        if cmd_name not in _MODULES:
+            return None
+        module = importlib.import_module(f"setpoint.cli.commands.{_MODULES[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, each with the whole sentence that describes it."""
+        for title, names in SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(name, one.get_short_help_str(limit=200)) for name, one in commands if one], col_max=16)
+
+
+@click.command(
+    cls=Commands,
     name="setpoint",
-    help="Say what should run where and under which conditions; Setpoint makes it so, and says why not yet.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    context_settings={"auto_envvar_prefix": "SETPOINT", "help_option_names": ["-h", "--help"]},
+    epilog="Every option has an environment variable: SETPOINT_RELEASE_TIMEOUT=1h is `setpoint release --timeout 1h`.",
 )
-for group in (
-    engine,
-    configuration,
-    releases,
-    watching,
-    approvals,
-    checking,
-    overrides,
-    marking,
-    stopping,
-    removal,
-    stories,
-    recording,
-    people,
-    simulating,
-    doctor,
-):
-    group.register(app)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        import setpoint  # noqa: PLC0415 - only asked for here
-
-        echo(f"setpoint {setpoint.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _everywhere(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
-) -> None:
-    pass
+@click.version_option(package_name="setpoint", message="%(prog)s %(version)s", help="Show the version.")
+def app() -> None:
+    """Declare which version runs where and under which conditions. Setpoint makes it so, and explains what it is waiting for."""
 
 
 def main() -> NoReturn:
-    """The entry point. Ends with the documented exit codes, and never with a traceback for a user's mistake."""
+    """Run the command line, and exit with a documented code; an error of the user is never a traceback."""
     sys.exit(_run())
 
 

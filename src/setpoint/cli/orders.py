@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.options import For, Link, Until
+from setpoint.cli.options import for_option, link_option, until_option
 from setpoint.model.names import short_name
 
 
@@ -15,13 +17,26 @@ from setpoint.model.names import short_name
 class Ending:
     """When an order ends, and a link to why it was given."""
 
-    until: Until = ""
-    lasts: For = ""
-    link: Link = ""
+    until: str = ""
+    lasts: str = ""
+    link: str = ""
 
     def fields(self) -> dict[str, str]:
         """Return what a request has of it. A date or a time without an offset is of this machine's time zone."""
         return {"until": _moment(self.until) if self.until else "", "for": self.lasts, "link": self.link}
+
+
+def ending_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorate a command whose parameter ``ending`` is made from ``--until``, ``--for`` and ``--link``."""
+
+    @until_option
+    @for_option
+    @link_option
+    @functools.wraps(command)
+    def run(until: str, lasts: str, link: str, **options: Any) -> None:
+        command(**options, ending=Ending(until, lasts, link))
+
+    return run
 
 
 def _moment(text: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from setpoint.cli.ending import REFUSALS, ExitCode, Quit
-from setpoint.cli.options import DryRun, Format, Home, Output, TokenFile
+from setpoint.cli.options import Output, dry_run_option, home_option, output_option, token_file_option
 from setpoint.cli.output import echo_json, echo_yaml
 from setpoint.durable.home import default_home
 
@@ -30,9 +31,9 @@ def home_of(home: Path | None) -> Path:
 class Session:
     """Which engine a command talks to, as whom, and how it prints the result: options of every command that needs an engine."""
 
-    home: Home = None
-    token_file: TokenFile = None
-    output: Format = Output.TABLE
+    home: Path | None = None
+    token_file: Path | None = None
+    output: Output = Output.TABLE
 
     @contextmanager
     def connected(self) -> Iterator[Client]:
@@ -69,7 +70,7 @@ class Session:
 class Acting(Session):
     """The session of a command that changes something: with ``--dry-run`` it ends with what would come of it."""
 
-    dry_run: DryRun = False
+    dry_run: bool = False
 
     def carry_out(self, client: Client, name: str, payload: Mapping[str, Any], *, request: str = "") -> Answer:
         """As ``command``, by a client that is connected."""
@@ -78,13 +79,40 @@ class Acting(Session):
         answer = client.rehearse(name, payload)
 
         def table() -> None:
-            from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+            from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
             from setpoint.cli.render.trials import dry_run_lines  # noqa: PLC0415 - as above
 
-            say(*dry_run_lines(answer, width()))
+            print_lines(*dry_run_lines(answer, width()))
 
         self.show(answer, table)
-        raise typer.Exit
+        raise click.exceptions.Exit
+
+
+def session_options(command: Callable[..., None], kind: type[Session] = Session) -> Callable[..., None]:
+    """Decorate a command whose parameter ``session`` is made from the options of a session."""
+
+    @home_option
+    @token_file_option
+    @output_option
+    @functools.wraps(command)
+    def run(home: Path | None, token_file: Path | None, output: Output, **options: Any) -> None:
+        command(**options, session=kind(home, token_file, output))
+
+    return run
+
+
+def acting_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorate a command that changes something: as ``session_options``, with ``--dry-run``."""
+
+    @home_option
+    @token_file_option
+    @output_option
+    @dry_run_option
+    @functools.wraps(command)
+    def run(home: Path | None, token_file: Path | None, output: Output, *, dry_run: bool, **options: Any) -> None:
+        command(**options, session=Acting(home, token_file, output, dry_run))
+
+    return run
 
 
 def _read(path: Path) -> str:

@@ -23,7 +23,7 @@ _MOVING = frozenset({"deploying", "verifying", "rolling-back"})
 
 
 def patience(text: str) -> float:
-    """Seconds of a duration. Raises Ended for what is none."""
+    """Return the seconds of a duration. Raises Quit for an invalid one."""
     try:
         return parse_duration(text) / 1000
     except ValueError as error:
@@ -60,7 +60,7 @@ class ReleaseProgress:
 
 
 def until_settled(client: Client, released: dict[str, Any], seconds: float, session: Session) -> None:
-    """Show it live until it is over. Raises Ended with the status that tells how."""
+    """Show the progress until the release is settled. Raises Quit with the exit code of its result."""
     deadline = time.monotonic() + seconds
     last: list[ReleaseProgress] = []
 

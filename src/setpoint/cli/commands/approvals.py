@@ -1,51 +1,38 @@
-"""approve, reject, skip: what only a person can say."""
+"""approve, reject, skip: the decisions of people."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from setpoint.cli.options import ReleaseNumber, Target, Why, grouped, one_line
-from setpoint.cli.orders import Ending, until_words
+from setpoint.cli.options import one_line, release_option, target_argument, why_option
+from setpoint.cli.orders import Ending, ending_options, until_words
 from setpoint.cli.output import echo
-from setpoint.cli.session import Acting
+from setpoint.cli.session import Acting, acting_options
 from setpoint.model.names import short_name
 
-Topic = Annotated[str, typer.Argument(help="The topic; without it every one that you may answer.")]
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(grouped(approve))
-    app.command()(grouped(reject))
-    app.command()(grouped(skip))
-
-
-def approve(
-    target: Target,
-    topic: Topic = "",
-    release: ReleaseNumber = 0,
-    why: Why = "",
-    *,
-    session: Acting,
-) -> None:
-    """Say yes to a release that waits for an approval.
+@click.command()
+@target_argument
+@click.argument("topic", required=False, default="", help="Topic of the approval. Default: every topic that you may decide.")
+@release_option
+@why_option
+@acting_options
+def approve(target: str, topic: str, release: int, why: str, session: Acting) -> None:
+    """Approve a release that is waiting for approval.
 
     Example: setpoint approve web@production
     """
     _vote("approve", target, topic, release, why, session)
 
 
-def reject(
-    target: Target,
-    topic: Topic = "",
-    release: ReleaseNumber = 0,
-    why: Why = "",
-    *,
-    session: Acting,
-) -> None:
-    """Say no to a release: it is not brought there.
+@click.command()
+@target_argument
+@click.argument("topic", required=False, default="", help="Topic of the approval. Default: every topic that you may decide.")
+@release_option
+@why_option
+@acting_options
+def reject(target: str, topic: str, release: int, why: str, session: Acting) -> None:
+    """Reject a release for an instance or a channel.
 
     Example: setpoint reject production --why "not before the audit"
     """
@@ -69,16 +56,15 @@ def _vote(name: str, target: str, topic: str, release: int, why: str, session: A
     session.show(answer, table)
 
 
-def skip(
-    target: Target,
-    gate: Annotated[str, typer.Argument(help="Name of the gate as `setpoint explain` shows it, or * for all before deployment.")],
-    why: Annotated[str, typer.Option("--why", callback=one_line, help="The reason; required, for it stays in the history.")],
-    release: ReleaseNumber = 0,
-    *,
-    ending: Ending,
-    session: Acting,
-) -> None:
-    """Let one gate of one release not count.
+@click.command()
+@target_argument
+@click.argument("gate", help="Name of the gate as in `setpoint explain`, or * for every gate before deployment.")
+@click.option("--why", required=True, callback=one_line, help="Reason, kept in the history. Required.")
+@release_option
+@ending_options
+@acting_options
+def skip(target: str, gate: str, why: str, release: int, ending: Ending, session: Acting) -> None:
+    """Skip one gate for one release.
 
     Example: setpoint skip web@production alerts-not-firing --why "false alarm, see INC-42"
     """

@@ -1,40 +1,29 @@
-"""check: one protection, run by hand."""
+"""check: run one protection by hand."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from setpoint.cli.options import ReleaseNumber, grouped
-from setpoint.cli.session import Session
-
-Check = Annotated[str, typer.Argument(help="Name of the gate as `setpoint explain` shows it, or of its protection.")]
-For = Annotated[str, typer.Option("--for", help="The instance: service@channel or application/service@channel.")]
+from setpoint.cli.options import release_option
+from setpoint.cli.session import Session, session_options
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this file."""
-    app.command()(grouped(check))
-
-
-def check(
-    name: Check,
-    target: For,
-    release: ReleaseNumber = 0,
-    *,
-    session: Session,
-) -> None:
-    """Run one check by hand, as the engine would, and show how its result would count; no gate receives it.
+@click.command()
+@click.argument("name", help="Name of the gate as in `setpoint explain`, or of its protection.")
+@click.option("--for", "target", required=True, help="Instance: service@channel or application/service@channel.")
+@release_option
+@session_options
+def check(name: str, target: str, release: int, session: Session) -> None:
+    """Run one check as the engine would, and show how its result would count. The result changes nothing.
 
     Example: setpoint check smoke-test --for web@staging
     """
     answer = session.command("check", {"gate": name, "target": target, "release": release})
 
     def table() -> None:
-        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+        from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
         from setpoint.cli.render.trials import check_lines  # noqa: PLC0415 - as above
 
-        say(*check_lines(answer, width()))
+        print_lines(*check_lines(answer, width()))
 
     session.show(answer, table)

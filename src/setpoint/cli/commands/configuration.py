@@ -1,50 +1,38 @@
-"""apply, validate, schema: the configuration."""
+"""apply, validate, schema: work with a configuration."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.options import Format, Output, Why, grouped
+from setpoint.cli.options import Output, output_option, why_option
 from setpoint.cli.output import echo, echo_json
-from setpoint.cli.session import Session, show
-
-Directory = Annotated[Path, typer.Argument(help="Directory with your *.setpoint.yaml files.")]
+from setpoint.cli.session import Session, session_options, show
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(grouped(apply))
-    app.command()(validate)
-    app.command()(schema)
-
-
-def apply(
-    directory: Directory,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
-    confirm: Annotated[
-        list[str] | None, typer.Option("--confirm", help="A group that may lose more than half of its channels; may be repeated.")
-    ] = None,
-    why: Why = "",
-    *,
-    session: Session,
-) -> None:
-    """Put a configuration into force: shows what changes, and asks.
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), help="Directory with your *.setpoint.yaml files.")
+@click.option("--yes", "-y", is_flag=True, help="Apply without confirmation.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without applying them.")
+@click.option("--confirm", multiple=True, help="Group that may lose more than half of its channels. Repeatable.")
+@why_option
+@session_options
+def apply(directory: Path, yes: bool, dry_run: bool, confirm: tuple[str, ...], why: str, session: Session) -> None:
+    """Show what a configuration changes, and apply it after confirmation.
 
     Example: setpoint apply config/
     """
     from setpoint.cli.render import difference  # noqa: PLC0415 - loads rich
-    from setpoint.cli.render.console import interactive, say, width  # noqa: PLC0415 - as above
+    from setpoint.cli.render.console import interactive, print_lines, width  # noqa: PLC0415 - as above
 
     payload = _collected(directory)
     with session.connected() as client:
         shown = client.query("preview", payload)
         if session.output is Output.TABLE or not (yes or dry_run):
-            say(*difference.preview(shown, width()))
+            print_lines(*difference.preview(shown, width()))
         if dry_run:
             session.show(shown, lambda: None)
             return
@@ -52,15 +40,26 @@ def apply(
             session.show(shown, lambda: None)
             return
         if not yes and not interactive():
-            raise Quit(ExitCode.ERROR, "Nothing was applied: there is nobody to ask.", "Say --yes to apply without being asked.")
-        if not yes and not typer.confirm("Apply this?"):
+            raise Quit(
+                ExitCode.ERROR, "Nothing was applied: confirmation needs a terminal.", "Add --yes to apply without confirmation."
+            )
+        if not yes and not click.confirm("Apply this?"):
             raise Quit(ExitCode.ERROR, "Nothing was applied.")
-        answer = client.command("apply", {**payload, "expect": shown["plan"], "confirm": confirm or [], "why": why})
-    session.show(answer, lambda: say(*difference.applied(answer)))
+        answer = client.command("apply", {**payload, "expect": shown["plan"], "confirm": list(confirm), "why": why})
+    session.show(answer, lambda: print_lines(*difference.applied(answer)))
 
 
-def validate(directory: Directory = Path(), output: Format = Output.TABLE) -> None:
-    """Check a configuration without an engine; shows every mistake.
+@click.command()
+@click.argument(
+    "directory",
+    required=False,
+    default=Path(),
+    type=click.Path(path_type=Path),
+    help="Directory with your *.setpoint.yaml files.",
+)
+@output_option
+def validate(directory: Path, output: Output) -> None:
+    """Check a configuration and list every error. Needs no engine.
 
     Example: setpoint validate config/
     """
@@ -80,20 +79,21 @@ def validate(directory: Directory = Path(), output: Format = Output.TABLE) -> No
 
 
 def _print_order(directory: Path, notices: list[str], refusals: list[str]) -> None:
-    echo(f"{directory} is in order.")
+    echo(f"{directory} is valid.")
     for notice in notices:
         echo(f"  {notice}")
     for refusal in refusals:
-        echo(f"  `apply` will refuse it: {refusal}")
+        echo(f"  `setpoint apply` will refuse it: {refusal}")
 
 
 def _print_problems(directory: Path, problems: list[str]) -> None:
     echo("\n".join(problems))
-    echo(f"\n{len(problems)} mistake{'s' if len(problems) > 1 else ''} in {directory}.", err=True)
+    echo(f"\n{len(problems)} error{'s' if len(problems) > 1 else ''} in {directory}.", err=True)
 
 
+@click.command()
 def schema() -> None:
-    """Print the JSON Schema of configuration files, for editors.
+    """Print the JSON Schema of configuration files for your editor.
 
     Example: setpoint schema > setpoint.schema.json
     """

@@ -1,52 +1,39 @@
-"""up and down: the engine on this machine."""
+"""up, down: start and stop the engine on this machine."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from setpoint.cli import detached
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.options import Home
+from setpoint.cli.options import home_option
 from setpoint.cli.output import echo
 from setpoint.cli.session import home_of
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(up)
-    app.command()(down)
-
-
-def up(
-    home: Home = None,
-    port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; without it 7350, or any that is free.")
-    ] = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Start it in the background, and return when it is ready.")
-    ] = False,
-    start_empty: Annotated[
-        bool,
-        typer.Option("--start-empty", help="The database is lost: set it aside and begin without it. What runs is kept."),
-    ] = False,
-    accept_restored: Annotated[
-        bool,
-        typer.Option("--accept-restored", help="The database was restored from a backup: go on from there."),
-    ] = False,
-) -> None:
-    """Start the engine and its API here; what it runs goes on when it ends.
+@click.command()
+@home_option
+@click.option(
+    "--port", type=click.IntRange(min=1, max=65535), help="Port on 127.0.0.1. Default: 7350, or a free port if it is taken."
+)
+@click.option("--detach", "-d", is_flag=True, help="Start in the background, and return when the engine is ready.")
+@click.option("--start-empty", is_flag=True, help="The database is lost: set it aside and start without it. What runs is kept.")
+@click.option("--accept-restored", is_flag=True, help="The database was restored from a backup: continue from it.")
+def up(home: Path | None, port: int | None, detach: bool, start_empty: bool, accept_restored: bool) -> None:
+    """Start the engine and its API on this machine. Services keep running when it stops.
 
     Example: setpoint up --detach
     """
     place = home_of(home)
     if start_empty and accept_restored:
         raise Quit(
-            ExitCode.ERROR, "--start-empty and --accept-restored exclude each other.", "Restored is what you have a backup of."
+            ExitCode.ERROR,
+            "--start-empty and --accept-restored exclude each other.",
+            "Use --accept-restored if you restored a backup.",
         )
     recovery = "start-empty" if start_empty else "accept-restored" if accept_restored else ""
     if detach:
@@ -69,21 +56,21 @@ def _serve(place: Path, port: int | None, recovery: str) -> None:
         asyncio.run(serve(place, port, lambda found: detached.greet(place, found.url), RecoveryDecision(recovery)))
     except (EngineError, PortTakenError, StoreError, OSError) as error:
         raise Quit(ExitCode.ERROR, f"The engine cannot run: {error}.".replace("..", ".")) from error
-    echo("The engine has stopped; what it ran goes on running.")
+    echo("The engine has stopped. Services keep running.")
 
 
 def _log_to_standard_error() -> None:
-    """One line an event, no secrets: warnings of every library, information of Setpoint and its HTTP server."""
+    """Log warnings of every library, and information of Setpoint and its HTTP server."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("setpoint").setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 
-def down(
-    home: Home = None,
-    services: Annotated[bool, typer.Option("--services", help="Stop what runs on this machine as well.")] = False,
-) -> None:
-    """Stop the engine; what it runs goes on running unless --services is given.
+@click.command()
+@home_option
+@click.option("--services", is_flag=True, help="Stop the services on this machine, too.")
+def down(home: Path | None, services: bool) -> None:
+    """Stop the engine. Services keep running unless you add --services.
 
     Example: setpoint down --services
     """

@@ -1,34 +1,25 @@
-"""pin, unpin, hold, resume, rollback, retry: a person's hand on the wheel."""
+"""pin, unpin, hold, resume, rollback, retry: override what Setpoint would do by default."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from setpoint.cli.options import Instance, ReleaseNumber, Target, Why, grouped
-from setpoint.cli.orders import Ending, done, until_words
+from setpoint.cli.options import instance_argument, release_option, target_argument, why_option
+from setpoint.cli.orders import Ending, done, ending_options, until_words
 from setpoint.cli.output import echo
-from setpoint.cli.session import Acting
+from setpoint.cli.session import Acting, acting_options
 from setpoint.model.names import short_name
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    for function in (pin, unpin, hold, resume, rollback, retry):
-        app.command()(grouped(function))
-
-
-def pin(
-    target: Instance,
-    version: Annotated[str, typer.Argument(help="A version that was released to it.")],
-    release: ReleaseNumber = 0,
-    why: Why = "",
-    *,
-    ending: Ending,
-    session: Acting,
-) -> None:
-    """Keep an instance at exactly one version; its gates are still asked.
+@click.command()
+@instance_argument
+@click.argument("version", help="Version that was released to the instance.")
+@release_option
+@why_option
+@ending_options
+@acting_options
+def pin(target: str, version: str, release: int, why: str, ending: Ending, session: Acting) -> None:
+    """Keep an instance at one version. Its gates still apply.
 
     Example: setpoint pin web@production 1.4.1 --why "customer demo"
     """
@@ -39,29 +30,32 @@ def pin(
         what = f"{target} to {answer['version']} (release {answer['release']})"
         ends = until_words(answer["until"]) or f" until `setpoint unpin {target}`"
         if answer["unchanged"]:
-            echo(f"Nothing to change: {what.replace(' to ', ' is pinned to ', 1)} already{ends}.")
+            echo(f"Nothing to change: {what.replace(' to ', ' is already pinned to ', 1)}{ends}.")
         else:
             echo(f"Pinned {what}{ends}.")
 
     session.show(answer, table)
 
 
-def unpin(target: Target, why: Why = "", *, session: Acting) -> None:
-    """Let selection decide again.
+@click.command()
+@target_argument
+@why_option
+@acting_options
+def unpin(target: str, why: str, session: Acting) -> None:
+    """End a pin: the instance follows its releases again.
 
     Example: setpoint unpin web@production
     """
     _act("unpin", "Unpinned", target, why, session)
 
 
-def hold(
-    target: Target,
-    why: Why = "",
-    *,
-    ending: Ending,
-    session: Acting,
-) -> None:
-    """Keep automation off: nothing new starts, what runs is still healed.
+@click.command()
+@target_argument
+@why_option
+@ending_options
+@acting_options
+def hold(target: str, why: str, ending: Ending, session: Acting) -> None:
+    """Suspend automation for instances: no new attempt starts, drift is still repaired.
 
     Example: setpoint hold production --why "investigating" --for 2h
     """
@@ -69,16 +63,18 @@ def hold(
     session.show(answer, lambda: echo("\n".join(done(answer, "Held"))))
 
 
-def resume(
-    target: Target,
-    release: Annotated[
-        int, typer.Option("--release", min=0, help="Of a group: the release that stopped; without it the newest that did.")
-    ] = 0,
-    why: Why = "",
-    *,
-    session: Acting,
-) -> None:
-    """End a hold, reset a tripped breaker, or let a release go on that stopped in a group.
+@click.command()
+@target_argument
+@click.option(
+    "--release",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Release that stopped in a group. Default: the newest one that stopped.",
+)
+@why_option
+@acting_options
+def resume(target: str, release: int, why: str, session: Acting) -> None:
+    """End a hold, reset a circuit breaker, or continue a release that stopped in a group.
 
     Example: setpoint resume production
     """
@@ -86,7 +82,7 @@ def resume(
 
     def table() -> None:
         if answer["release"]:
-            echo(f"Release {answer['release']} goes on in {target}.")
+            echo(f"Release {answer['release']} continues in {target}.")
         else:
             echo(f"Resumed {', '.join(short_name(one) for one in answer['instances'])}.")
 
@@ -98,14 +94,13 @@ def _act(name: str, done: str, target: str, why: str, session: Acting) -> None:
     session.show(answer, lambda: echo(f"{done} {', '.join(short_name(one) for one in answer['instances'])}."))
 
 
-def rollback(
-    target: Target,
-    version: Annotated[str, typer.Argument(help="A version that was good there; without it the last good one.")] = "",
-    why: Why = "",
-    *,
-    session: Acting,
-) -> None:
-    """Go back at once, past every gate; it stays held until `setpoint resume`.
+@click.command()
+@target_argument
+@click.argument("version", required=False, default="", help="Version that was good there. Default: the last good version.")
+@why_option
+@acting_options
+def rollback(target: str, version: str, why: str, session: Acting) -> None:
+    """Roll back immediately, without gates. The instance is held until `setpoint resume`.
 
     Example: setpoint rollback web@production --why "errors at checkout"
     """
@@ -114,26 +109,25 @@ def rollback(
     def table() -> None:
         for instance, name in answer["instances"].items():
             place = short_name(instance)
-            echo(f"{place} goes back to {name} and is held; let it go on with `setpoint resume {place}`.")
+            echo(f"Rolling back {place} to {name}. It is held: end this with\n\n  setpoint resume {place}\n")
         for sentence in answer["refused"].values():
             echo(sentence)
 
     session.show(answer, table)
 
 
-def retry(
-    target: Target,
-    release: Annotated[
-        int, typer.Option("--release", min=0, help="Number of the release; without it the newest that failed there.")
-    ] = 0,
-    succeeded: Annotated[
-        bool, typer.Option("--succeeded", help="A task that failed, or whose end nobody saw, did succeed: it is not run again.")
-    ] = False,
-    why: Why = "",
-    *,
-    session: Acting,
-) -> None:
-    """Try a release again that failed, was rejected or was rolled back, or a task that failed.
+@click.command()
+@target_argument
+@click.option(
+    "--release", type=click.IntRange(min=0), default=0, help="Number of the release. Default: the newest one that failed there."
+)
+@click.option(
+    "--succeeded", is_flag=True, help="Record a task as succeeded that failed or whose result is unknown. It is not run again."
+)
+@why_option
+@acting_options
+def retry(target: str, release: int, succeeded: bool, why: str, session: Acting) -> None:
+    """Retry a release that failed, was rejected or was rolled back, or a task that failed.
 
     Example: setpoint retry web@staging
     """
@@ -141,7 +135,7 @@ def retry(
 
     def table() -> None:
         for instance, number in answer["instances"].items():
-            does = "goes on, for its task succeeded," if succeeded else "is tried again"
-            echo(f"Release {number} {does} at {short_name(instance)}.")
+            place = short_name(instance)
+            echo(f"Release {number} continues at {place}." if succeeded else f"Retrying release {number} at {place}.")
 
     session.show(answer, table)

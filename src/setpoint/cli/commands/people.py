@@ -1,44 +1,37 @@
-"""token, whoami: local people."""
+"""token, whoami: the people who may use this engine."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from setpoint.cli.options import grouped
 from setpoint.cli.output import echo
-from setpoint.cli.session import Session
+from setpoint.cli.session import Session, session_options
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    tokens = typer.Typer(help="Tokens of local people.", no_args_is_help=True, rich_markup_mode=None)
-    tokens.command("create")(grouped(create))
-    tokens.command("list")(grouped(list_))
-    tokens.command("revoke")(grouped(revoke))
-    app.add_typer(tokens, name="token")
-    app.command()(grouped(whoami))
+@click.group()
+def token() -> None:
+    """Create, list and revoke tokens."""
 
 
-def create(
-    user: Annotated[str, typer.Argument(help="Name of the person, such as ann or ops@acme.example.")],
-    group: Annotated[list[str] | None, typer.Option("--group", "-g", help="A group of the person; may be repeated.")] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="May apply configurations and make tokens.")] = False,
-    expires: Annotated[str, typer.Option("--expires", help="Duration until it is worthless, such as 30d.")] = "",
-    *,
-    session: Session,
-) -> None:
-    """Make a token for a person; it is printed once, on standard output and nowhere else.
+@token.command()
+@click.argument("user", help="Name of the person, such as ann or ops@acme.example.")
+@click.option("--group", "-g", multiple=True, help="Group of the person. Repeatable.")
+@click.option("--admin", is_flag=True, help="Grant every permission, such as to apply configurations and create tokens.")
+@click.option("--expires", default="", help="Lifetime of the token, such as 30d. Default: it does not expire.")
+@session_options
+def create(user: str, group: tuple[str, ...], admin: bool, expires: str, session: Session) -> None:
+    """Create a token for a person, and print it. It is not shown again.
 
     Example: SETPOINT_TOKEN=$(setpoint token create ann --group release-managers) setpoint approve web@production
     """
-    answer = session.command("token-create", {"user": user, "groups": group or [], "admin": admin, "expires": expires})
+    answer = session.command("token-create", {"user": user, "groups": list(group), "admin": admin, "expires": expires})
     session.show(answer, lambda: echo(answer["token"]))
 
 
-def list_(*, session: Session) -> None:
-    """List the tokens there are, without their secrets."""
+@token.command("list")
+@session_options
+def list_(session: Session) -> None:
+    """List the tokens, without their secrets."""
     answer = session.query("tokens")
 
     def table() -> None:
@@ -60,18 +53,19 @@ def list_(*, session: Session) -> None:
     session.show(answer, table)
 
 
-def revoke(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="As `setpoint token list` shows it.")],
-    *,
-    session: Session,
-) -> None:
-    """Make a token worthless at once."""
+@token.command()
+@click.argument("identity", metavar="ID", help="Identifier of the token as in `setpoint token list`.")
+@session_options
+def revoke(identity: str, session: Session) -> None:
+    """Revoke a token immediately."""
     answer = session.command("token-revoke", {"id": identity})
-    session.show(answer, lambda: echo(f"Token {answer['id']} of {answer['user']} is worthless now."))
+    session.show(answer, lambda: echo(f"Revoked token {answer['id']} of {answer['user']}."))
 
 
-def whoami(*, session: Session) -> None:
-    """Show whom your token stands for, and what that person may do."""
+@click.command()
+@session_options
+def whoami(session: Session) -> None:
+    """Show who you are to the engine, and what you may do."""
     answer = session.query("whoami")
 
     def table() -> None:

@@ -1,48 +1,33 @@
-"""story, replay: the story of an entity as a file, and whether this version decides as it is told there."""
+"""story, replay: export the trace of an entity, and check that this version of Setpoint decides the same."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.options import Format, Output, grouped
+from setpoint.cli.options import Output, home_option, output_option, token_file_option
 from setpoint.cli.output import echo_document, echo_yaml
 from setpoint.cli.session import Session, show
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(grouped(story))
-    app.command()(replay)
-
-
-@dataclass(frozen=True)
-class StorySession(Session):
-    """The session of a command whose result is a file."""
-
-    output: Format = Output.JSON
-
-
-def story(
-    entity: Annotated[
-        str, typer.Argument(help="service@channel, or any entity by its id, such as line:saas.", show_default=False)
-    ],
-    about: Annotated[str, typer.Option("--about", help="A sentence to keep with it.")] = "",
-    *,
-    session: StorySession,
-) -> None:
-    """Print what an entity was told, turn by turn, and what it decided; `setpoint replay` takes that.
+@click.command()
+@click.argument("entity", help="service@channel, or the id of another entity, such as line:saas.")
+@click.option("--about", default="", help="Description to keep in the trace.")
+@home_option
+@token_file_option
+@click.option("--output", "-o", type=click.Choice(["json", "yaml"]), default="json", show_default=True, help="Format.")
+def story(entity: str, about: str, home: Path | None, token_file: Path | None, output: str) -> None:
+    """Print the trace of an entity: the inputs and decisions of each turn, for `setpoint replay`.
 
     Example: setpoint story web@production > story.json
     """
-    answer = session.query("story", {"entity": entity, "about": about})
+    answer = Session(home, token_file).query("story", {"entity": entity, "about": about})
     if answer["decided_otherwise"]:
         _warn(answer)
-    if session.output is Output.YAML:
+    if output == "yaml":
         echo_yaml(answer["story"])
         return
     from setpoint.core.recording.trace import laid_out  # noqa: PLC0415 - loads the core
@@ -51,18 +36,18 @@ def story(
 
 
 def _warn(answer: dict[str, Any]) -> None:
-    from setpoint.cli.render.console import complain  # noqa: PLC0415 - only when something is to be said
+    from setpoint.cli.render.console import complain  # noqa: PLC0415 - only for a warning
 
     turns = answer["decided_otherwise"]
     which = f"Turn {turns[0]}" if len(turns) == 1 else f"{len(turns)} turns, the first of them {turns[0]},"
-    complain(f"{which} went otherwise when they were decided: by another version of Setpoint. The story has today's decisions.")
+    complain(f"{which} was decided differently by an earlier version of Setpoint. The trace has the decisions of this version.")
 
 
-def replay(
-    files: Annotated[list[Path], typer.Argument(help="Stories, as `setpoint story` prints them.", show_default=False)],
-    output: Format = Output.TABLE,
-) -> None:
-    """Decide everything that stories tell again, and see that it comes out the same; needs no engine.
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), help="Traces, as printed by `setpoint story`.")
+@output_option
+def replay(files: tuple[Path, ...], output: Output) -> None:
+    """Replay traces, and report every decision that differs. Needs no engine.
 
     Example: setpoint replay tests/histories/*.json
     """
@@ -78,24 +63,24 @@ def _replayed(file: Path) -> dict[str, Any]:
     from setpoint.core.recording import trace as traces  # noqa: PLC0415 - loads the core
 
     try:
-        told = traces.read(file.read_bytes())
-        differences = traces.replay(told)
+        trace = traces.read(file.read_bytes())
+        differences = traces.replay(trace)
     except OSError as error:
         raise Quit(ExitCode.ERROR, f"{file} cannot be read: {error.strerror}.") from error
     except traces.UnreadableTrace as error:
         raise Quit(
-            ExitCode.ERROR, f"{file} is no story that this version can replay: {error}.", "Write one with `setpoint story`."
+            ExitCode.ERROR, f"{file} is not a trace that this version can replay: {error}.", "Export one with `setpoint story`."
         ) from error
     return {
-        "entity": told.entity,
-        "turns": len(told.turns),
+        "entity": trace.entity,
+        "turns": len(trace.turns),
         "differences": [msgspec.to_builtins(one) for one in differences],
     }
 
 
 def _print(found: dict[str, Any]) -> None:
-    from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+    from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
     from setpoint.cli.render.recording import lines  # noqa: PLC0415 - as above
 
-    for file, told in found.items():
-        say(*lines(file, told, width()))
+    for file, trace in found.items():
+        print_lines(*lines(file, trace, width()))

@@ -1,50 +1,58 @@
-"""release: bring versions to channels, and wait until they are there."""
+"""release, releases: release versions, wait for them, and list them."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.options import Alone, App, Output, Why, grouped
+from setpoint.cli.options import Output, alone_option, app_option, why_option
 from setpoint.cli.output import echo
-from setpoint.cli.session import Acting, Answer, Session
+from setpoint.cli.session import Acting, Answer, Session, acting_options, session_options
 from setpoint.model.names import channel_of, short_name
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(grouped(release))
-    app.command("releases")(grouped(releases))
-
-
+@click.command()
+@click.argument("versions", metavar="SERVICE=VERSION...", nargs=-1, required=True, help="Service and version, such as web=1.4.2.")
+@click.option("--to", multiple=True, help="Release to this channel only. Repeatable.")
+@click.option("--param", multiple=True, help="Parameter: name=value, or service.name=value. Repeatable.")
+@click.option("--skip", multiple=True, help="Gate to skip. Needs --why. Repeatable.")
+@why_option
+@click.option("--reason", default="", hidden=True, help="Alias of --why.")
+@click.option("--urgent", is_flag=True, help="Go ahead of releases in progress. Gates still apply.")
+@alone_option
+@click.option("--together", is_flag=True, help="Start, finalize and roll back the named services together.")
+@click.option("--label", multiple=True, help="Label of the release: key=value. Repeatable.")
+@click.option("--repository", default="", help="Repository that the version was built from.")
+@click.option("--commit", default="", help="Commit that the version was built from.")
+@click.option("--author", default="", help="Author of the commit.")
+@click.option("--request", default="", help="Idempotency key: two requests with the same key are one release.")
+@click.option("--wait", is_flag=True, help="Wait until every instance has finalized the release, or one failed.")
+@click.option("--timeout", default="30m", show_default=True, help="Timeout of --wait, such as 10m.")
+@app_option
+@acting_options
 def release(
-    versions: Annotated[list[str], typer.Argument(metavar="SERVICE=VERSION...", help="What to release.")],
-    to: Annotated[list[str] | None, typer.Option("--to", help="Only to this channel; may be repeated.")] = None,
-    param: Annotated[list[str] | None, typer.Option("--param", help="A parameter: name=value, or service.name=value.")] = None,
-    skip: Annotated[list[str] | None, typer.Option("--skip", help="A gate that shall not count; needs --why.")] = None,
-    why: Why = "",
-    reason: Annotated[str, typer.Option("--reason", help="The same as --why.", hidden=True)] = "",
-    urgent: Annotated[
-        bool, typer.Option("--urgent", help="A hot fix: goes before what is under way; skips nothing by itself.")
-    ] = False,
-    alone: Alone = False,
-    together: Annotated[bool, typer.Option("--together", help="All services named start, finish and go back as one.")] = False,
-    label: Annotated[list[str] | None, typer.Option("--label", help="A label of the release: key=value.")] = None,
-    repository: Annotated[str, typer.Option("--repository", help="Where the version came from.")] = "",
-    commit: Annotated[str, typer.Option("--commit", help="The commit that it was built from.")] = "",
-    author: Annotated[str, typer.Option("--author", help="Who wrote it.")] = "",
-    request: Annotated[str, typer.Option("--request", help="Identity of this request: given twice, it is one release.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is finalized everywhere, or failed.")] = False,
-    timeout: Annotated[str, typer.Option("--timeout", help="How long --wait waits, such as 10m.")] = "30m",
-    app: App = "",
-    *,
+    versions: tuple[str, ...],
+    to: tuple[str, ...],
+    param: tuple[str, ...],
+    skip: tuple[str, ...],
+    why: str,
+    reason: str,
+    urgent: bool,
+    alone: bool,
+    together: bool,
+    label: tuple[str, ...],
+    repository: str,
+    commit: str,
+    author: str,
+    request: str,
+    wait: bool,
+    timeout: str,
+    app: str,
     session: Acting,
 ) -> None:
     """Release versions of one or several services.
 
-    With --wait: exit 0 when every instance named has finalized it, 2 when it failed or was rolled back, 3 after --timeout.
+    Exit codes of --wait: 0 finalized by every instance, 2 failed or rolled back, 3 timeout.
 
     Example: setpoint release web=1.4.2 --to staging --wait
     """
@@ -54,14 +62,14 @@ def release(
     source = {"repository": repository, "commit": commit, "author": author}
     payload = {
         "application": app,
-        "services": _services(versions, param or [], source),
-        "channels": to or [],
+        "services": _services(versions, param, source),
+        "channels": list(to),
         "why": why or reason,
-        "labels": dict(_pair(one, "--label", "key=value") for one in label or []),
+        "labels": dict(_pair(one, "--label", "key=value") for one in label),
         "urgent": urgent,
         "alone": alone,
         "together": together,
-        "skip": skip or [],
+        "skip": list(skip),
     }
     with session.connected() as client:
         answer = session.carry_out(client, "release", payload, request=request)
@@ -81,7 +89,7 @@ def _print(answer: Answer) -> None:
     echo(f"Release {answer['release']} of {answer['application']}: {versions} to {places}{after}.")
 
 
-def _services(versions: list[str], params: list[str], source: dict[str, str]) -> dict[str, Answer]:
+def _services(versions: tuple[str, ...], params: tuple[str, ...], source: dict[str, str]) -> dict[str, Answer]:
     services: dict[str, Answer] = {}
     for text in versions:
         name, version = _pair(text, "", "service=version, such as web=1.4.2")
@@ -105,13 +113,14 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     return key, value
 
 
-def releases(
-    app: App = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="So many, the newest.")] = 20,
-    *,
-    session: Session,
-) -> None:
-    """List the newest releases of an application, of versions and of configurations, and where they are good.
+@click.command("releases")
+@app_option
+@click.option(
+    "--limit", "-n", type=click.IntRange(min=1, max=100), default=20, show_default=True, help="Number of releases, newest first."
+)
+@session_options
+def releases(app: str, limit: int, session: Session) -> None:
+    """List the newest releases, and the instances where they are good.
 
     Example: setpoint releases
     """

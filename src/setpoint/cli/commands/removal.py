@@ -1,27 +1,20 @@
-"""orphans, remove, adopt: what runs without configuration, and what runs before its first release."""
+"""orphans, remove, adopt: instances that left the configuration, and services that run before their first release."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import click
 
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.options import Instance, Why, grouped
+from setpoint.cli.options import instance_argument, why_option
 from setpoint.cli.output import echo
-from setpoint.cli.session import Acting, Session
+from setpoint.cli.session import Acting, Session, acting_options, session_options
 from setpoint.model.names import short_name
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(grouped(orphans))
-    app.command()(grouped(remove))
-    app.command()(grouped(adopt))
-
-
-def orphans(*, session: Session) -> None:
-    """List what runs on although it is no longer configured.
+@click.command()
+@session_options
+def orphans(session: Session) -> None:
+    """List instances that still run although they left the configuration.
 
     Example: setpoint orphans
     """
@@ -32,7 +25,7 @@ def orphans(*, session: Session) -> None:
         from setpoint.cli.render.words import clock  # noqa: PLC0415 - as above
 
         if not answer["orphans"]:
-            echo("Nothing is left of what was configured once.")
+            echo("No orphans: every running instance is configured.")
             return
         columns(
             ["instance", "version", "last seen", ""],
@@ -42,14 +35,13 @@ def orphans(*, session: Session) -> None:
     session.show(answer, table)
 
 
-def remove(
-    target: Annotated[str, typer.Argument(help="An instance or a channel that is no longer configured.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    why: Why = "",
-    *,
-    session: Acting,
-) -> None:
-    """Take down what is left of instances that left the configuration; shows it, and asks.
+@click.command()
+@click.argument("target", help="Instance or channel that left the configuration.")
+@click.option("--yes", "-y", is_flag=True, help="Remove without confirmation.")
+@why_option
+@acting_options
+def remove(target: str, yes: bool, why: str, session: Acting) -> None:
+    """Stop instances that left the configuration, after confirmation.
 
     Example: setpoint remove web@acme
     """
@@ -60,34 +52,37 @@ def remove(
         if not yes and not session.dry_run:
             shown = client.rehearse("remove", payload)["answer"]["instances"]
             for instance, version in shown.items():
-                echo(f"{short_name(instance)}: {version} would be taken down.", err=True)
+                echo(f"{short_name(instance)}: {version} will be stopped.", err=True)
             if not interactive():
-                raise Quit(ExitCode.ERROR, "Nothing was removed: there is nobody to ask.", "Say --yes not to be asked.")
-            if not typer.confirm("Take it down?"):
+                raise Quit(
+                    ExitCode.ERROR,
+                    "Nothing was removed: confirmation needs a terminal.",
+                    "Add --yes to remove without confirmation.",
+                )
+            if not click.confirm("Stop it?"):
                 raise Quit(ExitCode.REFUSED, "Nothing was removed.")
         answer = session.carry_out(client, "remove", payload)
 
     def table() -> None:
         for instance, version in answer["instances"].items():
-            echo(f"{short_name(instance)}: {version} is being taken down; see `setpoint orphans`.")
+            echo(f"{short_name(instance)}: Stopping {version}. See `setpoint orphans`.")
 
     session.show(answer, table)
 
 
-def adopt(
-    target: Instance,
-    version: Annotated[str, typer.Argument(help="What runs there already.")],
-    param: Annotated[list[str] | None, typer.Option("--param", help="A parameter: name=value.")] = None,
-    why: Why = "",
-    *,
-    session: Acting,
-) -> None:
-    """Take over what runs already: it becomes good once a look has shown just this version; nothing is applied.
+@click.command()
+@instance_argument
+@click.argument("version", help="Version that already runs there.")
+@click.option("--param", multiple=True, help="Parameter: name=value. Repeatable.")
+@why_option
+@acting_options
+def adopt(target: str, version: str, param: tuple[str, ...], why: str, session: Acting) -> None:
+    """Adopt a running version: it becomes good once Setpoint has observed exactly this version. Nothing is applied.
 
     Example: setpoint adopt web@production 1.4.2
     """
     parameters = {}
-    for text in param or []:
+    for text in param:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise Quit(ExitCode.ERROR, f'"{text}" is not of the form name=value.', "Write --param name=value.")
@@ -95,5 +90,5 @@ def adopt(
     payload = {"target": target, "version": version, "parameters": parameters, "why": why}
     with session.connected() as client:
         answer = session.carry_out(client, "adopt", payload)
-    sentence = f"{target} is looked at: if {version} runs there, it is good from then on (release {answer['release']})."
+    sentence = f"Observing {target}: if {version} runs there, it becomes good (release {answer['release']})."
     session.show(answer, lambda: echo(f"{sentence} See `setpoint explain {target}`."))

@@ -1,15 +1,15 @@
-"""simulate: worlds that try to break the engine, or a configuration of one's own."""
+"""simulate: search for a schedule that breaks an invariant, of the engine or of a configuration."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.options import Format, Output
+from setpoint.cli.options import Output, output_option
 from setpoint.cli.session import show
 
 if TYPE_CHECKING:
@@ -18,28 +18,42 @@ if TYPE_CHECKING:
 SEEDS = "0..100"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this file."""
-    app.command()(simulate)
-
-
+@click.command()
+@click.argument(
+    "directory",
+    required=False,
+    type=click.Path(path_type=Path),
+    help="Directory with your *.setpoint.yaml files. Default: generated configurations.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Simulate this seed only. The result is reproducible.")
+@click.option("--seeds", default=SEEDS, show_default=True, help="Range of seeds: first..last, the last not included.")
+@click.option("--case", type=click.Path(path_type=Path), help="Replay a saved case.")
+@click.option("--jobs", "-j", type=click.IntRange(min=0), default=0, help="Number of processes. Default: 0, one per core.")
+@click.option("--keep-going", is_flag=True, help="Continue after a failure, and list every failure.")
+@click.option(
+    "--shrink",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds to search for the shortest schedule of a failure.",
+)
+@click.option("--save", type=click.Path(path_type=Path), help="File to save the schedule of a failure to.")
+@output_option
 def simulate(
-    directory: Annotated[
-        Path | None, typer.Argument(help="Directory with your *.setpoint.yaml files; without it all kinds of worlds are drawn.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Just this one: it replays exactly.")] = None,
-    seeds: Annotated[str, typer.Option("--seeds", help="From..to, the last one not included.")] = SEEDS,
-    case: Annotated[Path | None, typer.Option("--case", help="Replay a saved case instead.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="How many at once; 0: one for each core.")] = 0,
-    keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on after a failure, and list them all.")] = False,
-    shrink: Annotated[float, typer.Option("--shrink", min=0, help="Seconds to look for the shortest story of a failure.")] = 30.0,
-    save: Annotated[Path | None, typer.Option("--save", help="Save the story of a failure as a case, in this file.")] = None,
-    output: Format = Output.TABLE,
+    directory: Path | None,
+    seed: int | None,
+    seeds: str,
+    case: Path | None,
+    jobs: int,
+    keep_going: bool,
+    shrink: float,
+    save: Path | None,
+    output: Output,
 ) -> None:
-    """Search simulated worlds for a schedule that breaks an invariant; needs no engine.
+    """Search for a schedule that breaks an invariant. Needs no engine.
 
-    Runtimes and checks are models; deliveries, the engine, effects and clocks go wrong, and people act at the worst moment.
-    With DIR it is your configuration that runs there, with your own invariants.
+    Runtimes and checks are simulated. Messages, the engine, effects and clocks fail, and people act at the worst moment.
+    With DIRECTORY, your configuration and your invariants are tested.
 
     Example: setpoint simulate config/ --seeds 0..500
     """
@@ -63,19 +77,19 @@ def _broken(total: Tally, where: str, seconds: float, save: Path | None, output:
     if output is Output.TABLE:
         simulation.story(found, where, seconds, save)
     again = f"setpoint simulate {where + ' ' if where else ''}--seed {found}"
-    raise Quit(ExitCode.FAILED, f"{name} does not hold in the world of seed {found}.", f"Again: {again}")
+    raise Quit(ExitCode.FAILED, f"{name} is violated with seed {found}.", f"Repeat it with `{again}`.")
 
 
 def _range(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)\.\.(\d+)", text)
     if not found or int(found[1]) >= int(found[2]):
-        hint = "Say it like --seeds 0..100: the last one is not included."
-        raise Quit(ExitCode.ERROR, f"--seeds {text} is no range of seeds.", hint)
+        hint = "Write first..last, such as --seeds 0..100. The last seed is not included."
+        raise Quit(ExitCode.ERROR, f"--seeds {text} is not a valid range of seeds.", hint)
     return int(found[1]), int(found[2])
 
 
 def _checked(directory: Path | None) -> str:
-    """The directory, once its configuration is known to be in order and to have instances."""
+    """Return the directory. Raises Quit unless its configuration is valid and has instances."""
     if directory is None:
         return ""
     from setpoint.config.compile import check, load  # noqa: PLC0415 - loads the configuration language
@@ -83,7 +97,7 @@ def _checked(directory: Path | None) -> str:
     problems = check(directory)
     if problems:
         details = [str(one) for one in problems]
-        raise Quit(ExitCode.ERROR, f"{directory} is not in order; nothing was simulated.", "Mend it first.", details)
+        raise Quit(ExitCode.ERROR, f"{directory} has errors. Nothing was simulated.", "Correct them first.", details)
     if not load(directory).all_instances:
-        raise Quit(ExitCode.ERROR, f"{directory} has no service in any channel; there is nothing to simulate.")
+        raise Quit(ExitCode.ERROR, f"{directory} has no service in a channel: there is nothing to simulate.")
     return str(directory)

@@ -1,109 +1,113 @@
-"""stop-the-line, start-the-line, pause, unpause, observe, heal: hands off, of everything or of a part."""
+"""stop-the-line, start-the-line, pause, unpause, observe, heal: suspend changes, everywhere or in a scope."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
 
-import typer
+import click
 
-from setpoint.cli.options import Target, Why, grouped
-from setpoint.cli.orders import Ending, done, until_words
+from setpoint.cli.options import target_argument, why_option
+from setpoint.cli.orders import Ending, done, ending_options, until_words
 from setpoint.cli.output import echo
-from setpoint.cli.session import Acting
-
-Scope = Annotated[str, typer.Argument(help="An application, channel, group or runtime:NAME; without it everything.")]
+from setpoint.cli.session import Acting, acting_options
 
 
 class InFlightMode(StrEnum):
-    """What becomes of what is under way when a line is stopped."""
+    """What happens to rollouts in progress."""
 
     FINISH = "finish"
     PAUSE = "pause"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command("stop-the-line")(grouped(stop_the_line))
-    app.command("start-the-line")(grouped(start_the_line))
-    for function in (pause, unpause, observe, heal):
-        app.command()(grouped(function))
-
-
-def stop_the_line(
-    scope: Scope = "",
-    in_flight: Annotated[InFlightMode, typer.Option(help="What becomes of what is under way.")] = InFlightMode.FINISH,
-    why: Why = "",
-    *,
-    ending: Ending,
-    session: Acting,
-) -> None:
-    """Let nothing new start; healing and rollbacks go on.
+@click.command("stop-the-line")
+@click.argument("scope", required=False, default="", help="Application, channel, group or runtime:NAME. Default: everything.")
+@click.option(
+    "--in-flight",
+    type=click.Choice(InFlightMode, case_sensitive=False),
+    default="finish",
+    show_default=True,
+    help="What happens to rollouts in progress.",
+)
+@why_option
+@ending_options
+@acting_options
+def stop_the_line(scope: str, in_flight: InFlightMode, why: str, ending: Ending, session: Acting) -> None:
+    """Freeze: start no new attempt. Rollbacks and drift repair continue.
 
     Example: setpoint stop-the-line --in-flight pause --for 4h --why "the network is being repaired"
     """
-    done = "The line of {scope} is stopped ({instances} instances){ends}."
+    done = "Frozen: {scope} ({instances} instances){ends}."
     more = {"in_flight": in_flight.value, **ending.fields()}
     _scope("stop-the-line", done, scope, why, session, **more)
 
 
-def start_the_line(scope: Scope = "", why: Why = "", *, session: Acting) -> None:
-    """Let new things start again.
+@click.command("start-the-line")
+@click.argument("scope", required=False, default="", help="Application, channel, group or runtime:NAME. Default: everything.")
+@why_option
+@acting_options
+def start_the_line(scope: str, why: str, session: Acting) -> None:
+    """End a freeze: new attempts may start again.
 
     Example: setpoint start-the-line
     """
-    _scope("start-the-line", "The line of {scope} goes on ({instances} instances).", scope, why, session)
+    _scope("start-the-line", "No longer frozen: {scope} ({instances} instances).", scope, why, session)
 
 
-def pause(
-    scope: Scope = "",
-    why: Why = "",
-    *,
-    ending: Ending,
-    session: Acting,
-) -> None:
-    """Apply nothing at all, rollbacks included; deadlines stand still.
+@click.command()
+@click.argument("scope", required=False, default="", help="Application, channel, group or runtime:NAME. Default: everything.")
+@why_option
+@ending_options
+@acting_options
+def pause(scope: str, why: str, ending: Ending, session: Acting) -> None:
+    """Suspend all changes, including rollbacks. Deadlines are frozen.
 
     Example: setpoint pause runtime:local --why "new disks"
     """
-    text = "Nothing is applied at {scope} ({instances} instances){ends}; `setpoint unpause` ends it."
+    text = "Paused: {scope} ({instances} instances){ends}. End this with `setpoint unpause`."
     _scope("pause", text, scope, why, session, **ending.fields())
 
 
-def unpause(scope: Scope = "", why: Why = "", *, session: Acting) -> None:
-    """Let applies go on.
+@click.command()
+@click.argument("scope", required=False, default="", help="Application, channel, group or runtime:NAME. Default: everything.")
+@why_option
+@acting_options
+def unpause(scope: str, why: str, session: Acting) -> None:
+    """End a pause: changes continue.
 
     Example: setpoint unpause runtime:local
     """
-    _scope("unpause", "Applies at {scope} go on ({instances} instances).", scope, why, session)
+    _scope("unpause", "No longer paused: {scope} ({instances} instances).", scope, why, session)
 
 
 def _scope(name: str, done: str, scope: str, why: str, session: Acting, **more: str) -> None:
     answer = session.command(name, {"scope": scope, "why": why, **more})
     ends = until_words(answer["until"])
-    text = "Nothing to change at {scope}: it stands already{ends}." if answer["unchanged"] else done
+    text = "Nothing to change: {scope} is already in this state{ends}." if answer["unchanged"] else done
     session.show(answer, lambda: echo(text.format(**answer, ends=ends)))
 
 
-def observe(
-    target: Target,
-    why: Why = "",
-    *,
-    ending: Ending,
-    session: Acting,
-) -> None:
-    """Look at an instance or a channel, and touch nothing there.
+@click.command()
+@target_argument
+@why_option
+@ending_options
+@acting_options
+def observe(target: str, why: str, ending: Ending, session: Acting) -> None:
+    """Observe an instance or a channel without changing it.
 
     Example: setpoint observe web@staging --why "debugging by hand"
     """
     answer = session.command("observe", {"target": target, "why": why, **ending.fields()})
-    session.show(answer, lambda: echo("\n".join(done(answer, "Only observed:"))))
+    session.show(answer, lambda: echo("\n".join(done(answer, "Observed only:"))))
 
 
-def heal(target: Target, why: Why = "", *, session: Acting) -> None:
-    """Let what was only observed be touched again.
+@click.command()
+@target_argument
+@why_option
+@acting_options
+def heal(target: str, why: str, session: Acting) -> None:
+    """End `setpoint observe`: drift is repaired again.
 
     Example: setpoint heal web@staging
     """
     answer = session.command("heal", {"target": target, "why": why})
-    session.show(answer, lambda: echo("\n".join(done(answer, "Healed again:"))))
+    session.show(answer, lambda: echo("\n".join(done(answer, "Managed again:"))))

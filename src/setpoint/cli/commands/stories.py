@@ -1,64 +1,67 @@
-"""history, timeline, events, logs: what happened, and what happens."""
+"""history, timeline, events, logs: what happened, and what is happening."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from setpoint.cli import completions
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.options import App, Instance, Output, grouped
+from setpoint.cli.options import Output, app_option, instance_argument
 from setpoint.cli.output import echo, echo_json, echo_yaml
-from setpoint.cli.session import Session
+from setpoint.cli.session import Session, session_options
 from setpoint.model.time import parse_duration
 
-Where = Annotated[
-    str, typer.Argument(help="Only this instance, channel or group; without it everything.", autocompletion=completions.targets)
-]
 _KEEP = 10
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    for function in (history, timeline, events, logs):
-        app.command()(grouped(function))
-
-
-def history(
-    target: Where = "",
-    app: App = "",
-    release: Annotated[int, typer.Option("--release", min=0, help="Only this release.")] = 0,
-    kind: Annotated[list[str] | None, typer.Option("--kind", help="Only this kind of event; may be repeated.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="So many, the newest.")] = 50,
-    before: Annotated[int, typer.Option("--before", min=0, help="Only lines before this number.")] = 0,
-    *,
-    session: Session,
-) -> None:
-    """Show what was decided, oldest first, the newest last.
+@click.command()
+@click.argument(
+    "target",
+    required=False,
+    default="",
+    shell_complete=completions.targets,
+    help="Instance, channel or group. Default: everything.",
+)
+@app_option
+@click.option("--release", type=click.IntRange(min=0), default=0, help="Number of a release. Default: every release.")
+@click.option("--kind", multiple=True, help="Kind of event. Repeatable. Default: every kind.")
+@click.option(
+    "--limit", "-n", type=click.IntRange(min=1, max=1000), default=50, show_default=True, help="Number of events, the newest."
+)
+@click.option("--before", type=click.IntRange(min=0), default=0, help="Show events before this number.")
+@session_options
+def history(target: str, app: str, release: int, kind: tuple[str, ...], limit: int, before: int, session: Session) -> None:
+    """Show past events, the newest last.
 
     Example: setpoint history web@production
     """
-    payload = {"target": target, "application": app, "release": release, "kinds": kind or [], "limit": limit, "before": before}
+    payload = {"target": target, "application": app, "release": release, "kinds": list(kind), "limit": limit, "before": before}
     answer = session.query("history", payload)
 
     def table() -> None:
-        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+        from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
         from setpoint.cli.render.stories import event_line  # noqa: PLC0415 - as above
 
-        say(*(event_line(event, width()) for event in reversed(answer["events"])))
+        print_lines(*(event_line(event, width()) for event in reversed(answer["events"])))
 
     session.show(answer, table)
 
 
-def timeline(
-    target: Where = "",
-    app: App = "",
-    last: Annotated[str, typer.Option("--last", help="Only so much time until now, such as 2h; without it everything.")] = "",
-    *,
-    session: Session,
-) -> None:
-    """Draw what each instance waited for, deployed, verified and ran.
+@click.command()
+@click.argument(
+    "target",
+    required=False,
+    default="",
+    shell_complete=completions.targets,
+    help="Instance, channel or group. Default: everything.",
+)
+@app_option
+@click.option("--last", default="", help="Period until now, such as 2h. Default: everything.")
+@session_options
+def timeline(target: str, app: str, last: str, session: Session) -> None:
+    """Draw the waits, rollouts and verifications of each instance over time.
 
     Example: setpoint timeline --last 1d
     """
@@ -71,23 +74,28 @@ def timeline(
     answer = session.query("timeline", {"target": target, "application": app, "since": max(since, 0)})
 
     def table() -> None:
-        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+        from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
         from setpoint.cli.render.timeline import lines  # noqa: PLC0415 - as above
 
-        say(*lines(answer, width()))
+        print_lines(*lines(answer, width()))
 
     session.show(answer, table)
 
 
-def events(
-    target: Where = "",
-    app: App = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    after: Annotated[int | None, typer.Option("--after", min=0, help="Begin after the line of this number.")] = None,
-    *,
-    session: Session,
-) -> None:
-    """Show what is decided as it happens; without --follow the last few lines.
+@click.command()
+@click.argument(
+    "target",
+    required=False,
+    default="",
+    shell_complete=completions.targets,
+    help="Instance, channel or group. Default: everything.",
+)
+@app_option
+@click.option("--follow", "-f", is_flag=True, help="Keep printing until Ctrl-C.")
+@click.option("--after", type=click.IntRange(min=0), help="Start after the event of this number.")
+@session_options
+def events(target: str, app: str, follow: bool, after: int | None, session: Session) -> None:
+    """Show the latest events; with --follow, new events as they happen.
 
     Example: setpoint events --follow
     """
@@ -105,11 +113,11 @@ def events(
 
 
 def _print_event(event: dict[str, Any], output: Output) -> None:
-    from setpoint.cli.render.console import say, width  # noqa: PLC0415 - loads rich
+    from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
     from setpoint.cli.render.stories import event_line  # noqa: PLC0415 - as above
 
     if output is Output.TABLE:
-        say(event_line(event, width()))
+        print_lines(event_line(event, width()))
     else:
         _print_data(event, output)
 
@@ -122,21 +130,23 @@ def _print_data(line: dict[str, Any], output: Output) -> None:
         echo_yaml(line)
 
 
-def logs(
-    target: Instance,
-    replica: Annotated[str, typer.Option("--replica", help="Only this replica, running or gone.")] = "",
-    version: Annotated[
-        str, typer.Option("--version", help="Only replicas of this version, also of one that failed and is gone.")
-    ] = "",
-    kind: Annotated[str, typer.Option("--kind", help="Only replicas that are running, or gone.")] = "",
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, max=10000, help="So many of the last lines of each replica.")
-    ] = 100,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    *,
-    session: Session,
-) -> None:
-    """Show what the replicas of an instance wrote, those of versions that are gone included; list which there are.
+@click.command()
+@instance_argument
+@click.option("--replica", default="", help="Show this replica only.")
+@click.option("--version", default="", help="Show replicas of this version only, even if they have ended.")
+@click.option("--kind", default="", help="Show only replicas that are `running`, or only those that are `gone`.")
+@click.option(
+    "--lines",
+    "-n",
+    type=click.IntRange(min=0, max=10000),
+    default=100,
+    show_default=True,
+    help="Number of lines of each replica.",
+)
+@click.option("--follow", "-f", is_flag=True, help="Keep printing until Ctrl-C.")
+@session_options
+def logs(target: str, replica: str, version: str, kind: str, lines: int, follow: bool, session: Session) -> None:
+    """Show the output of the replicas of an instance, including replicas that have ended.
 
     Example: setpoint logs web@production --version 2.0.0
     """
@@ -152,10 +162,10 @@ def logs(
 
 
 def _list_replicas(found: list[dict[str, Any]]) -> None:
-    """On standard error, so that what was written can be piped; only where there is more than is shown."""
+    """List the replicas that are not shown, on standard error so that the output can be piped."""
     if all(one["kind"] == "running" for one in found):
         return
     for one in found:
         ended = f", {one['ended']}" if one["ended"] else ""
         echo(f"# {one['replica']}  version {one['version']}  {one['kind']}{ended}", err=True)
-    echo("# show those that are gone with --version, --replica or --kind gone", err=True)
+    echo("# to show replicas that have ended, add --version, --replica or --kind gone", err=True)

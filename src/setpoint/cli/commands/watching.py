@@ -1,32 +1,24 @@
-"""status, explain, invariants: what is so, and why."""
+"""status, explain, invariants: the current state, and the reasons for it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from setpoint.cli import completions
-from setpoint.cli.options import App, grouped
-from setpoint.cli.session import Session
+from setpoint.cli.options import app_option
+from setpoint.cli.session import Session, session_options
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(grouped(status))
-    app.command()(grouped(explain))
-    app.command()(grouped(invariants))
-
-
-def status(
-    target: Annotated[str, typer.Argument(help="Only this instance, channel or group; without it everything.")] = "",
-    app: App = "",
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until Ctrl-C.")] = False,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Show every converged channel, however many.")] = False,
-    *,
-    session: Session,
-) -> None:
-    """Show what runs where, what is wanted, and what is waited for.
+@click.command()
+@click.argument("target", required=False, default="", help="Instance, channel or group. Default: everything.")
+@app_option
+@click.option("--watch", "-w", is_flag=True, help="Refresh until Ctrl-C.")
+@click.option("--all", "-a", "everything", is_flag=True, help="Show every channel, even those at rest.")
+@session_options
+def status(target: str, app: str, watch: bool, everything: bool, session: Session) -> None:
+    """Show the current, desired and pending version of each instance.
 
     Example: setpoint status --watch
     """
@@ -40,9 +32,9 @@ def status(
 
 def _print(answer: dict[str, Any], *, everything: bool) -> None:
     from setpoint.cli.render import status as screen  # noqa: PLC0415 - loads rich
-    from setpoint.cli.render.console import say, width  # noqa: PLC0415 - as above
+    from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - as above
 
-    say(*screen.lines(answer, width(), everything=everything))
+    print_lines(*screen.lines(answer, width(), everything=everything))
 
 
 def _watch(payload: dict[str, Any], session: Session, *, everything: bool) -> None:
@@ -55,21 +47,19 @@ def _watch(payload: dict[str, Any], session: Session, *, everything: bool) -> No
         )
 
 
-def explain(
-    target: Annotated[
-        str,
-        typer.Argument(
-            help="service@channel for all of its reasons; an application, channel or group – without it everything – "
-            "for what holds up those in it.",
-            autocompletion=completions.targets,
-        ),
-    ] = "",
-    everyone: Annotated[bool, typer.Option("--all", "-a", help="Name everybody who is held up, however many.")] = False,
-    origins: Annotated[bool, typer.Option("--origins", help="Show the file and line that each value came from.")] = False,
-    *,
-    session: Session,
-) -> None:
-    """Show every reason why an instance is not where it should be; of many, what holds them up, and what would unblock it.
+@click.command()
+@click.argument(
+    "target",
+    required=False,
+    default="",
+    shell_complete=completions.targets,
+    help="service@channel for every reason; an application, channel or group for a summary. Default: everything.",
+)
+@click.option("--all", "-a", "everyone", is_flag=True, help="Name every blocked instance.")
+@click.option("--origins", is_flag=True, help="Show the file and line of each value.")
+@session_options
+def explain(target: str, everyone: bool, origins: bool, session: Session) -> None:
+    """Explain why an instance is not at its desired version, and what would unblock it.
 
     Example: setpoint explain web@production
     """
@@ -80,9 +70,9 @@ def explain(
 
     def table() -> None:
         from setpoint.cli.render import explain as page  # noqa: PLC0415 - loads rich
-        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - as above
+        from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - as above
 
-        say(*page.lines(answer, width(), origins=origins))
+        print_lines(*page.lines(answer, width(), origins=origins))
 
     session.show(answer, table)
 
@@ -92,15 +82,17 @@ def _roll_up(target: str, session: Session, *, everyone: bool) -> None:
 
     def table() -> None:
         from setpoint.cli.render import rollup as page  # noqa: PLC0415 - loads rich
-        from setpoint.cli.render.console import say, width  # noqa: PLC0415 - as above
+        from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - as above
 
-        say(*page.lines(answer, width(), everyone=everyone))
+        print_lines(*page.lines(answer, width(), everyone=everyone))
 
     session.show(answer, table)
 
 
-def invariants(*, session: Session) -> None:
-    """Show the Invariant documents: which of them hold, and what violates the others.
+@click.command()
+@session_options
+def invariants(session: Session) -> None:
+    """Show whether each invariant of the configuration holds, and what violates it.
 
     Example: setpoint invariants
     """
@@ -109,17 +101,17 @@ def invariants(*, session: Session) -> None:
     def table() -> None:
         from rich.text import Text  # noqa: PLC0415 - loads rich
 
-        from setpoint.cli.render.console import say, width, wrapped  # noqa: PLC0415 - as above
+        from setpoint.cli.render.console import print_lines, width, wrapped  # noqa: PLC0415 - as above
         from setpoint.cli.render.words import clock, plural  # noqa: PLC0415 - as above
 
         if not answer["invariants"]:
-            say(Text("None.", "dim"))
+            print_lines(Text("None.", "dim"))
         for one in answer["invariants"]:
             sign, style = ("✓", "green") if one["holds"] else ("✗", "bold red")
-            text = f"{one['select']}, {plural(one['instances'], 'instance')}{', stops the line' if one['stops'] else ''}"
-            say(wrapped(text, first=Text(f"{sign} ", style).append(f"{one['name']}  ", "bold"), columns=width()))
+            text = f"{one['select']}, {plural(one['instances'], 'instance')}{', freezes' if one['stops'] else ''}"
+            print_lines(wrapped(text, first=Text(f"{sign} ", style).append(f"{one['name']}  ", "bold"), columns=width()))
             for violation in one["violations"]:
-                said = f"{violation['text']}, since {clock(violation['since'])}"
-                say(wrapped(said, first=Text("    "), columns=width()))
+                line = f"{violation['text']}, since {clock(violation['since'])}"
+                print_lines(wrapped(line, first=Text("    "), columns=width()))
 
     session.show(answer, table)

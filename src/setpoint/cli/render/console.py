@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -13,6 +14,9 @@ from rich.text import Text
 from setpoint.model.grammars.text import clean
 
 _NARROWEST = 40
+_COMMAND = re.compile(r"`[^`]*`")
+_JOINED = "\ue000"
+"""Stands for a space at which no line is broken; of Unicode's private use."""
 
 
 class _Terminal(Console):
@@ -42,12 +46,12 @@ def width() -> int:
 
 
 def interactive() -> bool:
-    """Whether a person sits there who can be asked."""
+    """Return whether input and output are a terminal, so that a person can confirm."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def say(*lines: Text | str) -> None:
-    """Print lines as they are; the terminal does not wrap them anew."""
+def print_lines(*lines: Text | str) -> None:
+    """Print lines as they are, without another line break."""
     for line in lines:
         out().print(line, soft_wrap=True)
 
@@ -66,11 +70,14 @@ def complain(message: str, hint: str = "", details: Iterable[str] = ()) -> None:
 
 
 def wrapped(text: str, *, first: Text, columns: int, style: str = "") -> Text:
-    """A sentence below its mark: later lines are indented as the first one is."""
+    """Return text after its mark, later lines indented like the first. A `command` is never broken, so that it can be copied."""
     import textwrap  # noqa: PLC0415 - seldom needed
 
     indent = " " * first.cell_len
-    lines = textwrap.wrap(text, max(columns - len(indent), 20), break_long_words=True, break_on_hyphens=False) or [""]
+    whole = _COMMAND.sub(lambda command: command[0].replace(" ", _JOINED), text)
+    room = max(columns - len(indent), 20)
+    lines = textwrap.wrap(whole, room, break_long_words=_JOINED not in whole, break_on_hyphens=False) or [""]
+    lines = [line.replace(_JOINED, " ") for line in lines]
     found = Text().append_text(first).append(lines[0], style)
     for line in lines[1:]:
         found.append(f"\n{indent}{line}", style)

@@ -57,7 +57,7 @@ def _departures(shown: dict[str, Any], columns: int) -> Iterator[Text]:
     for instance, version in shown["down"].items():
         yield wrapped(f"{short_name(instance)}: {version} is TAKEN DOWN", first=Text("  ✗ ", "bold red"), columns=columns)
     for group, (gone, whole) in shown["shrinking"].items():
-        text = f"{group} loses {gone} of its {whole} channels: apply asks for --confirm {group}"
+        text = f"{group} loses {gone} of its {whole} channels: confirm this with --confirm {group}"
         yield wrapped(text, first=Text("  ! ", "bold yellow"), columns=columns)
 
 

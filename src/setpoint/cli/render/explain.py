@@ -67,7 +67,7 @@ def _current(current: dict[str, Any], now: int) -> str:
     names = "+".join(current["versions"]) or "nothing"
     text = f"{names}, {current['healthy']} of {current['total']} healthy" if current["total"] else names
     if current["unreachable"]:
-        return f"{text} {ago(current['at'], now)} ago; the runtime cannot be asked since"
+        return f"{text} {ago(current['at'], now)} ago; the runtime has not responded since"
     return text
 
 

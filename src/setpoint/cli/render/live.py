@@ -1,4 +1,4 @@
-"""Screens that go on: redrawn in place on a terminal, printed anew when they change anywhere else."""
+"""Screens that keep updating: redrawn in place on a terminal, printed again on each change elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from setpoint.cli.render.console import out, say, width
+from setpoint.cli.render.console import out, print_lines, width
 
 Look = Callable[[int], tuple[Iterable[Text], bool]]
 """Gives the lines for so many columns, and whether they are the last."""
@@ -20,7 +20,7 @@ _TIMES = re.compile(r"\b\d+[dhms]\b")
 
 
 def follow(look: Look, *, screen: bool = False) -> None:
-    """Show what ``look`` gives until it says that it is done, or somebody presses Ctrl-C."""
+    """Show what ``look`` returns until it is done, or until Ctrl-C."""
     if out().is_terminal:
         _redraw(look, screen=screen)
     else:
@@ -44,7 +44,7 @@ def _reprint(look: Look) -> None:
         lines = list(found)
         text = _TIMES.sub("", "\n".join(line.plain for line in lines))
         if text != before:
-            say(*lines, Text())
+            print_lines(*lines, Text())
             before = text
         if done:
             return

@@ -18,23 +18,23 @@ _WHAT = {
 }
 
 
-def lines(file: str, told: dict[str, Any], columns: int) -> Iterator[Text]:
-    """One line for a story that comes out the same, else its first difference."""
-    differences = told["differences"]
-    head = f"{file}: {told['entity']}, {plural(told['turns'], 'turn')}"
+def lines(file: str, trace: dict[str, Any], columns: int) -> Iterator[Text]:
+    """Yield one line for a trace without a difference, else its first difference."""
+    differences = trace["differences"]
+    head = f"{file}: {trace['entity']}, {plural(trace['turns'], 'turn')}"
     if not differences:
-        yield wrapped(f"{head}, as told", first=Text("✓ ", "green"), columns=columns)
+        yield wrapped(f"{head}, no difference", first=Text("✓ ", "green"), columns=columns)
         return
     yield wrapped(f"{head}, {plural(len(differences), 'difference')}", first=Text("✗ ", "bold red"), columns=columns)
     first = differences[0]
     yield wrapped(_where(first), first=Text("  "), columns=columns)
-    for name, word in (("recorded", "told"), ("today", "now")):
+    for name, word in (("recorded", "then"), ("today", "now")):
         yield wrapped(_cut(first[name]), first=Text(f"    {word:<5} ", "dim"), columns=columns)
 
 
 def _where(first: dict[str, Any]) -> str:
     if not first["turn"]:
-        return f"it ends otherwise: {first['what']}"
+        return f"it ends differently: {first['what']}"
     return f"first at turn {first['turn']} ({clock(first['now'])}): {_WHAT.get(first['what'], first['what'])}"
 
 

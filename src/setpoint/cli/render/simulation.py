@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from setpoint.cli.ending import ExitCode, Quit
-from setpoint.cli.render.console import err, out, say
+from setpoint.cli.render.console import err, out, print_lines
 from setpoint.model.time import approximate_duration
 from setpoint.simulate.scenario import failure
 from setpoint.simulate.search import cases
@@ -63,7 +63,7 @@ def _interruptions() -> Iterator[list[int]]:
 
 @contextmanager
 def _progress(worlds: int) -> Iterator[Callable[[Tally], None]]:
-    """On standard error: a bar, or now and then a line where that is no terminal."""
+    """Show a progress bar on standard error, or without a terminal a line now and then."""
     if not sys.stderr.isatty():
         yield _Lines(worlds).advance
         return
@@ -76,13 +76,13 @@ def _progress(worlds: int) -> Iterator[Callable[[Tally], None]]:
 class _Lines:
     def __init__(self, worlds: int) -> None:
         self._worlds = worlds
-        self._began = self._told = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def advance(self, total: Tally) -> None:
         now = time.monotonic()
-        if now - self._told < _EVERY:
+        if now - self._printed < _EVERY:
             return
-        self._told = now
+        self._printed = now
         left = approximate_duration(int(1000 * (now - self._began) / total.seeds * (self._worlds - total.seeds)))
         err().print(f"{total.seeds:,} of {self._worlds:,} worlds · {_so_far(total)} · about {left} left", highlight=False)
 
@@ -93,7 +93,7 @@ def _so_far(total: Tally) -> str:
 
 
 def as_data(total: Tally, seconds: float, finished: bool) -> dict[str, Any]:
-    """For programs."""
+    """Return the result for JSON and YAML."""
     return {
         "seeds": total.seeds,
         "finished": finished,
@@ -103,7 +103,7 @@ def as_data(total: Tally, seconds: float, finished: bool) -> dict[str, Any]:
         "faults": total.faults,
         "fewestFaults": total.fewest or 0,
         "attempts": {end: total.outcomes[end] for end in ENDS},
-        "asked": dict(sorted(total.asked.items())),
+        "evaluated": dict(sorted(total.asked.items())),
         "transitions": {f"{before} -> {after}": count for (before, after), count in sorted(total.moves.items())},
         "transitionsMissing": [f"{before} -> {after}" for before, after in total.missing],
         "broken": [{"seed": seed, "invariant": name, "complaint": text} for seed, name, text in sorted(total.broken)],
@@ -111,31 +111,31 @@ def as_data(total: Tally, seconds: float, finished: bool) -> dict[str, Any]:
 
 
 def summary(total: Tally, seconds: float, finished: bool) -> None:
-    """For people: how much was explored, how it ended, how often each invariant was asked."""
+    """Print how much was explored, how attempts ended, and how often each invariant was evaluated."""
     rate = total.decisions / max(seconds, 0.001)
     lived = approximate_duration(total.lived)
     per = f", {total.fewest} in the world that had fewest" if total.fewest is not None else ""
     stopped = "" if finished else Text(" (interrupted)", "yellow")
-    say(
+    print_lines(
         Text.assemble((f"{total.seeds:,} worlds", "bold"), stopped, f" in {seconds:,.0f} s: {total.decisions:,} decisions "),
         f"  {rate:,.0f} decisions a second; {lived} of virtual time",
         f"  {total.faults:,} faults that changed something{per}",
         f"  {total.attempts:,} attempts: {_shares(total)}",
     )
-    table = Table("invariant", "asked", box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="bold")
+    table = Table("invariant", "evaluated", box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="bold")
     table.columns[1].justify = "right"
     for name, count in total.asked.most_common():
         table.add_row(name, f"{count:,}")
     out().print(table)
-    say(_transitions(total))
+    print_lines(_transitions(total))
     if not total.broken:
-        say(Text("✓ nothing broken", "green"))
+        print_lines(Text("✓ nothing broken", "green"))
     for seed, _, complaint in sorted(total.broken):
-        say(Text.assemble((f"✗ seed {seed:,}", "red"), f" · {complaint}"))
+        print_lines(Text.assemble((f"✗ seed {seed:,}", "red"), f" · {complaint}"))
 
 
 def _transitions(total: Tally) -> Text:
-    """Whether every legal step of an attempt occurred."""
+    """Return whether every legal transition of an attempt occurred."""
     if not total.missing:
         return Text(f"  all {len(total.moves)} legal transitions of an attempt occurred")
     missing = ", ".join(f"{before} → {after}" for before, after in total.missing)
@@ -157,24 +157,24 @@ def story(seed: int, where: str, seconds: float, save: Path | None) -> None:
     text = render(scenario, broken)
     acts, faults = found.after
     before = f"{found.before[0]} acts and {found.before[1]} faults before, {found.tries} tries"
-    say(
-        Text(f"\n{found.broken.name} does not hold: {acts} acts and {faults} faults ({before})", "bold"),
+    print_lines(
+        Text(f"\n{found.broken.name} is violated: {acts} acts and {faults} faults ({before})", "bold"),
         Text(text),
         "",
     )
     if save is not None:
         cases.write(save, found.plan, found.broken.name, text)
-        say(f"Saved as {save}; again: setpoint simulate --case {save}")
+        print_lines(f"Saved as {save}; again: setpoint simulate --case {save}")
 
 
 def replay(path: Path) -> None:
-    """Run a saved case and tell how it goes."""
+    """Replay a saved case, and print the result."""
     try:
         plan, invariant = cases.read(path)
     except cases.CaseError as error:
         raise Quit(ExitCode.ERROR, str(error), "Cases are written by setpoint simulate --save FILE.") from error
     scenario, broken = failure(plan)
-    say(Text(render(scenario, broken)), "")
+    print_lines(Text(render(scenario, broken)), "")
     if broken is not None:
         raise Quit(ExitCode.FAILED, f"{broken.name} does not hold in {path}.")
-    say(Text(f"✓ {path} holds; it once broke {invariant}", "green"))
+    print_lines(Text(f"✓ {path} holds; it once broke {invariant}", "green"))

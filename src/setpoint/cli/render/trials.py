@@ -47,7 +47,7 @@ def dry_run_lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
         mark, style = _MARKS[one["kind"]]
         yield wrapped(one["text"], first=Text(f"    {mark} ", style), columns=columns)
     if not answer["complete"]:
-        yield Text("  … and more than is told here.")
+        yield Text("  … and more.")
 
 
 def _short(entity: str) -> str:
