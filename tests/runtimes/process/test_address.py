@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -139,6 +140,38 @@ async def test_a_replica_that_refuses_a_body_and_hangs_up_is_understood(
         async with client(world) as http:
             answer = await http.post("/", content=pieces() if chunked else b"x" * size)
         assert (answer.status_code, answer.content) == (413, body)
+
+
+@pytest.mark.parametrize("body", [b"", b"too large" * 1_000], ids=["bare", "with a body"])
+async def test_a_refusal_is_understood_though_the_connection_was_reset_before_the_request_was_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """The replica is a thread, and the address stands still until it has responded and reset the connection."""
+    open_, reset = threading.Event(), threading.Event()
+
+    def refuse(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        open_.wait(10)
+        connection.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        reset.set()
+
+    async def connect(target: Target, *, fresh: bool) -> balancing.Connection:
+        connection = await connected(target, fresh=fresh)
+        open_.set()
+        assert reset.wait(10)
+        return connection
+
+    connected = Target.connect
+    monkeypatch.setattr(Target, "connect", connect)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse, args=(listener,), daemon=True).start()
+        world.targets.append(Target("refuses", listener.getsockname()[1], own))
+        world.balancer.set_targets(world.targets)
+        async with client(world) as http:
+            answer = await http.post("/", content=b"x" * 1_000)
+    assert (answer.status_code, answer.content) == (413, body)
 
 
 async def test_a_reset_before_the_end_of_an_endless_answer_does_not_look_complete(world: World) -> None:
