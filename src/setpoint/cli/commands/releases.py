@@ -10,6 +10,9 @@ from setpoint.cli.output import echo
 from setpoint.cli.session import Acting, Answer, Session, acting_options, session_options
 from setpoint.model.names import channel_of, short_name
 
+_MOST = 4
+"""Instances or channels that are named; more are counted."""
+
 
 @click.command()
 @click.argument("versions", metavar="SERVICE=VERSION...", nargs=-1, required=True, help="Service and version, such as web=1.4.2.")
@@ -83,10 +86,15 @@ def release(
 
 def _print(answer: Answer) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in answer["services"].items())
-    places = ", ".join(dict.fromkeys(channel_of(one) for one in answer["instances"]))
-    mirrors = ", ".join(dict.fromkeys(channel_of(one) for one in answer["followers"]))
+    places, mirrors = _channels(answer["instances"]), _channels(answer["followers"])
     after = f" ({mirrors} will follow)" if mirrors else ""
     echo(f"Release {answer['release']} of {answer['application']}: {versions} to {places}{after}.")
+
+
+def _channels(instances: list[str]) -> str:
+    """Return ``staging, production``; of many channels the first, and the number of the others."""
+    names = list(dict.fromkeys(channel_of(one) for one in instances))
+    return ", ".join(names) if len(names) <= _MOST else f"{', '.join(names[:2])} and {len(names) - 2} more channels"
 
 
 def _services(versions: tuple[str, ...], params: tuple[str, ...], source: dict[str, str]) -> dict[str, Answer]:
@@ -153,6 +161,12 @@ def _what(release: Answer) -> str:
 
 
 def _where(release: Answer) -> str:
-    good = ", ".join(short_name(one) for one in release["good_in"])
-    vetoed = ", ".join(short_name(one) for one in release["vetoed_in"])
-    return " · ".join(part for part in (good, f"failed in {vetoed}" if vetoed else "") if part) or "–"
+    good, failed = release["good_in"], release["vetoed_in"]
+    count = f"{len(good)} of {release['instances']}" if good else ""
+    parts = (_named(good, count), f"failed in {_named(failed, str(len(failed)))}" if failed else "")
+    return " · ".join(part for part in parts if part) or "–"
+
+
+def _named(instances: list[str], count: str) -> str:
+    """Return the names of a few instances, or the count of many."""
+    return ", ".join(short_name(one) for one in instances) if len(instances) <= _MOST else count

@@ -12,6 +12,7 @@ from setpoint.control.registry import Answer, Request, query
 from setpoint.control.views.shown import by_wall
 from setpoint.core.instance.selection import vetoed_releases
 from setpoint.core.instance.state import InstanceState, offer_of
+from setpoint.model.names import channel_of, service_of
 from setpoint.model.release import Release
 from setpoint.model.spec import Scalar
 from setpoint.model.time import Instant
@@ -43,6 +44,8 @@ class ReleaseView(Answer):
     at: Instant
     revisions: dict[str, str]
     """Of a release of kind configuration: service -> its new configuration revision; it has no versions."""
+    instances: int
+    """Number of the instances of its services in its channels."""
     good_in: list[str]
     """Instances whose *good* it is."""
     vetoed_in: list[str]
@@ -72,6 +75,11 @@ async def releases(context: RequestContext, request: ReleasesRequest) -> Release
     return by_wall(Releases(application=owner, releases=[_view(release, states) for release in newest]), context)
 
 
+def _concerns(release: Release, instance: str) -> bool:
+    services = release.revisions if release.configures else release.services
+    return service_of(instance) in services and (not release.channels or channel_of(instance) in release.channels)
+
+
 def _is_good(state: InstanceState, number: int) -> bool:
     good = offer_of(state.life, state.life.good)
     configuration = good.configuration.release if good and good.configuration else 0
@@ -93,6 +101,7 @@ def _view(release: Release, states: dict[str, InstanceState]) -> ReleaseView:
         automatic=release.automatic,
         at=release.at,
         revisions=release.revisions,
+        instances=sum(_concerns(release, one) for one in states),
         good_in=[one for one, state in states.items() if _is_good(state, release.number)],
         vetoed_in=[one for one, state in states.items() if release.number in vetoed_releases(state.life)],
     )
