@@ -45,3 +45,29 @@ def test_a_release_counts_where_it_is_good(
     page = printed(monkeypatch, {"releases": [{**RELEASE, "good_in": good, "vetoed_in": failed}]}, "releases")
     assert " ".join(page.split()).endswith(f" {shown}")
     assert len(page.splitlines()) < 8
+
+
+def test_the_timeline_draws_a_group_as_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def span(kind: str, version: str, begins: int, ends: int | None, outcome: str = "") -> dict[str, Any]:
+        more = {"release": 1, "configuration": 0, "attempt": 1, "text": "", "outcome": outcome}
+        return {"kind": kind, "version": version, "begins": begins, "ends": ends, **more}
+
+    lanes = [
+        {
+            "instance": one,
+            "spans": [span("running", "1.0", 0, 50), span("deploying", "2.0", 40, 50), span("running", "2.0", 50, None)],
+        }
+        for one in FLEET
+    ]
+    lanes[3]["spans"] = [span("running", "1.0", 0, None), span("deploying", "2.0", 40, 75, "failed")]
+    lanes.append({"instance": "saas/web@staging", "spans": [span("running", "2.0", 0, None)]})
+    timeline = {"begins": 0, "ends": 100, "lanes": lanes, "groups": {"tenants": [f"t{number}" for number in range(484)]}}
+    page = printed(monkeypatch, timeline, "timeline").splitlines()
+    assert len(page) == 7
+    assert page[1].startswith("web@tenants ×484")
+    assert "▒" in page[1]
+    assert "✗" in page[1]
+    assert page[2].split("─")[0].strip() == "1.0"
+    assert "2.0─" in page[2]
+    assert page[3].startswith("web@staging")
+    assert page[6].startswith("×N")

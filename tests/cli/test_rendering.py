@@ -491,7 +491,7 @@ def test_the_timeline_names_the_configuration_release_of_what_runs() -> None:
         span | {"configuration": 7, "begins": NOW + 50_000, "ends": None},
     ]
     lane: dict[str, Any] = {"instance": "saas/web@production", "spans": spans}
-    answer = {"begins": NOW, "ends": NOW + 100_000, "lanes": [lane]}
+    answer = {"begins": NOW, "ends": NOW + 100_000, "lanes": [lane], "groups": {}}
     lines = [line.plain for line in timeline.lines(answer, 80)]
     assert "4.0.0+c7" in lines[2]
     assert lines[-1] == "+c7: in the configuration of release 7"

@@ -1,14 +1,15 @@
-"""Swim lanes: an instance a lane, time from left to right. Shape says what it was at, the name says of which version."""
+"""The timeline: a row per instance, or per service in a group, and time from left to right."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from rich.text import Text
 
-from setpoint.model.names import short_name
+from setpoint.model.names import channel_of, in_channel, short_name
 
 FILLS = {"waiting": ("·", "blue"), "deploying": ("▒", "cyan"), "verifying": ("░", "cyan"), "rolling-back": ("↺", "yellow")}
 RUNNING = ("─", "green")
@@ -16,22 +17,44 @@ _LEGEND = "· waits   ▒ deploys   ░ is verified   ─ runs, finalized   ↺ 
 _CONFIGURED = "+c7: in the configuration of release 7"
 _LABEL, _NARROWEST = 28, 20
 _FAILED = {"failed", "rolled-back", "rejected"}
+_FOLD = 4
+"""Instances of one service in one group that have lanes of their own; more are drawn as one."""
+_FOLDED = "×N: of N instances, the state of most; ✗ where one failed"
+
+Span = dict[str, Any]
 
 
 def lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
-    """The whole picture, at most ``columns`` wide."""
+    """Yield the whole picture, at most ``columns`` wide."""
     lanes = answer["lanes"]
-    label = min(max((len(short_name(lane["instance"])) for lane in lanes), default=0), _LABEL) + 2
+    rows = list(_rows(lanes, answer["groups"]))
+    label = min(max((len(name) for name, _ in rows), default=0), _LABEL) + 2
     scale = _Scale(answer["begins"], answer["ends"], max(columns - label, _NARROWEST))
     yield Text(" " * label).append_text(scale.axis())
-    for lane in lanes:
-        name = short_name(lane["instance"])
+    for name, members in rows:
         shown = name if len(name) <= label - 2 else f"{name[: label - 3]}…"
-        yield Text(shown.ljust(label), "bold").append_text(_under_way(lane["spans"], scale))
-        yield Text(" " * label).append_text(_runs(lane["spans"], scale))
+        yield Text(shown.ljust(label), "bold").append_text(_under_way(members, scale))
+        yield Text(" " * label).append_text(_runs(members, scale))
     yield Text(_LEGEND, "dim")
+    if any(len(members) > 1 for _, members in rows):
+        yield Text(_FOLDED, "dim")
     if any(span["configuration"] for lane in lanes for span in lane["spans"]):
         yield Text(_CONFIGURED, "dim")
+
+
+def _rows(lanes: list[dict[str, Any]], groups: dict[str, list[str]]) -> Iterator[tuple[str, list[list[Span]]]]:
+    """Yield the name and the spans of each row: of one instance, or of all instances of a service in a group."""
+    group_of = {channel: name for name, channels in groups.items() for channel in channels}
+    together: dict[str, list[dict[str, Any]]] = {}
+    for lane in lanes:
+        group = group_of.get(channel_of(lane["instance"]))
+        name = in_channel(lane["instance"], group) if group else lane["instance"]
+        together.setdefault(name, []).append(lane)
+    for name, members in together.items():
+        if len(members) > _FOLD:
+            yield f"{short_name(name)} ×{len(members)}", [lane["spans"] for lane in members]
+        else:
+            yield from ((short_name(lane["instance"]), [lane["spans"]]) for lane in members)
 
 
 class _Scale:
@@ -60,32 +83,45 @@ def _clock(instant: int, *, long: bool) -> str:
     return datetime.fromtimestamp(instant / 1000).astimezone().strftime("%d.%m. %H:%M" if long else "%H:%M:%S")
 
 
-def _under_way(spans: list[dict[str, Any]], scale: _Scale) -> Text:
-    """What waits, deploys, is verified or goes back; a failure is crossed where it ended."""
+def _under_way(members: list[list[Span]], scale: _Scale) -> Text:
+    """Draw what waits, deploys, is verified or is rolled back; a failure is crossed where it ended."""
     row = _Row(scale.cells)
-    for span in spans:
-        if span["kind"] == "running":
-            continue
-        fill, style = FILLS[span["kind"]]
-        row.fill(scale.cell(span["begins"]), scale.cell(span["ends"]), fill, style)
-    for span in spans:
+    kinds = _most(([span for span in spans if span["kind"] != "running"] for spans in members), "kind", scale)
+    for at, kind in kinds.items():
+        row.put(at, *FILLS[kind])
+    for span in (span for spans in members for span in spans):
         if span["kind"] != "running" and span["outcome"] in _FAILED:
             row.put(scale.cell(span["ends"]), "✗", "bold red")
     return row.text()
 
 
-def _runs(spans: list[dict[str, Any]], scale: _Scale) -> Text:
-    """What was finalized, by name."""
+def _runs(members: list[list[Span]], scale: _Scale) -> Text:
+    """Draw what was finalized, by name."""
     row = _Row(scale.cells)
-    running = [(scale.cell(span["begins"]), scale.cell(span["ends"]), _name(span)) for span in spans if span["kind"] == "running"]
-    for first, last, _ in running:
-        row.fill(first, last, *RUNNING)
-    for first, last, version in running:
-        row.write(first, version, last - first + (last == scale.cells - 1), RUNNING[1])
+    named = [[span | {"name": _name(span)} for span in spans if span["kind"] == "running"] for spans in members]
+    running = _most(named, "name", scale)
+    for at in running:
+        row.put(at, *RUNNING)
+    begins = [at for at in sorted(running) if running.get(at - 1) != running[at]]
+    for number, at in enumerate(begins):
+        end = begins[number + 1] if number + 1 < len(begins) else max(running) + 1
+        row.write(at, running[at], end - at, RUNNING[1])
     return row.text()
 
 
-def _name(span: dict[str, Any]) -> str:
+def _most(members: Iterable[list[Span]], field: str, scale: _Scale) -> dict[int, str]:
+    """Return cell -> what most members have there; of one member, its latest."""
+    counts: dict[int, Counter[str]] = {}
+    for spans in members:
+        cells: dict[int, str] = {}
+        for span in spans:
+            cells |= {at: span[field] for at in range(scale.cell(span["begins"]), scale.cell(span["ends"]) + 1)}
+        for at, value in cells.items():
+            counts.setdefault(at, Counter())[value] += 1
+    return {at: found.most_common(1)[0][0] for at, found in counts.items()}
+
+
+def _name(span: Span) -> str:
     """``4.0.0``; in the configuration of release 7 ``4.0.0+c7``, as the legend explains."""
     return f"{span['version']}+c{span['configuration']}" if span["configuration"] else str(span["version"])
 
@@ -95,10 +131,6 @@ class _Row:
 
     def __init__(self, cells: int) -> None:
         self._cells: list[tuple[str, str]] = [(" ", "")] * cells
-
-    def fill(self, first: int, last: int, sign: str, style: str) -> None:
-        for at in range(first, last + 1):
-            self.put(at, sign, style)
 
     def put(self, at: int, sign: str, style: str) -> None:
         self._cells[at] = (sign, style)

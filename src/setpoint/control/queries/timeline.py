@@ -67,6 +67,8 @@ class Timeline(Answer):
     begins: Instant
     ends: Instant
     lanes: list[LaneView]
+    groups: dict[str, list[str]]
+    """Name of each group, and its channels."""
 
 
 @query(
@@ -82,7 +84,8 @@ async def timeline(context: RequestContext, request: TimelineRequest) -> Timelin
     order = {one.name: number for number, one in enumerate(configuration.channels(owner))}
     lanes.sort(key=lambda lane: (order.get(channel_of(lane.instance), len(order)), lane.instance))
     begins = request.since or min((span.begins for lane in lanes for span in lane.spans), default=until)
-    return Timeline(application=owner, begins=begins, ends=until, lanes=lanes)
+    groups = {name: list(members) for name, members in configuration.members(owner).items()}
+    return Timeline(application=owner, begins=begins, ends=until, lanes=lanes, groups=groups)
 
 
 def _wanted(context: RequestContext, request: TimelineRequest) -> tuple[str, list[str]]:
