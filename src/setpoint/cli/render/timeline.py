@@ -19,7 +19,7 @@ _LABEL, _NARROWEST = 28, 20
 _FAILED = {"failed", "rolled-back", "rejected"}
 _FOLD = 4
 """Instances of one service in one group that have lanes of their own; more are drawn as one."""
-_FOLDED = "×N: of N instances, the state of most; ✗ where one failed"
+_FOLDED = "×N: what most of N instances wait for or do; what at least half of them run; ✗ where one failed"
 
 Span = dict[str, Any]
 
@@ -96,10 +96,10 @@ def _under_way(members: list[list[Span]], scale: _Scale) -> Text:
 
 
 def _runs(members: list[list[Span]], scale: _Scale) -> Text:
-    """Draw what was finalized, by name."""
+    """Draw the version that at least half of them have finalized, by name."""
     row = _Row(scale.cells)
     named = [[span | {"name": _name(span)} for span in spans if span["kind"] == "running"] for spans in members]
-    running = _most(named, "name", scale)
+    running = _most(named, "name", scale, least=len(members) / 2)
     for at in running:
         row.put(at, *RUNNING)
     begins = [at for at in sorted(running) if running.get(at - 1) != running[at]]
@@ -109,16 +109,18 @@ def _runs(members: list[list[Span]], scale: _Scale) -> Text:
     return row.text()
 
 
-def _most(members: Iterable[list[Span]], field: str, scale: _Scale) -> dict[int, str]:
-    """Return cell -> what most members have there; of one member, its latest."""
+def _most(members: Iterable[list[Span]], field: str, scale: _Scale, least: float = 1) -> dict[int, str]:
+    """Return cell -> what most members have there, and at least so many; of one member, its latest."""
     counts: dict[int, Counter[str]] = {}
     for spans in members:
         cells: dict[int, str] = {}
         for span in spans:
-            cells |= {at: span[field] for at in range(scale.cell(span["begins"]), scale.cell(span["ends"]) + 1)}
-        for at, value in cells.items():
-            counts.setdefault(at, Counter())[value] += 1
-    return {at: found.most_common(1)[0][0] for at, found in counts.items()}
+            value: str = span[field]
+            cells |= dict.fromkeys(range(scale.cell(span["begins"]), scale.cell(span["ends"]) + 1), value)
+        for at, state in cells.items():
+            counts.setdefault(at, Counter())[state] += 1
+    most = {at: found.most_common(1)[0] for at, found in counts.items()}
+    return {at: state for at, (state, count) in most.items() if count >= least}
 
 
 def _name(span: Span) -> str:
