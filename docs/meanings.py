@@ -334,6 +334,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "Process": {
         "": "",
         "command": "program and arguments; no shell splits or expands them",
+        "user": "the [Unix user](process-runtime.md#another-unix-user) that it runs as, with the groups of that user",
         "replicas": "how many run",
         "directory": "where they start: copied for each version, so that a rollback runs what ran before",
         "mutable": "use the directory as it is, whatever changes in it",
@@ -508,6 +509,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "ProgramBlock": {
         "": "The last line written is the reason. See [exit codes](protections.md#exit-codes).",
         "command": "program and arguments; one with a slash is a file beside this document",
+        "user": "the [Unix user](process-runtime.md#another-unix-user) that it runs as, with the groups of that user",
         "directory": "where it starts, all of it stored at `apply`; default: beside the document, with what `command` names",
         "mutable": "run what lies in the directory at that moment, instead of what was applied",
         "env": "what it gets beside `SETPOINT_…`",

@@ -61,6 +61,10 @@ class Disk:
         """Who may read and write."""
         path.chmod(mode)
 
+    def chown(self, path: Path, group: int) -> None:
+        """Which group it belongs to; its user stays."""
+        os.chown(path, -1, group, follow_symlinks=False)
+
     def touch(self, path: Path) -> None:
         """Used now."""
         os.utime(path)
@@ -136,7 +140,7 @@ def truncate(target: Path | int, length: int = 0) -> None:
 
 
 def make_directory(path: Path, mode: int = 0o700) -> None:
-    """With its parents, unless it is there. Raises OSError."""
+    """With its parents, unless it is there; a mode for others holds whatever the umask is. Raises OSError."""
     missing = []
     while not path.is_dir():
         missing.append(path)
@@ -144,6 +148,8 @@ def make_directory(path: Path, mode: int = 0o700) -> None:
     for directory in reversed(missing):
         try:
             disk.mkdir(directory, mode)
+            if mode & 0o077:
+                disk.chmod(directory, mode)
         except FileExistsError:
             if not directory.is_dir():
                 raise
@@ -153,6 +159,11 @@ def make_directory(path: Path, mode: int = 0o700) -> None:
 def restrict(path: Path, mode: int) -> None:
     """Who may read and write. Raises OSError."""
     disk.chmod(path, mode)
+
+
+def give_to_group(path: Path, group: int) -> None:
+    """Its user stays. Raises OSError."""
+    disk.chown(path, group)
 
 
 def touch(path: Path) -> None:

@@ -26,10 +26,12 @@ from setpoint.model.checks import CheckDefinition
 from setpoint.model.tasks import TaskDefinition
 from setpoint.model.trees import Stored, Tree
 from setpoint.plugins.errors import TerminalError, TransientError
+from setpoint.programs import users
 from setpoint.store.port import Content
 
 KEPT = 100
 """So many trees are kept that nothing runs with at the moment."""
+_APPLIED = "applied"
 YOUNG = 24 * 3600.0
 """Seconds for which a tree is kept in any case after its last use: a custom runtime's command may run in it."""
 Definition = TypeVar("Definition", CheckDefinition, TaskDefinition)
@@ -40,16 +42,16 @@ class AppliedTrees:
     """Lays trees out."""
 
     def __init__(self, home: Path, content: Content) -> None:
-        self._root = home.absolute() / "applied"
+        self._home = home.absolute()
         self._content = content
-        self._known: dict[str, tuple[Tree, _Marks]] = {}
-        """Tree -> what it was when it was last compared with its content."""
-        self._in_use: Counter[str] = Counter()
+        self._known: dict[Path, tuple[Tree, _Marks]] = {}
+        """Directory -> what it was when it was last compared with its content."""
+        self._in_use: Counter[Path] = Counter()
         self._making = asyncio.Lock()
 
     def path(self, tree: str) -> Path:
-        """Where a tree lies, once it is laid out."""
-        return self._root / tree
+        """Where a tree lies, once it is laid out for programs of the engine's own user."""
+        return self._home / _APPLIED / tree
 
     @asynccontextmanager
     async def used(self, definition: Definition) -> AsyncIterator[Definition]:
@@ -61,44 +63,60 @@ class AppliedTrees:
         if not definition.tree:
             yield definition
             return
-        self._in_use[definition.tree] += 1
+        path = await asyncio.to_thread(self._path_for, definition)
+        self._in_use[path] += 1
         try:
-            await self.ready(definition.tree)
-            yield replace(definition, options=_placed(definition, self.path(definition.tree)))
+            await self._ready(definition.tree, path)
+            yield replace(definition, options=_placed(definition, path))
         finally:
-            self._in_use[definition.tree] -= 1
+            self._in_use[path] -= 1
 
     async def ready(self, tree: str) -> Path:
         """The directory of a tree, with everything in it as it was applied. Raises as ``used``."""
-        async with self._making:
-            if not await asyncio.to_thread(self._unchanged, tree):
-                await self._make(tree)
-        return self.path(tree)
+        path = self.path(tree)
+        await self._ready(tree, path)
+        return path
 
-    def _unchanged(self, tree: str) -> bool:
-        if tree not in self._known:
-            return False
-        found, marks = self._known[tree]
+    def _path_for(self, definition: CheckDefinition | TaskDefinition) -> Path:
+        """Where its tree lies: what runs as another user cannot enter the data directory."""
+        user = str(definition.options.get("user", "")) if definition.use == "program" else ""
+        if not user:
+            return self.path(definition.tree)
         try:
-            same = _marks_of(found, self.path(tree)) == marks
-            files.touch(self.path(tree))
+            return users.directory_of(self._home, users.account_of(user), _APPLIED) / definition.tree
+        except users.UserError as error:
+            raise TerminalError(str(error)) from error
+        except OSError as error:
+            raise TransientError(f"the directory of {user} cannot be made: {error}") from error
+
+    async def _ready(self, tree: str, path: Path) -> None:
+        async with self._making:
+            if not await asyncio.to_thread(self._unchanged, path):
+                await self._make(tree, path)
+
+    def _unchanged(self, path: Path) -> bool:
+        if path not in self._known:
+            return False
+        found, marks = self._known[path]
+        try:
+            same = _marks_of(found, path) == marks
+            files.touch(path)
         except OSError:
             return False
         return same
 
-    async def _make(self, tree: str) -> None:
+    async def _make(self, tree: str, path: Path) -> None:
         manifest = await self._stored(tree)
         try:
             found = Tree.decode(manifest)
         except msgspec.MsgspecError as error:
             raise TerminalError(f"the list of files {tree[:12]}… cannot be read: {error}") from error
-        path = self.path(tree)
         try:
             if not await asyncio.to_thread(_is_whole, found, path):
                 contents = {name: await self._stored(one.sha256) for name, one in found.files.items()}
                 await asyncio.to_thread(_lay_out, found, contents, path)
-                await asyncio.to_thread(self._prune, tree)
-            self._known[tree] = (found, await asyncio.to_thread(_marks_of, found, path))
+                await asyncio.to_thread(self._prune, path)
+            self._known[path] = (found, await asyncio.to_thread(_marks_of, found, path))
         except OSError as error:
             raise TransientError(
                 f"the files that were applied cannot be laid out in {path}: {error.strerror or error}"
@@ -110,13 +128,13 @@ class AppliedTrees:
             raise TerminalError(f"a file that was applied ({sha256[:12]}…) is not stored: apply the configuration again")
         return content
 
-    def _prune(self, new: str) -> None:
+    def _prune(self, new: Path) -> None:
         """Remove what was not used for long; what is needed once more is laid out again."""
         now = time.time()
-        trees = sorted((path.stat().st_mtime, path) for path in self._root.iterdir())
+        trees = sorted((path.stat().st_mtime, path) for path in new.parent.iterdir())
         for used, path in trees[:-KEPT]:
-            if path.name != new and not self._in_use[path.name] and now - used > YOUNG:
-                self._known.pop(path.name, None)
+            if path != new and not self._in_use[path] and now - used > YOUNG:
+                self._known.pop(path, None)
                 files.remove_tree(path)
 
 

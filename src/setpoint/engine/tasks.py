@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import signal
 from collections.abc import Mapping
@@ -25,11 +24,11 @@ from setpoint.model.names import any_release, without_database
 from setpoint.model.tasks import TaskDefinition, TaskEnd, TaskResult
 from setpoint.model.time import SECOND, format_duration
 from setpoint.plugins.protection import Protection
-from setpoint.programs.environment import check_environment
 from setpoint.programs.procfs import RUN, Identity, members, send_all
 from setpoint.programs.runner import Program, ProgramResult, run_program
 from setpoint.programs.text import last_line
-from setpoint.protections.program import ProgramProtection, judge
+from setpoint.programs.users import UserError
+from setpoint.protections.program import ProgramProtection, judge, program_of
 
 OPERATION = "SETPOINT_OPERATION_ID"
 """The same at every try, so that a program can tell what it has done already."""
@@ -115,13 +114,10 @@ class TaskRunner:
         if wrong := ProgramProtection().validate(definition.options):
             return TaskResult(TaskEnd.FAILED, "; ".join(wrong))
         mark = {RUN: self._mark(entity)}
-        program = Program(
-            command=[str(argument) for argument in definition.options["command"]],
-            env=check_environment(definition.env | mark),
-            stdin=json.dumps(definition.facts, default=str),
-            directory=str(definition.options.get("directory") or ""),
-            mark=mark,
-        )
+        try:
+            program = program_of(definition.options, definition.env, definition.facts, mark)
+        except UserError as error:
+            return TaskResult(TaskEnd.FAILED, str(error))
         return _judge(await run_program(program, definition.timeout), program, definition)
 
     # --- what earlier tries left

@@ -22,6 +22,7 @@ import msgspec
 from setpoint.model.time import SECOND, Duration
 from setpoint.programs.text import last_line
 from setpoint.programs.throttle import Throttle
+from setpoint.programs.users import UMASK, Account
 
 _PACKAGE = str(Path(__file__).parents[2])
 SUBREAPER = f"import sys; sys.path.append({_PACKAGE!r}); from setpoint.programs.subreaper import main; main()"
@@ -56,6 +57,8 @@ class Program(msgspec.Struct, frozen=True):
     directory: str = ""
     mark: dict[str, str] = {}
     """The environment of the process supervising it, by which that can be found."""
+    account: Account | None = None
+    """The Unix user that it runs as; None: the engine's."""
     keep: int = 64 * 1024
     """Bytes kept of each output: the last ones."""
     separate: bool = False
@@ -75,7 +78,7 @@ class ProgramResult(msgspec.Struct, frozen=True):
 
     how: Literal["ended", "timeout", "not-started", "lost"]
     code: int = 0
-    stage: Literal["", "directory", "program", "session", "supervision"] = ""
+    stage: Literal["", "directory", "program", "session", "supervision", "user"] = ""
     errno: int | None = 0
     error: str = ""
     dropped: int = 0
@@ -141,7 +144,8 @@ async def _start_subreaper(mark: dict[str, str]) -> Process:
 
 
 def _job(program: Program, timeout: Duration) -> bytes:
-    job = json.dumps(msgspec.structs.asdict(program) | {"timeout": timeout / SECOND}).encode()
+    fields = {"timeout": timeout / SECOND, "account": program.account._asdict() if program.account else None, "umask": UMASK}
+    job = json.dumps(msgspec.structs.asdict(program) | fields).encode()
     return b"%08x" % len(job) + job
 
 

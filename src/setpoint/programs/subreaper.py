@@ -174,7 +174,10 @@ def become(job: dict[str, Any], parent: int, files: tuple[int, int, int], failur
     stage = "session"
     try:
         os.setsid()
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if job["account"]:
+            stage = "user"
+            switch(job["account"], job["umask"])
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # not before: a change of the user clears it
         if os.getppid() != parent:
             os._exit(127)
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -192,6 +195,14 @@ def become(job: dict[str, Any], parent: int, files: tuple[int, int, int], failur
         os.write(failure, json.dumps({"stage": stage, "errno": code, "error": str(error)}).encode())
     finally:
         os._exit(127)
+
+
+def switch(account: dict[str, Any], umask: int) -> None:
+    """Become another Unix user for good; root loses all capabilities by it. Raises OSError."""
+    os.setgroups(account["groups"])
+    os.setresgid(*[account["gid"]] * 3)
+    os.setresuid(*[account["uid"]] * 3)
+    os.umask(umask)
 
 
 def run(job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -1,6 +1,7 @@
 """Protections that are programs of the user's own: what they are given; ``exits`` decides what their exit codes mean.
 
-Options: ``command`` (argv list), ``directory`` (absolute; the engine's own if absent), ``exitCodes``.
+Options: ``command`` (argv list), ``directory`` (absolute; the engine's own if absent), ``exitCodes``, ``user`` (a Unix user; the
+engine's own if absent).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from setpoint.model.time import format_duration
 from setpoint.programs.environment import check_environment
 from setpoint.programs.runner import Program, ProgramResult, run_program
 from setpoint.programs.text import REASON_LENGTH, last_line, printable
+from setpoint.programs.users import UserError, account_of
 from setpoint.protections.options import Options, as_text
 
 
@@ -28,20 +30,39 @@ class ProgramProtection:
         """See the port; a program that cannot be started is misconfigured, one that gave no answer unavailable."""
         if wrong := self.validate(check.options):
             return CheckResult(Outcome.MISCONFIGURED, "; ".join(wrong))
-        program = Program(
-            command=[as_text(argument) for argument in check.options["command"]],
-            env=check_environment(check.env),
-            stdin=json.dumps(check.facts, default=str),
-            directory=str(check.options.get("directory") or ""),
-        )
+        try:
+            program = program_of(check.options, check.env, check.facts)
+        except UserError as error:
+            return CheckResult(Outcome.MISCONFIGURED, printable(str(error)))
         return judge(await run_program(program, check.timeout), program, check)
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """See the port."""
-        read = Options(options, known={"command", "directory", "exitCodes"})
+        read = Options(options, known={"command", "directory", "exitCodes", "user"})
+        read.text("user")
         read.command("command", required=True)
         read.directory("directory")
         return [*read.wrong, *_wrong_codes(options)]
+
+
+def program_of(
+    options: dict[str, Any], env: dict[str, str], facts: dict[str, Any], mark: dict[str, str] | None = None
+) -> Program:
+    """Return what is run for options that ``validate`` accepts; ``mark`` is in its environment, and that of its supervisor.
+
+    Raises:
+        UserError: nothing can be started as the user that it names.
+    """
+    account = account_of(options["user"]) if options.get("user") else None
+    mark = mark or {}
+    return Program(
+        command=[as_text(argument) for argument in options["command"]],
+        env=check_environment({**(account.environment if account else {}), **env, **mark}),
+        stdin=json.dumps(facts, default=str),
+        directory=str(options.get("directory") or ""),
+        mark=mark,
+        account=account,
+    )
 
 
 def _wrong_codes(options: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from setpoint.config.documents.base import Document, Environment, Node
 from setpoint.config.documents.gates import Phases
 from setpoint.config.documents.parameters import Parameter
-from setpoint.config.documents.workloads import Command, Path
+from setpoint.config.documents.workloads import Command, Path, UserName
 from setpoint.config.syntax.values import (
     Anything,
     Boolean,
@@ -61,6 +61,7 @@ class ProgramBlock(Node):
     """A program: exit 0 passes; what other codes mean: ``setpoint.model.exits``."""
 
     command: Command
+    user: UserName | None = None
     directory: Path | None = None
     mutable: Boolean = False
     env: Environment = Field(default_factory=dict)

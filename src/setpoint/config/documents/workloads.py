@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from typing import Annotated, Any, ClassVar, Self
@@ -72,6 +73,17 @@ def _read_path(node: Any) -> Scalar:
     return text
 
 
+def _read_user(node: Any) -> Scalar:
+    text = read_text(node)
+    if not _USER.fullmatch(text) or text == "root":
+        raise fault(
+            "bad-user",
+            f"{describe(text)} is not the name of a Unix user without privileges.",
+            "Write a name such as web; its groups are those that the machine gives it.",
+        )
+    return text
+
+
 def _or_lookup(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The same, where a release may say the value."""
     return lambda node: node if isinstance(node, Scalar) and "${" in node else read(node)
@@ -82,6 +94,9 @@ Command = Annotated[
     Sequence, Reads(read_command, {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1})
 ]
 Count = Annotated[int | str, Reads(_read_number, {"type": ["integer", "string"]})]
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
+UserName = Annotated[str, Reads(_read_user, {"type": "string", "pattern": f"^{_USER.pattern}$"})]
+"""It looks nothing up: a release must not choose whose rights a version has."""
 Path = Annotated[str, Reads(_read_path, {"type": "string"})]
 PathTemplate = Annotated[str, Reads(_or_lookup(_read_path), {"type": "string"})]
 
@@ -120,6 +135,7 @@ class Process(Node):
     """Replicas of one program on this machine."""
 
     command: Command
+    user: UserName | None = None
     replicas: Count = 1
     directory: Path | None = None
     mutable: Boolean = False

@@ -62,7 +62,7 @@ def _plain_tree(block: Node) -> dict[str, Any]:
 
 
 def _process_tree(block: Process) -> dict[str, Any]:
-    optional = {"port": block.port, "health": _health_tree(block.health) if block.health else None}
+    optional = {"user": block.user, "port": block.port, "health": _health_tree(block.health) if block.health else None}
     tree: dict[str, Any] = {"command": block.command, "replicas": block.replicas, "stopTimeout": block.stop_timeout}
     return tree | {key: value for key, value in optional.items() if value is not None}
 

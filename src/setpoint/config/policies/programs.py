@@ -198,13 +198,15 @@ class Resolver:
             return _Options(_http_options(resolved))
         assert document.program is not None  # noqa: S101 - the two kinds a document may have here
         try:
-            options, tree = self._program(document.program, [as_text(word) for word in resolved["command"] if word is not None])
+            program = document.program
+            options, tree = self._program(program, [as_text(word) for word in resolved["command"] if word is not None])
         except paths.PathError as error:
             self.add(error.code, place_of(document.program.command), f"{error}", error.hint)
             return None
         variables = {str(name): value for name, value in resolved["env"].items() if value is not None}
         secrets = {name: plain(value) for name, value in variables.items() if is_secret(value)}
         env = {name: as_text(value) for name, value in variables.items() if name not in secrets}
+        options |= {"user": as_text(program.user)} if program.user else {}
         inside = ("directory",) if tree else ()
         return _Options(options | ({"secrets": secrets} if secrets else {}), env, tree, inside)
 

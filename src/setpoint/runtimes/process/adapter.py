@@ -23,6 +23,7 @@ from setpoint.model.spec import Spec, digest
 from setpoint.plugins.errors import TerminalError, TransientError, Unreachable
 from setpoint.plugins.runtime import LoggedReplica, LogLine
 from setpoint.programs.procfs import boot_id, runs_with
+from setpoint.programs.users import Account, UserError, account_of, closed_to
 from setpoint.runtimes.process import change_listener, client, logs
 from setpoint.runtimes.process import options as workload
 from setpoint.runtimes.process.home import Home
@@ -161,23 +162,37 @@ def _working_directory(home: Home, spec: Spec) -> str:
     """An absolute directory is used as it is; a relative one is a place among the version's own files, which are laid out first.
 
     Raises:
-        TerminalError: it does not exist, or a file is missing. TransientError: the disk does not take the files.
+        TerminalError: it does not exist, a file is missing, or nothing can run as ``user``, or there.
+        TransientError: the disk does not take the files.
     """
-    given = Path(spec.workload.options.get("directory") or ".")
-    if given.is_absolute():
-        if not given.is_dir():
-            raise TerminalError(f'process.directory "{given}" does not exist')
-        return str(given)
-    tree = home.tree_of(spec.instance, spec.digest)
-    lay_out(spec.files, home.files, tree)
-    place = (tree / given).resolve()
-    if not place.is_relative_to(tree.resolve()):
-        raise TerminalError(f'process.directory "{given}" does not lie below the root of its configuration')
+    given, user = Path(spec.workload.options.get("directory") or "."), spec.workload.options.get("user", "")
     try:
-        files.make_directory(place, 0o777)
+        account = account_of(user) if user else None
+        if given.is_absolute():
+            return _existing(given, account)
+        tree = home.tree_of(spec.instance, spec.digest, account)
+        lay_out(spec.files, home.files, tree)
+        return str(_made_in(tree, given))
+    except UserError as error:
+        raise TerminalError(str(error)) from error
     except OSError as error:
-        raise TransientError(f"the directory {place} cannot be made: {error.strerror}") from error
-    return str(place)
+        raise TransientError(f"the directory of {spec.instance} cannot be made: {error}") from error
+
+
+def _existing(directory: Path, account: Account | None) -> str:
+    if not directory.is_dir():
+        raise TerminalError(f'process.directory "{directory}" does not exist')
+    if account is not None and (closed := closed_to(account, directory)) is not None:
+        raise UserError(f'the user "{account.name}" may not enter {closed}, on the way to process.directory: change its mode')
+    return str(directory)
+
+
+def _made_in(tree: Path, directory: Path) -> Path:
+    place = (tree / directory).resolve()
+    if not place.is_relative_to(tree.resolve()):
+        raise TerminalError(f'process.directory "{directory}" does not lie below the root of its configuration')
+    files.make_directory(place, 0o755)
+    return place
 
 
 def _record(home: Home, instance: str) -> InstanceRecord | None:

@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from setpoint.durable import files, records
+from setpoint.programs import users
+from setpoint.programs.users import Account
 from setpoint.runtimes.process.records import InstanceRecord
 
 _NAME = re.compile(r"[^A-Za-z0-9._-]")
 _KIND = "instance"
+_TREES = "trees"
 
 
 class Home:
@@ -32,7 +35,7 @@ class Home:
         self.journal = self.root / "supervisor.log"
         self.instances = self.root / "instances"
         self.logs = self.root / "logs"
-        self.trees = self.root / "trees"
+        self.trees = self.root / _TREES
 
     def prepare(self) -> None:
         """Make the directories, for this user only."""
@@ -50,9 +53,19 @@ class Home:
         """The directory of an instance's log files."""
         return self.logs / file_name(instance)
 
-    def tree_of(self, instance: str, digest: str) -> Path:
-        """The directory that one version of an instance starts in: shared with no other version and no other instance."""
-        return self.trees / file_name(instance) / digest
+    def tree_of(self, instance: str, digest: str, account: Account | None = None) -> Path:
+        """The directory that one version of an instance starts in: shared with no other version and no other instance.
+
+        Raises:
+            UserError: it runs as another user, who cannot reach such a directory. OSError: the disk does not take it.
+        """
+        name = file_name(instance)
+        return (users.directory_of(self.base, account, _TREES, name) if account else self.trees / name) / digest
+
+    def all_trees(self) -> Iterator[Path]:
+        """The directories of all versions, those that run as other users included."""
+        yield from self.trees.glob("*/*")
+        yield from users.directory_of_all(self.base).glob(f"*/{_TREES}/*/*")
 
     def record_of(self, instance: str) -> Path:
         """The file an instance is remembered in."""

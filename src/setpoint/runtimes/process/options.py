@@ -14,7 +14,7 @@ from setpoint.runtimes.process.records import Desired, HealthProbe, Launch
 STOP: Duration = 10_000
 INTERVAL: Duration = 1_000
 TIMEOUT: Duration = 2_000
-_KNOWN = ("command", "replicas", "directory", "port", "health", "stopTimeout", "mutable", "stop")
+_KNOWN = ("command", "user", "replicas", "directory", "port", "health", "stopTimeout", "mutable", "stop")
 _HEALTH = ("http", "tcp", "command")
 _AMOUNT = re.compile(r"(\d{1,3})%")
 
@@ -27,6 +27,8 @@ def problems_of(options: dict[str, Any]) -> list[str]:
     problems += _number_problems("process.port", options.get("port", 0), 0, 65_535)
     if not isinstance(options.get("directory", ""), str):
         problems.append("process.directory is the path of a directory")
+    if not isinstance(options.get("user", ""), str):
+        problems.append("process.user is the name of a Unix user")
     for key in ("stop", "stopTimeout"):
         problems += _duration_problems(f"process.{key}", options.get(key, STOP))
     if not isinstance(options.get("mutable", False), bool):
@@ -52,6 +54,7 @@ def read(spec: Spec, directory: str) -> Desired:
         directory=directory,
         env=spec.env,
         health=_health(options.get("health") or {}),
+        user=options.get("user", ""),
         stop=_milliseconds(options.get("stopTimeout", options.get("stop", STOP))),
     )
     return Desired(

@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 
+from setpoint.programs import users
 from setpoint.programs.procfs import Identity, is_alive
 
 _FILES = 65_536
@@ -28,15 +29,22 @@ class Reaper:
         self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
 
     def spawn(
-        self, command: list[str], directory: str | None, env: dict[str, str], output: int, passed: tuple[int, ...] = ()
+        self,
+        command: list[str],
+        directory: str | None,
+        env: dict[str, str],
+        output: int,
+        passed: tuple[int, ...] = (),
+        user: str = "",
     ) -> tuple[int, asyncio.Future[int | None]]:
         """Start a program in a session of its own; its number and its exit code to come (negative: a signal).
 
-        ``passed``: descriptors that it gets beside its output.
+        ``passed``: descriptors that it gets beside its output. ``user``: the Unix user that it runs as; empty: this one.
 
         Raises:
-            OSError: it cannot be started (not found, not executable, no such directory).
+            OSError: it cannot be started (not found, not executable, no such directory). UserError: not as this user.
         """
+        account = users.account_of(user) if user else None
         process = subprocess.Popen(
             command,
             cwd=directory or None,
@@ -46,10 +54,15 @@ class Reaper:
             stderr=output,
             start_new_session=True,
             pass_fds=passed,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=account.groups if account else None,
+            umask=users.UMASK if account else -1,
         )
         # The number cannot be reaped before the next turn of the loop, which is also where the future is set.
         process.returncode = 0
-        with contextlib.suppress(ProcessLookupError):  # ended already
+        # It ended already; or it is another user's, and root without CAP_SYS_RESOURCE: then it keeps the limit of the supervisor.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, self._files)
         ended: asyncio.Future[int | None] = self._loop.create_future()
         self._waiting[process.pid] = ended

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised with every change of what is said over the socket; an older supervisor is then asked to hand over."""
 
 
@@ -29,6 +29,8 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
     directory: str = ""
     env: dict[str, str] = {}
     health: HealthProbe = HealthProbe()
+    user: str = ""
+    """The Unix user that it runs as; empty: the supervisor's."""
     stop: int = 10_000
     """Milliseconds between being asked to end and being killed; draining included."""
 

@@ -298,7 +298,7 @@ class Supervisor:
         for name in self._instances:
             rotate(self._home.logs_of(name))
         used = {tree for instance in self._instances.values() for tree in instance.directories()}
-        for tree in self._home.trees.glob("*/*"):
+        for tree in self._home.all_trees():
             old = time.time() - tree.stat().st_mtime > age
             if old and not any(Path(path).is_relative_to(tree) for path in used):
                 files.remove_tree(tree)

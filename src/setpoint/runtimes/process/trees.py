@@ -47,7 +47,7 @@ def _checked(name: str) -> PurePosixPath:
 
 
 def _publish(fresh: Path, tree: Path) -> None:
-    durable.make_directory(fresh, 0o777)
+    durable.make_directory(fresh, 0o755)
     try:
         durable.rename(fresh, tree)
         durable.sync_directory(tree.parent)

@@ -10,21 +10,25 @@ import signal
 from setpoint.programs.procfs import RUN, members, send_all
 from setpoint.runtimes.process.ports import LOOPBACK
 from setpoint.runtimes.process.reaper import Reaper, describe_exit
-from setpoint.runtimes.process.records import HealthProbe
+from setpoint.runtimes.process.records import Launch
 
 _REST = 65_536
 _PATIENCE = 0.2
 
 
-async def ask(health: HealthProbe, port: int, directory: str, env: dict[str, str], reaper: Reaper) -> str:
-    """Empty when the replica is well, else why not, in a few words that stay the same while the fault does."""
+async def ask(launch: Launch, port: int, env: dict[str, str], reaper: Reaper) -> str:
+    """Empty when the replica is well, else why not, in a few words that stay the same while the fault does.
+
+    ``env``: of a command, which runs where the replica does, and as the same user.
+    """
+    health = launch.health
     try:
         async with asyncio.timeout(health.timeout / 1000):
             if health.kind == "http":
                 return await _ask_http(health.path, port)
             if health.kind == "tcp":
                 return await _ask_tcp(port)
-            return await _ask_command(list(health.command), directory, env, reaper)
+            return await _ask_command(launch, env, reaper)
     except TimeoutError:
         return f"the {health.kind} health check did not end within {health.timeout} ms"
     except ConnectionError:
@@ -62,12 +66,13 @@ async def _ask_tcp(port: int) -> str:
     return ""
 
 
-async def _ask_command(command: list[str], directory: str, env: dict[str, str], reaper: Reaper) -> str:
+async def _ask_command(launch: Launch, env: dict[str, str], reaper: Reaper) -> str:
     """A check is a run of its own, so that whatever it leaves behind ends with it and is not taken for the replica."""
     run = f"{env[RUN]}.check"
     null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        _, ended = reaper.spawn(command, directory, {**env, RUN: run}, null)
+        command = list(launch.health.command)
+        _, ended = reaper.spawn(command, launch.directory, {**env, RUN: run}, null, user=launch.user)
     finally:
         os.close(null)
     try:

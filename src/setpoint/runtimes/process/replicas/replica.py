@@ -13,6 +13,7 @@ from msgspec import structs
 
 from setpoint.durable import files
 from setpoint.programs.procfs import RUN, Identity, members, read_stat, send_all, usage
+from setpoint.programs.users import UserError, account_of
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.logs import last_lines, log_file
 from setpoint.runtimes.process.ports import LOOPBACK, free_port
@@ -172,7 +173,8 @@ class Replica:
             self._new_run()
             output = files.open_append(log_file(self._host.home.logs_of(self._instance), self.record.name))
             try:
-                pid, ended = self._host.reaper.spawn(list(self.launch.command), self.launch.directory, self._env(), output)
+                command, directory, user = list(self.launch.command), self.launch.directory, self.launch.user
+                pid, ended = self._host.reaper.spawn(command, directory, self._env(), output, user=user)
             finally:
                 os.close(output)
         except (OSError, ValueError) as error:
@@ -198,8 +200,10 @@ class Replica:
         self.record.healthy = False
 
     def _env(self) -> dict[str, str]:
+        """Raises UserError."""
         return {
             **self._host.base_env,
+            **(account_of(self.launch.user).environment if self.launch.user else {}),
             **self.launch.env,
             "PORT": str(self.record.port),
             "SETPOINT_INSTANCE": self._instance,
@@ -263,7 +267,11 @@ class Replica:
             return f"nothing listens at its port {port}"
         if health.kind == "none":
             return ""
-        return await ask(health, port, self.launch.directory, self._check_env(), self._host.reaper)
+        try:
+            env = self._check_env() if health.kind == "command" else {}
+        except UserError as error:
+            return str(error)
+        return await ask(self.launch, port, env, self._host.reaper)
 
     async def _listens(self) -> bool:
         """Whether it is the replica that listens at its port."""
