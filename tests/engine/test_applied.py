@@ -6,17 +6,20 @@ import errno
 import hashlib
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from tests.support.faults import faults
+from tests.support.users import OTHER, USER, needs_users, open_place
 
 from setpoint.engine import applied
 from setpoint.engine.applied import AppliedTrees
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.trees import Stored, Tree
 from setpoint.plugins.errors import TerminalError, TransientError
+from setpoint.programs.users import account_of, closed_to
 from setpoint.store.port import Content
 
 
@@ -114,6 +117,58 @@ async def test_a_half_written_tree_of_an_engine_that_was_killed_is_laid_out_agai
     (path / "rules").chmod(0o444)
     await made(tmp_path, stock).ready(tree)
     assert (path / "rules").read_text() == "rules"
+
+
+@needs_users
+async def test_a_tree_of_another_user_is_a_copy_that_no_third_user_reaches(stock: Stock) -> None:
+    tree = stock.tree(run="#!/bin/sh\n", rules="rules")
+    with open_place() as place:
+        home = place / "home"
+        home.mkdir(0o700)
+        found = made(home, stock)
+        before = os.umask(0o077)
+        try:
+            async with found.used(check(tree, user=USER)) as definition, found.used(check(tree)) as own:
+                directory = Path(definition.options["directory"])
+        finally:
+            os.umask(before)
+        assert directory == place / "home.users" / USER / "applied" / tree / "work"
+        assert own.options["directory"] == str(home / "applied" / tree / "work")
+        assert closed_to(account_of(USER), directory) is None
+        assert closed_to(account_of(OTHER), directory) == place / "home.users" / USER
+        assert (directory.parent / "run").stat().st_mode & 0o777 == 0o555
+        (directory.parent / "rules").unlink()
+        async with found.used(check(tree, user=USER)):
+            assert (directory.parent / "rules").read_text() == "rules"
+
+
+@needs_users
+async def test_at_every_point_where_the_disk_may_fail_the_user_reaches_what_is_made_in_the_end(stock: Stock) -> None:
+    tree, point, failed = stock.tree(run="#!/bin/sh\n", rules="rules"), 1, True
+    before = os.umask(0o077)
+    try:
+        with open_place() as place:
+            while failed:
+                home = place / str(point) / "home"
+                home.mkdir(parents=True)
+                home.parent.chmod(0o755)
+                with faults(point, 1, errno.ENOSPC) as disk:
+                    with suppress(TransientError):
+                        async with made(home, stock).used(check(tree, user=USER)):
+                            pass
+                    failed = disk.calls >= point
+                async with made(home, stock).used(check(tree, user=USER)) as definition:
+                    assert closed_to(account_of(USER), Path(definition.options["directory"])) is None
+                point += 1
+    finally:
+        os.umask(before)
+    assert point > 12, "there are that many calls"
+
+
+async def test_a_tree_for_a_user_that_is_not_there_is_refused(tmp_path: Path, stock: Stock) -> None:
+    with pytest.raises(TerminalError, match='the user "no-such-user" does not exist'):
+        async with made(tmp_path, stock).used(check(stock.tree(run=""), user="no-such-user")):
+            pass
 
 
 async def test_only_what_was_not_used_for_long_goes(tmp_path: Path, stock: Stock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.eventually import eventually
+from tests.support.users import USER, needs_users
 
 from setpoint.core.instructions import RunTask
 from setpoint.engine.tasks import TaskRunner
@@ -69,6 +71,22 @@ async def test_one_that_cannot_be_started_says_what_to_do(tasks):
     result = await run(tasks, definition)
     assert result.end is TaskEnd.FAILED
     assert "no-such-program not found" in result.reason
+
+
+@needs_users
+async def test_one_runs_as_its_user_and_what_left_its_group_ends_with_it(tasks):
+    definition = shell("setsid sleep 600 & id -un")
+    definition = replace(definition, options={**definition.options, "user": USER})
+    result = await run(tasks, definition)
+    assert (result.end, result.reason) == (TaskEnd.SUCCEEDED, USER)
+    assert not members(tasks._mark(ENTITY), None)
+
+
+async def test_one_that_cannot_run_as_its_user_fails_with_the_reason(tasks):
+    definition = TaskDefinition("migrate", "program", "organization", {"command": ["true"], "user": "no-such-user"})
+    result = await run(tasks, definition)
+    assert result.end is TaskEnd.FAILED
+    assert 'the user "no-such-user" does not exist on this machine' in result.reason
 
 
 async def test_the_operation_id_is_the_same_at_every_try(tasks):

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from tests.protections.contract import MayTakeLong, ProtectionContract, definition, run
+from tests.support.users import USER, needs_users
 
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.exits import ExitCodes
 from setpoint.model.exits import outcome_of as meaning_of
+from setpoint.programs.users import account_of
 from setpoint.protections.program import ProgramProtection
 
 
@@ -273,6 +275,7 @@ class TestWhatItIsGiven:
         ({"command": ["a", {"b": 1}]}, "command[1] must be text, not a map"),
         ({"command": ["a", "b\0c"]}, "NUL"),
         ({"command": ["a"], "directory": "checks"}, "directory must be an absolute path"),
+        ({"command": ["a"], "user": []}, "user must be text, not a list"),
         ({"command": ["a"], "directoy": "/x"}, "did you mean directory?"),
     ],
 )
@@ -294,3 +297,16 @@ async def test_numbers_in_argv_become_text() -> None:
 async def test_a_signal_without_a_name_is_shown_by_number() -> None:
     result = await outcome_of(program("sh", "-c", f"kill -{signal.SIGRTMIN + 3} $$"))
     assert result.reason.startswith(f"ended by signal {signal.SIGRTMIN + 3}")
+
+
+@needs_users
+async def test_a_program_runs_as_its_user_with_the_home_of_that_user() -> None:
+    script = 'echo "$(id -un) $USER $LOGNAME $HOME $MORE"'
+    check = definition("program", {"command": ["sh", "-c", script], "user": USER}, env={"MORE": "more"})
+    assert (await outcome_of(check)).reason == f"{USER} {USER} {USER} {account_of(USER).home} more"
+
+
+async def test_a_user_that_is_not_there_is_a_mistake_of_the_configuration() -> None:
+    result = await outcome_of(definition("program", {"command": ["true"], "user": "no-such-user"}))
+    assert result.outcome is Outcome.MISCONFIGURED
+    assert 'the user "no-such-user" does not exist on this machine' in result.reason

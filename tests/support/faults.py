@@ -64,6 +64,9 @@ class FaultyDisk(files.Disk):
     def chmod(self, path: Path, mode: int) -> None:
         self._call("chmod", super().chmod, path, mode)
 
+    def chown(self, path: Path, group: int) -> None:
+        self._call("chown", super().chown, path, group)
+
     def touch(self, path: Path) -> None:
         self._call("touch", super().touch, path)
 

@@ -29,6 +29,7 @@ GOOD: dict[str, Any] = {"command": ["app"]}
         ({"replicas": "two"}, "process.replicas"),
         ({"port": 70_000}, "process.port"),
         ({"directory": 3}, "process.directory"),
+        ({"user": 0}, "process.user"),
         ({"stopTimeout": "soon"}, "process.stopTimeout"),
         ({"stopTimeout": -1}, "process.stopTimeout"),
         ({"mutable": "yes"}, "process.mutable"),
