@@ -120,3 +120,17 @@ def test_a_task_that_comes_is_one_line_of_the_difference(configure: Configure, s
     assert [(change.what, change.path, change.new) for change in changes if change.instance == "shop/web@staging"] == [
         ("policy", "tasks.migrate@pre-deployment", "instance:shop/web@staging")
     ]
+
+
+def test_a_program_and_a_process_have_the_user_that_is_written(configure: Configure, shop: str) -> None:
+    text = shop.replace("process: {", "process: {user: web, ") + "tasks: migrate\nprotections: checked\n"
+    text += "perChannel: {production: {process: {user: web.live}}}\n"
+    checked = "\n---\nkind: Protection\nname: checked\nprogram: {command: [/bin/true], user: probe, mutable: true}\n"
+    configuration = configure(text + MIGRATE.replace("program: {", "program: {user: db_1, ") + checked)
+    policy = configuration.policy("shop/web@staging")
+    assert (policy.tasks[0].task.options["user"], policy.checks[0].check.options["user"]) == ("db_1", "probe")
+    assert not any(
+        "user" in one.task.options for one in configure(shop + "tasks: migrate" + MIGRATE).policy("shop/web@staging").tasks
+    )
+    users = {at: configuration.compile(f"shop/web@{at}", "1", {}).workload.options["user"] for at in ("staging", "production")}
+    assert users == {"staging": "web", "production": "web.live"}

@@ -19,7 +19,7 @@ ADAPTERS = (
     r"(Process|Health|Container|Containers|Kubernetes|KubernetesCluster|Helm|Terraform|TerraformRunner|Custom|CustomRuntime|Fake)\..*",
     r"Service\.(process|container|kubernetes|helm|terraform|ecs|cloud_run|lambda_|nomad|systemd|static|custom)",
     r"Runtime\.(local|containers|kubernetes|terraform|aws|gcp|nomad|ssh|object_storage|custom)",
-    r"Program\.directory",
+    r"Program\.(directory|user)",
 )
 """What runs, where: adapters have tests of their own against the real thing; here everything runs on the fake one."""
 DECLARED = (r"Notification\.on=.*", r"Role\.may=.*", r"\w*Parameter\.type=.*")

@@ -114,9 +114,9 @@ print(json.dumps({"ids": os.getresuid() + os.getresgid(), "groups": os.getgroups
 """
 
 
-async def as_user(*command: str, timeout: int = 10_000, directory: str = "") -> ProgramResult:
+async def as_user(*command: str, within: int = 10_000, directory: str = "") -> ProgramResult:
     environment = {"PATH": os.environ["PATH"]}
-    return await run_program(Program(list(command), environment, directory=directory, account=account_of(USER)), timeout)
+    return await run_program(Program(list(command), environment, directory=directory, account=account_of(USER)), within)
 
 
 @needs_users
@@ -130,7 +130,7 @@ async def test_a_program_has_the_ids_of_its_user_and_no_capability() -> None:
 
 @needs_users
 async def test_a_program_of_another_user_ends_at_its_timeout_with_what_left_its_group() -> None:
-    ended = await as_user("sh", "-c", "trap '' TERM; setsid sleep 600 & sleep 600", timeout=300)
+    ended = await as_user("sh", "-c", "trap '' TERM; setsid sleep 600 & sleep 600", within=300)
     assert (ended.how, ended.left) == ("timeout", 0)
 
 
@@ -147,12 +147,10 @@ async def test_a_program_of_another_user_ends_with_the_process_that_supervises_i
     program = Program(["sleep", "600"], {"PATH": os.environ["PATH"], **mark}, mark=mark, account=account_of(USER))
     running = asyncio.create_task(run_program(program, 60_000))
 
-    async def both() -> list[int]:
-        pids = [identity.pid for identity in members(mark[RUN], None)]
-        names = {Path(f"/proc/{pid}/comm").read_text().strip(): pid for pid in pids}
-        return [names[name] for name in sorted(names)] if "sleep" in names and len(names) == 2 else []
+    def owners() -> dict[int, int]:
+        return {user_of(identity.pid): identity.pid for identity in members(mark[RUN], None)}
 
-    pids = await eventually(both, 10, "the program did not start")
-    os.kill(next(pid for pid in pids if user_of(pid) == 0), signal.SIGKILL)
+    await eventually(lambda: account_of(USER).uid in owners(), 10, "the program did not start")
+    os.kill(owners()[0], signal.SIGKILL)
     assert (await running).how == "lost"
     await eventually(lambda: not members(mark[RUN], None), 5, "it runs on")
