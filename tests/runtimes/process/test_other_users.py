@@ -29,7 +29,7 @@ import beside
 if "--stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     subprocess.Popen(["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"], start_new_session=True)
-names = ("HOME", "USER", "LOGNAME", "PWD", "MORE")
+names = ("HOME", "USER", "LOGNAME", "TMPDIR", "MORE")
 facts = {"ids": os.getresuid() + os.getresgid(), "groups": os.getgroups(), "here": beside.HERE, "pid": os.getpid(),
          "writes": os.access(".", os.W_OK) or os.access("beside.py", os.W_OK)}
 facts["environment"] = {name: os.environ.get(name) for name in names}
@@ -82,7 +82,7 @@ async def test_a_replica_runs_as_its_user_among_files_that_it_can_only_read(home
     assert seen["ids"] == [account.uid] * 3 + [account.gid] * 3
     assert set(seen["groups"]) == set(account.groups)
     assert seen["environment"] == {
-        "HOME": account.home, "USER": USER, "LOGNAME": "configured", "PWD": None, "MORE": "more"
+        "HOME": account.home, "USER": USER, "LOGNAME": "configured", "TMPDIR": None, "MORE": "more"
     }  # fmt: skip
     assert not seen["writes"]
     assert Path(seen["here"]).is_relative_to(home.with_name("home.users") / USER)

@@ -202,8 +202,7 @@ class Replica:
     def _env(self) -> dict[str, str]:
         """Raises UserError."""
         return {
-            **self._host.base_env,
-            **(account_of(self.launch.user).environment if self.launch.user else {}),
+            **self._base_env(),
             **self.launch.env,
             "PORT": str(self.record.port),
             "SETPOINT_INSTANCE": self._instance,
@@ -211,6 +210,13 @@ class Replica:
             "SETPOINT_REPLICA": self.record.name,
             RUN: self.record.run,
         }
+
+    def _base_env(self) -> dict[str, str]:
+        """Of another user: that user's home; a directory for temporary files of the engine's may be closed there. Raises UserError."""
+        if not self.launch.user:
+            return self._host.base_env
+        base = {name: value for name, value in self._host.base_env.items() if name != "TMPDIR"}
+        return base | account_of(self.launch.user).environment
 
     def _began(self, leader: Identity) -> None:
         self._leader = leader
