@@ -52,7 +52,7 @@ def deployed(machine: Machine, user: str, *more: str) -> None:
 
 
 def attempts(machine: Machine) -> list[tuple[str, str]]:
-    """Everything that makes an administrator of whoever can do it."""
+    """Everything that would make a version an administrator."""
     assert machine.engine is not None
     home, local = machine.home, machine.home / "runtimes" / "local"
     guardian, supervisor = supervision_of(home)

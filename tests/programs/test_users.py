@@ -77,7 +77,7 @@ def test_a_data_directory_that_the_user_cannot_come_near_is_refused(home: Path) 
 
 @needs_users
 @pytest.mark.parametrize("planted", ["link", "directory"])
-def test_a_directory_that_somebody_else_put_there_is_refused(home: Path, planted: str) -> None:
+def test_a_directory_that_another_user_put_there_is_refused(home: Path, planted: str) -> None:
     place = home.with_name("home.users")
     if planted == "link":
         place.symlink_to(home)

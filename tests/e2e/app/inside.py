@@ -1,4 +1,4 @@
-"""What something that was deployed may do on its machine: each attempt is a kind and a target, and comes to ``open`` or a reason.
+"""What a deployed program may do on its machine: each attempt is a kind and a target, and comes to ``open`` or an error.
 
 With an argument: makes the attempts that it lists (JSON) and prints what came of them. Without: a service that gets them by POST.
 """

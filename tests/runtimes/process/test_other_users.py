@@ -142,11 +142,11 @@ async def test_a_user_that_was_deleted_since_is_the_reason_shown(
     wanted = stored(home, user="deleted")
     await processes.apply("op/1", wanted)
 
-    async def told() -> bool:
+    async def shown() -> bool:
         seen = await processes.observe(INSTANCE, wanted)
         return any('could not be started: the user "deleted" does not exist' in one.message for one in seen.objects)
 
-    await eventually("the reason is shown", told)
+    await eventually("the reason is shown", shown)
 
 
 @needs_users

@@ -212,7 +212,7 @@ class Replica:
         }
 
     def _base_env(self) -> dict[str, str]:
-        """Of another user: that user's home; a directory for temporary files of the engine's may be closed there. Raises UserError."""
+        """With the home of the user, who may not enter the engine's directory for temporary files. Raises UserError."""
         if not self.launch.user:
             return self._host.base_env
         base = {name: value for name, value in self._host.base_env.items() if name != "TMPDIR"}
