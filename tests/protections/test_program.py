@@ -306,6 +306,15 @@ async def test_a_program_runs_as_its_user_with_the_home_of_that_user() -> None:
     assert (await outcome_of(check)).reason == f"{USER} {USER} {USER} {account_of(USER).home} more"
 
 
+@needs_users
+async def test_a_program_that_is_closed_to_its_user_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "closed").write_text("#!/bin/sh\n")
+    (tmp_path / "closed").chmod(0o700)
+    result = await outcome_of(definition("program", {"command": [str(tmp_path / "closed")], "user": USER}))
+    assert result.outcome is Outcome.MISCONFIGURED
+    assert f"the user {USER} may not execute {tmp_path}/closed" in result.reason
+
+
 async def test_a_user_that_is_not_there_is_a_mistake_of_the_configuration() -> None:
     result = await outcome_of(definition("program", {"command": ["true"], "user": "no-such-user"}))
     assert result.outcome is Outcome.MISCONFIGURED

@@ -131,6 +131,11 @@ def _not_started(ended: ProgramResult, program: Program, directory: str) -> Chec
         return CheckResult(Outcome.UNAVAILABLE, printable(f"{name} could not be started: {why}"))
     if ended.stage == "directory":
         return CheckResult(Outcome.MISCONFIGURED, printable(f"the directory {directory} cannot be entered: {why}"))
+    if ended.errno == errno.EACCES and program.account:
+        user = program.account.name
+        return CheckResult(
+            Outcome.MISCONFIGURED, f"the user {user} may not execute {name}: look at its mode, its directories and PATH"
+        )
     where = f"{name} in {directory}" if directory and not name.startswith("/") else name
     return CheckResult(Outcome.MISCONFIGURED, printable(_start_advice(ended.errno, where, why)))
 

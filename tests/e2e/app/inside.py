@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import urllib.request
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def write(directory: str) -> None:
     path.unlink()
 
 
-KINDS = {
+KINDS: dict[str, Callable[[str], object]] = {
     "list": os.listdir,
     "read": lambda path: Path(path).read_bytes(),
     "write": write,
