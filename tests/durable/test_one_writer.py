@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "setpoint"
 WRITER = SOURCE / "durable" / "files.py"
 METHODS = {
     "chmod",
+    "chown",
     "fsync",
     "ftruncate",
     "hardlink_to",
