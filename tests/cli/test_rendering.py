@@ -387,13 +387,13 @@ def test_a_difference_shows_equal_changes_once_and_what_is_released() -> None:
         "  ~ saas/web@x, saas/web@y",
         "      what runs  process.replicas: 2 → 4  a.yaml:3",
         "  - saas/web@z",
-        "  ▶ saas: release of web 1.4.2 to 2 instances, through the same gates",
+        "  ▶ saas: release of web 1.4.2 to 2 instances, with its gates",
         "  ◷ saas/api: nothing was released yet; release a version",
-        "  ○ web@z: 1.4.1 runs on, as an orphan",
-        "  ✗ api@z: 2.0 is TAKEN DOWN",
+        "  ○ web@z: 1.4.1 keeps running, as an orphan",
+        "  ✗ api@z: 2.0 will be STOPPED",
         "  ! saas/tenants loses 2 of its 3 channels: confirm this with --confirm saas/tenants",
         "  · declared, but this version does not act on it: sources (1)",
-        "  ✗ apply will refuse it: no secret store",
+        "  ✗ cannot be applied: no secret store",
     ]
 
 
@@ -415,7 +415,7 @@ def test_a_configuration_release_shows_what_each_instance_takes() -> None:
         }
     )
     assert lines == [
-        "  ▶ saas: configuration release of web, through the same gates",
+        "  ▶ saas: configuration release of web, with its gates",
         "      web@staging     takes no part: nothing is released here yet",
         "      web@production  configuration only, stays 4.0.0; 5.0.0 (pending) will come",
         "                      with it",
@@ -452,7 +452,7 @@ def test_a_configuration_release_under_way_is_shown_where_all_versions_are_equal
 @pytest.mark.parametrize(
     ("attempt", "text"),
     [
-        ({"keeps_version": True, "author": "ann"}, "attempt 4: configuration of release 7 by ann, stays 1.5.0, in approval"),
+        ({"keeps_version": True, "author": "ann"}, "attempt 4: configuration of release 7 by ann, keeps 1.5.0, in approval"),
         ({"author": "bob"}, "attempt 4: 1.5.0 (release 3) by bob, with the configuration of release 7 by ann, in approval"),
     ],
 )

@@ -62,8 +62,8 @@ async def test_all_who_wait_for_production_wait_for_its_approval(tmp_path: Path)
         shown = drawn(whole)
         print(shown)
         assert "◷ web@production: waits for release-manager: approval by" in shown
-        assert "6 wait for that: web@archive, web@tenants-acme, web@tenants-globex and 3" in shown
-        assert "to go on: setpoint approve web@production release-manager" in " ".join(shown.split())
+        assert "6 are waiting behind: web@archive, web@tenants-acme, web@tenants-globex and 3" in " ".join(shown.split())
+        assert "to unblock: setpoint approve web@production release-manager" in " ".join(shown.split())
         assert "web@tenants-umbrella" in drawn(whole, everyone=True)
         narrow = [line for line in drawn(whole, 40).splitlines() if not line.strip().startswith("setpoint ")]
         assert max(map(len, narrow)) <= 40  # a command stays whole, to be copied
@@ -77,7 +77,7 @@ async def test_what_failed_comes_first_and_what_has_converged_is_no_culprit(tmp_
         await found.good("web@archive", "1.0")
         answer = await found.ask("rollup")
         assert answer.culprits == []
-        assert "nothing is waited for" in drawn(answer)
+        assert "nothing blocks them" in drawn(answer)
         await found.do("hold", OPS, target="web@tenants-hooli", why="moving")
         await found.release("1.1")
         await found.waits_for("web@production", "approval-missing")

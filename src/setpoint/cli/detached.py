@@ -102,7 +102,7 @@ def greet(home: Path, url: str) -> None:
 
 
 def stop(home: Path) -> None:
-    """Ask the engine to stop, and wait until it has. Raises Ended."""
+    """Stop the engine, and wait until it has stopped. Raises Quit."""
     from setpoint.runtimes.process.supervision.keeping import RestartMark  # noqa: PLC0415 - only here
 
     RestartMark(home).remove()  # one that was killed and is just being started again ends, too
@@ -124,14 +124,14 @@ def stop(home: Path) -> None:
             raise Quit(
                 ExitCode.TIMED_OUT,
                 f"The engine (process {pid}) has not stopped within {_STOPS:.0f} s.",
-                "See its log; it may finish an apply.",
+                "It may be finishing an apply. See its log.",
             )
         time.sleep(_TICK)
     echo("The engine has stopped.")
 
 
 def stop_services(home: Path) -> None:
-    """Stop what the process runtime of this data directory runs. Raises Ended."""
+    """Stop the services of this data directory. Raises Quit."""
     import asyncio  # noqa: PLC0415 - only here
 
     from setpoint.plugins.errors import AdapterError  # noqa: PLC0415 - only here
@@ -140,7 +140,5 @@ def stop_services(home: Path) -> None:
     try:
         asyncio.run(shutdown(home))
     except AdapterError as error:
-        raise Quit(
-            ExitCode.ERROR, f"What runs on this machine could not be stopped: {error}.", "See the process table."
-        ) from error
-    echo("What it ran on this machine has stopped; it is started again when the engine is.")
+        raise Quit(ExitCode.ERROR, f"Could not stop the services on this machine: {error}.", "See the process table.") from error
+    echo("The services on this machine have stopped. They start again with the engine.")

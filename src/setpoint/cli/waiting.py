@@ -117,7 +117,7 @@ def _end(progress: ReleaseProgress, released: dict[str, Any], session: Session) 
         sentences = [f"{name}: {text}" for name, text in waiting.items()]
         raise Quit(
             ExitCode.TIMED_OUT,
-            f"Release {number} is not everywhere yet; it goes on without you.",
+            f"Release {number} is still in progress. It continues in the background.",
             "See `setpoint status`.",
             sentences,
         )

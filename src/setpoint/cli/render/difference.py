@@ -1,4 +1,4 @@
-"""What an apply would change, and what it did."""
+"""The changes that an apply would make, and its result."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _MEANS = {"runs": "what runs", "policy": "policy"}
 _NAME = 36
 """Widest column of names."""
 _NAMED, _FOLD = 3, 12
-"""So many instances of a group that take the same are named one by one, and so many that are in no group."""
+"""Instances with the same change that are named, in a group and outside of one; more are counted."""
 
 
 def anything(shown: dict[str, Any]) -> bool:
-    """Whether applying it would do anything at all."""
+    """Return whether applying it would change anything."""
     return bool(shown["old"] != shown["new"] or shown["releases"] or shown["configurations"])
 
 
 def preview(shown: dict[str, Any], columns: int) -> Iterator[Text]:
-    """Changes first, then the releases that follow from them, then what waits."""
+    """Yield the changes, the releases that follow from them, and what is waiting."""
     if not anything(shown):
         yield Text("Nothing changes.")
         return
     if not shown["changes"]:
-        yield Text("No instance changes; only the files do.")
+        yield Text("No instance changes: only files do.")
     grouped: dict[tuple[str, str, str, str, str], list[str]] = {}
     for change in shown["changes"]:
         key = (change["what"], change["path"], change["old"], change["new"], change["origin"])
@@ -48,14 +48,16 @@ def preview(shown: dict[str, Any], columns: int) -> Iterator[Text]:
     for notice in shown["notices"]:
         yield wrapped(notice, first=Text("  · ", "dim"), columns=columns)
     for refusal in shown["refusals"]:
-        yield wrapped(f"apply will refuse it: {refusal}", first=Text("  ✗ ", "red"), columns=columns)
+        yield wrapped(f"cannot be applied: {refusal}", first=Text("  ✗ ", "red"), columns=columns)
 
 
 def _departures(shown: dict[str, Any], columns: int) -> Iterator[Text]:
     for instance, version in shown["kept"].items():
-        yield wrapped(f"{short_name(instance)}: {version} runs on, as an orphan", first=Text("  ○ ", "yellow"), columns=columns)
+        yield wrapped(
+            f"{short_name(instance)}: {version} keeps running, as an orphan", first=Text("  ○ ", "yellow"), columns=columns
+        )
     for instance, version in shown["down"].items():
-        yield wrapped(f"{short_name(instance)}: {version} is TAKEN DOWN", first=Text("  ✗ ", "bold red"), columns=columns)
+        yield wrapped(f"{short_name(instance)}: {version} will be STOPPED", first=Text("  ✗ ", "bold red"), columns=columns)
     for group, (gone, whole) in shown["shrinking"].items():
         text = f"{group} loses {gone} of its {whole} channels: confirm this with --confirm {group}"
         yield wrapped(text, first=Text("  ! ", "bold yellow"), columns=columns)
@@ -73,8 +75,8 @@ def _change(what: str, path: str, old: str, new: str, origin: str, instances: li
 
 
 def _configuration(made: dict[str, Any], columns: int) -> Iterator[Text]:
-    """One line for each instance; equal lines of a group, or of many instances, are folded."""
-    title = f"{made['application']}: configuration release of {', '.join(made['services'])}, through the same gates"
+    """Yield one line per instance; equal lines of a group, or of many instances, are folded."""
+    title = f"{made['application']}: configuration release of {', '.join(made['services'])}, with its gates"
     yield wrapped(title, first=Text("  ▶ ", "cyan"), columns=columns)
     rows = list(_takers(made))
     name = min(max((cell_len(who) for who, _ in rows), default=0), _NAME)
@@ -87,7 +89,7 @@ def _configuration(made: dict[str, Any], columns: int) -> Iterator[Text]:
 
 
 def _takers(made: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """``web@production`` or ``187 of tenants`` -> what it takes, in the order of the configuration."""
+    """Yield ``web@production`` or ``187 of tenants``, and what it takes, in the order of the configuration."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for instance, takes in made["instances"].items():
         found.setdefault((without_channel(instance), made["groups"].get(instance, ""), takes), []).append(instance)
@@ -105,20 +107,20 @@ def _release(release: dict[str, Any], columns: int) -> Text:
     where = (
         f"to {', '.join(release['channels'])}" if release["channels"] else f"to {plural(len(release['instances']), 'instance')}"
     )
-    text = f"{release['application']}: release of {versions} {where}, through the same gates"
+    text = f"{release['application']}: release of {versions} {where}, with its gates"
     return wrapped(text, first=Text("  ▶ ", "cyan"), columns=columns)
 
 
 def applied(answer: dict[str, Any]) -> Iterator[Text]:
-    """What was done."""
+    """Yield the result of an apply."""
     yield Text(f"Applied as revision {answer['revision']}: {plural(answer['changes'], 'change')}.", "green")
     for application, number in answer["configurations"].items():
-        yield Text(f"  {application}: configuration release {number} is on its way; see `setpoint status`.")
+        yield Text(f"  {application}: started configuration release {number}. See `setpoint status`.")
     for application, number in answer["releases"].items():
         if number != answer["configurations"].get(application):
-            yield Text(f"  {application}: release {number} is on its way; see `setpoint status`.")
+            yield Text(f"  {application}: started release {number}. See `setpoint status`.")
     if not answer["releases"] and answer["waiting"]:
-        yield Text("  Release something with: setpoint release SERVICE=VERSION")
+        yield Text("  To release a version, run: setpoint release SERVICE=VERSION")
 
 
 __all__ = ["anything", "applied", "preview"]

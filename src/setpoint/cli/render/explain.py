@@ -1,4 +1,4 @@
-"""The page of one instance: what is so, every reason, the gates, what happened before."""
+"""The page of one instance: its state, every reason, its gates, and what failed before."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OUTPUT = 12
 
 
 def lines(page: dict[str, Any], columns: int, *, origins: bool = False) -> Iterator[Text]:
-    """The whole page."""
+    """Yield the whole page."""
     yield from _head(page, columns)
     yield from _reasons(page, columns)
     yield from _stops(page, columns)
@@ -49,7 +49,7 @@ def _head(page: dict[str, Any], columns: int) -> Iterator[Text]:
     seen = f"current {_current(current, page['now'])}" if current else "current unknown"
     yield wrapped(f"{cells}   {seen}", first=Text("  "), columns=columns)
     if row["problem"]:
-        yield wrapped(f"its turns do not succeed: {row['problem']}", first=Text("  ✗ ", "bold red"), columns=columns)
+        yield wrapped(f"Setpoint cannot evaluate it: {row['problem']}", first=Text("  ✗ ", "bold red"), columns=columns)
     if row["pinned"]:
         yield Text(f"  pinned to {row['pinned']}")
     if row["held_by"]:
@@ -74,9 +74,9 @@ def _current(current: dict[str, Any], now: int) -> str:
 def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
     yield Text()
     if not page["reasons"]:
-        yield Text("nothing is waited for", "green")
+        yield Text("nothing blocks it", "green")
         return
-    yield Text("why it is not there yet" if not page["instance"]["settled"] else "what is to be known", "bold")
+    yield Text("why it is not at its desired version" if not page["instance"]["settled"] else "notes", "bold")
     for reason in page["reasons"]:
         sign, style = ("✗", "bold red") if reason["failed"] else ("!", "bold yellow") if reason["stuck"] else ("◷", "blue")
         yield wrapped(reason["text"], first=Text("  ").append(f"{sign} ", style), columns=columns)
@@ -87,41 +87,41 @@ def _reasons(page: dict[str, Any], columns: int) -> Iterator[Text]:
 
 
 def commands(reason: dict[str, Any], instances: list[str]) -> Iterator[Text]:
-    """What would unblock it, a command on each line, never broken: it can be pasted unchanged."""
+    """Yield the commands that would unblock it, one per line and never broken, so that they can be pasted."""
     found = [spelled(reason["clears"]["command"], one, reason["subject"])[0] for one in instances]
     for command in dict.fromkeys(chain.from_iterable(found)):
         yield Text(f"    {command}", "dim", no_wrap=True, overflow="ignore")
 
 
 def _stops(page: dict[str, Any], columns: int) -> Iterator[Text]:
-    """What holds nothing now, for nothing waits, but would hold a release that came."""
+    """Yield what would block the next release, although nothing is waiting now."""
     if page["stops"]:
         yield Text()
-        yield Text("would hold a release that came now", "bold")
+        yield Text("would block the next release", "bold")
     for stop in page["stops"]:
         yield wrapped(stop["text"], first=Text("  ").append("‖ ", "yellow"), columns=columns)
         yield from commands(stop, [page["instance"]["instance"]])
 
 
 def notes(reason: dict[str, Any], now: int, instance: str) -> Iterator[str]:
-    """Since when, until when or for what, and what would unblock it; empty where that is not known."""
+    """Yield the phase, since when and until when, and what would unblock it; empty where unknown."""
     yield reason["phase"]
     yield f"for release {reason['release']}" if reason["release"] else ""
     yield f"since {since}" if (since := ago(reason["since"], now)) else ""
     yield (
-        f"looks again {clock(reason['recheck_at'])}"
+        f"evaluated again at {clock(reason['recheck_at'])}"
         if reason["recheck_at"]
-        else f"waits for {reason['clears']['what']}"
+        else f"waiting for {reason['clears']['what']}"
         if reason["clears"]["what"]
         else ""
     )
     if reason["approvers"]:
-        yield f"may approve: {', '.join(reason['approvers'])}"
+        yield f"approvers: {', '.join(reason['approvers'])}"
     if reason["counts_for"]:
-        yield f"counts also for {', '.join(map(short_name, reason['counts_for']))}"
+        yield f"also counts for {', '.join(map(short_name, reason['counts_for']))}"
     possible, words = spelled(reason["clears"]["command"], instance, reason["subject"])
     if possible or words:
-        yield f"to go on: {words}" if not possible else f"to go on, {words}, or:" if words else "to go on:"
+        yield f"to unblock: {words}" if not possible else f"to unblock, {words}, or:" if words else "to unblock:"
 
 
 def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:
@@ -129,7 +129,7 @@ def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:
         attempt = page[name]
         if attempt is None:
             continue
-        back = ", going back" if attempt["going_back"] else ""
+        back = ", rolling back" if attempt["going_back"] else ""
         text = f"attempt {attempt['number']}: {_brought(attempt)}"
         since = f", in {attempt['phase']}{back} for {ago(attempt['entered'], page['now'])}"
         yield Text()
@@ -137,10 +137,10 @@ def _attempts(page: dict[str, Any], columns: int) -> Iterator[Text]:
 
 
 def _brought(attempt: dict[str, Any]) -> str:
-    """What the attempt changes, and who released that."""
+    """Return what the attempt changes, and who released that."""
     configuration = f"configuration of release {attempt['configuration']}"
     if attempt["keeps_version"]:
-        return f"{configuration} by {attempt['author']}, stays {attempt['version']}"
+        return f"{configuration} by {attempt['author']}, keeps {attempt['version']}"
     version = f"{attempt['version']} (release {attempt['release']}) by {attempt['author']}"
     return f"{version}, with the {configuration} by {attempt['configured_by']}" if attempt["configuration"] else version
 
@@ -176,18 +176,16 @@ def _failed_output(page: dict[str, Any], columns: int) -> Iterator[Text]:
         return
     yield Text()
     ended = f", which {found['ended']}" if found["ended"] else ""
-    yield wrapped(
-        f"the last lines of {found['version']} ({found['replica']}{ended})", first=Text(), columns=columns, style="bold"
-    )
+    yield wrapped(f"last lines of {found['version']} ({found['replica']}{ended})", first=Text(), columns=columns, style="bold")
     for line in found["lines"]:
         yield Text(f"  │ {line}"[: columns - 1], "dim")
-    yield wrapped("the rest:", first=Text("  "), columns=columns)
+    yield wrapped("all of them:", first=Text("  "), columns=columns)
     yield Text(f"  {found['command']}")
 
 
 def _vetoes(page: dict[str, Any], columns: int) -> Iterator[Text]:
     found = [f"{_vetoed(one)}, {ago(one['at'], page['now'])} ago: {one['reason']}" for one in page["vetoes"][:5]]
-    yield from _section("vetoed here", found, columns)
+    yield from _section("not retried here", found, columns)
 
 
 def _vetoed(veto: dict[str, Any]) -> str:
@@ -199,7 +197,7 @@ def _vetoed(veto: dict[str, Any]) -> str:
 def _facts(page: dict[str, Any], columns: int) -> Iterator[Text]:
     yield from _section("links", [f"{name}  {url}" for name, url in sorted(page["links"].items())], columns)
     yield from _section(
-        "use", [f"{one['replica']}  {one['cpu']:.1f} % CPU  {size(one['memory'])}" for one in page["usage"]], columns
+        "resources", [f"{one['replica']}  {one['cpu']:.1f} % CPU  {size(one['memory'])}" for one in page["usage"]], columns
     )
 
 

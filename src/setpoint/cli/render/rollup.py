@@ -1,4 +1,4 @@
-"""What holds up many: each thing once, with those who have it and those who wait behind them."""
+"""The page of many instances: each blocker once, with the instances that it blocks and those waiting behind them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from setpoint.cli.render.words import look, plural
 from setpoint.model.names import application_of, short_name
 
 _NAMED = 3
-"""So many instances are named where there are more."""
+"""Instances that are named; more are counted."""
 
 
 def lines(page: dict[str, Any], columns: int, *, everyone: bool = False) -> Iterator[Text]:
-    """The whole page."""
+    """Yield the whole page."""
     yield from _head(page, columns)
     if not page["culprits"]:
         yield Text()
-        yield Text("nothing is waited for", "green")
+        yield Text("nothing blocks them", "green")
         return
     for culprit in page["culprits"]:
         yield Text()
@@ -41,7 +41,7 @@ def _head(page: dict[str, Any], columns: int) -> Iterator[Text]:
 
 
 def _flowing(parts: list[Text], columns: int) -> Iterator[Text]:
-    """Parts one after the other, in as many lines as they need."""
+    """Yield parts in as many lines as they need."""
     line = Text("  ")
     for part in parts:
         if line.cell_len > 2 and line.cell_len + 3 + part.cell_len > columns:
@@ -58,7 +58,7 @@ def _culprit(culprit: dict[str, Any], now: int, columns: int, most: int) -> Iter
     yield wrapped(f"{named(leaves, most)}: {reason['text']}", first=first, columns=columns)
     if behind:
         through = f", through {_between(culprit['through'], most)}" if culprit["through"] else ""
-        what = "waits for that" if len(behind) == 1 else f"{len(behind)} wait for that"
+        what = "is waiting behind" if len(behind) == 1 else f"{len(behind)} are waiting behind"
         text = f"{what}: {named(behind, most)}{through}" if len(behind) > 1 else f"{named(behind, most)} {what}{through}"
         yield wrapped(text, first=Text("    "), columns=columns)
     note = " · ".join(part for part in notes(reason, now, leaves[0]) if part)
@@ -68,7 +68,7 @@ def _culprit(culprit: dict[str, Any], now: int, columns: int, most: int) -> Iter
 
 
 def _between(instances: list[str], most: int) -> str:
-    """They only lead on to what is to be seen to: many of them are counted."""
+    """Return the instances between; many of them are counted."""
     return named(instances, most) if len(instances) <= most else f"{len(instances)} others"
 
 

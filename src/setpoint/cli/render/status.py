@@ -1,4 +1,4 @@
-"""The status screen: the first line says what is wrong, what is converged is quiet, what waits says its sentence."""
+"""The status screen: a summary first, one line per channel, and the reason of whatever is waiting."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _CELL = (9, 14)
 _NAME = (12, 28)
 _CONDITION = 20
 _FOLD = 12
-"""So many quiet instances of one service are shown, and so many channels of a group; more are counted."""
+"""Quiet instances of a service and channels of a group that are shown; more are counted."""
 _VERSIONS = 2
-"""So many versions that a group's channels run are told."""
+"""Versions of a group that are counted each."""
 
 Row = dict[str, Any]
 
 
 def lines(status: dict[str, Any], columns: int, *, everything: bool = False) -> Iterator[Text]:
-    """The whole screen."""
+    """Yield the whole screen."""
     if status["engine"] != "serving":
         yield wrapped(f"the engine is {status['engine']}", first=Text("✗ ", "bold red"), columns=columns, style="bold red")
         yield Text()
@@ -58,7 +58,7 @@ def _application(application: dict[str, Any], columns: int, *, everything: bool)
 
 
 def _stop(stop: dict[str, Any], rows: int) -> str:
-    """What would hold a release that came now, and how many instances."""
+    """Return what would block the next release, and for how many instances."""
     number = len(stop["instances"])
     return f"{stop['text']}" + ("" if number == rows else f" ({plural(number, 'instance')})")
 
@@ -72,13 +72,13 @@ def _header(application: dict[str, Any], columns: int) -> Text:
 
 
 def summed(application: dict[str, Any]) -> Text:
-    """``1 failed · 2 need you · 3 waiting``, or that all is well."""
+    """Return ``1 failed · 2 need you · 3 waiting``, or ``all converged``."""
     rows = application["instances"]
     troubled = Counter(look(row["condition"]) for row in rows if row["attention"] == "failed")
-    asked = sum(row["attention"] == "you" for row in rows)
+    yours = sum(row["attention"] == "you" for row in rows)
     rest = Counter(look(row["condition"]) for row in rows if row["attention"] not in {"failed", "you"} and not row["settled"])
     found = [Text(f"{number} {shown.word}", "bold red") for shown, number in troubled.items()]
-    found += [Text("1 needs you" if asked == 1 else f"{asked} need you", "bold yellow")] if asked else []
+    found += [Text("1 needs you" if yours == 1 else f"{yours} need you", "bold yellow")] if yours else []
     found += [Text(f"{number} {shown.word}", shown.style.removeprefix("bold ")) for shown, number in rest.items()]
     if not found:
         return Text("all converged" if rows else "nothing to run", "green")
@@ -86,7 +86,7 @@ def summed(application: dict[str, Any]) -> Text:
 
 
 def _widths(rows: list[Row], columns: int) -> tuple[int, int]:
-    """Of names and of versions: as wide as they are, as far as there is room for the condition."""
+    """Return the widths of names and of versions, with room for the condition."""
     names = max((max(cell_len(row["channel"]) + 2, cell_len(row["service"])) for row in rows), default=0)
     most = columns - 4 - len(_STATES) * (_CELL[0] + 1) - _CONDITION
     name = max(_NAME[0], min(names, _NAME[1], most))
@@ -96,7 +96,7 @@ def _widths(rows: list[Row], columns: int) -> tuple[int, int]:
 
 
 def _rows(rows: list[Row], name: int, cell: int, columns: int, *, everything: bool) -> Iterator[Text]:
-    """One line for each channel; large groups are summed up, and only their trouble is shown."""
+    """Yield one line per channel; of a large group a summary, and the channels that need attention."""
     sizes = Counter(row["group"] for row in rows if row["group"])
     summed = {group for group, size in sizes.items() if size > _FOLD and not everything}
     yield from _channels([row for row in rows if row["group"] not in summed], name, cell, columns, everything=everything)
@@ -105,16 +105,16 @@ def _rows(rows: list[Row], name: int, cell: int, columns: int, *, everything: bo
 
 
 def _group(group: str, rows: list[Row], name: int, cell: int, columns: int) -> Iterator[Text]:
-    """``200 channels · 187 on 2.3 · 12 deploying · 1 FAILED``, and those that need somebody."""
-    yield wrapped(_told(rows), first=Text("    ").append(_cut(group, name - 2), "bold").append(" "), columns=columns)
+    """Yield ``200 channels · 187 on 2.3 · 12 deploying · 1 FAILED``, and the channels that need attention."""
+    yield wrapped(_summary(rows), first=Text("    ").append(_cut(group, name - 2), "bold").append(" "), columns=columns)
     troubled = [row for row in rows if row["attention"]]
     for row in troubled[:_FOLD]:
         yield from _row(row, name, cell, columns)
     if len(troubled) > _FOLD:
-        yield Text(f"    … and {len(troubled) - _FOLD} more that need somebody", "dim")
+        yield Text(f"    … and {len(troubled) - _FOLD} more that need attention", "dim")
 
 
-def _told(rows: list[Row]) -> str:
+def _summary(rows: list[Row]) -> str:
     there = Counter(_version(row, "good") for row in rows if row["settled"])
     moving = Counter(look(row["condition"]) for row in rows if not row["settled"])
     found = [plural(len(rows), "channel")]
@@ -172,7 +172,7 @@ def _configured(row: Row) -> str:
 
 def _sentence(row: Row) -> str:
     if row["problem"]:
-        return f"its turns do not succeed: {row['problem']}"
+        return f"Setpoint cannot evaluate it: {row['problem']}"
     reason = row["reason"]
     if reason is None or reason["code"] == "nothing-released" or (row["settled"] and reason["code"] == "not-accepted"):
         return ""

@@ -13,13 +13,13 @@ from setpoint.model.names import channel_of, in_channel, short_name
 
 FILLS = {"waiting": ("·", "blue"), "deploying": ("▒", "cyan"), "verifying": ("░", "cyan"), "rolling-back": ("↺", "yellow")}
 RUNNING = ("─", "green")
-_LEGEND = "· waits   ▒ deploys   ░ is verified   ─ runs, finalized   ↺ goes back   ✗ failed"
+_LEGEND = "· waiting   ▒ deploying   ░ verifying   ─ finalized   ↺ rolling back   ✗ failed"
 _CONFIGURED = "+c7: in the configuration of release 7"
 _LABEL, _NARROWEST = 28, 20
 _FAILED = {"failed", "rolled-back", "rejected"}
 _FOLD = 4
 """Instances of one service in one group that have lanes of their own; more are drawn as one."""
-_FOLDED = "×N: what most of N instances wait for or do; what at least half of them run; ✗ where one failed"
+_FOLDED = "×N: most of N instances; a version that half of them run; ✗ where one failed"
 
 Span = dict[str, Any]
 

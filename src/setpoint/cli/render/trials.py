@@ -1,4 +1,4 @@
-"""What came of trying: a check that was run by hand, and a dry run of a command."""
+"""The results of a check that was run by hand, and of a dry run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from setpoint.model.names import key_of, kind_of, short_name
 
 _SIGNS = {"passing": ("✓", "green"), "blocking": ("✗", "red")}
 _OUTPUT = 12
-"""Lines of the output that are shown."""
+"""Lines of output that are shown."""
 _MARKS = {"decides": ("·", ""), "starts": ("▶", "blue"), "waits": ("⧗", "dim")}
 
 
 def check_lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
-    """Result, reason and exit code, how it would count, and the end of the output."""
+    """Yield result, reason and exit code, how the result would count, and the end of the output."""
     sign, style = _SIGNS.get(answer["outcome"], ("!", "yellow"))
     what = f"{answer['protection']} for {short_name(answer['instance'])} {answer['version']}"
     yield Text(f"{sign} ", style).append(f"{what}: ", "bold").append(answer["outcome"], style)
@@ -34,10 +34,13 @@ def _code(code: int | None) -> str:
 
 
 def dry_run_lines(answer: dict[str, Any], columns: int) -> Iterator[Text]:
-    """The consequences, entity by entity."""
+    """Yield the consequences, by entity."""
     consequences = answer["consequences"]
     yield Text(
-        "Nothing was done. It would lead to:" if consequences else "Nothing was done, and nothing would come of it.", "bold"
+        "Dry run, nothing was changed. Immediate effect:"
+        if consequences
+        else "Dry run, nothing was changed. It would have no immediate effect.",
+        "bold",
     )
     entity = ""
     for one in consequences:
