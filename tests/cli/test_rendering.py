@@ -13,7 +13,7 @@ from rich.text import Text
 from tests.cli.parser import subcommands
 
 from setpoint.cli.main import app
-from setpoint.cli.render import difference, explain, rollup, status, timeline, words
+from setpoint.cli.render import difference, explain, rollup, status, stories, timeline, words
 from setpoint.cli.render.console import wrapped
 from setpoint.core.instance.explain import Condition
 
@@ -519,3 +519,35 @@ def test_a_command_in_a_sentence_is_never_broken(columns: int) -> None:
     text = wrapped(f"The invariant is violated. Repeat it with {command}, or look at it.", first=Text("✗ "), columns=columns)
     assert command in text.plain
     assert all(len(line) <= columns for line in text.plain.splitlines() if command not in line)
+
+
+def entry(**more: Any) -> dict[str, Any]:
+    return {
+        "number": 9,
+        "at": NOW,
+        "act": "command",
+        "person": "grace",
+        "token": "0a1b2c3d",
+        "source": "127.0.0.1",
+        "command": "pin",
+        "subject": "web@production",
+        "why": "a fire drill",
+        "digest": "0" * 64,
+        "outcome": "done",
+        "message": "",
+        "times": 1,
+    } | more
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_an_entry_of_the_audit_log_shows_who_what_the_outcome_and_the_token(columns: int) -> None:
+    line = stories.audit_line(entry(), columns).plain
+    text = " ".join(line.split())
+    assert text[17:] == "grace pin web@production (a fire drill) – done [token 0a1b2c3d, 127.0.0.1]"
+    assert all(cell_len(part) <= columns for part in line.splitlines())
+
+
+def test_an_entry_of_the_audit_log_shows_how_many_attempts_it_stands_for() -> None:
+    stranger = entry(act="authenticate", person="", token="", command="", subject="", why="", outcome="unauthenticated", times=49)
+    line = stories.audit_line(stranger | {"message": "without a valid token"}, 80).plain
+    assert " ".join(line.split())[17:] == "– authenticate ×49 – unauthenticated: without a valid token [127.0.0.1]"

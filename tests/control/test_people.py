@@ -17,8 +17,9 @@ async def test_the_first_start_leaves_a_token_for_the_administrator_that_only_it
     async with house(tmp_path) as found:
         path = tmp_path / ADMIN_FILE
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        person = found.services.people.identify(path.read_text().strip(), found.services.clock())
-        assert person == ADMIN
+        token = found.services.people.identify(path.read_text().strip(), found.services.clock())
+        assert token is not None
+        assert token.person == ADMIN
 
 
 async def test_the_administrators_file_stays_the_same_and_is_made_anew_when_it_is_lost(tmp_path: Path) -> None:
@@ -30,15 +31,17 @@ async def test_the_administrators_file_stays_the_same_and_is_made_anew_when_it_i
     path.unlink()
     async with house(tmp_path) as found:
         assert path.read_text() != first
-        assert found.services.people.identify(path.read_text().strip(), 0) == ADMIN
+        token = found.services.people.identify(path.read_text().strip(), 0)
+        assert token is not None
+        assert token.person == ADMIN
 
 
 async def test_a_token_stands_for_its_person_and_its_secret_is_kept_nowhere(tmp_path: Path) -> None:
     async with house(tmp_path) as found:
         made = await found.do("token-create", user="ann", groups=["leads", "on-call"])
-        person = found.services.people.identify(made.token, found.services.clock())
-        assert person is not None
-        assert (person.name, person.groups, person.admin) == ("ann", ("leads", "on-call"), False)
+        token = found.services.people.identify(made.token, found.services.clock())
+        assert token is not None
+        assert (token.user, token.groups, token.admin) == ("ann", ("leads", "on-call"), False)
         shown = await found.ask("tokens")
         audit = await found.ask("audit")
         secret = made.token.removeprefix(PREFIX).partition("_")[2]

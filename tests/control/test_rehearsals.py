@@ -42,7 +42,6 @@ async def test_nothing_of_it_is_done(tmp_path: Path) -> None:
         await found.release("1.0")
         await found.good("web@production", "1.0")
         await eventually(lambda: not found.services.engine.health().queued)
-        audited = len((await found.ask("audit")).entries)
         before = [await found.state(f"web@{channel}") for channel in ("staging", "production")]
         for name, payload in (
             ("release", {"services": {"web": {"version": "2.0"}}}),
@@ -56,7 +55,6 @@ async def test_nothing_of_it_is_done(tmp_path: Path) -> None:
         ):
             assert (await rehearse(found, name, **payload)).consequences, name
         assert [await found.state(f"web@{channel}") for channel in ("staging", "production")] == before
-        assert len((await found.ask("audit")).entries) == audited
         assert [one.number for one in (await found.ask("releases")).releases] == [1]
 
 

@@ -14,6 +14,7 @@ import pytest
 from tests.control.house import ADMIN, STANDARD, files
 
 from setpoint.control.control import Control
+from setpoint.control.people import Token
 from setpoint.control.permissions import OF_EVERY_PERSON
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS
 from setpoint.model.people import Person
@@ -180,7 +181,12 @@ async def _websocket(headers: dict[str, str]) -> tuple[list[object], int]:
     async def refused(source: str) -> None:
         assert source == "127.0.0.1"
 
-    guard = Guard(app, lambda token: ADMIN if token == "good" else None, lambda path, person: 1, refused)
+    guard = Guard(
+        app,
+        lambda token: Token("1", "admin", "", 0, "", admin=True) if token == "good" else None,
+        lambda path, person: 1,
+        refused,
+    )
     scope = {
         "type": "websocket",
         "scheme": "ws",
@@ -196,16 +202,22 @@ async def test_attempts_without_a_token_are_in_the_audit_one_line_a_minute(tmp_p
     async with api(tmp_path) as found:
         for _ in range(50):
             await found.get("queries/whoami", "nobody", Authorization="Bearer sp_x_y")
-        [entry] = (await found.control.query("audit", {}, ADMIN)).entries  # type: ignore[attr-defined]  # its entries
-        assert (entry.person, entry.command, entry.subject, entry.outcome) == ("", "authenticate", "127.0.0.1", "unauthenticated")
+        entry = (await found.control.query("audit", {}, ADMIN)).entries[0]  # type: ignore[attr-defined]  # its entries
+        assert (entry.person, entry.act, entry.source, entry.outcome) == ("", "authenticate", "127.0.0.1", "unauthenticated")
 
 
 async def test_queries_and_streams_that_are_forbidden_are_in_the_audit(tmp_path: Path) -> None:
     async with api(tmp_path) as found:
         assert is_problem(await found.get("queries/audit", "eve"), 403, "forbidden")
         assert is_problem(await found.post("rehearsals/pin", {}, "eve"), 403, "forbidden")
-        told = [(one["person"], one["command"], one["outcome"]) for one in (await found.get("queries/audit")).json()["entries"]]
-        assert told == [("eve", "pin", "forbidden"), ("eve", "audit", "forbidden")]
+        lines = [one for one in (await found.get("queries/audit")).json()["entries"] if one["person"] == "eve"]
+        assert [(one["act"], one["command"], one["outcome"]) for one in lines] == [
+            ("dry-run", "pin", "forbidden"),
+            ("query", "audit", "forbidden"),
+        ]
+        assert {one["source"] for one in lines} == {"127.0.0.1"}
+        tokens = {one.id: one.user for one in found.control.services.people.known()}
+        assert {tokens[one["token"]] for one in lines} == {"eve"}
 
 
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ SECTIONS = {
         "doctor": "doctor",
         "token": "people",
         "whoami": "people",
+        "audit": "people",
     },
     "Configuration": {
         "validate": "configuration",

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
+import setpoint
 from setpoint.control import bounds, commands, dry_run, queries
 from setpoint.control.applying.restoring import finish, restore
-from setpoint.control.audit import DONE, Entry
+from setpoint.control.audit import DONE, INSIDE, RECORDED_READS, Act, Entry, Origin
 from setpoint.control.context import DRY_RUN, RequestContext, Services
 from setpoint.control.dry_run import Rehearsed
-from setpoint.control.errors import ControlError, Forbidden, Malformed, NotFound, Refused, Unavailable
+from setpoint.control.errors import ControlError, Forbidden, Malformed, NotFound, Refused, Unauthenticated, Unavailable
 from setpoint.control.permissions import require
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Answer, Operation, Request, Stream
-from setpoint.control.requests import Once, check_key, identity_of
+from setpoint.control.requests import Once, check_key, identity_of, payload_digest
 from setpoint.engine.errors import EngineError
-from setpoint.model.people import Person
+from setpoint.model.people import ENGINE, Person
 from setpoint.store.port import StoreError
 
 log = logging.getLogger("setpoint.control")
@@ -40,7 +43,10 @@ class Control:
         """
         services = self.services
         await services.people.load()
-        await services.people.ensure_admin(services.home, services.clock())
+        made = await services.people.ensure_admin(services.home, services.clock())
+        await self._note_engine("start", f"Setpoint {setpoint.__version__}")
+        if made is not None:
+            await self._note_engine("token-create", f"{made.user} ({made.id})")
         await restore(services)
         adopted()
         try:
@@ -48,9 +54,19 @@ class Control:
         except ControlError as error:
             log.error("an apply that was interrupted could not be finished; apply again: %s %s", error.message, error.hint)  # noqa: TRY400 - the sentence says all
 
+    async def stop(self) -> None:
+        """Write to the audit log what is still counted, and that the engine stops."""
+        await self._note_engine("stop", "")
+        try:
+            await self.services.audit.settle(None)
+        except StoreError:
+            log.exception("the numbers of repeated attempts could not be written to the audit log")
+
     # --- the door
 
-    async def command(self, name: str, payload: Mapping[str, Any], person: Person, *, request: str = "") -> Answer:
+    async def command(
+        self, name: str, payload: Mapping[str, Any], person: Person, *, request: str = "", origin: Origin = INSIDE
+    ) -> Answer:
         """Change something as somebody. ``request``: the key of this person for this very command; see ``requests`` (§10.12).
 
         Raises:
@@ -58,52 +74,52 @@ class Control:
         """
         operation = _find(COMMANDS, name, "command")
         context = RequestContext(self.services, person, self.services.clock(), identity_of(person, name, request))
-        entry = Entry(person.name, name, at=context.now)
+        entry = self._entry(Act.COMMAND, operation, person, origin)
         try:
             check_key(request)
             parsed = _parse(operation, payload)
-        except Malformed as error:
-            await self._note(entry, error)
+            entry = _described(entry, operation, parsed)
+            require(person, operation.permission, name)
+        except ControlError as error:
+            await self._note(entry, error.code, error.message)
             raise
-        entry = Entry(person.name, name, operation.subject(parsed), str(getattr(parsed, "why", "")), at=context.now)
         return await self._audited(operation, context, parsed, entry, keyed=bool(request))
 
-    async def rehearse(self, name: str, payload: Mapping[str, Any], person: Person) -> Rehearsed:
+    async def rehearse(self, name: str, payload: Mapping[str, Any], person: Person, *, origin: Origin = INSIDE) -> Rehearsed:
         """What a command would do, without doing it: whoever may not do it may not ask either.
 
         Raises:
             ControlError: it would not be done; the message says why.
         """
         operation = _find(COMMANDS, name, "command")
-        await self._require(person, operation, f"rehearse {name}")
-        if not operation.rehearsable:
-            raise Refused(f"There is no dry run of {name}.", operation.instead)
-        staged, engine = dry_run.stage(self.services)
-        context = RequestContext(staged, person, self.services.clock(), DRY_RUN)
-        answer = await self._handle(operation, context, _parse(operation, payload))
-        return dry_run.told(name, answer, context, engine.outcome)
+        async with self._reading(Act.DRY_RUN, operation, payload, person, origin) as parsed:
+            staged, engine = dry_run.stage(self.services)
+            context = RequestContext(staged, person, self.services.clock(), DRY_RUN)
+            answer = await self._handle(operation, context, parsed)
+            return dry_run.told(name, answer, context, engine.outcome)
 
-    async def query(self, name: str, payload: Mapping[str, Any], person: Person) -> Answer:
+    async def query(self, name: str, payload: Mapping[str, Any], person: Person, *, origin: Origin = INSIDE) -> Answer:
         """Ask something as somebody. Raises ControlError."""
         operation = _find(QUERIES, name, "query")
-        await self._require(person, operation, f"ask for {name}")
-        return await self._handle(
-            operation, RequestContext(self.services, person, self.services.clock(), ""), _parse(operation, payload)
-        )
+        async with self._reading(Act.QUERY, operation, payload, person, origin) as parsed:
+            return await self._handle(operation, RequestContext(self.services, person, self.services.clock(), ""), parsed)
 
-    async def stream(self, name: str, payload: Mapping[str, Any], person: Person) -> AsyncIterator[Answer]:
+    async def stream(
+        self, name: str, payload: Mapping[str, Any], person: Person, *, origin: Origin = INSIDE
+    ) -> AsyncIterator[Answer]:
         """Ask something that is answered bit by bit. Raises ControlError, before the first bit or later."""
         found = _find(STREAMS, name, "stream")
-        await self._require(person, found, f"ask for {name}")
-        return found.handler(RequestContext(self.services, person, self.services.clock(), ""), _parse(found, payload))
+        async with self._reading(Act.STREAM, found, payload, person, origin) as parsed:
+            return found.handler(RequestContext(self.services, person, self.services.clock(), ""), parsed)
 
     async def _audited(
         self, operation: Operation, context: RequestContext, parsed: Request, entry: Entry, *, keyed: bool
     ) -> Answer:
         begun = await self._begin(entry)
         try:
-            require(context.person, operation.permission, operation.name)
-            answer = await (self._handle_once(operation, context, parsed) if keyed else self._handle(operation, context, parsed))
+            answer = await (
+                self._handle_once(operation, context, parsed, entry.digest) if keyed else self._handle(operation, context, parsed)
+            )
         except ControlError as error:
             await self._end(begun, error.code, error.message)
             raise
@@ -113,10 +129,10 @@ class Control:
         await self._end(begun, DONE)
         return answer
 
-    async def _handle_once(self, operation: Operation, context: RequestContext, parsed: Request) -> Answer:
+    async def _handle_once(self, operation: Operation, context: RequestContext, parsed: Request, payload: str) -> Answer:
         try:
             return await self._once.run(
-                operation, context.request, parsed, context.now, lambda: self._handle(operation, context, parsed)
+                operation, context.request, payload, context.now, lambda: self._handle(operation, context, parsed)
             )
         except StoreError as error:
             raise Unavailable(
@@ -133,21 +149,45 @@ class Control:
 
     async def note_stranger(self, source: str) -> None:
         """An attempt without a valid token, from an address."""
-        try:
-            await self.services.audit.stranger(source, self.services.clock())
-        except StoreError:
-            log.exception("an attempt without a valid token could not be written to the audit")
+        entry = Entry("", "", at=self.services.clock(), act=Act.AUTHENTICATE, source=source)
+        await self._note(entry, Unauthenticated.code, "without a valid token")
 
-    async def _require(self, person: Person, operation: Operation | Stream, what: str) -> None:
+    @asynccontextmanager
+    async def _reading(
+        self, act: Act, operation: Operation | Stream, payload: Mapping[str, Any], person: Person, origin: Origin
+    ) -> AsyncIterator[Request]:
+        """What changes nothing: refused attempts are noted, and dry runs and sensitive reads however they end."""
+        entry = self._entry(act, operation, person, origin)
+        recorded = act is Act.DRY_RUN or operation.name in RECORDED_READS
         try:
-            require(person, operation.permission, what)
-        except Forbidden as error:
-            await self._note(Entry(person.name, operation.name, at=self.services.clock()), error)
+            require(person, operation.permission, f"{'rehearse' if act is Act.DRY_RUN else 'ask for'} {operation.name}")
+            if act is Act.DRY_RUN and isinstance(operation, Operation) and not operation.rehearsable:
+                raise Refused(f"There is no dry run of {operation.name}.", operation.instead)
+            parsed = _parse(operation, payload)
+            if recorded:
+                entry = _described(entry, operation, parsed)
+            yield parsed
+        except ControlError as error:
+            if recorded or isinstance(error, Forbidden):
+                await self._note(entry, error.code, error.message)
             raise
+        if recorded:
+            await self._note(entry, DONE)
 
-    async def _note(self, entry: Entry, error: ControlError) -> None:
-        begun = await self._begin(entry)
-        await self._end(begun, error.code, error.message)
+    def _entry(self, act: Act, operation: Operation | Stream, person: Person, origin: Origin) -> Entry:
+        return Entry(person.name, operation.name, at=self.services.clock(), act=act, token=origin.token, source=origin.source)
+
+    async def _note_engine(self, command: str, subject: str) -> None:
+        await self._note(Entry(ENGINE.person, command, subject, at=self.services.clock(), act=Act.ENGINE), DONE)
+
+    async def _note(self, entry: Entry, outcome: str, message: str = "") -> None:
+        """Write one line. With a full disk it is in the log of the engine only, so that people can still look for the cause."""
+        try:
+            await self.services.audit.note(replace(entry, outcome=outcome, message=message))
+        except StoreError:
+            log.exception(
+                "%s %s of %s (%s) could not be written to the audit log", entry.act, entry.command, entry.person, outcome
+            )
 
     async def _begin(self, entry: Entry) -> Entry:
         try:
@@ -173,6 +213,14 @@ def _find(operations: Mapping[str, Found], name: str, kind: str) -> Found:
     if name not in operations:
         raise NotFound(f'There is no {kind} "{name}".', f"There is: {', '.join(sorted(operations))}.")
     return operations[name]
+
+
+def _described(entry: Entry, operation: Operation | Stream, parsed: Request) -> Entry:
+    field = RECORDED_READS.get(operation.name, "")
+    subject = (
+        operation.subject(parsed) if isinstance(operation, Operation) and operation.mutates else str(getattr(parsed, field, ""))
+    )
+    return replace(entry, subject=subject, why=str(getattr(parsed, "why", "")), digest=payload_digest(parsed))
 
 
 def _parse(operation: Operation | Stream, payload: Mapping[str, Any]) -> Request:

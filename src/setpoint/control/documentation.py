@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from setpoint.control import commands, queries
+from setpoint.control.audit import RECORDED_READS
 from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Operation, Stream
 
 _HEAD = """# Commands and queries
@@ -22,7 +23,9 @@ payload it is refused (422 `key-reused`), and so it is while the first one is in
 people or commands are independent. A key is kept for 24 hours, and at most the newest 10,000 of them.
 A refusal is JSON: `{code, message, hint, details}`. The schema of everything is at `/api/v1/openapi.json`.
 
-Every command is written to the audit before it is tried, and once more with its outcome (`audit`).
+Every command is written to the audit log before it is tried, and once more with its outcome (`audit`, `setpoint audit`).
+Dry runs, refused attempts, and sensitive queries and streams leave one line each; what repeats within a minute is counted.
+Each line has the id of the token, the address of the client and the SHA-256 of the request.
 `POST /api/v1/rehearsals/NAME` takes what the command takes and does nothing: it answers with what the command would answer, and
 with what would come of it at once, told by the very decisions it would lead to (`{command, answer, consequences, complete}`).
 """
@@ -45,7 +48,8 @@ def _section(title: str, operations: Iterable[Operation | Stream]) -> Iterator[s
     yield f"## {title}\n"
     for one in operations:
         yield f"### `{one.name}`\n"
-        yield f"{one.summary} Needs the right to `{one.permission}`.\n"
+        recorded = " Each use is in the audit log." if one.name in RECORDED_READS else ""
+        yield f"{one.summary} Needs the right to `{one.permission}`.{recorded}\n"
         schema = one.request.model_json_schema()
         rows = list(_rows(schema, schema, ""))
         yield (

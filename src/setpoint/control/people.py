@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from setpoint.durable import files
-from setpoint.model.people import Person
+from setpoint.model.people import ENGINE, Person
 from setpoint.model.time import Instant
 from setpoint.store.port import Records
 
@@ -54,14 +54,14 @@ class People:
         """Every token, oldest first."""
         return sorted(self._tokens.values(), key=lambda token: (token.created, token.id))
 
-    def identify(self, secret: str, now: Instant) -> Person | None:
-        """Who presents this token; None: nobody that is known (any more)."""
+    def identify(self, secret: str, now: Instant) -> Token | None:
+        """The token that is presented; None: it is not known, or no longer valid."""
         token = self._tokens.get(_id_of(secret))
         expected = token.sha256 if token else _hash("")
         same = hmac.compare_digest(expected, _hash(secret))
         if token is None or not same or (token.expires and token.expires <= now):
             return None
-        return token.person
+        return token
 
     def has(self, name: str) -> bool:
         """Whether there is a token with this id."""
@@ -83,15 +83,19 @@ class People:
         await self._records.delete(KIND, name)
         self._tokens.pop(name, None)
 
-    async def ensure_admin(self, home: Path, now: Instant) -> Path:
-        """The file with the token of ``admin``, made if it is missing or no longer valid; only its user can read it."""
+    async def ensure_admin(self, home: Path, now: Instant) -> Token | None:
+        """Make the file with the token of ``admin`` if it is missing or no longer valid; only its user can read it.
+
+        Return the token that was made; None: the one in the file is valid.
+        """
         path = home / ADMIN_FILE
-        person = self.identify(path.read_text().strip(), now) if path.exists() else None
-        if person is None or not person.admin:
-            _, secret = await self.create(Person(ADMIN, (), admin=True), by="setpoint", now=now)
+        token = self.identify(path.read_text().strip(), now) if path.exists() else None
+        made = None
+        if token is None or not token.admin:
+            made, secret = await self.create(Person(ADMIN, (), admin=True), by=ENGINE.person, now=now)
             files.replace(path, f"{secret}\n".encode())
         files.restrict(path, 0o600)
-        return path
+        return made
 
 
 def id_of_request(request: str) -> str:

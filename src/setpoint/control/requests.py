@@ -37,6 +37,11 @@ def identity_of(person: Person, command: str, key: str) -> str:
     return hashlib.sha256(f"{person.name}\0{command}\0{key}".encode()).hexdigest()[:32]
 
 
+def payload_digest(request: Request) -> str:
+    """SHA-256 of a request as it was understood: defaults are part of it."""
+    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+
+
 class Once:
     """Carries out each identified request once."""
 
@@ -45,15 +50,14 @@ class Once:
         self._in_flight: set[str] = set()
 
     async def run(
-        self, operation: Operation, identity: str, request: Request, now: Instant, carry_out: Callable[[], Awaitable[Answer]]
+        self, operation: Operation, identity: str, payload: str, now: Instant, carry_out: Callable[[], Awaitable[Answer]]
     ) -> Answer:
-        """Return what the command returns, or returned the first time.
+        """Return what the command returns, or returned the first time. ``payload``: its digest.
 
         Raises:
             KeyReused: the key was used for something else. InFlight: the first one has not ended.
             Refused: what the first one returned was shown once and is not stored.
         """
-        payload = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
         with self._alone(operation, identity):
             claim = await self._requests.claim(identity, payload, now)
             if claim.payload != payload:

@@ -74,7 +74,11 @@ def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
     async def run(request: Request) -> Response:
         payload = await _json(request)
         answer = await control.command(
-            operation.name, payload, request.state.person, request=request.headers.get(IDEMPOTENCY, "")
+            operation.name,
+            payload,
+            request.state.person,
+            request=request.headers.get(IDEMPOTENCY, ""),
+            origin=request.state.origin,
         )
         return _answer(answer)
 
@@ -83,7 +87,8 @@ def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
 
 def _add_rehearsal(app: FastAPI, control: Control, operation: Operation) -> None:
     async def run(request: Request) -> Response:
-        return _answer(await control.rehearse(operation.name, await _json(request), request.state.person))
+        payload = await _json(request)
+        return _answer(await control.rehearse(operation.name, payload, request.state.person, origin=request.state.origin))
 
     rehearsed = dataclasses.replace(
         operation, name=f"rehearse-{operation.name}", answer=Rehearsed, summary=f"What would come of it: {operation.summary}"
@@ -94,7 +99,7 @@ def _add_rehearsal(app: FastAPI, control: Control, operation: Operation) -> None
 def _add_query(app: FastAPI, control: Control, operation: Operation) -> None:
     async def run(request: Request) -> Response:
         payload = await _json(request) if request.method == "POST" else _parameters(request, operation.request)
-        return _answer(await control.query(operation.name, payload, request.state.person))
+        return _answer(await control.query(operation.name, payload, request.state.person, origin=request.state.origin))
 
     _route(app, f"{PREFIX}/queries/{operation.name}", run, operation, ["GET", "POST"], "queries")
 
@@ -105,11 +110,11 @@ def _add_stream(app: FastAPI, control: Control, stream: Stream, stopping: asynci
         last = request.headers.get("Last-Event-ID", "")
         if last and "after" in stream.request.model_fields:
             payload["after"] = last
-        bits = await control.stream(stream.name, payload, request.state.person)
+        bits = await control.stream(stream.name, payload, request.state.person, origin=request.state.origin)
 
         def allowed() -> bool:
-            person = request.state.again()
-            return person is not None and may(person, stream.permission)
+            token = request.state.again()
+            return token is not None and may(token.person, stream.permission)
 
         return StreamingResponse(streams.encode(bits, stopping, allowed), media_type="text/event-stream", headers=streams.HEADERS)
 

@@ -103,4 +103,5 @@ async def running(
             await control.start(adopted=late.ready.set)
             yield control
         finally:
+            await control.stop()
             await effects.close()

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from setpoint.control.audit import Origin
+from setpoint.control.people import Token
 from setpoint.model.people import Person
 from setpoint.server import problems
 
@@ -22,14 +24,14 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 _VIOLATION = 1008
 """Code that closes a WebSocket which breaks a rule."""
 
-Identify = Callable[[str], Person | None]
+Identify = Callable[[str], Token | None]
 Refused = Callable[[str], Awaitable[None]]
 Limit = Callable[[str, Person], int]
 Problem = tuple[int, dict[str, Any]]
 
 
 class Guard:
-    """Pure ASGI; puts into ``scope["state"]`` the ``person``, and ``again``, which identifies the person anew.
+    """Pure ASGI; puts into ``scope["state"]`` the ``person``, the ``origin``, and ``again``, which looks the token up once more.
 
     ``limit``: bytes that a path takes from a person. ``refused`` notes an attempt without a valid token.
     """
@@ -62,14 +64,17 @@ class Guard:
             return None
         scheme, _, token = headers.get("authorization", "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""
-        person = self._identify(token)
-        if person is None:
-            await self._refused(_source(scope))
+        found = self._identify(token)
+        source = _source(scope)
+        if found is None:
+            await self._refused(source)
             message = "This token is not known, or has expired." if token else "A token is needed."
             return 401, problems.body(
                 "unauthenticated", message, "Send Authorization: Bearer TOKEN; `setpoint token create` makes one."
             )
-        scope.setdefault("state", {}).update(person=person, again=lambda: self._identify(token))
+        scope.setdefault("state", {}).update(
+            person=found.person, origin=Origin(found.id, source), again=lambda: self._identify(token)
+        )
         return None
 
     def _most(self, scope: Scope) -> int:

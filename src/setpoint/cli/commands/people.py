@@ -1,4 +1,4 @@
-"""token, whoami: the people who may use this engine."""
+"""token, whoami, audit: the people who may use this engine, and what they did."""
 
 from __future__ import annotations
 
@@ -72,5 +72,27 @@ def whoami(session: Session) -> None:
         groups = f", in {', '.join(answer['groups'])}" if answer["groups"] else ""
         echo(f"{answer['name']}{' (administrator)' if answer['admin'] else ''}{groups}")
         echo(f"may {', '.join(answer['may'])}")
+
+    session.show(answer, table)
+
+
+@click.command()
+@click.option(
+    "--limit", "-n", type=click.IntRange(min=1, max=1000), default=50, show_default=True, help="Number of entries, the newest."
+)
+@click.option("--before", type=click.IntRange(min=0), default=0, help="Show entries before this number.")
+@session_options
+def audit(limit: int, before: int, session: Session) -> None:
+    """Show who attempted what, by which token, from where, and the outcome, the newest last.
+
+    Example: setpoint audit --limit 20
+    """
+    answer = session.query("audit", {"limit": limit, "before": before})
+
+    def table() -> None:
+        from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
+        from setpoint.cli.render.stories import audit_line  # noqa: PLC0415 - as above
+
+        print_lines(*(audit_line(entry, width()) for entry in reversed(answer["entries"])))
 
     session.show(answer, table)

@@ -1,4 +1,4 @@
-"""One line of history."""
+"""One line of history, and one of the audit log."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ _STYLES = {
 }
 _PLACE = 22
 _NARROW = 100
+_PERSON = 12
+_TO_THE_MINUTE = len("2026-01-31 12:00")
+_PLAIN = frozenset({"command", "query", "stream"})
+"""What was attempted is clear from the name."""
+_OUTCOMES = {"done": "", "begun": "yellow", "summarised": "yellow"}
 
 
 def event_line(event: dict[str, Any], columns: int) -> Text:
@@ -35,6 +40,22 @@ def event_line(event: dict[str, Any], columns: int) -> Text:
     if len(event["counts_for"]) > 1:
         text += f" – counts for {', '.join(map(short_name, event['counts_for']))}"
     return wrapped(text, first=first, columns=columns, style=_STYLES.get(event["kind"], ""))
+
+
+def audit_line(entry: dict[str, Any], columns: int) -> Text:
+    """When, who, what, and the outcome; then by which token and from where."""
+    person = entry["person"] or "–"
+    first = Text(clock(entry["at"])[:_TO_THE_MINUTE], "dim").append("  ")
+    first.append(set_cell_size(person, _PERSON) if len(person) <= _PERSON else f"{set_cell_size(person, _PERSON - 1)}…").append(
+        "  "
+    )
+    what = " ".join(filter(None, ["" if entry["act"] in _PLAIN else entry["act"], entry["command"], entry["subject"]]))
+    times = f" ×{entry['times']}" if entry["times"] > 1 else ""
+    why = f" ({entry['why']})" if entry["why"] else ""
+    outcome = entry["outcome"] + (f": {entry['message']}" if entry["message"] else "")
+    origin = ", ".join(filter(None, [f"token {entry['token']}" if entry["token"] else "", entry["source"]]))
+    text = f"{what}{times}{why} – {outcome}{f' [{origin}]' if origin else ''}"
+    return wrapped(text, first=first, columns=columns, style=_OUTCOMES.get(entry["outcome"], "red"))
 
 
 def _place(entity: str) -> str:

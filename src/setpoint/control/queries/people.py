@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from pydantic import Field
 
 from setpoint.control.context import RequestContext
@@ -19,16 +20,29 @@ class AuditRequest(Request):
 
 
 class AuditEntry(Answer):
-    """One command."""
+    """One attempt, or a number of like ones."""
 
     number: int
     at: Instant
+    act: str
+    """``command``, ``dry-run``, ``query``, ``stream``, ``authenticate`` (without a valid token), ``engine``."""
     person: str
+    """Empty: not known."""
+    token: str
+    """Id of the token; see ``tokens``."""
+    source: str
+    """Address of the client."""
     command: str
+    """Name of the command, query or stream; of the engine ``start``, ``stop``, ``token-create``."""
     subject: str
     why: str
+    digest: str
+    """SHA-256 of the request, with its defaults, as JSON."""
     outcome: str
+    """``done``, ``begun`` (the engine ended before the command did), the code of the error, or ``summarised``."""
     message: str
+    times: int
+    """Attempts that the entry stands for."""
 
 
 class AuditAnswer(Answer):
@@ -37,25 +51,15 @@ class AuditAnswer(Answer):
     entries: list[AuditEntry]
 
 
-@query("audit", Permission.ADMINISTER, AuditRequest, AuditAnswer, "Who asked for which change, and what became of it.")
+@query(
+    "audit", Permission.ADMINISTER, AuditRequest, AuditAnswer, "Who attempted what, by which token, from where, and the outcome."
+)
 async def audit(context: RequestContext, request: AuditRequest) -> AuditAnswer:
     """Newest first."""
-    entries = await context.services.audit.entries(before=request.before, limit=request.limit)
-    return AuditAnswer(
-        entries=[
-            AuditEntry(
-                number=one.number,
-                at=one.at,
-                person=one.person,
-                command=one.command,
-                subject=one.subject,
-                why=one.why,
-                outcome=one.outcome,
-                message=one.message,
-            )
-            for one in entries
-        ]
-    )
+    log = context.services.audit
+    await log.settle(context.now)
+    entries = await log.entries(before=request.before, limit=request.limit)
+    return AuditAnswer(entries=[AuditEntry(**msgspec.structs.asdict(one)) for one in entries])
 
 
 class Me(Answer):
