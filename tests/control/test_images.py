@@ -248,3 +248,18 @@ async def test_a_release_without_images_needs_no_registry(tmp_path: Path, fake: 
         await found.release("1.0")
         await found.good("web@production", "1.0")
     assert fake.server.seen == []
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+async def test_an_image_named_by_its_digest_runs_by_that_digest_whatever_its_tag_stands_for(
+    tmp_path: Path, fake: PretendedRegistry, algorithm: str
+) -> None:
+    digest = fake.push("team/web", "1.0", algorithm=algorithm)
+    name = f"{fake.address}/team/web:1.0@{digest}"
+    async with house(tmp_path, configuration(fake).replace(f"{fake.address}/team/web:${{version}}", name)) as found:
+        fake.push("team/web", "1.0", note="moved")
+        await found.release("1.0")
+        await found.good("web@production", "1.0")
+        assert (await runs(found, "web@production")).env["IMAGE"] == name
+    assert fake.asked_for("1.0") == 0
+    assert fake.asked_for(digest) >= 2

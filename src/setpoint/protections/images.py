@@ -9,7 +9,7 @@ from setpoint.model.grammars.images import Image, parse_image
 from setpoint.programs.text import printable
 from setpoint.protections.options import Options, as_text, unresolved
 from setpoint.protections.web.exchange import WebResponse
-from setpoint.protections.web.oci import Registry, absent, in_all, refused
+from setpoint.protections.web.oci import Registry, absent, another, in_all, refused
 
 
 class ImageExists:
@@ -41,7 +41,9 @@ async def _exists(registry: Registry, name: str, image: Image) -> CheckResult:
 def _judge(answer: WebResponse, name: str, image: Image) -> CheckResult:
     if answer.status == 404:
         return absent(name, image)
-    digest = printable(answer.headers.get("docker-content-digest", ""), 80)
+    digest = printable(answer.headers.get("docker-content-digest", ""), 200)
+    if image.digest and digest.partition(":")[0] == image.digest.partition(":")[0] and digest != image.digest:
+        return another(name, image)
     return CheckResult(Outcome.PASSING, f"{printable(name, 160)} is there{f' ({digest})' if digest and not image.digest else ''}")
 
 

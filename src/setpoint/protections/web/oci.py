@@ -140,7 +140,10 @@ async def resolve_tag(name: str, image: Image, timeout: Duration, *, plain_http:
 
 
 async def manifest_digest(registry: Registry, name: str, image: Image) -> str | CheckResult:
-    """Of an image's manifest, counted here: what a registry says about a tag is no more than a claim."""
+    """SHA-256 of an image's manifest, computed here: what a registry returns for a tag or a digest is no more than a claim.
+
+    A manifest that does not have the digest by which it was requested is unavailable, whatever the algorithm.
+    """
     answer = await registry.manifest(image.reference)
     if isinstance(answer, CheckResult):
         return answer
@@ -150,10 +153,18 @@ async def manifest_digest(registry: Registry, name: str, image: Image) -> str | 
         return absent(name, image)
     if not answer.whole:
         return CheckResult(Outcome.UNAVAILABLE, printable(f"the manifest of {name} is longer than 4 MiB"))
-    digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
-    if image.digest.startswith("sha256:") and digest != image.digest:
-        return CheckResult(Outcome.UNAVAILABLE, printable(f"{image.registry} answered another manifest than {name}"))
-    return digest
+    if image.digest and _digest(image.digest.partition(":")[0], answer.body) != image.digest:
+        return another(name, image)
+    return _digest("sha256", answer.body)
+
+
+def another(name: str, image: Image) -> CheckResult:
+    """The result for a registry that returns something else for a digest."""
+    return CheckResult(Outcome.UNAVAILABLE, printable(f"{image.registry} answered another manifest than {name}"))
+
+
+def _digest(algorithm: str, content: bytes) -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
 def _read_token(answer: WebResponse) -> str:
