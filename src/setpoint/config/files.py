@@ -13,6 +13,7 @@ from typing import Any
 from setpoint.config.policies.builtins import BUILTINS
 from setpoint.config.problems import ConfigurationError, ConfigurationProblem, Position, Problems
 from setpoint.config.syntax import paths
+from setpoint.config.syntax.left_out import is_left_out, is_secret
 from setpoint.config.syntax.named import PATHS, static_part
 from setpoint.config.syntax.trees import locations, named_by
 from setpoint.config.syntax.yaml import MAX_BYTES, Mapping, Scalar, Sequence, place_of, read_documents
@@ -207,7 +208,7 @@ class _NamedFiles:
 
     def file(self, path: str) -> bool:
         """Whether there is one; a pipe or a device is a mistake."""
-        if not path or path in self._files:
+        if not path or (path in self._files and not is_left_out(path, self._files[path])):
             return bool(path)
         there = self._root / path
         if not os.path.lexists(there) or there.is_dir():
@@ -239,11 +240,20 @@ class _NamedFiles:
         if isinstance(directory, Scalar):
             if block.get("mutable") != "true":
                 self.directory(directory)
+                self._named_below(_beside(directory), block)
             return
         health = block.get("health")
         for words in (block.get("command"), health.get("command") if isinstance(health, Mapping) else None):
             for word in words if isinstance(words, Sequence) else ():
                 self.file(_beside(word))
+
+    def _named_below(self, directory: str, block: Mapping) -> None:
+        """Files that a process's command names from within its directory: those are meant, whatever their names."""
+        command = block.get("command")
+        for word in command if isinstance(command, Sequence) else ():
+            for path in named_by(word, directory) if directory and isinstance(word, Scalar) else ():
+                if path.startswith("" if directory == "." else f"{directory}/"):
+                    self.file(path)
 
     def commands(self, commands: Iterable[Any], block: Mapping) -> None:
         """Of programs: the files and directories that words of their commands name, and their directory."""
@@ -285,13 +295,18 @@ class _NamedFiles:
         for name in _walk(self._root, self._root / path):
             if not paths.belongs(name):
                 continue
-            content = self._files.get(name) or _read(self._root, name, self._problems, paths.MAX_TOTAL + 1 - size)
+            content = self._files.get(name) or self._found(name, paths.MAX_TOTAL + 1 - size)
             number, size = number + 1, size + len(content or b"")
             if number > paths.MAX_FILES or size > paths.MAX_TOTAL:
                 self._too_large(directory)
                 return
             if content is not None:
                 self._files[name] = content
+
+    def _found(self, name: str, most: int) -> bytes | None:
+        """Of a file that is found in a directory: what usually holds secrets is left out (``left_out``)."""
+        content = _read(self._root, name, self._problems, most)
+        return b"" if content is not None and is_secret(name, content) else content
 
     def _too_large(self, what: Scalar) -> None:
         message = f'"{what}" has more than {paths.MAX_FILES:,} files or {paths.MAX_TOTAL:,} bytes, too much to be stored.'

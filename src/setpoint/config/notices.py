@@ -11,6 +11,7 @@ from setpoint.config.catalog import Catalog
 from setpoint.config.documents.runtime import ADAPTERS
 from setpoint.config.instances.scope import Instance
 from setpoint.config.instances.specs import environment_tree
+from setpoint.config.syntax.left_out import is_left_out
 from setpoint.config.syntax.values import is_secret
 from setpoint.model.policy import Policy
 from setpoint.model.similar import listing
@@ -28,6 +29,15 @@ def installed() -> frozenset[str]:
 def adapter_of(instance: Instance) -> str:
     """Entry point of the adapter that would run an instance."""
     return ADAPTERS.get(instance.runtime.block[0], "")
+
+
+def left_out(files: Mapping[str, bytes]) -> list[str]:
+    """One line for the files that are not copied with the directory they lie in."""
+    names = [path for path, content in files.items() if is_left_out(path, content)]
+    if not names:
+        return []
+    way_out = "pass their values by `env`; to copy one all the same, name the file itself in the `command`"
+    return [f"not copied, because such files usually hold secrets: {listing(sorted(names))} – {way_out}"]
 
 
 def notices(catalog: Catalog, instances: Mapping[str, Instance], adapters: Collection[str]) -> list[str]:

@@ -7,10 +7,14 @@ import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
+from setpoint.config.syntax.left_out import is_left_out
+
 MAX_FILES = 2_000
 MAX_TOTAL = 64 << 20
 """Bytes of all files of one workload."""
-IGNORED = frozenset({".git", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
+IGNORED = frozenset(
+    {".git", ".hg", ".svn", "__pycache__", ".venv", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+)
 """Folders that change by themselves and never belong to a version."""
 DOCUMENTS = (".setpoint.yaml", ".setpoint.yml")
 
@@ -45,13 +49,17 @@ def beside(document: str, path: str) -> str:
 
 
 def below(files: Mapping[str, bytes], directory: str) -> dict[str, bytes]:
-    """The files of a directory that make up a version: all but documents and what changes by itself.
+    """The files of a directory that make up a version: all but documents, caches and what is left out.
 
     Raises:
         PathError: there are none, or more than a version may have.
     """
     prefix = "" if directory == "." else f"{directory}/"
-    found = {path: content for path, content in files.items() if path.startswith(prefix) and belongs(path)}
+    found = {
+        path: content
+        for path, content in files.items()
+        if path.startswith(prefix) and belongs(path) and not is_left_out(path, content)
+    }
     if not found:
         raise PathError(
             "missing-directory",
@@ -75,8 +83,8 @@ def check_bounds(directory: str, number: int, size: int) -> None:
 
 
 def belongs(path: str) -> bool:
-    """Whether a file is part of a version."""
-    return not is_document(path) and not path.endswith(".pyc") and not IGNORED & set(path.split("/")[:-1])
+    """Whether a file is part of a version; ``.git`` is a file in a second working tree of a repository."""
+    return not is_document(path) and not path.endswith(".pyc") and not IGNORED & set(path.split("/"))
 
 
 def sha256(content: bytes) -> str:
