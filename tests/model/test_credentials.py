@@ -23,6 +23,11 @@ CANARY = "c4n4ry"
         (f"amqp://host?x=1;sas_signature={CANARY}", "amqp://host?x=1;sas_signature=***"),
         ({"Authorization": f"Bearer {CANARY}", "Accept": "text/plain"}, {"Authorization": "***", "Accept": "text/plain"}),
         ({"headers": [{"X-API-Key": CANARY}], "db_password": CANARY}, {"headers": [{"X-API-Key": "***"}], "db_password": "***"}),
+        (
+            {"X-Auth": CANARY, "author": "ann", "AWS_ACCESS_KEY_ID": CANARY},
+            {"X-Auth": "***", "author": "ann", "AWS_ACCESS_KEY_ID": "***"},
+        ),
+        ({"db_password": 4711, "token": True}, {"db_password": "***", "token": True}),
     ],
 )
 def test_credentials_are_hidden_and_nothing_else(value: Any, shown: Any):

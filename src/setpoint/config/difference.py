@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from setpoint.config.compile import CompiledConfiguration
 from setpoint.model.grammars.selector import Selector
+from setpoint.model.grammars.text import without_credentials
 from setpoint.model.policy import Policy
 from setpoint.model.time import format_duration
 
@@ -22,6 +23,16 @@ _DURATIONS = frozenset(
 _LONGEST = 60
 
 
+class Value(NamedTuple):
+    """A value of a configuration as text: whole, for comparing; and for people, cut and without credentials."""
+
+    whole: str
+    shown: str
+
+
+NOTHING = Value(ABSENT, ABSENT)
+
+
 class InstanceChange(msgspec.Struct, frozen=True):
     """One change of one instance."""
 
@@ -32,6 +43,7 @@ class InstanceChange(msgspec.Struct, frozen=True):
     """Such as ``process.replicas`` or ``checks.alerts-not-firing.window``; empty for whole instances."""
     old: str = ABSENT
     new: str = ABSENT
+    """For people; with `` (changed)`` behind it where what changed is not shown: a credential, or the end of a long text."""
     origin: str = ""
     """``file:line`` of the new value, where it is known."""
 
@@ -71,13 +83,19 @@ def _instance_changes(name: str, old: CompiledConfiguration, new: CompiledConfig
     pairs = (
         ("runs", flat(_running(old.template(name))), flat(_running(new.template(name)))),
         ("policy", *_policies(old.policy(name), new.policy(name))),
-        ("policy", {"rollback.notBelow": old.floor(name)}, {"rollback.notBelow": new.floor(name)}),
+        ("policy", _floor(old, name), _floor(new, name)),
         ("policy", *_kept_on_both_sides(_stored(old, name), _stored(new, name))),
     )
     for what, before, after in pairs:
         for path in sorted(before.keys() | after.keys()):
-            if before.get(path) != after.get(path):
-                yield InstanceChange(name, what, path, before.get(path, ABSENT), after.get(path, ABSENT), origins.get(path, ""))
+            was, comes = before.get(path, NOTHING), after.get(path, NOTHING)
+            if was.whole != comes.whole:
+                shown = f"{comes.shown} (changed)" if comes.shown == was.shown else comes.shown
+                yield InstanceChange(name, what, path, was.shown, shown, origins.get(path, ""))
+
+
+def _floor(configuration: CompiledConfiguration, name: str) -> dict[str, Value]:
+    return flat({"rollback": {"notBelow": configuration.floor(name)}})
 
 
 def _stored(configuration: CompiledConfiguration, name: str) -> dict[str, dict[str, str]]:
@@ -89,10 +107,14 @@ def _stored(configuration: CompiledConfiguration, name: str) -> dict[str, dict[s
     return {user: shown(tree) for user, tree in {**trees, f"runtime {runtime.name}": runtime.tree}.items()}
 
 
-def _kept_on_both_sides(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
+def _kept_on_both_sides(
+    old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]
+) -> tuple[dict[str, Value], dict[str, Value]]:
     """Files of what there was before and is still: all files of a new gate are no change of their own."""
     both = old.keys() & new.keys()
-    before, after = ({f"{user}: {path}": text for user in both for path, text in side[user].items()} for side in (old, new))
+    before, after = (
+        {f"{user}: {path}": Value(text, text) for user in both for path, text in side[user].items()} for side in (old, new)
+    )
     return before, after
 
 
@@ -121,14 +143,14 @@ _GATES = {
 """Lists of gates -> the field that tells most about a whole one."""
 
 
-def _policies(old: Policy, new: Policy) -> tuple[dict[str, str], dict[str, str]]:
+def _policies(old: Policy, new: Policy) -> tuple[dict[str, Value], dict[str, Value]]:
     """Both policies as paths; a gate that comes or goes is one line, not one for each of its fields."""
     before, after = _fields(old), _fields(new)
     gates = {side: {gate for path in paths if (gate := _gate(path))} for side, paths in (("old", before), ("new", after))}
     return _without(before, gates["old"] - gates["new"]), _without(after, gates["new"] - gates["old"])
 
 
-def _fields(policy: Policy) -> dict[str, str]:
+def _fields(policy: Policy) -> dict[str, Value]:
     fields = _plain(policy)
     del fields["instance"], fields["watched"]
     for kind, what in (("checks", "check"), ("tasks", "task")):
@@ -136,7 +158,7 @@ def _fields(policy: Policy) -> dict[str, str]:
         for gate in fields[kind]:  # which of its files changed is told one by one
             gate[what] = {key: value for key, value in gate[what].items() if key not in {"tree", "paths"}}
     fields["services"] = [one | {"name": f"{one['name']}@{one['instance']}"} for one in fields["services"]]
-    return {path: text for path, text in flat(fields).items() if text != "[]" or path not in _GATES}
+    return {path: value for path, value in flat(fields).items() if value.whole != "[]" or path not in _GATES}
 
 
 def _plain(value: Any) -> Any:
@@ -163,30 +185,32 @@ def _gate(path: str) -> str:
     )
 
 
-def _without(paths: dict[str, str], gates: set[str]) -> dict[str, str]:
-    kept = {path: text for path, text in paths.items() if _gate(path) not in gates}
-    return kept | {gate: paths.get(f"{gate}.{_GATES[gate.partition('.')[0]]}", "") for gate in gates}
+def _without(paths: dict[str, Value], gates: set[str]) -> dict[str, Value]:
+    kept = {path: value for path, value in paths.items() if _gate(path) not in gates}
+    return kept | {gate: paths.get(f"{gate}.{_GATES[gate.partition('.')[0]]}", NOTHING) for gate in gates}
 
 
-def flat(value: Any, path: str = "") -> dict[str, str]:
-    """Path -> value as text; entries of a list by name where they have one."""
+def flat(value: Any, path: str = "", name: str = "") -> dict[str, Value]:
+    """Path -> value; entries of a list by name where they have one. ``name``: the last part of the path."""
     if isinstance(value, dict):
         return {
-            key: text for name, item in value.items() for key, text in flat(item, f"{path}.{name}" if path else str(name)).items()
+            place: text
+            for key, item in value.items()
+            for place, text in flat(item, f"{path}.{key}" if path else str(key), str(key)).items()
         }
     if isinstance(value, list | tuple) and value and all(isinstance(item, dict) and item.get("name") for item in value):
         return flat({item["name"]: {key: inner for key, inner in item.items() if key != "name"} for item in value}, path)
     if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
         return {key: text for number, item in enumerate(value) for key, text in flat(item, f"{path}[{number}]").items()}
-    return {path: _shown(path, value)}
+    shown = _text(path, without_credentials({name: value})[name])
+    return {path: Value(_text(path, value), shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…")}
 
 
-def _shown(path: str, value: Any) -> str:
+def _text(path: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and path.rpartition(".")[2] in _DURATIONS:
         return format_duration(value)
     if isinstance(value, list | tuple):
         return f"[{', '.join(str(item) for item in value)}]"
-    text = "" if value is None else str(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return "" if value is None else str(value)

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from setpoint.model.grammars.text import without_credentials
+
 
 class Position(NamedTuple):
     """A place in a file; line and column count from 1."""
@@ -59,7 +61,8 @@ class Problems:
         self._places: set[tuple[str, Position]] = set()
 
     def add(self, code: str, position: Position, where: str, message: str, hint: str) -> None:
-        """Note one mistake."""
+        """Note one mistake; what it quotes of the configuration is shown without credentials."""
+        message, hint = without_credentials(message), without_credentials(hint)
         problem = ConfigurationProblem(code, *position, where, message, hint)
         self._found.setdefault((code, position, message), problem)
         self._places.add((code, position))

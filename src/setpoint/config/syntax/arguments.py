@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from setpoint.config.syntax.values import as_text, describe, is_secret, plain
+from setpoint.config.syntax.values import as_text, describe, describe_address, is_secret, plain
 from setpoint.model.burn import parse_objective, parse_series, parse_windows
 from setpoint.model.grammars.commits import parse_commit
 from setpoint.model.grammars.images import parse_image
@@ -92,7 +92,9 @@ def _list(key: str, value: Any) -> Any:
 def _url(key: str, value: Any) -> str:
     text = _text(key, value)
     if not re.fullmatch(r"https?://[^\s/]+\S*", text):
-        raise ArgumentError(f"`{key}`: {describe(text)} is no URL.", 'Write one that starts with "https://" or "http://".')
+        raise ArgumentError(
+            f"`{key}`: {describe_address(text)} is no URL.", 'Write one that starts with "https://" or "http://".'
+        )
     return text
 
 

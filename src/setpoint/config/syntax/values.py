@@ -20,6 +20,7 @@ from setpoint.config.problems import Position
 from setpoint.config.syntax.yaml import Mapping, Scalar, Sequence, place_of
 from setpoint.model.calendars.zones import zone_names
 from setpoint.model.grammars.selector import Selector, parse_selector
+from setpoint.model.grammars.text import without_credentials
 from setpoint.model.similar import suggest
 from setpoint.model.time import parse_duration
 
@@ -99,7 +100,12 @@ def describe(node: Any) -> str:
         return "a list"
     if isinstance(node, Scalar) and node.null:
         return "nothing"
-    return f'"{_short(str(node))}"'
+    return f'"{_short(without_credentials(str(node)))}"'
+
+
+def describe_address(text: str) -> str:
+    """As ``describe``, for what was to be a URL: what stands before an @ may be a password, however it is written."""
+    return describe(text.rpartition("@")[2])
 
 
 def _short(text: str) -> str:
@@ -308,7 +314,7 @@ def read_url(node: Any) -> Scalar:
     """An address of the web."""
     text = scalar(node, "a URL")
     if "${" not in text and not re.fullmatch(r"https?://[^\s/]+\S*", text):
-        raise fault("bad-url", f"{describe(text)} is no URL.", 'Write one that starts with "https://" or "http://".')
+        raise fault("bad-url", f"{describe_address(text)} is no URL.", 'Write one that starts with "https://" or "http://".')
     return text
 
 

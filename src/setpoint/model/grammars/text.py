@@ -30,7 +30,10 @@ def escaped(json: str) -> str:
 # --- credentials ----------------------------------------------------------------------------------------------------------------
 
 HIDDEN = "***"
-_NAMES = r"authorization|cookie|credential|passw(?:or)?d|passphrase|private[_-]?key|secret|token|api[_-]?key|signature"
+_NAMES = (
+    r"authorization|auth(?![a-z])|cookie|credential|passw(?:or)?d|passphrase|(?:private|access|api)[_-]?key"
+    r"|secret|token|signature"
+)
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
 _USER = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^/?#\s@\"']{1,512}@")
 _PARAMETER = re.compile(rf"([?&;][A-Za-z0-9_.-]{{0,64}}(?:{_NAMES})[A-Za-z0-9_.-]{{0,64}}=)[^&;#\s\"']+", re.IGNORECASE)
@@ -51,5 +54,5 @@ def without_credentials(value: Any) -> Any:
 
 
 def _named(name: Any, value: Any) -> Any:
-    secret = isinstance(value, str) and value and _SECRET_NAME.search(str(name))
+    secret = isinstance(value, str | int | float) and not isinstance(value, bool) and value and _SECRET_NAME.search(str(name))
     return HIDDEN if secret else without_credentials(value)
