@@ -13,7 +13,7 @@ FIRST_SEED ?= 0
 # More arguments for pytest, such as PYTEST="-k calendars" or PYTEST="tests/core".
 PYTEST ?=
 
-.PHONY: help demo test long coverage e2e simulate explore mutants pairs nightly lint types contracts check format bench docs lock clean
+.PHONY: help demo test long coverage e2e simulate explore mutants pairs nightly lint types contracts check format bench docs lock sbom clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ lock: ## choose the newest versions that pyproject.toml allows, and lock them wi
 	$(PYTHON) -m venv --clear .venv/lock
 	.venv/lock/bin/pip --quiet install pip-tools
 	.venv/lock/bin/python requirements/lock.py
+	.venv/lock/bin/python requirements/sbom.py
+
+sbom: ## write the bill of materials of what runs Setpoint, from its lock
+	$(PYTHON) requirements/sbom.py
 
 clean: ## remove what is made: the environment, caches, the demo (ended first)
 	@if [ -d .demo ] && [ -x $(BIN)/python ]; then $(BIN)/python examples/quickstart/demo --stop; fi
