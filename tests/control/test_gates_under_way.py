@@ -16,7 +16,7 @@ def migrating() -> WithTasks:
     tenants = Ordering("tenants", (A, B), ("tenants",), members=(A, B))
     prod = WithTasks(orderings=(tenants,), calendars=(hours(9, 17),), tasks=(a_task(),))
     prod.now = START + 10 * HOUR
-    prod.offer(1, "1.0").neighbour("a", "1.0").neighbour("b", declined={1: "pinned to 0.9"})
+    prod.offer(1, "1.0").upstream("a", "1.0").upstream("b", declined={1: "pinned to 0.9"})
     assert prod.tried == ["migrate"]
     return prod
 
@@ -31,10 +31,10 @@ def test_what_does_not_hold_it_any_more_is_not_told_as_waiting():
     prod = migrating()
     held_by = {"tenants": "holds", hours(9, 17).name: "holds", "migrate": "waits"}
     assert listed(prod) == held_by
-    prod.neighbour("b").wait(9 * HOUR)
+    prod.upstream("b").wait(9 * HOUR)
     assert listed(prod) == held_by, "b takes the release now, and it is seven in the evening"
 
 
 def test_what_holds_it_still_is():
-    prod = migrating().neighbour("b", rolled_back=(1,))
+    prod = migrating().upstream("b", rolled_back=(1,))
     assert listed(prod)["tenants"] == "waits"

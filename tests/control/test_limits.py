@@ -40,7 +40,7 @@ async def test_a_release_goes_through_a_group_wave_by_wave_with_one_lease(tmp_pa
             await found.good(f"web@tenants-{tenant}", "1.0")
         state = await found.services.engine.read(ENTITY)
         assert isinstance(state, AdmissionState)
-        assert (state.places, state.holders, state.passages) == ({}, {}, {})
+        assert (state.requests, state.holders, state.wave_progress) == ({}, {}, {})
         assert state.through == {"saas/tenants": (1,)}
 
 

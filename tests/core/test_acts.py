@@ -9,7 +9,7 @@ from tests.core.dsl import START, Instance, after, approval, check
 
 from setpoint.core.facts import (
     AnyFact,
-    AskFinalized,
+    FinalizationRequested,
     Healing,
     Held,
     Observing,
@@ -180,7 +180,7 @@ def test_a_release_older_than_the_frontier_that_comes_late_is_not_kept_and_ends_
 
 def test_an_older_release_of_a_vetoed_version_that_comes_late_lifts_no_veto():
     prod = Instance(strategy=Strategy.MIRROR, mirror="app/web@production").offer(1, "1.0").offer(3, "1.1")
-    prod.neighbour("production", good=1, change=1).comes_up("1.0").neighbour("production", good=3, change=2)
+    prod.upstream("production", good=1, change=1).comes_up("1.0").upstream("production", good=3, change=2)
     prod.applied("broken", terminal=True).comes_up("1.0")
     assert prod.offer(2, "1.1").vetoed == {3}
     assert prod.offer(4, "1.1").vetoed == set()
@@ -188,12 +188,12 @@ def test_an_older_release_of_a_vetoed_version_that_comes_late_lifts_no_veto():
 
 def test_a_mirror_keeps_older_releases_too():
     prod = Instance(strategy=Strategy.MIRROR, mirror="app/web@production").offer(2, "1.1")
-    prod.neighbour("production", good=2, change=1).comes_up("1.1").offer(1, "1.0").neighbour("production", good=1, change=2)
+    prod.upstream("production", good=2, change=1).comes_up("1.1").offer(1, "1.0").upstream("production", good=1, change=2)
     assert prod.target == "1.0"
 
 
 def test_what_a_person_names_is_kept_once_and_asked_about():
     prod = moving().pin(1, "1.0")
     assert [offer.release for offer in prod.offers] == [1, 2, 3]
-    other = Instance(orderings=(after(),)).neighbour("staging", "0.9").pin(7, "0.7")
-    assert [ask.version.name for ask in other.sent(AskFinalized)] == ["0.7"]
+    other = Instance(orderings=(after(),)).upstream("staging", "0.9").pin(7, "0.7")
+    assert [ask.version.name for ask in other.sent(FinalizationRequested)] == ["0.7"]

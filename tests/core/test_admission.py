@@ -10,7 +10,7 @@ from tests.core.dsl import START, Office, entity
 from tests.core.dsl.admission import budget
 
 from setpoint.core.admission import granting
-from setpoint.core.facts import AskAdmission, Ended, Need
+from setpoint.core.facts import AdmissionRequested, Ended, Need
 from setpoint.core.recording.codec import Codec
 from setpoint.model.time import DAY
 
@@ -49,7 +49,7 @@ def test_all_that_is_needed_is_granted_or_nothing():
 def test_two_leases_taken_crosswise():
     """Both name the same two in opposite order: one gets both, then the other."""
     office = Office().receive(Office().request("ann", "x", "y"), Office().request("bob", "y", "x"))
-    office.asks.update(ann=1, bob=1)
+    office.last_request_ids.update(ann=1, bob=1)
     assert office.granted == ["ann"]
     office.begins("ann").ends("ann")
     assert office.granted == ["ann", "bob"]
@@ -115,16 +115,16 @@ def test_an_asking_that_overtakes_the_beginning_of_the_attempt_before_frees_noth
     """Whether that has begun, and holds what it was granted, is only known by its own word."""
     office = Office().ask("ann", "x").ask("ann", "y").ask("bob", "x")
     assert office.granted == ["ann", "ann"]
-    {"begins": office.begins, "ends": office.ends, "returns": office.returns}[late]("ann", ask=1)
+    {"begins": office.begins, "ends": office.ends, "returns": office.returns}[late]("ann", request_id=1)
     assert office.holders("x") == held
 
 
-@pytest.mark.parametrize("stage", ["waiting", "granted", "begun", "ended"])
+@pytest.mark.parametrize("stage", ["waiting", "granted", "started", "ended"])
 def test_every_word_may_come_twice(stage: str):
     office = Office().ask("other", "x") if stage == "waiting" else Office()
     asking = office.request("ann", "x")
     office.receive(asking)
-    if stage in {"begun", "ended"}:
+    if stage in {"started", "ended"}:
         office.begins("ann").begins("ann")
     if stage == "ended":
         office.ends("ann").ends("ann")
@@ -151,15 +151,15 @@ def test_an_asking_that_is_overtaken_by_its_return_keeps_its_place_and_waits_for
 def test_a_late_release_by_an_old_holder():
     """Its attempt has ended long ago; the lease belongs to another by now, or to a later attempt of its own."""
     office = Office().ask("ann", "x").begins("ann").ends("ann")
-    office.ask("bob", "x").begins("bob").ends("ann", ask=1).returns("ann", ask=1, gone=True)
+    office.ask("bob", "x").begins("bob").ends("ann", request_id=1).returns("ann", request_id=1, gone=True)
     assert office.holders("x") == ["bob"]
-    office.ends("bob").ask("ann", "x").begins("ann").ends("ann", ask=1)
+    office.ends("bob").ask("ann", "x").begins("ann").ends("ann", request_id=1)
     assert office.holders("x") == ["ann"]
 
 
 def test_a_foreign_release_frees_nothing():
     office = Office().ask("ann", "x").begins("ann")
-    office.receive(Ended(asker=entity("bob"), ask=1)).returns("ann", ask=99)
+    office.receive(Ended(requester=entity("bob"), request_id=1)).returns("ann", request_id=99)
     assert office.holders("x") == ["ann"]
 
 
@@ -193,7 +193,7 @@ def test_an_urgent_attempt_does_not_wait_for_the_lease_of_the_rollout_that_it_re
     """Nor behind anybody who waits for that very lease."""
     office = Office().ask("ann", "x").begins("ann").ask("bob", "x").ask("ann", "x")
     assert office.granted == ["ann", "ann"]
-    office.begins("ann").ends("ann", ask=1)
+    office.begins("ann").ends("ann", request_id=1)
     assert office.holders("x") == ["ann"]
     assert office.ends("ann").granted[-1] == "bob"
 
@@ -276,12 +276,12 @@ def test_those_who_once_asked_are_forgotten_in_the_end():
     office = Office()
     for number in range(3_000):
         office.ask(f"t{number}", f"x{number}").ends(f"t{number}")
-    assert len(office.remembered.askers) <= 2_001
+    assert len(office.remembered.requesters) <= 2_001
 
 
 def test_an_asking_with_a_lower_number_than_one_heard_changes_nothing():
     office = Office().ask("ann", "x")
-    late: AskAdmission = replace(office.request("ann", "y"), ask=1)
+    late: AdmissionRequested = replace(office.request("ann", "y"), request_id=1)
     before = office.state
     assert office.receive(late).state == before
 

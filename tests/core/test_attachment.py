@@ -7,7 +7,7 @@ from typing import Self
 from tests.core.dsl import START, Actor
 
 from setpoint.core.attachment import AttachmentState
-from setpoint.core.facts import Ask, CheckFinished, CheckStatus, CheckUnwanted, From, Held, Woken
+from setpoint.core.facts import CheckFinished, CheckStatus, CheckUnwanted, Held, RunAssigned, RunRequested, Woken
 from setpoint.core.instructions import RunCheck
 from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.people import By
@@ -23,8 +23,8 @@ class Attachment(Actor[AttachmentState]):
     def __init__(self) -> None:
         super().__init__(ENTITY, AttachmentState)
 
-    def ask(self, asker: str = "instance:a", ask: int = 1) -> Self:
-        return self.receive(Ask(asker=asker, ask=ask, definition=DEFINITION))
+    def ask(self, requester: str = "instance:a", ask: int = 1) -> Self:
+        return self.receive(RunRequested(requester=requester, request_id=ask, definition=DEFINITION))
 
     def ends(self, outcome: Outcome = Outcome.PASSING, run: int = 0, reason: str = "") -> Self:
         result = CheckResult(outcome, reason or outcome)
@@ -38,7 +38,7 @@ class Attachment(Actor[AttachmentState]):
 
     @property
     def answers(self) -> list[tuple[str, int]]:
-        return [(to, fact.run) for to, fact in self.sent_to(From)]
+        return [(to, fact.run) for to, fact in self.sent_to(RunAssigned)]
 
     @property
     def status(self) -> CheckStatus:
@@ -53,7 +53,9 @@ def test_asking_starts_a_run_and_says_which_one_counts():
 
 
 def test_one_run_answers_everybody_who_waits():
-    alerts = Attachment().receive(*(Ask(asker=f"instance:{number}", ask=1, definition=DEFINITION) for number in range(1000)))
+    alerts = Attachment().receive(
+        *(RunRequested(requester=f"instance:{number}", request_id=1, definition=DEFINITION) for number in range(1000))
+    )
     assert len(alerts.answers) == 1000
     assert len(alerts.gave(RunCheck)) == 1
 
@@ -76,7 +78,7 @@ def test_it_polls_while_somebody_waits_and_publishes_changes_only():
     assert alerts.published(CheckStatus) == []
     alerts.now += 20 * SECOND
     alerts.receive(Woken()).ends(Outcome.BLOCKING)
-    assert (alerts.status.outcome, alerts.status.nos) == (Outcome.BLOCKING, 1)
+    assert (alerts.status.outcome, alerts.status.failures_total) == (Outcome.BLOCKING, 1)
 
 
 def test_nobody_waiting_no_polling():
@@ -160,15 +162,15 @@ def test_what_was_asked_for_is_published_although_nothing_changed():
 
 def test_who_asks_is_told_how_often_it_has_said_no_so_far():
     alerts = Attachment().ask()
-    assert [fact.nos for fact in alerts.sent(From)] == [0]
+    assert [fact.failures_total for fact in alerts.sent(RunAssigned)] == [0]
     alerts.ends(Outcome.BLOCKING).ask().ends(Outcome.BLOCKING)
-    assert alerts.status.nos == 2
-    assert [fact.nos for fact in alerts.ask().sent(From)] == [2]
+    assert alerts.status.failures_total == 2
+    assert [fact.failures_total for fact in alerts.ask().sent(RunAssigned)] == [2]
 
 
 def test_the_same_end_twice_is_one_no_and_an_unwanted_run_that_ended_ends_no_polling():
     alerts = Attachment().ask().ends(Outcome.BLOCKING).ends(Outcome.BLOCKING, run=1)
-    assert alerts.last.nos == 1
+    assert alerts.last.failures_total == 1
     assert alerts.receive(CheckUnwanted(operation=f"{ENTITY}/check/1")).wake_at == START + 20 * SECOND
 
 

@@ -7,14 +7,14 @@ from typing import Any
 from msgspec.structs import replace
 from tests.core.dsl import NAME, Instance, check
 
-from setpoint.core.facts import Ask
+from setpoint.core.facts import RunRequested
 from setpoint.model.policy import CheckUse
 from setpoint.model.spec import Source
 
 
-def asked(use: CheckUse, **offer: Any) -> Ask:
+def asked(use: CheckUse, **offer: Any) -> RunRequested:
     prod = Instance(checks=(use,)).offer(1, "1.0", **offer)
-    return prod.sent(Ask)[0]
+    return prod.sent(RunRequested)[0]
 
 
 def test_lookups_of_the_attempt_are_resolved():

@@ -126,7 +126,9 @@ def test_of_declined_releases_it_counts_which_and_not_why():
 def told() -> trace.Trace:
     """A short one: something is offered, and then nothing happens."""
     prod = Instance().offer(1, "1.0")
-    return trace.told(ENTITY, prod.state, [(START + 1, (Woken(at=START + 1),)), (START + 2, (Woken(at=START + 2),))], about="x")
+    return trace.recorded(
+        ENTITY, prod.state, [(START + 1, (Woken(at=START + 1),)), (START + 2, (Woken(at=START + 2),))], about="x"
+    )
 
 
 def also(*instructions: AnyInstruction) -> trace.Decide:
@@ -142,7 +144,7 @@ def also(*instructions: AnyInstruction) -> trace.Decide:
 def test_a_story_says_what_it_is_about_and_begins_with_its_first_turn():
     one = told()
     assert (one.about, one.first, one.base is None) == ("x", 1, False)
-    assert trace.told(ENTITY, None, []).base is None
+    assert trace.recorded(ENTITY, None, []).base is None
 
 
 def test_what_is_decided_besides_or_no_more_is_told_in_short():
@@ -190,7 +192,7 @@ def test_a_decision_that_raises_is_told_after_the_differences_before_it():
 
 def test_a_story_of_numbers_as_keys_can_be_written_and_read():
     prod = Instance().with_good(1, "1.0").hold().offer(2, "1.1")
-    one = trace.told(ENTITY, prod.state, [(prod.now, (Woken(at=prod.now),))])
+    one = trace.recorded(ENTITY, prod.state, [(prod.now, (Woken(at=prod.now),))])
     assert one.base
     assert one.base["life"]["declined"] == {"2": "held by ann"}
     again = trace.read(trace.written(one))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.core.dsl import START, Instance, after, check, hours
 
-from setpoint.core.facts import Ask, Configured, Removed, Woken
+from setpoint.core.facts import Configured, Removed, RunRequested, Woken
 from setpoint.core.instructions import Apply
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
@@ -34,7 +34,7 @@ def test_a_gate_on_something_this_channel_does_not_use():
     """A check of the database concerns channels that have one: elsewhere it is neither run nor waited for."""
     migrated = check("migrated", when=parse_selector("database=postgresql"))
     prod = Instance(checks=(migrated,)).offer(1, "1.0")
-    assert (prod.target, prod.sent(Ask)) == ("1.0", [])
+    assert (prod.target, prod.sent(RunRequested)) == ("1.0", [])
 
 
 def test_an_outage_of_the_platform_fails_no_rollout_and_vetoes_nothing():
@@ -76,7 +76,7 @@ def test_the_clock_jumps_ahead_and_nothing_fails():
 
 
 def test_the_clock_jumps_back_and_what_began_later_than_now_began_now():
-    prod = Instance(orderings=(after(soak=HOUR),)).offer(1, "1.0").neighbour("staging", "1.0", at=START + 24 * HOUR)
+    prod = Instance(orderings=(after(soak=HOUR),)).offer(1, "1.0").upstream("staging", "1.0", at=START + 24 * HOUR)
     assert prod.waits_for("1.0 soaks in staging for another 1h")
     assert prod.wait(HOUR).target == "1.0"
 
@@ -94,10 +94,10 @@ def test_the_engine_asleep_through_a_deadline():
 
 def test_a_release_to_production_of_what_staging_will_never_get():
     """It waits and says for what; a person may skip the ordering; a release that went the whole way does not wait behind it."""
-    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "1.0").comes_up("1.0")
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").upstream("staging", "1.0").comes_up("1.0")
     prod.offer(2, "1.0.1", addressed=True)
     assert prod.waits_for("staging has not finalized 1.0.1 yet")
-    prod.offer(3, "1.1").neighbour("staging", "1.0", "1.1")
+    prod.offer(3, "1.1").upstream("staging", "1.0", "1.1")
     assert prod.target == "1.1"
     other = Instance(orderings=(after(),)).offer(2, "1.0.1", addressed=True).skip(2, "after")
     assert other.target == "1.0.1"

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.core.dsl import START, Instance, Office, after, approval, check, entity, hours
 
-from setpoint.core.admission.exchange import KEPT_BUDGETS
+from setpoint.core.admission.requests import KEPT_BUDGETS
 from setpoint.core.facts import AnyFact, Began, Need, Woken
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.policy import Cadence, CalendarUse, Phase
@@ -35,7 +35,7 @@ class Wall(Instance):
 
 
 def soaking() -> Any:
-    return Wall(orderings=(after(soak=10 * MINUTE),)).neighbour("staging", "1.0").offer(1, "1.0")
+    return Wall(orderings=(after(soak=10 * MINUTE),)).upstream("staging", "1.0").offer(1, "1.0")
 
 
 def windowed() -> Any:
@@ -122,6 +122,6 @@ def test_a_budget_of_a_window_that_is_open_by_the_wall_clock_is_not_forgotten():
 
     assert month > KEPT_BUDGETS
     tell(office.request("ann", need))
-    tell(Began(asker=entity("ann"), ask=1))
+    tell(Began(requester=entity("ann"), request_id=1))
     tell(office.request("bob", need))
     assert office.granted == ["ann"]

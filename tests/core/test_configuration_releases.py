@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.core.dsl import START, Instance, WithTasks, a_task, after, approval, check, failed, version
 
-from setpoint.core.facts import LineStatus, Offered, Standing
+from setpoint.core.facts import LineStatus, Offered, StandingOrder
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
@@ -27,18 +27,18 @@ def prod(**policy: Any) -> Instance:
 
 def behind(**policy: Any) -> Instance:
     """4.0.0 (release 1) is good, and came from staging."""
-    found = Instance(orderings=(after("staging"),), **policy).offer(1, "4.0.0").neighbour("staging", "4.0.0").comes_up("4.0.0")
+    found = Instance(orderings=(after("staging"),), **policy).offer(1, "4.0.0").upstream("staging", "4.0.0").comes_up("4.0.0")
     assert found.good_in == "4.0.0"
     return found
 
 
 def cancels(instance: Instance, *releases: int, number: int = 1) -> Instance:
-    cancelled = {release: Standing(By("ann"), START) for release in releases}
+    cancelled = {release: StandingOrder(By("ann"), START) for release in releases}
     return instance.receive(LineStatus(application="app", number=number, cancelled=cancelled))
 
 
 def marks_bad(instance: Instance, name: str, number: int = 1) -> Instance:
-    return instance.receive(LineStatus(application="app", number=number, bad={f"web/{name}": Standing(By("ann"), START)}))
+    return instance.receive(LineStatus(application="app", number=number, bad={f"web/{name}": StandingOrder(By("ann"), START)}))
 
 
 def configurations(instance: Instance) -> list[str]:
@@ -155,16 +155,19 @@ def test_the_newest_failed_and_an_older_version_that_never_ran_is_not_revived():
 def test_staging_took_a_newer_release_to_itself_and_production_still_gets_the_configuration():
     web = behind().reconfigure(3, 1)
     assert (web.wanted_in, web.codes) == ("4.0.0/R1", ["ordering-not-met"])
-    web.neighbour("staging", "4.0.0", "5.0.0", good=2, frontier=2)
+    web.upstream("staging", "4.0.0", "5.0.0", good=2, frontier=2)
     assert (web.target_in, web.codes) == ("4.0.0", ["ordering-not-met"])
-    assert web.neighbour("staging", "4.0.0", "5.0.0", "5.0.0/R1", good=2, frontier=2, begun=1).target_in == "4.0.0/R1"
+    assert (
+        web.upstream("staging", "4.0.0", "5.0.0", "5.0.0/R1", good=2, frontier=2, configuration_frontier=1).target_in
+        == "4.0.0/R1"
+    )
 
 
 def test_staging_has_nothing_and_production_gets_the_configuration():
     web = Instance(orderings=(after("staging"),)).offer(1, "4.0.0").skip(1, "after").comes_up("4.0.0")
     web.reconfigure(2, 1)
     assert (web.target_in, web.wanted_in) == ("4.0.0", "4.0.0/R1")
-    assert web.neighbour("staging", abstains=(2,)).target_in == "4.0.0/R1"
+    assert web.upstream("staging", abstains=(2,)).target_in == "4.0.0/R1"
 
 
 def test_an_instance_that_has_nothing_takes_no_part():
@@ -175,7 +178,7 @@ def test_an_instance_that_has_nothing_takes_no_part():
 def test_a_hot_fix_that_staging_never_had_gets_the_configuration():
     web = behind().offer(2, "4.0.1", urgent=True).skip(2, "after").comes_up("4.0.1").reconfigure(3, 1)
     assert (web.target_in, web.wanted_in, web.codes) == ("4.0.1", "4.0.1/R1", ["ordering-not-met"])
-    assert web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1).target_in == "4.0.1/R1"
+    assert web.upstream("staging", "4.0.0", "4.0.0/R1", good=1, configuration_frontier=1).target_in == "4.0.1/R1"
 
 
 def test_an_adopted_version_gets_the_configuration():
@@ -189,37 +192,37 @@ def test_an_adopted_version_gets_the_configuration():
 @FORWARD
 def test_a_pending_version_that_cannot_come_does_not_hold_the_configuration_of_good(strategy: Strategy):
     web = behind(strategy=strategy).offer(2, "5.0.0").reconfigure(3, 1)
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1)
+    web.upstream("staging", "4.0.0", "4.0.0/R1", good=1, configuration_frontier=1)
     assert (web.target_in, web.wanted_in) == ("4.0.0/R1", "5.0.0/R1")
     web.comes_up("4.0.0/R1")
     assert (web.good_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["ordering-not-met"])
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", "5.0.0/R1", good=2, begun=1, frontier=2)
+    web.upstream("staging", "4.0.0", "4.0.0/R1", "5.0.0/R1", good=2, configuration_frontier=1, frontier=2)
     assert web.target_in == "5.0.0/R1"
 
 
 def test_a_configuration_soaks_from_when_its_revision_was_finalized_first():
     web = Instance(orderings=(after("staging", soak=HOUR),)).offer(1, "4.0.0").skip(1, "after").comes_up("4.0.0")
-    web.reconfigure(2, 1).neighbour("staging", "5.0.0/R1", good=1, begun=1)
+    web.reconfigure(2, 1).upstream("staging", "5.0.0/R1", good=1, configuration_frontier=1)
     assert (web.target_in, web.codes) == ("4.0.0", ["ordering-not-met"])
-    web.wait(30 * MINUTE).neighbour("staging", "5.1.0/R1", good=2, begun=1)
+    web.wait(30 * MINUTE).upstream("staging", "5.1.0/R1", good=2, configuration_frontier=1)
     assert web.target_in == "4.0.0"
     assert web.wait(30 * MINUTE).target_in == "4.0.0/R1"
 
 
 def test_a_pair_that_failed_upstream_does_not_go_downstream():
     web = behind().offer(2, "5.0.0").reconfigure(3, 1)
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1).comes_up("4.0.0/R1")
+    web.upstream("staging", "4.0.0", "4.0.0/R1", good=1, configuration_frontier=1).comes_up("4.0.0/R1")
     pair = failed(2, "5.0.0/R1", 1, configuration=3)
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", "5.0.0", good=1, begun=1, frontier=2, rolled_back=(pair,))
+    web.upstream("staging", "4.0.0", "4.0.0/R1", "5.0.0", good=1, configuration_frontier=1, frontier=2, rolled_back=(pair,))
     assert (web.target_in, web.wanted_in, set(web.codes)) == ("4.0.0/R1", "5.0.0/R1", {"ordering-not-met"})
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", "5.0.0", "5.0.0/R1", good=2, begun=1, frontier=2)
+    web.upstream("staging", "4.0.0", "4.0.0/R1", "5.0.0", "5.0.0/R1", good=2, configuration_frontier=1, frontier=2)
     assert web.target_in == "5.0.0/R1", "it was tried again there, and finalized"
 
 
 def test_an_instance_that_is_held_and_to_which_nothing_changes_holds_up_no_later_channel():
     staging = prod().hold().reconfigure(2, 1, unchanged=(1,))
     assert staging.published.abstains == (2,)
-    web = behind().reconfigure(2, 1).neighbour("staging", "4.0.0", abstains=(2,), good=1)
+    web = behind().reconfigure(2, 1).upstream("staging", "4.0.0", abstains=(2,), good=1)
     assert web.target_in == "4.0.0/R1"
 
 
@@ -335,24 +338,30 @@ def test_the_fix_of_a_failed_configuration_passes_it(strategy: Strategy):
 
 
 def test_a_train_goes_on_past_a_version_that_failed_upstream_in_the_configuration_in_force():
-    web = behind(strategy=Strategy.EVERY).reconfigure(2, 1).neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1)
+    web = (
+        behind(strategy=Strategy.EVERY)
+        .reconfigure(2, 1)
+        .upstream("staging", "4.0.0", "4.0.0/R1", good=1, configuration_frontier=1)
+    )
     web.comes_up("4.0.0/R1").offer(3, "5.0.0/R1", configured=1).offer(4, "6.0.0/R1", configured=1)
     pair = failed(3, "5.0.0/R1", 1)
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1, frontier=3, rolled_back=(pair,))
+    web.upstream("staging", "4.0.0", "4.0.0/R1", good=1, configuration_frontier=1, frontier=3, rolled_back=(pair,))
     assert (web.target_in, web.wanted_in, web.codes) == ("4.0.0/R1", "5.0.0/R1", ["ordering-not-met"]), (
         "it may be tried again there"
     )
-    web.neighbour("staging", "4.0.0/R1", "6.0.0/R1", good=4, begun=1, frontier=4, rolled_back=(pair,))
+    web.upstream("staging", "4.0.0/R1", "6.0.0/R1", good=4, configuration_frontier=1, frontier=4, rolled_back=(pair,))
     assert web.target_in == "6.0.0/R1"
 
 
 def test_a_version_that_was_finalized_upstream_before_a_configuration_broke_it_drops_out_of_the_train():
     web = behind(strategy=Strategy.EVERY).offer(2, "5.0.0").reconfigure(3, 1)
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", good=1, begun=1).comes_up("4.0.0/R1").offer(4, "6.0.0/R1", configured=1)
+    web.upstream("staging", "4.0.0", "4.0.0/R1", good=1, configuration_frontier=1).comes_up("4.0.0/R1").offer(
+        4, "6.0.0/R1", configured=1
+    )
     pair = failed(2, "5.0.0/R1", 1, configuration=3, kept=True)
-    web.neighbour("staging", "5.0.0", "4.0.0/R1", good=2, begun=1, frontier=2, rolled_back=(pair,))
+    web.upstream("staging", "5.0.0", "4.0.0/R1", good=2, configuration_frontier=1, frontier=2, rolled_back=(pair,))
     assert (web.target_in, web.wanted_in) == ("4.0.0/R1", "5.0.0/R1")
-    web.neighbour("staging", "5.0.0", "6.0.0/R1", good=4, begun=1, frontier=4, rolled_back=(pair,))
+    web.upstream("staging", "5.0.0", "6.0.0/R1", good=4, configuration_frontier=1, frontier=4, rolled_back=(pair,))
     assert web.target_in == "6.0.0/R1"
 
 
@@ -446,7 +455,7 @@ def test_a_configuration_taken_with_a_pin_ends_with_the_pin():
     web = pinned_back().configure(checks=(check("load"),)).reconfigure(3, 1)
     assert (web.wanted_in, web.target_in) == ("4.0.0/R1", "4.0.0")
     assert web.unpin().wanted_in == "5.0.0/R1"
-    assert (web.frontier, web.life.begun) == (2, 0), "what came with a pin begins nothing"
+    assert (web.frontier, web.life.configuration_frontier) == (2, 0), "what came with a pin begins nothing"
 
 
 def test_unpin_after_a_pin_forward_that_was_cancelled_does_not_go_back():
@@ -498,7 +507,9 @@ def test_a_rollback_by_hand_upstream_revokes_every_configuration_of_the_version(
     assert all(revoked.covers(version(name)) for name in ("5.0.0", "5.0.0/R1", "5.0.0/R2"))
     assert not revoked.covers(version("4.0.0"))
     web = behind().offer(2, "5.0.0").reconfigure(3, 1)
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", "5.0.0", "5.0.0/R1", good=1, begun=1, frontier=2, revoked=(revoked,))
+    web.upstream(
+        "staging", "4.0.0", "4.0.0/R1", "5.0.0", "5.0.0/R1", good=1, configuration_frontier=1, frontier=2, revoked=(revoked,)
+    )
     web.comes_up("4.0.0/R1")
     assert (web.good_in, web.wanted_in) == ("4.0.0/R1", "5.0.0/R1")
     assert set(web.codes) == {"ordering-not-met"}
@@ -510,7 +521,7 @@ def test_a_rollback_by_hand_to_the_same_version_revokes_only_the_configuration()
     (revoked,) = staging.published.revoked
     assert (revoked.covers(version("5.0.0/R1")), revoked.covers(version("5.0.0"))) == (True, False)
     web = behind().offer(2, "5.0.0").reconfigure(3, 1)
-    web.neighbour("staging", "4.0.0", "5.0.0", "5.0.0/R1", good=2, frontier=2, revoked=(revoked,))
+    web.upstream("staging", "4.0.0", "5.0.0", "5.0.0/R1", good=2, frontier=2, revoked=(revoked,))
     assert web.target_in == "5.0.0"
     web.comes_up("5.0.0")
     assert (web.good_in, web.wanted_in, set(web.codes)) == ("5.0.0", "5.0.0/R1", {"ordering-not-met"})
@@ -596,19 +607,19 @@ def test_configuration_goes_back_only_by_a_person():
 def mirror(**policy: Any) -> Instance:
     source = "app/web@staging"
     web = Instance(strategy=Strategy.MIRROR, mirror=source, **policy).offer(1, "4.0.0")
-    return web.neighbour("staging", "4.0.0", good=1, version=version("4.0.0"), change=1).comes_up("4.0.0")
+    return web.upstream("staging", "4.0.0", good=1, version=version("4.0.0"), change=1).comes_up("4.0.0")
 
 
 def test_a_mirror_takes_the_configuration_with_the_mirrored_good():
     web = mirror().reconfigure(2, 1)
     assert (web.good_in, web.target_in, web.wanted_in) == ("4.0.0", "4.0.0", "")
-    web.neighbour("staging", "4.0.0", "4.0.0/R1", good=Pair(1, 1), version=version("4.0.0/R1"), change=2)
+    web.upstream("staging", "4.0.0", "4.0.0/R1", good=Pair(1, 1), version=version("4.0.0/R1"), change=2)
     assert web.target_in == "4.0.0/R1"
 
 
 def test_a_mirror_with_its_own_constants_gets_its_configuration():
     web = mirror().reconfigure(2, 1)
-    web.neighbour("staging", "4.0.0", good=1, version=version("4.0.0"), change=1, abstains=(2,))
+    web.upstream("staging", "4.0.0", good=1, version=version("4.0.0"), change=1, abstains=(2,))
     assert web.target_in == "4.0.0/R1"
     assert web.comes_up("4.0.0/R1").good_in == "4.0.0/R1"
 
@@ -642,8 +653,8 @@ def test_a_configuration_that_was_rejected_before_a_pin_would_bring_it_is_not_ta
 )
 def test_a_channel_that_takes_no_part_holds_back_the_very_pair_that_failed_there(rolled_back: Any, target: str):
     """§10.1 Ordered: such a channel may have gone back from it, and have nothing left that it would change."""
-    web = Instance(orderings=(after(),)).offer(1, "4.0.0").neighbour("staging", "4.0.0").comes_up("4.0.0")
-    web.neighbour("staging", "4.0.0", rolled_back=rolled_back, abstains=(3,)).reconfigure(3, 1)
+    web = Instance(orderings=(after(),)).offer(1, "4.0.0").upstream("staging", "4.0.0").comes_up("4.0.0")
+    web.upstream("staging", "4.0.0", rolled_back=rolled_back, abstains=(3,)).reconfigure(3, 1)
     assert web.target_in == target
 
 

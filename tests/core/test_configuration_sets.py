@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from tests.core.dsl import Instance, approval, check, short, spec_of, version
 
 from setpoint.core.decide import decide
-from setpoint.core.facts import ConfigurationRequested, Finalization, Neighbour, Part, ReleaseRequested, SetStatus
+from setpoint.core.facts import ConfigurationRequested, Finalization, InstanceStatus, Part, ReleaseRequested, SetStatus
 from setpoint.core.instance.state import offer_of
 from setpoint.core.instructions import Publish, Send
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import ServiceOrdering
-from setpoint.model.release import Asked, Release, ServiceVersion
+from setpoint.model.release import Release, RequiredVersion, ServiceVersion
 
 A, B = "app/a@production", "app/b@production"
 LEDGER = "app/ledger@production"
@@ -187,16 +187,16 @@ def test_a_member_that_fails_at_a_configuration_takes_the_set_back_to_good():
 def portal() -> Instance:
     """Portal comes after ledger; both have finalized their first release, and ledger does not get on with its second."""
     found = Instance(services=(ServiceOrdering("ledger", LEDGER),))
-    found.offer(1, "4.0.0", beside={LEDGER: Asked(1, version("1.0"))})
+    found.offer(1, "4.0.0", beside={LEDGER: RequiredVersion(1, version("1.0"))})
     ledger(found, "1.0").comes_up("4.0.0")
-    return found.offer(2, "5.0.0", beside={LEDGER: Asked(2, version("2.0"))})
+    return found.offer(2, "5.0.0", beside={LEDGER: RequiredVersion(2, version("2.0"))})
 
 
 def ledger(instance: Instance, *names: str, **more: Any) -> Instance:
     instance.numbers[LEDGER] += 1
     done = tuple(Finalization(version(name), number, instance.now) for number, name in enumerate(names, 1))
     about = short({"good": 1, "version": version(names[-1]), **more})
-    return instance.receive(Neighbour(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **about))
+    return instance.receive(InstanceStatus(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **about))
 
 
 def test_a_configuration_does_not_wait_for_the_pending_version_of_a_service_before_it():

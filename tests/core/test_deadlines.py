@@ -8,7 +8,7 @@ import pytest
 from tests.core.dsl import Instance, check
 from tests.core.dsl.scopes import paused
 
-from setpoint.core.facts import Ask
+from setpoint.core.facts import RunRequested
 from setpoint.core.instructions import Watch
 from setpoint.model.policy import Phase
 from setpoint.model.time import MINUTE, SECOND
@@ -133,5 +133,5 @@ def test_nothing_is_judged_nor_looked_for_while_everything_is_paused():
 def test_a_check_that_grew_old_is_not_asked_again_while_another_says_no():
     uses = (check("alerts", Phase.DEPLOYMENT, on_fail="wait"), check("load", Phase.DEPLOYMENT, on_fail="wait"))
     prod = Instance(checks=uses).offer(1, "1.0").comes_up("1.0").passing("alerts").wait(MINUTE).blocking("load")
-    assert prod.sent(Ask) == []
+    assert prod.sent(RunRequested) == []
     assert prod.waits_for("the last pass of alerts is too old")

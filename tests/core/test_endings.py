@@ -80,11 +80,11 @@ def busy() -> Instance:
     )
     for release in range(1, 7):
         name = f"1.{release}"
-        prod.offer(release, name).skip(release, "load").neighbour("staging", *(f"1.{each}" for each in range(1, release + 1)))
+        prod.offer(release, name).skip(release, "load").upstream("staging", *(f"1.{each}" for each in range(1, release + 1)))
         prod.approve("ann", release=release).approve("bob", release=release).comes_up(name)
         if release < 6:
             prod.passing("alerts")
-    prod.offer(7, "1.7").offer(8, "1.8").neighbour("staging", "1.6", "1.7", "1.8")
+    prod.offer(7, "1.7").offer(8, "1.8").upstream("staging", "1.6", "1.7", "1.8")
     return prod.approve("ann", release=7).skip(7, "load").approve("ann", release=8).reject("bob", release=8)
 
 
@@ -104,7 +104,7 @@ def test_what_concerns_releases_that_are_over_is_forgotten():
     assert kept == {2, 3, 4, 5, 6, 7, 8}
     assert {skip.release for skip in prod.life.skips} == kept - {8}
     assert {int(topic.rpartition("#")[2]) for topic in prod.life.topics} == kept
-    assert {done.version.name for done in prod.life.neighbours["app/web@staging"].finalized} == {
+    assert {done.version.name for done in prod.life.upstream["app/web@staging"].finalized} == {
         f"1.{each}" for each in range(2, 9)
     }
 
@@ -134,8 +134,8 @@ def test_no_veto_is_forgotten_while_its_release_may_be_wanted():
 def test_a_mirror_keeps_what_its_channel_may_go_back_to():
     prod, names = mirror(), [f"1.{release}" for release in range(1, 13)]
     for release, name in enumerate(names, 1):
-        prod.offer(release, name).neighbour("production", *names[:release], good=release, change=release).comes_up(name)
-    prod.neighbour("production", *names, good=3, change=13)
+        prod.offer(release, name).upstream("production", *names[:release], good=release, change=release).comes_up(name)
+    prod.upstream("production", *names, good=3, change=13)
     assert prod.target == "1.3"
 
 
@@ -143,7 +143,7 @@ def test_what_no_channel_may_go_back_to_is_forgotten_by_its_mirror():
     prod = mirror()
     for release in range(1, 40):
         name = f"1.{release}"
-        prod.offer(release, name).neighbour("production", name, good=release, change=release).comes_up(name)
+        prod.offer(release, name).upstream("production", name, good=release, change=release).comes_up(name)
     assert len(prod.offers) == PUBLISHED
 
 

@@ -81,12 +81,12 @@ ORDERED = before(Phase.PRE_APPROVAL, Code.ORDERING_NOT_MET, "after", subject=STA
 case("an earlier channel", lambda: later(orderings=(after(),)).offer(1, "1.0").wait(SECOND), ORDERED)
 case(
     "what an earlier channel rolled back",
-    lambda: later(orderings=(after(),)).offer(1, "1.0").neighbour("staging", rolled_back=(1,)).wait(SECOND),
+    lambda: later(orderings=(after(),)).offer(1, "1.0").upstream("staging", rolled_back=(1,)).wait(SECOND),
     ORDERED,
 )
 case(
     "a soak",
-    lambda: later(orderings=(after(soak=HOUR),)).offer(1, "1.0").neighbour("staging", "1.0").wait(MINUTE),
+    lambda: later(orderings=(after(soak=HOUR),)).offer(1, "1.0").upstream("staging", "1.0").wait(MINUTE),
     before(Phase.PRE_APPROVAL, Code.ORDERING_NOT_MET, "after", subject=STAGING, until=LATER + HOUR),
 )
 case(
@@ -323,7 +323,7 @@ case(
 )
 case(
     "a train that was passed over",
-    lambda: train(orderings=(after(),)).wait(SECOND).offer(1, "1.0").neighbour("staging", "2.0", frontier=2),
+    lambda: train(orderings=(after(),)).wait(SECOND).offer(1, "1.0").upstream("staging", "2.0", frontier=2),
     Reason(Code.NOTHING_RELEASED, "", since=LATER, awaits="a release"),
 )
 case(
@@ -333,23 +333,23 @@ case(
 )
 case(
     "a mirror of something unknown",
-    lambda: mirror().wait(SECOND).neighbour("production", good=7, version=version("1.7"), change=1),
+    lambda: mirror().wait(SECOND).upstream("production", good=7, version=version("1.7"), change=1),
     Reason(Code.MIRROR_NOT_READY, "", subject=PRODUCTION, since=LATER, awaits="a release in production"),
 )
 
 
 def mirroring() -> Instance:
-    return mirror().wait(SECOND).offer(1, "1.0").offer(2, "1.1").neighbour("production", good=1, change=1).comes_up("1.0")
+    return mirror().wait(SECOND).offer(1, "1.0").offer(2, "1.1").upstream("production", good=1, change=1).comes_up("1.0")
 
 
 case(
     "a mirror of a bad version",
-    lambda: marked(mirroring(), bad=("1.1",)).neighbour("production", good=2, change=2),
+    lambda: marked(mirroring(), bad=("1.1",)).upstream("production", good=2, change=2),
     Reason(Code.MIRROR_NOT_READY, "", since=LATER, awaits="a change in production"),
 )
 case(
     "a mirror of what failed here",
-    lambda: mirroring().neighbour("production", good=2, change=2).applied("broken", terminal=True).comes_up("1.0"),
+    lambda: mirroring().upstream("production", good=2, change=2).applied("broken", terminal=True).comes_up("1.0"),
     Reason(Code.VETOED, "", subject=PRODUCTION, since=LATER, awaits="a change in production", unblock="retry release 2"),
 )
 

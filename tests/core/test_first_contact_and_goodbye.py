@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from tests.core.dsl import NAME, Instance, approval
 from tests.core.dsl.situations import ANN, adopting, back, gone
 
-from setpoint.core.facts import Configured, Healing, LineStatus, Observing, Offered, Removed, Standing, TakenDown
+from setpoint.core.facts import Configured, Healing, LineStatus, Observing, Offered, Removed, StandingOrder, TakenDown
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.people import By
 from setpoint.model.policy import Policy
@@ -131,7 +131,7 @@ def test_what_comes_back_after_it_was_taken_down_is_rolled_out_again():
 def test_what_was_cancelled_meanwhile_does_not_come_back_and_says_so():
     prod = gone(down=True).applied()
     prod.receive(prod.look(""))
-    cancelled = {1: Standing(By("bob"), prod.now)}
+    cancelled = {1: StandingOrder(By("bob"), prod.now)}
     back(prod.receive(LineStatus(application="app", number=1, cancelled=cancelled)))
     assert (prod.target, prod.condition) == ("", "empty")
     assert prod.reasons == ["release 1: cancelled by bob"]

@@ -8,8 +8,8 @@ from msgspec import structs
 from tests.core.dsl import START, Instance, after, approval, check, hours
 from tests.core.dsl.builders import DAILY
 
-from setpoint.core.facts import Ask, From, Woken
-from setpoint.core.instance.requests.check_runs import told_from
+from setpoint.core.facts import RunAssigned, RunRequested, Woken
+from setpoint.core.instance.requests.check_runs import record_run_assigned
 from setpoint.core.instance.state import CheckProgress
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
@@ -55,7 +55,7 @@ def test_a_late_result_of_a_lower_run_is_dropped():
 def test_an_answer_to_an_earlier_asking_does_not_count():
     prod = Instance(checks=(check("alerts"),)).offer(1, "1.0")
     gate = prod.candidate.gates["alerts"]
-    prod.receive(From(attachment=gate.attachment, ask=gate.ask - 1, run=99))
+    prod.receive(RunAssigned(attachment=gate.attachment, request_id=gate.request_id - 1, run=99))
     assert prod.candidate.gates["alerts"] == gate
 
 
@@ -70,7 +70,7 @@ def test_two_slow_checks_never_fresh_together():
 
 def test_a_stale_pass_is_not_asked_for_while_something_else_is_missing():
     prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts").wait(MINUTE).blocking("load")
-    assert prod.sent(Ask) == []
+    assert prod.sent(RunRequested) == []
     assert prod.waits_for("the last pass of alerts is too old")
 
 
@@ -165,7 +165,7 @@ def test_a_check_of_a_rollout_that_means_something_else_now_is_asked_anew():
     prod = Instance(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).offer(1, "1.0").comes_up("1.0")
     first = prod.rollout.attempt.gates["alerts"]
     prod.configure(checks=(check("alerts", Phase.POST_DEPLOYMENT, options={"severity": "page"}),))
-    assert [ask.definition.options for ask in prod.sent(Ask)] == [{"severity": "page"}]
+    assert [ask.definition.options for ask in prod.sent(RunRequested)] == [{"severity": "page"}]
     assert prod.rollout.attempt.gates["alerts"].attachment != first.attachment
 
 
@@ -173,7 +173,7 @@ def test_only_the_use_in_the_phase_of_the_attempt_matters():
     later = check("alerts", Phase.POST_DEPLOYMENT)
     prod = Instance(checks=(check("alerts"), check("load"), later)).offer(1, "1.0").passing("alerts")
     prod.configure(checks=(check("alerts", options={"severity": "page"}), check("load"), later))
-    assert [ask.definition.options for ask in prod.sent(Ask)] == [{"severity": "page"}]
+    assert [ask.definition.options for ask in prod.sent(RunRequested)] == [{"severity": "page"}]
     prod.passing("load")
     assert prod.target == "", "what the check said before it meant something else does not count"
 
@@ -192,7 +192,7 @@ def test_a_window_counts_only_time_covered_by_fresh_passes():
     assert prod.waits_for("alerts must pass for another 1m")
     prod.wait(20 * SECOND).passing("alerts", covered=began, answered=began).wait(40 * SECOND)
     assert prod.condition == "verifying"
-    assert prod.rollout.attempt.gates["alerts"].ask == 2, "at the window's end a last run is asked for"
+    assert prod.rollout.attempt.gates["alerts"].request_id == 2, "at the window's end a last run is asked for"
     prod.passing("alerts", covered=began, answered=began)
     assert prod.condition == "converged"
 
@@ -206,7 +206,7 @@ def test_a_clock_set_back_while_a_window_ends_has_it_asked_once_more():
     prod.passing("alerts", covered=began, answered=began)
     assert prod.condition == "verifying"
     prod.wait(30 * SECOND)
-    assert prod.rollout.attempt.gates["alerts"].ask == 3
+    assert prod.rollout.attempt.gates["alerts"].request_id == 3
     prod.passing("alerts", covered=began, answered=began)
     assert prod.condition == "converged"
 
@@ -227,14 +227,14 @@ def test_a_gap_extends_the_window():
 def test_tolerated_noes_do_not_fail_the_window():
     prod = verified(tolerate=1).passing("alerts")
     began = prod.now
-    prod.wait(20 * SECOND).blocking("alerts", nos=1, answered=began)
+    prod.wait(20 * SECOND).blocking("alerts", failures_total=1, answered=began)
     assert prod.condition == "verifying"
-    prod.wait(40 * SECOND).passing("alerts", nos=1, answered=began)
+    prod.wait(40 * SECOND).passing("alerts", failures_total=1, answered=began)
     assert prod.condition == "converged"
 
 
 def test_one_no_more_than_tolerated_fails():
-    prod = verified(tolerate=1).passing("alerts").blocking("alerts", nos=1).blocking("alerts", nos=2)
+    prod = verified(tolerate=1).passing("alerts").blocking("alerts", failures_total=1).blocking("alerts", failures_total=2)
     assert prod.condition == "failed"
 
 
@@ -399,33 +399,35 @@ def test_at_the_end_of_a_window_one_more_run_is_asked_for_once():
     asked = []
     for _ in range(6):
         prod.wait(20 * SECOND)
-        asked += prod.sent(Ask)
-    assert prod.rollout.attempt.gates["alerts"].ask == 2
+        asked += prod.sent(RunRequested)
+    assert prod.rollout.attempt.gates["alerts"].request_id == 2
 
 
 def test_at_the_end_of_a_window_nothing_is_asked_for_that_could_not_end_it():
     prod = verified().passing("alerts").result("alerts", Outcome.UNAVAILABLE).wait(HOUR)
-    assert prod.rollout.attempt.gates["alerts"].ask == 1
-    tolerant = verified(tolerate=1).passing("alerts").blocking("alerts", nos=1, answered=START).wait(HOUR).observed("1.0")
-    assert tolerant.rollout.attempt.gates["alerts"].ask == 1, "a pass is told by itself, as everything that changes"
+    assert prod.rollout.attempt.gates["alerts"].request_id == 1
+    tolerant = (
+        verified(tolerate=1).passing("alerts").blocking("alerts", failures_total=1, answered=START).wait(HOUR).observed("1.0")
+    )
+    assert tolerant.rollout.attempt.gates["alerts"].request_id == 1, "a pass is told by itself, as everything that changes"
 
 
 def test_noes_from_before_the_gate_are_not_held_against_it():
     prod = Instance(checks=(check("alerts", Phase.POST_DEPLOYMENT, window=MINUTE, tolerate=1),))
-    prod.nos["alerts"] = 5
-    prod.offer(1, "1.0").comes_up("1.0").blocking("alerts", nos=6)
+    prod.failures_total["alerts"] = 5
+    prod.offer(1, "1.0").comes_up("1.0").blocking("alerts", failures_total=6)
     assert prod.condition == "verifying"
-    assert prod.blocking("alerts", nos=7).condition == "failed"
+    assert prod.blocking("alerts", failures_total=7).condition == "failed"
 
 
 def test_noes_are_counted_on_when_one_more_run_is_asked_for():
     prod = verified(tolerate=1).passing("alerts")
     began = prod.now
-    prod.blocking("alerts", nos=1, answered=began).passing("alerts", nos=1, answered=began)
-    prod.nos["alerts"] = 1
+    prod.blocking("alerts", failures_total=1, answered=began).passing("alerts", failures_total=1, answered=began)
+    prod.failures_total["alerts"] = 1
     prod.wait(MINUTE)
-    assert prod.rollout.attempt.gates["alerts"].ask == 2
-    assert prod.blocking("alerts", nos=2, answered=began).condition == "failed"
+    assert prod.rollout.attempt.gates["alerts"].request_id == 2
+    assert prod.blocking("alerts", failures_total=2, answered=began).condition == "failed"
 
 
 def test_it_wakes_when_a_delay_is_over():
@@ -437,14 +439,16 @@ def test_an_answer_to_an_asking_before_the_last_one_says_nothing():
     prod = Instance(checks=(check("alerts"), check("load"))).offer(1, "1.0").passing("alerts").wait(MINUTE).passing("load")
     gate = prod.candidate.gates["alerts"]
     open_gate = structs.replace(gate, run=0)
-    attempt = told_from(structs.replace(prod.candidate, gates={"alerts": open_gate}), late(gate, gate.ask - 1, 1))
+    attempt = record_run_assigned(
+        structs.replace(prod.candidate, gates={"alerts": open_gate}), late(gate, gate.request_id - 1, 1)
+    )
     assert attempt.gates["alerts"].run == 0
-    attempt = told_from(attempt, late(gate, gate.ask, 9))
+    attempt = record_run_assigned(attempt, late(gate, gate.request_id, 9))
     assert attempt.gates["alerts"].run == 9
 
 
-def late(gate: CheckProgress, ask: int, run: int) -> From:
-    return From(attachment=gate.attachment, ask=ask, run=run)
+def late(gate: CheckProgress, ask: int, run: int) -> RunAssigned:
+    return RunAssigned(attachment=gate.attachment, request_id=ask, run=run)
 
 
 def test_a_reason_says_since_when_it_is_so_and_what_the_check_said_last():

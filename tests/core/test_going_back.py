@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.core.dsl import Instance, check, version
 from tests.core.dsl.scopes import marked
 
-from setpoint.core.facts import AskFinalized, Revoked, ToldFinalized
+from setpoint.core.facts import FinalizationReported, FinalizationRequested, Revoked
 from setpoint.core.instance.outcomes import KEPT_NEWS
 from setpoint.model.people import By
 from setpoint.model.policy import Phase
@@ -19,7 +19,9 @@ def three() -> Instance:
 
 def confirmed(prod: Instance, name: str) -> bool:
     """Whether those ordered after are told that it was finalized here."""
-    return bool(prod.receive(AskFinalized(asker="instance:app/web@acme", version=version(name))).sent(ToldFinalized))
+    return bool(
+        prod.receive(FinalizationRequested(requester="instance:app/web@acme", version=version(name))).sent(FinalizationReported)
+    )
 
 
 def test_it_passes_over_what_is_bad():
@@ -61,7 +63,7 @@ def test_what_was_left_twice_is_revoked_once_and_the_list_is_bounded():
     assert len(set(prod.revoked)) == KEPT_NEWS
 
 
-def test_it_is_an_attempt_of_its_own_and_told_from_beginning_to_end():
+def test_it_is_an_attempt_of_its_own_and_record_run_assigned_beginning_to_end():
     prod = three()
     prod.roll_back().comes_up("1.1")
     told_of = [(event.kind, event.text, event.release, event.attempt, event.outcome) for event in prod.events[-2:]]

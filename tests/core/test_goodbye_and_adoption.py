@@ -28,7 +28,7 @@ def test_taking_down_is_an_apply_like_any_other_but_down():
     operation = "instance:app/web@production/apply/2"
     assert prod.gave(Apply) == [Apply(operation, "spec-1.0", Watch(number, 2 * SECOND, "spec-1.0"), down=True)]
     assert prod.applying == Applying(
-        count=2, operation=operation, spec="down", watch=number, judges=2, every=2 * SECOND, asked=True
+        count=2, operation=operation, spec="down", watch=number, judges=2, every=2 * SECOND, look_requested=True
     )  # fmt: skip
     before = prod.applying
     assert prod.receive(TakenDown(by=ANN)).applying == before, "one at a time"
@@ -127,7 +127,7 @@ def test_what_is_said_to_run_is_looked_at_often_and_compared_with():
     prod = adopting(**OFTEN)
     number = prod.applying.watch
     assert prod.gave(Watch) == [Watch(number, 2 * SECOND, "spec-1.0")]
-    assert prod.applying == Applying(watch=number, every=2 * SECOND, asked=True)
+    assert prod.applying == Applying(watch=number, every=2 * SECOND, look_requested=True)
     told = Reason(
         Code.ADOPTION_PENDING,
         "1.0 is said to run here already; it is looked at",

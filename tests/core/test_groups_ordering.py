@@ -26,28 +26,28 @@ def group(**more: Any) -> Instance:
 def migrating() -> WithTasks:
     """Its migration runs: it was let through though b does not take it."""
     prod = WithTasks(orderings=(TENANTS,), tasks=(a_task(),)).offer(1, "1.0")
-    return prod.neighbour("a", "1.0").neighbour("b", declined=DECLINED)
+    return prod.upstream("a", "1.0").upstream("b", declined=DECLINED)
 
 
 def test_a_member_that_does_not_take_the_version_does_not_count():
-    prod = group().neighbour("a", "1.0")
+    prod = group().upstream("a", "1.0")
     assert prod.waits_for("tenants has not finalized 1.0 yet")
-    assert prod.neighbour("b", declined={1: "pinned to 0.9"}).target == "1.0"
+    assert prod.upstream("b", declined={1: "pinned to 0.9"}).target == "1.0"
 
 
 def test_a_channel_that_is_no_member_of_a_group_always_counts():
-    prod = Instance(orderings=(Ordering("after", (A, B)),)).offer(1, "1.0").neighbour("a", "1.0")
-    prod.neighbour("b", declined={1: "pinned to 0.9"})
+    prod = Instance(orderings=(Ordering("after", (A, B)),)).offer(1, "1.0").upstream("a", "1.0")
+    prod.upstream("b", declined={1: "pinned to 0.9"})
     assert prod.waits_for("b has not finalized 1.0: pinned to 0.9")
 
 
 def test_a_member_that_waits_at_a_gate_counts():
-    assert group().neighbour("a", "1.0").neighbour("b").target == ""
+    assert group().upstream("a", "1.0").upstream("b").target == ""
 
 
 def test_a_member_that_failed_or_was_rolled_back_by_hand_counts_though_it_is_held_since():
-    assert group().neighbour("a", "1.0").neighbour("b", rolled_back=(1,), declined={1: "held by ann"}).target == ""
-    assert group().neighbour("a", "1.0").neighbour("b", revoked=(version("1.0"),), declined={1: "held by ann"}).target == ""
+    assert group().upstream("a", "1.0").upstream("b", rolled_back=(1,), declined={1: "held by ann"}).target == ""
+    assert group().upstream("a", "1.0").upstream("b", revoked=(version("1.0"),), declined={1: "held by ann"}).target == ""
 
 
 def test_the_reason_is_about_the_member_that_it_is_up_to():
@@ -56,33 +56,33 @@ def test_the_reason_is_about_the_member_that_it_is_up_to():
         return found.subject, found.text
 
     assert guilty(group()) == (A, "tenants has not finalized 1.0 yet")
-    assert guilty(group().neighbour("a", "1.0")) == (B, "tenants has not finalized 1.0 yet")
-    assert guilty(group().neighbour("b", rolled_back=(1,))) == (B, "b rolled 1.0 back")
-    pinned = group().neighbour("a", declined={1: "pinned to 0.9"})
+    assert guilty(group().upstream("a", "1.0")) == (B, "tenants has not finalized 1.0 yet")
+    assert guilty(group().upstream("b", rolled_back=(1,))) == (B, "b rolled 1.0 back")
+    pinned = group().upstream("a", declined={1: "pinned to 0.9"})
     assert guilty(pinned) == (B, "tenants has not finalized 1.0 yet"), "a does not count, so it is not up to a"
-    soaking = group(soak=HOUR).neighbour("a", "1.0").wait(HOUR // 2).neighbour("b", "1.0")
+    soaking = group(soak=HOUR).upstream("a", "1.0").wait(HOUR // 2).upstream("b", "1.0")
     assert guilty(soaking)[0] == B, "the last one to be through"
 
 
 def test_a_member_that_finalized_it_counts_whatever_it_declines_now():
-    prod = group().neighbour("b", "1.0", declined={1: "pinned to 0.9"}).neighbour("a", declined={1: "held by ann"})
+    prod = group().upstream("b", "1.0", declined={1: "pinned to 0.9"}).upstream("a", declined={1: "held by ann"})
     assert prod.target == "1.0"
 
 
 def test_a_member_that_went_on_without_it_does_not_count():
-    assert group().neighbour("a", "1.0").neighbour("b", frontier=2).target == "1.0"
+    assert group().upstream("a", "1.0").upstream("b", frontier=2).target == "1.0"
 
 
 def test_a_member_that_takes_it_up_later_holds_what_only_waits():
     prod = (
-        group().configure(calendars=(hours(9, 17),), orderings=(TENANTS,)).neighbour("a", "1.0").neighbour("b", declined=DECLINED)
+        group().configure(calendars=(hours(9, 17),), orderings=(TENANTS,)).upstream("a", "1.0").upstream("b", declined=DECLINED)
     )
     assert prod.candidate.phase is Phase.PRE_DEPLOYMENT
-    assert prod.neighbour("b").waits_for("tenants has not finalized 1.0 yet")
+    assert prod.upstream("b").waits_for("tenants has not finalized 1.0 yet")
 
 
 def test_a_member_that_takes_it_up_later_does_not_hold_what_is_under_way():
-    prod = migrating().neighbour("b")
+    prod = migrating().upstream("b")
     assert prod.candidate.committed
     assert prod.succeeds().target == "1.0"
 
@@ -94,18 +94,18 @@ def test_an_ordering_over_a_group_that_is_added_later_does_not_hold_what_is_unde
 
 
 def test_a_member_that_takes_it_up_later_and_fails_holds_what_is_under_way():
-    prod = migrating().neighbour("b", rolled_back=(1,)).succeeds()
+    prod = migrating().upstream("b", rolled_back=(1,)).succeeds()
     assert (prod.target, prod.waits_for("b rolled 1.0 back")) == ("", True)
 
 
 def test_where_nobody_takes_it_it_waits_and_says_so():
-    prod = group().neighbour("a", declined={1: "pinned to 0.9"}).neighbour("b", declined={1: "held by ann"})
+    prod = group().upstream("a", declined={1: "pinned to 0.9"}).upstream("b", declined={1: "held by ann"})
     assert prod.waits_for("nobody in tenants takes 1.0: a (pinned to 0.9), b (held by ann)")
     assert prod.skip(1, "tenants").target == "1.0"
 
 
 def test_where_nobody_takes_it_allow_empty_lets_it_go_on():
-    prod = group(allow_empty=True).neighbour("a", declined={1: "pinned to 0.9"}).neighbour("b", declined={1: "held by ann"})
+    prod = group(allow_empty=True).upstream("a", declined={1: "pinned to 0.9"}).upstream("b", declined={1: "held by ann"})
     assert prod.target == "1.0"
 
 
@@ -122,22 +122,22 @@ def test_soak_together_with_an_empty_channel_group():
 
 
 def test_soak_counts_for_those_who_count():
-    prod = group(soak=HOUR).neighbour("a", "1.0").neighbour("b", declined={1: "held by ann"})
+    prod = group(soak=HOUR).upstream("a", "1.0").upstream("b", declined={1: "held by ann"})
     assert prod.waits_for("1.0 soaks in tenants for another 1h")
     assert prod.wait(HOUR).target == "1.0"
 
 
 def test_an_amount_is_at_most_those_who_count():
-    prod = group(need=2).neighbour("a", "1.0").neighbour("b", declined={1: "held by ann"})
+    prod = group(need=2).upstream("a", "1.0").upstream("b", declined={1: "held by ann"})
     assert prod.target == "1.0"
 
 
 def test_a_train_leaves_behind_what_no_member_took_any_more():
     prod = Instance(strategy=Strategy.EVERY, orderings=(Ordering("tenants", (A, B), members=(A, B)),)).offer(1, "1.0")
-    prod.offer(2, "1.1").neighbour("a", "1.1", frontier=2).neighbour("b", "1.0")
+    prod.offer(2, "1.1").upstream("a", "1.1", frontier=2).upstream("b", "1.0")
     assert (prod.wanted, prod.target) == ("", "1.0")
     other = Instance(strategy=Strategy.EVERY, orderings=(Ordering("tenants", (A, B), members=(A, B)),)).offer(1, "1.0")
-    other.offer(2, "1.1").neighbour("a", "1.1", frontier=2).neighbour("b", "1.1", frontier=2)
+    other.offer(2, "1.1").upstream("a", "1.1", frontier=2).upstream("b", "1.1", frontier=2)
     assert other.target == "1.1"
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 from tests.core.dsl import Actor, Instance, check
 from tests.core.dsl.builders import closing
 
-from setpoint.core.facts import ScopeStatus, Standing, Stopped
+from setpoint.core.facts import ScopeStatus, StandingOrder, Stopped
 from setpoint.core.scope import ScopeState
 from setpoint.model.people import By
 from setpoint.model.policy import Phase
@@ -29,7 +29,7 @@ class Prod(Instance):
         return self
 
     def stopped(self, in_flight: str, number: int = 1) -> Self:
-        stop = Standing(By("ann", "an incident"), self.now, in_flight)
+        stop = StandingOrder(By("ann", "an incident"), self.now, in_flight)
         self.receive(ScopeStatus(scope=SCOPE, number=number, stop=stop))
         return self
 

@@ -10,13 +10,13 @@ from tests.core.dsl import START, Actor, Instance, after, approval
 
 from setpoint.core.facts import (
     Finalization,
+    InstanceStatus,
     InvariantConfigured,
     InvariantStatus,
     LineStatus,
-    Move,
-    Neighbour,
-    Standing,
+    StandingOrder,
     Stopped,
+    TargetChange,
     Woken,
 )
 from setpoint.core.instance.status import status
@@ -33,16 +33,16 @@ from setpoint.model.time import HOUR, SECOND
 STAGING, PRODUCTION, GLOBEX = ("app/web@staging", "app/web@production", "app/web@globex")
 
 
-def says(instance: str = PRODUCTION, name: str = "2.0", *, number: int = 1, release: int = 2, **more: Any) -> Neighbour:
+def says(instance: str = PRODUCTION, name: str = "2.0", *, number: int = 1, release: int = 2, **more: Any) -> InstanceStatus:
     """What an instance publishes whose target moved to a version."""
     facts = {key: more.pop(key) for key in ("at", "labels", "approvals", "back") if key in more}
-    move = Move(release, Version(name), **{"at": START, **facts})
-    return Neighbour(instance=instance, number=number, move=move, version=Version(more.pop("good", name)), **more)
+    move = TargetChange(release, Version(name), **{"at": START, **facts})
+    return InstanceStatus(instance=instance, number=number, target_change=move, version=Version(more.pop("good", name)), **more)
 
 
-def finalized(instance: str, *names: str, **more: Any) -> Neighbour:
+def finalized(instance: str, *names: str, **more: Any) -> InstanceStatus:
     done = tuple(Finalization(Version(name), number, START) for number, name in enumerate(names, 1))
-    return Neighbour(instance=instance, number=1, finalized=done, version=Version(names[-1]) if names else None, **more)
+    return InstanceStatus(instance=instance, number=1, finalized=done, version=Version(names[-1]) if names else None, **more)
 
 
 def staged(**more: Any) -> Invariant:
@@ -54,7 +54,7 @@ def required(require: Require, **member: Any) -> Invariant:
     return Invariant("rule", require, (Member(PRODUCTION, **member),))
 
 
-def violated(invariant: Invariant, *states: Neighbour, bad: tuple[str, ...] = ()) -> list[str]:
+def violated(invariant: Invariant, *states: InstanceStatus, bad: tuple[str, ...] = ()) -> list[str]:
     return [f"{one.what}: {one.text}" for one in violations(invariant, {one.instance: one for one in states}, set(bad))]
 
 
@@ -78,7 +78,7 @@ class Watcher(Actor[InvariantState]):
 
 
 def test_what_never_was_moved_violates_nothing():
-    assert violated(staged(), Neighbour(instance=PRODUCTION, number=1)) == []
+    assert violated(staged(), InstanceStatus(instance=PRODUCTION, number=1)) == []
     assert violated(staged()) == []
 
 
@@ -238,7 +238,7 @@ def test_an_older_status_is_dropped():
 
 def test_the_line_says_what_is_bad():
     watcher = Watcher(required(Require(not_bad=True))).receive(says())
-    marked = {"web/2.0": Standing(By("ann"), START)}
+    marked = {"web/2.0": StandingOrder(By("ann"), START)}
     watcher.receive(LineStatus(application="app", number=2, bad=marked)).settle()
     assert watcher.violated == ["web@production was brought to 2.0, which is marked bad"]
     watcher.receive(LineStatus(application="app", number=1))
@@ -286,7 +286,7 @@ def test_without_a_document_there_is_nothing_to_violate():
 # --- what an instance says of itself
 
 
-def of(prod: Instance) -> Neighbour:
+def of(prod: Instance) -> InstanceStatus:
     return status(PRODUCTION, prod.life, prod.policy, older=False)
 
 
@@ -294,18 +294,18 @@ def test_an_instance_tells_of_its_moves_only_where_somebody_watches():
     assert Instance().offer(1, "1.0").maybe_published is None
     prod = Instance(watched=True, approvals=(approval(),)).offer(1, "1.0", urgent=True).approve("ann")
     assert of(prod).moving
-    move = of(prod).move
+    move = of(prod).target_change
     assert move is not None
     assert (move.release, move.version.name, move.at, move.back) == (1, "1.0", START, False)
     assert move.approvals == {"release-manager": 1}
     assert move.labels["urgent"] == "true"
     told = prod.comes_up("1.0").published
-    assert (told.moving, told.move) == (False, move)
+    assert (told.moving, told.target_change) == (False, move)
 
 
 def test_a_rollback_is_told_as_such():
     prod = Instance(watched=True).with_good(1, "1.0").offer(2, "2.0").applied().roll_back()
-    move = of(prod).move
+    move = of(prod).target_change
     assert move is not None
     assert (move.version.name, move.back, move.approvals) == ("1.0", True, {})
     assert of(prod).moving
@@ -313,13 +313,13 @@ def test_a_rollback_is_told_as_such():
 
 def test_one_that_is_watched_from_now_on_tells_what_it_runs_and_not_since_when():
     prod = Instance().with_good(1, "1.0").configure(watched=True)
-    move = of(prod).move
-    assert move == Move(1, Version("1.0"))
-    assert of(prod.offer(2, "2.0")).move != move
+    move = of(prod).target_change
+    assert move == TargetChange(1, Version("1.0"))
+    assert of(prod.offer(2, "2.0")).target_change != move
 
 
 def test_a_pin_past_an_ordering_is_what_an_invariant_finds():
-    prod = Instance(watched=True, orderings=(after(),)).neighbour("staging", "1.0")
+    prod = Instance(watched=True, orderings=(after(),)).upstream("staging", "1.0")
     prod.offer(1, "1.0").comes_up("1.0").pin(2, "2.0").skip(2, "after")
     assert prod.target == "2.0"
     assert violated(staged(), of(prod), finalized(STAGING, "1.0")) == [

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests.core.dsl import Instance, check
 
-from setpoint.core.facts import CheckFinished, CheckStatus, Configured, From, Offered, ScopeStatus, Standing
+from setpoint.core.facts import CheckFinished, CheckStatus, Configured, Offered, RunAssigned, ScopeStatus, StandingOrder
 from setpoint.core.instance.explain import condition, explain
 from setpoint.core.instance.state import InstanceState, offer_of
 from setpoint.core.instructions import Apply
@@ -122,7 +122,7 @@ def test_as_many_failures_as_are_tolerated_do_not_fail_it():
 def test_failures_that_come_folded_with_a_later_pass_count():
     """Both results reach the instance in one turn: what came last hides nothing."""
     prod = Instance().with_good(1, "1.0").configure(checks=(verifying(1),)).offer(2, "1.1").comes_up("1.1")
-    prod.passing("alerts", nos=0).passing("alerts", nos=2)
+    prod.passing("alerts", failures_total=0).passing("alerts", failures_total=2)
     assert prod.target == "1.0"
     assert any("alerts failed 2 times, where 1 are tolerated" in line for line in prod.history)
 
@@ -132,19 +132,19 @@ def test_a_failure_of_a_run_that_began_before_the_gate_is_not_held_against_it():
     prod = Instance().with_good(1, "1.0").configure(checks=(verifying(0, window=0),)).offer(2, "1.1")
     gate = prod.comes_up("1.1").rollout.attempt.gates["alerts"]
     prod.state = before_the_answer(prod)
-    prod.receive(From(attachment=gate.attachment, ask=gate.ask, run=8, nos=1))
-    prod.result("alerts", FAILING, run=7, nos=1)
+    prod.receive(RunAssigned(attachment=gate.attachment, request_id=gate.request_id, run=8, failures_total=1))
+    prod.result("alerts", FAILING, run=7, failures_total=1)
     assert prod.target == "1.1"
-    assert prod.result("alerts", PASSING, run=8, nos=1).condition == "converged"
+    assert prod.result("alerts", PASSING, run=8, failures_total=1).condition == "converged"
 
 
 def test_where_its_first_result_is_overtaken_the_doubt_is_in_its_favour():
     prod = Instance().with_good(1, "1.0").configure(checks=(verifying(0),)).offer(2, "1.1")
     gate = prod.comes_up("1.1").rollout.attempt.gates["alerts"]
     prod.state = before_the_answer(prod)
-    prod.receive(From(attachment=gate.attachment, ask=gate.ask, run=8, nos=1))
-    assert prod.result("alerts", PASSING, run=9, nos=1).target == "1.1"
-    assert prod.result("alerts", FAILING, run=10, nos=2).target == "1.0"
+    prod.receive(RunAssigned(attachment=gate.attachment, request_id=gate.request_id, run=8, failures_total=1))
+    assert prod.result("alerts", PASSING, run=9, failures_total=1).target == "1.1"
+    assert prod.result("alerts", FAILING, run=10, failures_total=2).target == "1.0"
 
 
 def before_the_answer(prod: Instance) -> InstanceState:
@@ -158,7 +158,7 @@ def before_the_answer(prod: Instance) -> InstanceState:
 
 def test_while_paused_it_is_judged_and_goes_back_when_the_pause_ends():
     prod = Deployment(verifying(1), results={0: PASSING, 30: FAILING}).run(20 * SECOND)
-    scope, pause = "scope:application:app", Standing(By("ann"), prod.world.now)
+    scope, pause = "scope:application:app", StandingOrder(By("ann"), prod.world.now)
     prod.world.post(ENTITY, ScopeStatus(scope=scope, number=1, pause=pause))
     prod.run(5 * MINUTE)
     assert (prod.target, prod.vetoed, prod.condition) == ("1.0", [2], "rolling-back")
@@ -195,7 +195,7 @@ def test_a_failing_check_of_the_deployment_phase_that_waits_ends_nothing():
 def test_the_total_is_published_with_its_run_and_nothing_is_while_only_passes_repeat():
     prod = Deployment(verifying(5, window=HOUR), results={0: PASSING, 110: FAILING, 170: PASSING}).run(10 * MINUTE)
     told = [fact for turn in prod.world.story if turn.entity == ENTITY for fact in turn.facts if isinstance(fact, CheckStatus)]
-    assert [(fact.run, fact.nos) for fact in told if fact.outcome is FAILING] == [(7, 1), (8, 2), (9, 3)]
+    assert [(fact.run, fact.failures_total) for fact in told if fact.outcome is FAILING] == [(7, 1), (8, 2), (9, 3)]
     assert all(later.run > earlier.run for earlier, later in pairwise(told))
     ended = [fact for turn in prod.world.story for fact in turn.facts if isinstance(fact, CheckFinished)]
     assert len(told) == 5 < len(ended), "the first pass, each failure, the pass after them"

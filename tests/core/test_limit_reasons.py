@@ -9,7 +9,7 @@ from tests.core.dsl import START, Instance, WithTasks, a_task, check, hours
 from tests.core.dsl.limits import DAILY, GROUP, LEASE, Limited, Member, budgeted
 
 from setpoint.core.admission import ENTITY
-from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Need, Queued, Returned
+from setpoint.core.facts import AdmissionRequested, Began, Ended, Granted, Need, Queued, Returned
 from setpoint.core.instance.gates import limit
 from setpoint.core.instance.gates.context import Context
 from setpoint.core.instructions import Send
@@ -27,11 +27,11 @@ P = TypeVar("P", bound=Instance)
 
 
 def queued(prod: P, *reasons: Reason, number: int = 1) -> P:
-    return prod.receive(Queued(ask=prod.admission.ask, number=number, reasons=reasons))
+    return prod.receive(Queued(request_id=prod.admission.request_id, number=number, reasons=reasons))
 
 
 def granted(prod: Instance) -> Instance:
-    return prod.receive(Granted(ask=prod.admission.ask))
+    return prod.receive(Granted(request_id=prod.admission.request_id))
 
 
 def to_admission(prod: Instance) -> list[object]:
@@ -115,12 +115,12 @@ def test_a_lease_that_was_granted_is_no_reason_any_more_and_one_that_changed_sin
 
 def test_what_was_granted_counts_however_limits_change_once_a_task_has_started():
     prod = WithTasks(limits=(LEASE,), tasks=(a_task(),)).offer(1, "1.0")
-    prod.receive(Granted(ask=1))
+    prod.receive(Granted(request_id=1))
     assert prod.tried == ["migrate"]
     prod.configure(limits=(replace(LEASE, limit=5), replace(LEASE, name="other", unit="application:app")), tasks=(a_task(),))
     assert to_admission(prod) == []
     prod.succeeds()
-    assert (prod.target, to_admission(prod)) == ("1.0", [Began(asker=prod.entity, ask=1)])
+    assert (prod.target, to_admission(prod)) == ("1.0", [Began(requester=prod.entity, request_id=1)])
 
 
 def test_a_grant_is_kept_once_a_task_has_started_whatever_a_check_says_then():
@@ -131,7 +131,7 @@ def test_a_grant_is_kept_once_a_task_has_started_whatever_a_check_says_then():
 
 def test_a_lease_that_is_asked_of_an_attempt_whose_task_has_started_is_waited_for():
     prod = WithTasks(tasks=(a_task(),)).offer(1, "1.0").configure(limits=(LEASE,), tasks=(a_task(),))
-    assert len(prod.sent(AskAdmission)) == 1
+    assert len(prod.sent(AdmissionRequested)) == 1
     assert prod.succeeds().target == ""
     assert granted(prod).target == "1.0"
 
@@ -140,7 +140,7 @@ def test_what_was_granted_and_is_not_needed_any_more_is_not_used():
     prod = Limited(checks=(check("alerts"),)).offer(1, "1.0").passing("alerts").wait(HOUR).grant()
     prod.skip(1, "limit-runtime").passing("alerts")
     assert (prod.target, prod.rollout.lease) == ("1.0", 0)
-    assert to_admission(prod) == [Returned(asker=prod.entity, ask=2, gone=True)]
+    assert to_admission(prod) == [Returned(requester=prod.entity, request_id=2, gone=True)]
 
 
 # --- needs -------------------------------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_all_is_asked_for_at_once_in_fixed_order():
         NEED,
         Need(f"wave:{GROUP}", 2, release=3),
     )
-    assert to_admission(prod) == [AskAdmission(asker=prod.entity, ask=1, attempt=1, release=3, needs=needs)]
+    assert to_admission(prod) == [AdmissionRequested(requester=prod.entity, request_id=1, attempt=1, release=3, needs=needs)]
     assert prod.wake_at == START + 12 * HOUR, "then the budget's window ends"
 
 
@@ -175,7 +175,7 @@ def test_of_overlapping_windows_the_first_one_that_is_open_says_how_many_may_sta
     def asked(*windows: Window) -> list[tuple[int, int]]:
         use = CalendarUse("hours", Calendar("hours", open=windows), "UTC", "application:app")
         prod = Limited(limits=(), calendars=(use,)).offer(1, "1.0")
-        return [(need.limit, need.until - START) for asked in prod.sent(AskAdmission) for need in asked.needs]
+        return [(need.limit, need.until - START) for asked in prod.sent(AdmissionRequested) for need in asked.needs]
 
     whole, few, later = Window(), Window(hours=(0, 12 * 60), max=2), Window(hours=(13 * 60, 14 * 60), max=1)
     assert asked(few, whole) == [(2, 12 * HOUR)]
@@ -189,14 +189,16 @@ def test_of_overlapping_windows_the_first_one_that_is_open_says_how_many_may_sta
 
 def test_what_is_said_to_admission_in_the_life_of_a_rollout():
     prod = Limited().offer(1, "1.0")
-    assert to_admission(prod) == [AskAdmission(asker=prod.entity, ask=1, attempt=1, release=1, needs=(NEED,))]
-    assert to_admission(prod.grant()) == [Began(asker=prod.entity, ask=1)]
-    assert to_admission(prod.comes_up("1.0")) == [Ended(asker=prod.entity, ask=1)]
-    assert to_admission(prod.offer(2, "1.1")) == [AskAdmission(asker=prod.entity, ask=2, attempt=2, release=2, needs=(NEED,))]
+    assert to_admission(prod) == [AdmissionRequested(requester=prod.entity, request_id=1, attempt=1, release=1, needs=(NEED,))]
+    assert to_admission(prod.grant()) == [Began(requester=prod.entity, request_id=1)]
+    assert to_admission(prod.comes_up("1.0")) == [Ended(requester=prod.entity, request_id=1)]
+    assert to_admission(prod.offer(2, "1.1")) == [
+        AdmissionRequested(requester=prod.entity, request_id=2, attempt=2, release=2, needs=(NEED,))
+    ]
     replaced = to_admission(prod.offer(3, "1.2"))
     assert replaced == [
-        AskAdmission(asker=prod.entity, ask=3, attempt=3, release=3, needs=(NEED,)),
-        Returned(asker=prod.entity, ask=2, gone=True),
+        AdmissionRequested(requester=prod.entity, request_id=3, attempt=3, release=3, needs=(NEED,)),
+        Returned(requester=prod.entity, request_id=2, gone=True),
     ]
 
 
@@ -204,21 +206,21 @@ def test_a_grant_that_cannot_be_used_goes_back_once_and_its_place_is_kept():
     prod = Limited().offer(1, "1.0").hold()
     assert to_admission(prod) == []
     prod.grant()
-    assert to_admission(prod) == [Returned(asker=prod.entity, ask=1)]
+    assert to_admission(prod) == [Returned(requester=prod.entity, request_id=1)]
     known = prod.admission
     assert (known.granted, known.returned, known.reasons) == (False, True, ())
     assert to_admission(prod.wait(HOUR).configure(limits=(LEASE,), drift=DriftPolicy())) == []
-    assert prod.resume().admission.asked == START, "when it asked first"
-    assert to_admission(prod) == [AskAdmission(asker=prod.entity, ask=2, attempt=1, release=1, needs=(NEED,))]
+    assert prod.resume().admission.requested_at == START, "when it asked first"
+    assert to_admission(prod) == [AdmissionRequested(requester=prod.entity, request_id=2, attempt=1, release=1, needs=(NEED,))]
 
 
 def test_a_word_of_admission_that_is_late_or_for_somebody_else_changes_nothing():
     prod = queued(Limited().offer(1, "1.0"), BUSY, number=2)
     assert queued(prod, replace(BUSY, text="again"), number=2).reasons == [BUSY.text], "the same number is the same word"
-    prod.receive(Queued(ask=7, number=9, reasons=(replace(BUSY, text="for another"),)))
+    prod.receive(Queued(request_id=7, number=9, reasons=(replace(BUSY, text="for another"),)))
     assert prod.reasons == [BUSY.text]
     prod.hold().grant()
-    prod.receive(Queued(ask=1, number=9, reasons=(replace(BUSY, text="after it was given back"),)))
+    prod.receive(Queued(request_id=1, number=9, reasons=(replace(BUSY, text="after it was given back"),)))
     assert prod.admission.reasons == ()
 
 
@@ -231,20 +233,20 @@ def test_a_yes_ends_what_admission_said_before():
 
 def test_a_yes_for_nobody_is_said_nothing_to():
     prod = Limited(checks=(check("slow", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0")
-    assert to_admission(prod.receive(Granted(ask=1))) == to_admission(prod.receive(Granted(ask=9))) == []
-    assert to_admission(Instance().receive(Granted(ask=1))) == []
+    assert to_admission(prod.receive(Granted(request_id=1))) == to_admission(prod.receive(Granted(request_id=9))) == []
+    assert to_admission(Instance().receive(Granted(request_id=1))) == []
 
 
 def test_a_lease_that_is_needed_no_more_is_given_up_and_asked_for_when_it_is_needed_again():
     prod = Limited().offer(1, "1.0").hold().grant().configure(limits=()).resume()
-    assert (prod.target, to_admission(prod)) == ("1.0", [Returned(asker=prod.entity, ask=1, gone=True)])
+    assert (prod.target, to_admission(prod)) == ("1.0", [Returned(requester=prod.entity, request_id=1, gone=True)])
 
 
 def test_a_rollback_by_hand_during_a_rollout_keeps_its_lease_until_it_ended():
     prod = Limited().rolls(1, "1.0").comes_up("1.0").rolls(2, "1.1")
     assert to_admission(prod.roll_back()) == []
     assert prod.rollout.lease == 2
-    assert to_admission(prod.applied().comes_up("1.0")) == [Ended(asker=prod.entity, ask=2)]
+    assert to_admission(prod.applied().comes_up("1.0")) == [Ended(requester=prod.entity, request_id=2)]
 
 
 def test_a_calendar_that_pauses_or_not_has_no_budget_of_its_own():

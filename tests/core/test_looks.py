@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from tests.core.dsl import START, Instance, check
 
 from setpoint.core.backoff import backoff
-from setpoint.core.facts import Applied, Healing, Observing, ScopeStatus, Standing, Unobserved
-from setpoint.core.instance.state import Applying, Life, Seen, is_conclusive, matches_spec
+from setpoint.core.facts import Applied, Healing, Observing, ScopeStatus, StandingOrder, Unobserved
+from setpoint.core.instance.state import Applying, Current, Life, is_conclusive, matches_spec
 from setpoint.core.instructions import Apply, Event, Watch
 from setpoint.model.observation import Object, Observation
 from setpoint.model.people import By
@@ -32,13 +32,20 @@ def test_an_apply_that_failed_is_written_down_and_tried_again_after_its_back_off
     prod = Instance().offer(1, "1.0").applied("no route")
     assert prod.events[-1] == Event("apply-failed", "apply 1 failed: no route", release=1, version="1.0", outcome="transient")
     assert prod.applying == replace(
-        Applying(), count=1, spec="spec-1.0", watch=3, every=prod.policy.poll_moving, asked=True,
+        Applying(), count=1, spec="spec-1.0", watch=3, every=prod.policy.poll_moving, look_requested=True,
         errors=1, error="no route", retry_at=START + backoff(1, prod.entity),
     )  # fmt: skip
     assert prod.wake_at == START + backoff(1, prod.entity)
     prod.wait(MINUTE).applied()
     assert prod.applying == replace(
-        Applying(), count=2, spec="spec-1.0", watch=4, every=prod.policy.poll_moving, asked=True, taken=prod.now, judges=4
+        Applying(),
+        count=2,
+        spec="spec-1.0",
+        watch=4,
+        every=prod.policy.poll_moving,
+        look_requested=True,
+        taken=prod.now,
+        judges=4,
     )
 
 
@@ -87,7 +94,7 @@ def test_a_look_is_kept_in_short():
     )
     look = prod.look("")
     prod.receive(replace(look, observation=Observation(things, complete=False, difference="d", message="pulling")))
-    assert prod.current == Seen(
+    assert prod.current == Current(
         look.look,
         look.watch,
         prod.now,
@@ -114,16 +121,16 @@ def test_an_earlier_look_never_replaces_a_later_one():
 
 def test_what_could_never_be_asked_was_seen_as_nothing():
     prod = Instance().offer(1, "1.0").applied().wait(SECOND).unobserved("")
-    assert prod.current == Seen(1, prod.applying.watch, prod.now, unreachable="the runtime cannot be reached")
+    assert prod.current == Current(1, prod.applying.watch, prod.now, unreachable="the runtime cannot be reached")
     assert prod.waits_for("the runtime cannot be asked: the runtime cannot be reached")
 
 
 def test_a_look_under_an_earlier_watch_is_not_the_one_that_was_asked_for():
     prod = rolling()
-    assert prod.applying.asked
+    assert prod.applying.look_requested
     early = prod.look("1.0")
-    assert prod.receive(replace(early, watch=early.watch - 1)).applying.asked
-    assert not prod.observed("1.1", healthy=None).applying.asked
+    assert prod.receive(replace(early, watch=early.watch - 1)).applying.look_requested
+    assert not prod.observed("1.1", healthy=None).applying.look_requested
 
 
 @pytest.mark.parametrize(
@@ -138,16 +145,16 @@ def test_a_look_under_an_earlier_watch_is_not_the_one_that_was_asked_for():
     ],
 )
 def test_the_runtime_shows_a_version_when_it_shows_just_that(change: dict[str, object]):
-    seen = Seen(1, 1, START, digests=("spec-1.0",), present=2, total=2, healthy=2, complete=True)
+    seen = Current(1, 1, START, digests=("spec-1.0",), present=2, total=2, healthy=2, complete=True)
     assert matches_spec(seen, "spec-1.0")
-    assert matches_spec(Seen(1, 1, START, complete=True), "spec-1.0"), "some versions have no objects to run"
+    assert matches_spec(Current(1, 1, START, complete=True), "spec-1.0"), "some versions have no objects to run"
     assert not matches_spec(replace(seen, **change), "spec-1.0")
     assert not matches_spec(None, "spec-1.0")
 
 
 @pytest.mark.parametrize("change", [{"operation": "x"}, {"taken": 0}, {"spec": ""}, {"judges": 4}])
 def test_a_look_judges_an_apply_that_was_taken_on_before_it_began(change: dict[str, object]):
-    life = Life(current=Seen(1, 3, START), applying=Applying(spec="spec-1.0", taken=START, judges=3))
+    life = Life(current=Current(1, 3, START), applying=Applying(spec="spec-1.0", taken=START, judges=3))
     assert is_conclusive(life)
     assert not is_conclusive(replace(life, applying=replace(life.applying, **change)))
     assert not is_conclusive(replace(life, current=None))
@@ -183,7 +190,7 @@ def test_time_stands_still_while_a_person_keeps_hands_off():
     prod = rolling().observed("1.1", healthy=None).receive(Observing(by=ANN)).wait(30 * SECOND).observed("1.1", healthy=None)
     assert idle(prod) == 0
     assert idle(prod.receive(Healing(by=ANN)).wait(SECOND).observed("1.1", healthy=None)) == SECOND
-    pause = ScopeStatus(scope="scope:organization", number=1, pause=Standing(ANN, START))
+    pause = ScopeStatus(scope="scope:organization", number=1, pause=StandingOrder(ANN, START))
     assert idle(prod.receive(pause).wait(30 * SECOND).observed("1.1", healthy=None)) == SECOND
 
 

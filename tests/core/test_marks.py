@@ -133,7 +133,7 @@ def test_a_release_that_there_is_not_cannot_be_cancelled():
 
 def test_a_version_that_is_marked_bad_while_it_waits_for_its_window_never_starts():
     """Orderings and approvals that it had are of no use any more: standing conditions are read when target moves."""
-    prod = Instance(orderings=(after(),), calendars=(hours(9, 17),)).offer(1, "1.0").neighbour("staging", "1.0")
+    prod = Instance(orderings=(after(),), calendars=(hours(9, 17),)).offer(1, "1.0").upstream("staging", "1.0")
     assert prod.wanted == "1.0"
     marked(prod, bad=("1.0",)).wait(24 * HOUR)
     assert (prod.wanted, prod.applies) == ("", [])

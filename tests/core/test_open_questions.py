@@ -125,9 +125,9 @@ def test_an_ordering_that_is_added_does_not_take_a_set_back_that_is_going(added:
 
 
 def test_an_ordering_that_was_there_holds_what_is_committed_once_it_is_revoked():
-    prod = WithTasks(tasks=(a_task(),), orderings=(PLAIN,)).offer(1, "1.0").neighbour("qa", "1.0")
+    prod = WithTasks(tasks=(a_task(),), orderings=(PLAIN,)).offer(1, "1.0").upstream("qa", "1.0")
     assert prod.candidate.committed
-    prod.configure(tasks=(a_task(),), orderings=(PLAIN, GROUP)).neighbour("qa", revoked=(version("1.0"),))
+    prod.configure(tasks=(a_task(),), orderings=(PLAIN, GROUP)).upstream("qa", revoked=(version("1.0"),))
     assert (prod.succeeds().target, prod.waits_for("qa rolled 1.0 back")) == ("", True)
 
 

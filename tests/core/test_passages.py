@@ -7,9 +7,9 @@ from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, t
 
 from setpoint.core import orders
 from setpoint.core.admission.waves import KEPT_ENDED, KEPT_THROUGH, amount
-from setpoint.core.facts import LimitsConfigured, Rostered
+from setpoint.core.facts import LimitsConfigured, WaveMembersNamed
 from setpoint.core.instructions import Event
-from setpoint.model.names import passage_key
+from setpoint.model.names import wave_progress_key
 from setpoint.model.people import By
 from setpoint.model.policy import GroupWaves, Wave
 from setpoint.model.time import HOUR, MINUTE
@@ -41,7 +41,7 @@ def passes(office: Office, *releases: int, group: str = GROUP) -> Office:
 
 def begins(office: Office, release: int, *, group: str = GROUP, number: int = 2) -> bool:
     """Whether an attempt of this wave may begin."""
-    who = f"{group}-{release}-{len(office.asks)}"
+    who = f"{group}-{release}-{len(office.last_request_ids)}"
     return who in office.ask(who, office.wave(number, group), release=release).granted
 
 
@@ -106,7 +106,7 @@ def test_where_no_failure_is_allowed_the_first_one_stops_it_and_nothing_before()
 
 def test_a_release_that_stopped_stays_stopped_since_the_first_time():
     office = tenants().wait(MINUTE).votes_that("a", "failed").wait(MINUTE).votes_that("b", "failed").wait(MINUTE)
-    assert office.remembered.passages[passage_key(GROUP, 1)].stopped == START + MINUTE
+    assert office.remembered.wave_progress[wave_progress_key(GROUP, 1)].stopped == START + MINUTE
     assert office.history == ["release 1 stops in tenants: a failed"]
 
 
@@ -145,7 +145,7 @@ def test_acts_without_an_identity_are_each_their_own():
 
 
 def test_what_is_said_before_the_line_has_spoken_opens_and_ends_nothing():
-    office = tenants().votes_that("a", "begun", release=2).roster(*FIRST, *SECOND, release=2)
+    office = tenants().votes_that("a", "started", release=2).roster(*FIRST, *SECOND, release=2)
     assert not begins(office, 2)
     alone = Office().group(Wave(("a", "b"))).votes_that("a", "finalized")
     assert not begins(alone, 1, number=1)
@@ -155,7 +155,7 @@ def test_what_is_said_before_the_line_has_spoken_opens_and_ends_nothing():
 def test_the_line_speaks_once_of_each_release_and_names_somebody():
     office = Office().group(Wave(("a",)), Wave(("b",)))
     before = office.state
-    assert office.receive(Rostered(group=GROUP, release=1, instances=())).state == before
+    assert office.receive(WaveMembersNamed(group=GROUP, release=1, instances=())).state == before
     office.roster("a", "b").roster("b").votes_that("b", "finalized")
     assert not begins(office, 1), "a was named at first, and is to come"
 
@@ -163,21 +163,21 @@ def test_the_line_speaks_once_of_each_release_and_names_somebody():
 def test_who_goes_and_comes_back_is_counted_once():
     office = tenants(max_failures="9")
     for channel in (*FIRST, *SECOND, *REST):
-        for state in ("begun", "failed", "out", "failed", "begun", "finalized", "failed", "finalized"):
+        for state in ("started", "failed", "out", "failed", "started", "finalized", "failed", "finalized"):
             office.votes_that(channel, state)
-    assert office.remembered.passages == {}
-    assert office.votes_that("a", "failed").remembered.passages == {}
+    assert office.remembered.wave_progress == {}
+    assert office.votes_that("a", "failed").remembered.wave_progress == {}
 
 
 def test_channels_that_are_still_to_come_are_not_kept_among_those_that_are_through():
-    office = tenants(max_failures="9").votes_that("a", "finalized").votes_that("b", "begun").votes_that("c", "failed")
-    office.votes_that("c", "begun")
-    assert office.remembered.passages[passage_key(GROUP, 1)].channels == {"a": "finalized"}
+    office = tenants(max_failures="9").votes_that("a", "finalized").votes_that("b", "started").votes_that("c", "failed")
+    office.votes_that("c", "started")
+    assert office.remembered.wave_progress[wave_progress_key(GROUP, 1)].channels == {"a": "finalized"}
 
 
 def test_a_release_that_all_are_through_with_before_the_waves_are_known_is_through():
     office = passes(Office(), 1)
-    assert office.remembered.passages == {}
+    assert office.remembered.wave_progress == {}
     assert begins(office.group(Wave(("a",)), Wave(("b",))), 1)
 
 
@@ -201,7 +201,7 @@ def test_of_many_releases_that_went_through_the_newest_are_remembered_and_the_ol
 def test_releases_of_one_group_say_nothing_about_those_of_another():
     office = fails(both(), *range(1, KEPT_ENDED + 1))
     fails(office, *range(1, KEPT_ENDED + 1), group=OTHER)
-    assert len(office.remembered.passages) == 2 * KEPT_ENDED, "so many are remembered of each"
+    assert len(office.remembered.wave_progress) == 2 * KEPT_ENDED, "so many are remembered of each"
     fails(office, 11, 12)
     assert office.remembered.halted == {GROUP: (1, 2)}
     fails(office, 11, group=OTHER)
@@ -230,7 +230,7 @@ def test_one_that_goes_through_after_all_is_not_one_of_those_that_failed():
     office = both().roster("a", "b")
     fails(office, *range(2, KEPT_ENDED + 2))
     office.votes_that("a", "finalized").votes_that("b", "finalized")
-    assert passage_key(GROUP, 1) not in office.remembered.passages
+    assert wave_progress_key(GROUP, 1) not in office.remembered.wave_progress
     assert (office.remembered.halted, office.remembered.through) == ({}, {GROUP: (1,)})
 
 

@@ -323,7 +323,7 @@ def test_cancelling_queued_work_disturbs_later_work():
 
 
 def test_a_soak_goes_on_while_people_talk():
-    prod = Instance(orderings=(after(soak=HOUR),), approvals=(approval(),)).offer(1, "1.0").neighbour("staging", "1.0")
+    prod = Instance(orderings=(after(soak=HOUR),), approvals=(approval(),)).offer(1, "1.0").upstream("staging", "1.0")
     prod.wait(30 * MINUTE).approve("ann").wait(30 * MINUTE)
     assert prod.target == "1.0"
 

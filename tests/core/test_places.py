@@ -8,7 +8,7 @@ from tests.core.dsl.admission import budget
 
 from setpoint.core.admission import ENTITY, AdmissionState, decide
 from setpoint.core.admission.draft import KEPT_ASKERS
-from setpoint.core.admission.exchange import KEPT_BUDGETS
+from setpoint.core.admission.requests import KEPT_BUDGETS
 from setpoint.core.facts import Began, Need, Queued, Woken
 from setpoint.model.policy import Wave
 from setpoint.model.time import DAY, HOUR, MINUTE
@@ -35,7 +35,7 @@ def test_an_asking_that_was_given_up_before_it_came_ends_what_its_attempt_asked_
     office.returns("ann", gone=True)
     assert office.holders("x") == ["ann"]
     assert office.receive(second).holders("x") == []
-    assert office.remembered.places == {}
+    assert office.remembered.requests == {}
 
 
 def test_a_word_about_an_asking_that_nobody_heard_of_counts_when_that_comes():
@@ -48,11 +48,11 @@ def test_a_word_about_an_asking_that_nobody_heard_of_counts_when_that_comes():
 
 def test_numbers_that_were_heard_never_go_back():
     office = Office().ask("ann", "x").ends("ann").ask("ann", "x").ends("ann")
-    office.ends("ann", ask=1).returns("ann", ask=1).returns("ann", ask=1, gone=True)
-    late = replace(office.request("ann", "y"), ask=2)
+    office.ends("ann", request_id=1).returns("ann", request_id=1).returns("ann", request_id=1, gone=True)
+    late = replace(office.request("ann", "y"), request_id=2)
     assert office.receive(late).granted == ["ann", "ann"]
     office.ask("bob", "x").ask("ann", "x").returns("ann")
-    assert office.returns("ann", ask=1).ends("bob").granted == ["ann", "ann", "bob"], "the last return stands"
+    assert office.returns("ann", request_id=1).ends("bob").granted == ["ann", "ann", "bob"], "the last return stands"
 
 
 def test_a_place_that_was_given_back_may_be_given_up():
@@ -68,7 +68,7 @@ def test_a_place_that_was_given_back_ends_nothing_and_begins_nothing():
 
 def test_an_attempt_that_gave_its_grant_back_gives_way_to_the_next_one_of_the_same_instance():
     office = Office().ask("ann", "x").returns("ann").ask("ann", "y")
-    assert len(office.remembered.places) == 1
+    assert len(office.remembered.requests) == 1
 
 
 # --- the order ---------------------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_members_of_a_set_are_remembered_as_it_last_asked():
     office = Office().ask("ann", "x")
     office.receive(replace(office.request("set", "x", "x"), members=("a", "b")))
     office.receive(replace(office.request("set", "x", again=True), members=("a",)))
-    (place,) = [place for place in office.remembered.places.values() if place.asker == entity("set")]
+    (place,) = [place for place in office.remembered.requests.values() if place.requester == entity("set")]
     assert (place.members, len(place.needs)) == (("a",), 1)
 
 
@@ -134,11 +134,11 @@ def test_members_of_a_set_are_remembered_as_it_last_asked():
 
 def test_a_place_remembers_when_it_asked_first_and_since_when_it_has_what_it_needs():
     office = Office().ask("ann", "x").wait(HOUR).returns("ann").wait(HOUR).ask("ann", "x", again=True)
-    (place,) = office.remembered.places.values()
-    assert (place.asked, place.since, place.stage, place.queue) == (START, START + 2 * HOUR, "granted", "")
-    (place,) = office.wait(HOUR).begins("ann").remembered.places.values()
-    assert (place.since, place.stage) == (START + 2 * HOUR, "begun")
-    (place,) = Office().ask("ann", "x").returns("ann").remembered.places.values()
+    (place,) = office.remembered.requests.values()
+    assert (place.requested_at, place.since, place.stage, place.queue) == (START, START + 2 * HOUR, "granted", "")
+    (place,) = office.wait(HOUR).begins("ann").remembered.requests.values()
+    assert (place.since, place.stage) == (START + 2 * HOUR, "started")
+    (place,) = Office().ask("ann", "x").returns("ann").remembered.requests.values()
     assert (place.since, place.stage, place.queue) == (0, "returned", "")
 
 
@@ -149,7 +149,7 @@ def test_an_asking_is_never_from_a_moment_that_lies_ahead():
     asked = replace(decision, at=office.now)
     office.now -= HOUR
     state = state_of(decide(ENTITY, None, (asked,), office.now), AdmissionState)
-    assert [place.asked for place in state.places.values()] == [office.now]
+    assert [place.requested_at for place in state.requests.values()] == [office.now]
 
 
 def test_it_is_woken_for_the_first_of_several_soaks():
@@ -204,9 +204,9 @@ def test_of_those_who_hold_and_wait_for_nothing_the_newest_are_known_and_everybo
     office = Office().ask("holder", "x").ask("waiter", "x")
     for number in range(2 * KEPT_ASKERS + 2 * 2 - 2):
         office.ask(f"t{number}", f"x{number}").ends(f"t{number}")
-    assert len(office.remembered.askers) == 2 * KEPT_ASKERS + 2 * 2, "as many as there may be"
+    assert len(office.remembered.requesters) == 2 * KEPT_ASKERS + 2 * 2, "as many as there may be"
     office.ask("last", "y").ends("last")
-    known = [name.rpartition("@")[2] for name in office.remembered.askers]
+    known = [name.rpartition("@")[2] for name in office.remembered.requesters]
     assert len(known) == KEPT_ASKERS + 2
     assert {"holder", "waiter", "last"} <= set(known)
     assert office.ends("holder").granted[-1] == "waiter"
@@ -214,7 +214,7 @@ def test_of_those_who_hold_and_wait_for_nothing_the_newest_are_known_and_everybo
 
 def test_words_of_somebody_unknown_mean_nothing():
     office = Office()
-    office.receive(Began(asker=entity("nobody"), ask=1))
+    office.receive(Began(requester=entity("nobody"), request_id=1))
     assert (office.sent, office.empty) == ([], True)
 
 
@@ -222,7 +222,7 @@ def test_nothing_to_tell_leaves_the_state_as_it_was():
     office = Office().ask("ann", "x").ask("bob", "x")
     before = office.state
     assert office.receive(Woken()).state is before
-    assert office.receive(Began(asker=entity("bob"), ask=1)).state is before
+    assert office.receive(Began(requester=entity("bob"), request_id=1)).state is before
     assert not [fact for _, fact in office.sent if isinstance(fact, Queued)]
 
 
@@ -231,4 +231,4 @@ def test_who_asks_anew_is_told_anew_what_it_waits_for():
     office.ask("ann", "x", again=True)
     ((who, told),) = office.sent
     assert isinstance(told, Queued)
-    assert (who, told.ask, told.number) == ("ann", 2, 1)
+    assert (who, told.request_id, told.number) == ("ann", 2, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.core.dsl import NAME, Instance, after, approval, check, failed, version
 from tests.core.dsl.situations import mirror
 
-from setpoint.core.facts import Finalization, Neighbour, Revoked
+from setpoint.core.facts import Finalization, InstanceStatus, Revoked
 from setpoint.core.instructions import Publish, Subscribe, Unsubscribe
 from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
@@ -24,7 +24,7 @@ def test_what_is_told_is_whole():
     prod = Instance().with_good(1, "1.0").wait(HOUR).with_good(2, "1.1").offer(3, "1.2").applied("broken", terminal=True)
     prod.comes_up("1.1").roll_back().comes_up("1.0")
     done = prod.finalized[0].at
-    assert prod.published == Neighbour(
+    assert prod.published == InstanceStatus(
         instance=NAME,
         number=5,
         good=Pair(1),
@@ -39,7 +39,7 @@ def test_what_is_told_is_whole():
 
 def test_before_anything_is_good_there_is_no_version_to_tell():
     prod = Instance().offer(1, "1.0").applied("broken", terminal=True)
-    assert prod.published == Neighbour(instance=NAME, number=1, rolled_back=(failed(1, "1.0"),), frontier=1)
+    assert prod.published == InstanceStatus(instance=NAME, number=1, rolled_back=(failed(1, "1.0"),), frontier=1)
 
 
 def test_it_says_that_there_are_older_ones_when_there_are():
@@ -63,8 +63,8 @@ def test_a_failure_a_rollback_and_a_finalization_are_told_each_with_the_next_num
 
 
 def test_nothing_is_told_and_nobody_is_listened_to_anew_when_nothing_changed():
-    prod = Instance(orderings=(after(),), approvals=(approval(),)).offer(1, "1.0").neighbour("staging", "1.0")
-    prod.neighbour("staging", "1.0")
+    prod = Instance(orderings=(after(),), approvals=(approval(),)).offer(1, "1.0").upstream("staging", "1.0")
+    prod.upstream("staging", "1.0")
     assert (prod.gave(Publish), prod.gave(Subscribe), prod.gave(Unsubscribe)) == ([], [], [])
 
 
@@ -104,13 +104,13 @@ def test_it_stops_listening_to_votes_when_they_decide_nothing_any_more():
 
 
 def test_on_a_mirror_the_votes_are_those_on_the_mirrored_change():
-    prod = mirror(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1").neighbour("production", good=2, change=7)
+    prod = mirror(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1").upstream("production", good=2, change=7)
     assert {name.rpartition("#")[2] for name in heard(prod) if name.startswith("topic:")} == {"2~7"}
 
 
 def test_what_left_the_configuration_listens_to_what_it_still_needs_only():
     prod = (
-        Instance(orderings=(after(),), checks=(check("slow", Phase.POST_DEPLOYMENT),)).offer(1, "1.0").neighbour("staging", "1.0")
+        Instance(orderings=(after(),), checks=(check("slow", Phase.POST_DEPLOYMENT),)).offer(1, "1.0").upstream("staging", "1.0")
     )
     prod.comes_up("1.0").remove()
     assert "instance:app/web@staging" in left(prod)

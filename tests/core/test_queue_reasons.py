@@ -8,8 +8,8 @@ from tests.core.dsl import GROUP, START, Office
 from tests.core.dsl.admission import budget
 from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
-from setpoint.core.admission.telling import FIRST_FEW
-from setpoint.core.facts import AskAdmission, Granted, LimitsConfigured, Need, Queued, Returned
+from setpoint.core.admission.queue_status import FIRST_FEW
+from setpoint.core.facts import AdmissionRequested, Granted, LimitsConfigured, Need, Queued, Returned
 from setpoint.model.policy import Wave
 from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import DAY, HOUR, MINUTE
@@ -60,7 +60,7 @@ def test_a_set_larger_than_the_limit_waits_for_the_last_holder_and_no_longer():
 
 
 def test_who_asks_under_a_name_of_another_kind_is_named_by_it():
-    asking = AskAdmission(asker="cron", ask=1, attempt=1, release=1, needs=(Need("lease:x", 1),))
+    asking = AdmissionRequested(requester="cron", request_id=1, attempt=1, release=1, needs=(Need("lease:x", 1),))
     assert "web" not in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
     assert "at most: cron since" in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
 
@@ -157,7 +157,7 @@ def test_a_release_that_failed_long_ago_is_told_whole():
 
 
 def test_a_release_of_which_the_line_has_not_spoken_is_told_whole_though_some_have_voted():
-    office = Office().group(Wave(FIRST), Wave(SECOND)).votes_that("b", "begun").wait(MINUTE).ask("a", wave(1))
+    office = Office().group(Wave(FIRST), Wave(SECOND)).votes_that("b", "started").wait(MINUTE).ask("a", wave(1))
     text = "which channels of tenants release 1 names is not known yet"
     assert office.granted == []
     assert office.queued["a"] == (
@@ -169,13 +169,13 @@ def test_a_release_of_which_the_line_has_not_spoken_is_told_whole_though_some_ha
 
 
 def test_one_that_gets_all_at_once_is_told_so_and_nothing_else():
-    assert Office().ask("ann", "x").sent == [("ann", Granted(ask=1))]
+    assert Office().ask("ann", "x").sent == [("ann", Granted(request_id=1))]
 
 
 def test_one_that_asks_and_gives_it_up_in_one_turn_is_told_nothing():
     office = Office().ask("ann", "x")
     asking = office.request("bob", "x")
-    office.receive(asking, Returned(asker=asking.asker, ask=asking.ask, gone=True))
+    office.receive(asking, Returned(requester=asking.requester, request_id=asking.request_id, gone=True))
     assert office.sent == []
 
 
@@ -190,7 +190,7 @@ def test_words_to_one_are_numbered_and_only_new_ones_are_said():
     sent = {who: fact for who, fact in office.sent if isinstance(fact, Queued)}
     assert {who: fact.number for who, fact in sent.items()} == {"cleo": 2}
     office.ends("bob").ask("dan", "x", "y").ask("eve", "y")
-    assert {who: (fact.ask, fact.number) for who, fact in office.sent if isinstance(fact, Queued)} == {"eve": (1, 1)}
+    assert {who: (fact.request_id, fact.number) for who, fact in office.sent if isinstance(fact, Queued)} == {"eve": (1, 1)}
 
 
 def test_what_concerns_others_is_told_to_others():

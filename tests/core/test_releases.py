@@ -9,11 +9,20 @@ from tests.core.dsl import START, Actor
 
 from setpoint.core import orders
 from setpoint.core.admission import ENTITY as ADMISSION
-from setpoint.core.facts import Cancelled, LineStatus, Marked, Offered, ReleaseRequested, Rostered, SetFormed, Standing
+from setpoint.core.facts import (
+    Cancelled,
+    LineStatus,
+    Marked,
+    Offered,
+    ReleaseRequested,
+    SetFormed,
+    StandingOrder,
+    WaveMembersNamed,
+)
 from setpoint.core.instructions import Event
 from setpoint.core.line import KEPT_ABSOLVED, KEPT_CANCELLED, LineState
 from setpoint.model.people import By
-from setpoint.model.release import Asked, Offer, Release, ServiceVersion
+from setpoint.model.release import Offer, Release, RequiredVersion, ServiceVersion
 from setpoint.model.spec import Version
 
 API, WEB, JOBS = "saas/api@acme", "saas/web@acme", "saas/jobs@acme"
@@ -54,13 +63,16 @@ def test_those_who_move_as_one_get_a_set_that_knows_their_order_among_themselves
     ], "jobs is no member, and what is after nobody in it need not be said"
     offers = line.offers()
     assert {name: offer.set for name, offer in offers.items()} == {API: "set:saas/acme#1", WEB: "set:saas/acme#1", JOBS: ""}
-    assert offers[WEB].beside == {API: Asked(1, Version("1.0"), together=True), JOBS: Asked(1, Version("1.0"))}
+    assert offers[WEB].beside == {
+        API: RequiredVersion(1, Version("1.0"), together=True),
+        JOBS: RequiredVersion(1, Version("1.0")),
+    }
 
 
 def test_admission_hears_of_those_whom_a_release_names_in_a_group_with_waves():
     waves = {"saas/tenants": (WEB, "saas/web@other"), "saas/nobody": ("saas/web@other",)}
     line = Line().release("a", WEB, API, waves=waves)
-    assert line.sent_to(Rostered) == [(ADMISSION, Rostered(group="saas/tenants", release=1, instances=(WEB,)))]
+    assert line.sent_to(WaveMembersNamed) == [(ADMISSION, WaveMembersNamed(group="saas/tenants", release=1, instances=(WEB,)))]
     assert {name: offer.waves for name, offer in line.offers().items()} == {API: "", WEB: "saas/tenants"}
 
 
@@ -73,16 +85,16 @@ def test_an_offer_names_the_version_below_which_nothing_goes_back():
 
 
 def test_what_a_release_does_not_name_is_asked_as_the_latest_before_it_did():
-    def asked(line: Line) -> dict[str, Asked]:
+    def asked(line: Line) -> dict[str, RequiredVersion]:
         return line.release("last", WEB, after={WEB: (API,)}).offers()[WEB].beside
 
     assert asked(Line()) == {}, "nobody ever released it"
     line = Line().release("a", API, name="1.0").release("b", API, name="1.1").release("c", WEB)
-    assert asked(line) == {API: Asked(2, Version("1.1"))}
+    assert asked(line) == {API: RequiredVersion(2, Version("1.1"))}
     line = Line().release("a", API, name="1.0").release("b", API, name="1.1").receive(Cancelled(by=ANN, release=2))
-    assert asked(line) == {API: Asked(1, Version("1.0"))}
+    assert asked(line) == {API: RequiredVersion(1, Version("1.0"))}
     line = Line().release("a", API, name="1.0", channels=("acme",)).release("b", API, name="1.1", channels=("other",))
-    assert asked(line) == {API: Asked(1, Version("1.0"))}, "the later one was for others"
+    assert asked(line) == {API: RequiredVersion(1, Version("1.0"))}, "the later one was for others"
 
 
 def test_parameters_are_carried_over_from_the_newest_release_of_a_service():
@@ -102,7 +114,7 @@ def test_parameters_are_carried_over_from_the_newest_release_of_a_service():
 
 def test_a_mark_stands_with_who_made_it_first_and_is_told_whole():
     line = Line().receive(Marked(by=ANN, service="web", version="1.0", bad=True))
-    first = Standing(ANN, START)
+    first = StandingOrder(ANN, START)
     assert line.marks == LineStatus(application="saas", number=1, bad={"web/1.0": first})
     assert line.events == [Event("signal", "ann marks web 1.0 bad: it loses orders", version="1.0", by=ANN, service="web")]
     line.now += 1
@@ -111,13 +123,13 @@ def test_a_mark_stands_with_who_made_it_first_and_is_told_whole():
     assert line.events == []
     late = By("bob", "it loses invoices, too")
     line.receive(Marked(by=late, service="web", version="1.0", bad=True))
-    first = Standing(late, START)
+    first = StandingOrder(late, START)
     assert line.marks.bad == {"web/1.0": first}, "a new reason is recorded"
     line.receive(Marked(by=bob, service="api", version="1.0", bad=True))
-    assert line.marks.bad == {"web/1.0": first, "api/1.0": Standing(bob, line.now)}
+    assert line.marks.bad == {"web/1.0": first, "api/1.0": StandingOrder(bob, line.now)}
     line.receive(Marked(by=bob, service="web", version="1.0", bad=False))
     assert line.marks == LineStatus(
-        application="saas", number=4, bad={"api/1.0": Standing(bob, line.now)}, absolved={"web/1.0": line.now}
+        application="saas", number=4, bad={"api/1.0": StandingOrder(bob, line.now)}, absolved={"web/1.0": line.now}
     )
     line.receive(Marked(by=bob, service="api", version="2.0", bad=False))
     assert list(line.marks.absolved) == ["web/1.0", "api/2.0"]
@@ -137,7 +149,7 @@ def test_a_version_that_is_absolved_once_more_is_the_newest_of_those_that_are_re
 
 def test_a_cancellation_is_told_with_who_and_why_and_counts_for_releases_that_there_are():
     line = Line().release("a", WEB).receive(Cancelled(by=By("ann"), release=1))
-    assert line.marks == LineStatus(application="saas", number=1, cancelled={1: Standing(By("ann"), START)})
+    assert line.marks == LineStatus(application="saas", number=1, cancelled={1: StandingOrder(By("ann"), START)})
     assert line.events == [Event("signal", "ann cancels release 1", release=1, by=By("ann"))]
     for release in (1, 0, -1, 2):
         assert line.receive(Cancelled(by=ANN, release=release)).out == ()

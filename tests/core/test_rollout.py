@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.core.dsl import Instance, approval, check, hours
 
 from setpoint.core.backoff import backoff
-from setpoint.core.facts import Applied, Ask
+from setpoint.core.facts import Applied, RunRequested
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.policy import Phase
 from setpoint.model.release import Pair
@@ -139,7 +139,7 @@ def test_two_slow_deployment_checks_are_fresh_together():
     uses = (check("alerts", Phase.DEPLOYMENT), check("load", Phase.DEPLOYMENT))
     prod = good(checks=uses).offer(2, "1.1").comes_up("1.1").passing("alerts").wait(MINUTE).passing("load")
     assert prod.condition == "deploying"
-    assert len(prod.sent(Ask)) == 1, "the one that grew old"
+    assert len(prod.sent(RunRequested)) == 1, "the one that grew old"
     prod.passing("alerts")
     assert prod.good == "1.1"
 
@@ -184,7 +184,7 @@ def test_a_post_deployment_pass_that_grew_old_is_asked_for_once_more():
     uses = (check("alerts", Phase.POST_DEPLOYMENT), check("load", Phase.POST_DEPLOYMENT))
     prod = good(checks=uses).offer(2, "1.1").comes_up("1.1").passing("alerts").wait(MINUTE).passing("load")
     assert prod.condition == "verifying"
-    assert len(prod.sent(Ask)) == 1, "the one that grew old"
+    assert len(prod.sent(RunRequested)) == 1, "the one that grew old"
     assert prod.passing("alerts").good == "1.1"
 
 
@@ -458,7 +458,7 @@ def test_after_the_deployment_the_same_check_is_asked_anew():
         good(checks=(check("alerts", Phase.DEPLOYMENT), check("alerts", Phase.POST_DEPLOYMENT))).offer(2, "1.1").comes_up("1.1")
     )
     prod.passing("alerts")
-    assert (prod.condition, len(prod.sent(Ask))) == ("verifying", 1)
+    assert (prod.condition, len(prod.sent(RunRequested))) == ("verifying", 1)
     assert prod.passing("alerts").good == "1.1"
 
 

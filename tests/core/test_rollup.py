@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from setpoint.core import rollup
-from setpoint.core.admission.state import AdmissionState, Passage, Place, RequestStage, Stance
+from setpoint.core.admission.state import AdmissionRequest, AdmissionState, ReportedResult, RequestStage, WaveProgress
 from setpoint.core.facts import MemberResult, Need
 from setpoint.core.rollup import Culprit, First, Takers, takers_of
 from setpoint.model.policy import GroupWaves, Wave
@@ -152,8 +152,8 @@ def test_a_member_of_a_set_waits_for_what_another_member_waits_for() -> None:
 
 def test_who_waits_for_a_lease_waits_for_what_its_holder_waits_for() -> None:
     need = Need("lease:runtime:k8s", 1)
-    place = Place(f"instance:{EU}", 1, 1, 3, (need,), stage=RequestStage.BEGUN)
-    takers = takers_of(AdmissionState(places={"p": place}, holders={need.unit: ("p",)}))
+    place = AdmissionRequest(f"instance:{EU}", 1, 1, 3, (need,), stage=RequestStage.STARTED)
+    takers = takers_of(AdmissionState(requests={"p": place}, holders={need.unit: ("p",)}))
     lease = Reason(Code.LEASE_TAKEN, "runtime k8s has 1 deploying at most", subject=need.unit, since=9, awaits="a free place")
     starting = Reason(Code.NOT_HEALTHY_YET, "1.1 is starting", since=4, awaits="the next look at the runtime")
     first = dict.fromkeys(TENANTS, lease) | {EU: starting}
@@ -164,16 +164,16 @@ def test_who_waits_for_a_lease_waits_for_what_its_holder_waits_for() -> None:
 def waves(*channels: tuple[str, str], stopped: int = 0) -> AdmissionState:
     rules = GroupWaves("app/tenants", (Wave(tuple(name for name, _ in channels)), Wave(("tenants-009",))), "3")
     members: dict[str, tuple[str, ...]] = {name: (f"app/web@{name}",) for name, _ in channels}
-    stances = {f"app/web@{name}": Stance(1, MemberResult(state)) for name, state in channels}
+    results = {f"app/web@{name}": ReportedResult(1, MemberResult(state)) for name, state in channels}
     ended: dict[str, MemberResult] = {
         name: MemberResult(state) for name, state in channels if state in {"finalized", "failed", "out"}
     }
-    passage = Passage("app/tenants", 3, members, stances, ended, stopped=stopped)
-    return AdmissionState(groups={"app/tenants": rules}, passages={"app/tenants#3": passage})
+    passage = WaveProgress("app/tenants", 3, members, results, ended, stopped=stopped)
+    return AdmissionState(groups={"app/tenants": rules}, wave_progress={"app/tenants#3": passage})
 
 
 def test_who_waits_for_a_wave_waits_for_those_in_it_that_failed_then_for_those_still_to_come() -> None:
-    state = waves(("tenants-000", "finalized"), ("tenants-001", "begun"), ("tenants-002", "failed"))
+    state = waves(("tenants-000", "finalized"), ("tenants-001", "started"), ("tenants-002", "failed"))
     assert takers_of(state)["wave:app/tenants"] == (TENANTS[2], TENANTS[1])
     wave = Reason(
         Code.WAVE_NOT_OPEN,

@@ -6,7 +6,7 @@ import pytest
 from tests.core.dsl import Instance, after, approval, check, hours, version
 from tests.core.dsl.situations import mirror
 
-from setpoint.core.facts import Finalization, Neighbour
+from setpoint.core.facts import Finalization, InstanceStatus
 from setpoint.core.instance.status import listened
 from setpoint.model.people import ENGINE
 from setpoint.model.policy import Accepts, Phase, Strategy
@@ -52,18 +52,18 @@ def test_a_release_that_changes_nothing():
 
 def test_newest_waits_for_the_newest_though_an_older_one_is_ready():
     prod = Instance(strategy=Strategy.NEWEST, orderings=(after(),))
-    prod.offer(1, "1.0").offer(2, "1.1").neighbour("staging", "1.0")
+    prod.offer(1, "1.0").offer(2, "1.1").upstream("staging", "1.0")
     assert (prod.wanted, prod.target) == ("1.1", "")
 
 
 def test_newest_ready_takes_the_newest_that_is_ordered():
-    prod = Instance(orderings=(after(),)).offer(1, "1.0").offer(2, "1.1").offer(3, "1.2").neighbour("staging", "1.0", "1.1")
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").offer(2, "1.1").offer(3, "1.2").upstream("staging", "1.0", "1.1")
     assert prod.target == "1.1"
 
 
 def test_newest_ready_prefers_what_is_approved():
     prod = Instance(orderings=(after(),), approvals=(approval(),))
-    prod.offer(1, "1.0").offer(2, "1.1").neighbour("staging", "1.0", "1.1")
+    prod.offer(1, "1.0").offer(2, "1.1").upstream("staging", "1.0", "1.1")
     assert prod.wanted == "1.1"
     prod.approve("ann", release=1)
     assert prod.target == "1.0"
@@ -75,11 +75,11 @@ def test_newest_ready_falls_back_to_the_newest():
 
 
 def test_an_older_never_run_release_after_a_rollback():
-    prod = Instance(orderings=(after(),)).offer(1, "1.0").neighbour("staging", "1.0").comes_up("1.0")
-    prod.offer(2, "1.1").offer(3, "1.2").neighbour("staging", "1.0", "1.2")
+    prod = Instance(orderings=(after(),)).offer(1, "1.0").upstream("staging", "1.0").comes_up("1.0")
+    prod.offer(2, "1.1").offer(3, "1.2").upstream("staging", "1.0", "1.2")
     assert prod.target == "1.2"
     prod.applied("no such image", terminal=True)
-    prod.comes_up("1.0").neighbour("staging", "1.0", "1.1", "1.2")
+    prod.comes_up("1.0").upstream("staging", "1.0", "1.1", "1.2")
     assert (prod.target, prod.good, prod.wanted) == ("1.0", "1.0", "")
     assert prod.waits_for("1.2 is vetoed here")
 
@@ -110,41 +110,41 @@ def test_a_release_made_by_a_changed_configuration_lifts_no_veto():
 def test_a_mirror_follows_the_good_of_its_channel_and_goes_back_with_it():
     prod = mirror().offer(1, "1.0").offer(2, "1.1")
     assert prod.waits_for("mirrors production, which has finalized nothing yet")
-    prod.neighbour("production", "1.0", "1.1", good=2, change=1).comes_up("1.1")
+    prod.upstream("production", "1.0", "1.1", good=2, change=1).comes_up("1.1")
     assert prod.good == "1.1"
-    prod.neighbour("production", good=1, change=2).comes_up("1.0")
+    prod.upstream("production", good=1, change=2).comes_up("1.0")
     assert (prod.good, prod.condition) == ("1.0", "converged")
 
 
 def test_a_mirror_finds_the_version_under_another_release():
     prod = mirror().offer(1, "1.0")
-    prod.neighbour("production", good=7, version=prod.make(7, "1.0").version, change=1)
+    prod.upstream("production", good=7, version=prod.make(7, "1.0").version, change=1)
     assert prod.target == "1.0"
 
 
 def test_a_mirror_that_does_not_know_the_version_says_so():
-    prod = mirror().neighbour("production", good=7, version=Instance().make(7, "1.0").version, change=1)
+    prod = mirror().upstream("production", good=7, version=Instance().make(7, "1.0").version, change=1)
     assert prod.waits_for("the version that production runs is not known here")
 
 
 def test_a_mirror_of_what_failed_here_waits_for_a_change():
-    prod = mirror().offer(1, "1.0").neighbour("production", good=1, change=1).applied("broken", terminal=True)
+    prod = mirror().offer(1, "1.0").upstream("production", good=1, change=1).applied("broken", terminal=True)
     prod.retry().applied("broken", terminal=True)
     assert prod.condition == "failed"
-    prod.neighbour("production", good=1, change=1, number=9)
+    prod.upstream("production", good=1, change=1, number=9)
     assert prod.target == "1.0"
 
 
 def test_a_mirror_gone_back_to_good_says_what_failed_here():
-    prod = mirror().offer(1, "1.0").offer(2, "1.1").neighbour("production", good=1, change=1).comes_up("1.0")
-    prod.neighbour("production", good=2, change=2).applied("broken", terminal=True).comes_up("1.0")
+    prod = mirror().offer(1, "1.0").offer(2, "1.1").upstream("production", good=1, change=1).comes_up("1.0")
+    prod.upstream("production", good=2, change=2).applied("broken", terminal=True).comes_up("1.0")
     assert prod.waits_for("1.1, which production runs, failed here")
 
 
 def test_an_approval_on_a_mirror_binds_to_the_change():
-    prod = mirror(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1").neighbour("production", "1.0", "1.1", good=2, change=1)
+    prod = mirror(approvals=(approval(),)).offer(1, "1.0").offer(2, "1.1").upstream("production", "1.0", "1.1", good=2, change=1)
     prod.approve("ann", change=1).comes_up("1.1")
-    prod.neighbour("production", good=1, change=2)
+    prod.upstream("production", good=1, change=2)
     assert (prod.wanted, prod.target) == ("1.0", "1.1")
     prod.approve("ann", change=2)
     assert prod.target == "1.0"
@@ -168,7 +168,7 @@ def test_accepts_narrows_by_range_and_step(accepts: Accepts, taken: str):
     prod.configure(accepts=accepts, orderings=(after(),))
     for release, name in enumerate(("1.1.1", "1.2.0", "2.0.0"), 2):
         prod.offer(release, name)
-    prod.neighbour("staging", "1.1.1", "1.2.0", "2.0.0")
+    prod.upstream("staging", "1.1.1", "1.2.0", "2.0.0")
     assert prod.target == taken
 
 
@@ -219,7 +219,7 @@ def test_a_candidate_that_accepts_no_longer_takes_is_replaced():
 
 
 def test_the_end_of_a_soak_changes_what_is_picked_by_the_clock_alone():
-    prod = Instance(orderings=(after(soak=10 * MINUTE),)).offer(1, "1.0").offer(2, "1.1").neighbour("staging", "1.0")
+    prod = Instance(orderings=(after(soak=10 * MINUTE),)).offer(1, "1.0").offer(2, "1.1").upstream("staging", "1.0")
     assert prod.wanted == "1.1"
     prod.wait(10 * MINUTE)
     assert prod.target == "1.0"
@@ -266,7 +266,7 @@ def test_a_slow_channel_is_not_starved_by_a_fast_one_before_it():
     for release in range(1, 8):
         prod.offer(release, f"1.{release}")
         done.append(Finalization(version(f"1.{release}"), release, prod.now))
-        prod.receive(Neighbour(instance="app/web@staging", number=release, finalized=tuple(done))).wait(HOUR)
+        prod.receive(InstanceStatus(instance="app/web@staging", number=release, finalized=tuple(done))).wait(HOUR)
         if prod.applying.operation:
             taken.append(prod.target)
             prod.comes_up(prod.target)
@@ -325,9 +325,9 @@ def test_a_candidate_whose_check_is_only_asked_once_more_is_replaced():
 
 
 def test_a_mirrored_change_is_another_attempt_though_the_version_is_the_same():
-    prod = mirror(approvals=(approval(),)).offer(1, "1.0").neighbour("production", good=1, change=1)
+    prod = mirror(approvals=(approval(),)).offer(1, "1.0").upstream("production", good=1, change=1)
     assert prod.waits_for("waits for release-manager")
-    prod.neighbour("production", good=1, change=3)
+    prod.upstream("production", good=1, change=3)
     assert prod.candidate.change == 3
     assert prod.approve("ann", change=1).target == "", "an answer for the change before"
     assert prod.approve("ann", change=3).target == "1.0"

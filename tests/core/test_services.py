@@ -8,14 +8,22 @@ import pytest
 from tests.core.dsl import NAME, START, Actor, Instance, check, short, version
 from tests.core.dsl.situations import failing
 
-from setpoint.core.facts import AskFinalized, Cancelled, Finalization, Neighbour, Offered, ReleaseRequested, ToldFinalized
+from setpoint.core.facts import (
+    Cancelled,
+    Finalization,
+    FinalizationReported,
+    FinalizationRequested,
+    InstanceStatus,
+    Offered,
+    ReleaseRequested,
+)
 from setpoint.core.instructions import Subscribe
 from setpoint.core.line import LineState
 from setpoint.model.checks import Outcome
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.people import By
 from setpoint.model.policy import Phase, ServiceOrdering
-from setpoint.model.release import Asked, Offer, Release, ServiceVersion
+from setpoint.model.release import Offer, Release, RequiredVersion, ServiceVersion
 
 LEDGER = "app/ledger@production"
 
@@ -24,8 +32,8 @@ def portal(**more: Any) -> Instance:
     return Instance(services=(ServiceOrdering("ledger", LEDGER, **more),))
 
 
-def asks(name: str, release: int = 1) -> dict[str, Asked]:
-    return {LEDGER: Asked(release, version(name))}
+def asks(name: str, release: int = 1) -> dict[str, RequiredVersion]:
+    return {LEDGER: RequiredVersion(release, version(name))}
 
 
 def ledger(instance: Instance, *names: str, runs: str = "", **more: Any) -> Instance:
@@ -35,7 +43,7 @@ def ledger(instance: Instance, *names: str, runs: str = "", **more: Any) -> Inst
     runs = runs or (names[-1] if names else "")
     good = {"good": len(names), "version": version(runs)} if runs else {}
     return instance.receive(
-        Neighbour(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **short({**good, **more}))
+        InstanceStatus(instance=LEDGER, number=instance.numbers[LEDGER], finalized=done, **short({**good, **more}))
     )
 
 
@@ -99,9 +107,9 @@ def test_an_ordering_between_services_can_be_skipped_or_not_concern_a_release():
 def test_what_was_finalized_long_ago_is_asked_for():
     prod = ledger(portal(), "3.3", "3.4", truncated=True, good=1)
     prod.offer(3, "1.0", beside=asks("3.2", 2))
-    (asked,) = prod.sent(AskFinalized)
+    (asked,) = prod.sent(FinalizationRequested)
     assert asked.version == version("3.2")
-    prod.receive(ToldFinalized(instance=LEDGER, finalization=Finalization(version("3.2"), 2, START)))
+    prod.receive(FinalizationReported(instance=LEDGER, finalization=Finalization(version("3.2"), 2, START)))
     assert prod.target == "1.0"
 
 
@@ -143,16 +151,16 @@ class Line(Actor[LineState]):
 
 def test_the_line_says_what_this_release_or_the_latest_before_it_asks_of_the_other_service():
     line = Line().release({"web": "1.0", "worker": "5.0"})
-    assert line.offer.beside == {WORKER: Asked(1, version("5.0"))}
+    assert line.offer.beside == {WORKER: RequiredVersion(1, version("5.0"))}
     line.release({"worker": "5.1"}).release({"web": "1.1"})
-    assert line.offer.beside == {WORKER: Asked(2, version("5.1"))}
+    assert line.offer.beside == {WORKER: RequiredVersion(2, version("5.1"))}
 
 
 def test_the_line_asks_for_nothing_cancelled_and_for_nothing_sent_elsewhere():
     line = Line().release({"worker": "5.0"}).release({"worker": "5.1"})
     elsewhere = Release("app", {"worker": ServiceVersion(version("5.2"))}, channels=("staging",))
     line.receive(ReleaseRequested(request="x", release=elsewhere, specs={})).receive(Cancelled(by=By("ann"), release=2))
-    assert line.release({"web": "1.0"}).offer.beside == {WORKER: Asked(1, version("5.0"))}
+    assert line.release({"web": "1.0"}).offer.beside == {WORKER: RequiredVersion(1, version("5.0"))}
 
 
 def test_the_line_asks_for_nothing_of_what_was_never_released():
@@ -199,5 +207,5 @@ def test_rolling_back_by_hand_during_a_rollout_minds_the_bound():
 
 def test_an_offer_of_another_instance_is_kept_as_it_came():
     prod = portal().receive(Offered(offer=Offer(1, version("1.0"), "spec-1.0", beside=asks("3.2"))))
-    assert prod.offers[0].asks(LEDGER) == version("3.2")
-    assert prod.offers[0].asks(NAME) == version("1.0")
+    assert prod.offers[0].required_version(LEDGER) == version("3.2")
+    assert prod.offers[0].required_version(NAME) == version("1.0")

@@ -9,7 +9,7 @@ from tests.core.dsl.scopes import OUTAGE, paused, stopped
 from tests.core.dsl.sets import LEASE, SET, A, B, C, Member, Set
 
 from setpoint.core.facts import (
-    AskAdmission,
+    AdmissionRequested,
     Began,
     Ended,
     Granted,
@@ -19,7 +19,7 @@ from setpoint.core.facts import (
     Returned,
     SetFormed,
     SetVote,
-    Standing,
+    StandingOrder,
 )
 from setpoint.core.sets import SetState
 from setpoint.model.calendars.calendar import Calendar, Window
@@ -67,9 +67,16 @@ def test_it_gathers_anew_once_everybody_heard_of_it_and_is_back():
 
 def test_leases_are_free_once_who_has_not_gone_back_fails_to():
     """The fix of that member may need them; the set itself waits until it is back."""
-    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("locked", needs=(LEASE,)).vote("begun").vote("failed")
+    both = (
+        Set()
+        .vote("ready", needs=(LEASE,))
+        .receive(Granted(request_id=1))
+        .vote("locked", needs=(LEASE,))
+        .vote("started")
+        .vote("failed")
+    )
     assert both.vote("stuck", A).facts == []
-    assert both.vote("vetoed", B, back=1).facts == [Ended(asker=SET, ask=1)]
+    assert both.vote("vetoed", B, back=1).facts == [Ended(requester=SET, request_id=1)]
     assert both.stage == "going-back"
     assert both.vote("vetoed", A, back=1).stage == "gathering"
 
@@ -87,7 +94,7 @@ def test_a_no_before_it_goes_only_takes_it_back_to_gathering():
 
 
 def test_a_no_after_it_was_told_to_go_is_a_failure():
-    both = Set().vote("ready").vote("locked").vote("begun", A).vote("waiting", B, reason="waits at alerts")
+    both = Set().vote("ready").vote("locked").vote("started", A).vote("waiting", B, reason="waits at alerts")
     assert (both.stage, both.status.reason) == ("going-back", "b: waits at alerts")
 
 
@@ -141,7 +148,7 @@ def test_members_start_in_the_order_that_their_after_asks():
     three = Set(A, B, C, after={B: (A,), C: (B,)})
     three.vote("ready", A, B, C).vote("locked", A, B, C)
     assert three.status.start == (A,)
-    three.vote("begun", A)
+    three.vote("started", A)
     assert three.vote("passed", A).status.start == (A, B)
     assert three.vote("passed", B).status.start == (A, B, C)
 
@@ -165,18 +172,18 @@ def test_overlapping_sets_are_two_each_with_its_own_votes():
 def test_admission_is_asked_for_all_members_at_once():
     both = Set().vote("ready", needs=(LEASE,))
     (asked,) = both.facts
-    assert isinstance(asked, AskAdmission)
+    assert isinstance(asked, AdmissionRequested)
     assert (asked.needs, asked.members) == ((LEASE, LEASE), (A, B))
-    both.receive(Queued(ask=asked.ask, number=1, reasons=(Reason(Code.ADMISSION_PENDING, "waits for a lease"),)))
+    both.receive(Queued(request_id=asked.request_id, number=1, reasons=(Reason(Code.ADMISSION_PENDING, "waits for a lease"),)))
     assert (both.stage, both.status.queued[0].text) == ("gathering", "waits for a lease")
-    assert both.receive(Granted(ask=asked.ask)).stage == "preparing"
+    assert both.receive(Granted(request_id=asked.request_id)).stage == "preparing"
 
 
 def test_what_was_granted_is_given_back_when_a_member_says_no_and_asked_for_anew():
-    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("waiting", A)
-    assert both.facts == [Returned(asker=SET, ask=1)]
+    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(request_id=1)).vote("waiting", A)
+    assert both.facts == [Returned(requester=SET, request_id=1)]
     both.vote("ready", needs=(LEASE,))
-    assert [request.ask for request in both.sent(AskAdmission)] == [2]
+    assert [request.request_id for request in both.sent(AdmissionRequested)] == [2]
     assert len(both.facts) == 1
 
 
@@ -201,32 +208,39 @@ def test_a_set_that_everybody_leaves_on_the_way_has_ended():
 
 def test_a_grant_that_comes_too_late_was_given_back_before():
     both = Set().vote("ready", needs=(LEASE,)).vote("waiting", A)
-    assert both.facts == [Returned(asker=SET, ask=1)]
-    assert both.receive(Granted(ask=1)).facts == []
+    assert both.facts == [Returned(requester=SET, request_id=1)]
+    assert both.receive(Granted(request_id=1)).facts == []
 
 
 def test_a_grant_told_again_when_all_is_over_is_not_given_back():
     """Admission may not have heard of the start yet, and would forget that a deployment of the budget is spent."""
-    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("locked", needs=(LEASE,)).vote("passed").vote("ended")
-    assert both.receive(Granted(ask=1)).facts == []
+    both = (
+        Set()
+        .vote("ready", needs=(LEASE,))
+        .receive(Granted(request_id=1))
+        .vote("locked", needs=(LEASE,))
+        .vote("passed")
+        .vote("ended")
+    )
+    assert both.receive(Granted(request_id=1)).facts == []
 
 
 def test_nothing_is_given_back_once_a_task_was_started():
-    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("waiting", A, committed=True)
+    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(request_id=1)).vote("waiting", A, committed=True)
     assert (both.facts, both.stage) == ([], "gathering")
 
 
 def test_leases_are_free_when_all_is_over():
-    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(ask=1)).vote("locked", needs=(LEASE,))
-    assert both.facts == [Began(asker=SET, ask=1)]
+    both = Set().vote("ready", needs=(LEASE,)).receive(Granted(request_id=1)).vote("locked", needs=(LEASE,))
+    assert both.facts == [Began(requester=SET, request_id=1)]
     both.vote("passed").vote("ended")
-    assert both.facts == [Ended(asker=SET, ask=1)]
+    assert both.facts == [Ended(requester=SET, request_id=1)]
     assert both.vote("ended").facts == [], "once"
 
 
 def test_a_set_that_is_out_gives_its_place_up():
     both = Set().vote("ready", needs=(LEASE,)).vote("out", B)
-    assert both.facts == [Returned(asker=SET, ask=1, gone=True)]
+    assert both.facts == [Returned(requester=SET, request_id=1, gone=True)]
 
 
 # --- a member -------------------------------------------------------------------------------------------------------------------
@@ -258,7 +272,7 @@ def test_a_time_that_its_set_waited_for_is_not_waited_for_once_it_is_over():
 def test_it_starts_when_the_set_goes():
     web = Member().member().set_is("preparing")
     assert (web.vote_given, web.target) == ("locked", "")
-    assert (web.set_is("going").target, web.vote_given) == ("1.1", "begun")
+    assert (web.set_is("going").target, web.vote_given) == ("1.1", "started")
 
 
 @pytest.mark.parametrize(("strategy", "level"), [(Strategy.NEWEST_READY, 1), (Strategy.NEWEST, 0)])
@@ -280,7 +294,7 @@ def test_it_says_whether_it_is_rolled_out_or_verified():
     web = Member(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).member().set_is("preparing").set_is("going")
     assert web.votes_given[-1].reason == "is being rolled out"
     web.comes_up("1.1")
-    assert (web.vote_given, web.votes_given[-1].reason) == ("begun", "is being verified")
+    assert (web.vote_given, web.votes_given[-1].reason) == ("started", "is being verified")
 
 
 def test_it_says_nothing_twice():
@@ -297,8 +311,8 @@ def test_a_pause_is_no_no_once_it_is_locked_and_its_set_goes():
 
 def test_who_takes_a_release_up_later_is_no_no_once_its_set_goes():
     tenants = Ordering("tenants", ("app/web@a",), members=("app/web@a",), allow_empty=True)
-    web = Member(orderings=(tenants,)).neighbour("a", declined={2: "its cadence admits nothing now"}).member().set_is("preparing")
-    web.set_is("going", start=(B,)).neighbour("a")
+    web = Member(orderings=(tenants,)).upstream("a", declined={2: "its cadence admits nothing now"}).member().set_is("preparing")
+    web.set_is("going", start=(B,)).upstream("a")
     assert (web.vote_given, web.target) == ("locked", "")
     assert web.set_is("going", start=(B, NAME)).target == "1.1"
 
@@ -382,7 +396,7 @@ def test_what_fails_after_it_has_passed_asks_its_set_first():
     web = Member().with_good(1, "1.0")
     assert isinstance(web, Member)
     web.member().set_is("preparing").set_is("going").comes_up("1.1")
-    mark = Standing(By("ann"), web.now)
+    mark = StandingOrder(By("ann"), web.now)
     web.receive(LineStatus(application="app", number=1, bad={"web/1.1": mark}))
     assert (web.target, web.vote_given) == ("1.1", "failed")
     assert web.waits_for("failed after it had passed, its set decides: 1.1 was marked bad by ann")
@@ -395,7 +409,7 @@ def test_what_fails_after_it_has_passed_goes_back_when_the_set_says_so():
     web = Member().with_good(1, "1.0")
     assert isinstance(web, Member)
     web.member().set_is("preparing").set_is("going").comes_up("1.1")
-    web.receive(LineStatus(application="app", number=1, bad={"web/1.1": Standing(By("ann"), web.now)}))
+    web.receive(LineStatus(application="app", number=1, bad={"web/1.1": StandingOrder(By("ann"), web.now)}))
     assert web.set_is("going-back", reason="web: 1.1 was marked bad").target == "1.0"
 
 

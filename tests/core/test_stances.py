@@ -6,7 +6,7 @@ from tests.core.dsl import approval, check
 from tests.core.dsl.limits import GROUP, Member
 
 from setpoint.core.admission import ENTITY
-from setpoint.core.facts import Configured, LineStatus, MemberResult, Removed, Standing, WaveVote, Woken
+from setpoint.core.facts import Configured, LineStatus, MemberResult, Removed, StandingOrder, WaveVote, Woken
 from setpoint.core.instance.requests.waves import KEPT_VOTES
 from setpoint.core.instructions import Send
 from setpoint.model.grammars.selector import parse_selector
@@ -24,7 +24,7 @@ def through(prod: Member, release: int) -> Member:
 def test_a_vote_says_who_stands_how_to_what_and_is_numbered():
     prod = Member().offer(3, "1.0")
     prod.grant()
-    vote = WaveVote(instance="app/web@production", group=GROUP, release=3, number=1, state=MemberResult.BEGUN)
+    vote = WaveVote(instance="app/web@production", group=GROUP, release=3, number=1, state=MemberResult.STARTED)
     assert Send(ENTITY, vote) in prod.out
     prod.comes_up("1.0")
     assert [vote.number for vote in prod.sent(WaveVote)] == [2]
@@ -39,7 +39,7 @@ def test_of_a_release_that_goes_through_no_waves_nothing_is_said():
 
 
 def test_what_goes_through_the_waves_of_another_group_is_not_taken_part_in():
-    assert Member().offer(1, "1.0", waves=OTHER).voted == [(1, "begun")], "it begins by itself"
+    assert Member().offer(1, "1.0", waves=OTHER).voted == [(1, "started")], "it begins by itself"
     assert Member(checks=(check("alerts"),)).offer(1, "1.0", waves=OTHER).voted == [(1, "out")]
     assert Member(wave=None, checks=(check("alerts"),)).offer(1, "1.0").voted == [(1, "out")]
     use = WaveUse(GROUP, 2, when=parse_selector("!urgent"))
@@ -66,7 +66,7 @@ def test_a_release_that_is_passed_over_is_said_to_be_out_once():
 def test_one_that_was_passed_over_for_something_newer_comes_back_when_that_is_cancelled():
     prod = Member(checks=(check("alerts"),)).offer(1, "1.0").blocking("alerts").offer(2, "2.0")
     assert prod.voted == [(1, "out")]
-    cancelled = {2: Standing(By("bob"), prod.now)}
+    cancelled = {2: StandingOrder(By("bob"), prod.now)}
     assert prod.receive(LineStatus(application="app", number=1, cancelled=cancelled)).voted == [(1, "waiting"), (2, "out")]
 
 
@@ -82,7 +82,7 @@ def test_on_a_train_only_what_was_left_behind_is_out():
     assert prod.voted == [], "it is next"
     assert prod.offer(3, "3.0", urgent=True).voted == [], "it might be taken back"
     prod.passing("alerts").grant()
-    assert prod.voted == [(1, "out"), (2, "out"), (3, "begun")]
+    assert prod.voted == [(1, "out"), (2, "out"), (3, "started")]
 
 
 def test_a_rollout_that_fails_without_a_way_back_has_failed_and_only_that():
@@ -103,7 +103,7 @@ def test_a_release_that_was_gone_back_from_has_failed_while_it_is_vetoed():
 def test_a_person_who_goes_back_to_a_release_does_not_begin_it():
     prod = through(through(Member(), 1), 2)
     prod.roll_back()
-    assert (1, "begun") not in prod.voted
+    assert (1, "started") not in prod.voted
     assert prod.comes_up("1.0").voted == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 from tests.core.dsl import Instance, approval, check, hours
 
-from setpoint.core.facts import Ask
+from setpoint.core.facts import RunRequested
 from setpoint.core.instance.state import Applying, Life, Rollout
 from setpoint.core.instance.turn import ApplyingChanges, LifeChanges, RolloutChanges
 from setpoint.core.instructions import Apply
@@ -92,7 +92,7 @@ def test_a_pass_that_grew_old_while_a_rollback_ran_is_asked_for_once_more():
     prod = Instance().with_good(1, "1.0").configure(checks=(check("alerts"),)).offer(2, "1.1").passing("alerts")
     prod.applied("broken", terminal=True).offer(3, "1.2").passing("alerts").wait(HOUR).comes_up("1.0")
     assert prod.target == "1.0"
-    assert len(prod.sent(Ask)) == 1
+    assert len(prod.sent(RunRequested)) == 1
     assert prod.passing("alerts").target == "1.2"
 
 

@@ -37,14 +37,14 @@ def test_an_apply_says_what_shall_run_and_how_it_is_looked_at_from_then_on():
     number = prod.applying.watch
     assert given == Apply(operation, "spec-1.0", Watch(number, OFTEN, "spec-1.0"))
     assert prod.applying == Applying(
-        count=1, operation=operation, spec="spec-1.0", watch=number, every=OFTEN, asked=True
+        count=1, operation=operation, spec="spec-1.0", watch=number, every=OFTEN, look_requested=True
     )  # fmt: skip
     prod.comes_up("1.0")
     assert prod.gave(Watch) == [Watch(number + 1, SELDOM, "spec-1.0")]
     assert (prod.applying.watch, prod.applying.every) == (number + 1, SELDOM)
     (again,) = prod.wait(MINUTE).observed("").gave(Apply)
     assert (again.operation, again.watch.number) == ("instance:app/web@production/apply/2", number + 2)
-    assert (prod.applying.taken, prod.applying.asked) == (0, True)
+    assert (prod.applying.taken, prod.applying.look_requested) == (0, True)
 
 
 def test_what_is_not_wanted_to_run_yet_is_watched_without_anything_to_compare_with():

@@ -172,7 +172,7 @@ def test_a_run_that_was_left_before_it_was_heard_of_is_waited_for_too():
     assert (waiting.text, waiting.since) == ("waits for the end of migrate of release 2, which is under way still", prod.now)
     assert prod.receive(status(1, TaskStage.RUNNING)).target == "1.0"
     assert (
-        prod.receive(status(2, TaskStage.RETRYING)).sent(TaskLeft) == [TaskLeft(asker=prod.entity, seen=2, at=prod.now)][:0]
+        prod.receive(status(2, TaskStage.RETRYING)).sent(TaskLeft) == [TaskLeft(requester=prod.entity, seen=2, at=prod.now)][:0]
         or True
     )
     assert prod.receive(status(3, TaskStage.WAITING)).target == "1.2"
@@ -205,5 +205,5 @@ def test_one_that_was_left_during_its_back_off_is_not_waited_for():
 
 def test_a_run_is_told_once_that_nobody_here_wants_it_any_more():
     prod = listening().resume().receive(status(1, TaskStage.RETRYING, retry_at=AT + HOUR)).roll_back()
-    assert prod.sent(TaskLeft) == [TaskLeft(asker=prod.entity, seen=1)]
+    assert prod.sent(TaskLeft) == [TaskLeft(requester=prod.entity, seen=1)]
     assert prod.receive(status(1, TaskStage.RETRYING)).sent(TaskLeft) == []

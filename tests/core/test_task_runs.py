@@ -111,10 +111,10 @@ def test_what_was_started_and_cannot_be_undone_stays_so_whatever_the_next_try_wo
 def test_who_comes_back_at_the_end_of_the_back_off_starts_it_at_once():
     run = Run().wanted().ends(TaskEnd.FAILED)
     due = run.due
-    run.receive(TaskLeft(asker=f"instance:{NAME}", seen=run.state.number))
+    run.receive(TaskLeft(requester=f"instance:{NAME}", seen=run.state.number))
     run.now = due - 1
     assert statuses(run.wanted(seen=run.state.number)) == [TaskStage.RETRYING]
-    run.receive(TaskLeft(asker=f"instance:{NAME}", seen=run.state.number))
+    run.receive(TaskLeft(requester=f"instance:{NAME}", seen=run.state.number))
     run.now = due
     assert statuses(run.wanted(seen=run.state.number)) == [TaskStage.RUNNING]
 
@@ -140,5 +140,5 @@ def test_what_else_it_is_told_in_one_turn_with_the_end_of_its_back_off_counts_fi
     """One who leaves at the very moment at which it would be tried again is not served any more."""
     run = Run().wanted().ends(TaskEnd.FAILED)
     run.now = run.due
-    assert statuses(run.receive(Woken(), TaskLeft(asker=f"instance:{NAME}", seen=run.state.number))) == [TaskStage.WAITING]
+    assert statuses(run.receive(Woken(), TaskLeft(requester=f"instance:{NAME}", seen=run.state.number))) == [TaskStage.WAITING]
     assert run.wake_at is None

@@ -53,7 +53,7 @@ def test_a_task_starts_only_when_calendars_are_open():
 
 def test_a_task_starts_only_when_orderings_and_approvals_hold():
     prod = with_tasks(a_task(), orderings=(after(),), approvals=(approval(),)).offer(2, "1.1")
-    assert prod.neighbour("staging", "1.1").tried == []
+    assert prod.upstream("staging", "1.1").tried == []
     assert prod.approve("ann").tried == ["migrate"]
 
 
@@ -353,7 +353,7 @@ def test_a_key_may_look_up_what_the_attempt_knows():
 
 def test_one_that_comes_while_it_runs_shares_its_success():
     prod = with_tasks(a_task(key="db"), checks=(check("alerts"),)).offer(2, "1.1")
-    prod.turn_of_run("task:app/migrate#db#2", TaskWanted(asker="instance:app/worker@production", definition=a_task().task))
+    prod.turn_of_run("task:app/migrate#db#2", TaskWanted(requester="instance:app/worker@production", definition=a_task().task))
     prod.passing("alerts")
     assert prod.tried == ["migrate"]
     assert prod.candidate.committed
@@ -363,7 +363,7 @@ def test_one_that_comes_while_it_runs_shares_its_success():
 
 def test_one_that_comes_after_the_success_of_another_runs_nothing():
     prod = with_tasks(a_task(key="db"), checks=(check("alerts"),)).offer(2, "1.1")
-    prod.turn_of_run("task:app/migrate#db#2", TaskWanted(asker="instance:app/worker@production", definition=a_task().task))
+    prod.turn_of_run("task:app/migrate#db#2", TaskWanted(requester="instance:app/worker@production", definition=a_task().task))
     prod.succeeds().passing("alerts")
     assert (prod.target, prod.tried) == ("1.1", ["migrate"])
 
@@ -520,7 +520,7 @@ def test_one_that_can_be_undone_rolls_back():
 
 
 def test_the_first_one_to_come_starts_it_and_the_others_do_not():
-    run = Run().receive(*(TaskWanted(asker=f"instance:{n}", definition=Run().definition) for n in range(100)))
+    run = Run().receive(*(TaskWanted(requester=f"instance:{n}", definition=Run().definition) for n in range(100)))
     assert len(run.started) == 1
     assert not run.wanted().started
 
@@ -544,9 +544,9 @@ def test_an_end_delivered_twice_or_of_an_earlier_try_changes_nothing():
 def test_success_is_for_good():
     run = Run().wanted().ends(TaskEnd.SUCCEEDED)
     for fact in (
-        TaskWanted(asker="instance:x", definition=run.definition, seen=run.state.number),
+        TaskWanted(requester="instance:x", definition=run.definition, seen=run.state.number),
         TaskRetried(by=By("ann")),
-        TaskLeft(asker="instance:x", seen=run.state.number),
+        TaskLeft(requester="instance:x", seen=run.state.number),
         TaskFinished(operation=operation(RUN, 1), result=TaskResult(TaskEnd.FAILED)),
         Woken(),
     ):
@@ -569,7 +569,7 @@ def test_a_persons_retry_during_the_back_off_does_not_wait_for_its_end():
 def test_one_who_leaves_does_not_stop_it_for_those_who_still_want_it():
     run = Run().wanted().ends(TaskEnd.FAILED)
     due = run.due
-    run.receive(TaskLeft(asker="instance:x", seen=run.state.number))
+    run.receive(TaskLeft(requester="instance:x", seen=run.state.number))
     assert (run.status.state, run.wake_at) == (TaskStage.WAITING, None)
     assert run.wanted(seen=run.state.number).wake_at == due, "its back-off goes on"
     run.now = due
@@ -582,7 +582,7 @@ def test_who_left_an_earlier_try_does_not_stop_a_later_one():
     seen = run.state.number
     run.now += MINUTE
     run.receive(Woken()).ends(TaskEnd.FAILED)
-    assert run.receive(TaskLeft(asker="instance:x", seen=seen)).state.stage is TaskStage.RETRYING
+    assert run.receive(TaskLeft(requester="instance:x", seen=seen)).state.stage is TaskStage.RETRYING
 
 
 @pytest.mark.parametrize("stage", [TaskEnd.FAILED, TaskEnd.UNKNOWN])
@@ -645,8 +645,8 @@ def test_it_is_tried_again_at_the_very_moment_at_which_its_pause_is_over():
 
 
 def test_an_attempt_that_a_standing_condition_takes_back_is_not_under_way_any_more():
-    prod = with_tasks(a_task(), orderings=(after(),)).offer(2, "1.1").neighbour("staging", "1.1").fails_for_good()
-    prod.neighbour("staging", revoked=(version("1.1"),)).offer(3, "1.2")
+    prod = with_tasks(a_task(), orderings=(after(),)).offer(2, "1.1").upstream("staging", "1.1").fails_for_good()
+    prod.upstream("staging", revoked=(version("1.1"),)).offer(3, "1.2")
     assert prod.wanted == "1.2"
 
 

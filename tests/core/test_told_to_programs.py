@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 from tests.core.dsl import NAME, Instance, a_task, check
 
-from setpoint.core.facts import Ask, TaskWanted
+from setpoint.core.facts import RunRequested, TaskWanted
 from setpoint.model.checks import CheckDefinition
 from setpoint.model.grammars.selector import parse_selector
 from setpoint.model.policy import Phase
@@ -37,7 +37,7 @@ def offered(prod: Instance) -> Instance:
 
 
 def asked(prod: Instance) -> CheckDefinition:
-    return prod.sent(Ask)[0].definition
+    return prod.sent(RunRequested)[0].definition
 
 
 def wanted(prod: Instance) -> TaskDefinition:
@@ -104,7 +104,7 @@ def test_a_task_that_looks_up_in_vain_becomes_one_that_says_so():
 def test_a_gate_may_ask_for_labels_of_the_instance_and_for_facts_of_the_attempt():
     def concerned(when: str, name: str = "1.1.0", **offer: Any) -> bool:
         prod = Instance().with_good(1, "1.0.0").configure(checks=(check("alerts", when=parse_selector(when)),))
-        return bool(prod.offer(2, name, **offer).sent(Ask))
+        return bool(prod.offer(2, name, **offer).sent(RunRequested))
 
     assert concerned("channel=production")
     assert not concerned("channel=staging")
@@ -114,4 +114,4 @@ def test_a_gate_may_ask_for_labels_of_the_instance_and_for_facts_of_the_attempt(
     assert (concerned("urgent=true", urgent=True), concerned("urgent=true")) == (True, False)
     assert (concerned("step=minor"), concerned("step=major", "2.0.0")) == (True, True)
     new = Instance(checks=(check("alerts", when=parse_selector("change=version,step=unknown")),))
-    assert new.offer(1, "1.0").sent(Ask), "against nothing, everything is another version"
+    assert new.offer(1, "1.0").sent(RunRequested), "against nothing, everything is another version"

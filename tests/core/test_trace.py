@@ -52,7 +52,7 @@ def test_every_story_of_a_world_comes_out_the_same_after_being_written_and_read(
         again = trace.read(trace.written(told))
         assert again == told
         assert trace.replay(again) == []
-        assert trace.told(entity, None, [(turn.now, turn.facts) for turn in told.turns]) == told
+        assert trace.recorded(entity, None, [(turn.now, turn.facts) for turn in told.turns]) == told
 
 
 def test_a_story_may_begin_in_the_middle(told: trace.Trace) -> None:
@@ -60,7 +60,7 @@ def test_a_story_may_begin_in_the_middle(told: trace.Trace) -> None:
     state: Any = None
     for turn in told.turns[:middle]:
         state = decide(told.entity, state, turn.facts, turn.now).state
-    rest = trace.told(told.entity, state, [(turn.now, turn.facts) for turn in told.turns[middle:]], first=middle + 1)
+    rest = trace.recorded(told.entity, state, [(turn.now, turn.facts) for turn in told.turns[middle:]], first=middle + 1)
     assert rest.turns == told.turns[middle:]
     assert rest.ends == told.ends
     again = trace.read(trace.written(rest))

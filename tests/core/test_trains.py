@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.core.dsl import START, Instance, after, approval, check
 from tests.core.dsl.situations import train
 
-from setpoint.core.facts import LineStatus, Standing
+from setpoint.core.facts import LineStatus, StandingOrder
 from setpoint.model.people import By
 from setpoint.model.policy import Strategy
 
@@ -60,7 +60,7 @@ def test_a_stopped_train_goes_on_by_retry_or_cancel():
     prod = train().with_good(1, "1.0").offer(2, "2.0").offer(3, "3.0").applied("refused", terminal=True).comes_up("1.0")
     assert prod.retry(2).target == "2.0"
     other = train().with_good(1, "1.0").offer(2, "2.0").offer(3, "3.0").applied("refused", terminal=True).comes_up("1.0")
-    cancelled = {2: Standing(By("ann"), START)}
+    cancelled = {2: StandingOrder(By("ann"), START)}
     assert other.receive(LineStatus(application="app", number=1, cancelled=cancelled)).target == "3.0"
 
 
@@ -73,9 +73,9 @@ def test_an_urgent_release_goes_next_and_passes_over_those_before_it():
 
 def test_what_an_earlier_channel_passed_over_drops_out_here_as_well():
     prod = train(orderings=(after("staging"),)).offer(1, "1.0").offer(2, "2.0").offer(3, "3.0")
-    prod.neighbour("staging", "1.0", frontier=1).comes_up("1.0")
+    prod.upstream("staging", "1.0", frontier=1).comes_up("1.0")
     assert (prod.good, prod.wanted) == ("1.0", "2.0")
-    prod.neighbour("staging", "1.0", "3.0", frontier=3)
+    prod.upstream("staging", "1.0", "3.0", frontier=3)
     assert prod.target == "3.0"
 
 

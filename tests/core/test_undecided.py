@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.core.dsl import START, Instance, WithTasks, a_task, check
 
-from setpoint.core.facts import Healing, Observing, ScopeStatus, Standing, Woken
+from setpoint.core.facts import Healing, Observing, ScopeStatus, StandingOrder, Woken
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.checks import Outcome
 from setpoint.model.people import By
@@ -52,7 +52,9 @@ def test_the_time_counts_on_through_different_results_that_decide_nothing(phase:
 def test_a_decisive_result_starts_the_time_again():
     prod = waiting(use={"window": HOUR, "tolerate": 1}).wait(9 * MINUTE).passing("alerts").wait(9 * MINUTE)
     prod.result("alerts", Outcome.UNAVAILABLE).wait(9 * MINUTE)
-    prod.result("alerts", Outcome.BLOCKING, nos=1).result("alerts", Outcome.UNAVAILABLE, nos=1).wait(9 * MINUTE)
+    prod.result("alerts", Outcome.BLOCKING, failures_total=1).result("alerts", Outcome.UNAVAILABLE, failures_total=1).wait(
+        9 * MINUTE
+    )
     assert (prod.vetoed, prod.condition) == (set(), "verifying")
     assert prod.wait(MINUTE + SECOND).vetoed == {2}
 
@@ -67,22 +69,22 @@ def test_without_fail_after_it_waits_on():
     assert (prod.target, prod.vetoed) == ("1.1", set())
 
 
-def standing(how: str, begun: bool) -> Any:
-    by = Standing(By("ann"), START) if begun else None
+def standing(how: str, begins: bool) -> Any:
+    by = StandingOrder(By("ann"), START) if begins else None
     match how:
         case "paused":
-            return ScopeStatus(scope=SCOPE, number=1 if begun else 2, pause=by)
+            return ScopeStatus(scope=SCOPE, number=1 if begins else 2, pause=by)
         case "frozen":
-            return ScopeStatus(scope=SCOPE, number=1 if begun else 2, stop=by)
+            return ScopeStatus(scope=SCOPE, number=1 if begins else 2, stop=by)
         case _:
-            return Observing(by=By("ann")) if begun else Healing(by=By("ann"))
+            return Observing(by=By("ann")) if begins else Healing(by=By("ann"))
 
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_fail_after_stands_still_while_paused(phase: Phase):
-    prod = waiting(phase).wait(6 * MINUTE).receive(standing("paused", begun=True)).wait(5 * HOUR)
+    prod = waiting(phase).wait(6 * MINUTE).receive(standing("paused", begins=True)).wait(5 * HOUR)
     assert prod.vetoed == set()
-    prod.receive(standing("paused", begun=False)).wait(4 * MINUTE - SECOND)
+    prod.receive(standing("paused", begins=False)).wait(4 * MINUTE - SECOND)
     assert prod.vetoed == set(), "only four minutes of the ten were left"
     assert prod.wait(2 * SECOND).vetoed == {2}
 
@@ -90,9 +92,9 @@ def test_fail_after_stands_still_while_paused(phase: Phase):
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("how", ["observed", "frozen"])
 def test_fail_after_stands_still_while_observed_or_frozen(how: str, phase: Phase):
-    prod = waiting(phase).wait(6 * MINUTE).receive(standing(how, begun=True)).wait(5 * HOUR)
+    prod = waiting(phase).wait(6 * MINUTE).receive(standing(how, begins=True)).wait(5 * HOUR)
     assert prod.vetoed == set()
-    prod.receive(standing(how, begun=False)).wait(4 * MINUTE - SECOND)
+    prod.receive(standing(how, begins=False)).wait(4 * MINUTE - SECOND)
     assert prod.vetoed == set(), "only four minutes of the ten were left"
     assert prod.wait(2 * SECOND).vetoed == {2}
 

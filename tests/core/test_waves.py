@@ -9,7 +9,7 @@ from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, t
 from setpoint.core.admission.waves import KEPT_ENDED, amount
 from setpoint.core.facts import LimitsConfigured
 from setpoint.core.recording.codec import Codec
-from setpoint.model.names import passage_key
+from setpoint.model.names import wave_progress_key
 from setpoint.model.policy import Wave
 from setpoint.model.time import HOUR, MINUTE
 
@@ -23,7 +23,7 @@ def test_the_first_wave_begins_at_once_and_the_second_waits_for_it():
 
 
 def test_the_next_wave_opens_when_the_one_before_it_is_finalized():
-    office = tenants().votes_that("a", "begun").votes_that("a", "finalized")
+    office = tenants().votes_that("a", "started").votes_that("a", "finalized")
     office.ask("c", office.wave(2))
     assert office.granted == []
     office.votes_that("b", "finalized")
@@ -92,7 +92,7 @@ def test_one_that_does_not_take_it_does_not_count():
 
 
 def test_one_that_waits_at_a_gate_counts():
-    office = tenants().votes_that("a", "begun").votes_that("a", "finalized").ask("c", Office().wave(2))
+    office = tenants().votes_that("a", "started").votes_that("a", "finalized").ask("c", Office().wave(2))
     assert office.granted == []
 
 
@@ -147,7 +147,7 @@ def test_it_stays_stopped_when_the_failed_one_is_tried_again():
 
 
 def test_one_that_failed_is_forgiven_once():
-    office = tenants().votes_that("a", "failed").resumes().votes_that("a", "begun").votes_that("a", "failed")
+    office = tenants().votes_that("a", "failed").resumes().votes_that("a", "started").votes_that("a", "failed")
     assert office.ask("b", office.wave(1)).granted == []
 
 
@@ -199,7 +199,7 @@ def test_nobody_begins_before_the_waves_are_known():
 
 
 def test_a_vote_with_a_lower_number_is_dropped():
-    office = tenants().votes_that("a", "finalized", number=5).votes_that("a", "begun", number=4).votes_that("b", "finalized")
+    office = tenants().votes_that("a", "finalized", number=5).votes_that("a", "started", number=4).votes_that("b", "finalized")
     assert office.ask("c", office.wave(2)).granted == ["c"]
 
 
@@ -240,7 +240,7 @@ def test_a_release_that_everybody_is_through_with_is_forgotten():
     office = tenants()
     for channel in (*FIRST, *SECOND, *REST):
         office.votes_that(channel, "finalized")
-    assert office.remembered.passages == {}
+    assert office.remembered.wave_progress == {}
     assert office.ask("late", office.wave(3)).granted == ["late"]
 
 
@@ -260,12 +260,12 @@ def test_only_so_many_failed_releases_are_remembered():
         office.roster("a", "c", release=release).votes_that("a", "failed", release=release).votes_that(
             "c", "out", release=release
         )
-    assert len(office.remembered.passages) <= KEPT_ENDED + 1
+    assert len(office.remembered.wave_progress) <= KEPT_ENDED + 1
 
 
 def test_one_that_stopped_stays_stopped_however_many_have_failed_since():
     office = failing_again_and_again(tenants().votes_that("a", "failed"))
-    assert passage_key(GROUP, 1) not in office.remembered.passages
+    assert wave_progress_key(GROUP, 1) not in office.remembered.wave_progress
     assert office.ask("b", office.wave(1)).granted == []
     assert office.reasons("b") == ["release 1 did not get through tenants: some of it failed long ago"]
     assert office.resumes().resumes().granted == ["b"]

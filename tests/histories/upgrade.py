@@ -1,87 +1,76 @@
-"""Rewrite histories whose facts have an older form, decision for decision the same: ``python -m tests.histories.upgrade``.
+"""Rewrite histories that have older names of facts and fields: ``python -m tests.histories.upgrade``.
 
-Codes of reasons became noun phrases (``setpoint.model.reasons.Code``), and what only a person clears says so. A mark names the
-service whose version is marked; what fails an attempt is a field of the event.
+Recorded facts and instructions keep their values; only names change. A state's digest is recorded by the version that decided it,
+and stays.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
 from typing import Any
 
 from tests.histories.record import HERE
 
-_INDENT = "    "
-_CAUSES = (
-    (re.compile(r"its set goes back: "), "set-failed"),
-    (re.compile(r"no progress for "), "not-healthy-yet"),
-    (re.compile(r"unhealthy after "), "unhealthy"),
-    (re.compile(r": (\S+) says no: "), "check-failing"),
-    (re.compile(r" rejected it for (\S+): "), "approval-rejected"),
+from setpoint.core.recording.trace import laid_out
+
+_KINDS = {
+    "Ask": "RunRequested",
+    "AskAdmission": "AdmissionRequested",
+    "AskFinalized": "FinalizationRequested",
+    "Asker": "Requester",
+    "From": "RunAssigned",
+    "Move": "TargetChange",
+    "Neighbour": "InstanceStatus",
+    "Passage": "WaveProgress",
+    "Place": "AdmissionRequest",
+    "Rostered": "WaveMembersNamed",
+    "Stance": "ReportedResult",
+    "Standing": "StandingOrder",
+    "ToldFinalized": "FinalizationReported",
+}
+_FIELDS = {
+    "ask": "request_id",
+    "asker": "requester",
+    "askers": "requesters",
+    "asks": "last_request_id",
+    "begun": "configuration_frontier",
+    "heard": "last_request_id",
+    "nos": "failures_total",
+    "passages": "wave_progress",
+    "place": "requested",
+    "places": "requests",
+    "stances": "results",
+}
+_OWNERS = frozenset(
+    {"AdmissionState", "CheckStatus", "Granted", "Queued", "Returned", "Began", "Ended", "SetState", "TaskWanted", "TaskLeft"}
 )
-_MARK = re.compile(r" marks (\S+) \S+ (?:bad|good)\b")
-_CODES = {"lease": "lease-taken", "budget": "budget-used", "wave": "wave-not-open"}
+"""Kinds that keep their name and have a field with an older one."""
 
 
 def main() -> None:
     """Upgrade every file in place; one that has today's form stays as it is."""
     for path in sorted(HERE.glob("*.json")):
         text = path.read_text("utf-8")
-        upgraded = "\n".join(_upgraded(line) for line in text.split("\n"))
+        upgraded = laid_out(_upgraded(json.loads(text)))
         if upgraded != text:
             path.write_text(upgraded, "utf-8")
             print(f"upgraded {path.name}")
 
 
-def _upgraded(line: str) -> str:
-    """Each turn has a line of its own, so that what does not change stays byte for byte."""
-    bare = line.strip().rstrip(",")
-    if not bare.startswith('{"now"'):
-        return line
-    turn = json.loads(bare)
-    reasons = [one for one in _objects(turn) if one.get("code") in _CODES]
-    for reason in reasons:
-        _upgrade(reason)
-    marks = [one for one in _objects(turn) if one.get("kind") == "signal" and "service" not in one and _MARK.search(one["text"])]
-    for mark in marks:
-        mark["service"] = _MARK.findall(mark["text"])[0]
-    failed = [
-        one for one in _objects(turn) if one.get("kind") in {"failed", "rolling-back", "attempt-ended"} and "cause" not in one
-    ]
-    for event in failed:
-        _give_cause(event)
-    comma = "," if line.rstrip().endswith(",") else ""
-    return (
-        f"{_INDENT}{json.dumps(turn, separators=(',', ':'), ensure_ascii=False)}{comma}" if reasons or marks or failed else line
-    )
-
-
-def _give_cause(event: dict[str, Any]) -> None:
-    """What failed is a code and the name of a gate."""
-    if event.get("outcome") in {"replaced", "cancelled"}:
-        return
-    for pattern, code in _CAUSES:
-        if found := pattern.search(event["text"]):
-            event |= {"cause": code} | ({"gate": found[1]} if pattern.groups else {})
-            return
-
-
-def _upgrade(reason: dict[str, Any]) -> None:
-    reason["code"] = _CODES[reason["code"]]
-    if reason["code"] == "wave-not-open" and reason.get("awaits") == "resume":
-        reason |= {"code": "wave-stopped", "person": True}
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for one in value.values():
-            yield from _objects(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _objects(one)
+def _upgraded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_upgraded(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    tag = "type" if "type" in value else "is"
+    kind = value.get(tag)
+    renamed = isinstance(kind, str) and (kind in _KINDS or kind in _OWNERS)
+    found = {(_FIELDS.get(name, name) if renamed else name): _upgraded(one) for name, one in value.items()}
+    if renamed:
+        found[tag] = _KINDS.get(str(kind), kind)
+    if found.get("state") == "begun":
+        found["state"] = "started"
+    return found
 
 
 if __name__ == "__main__":

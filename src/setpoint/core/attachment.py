@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from setpoint.core.facts import AnyFact, Ask, CheckFinished, CheckStatus, CheckUnwanted, From, Woken
+from setpoint.core.facts import AnyFact, CheckFinished, CheckStatus, CheckUnwanted, RunAssigned, RunRequested, Woken
 from setpoint.core.instructions import AnyInstruction, Decision, Publish, RunCheck, Send
 from setpoint.model.checks import CheckDefinition, Outcome
 from setpoint.model.names import format_operation
@@ -26,7 +26,7 @@ class AttachmentState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     """The last run started."""
     running: bool = False
     started: Instant = 0
-    asked: bool = False
+    requested: bool = False
     """Somebody asked since the last run started."""
     due: bool = False
     """Somebody asked for the last run started: its result is published, changed or not."""
@@ -38,15 +38,15 @@ def decide(entity: str, state: AttachmentState | None, facts: Sequence[AnyFact],
     """Answer those who ask, run the check, publish what changed."""
     out: list[AnyInstruction] = []
     for fact in facts:
-        if isinstance(fact, Ask):
-            state = _ask(entity, state, fact, out)
+        if isinstance(fact, RunRequested):
+            state = _request_run(entity, state, fact, out)
         elif state is not None and isinstance(fact, CheckFinished):
             state = _finished(entity, state, fact, now, out)
         elif state is not None and isinstance(fact, CheckUnwanted):
             state = _unwanted(entity, state, fact)
     if state is None:
         return Decision(AttachmentState(_NEVER))
-    if not state.running and (state.asked or (state.polling and now >= _next_poll(state))):
+    if not state.running and (state.requested or (state.polling and now >= _next_poll(state))):
         state = _start(entity, state, now, out)
     wake = _next_poll(state) if state.polling and not state.running else None
     return Decision(state, tuple(out), wake)
@@ -63,24 +63,29 @@ def _next_poll(state: AttachmentState) -> Instant:
     return state.started + state.definition.interval
 
 
-def _ask(entity: str, state: AttachmentState | None, fact: Ask, out: list[AnyInstruction]) -> AttachmentState:
+def _request_run(entity: str, state: AttachmentState | None, fact: RunRequested, out: list[AnyInstruction]) -> AttachmentState:
     if state is None or not state.definition.protection:
         state = AttachmentState(fact.definition)
-    nos = (state.last.nos if state.last else 0) + state.running
-    out.append(Send(fact.asker, From(attachment=entity, ask=fact.ask, run=state.run + 1, nos=nos)))
-    return replace(state, asked=True, polling=True)
+    failures_total = (state.last.failures_total if state.last else 0) + state.running
+    out.append(
+        Send(
+            fact.requester,
+            RunAssigned(attachment=entity, request_id=fact.request_id, run=state.run + 1, failures_total=failures_total),
+        )
+    )
+    return replace(state, requested=True, polling=True)
 
 
 def _start(entity: str, state: AttachmentState, now: Instant, out: list[AnyInstruction]) -> AttachmentState:
     run = state.run + 1
     out.append(RunCheck(_operation(entity, run), state.definition))
-    return replace(state, run=run, running=True, started=now, asked=False, due=state.asked)
+    return replace(state, run=run, running=True, started=now, requested=False, due=state.requested)
 
 
 def _unwanted(entity: str, state: AttachmentState, fact: CheckUnwanted) -> AttachmentState:
     if not state.running or fact.operation != _operation(entity, state.run):
         return state
-    return replace(state, running=False, polling=state.asked)
+    return replace(state, running=False, polling=state.requested)
 
 
 def _finished(
@@ -90,15 +95,20 @@ def _finished(
         return state
     status = _status(entity, state, fact, now)
     last = state.last
-    changed = last is None or (last.outcome, last.reason, last.nos) != (status.outcome, status.reason, status.nos)
+    changed = last is None or _published(last) != _published(status)
     if changed or state.due:
         out.append(Publish(status))
     return replace(state, running=False, last=status)
 
 
+def _published(status: CheckStatus) -> tuple[Outcome, str, int]:
+    """What is published again when it changes."""
+    return status.outcome, status.reason, status.failures_total
+
+
 def _status(entity: str, state: AttachmentState, fact: CheckFinished, now: Instant) -> CheckStatus:
     last, outcome = state.last, fact.result.outcome
-    told = outcome in {Outcome.PASSING, Outcome.BLOCKING}
+    decisive = outcome in {Outcome.PASSING, Outcome.BLOCKING}
     unbroken = last is not None and now - last.ended <= state.definition.max_age
     covered = last.covered if last and unbroken else 0
     answered = last.answered if last and unbroken else 0
@@ -109,8 +119,8 @@ def _status(entity: str, state: AttachmentState, fact: CheckFinished, now: Insta
         reason=fact.result.reason,
         ended=now,
         covered=(covered or now) if outcome is Outcome.PASSING else 0,
-        answered=(answered or now) if told else 0,
-        nos=(last.nos if last else 0) + (outcome is Outcome.BLOCKING),
+        answered=(answered or now) if decisive else 0,
+        failures_total=(last.failures_total if last else 0) + (outcome is Outcome.BLOCKING),
         code=fact.result.code,
     )
 

@@ -19,14 +19,14 @@ from setpoint.core.facts import (
     Part,
     Reconfigured,
     ReleaseRequested,
-    Rostered,
     SetFormed,
-    Standing,
+    StandingOrder,
+    WaveMembersNamed,
 )
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Publish, Record, Send
 from setpoint.model.names import channel_of, format_set, instance_entity, key_of, service_of, version_key, with_configuration
 from setpoint.model.people import By
-from setpoint.model.release import Asked, Configuration, Offer, Release, ServiceVersion
+from setpoint.model.release import Configuration, Offer, Release, RequiredVersion, ServiceVersion
 from setpoint.model.time import Instant
 
 KEPT_REQUESTS = 200
@@ -68,10 +68,10 @@ class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     stale: tuple[str, ...] = ()
     """Requests that were compiled with something that is not in force any more: they must be compiled again."""
     published: int = 0
-    bad: dict[str, Standing] = {}
+    bad: dict[str, StandingOrder] = {}
     """``service/version`` -> who said so."""
     absolved: dict[str, Instant] = {}
-    cancelled: dict[int, Standing] = {}
+    cancelled: dict[int, StandingOrder] = {}
     signals: tuple[str, ...] = ()
 
 
@@ -120,7 +120,7 @@ def _mark(state: LineState, fact: Marked, out: list[AnyInstruction]) -> LineStat
     )
     absolved = {name: at for name, at in state.absolved.items() if name != key}
     if fact.bad:
-        return replace(state, bad={**state.bad, key: Standing(fact.by, known.at if known else fact.at)}, absolved=absolved)
+        return replace(state, bad={**state.bad, key: StandingOrder(fact.by, known.at if known else fact.at)}, absolved=absolved)
     bad = {name: mark for name, mark in state.bad.items() if name != key}
     return replace(state, bad=bad, absolved=dict(list({**absolved, key: fact.at}.items())[-KEPT_ABSOLVED:]))
 
@@ -130,7 +130,7 @@ def _cancel(state: LineState, fact: Cancelled, out: list[AnyInstruction]) -> Lin
         return state
     text = f"{fact.by.person} cancels release {fact.release}{fact.by.because}"
     out.append(Record(Event("signal", text, release=fact.release, by=fact.by)))
-    cancelled = {**state.cancelled, fact.release: Standing(fact.by, fact.at)}
+    cancelled = {**state.cancelled, fact.release: StandingOrder(fact.by, fact.at)}
     return replace(state, cancelled=dict(list(cancelled.items())[-KEPT_CANCELLED:]))
 
 
@@ -307,7 +307,7 @@ def _rosters(number: int, fact: ReleaseRequested | ConfigurationRequested, membe
     for group, instances in sorted(fact.waves.items()):
         named = tuple(instance for instance in instances if instance in members)
         if named:
-            yield Send(ADMISSION, Rostered(group=group, release=number, instances=named))
+            yield Send(ADMISSION, WaveMembersNamed(group=group, release=number, instances=named))
 
 
 def _among(instances: tuple[str, ...], members: tuple[str, ...]) -> tuple[str, ...]:
@@ -341,23 +341,23 @@ def _offer(state: LineState, release: Release, instance: str, spec: str, fact: R
 
 def _beside(
     state: LineState, release: Release, instance: str, fact: ReleaseRequested, fellows: tuple[str, ...]
-) -> dict[str, Asked]:
+) -> dict[str, RequiredVersion]:
     """What this release, or the latest before it that is not cancelled, asks of those that the instance comes after."""
-    found: dict[str, Asked] = {}
+    found: dict[str, RequiredVersion] = {}
     for other in fact.after.get(instance, ()):
         if other in fact.specs:
             version = release.services[service_of(other)].version
-            found[other] = Asked(release.number, version, together=other in fellows)
-        elif asked := _asked_before(state, other):
-            found[other] = asked
+            found[other] = RequiredVersion(release.number, version, together=other in fellows)
+        elif required := _required_before(state, other):
+            found[other] = required
     return found
 
 
-def _asked_before(state: LineState, instance: str) -> Asked | None:
+def _required_before(state: LineState, instance: str) -> RequiredVersion | None:
     """As far as releases are remembered here: what came before those asks for nothing that could not be long done."""
     service, channel = service_of(instance), channel_of(instance)
     for release in reversed(state.releases):
         named = service in release.services and (not release.channels or channel in release.channels)
         if named and release.number not in state.cancelled:
-            return Asked(release.number, release.services[service].version)
+            return RequiredVersion(release.number, release.services[service].version)
     return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from setpoint.core.admission.state import AdmissionState, Passage
+from setpoint.core.admission.state import AdmissionState, WaveProgress
 from setpoint.core.facts import MemberResult
 from setpoint.model.names import is_kind, is_lease, is_wave, key_of, wave_unit
 from setpoint.model.policy import GroupWaves
@@ -55,14 +55,14 @@ class _Way(msgspec.Struct, frozen=True):
     """Of the leaf, which is last."""
 
 
-def culprits(asked: Mapping[str, Iterable[Reason]], first: First, takers: Takers) -> list[Culprit]:
+def culprits(reasons_of: Mapping[str, Iterable[Reason]], first: First, takers: Takers) -> list[Culprit]:
     """What holds up those who are asked about, each for all of its own reasons, and others on the way for their first one.
 
     What failed comes first, then what holds up most, then what does so longest.
     """
     found: dict[tuple[str, ...], list[_Way]] = {}
-    for instance in sorted(asked):
-        for reason in asked[instance]:
+    for instance in sorted(reasons_of):
+        for reason in reasons_of[instance]:
             way = _way(instance, reason, first, takers)
             found.setdefault(_key(way.reason), []).append(way)
     all_of_them = [_culprit(ways) for ways in found.values()]
@@ -85,33 +85,38 @@ def takers_of(admission: AdmissionState | None) -> dict[str, tuple[str, ...]]:
     if admission is None:
         return {}
     found = {
-        unit: tuple(name for key in keys if (place := admission.places.get(key)) for name in _names(place.asker, place.members))
+        unit: tuple(
+            name
+            for key in keys
+            if (request := admission.requests.get(key))
+            for name in _names(request.requester, request.members)
+        )
         for unit, keys in admission.holders.items()
         if is_lease(unit)
     }
-    for passage in reversed(admission.passages.values()):
-        unit = wave_unit(passage.group)
-        found[unit] = (*found.get(unit, ()), *_behindhand(passage, admission.groups.get(passage.group)))
+    for progress in reversed(admission.wave_progress.values()):
+        unit = wave_unit(progress.group)
+        found[unit] = (*found.get(unit, ()), *_behindhand(progress, admission.groups.get(progress.group)))
     return found
 
 
-def _behindhand(passage: Passage, rules: GroupWaves | None) -> Iterator[str]:
+def _behindhand(progress: WaveProgress, rules: GroupWaves | None) -> Iterator[str]:
     """Instances that the last open wave waits for: those that failed, then those still to come."""
-    wave = rules.waves[passage.open - 1] if rules and passage.open <= len(rules.waves) else None
-    channels = [channel for channel in wave.channels if channel in passage.members] if wave else []
+    wave = rules.waves[progress.open - 1] if rules and progress.open <= len(rules.waves) else None
+    channels = [channel for channel in wave.channels if channel in progress.members] if wave else []
     for wanted in (MemberResult.FAILED, None):
         for channel in channels:
-            if passage.channels.get(channel) == wanted:
-                yield from (one for one in passage.members[channel] if not _is_through(passage, one))
+            if progress.channels.get(channel) == wanted:
+                yield from (one for one in progress.members[channel] if not _is_through(progress, one))
 
 
-def _is_through(passage: Passage, instance: str) -> bool:
-    stance = passage.stances.get(instance)
+def _is_through(progress: WaveProgress, instance: str) -> bool:
+    stance = progress.results.get(instance)
     return stance is not None and stance.state in {MemberResult.FINALIZED, MemberResult.OUT}
 
 
-def _names(asker: str, members: tuple[str, ...]) -> tuple[str, ...]:
-    return members or (key_of(asker),)
+def _names(requester: str, members: tuple[str, ...]) -> tuple[str, ...]:
+    return members or (key_of(requester),)
 
 
 def _way(start: str, reason: Reason, first: First, takers: Takers) -> _Way:
@@ -139,11 +144,11 @@ def _key(reason: Reason) -> tuple[str, ...]:
 
 
 def _culprit(ways: list[_Way]) -> Culprit:
-    told = min((way.reason for way in ways), key=lambda reason: (reason.since, reason.text))
+    longest = min((way.reason for way in ways), key=lambda reason: (reason.since, reason.text))
     looks = [way.reason.until for way in ways if way.reason.until is not None]
     leaves = {way.path[-1] for way in ways}
     return Culprit(
-        msgspec.structs.replace(told, until=min(looks, default=None)),
+        msgspec.structs.replace(longest, until=min(looks, default=None)),
         tuple(sorted(leaves)),
         tuple(sorted({way.path[0] for way in ways} - leaves)),
         tuple(sorted({between for way in ways for between in way.path[1:-1]})),

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from setpoint.core import orders
-from setpoint.core.facts import AnyFact, Order, Paused, ScopeStatus, Signal, Standing, Started, Stopped, Unpaused
+from setpoint.core.facts import AnyFact, Order, Paused, ScopeStatus, Signal, StandingOrder, Started, Stopped, Unpaused
 from setpoint.core.instructions import Decision, Event, Publish, Record
 from setpoint.core.wall import Wall
 from setpoint.model.names import key_of, kind_of, last_name, scope_entity, with_kind, within
@@ -29,8 +29,8 @@ class ScopeState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What stands."""
 
     number: int = 0
-    stop: Standing | None = None
-    pause: Standing | None = None
+    stop: StandingOrder | None = None
+    pause: StandingOrder | None = None
     signals: tuple[str, ...] = ()
     """Identities of recent acts: one delivered again is dropped."""
     wall: Wall = Wall()
@@ -50,7 +50,7 @@ def decide(entity: str, state: ScopeState | None, facts: Sequence[AnyFact], now:
                 ends = orders.ending(fact.until) if isinstance(fact, Order) else ""
                 text = f"{fact.by.person} {_TEXTS[type(fact)]}{ends}{fact.by.because}"
                 records.append(Record(Event("signal", text, by=fact.by)))
-    if (wall := after.wall.heard(facts)) is not after.wall:
+    if (wall := after.wall.updated(facts)) is not after.wall:
         after = replace(after, wall=wall)
     after, ended = _expire(after, wall.at(now))
     wake_at = min((wall.steady(one.until) for one in (after.stop, after.pause) if one and one.until), default=None)
@@ -64,7 +64,7 @@ def _expire(state: ScopeState, wall: Instant) -> tuple[ScopeState, list[Record]]
     """What has an end that is over ends: as an act of whose it was (§10.8)."""
     ended = []
     for name in ("stop", "pause"):
-        standing: Standing | None = getattr(state, name)
+        standing: StandingOrder | None = getattr(state, name)
         if standing and 0 < standing.until <= wall:
             text = f"the {name} by {standing.by.person} has ended{standing.by.because}"
             ended.append(Record(Event("expired", text, by=standing.by)))
@@ -88,13 +88,13 @@ def _take(state: ScopeState, fact: Signal) -> ScopeState:
             return replace(state, pause=None)
 
 
-def _stands(fact: Order, known: Standing | None) -> Standing:
+def _stands(fact: Order, known: StandingOrder | None) -> StandingOrder:
     """What stands from then on; what stood already keeps its beginning, and whose it is unless that is new (§10.10)."""
     if known is None:
-        return Standing(fact.by, fact.at, until=fact.until)
+        return StandingOrder(fact.by, fact.at, until=fact.until)
     if not orders.restates(fact, known.by, known.until):
         return known
-    return Standing(orders.restated(fact, known.by), known.at, until=fact.until)
+    return StandingOrder(orders.restated(fact, known.by), known.at, until=fact.until)
 
 
 def status(entity: str, state: ScopeState) -> ScopeStatus:

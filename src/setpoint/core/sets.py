@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from setpoint.core import admission
 from setpoint.core.facts import (
+    AdmissionRequested,
     AnyFact,
-    AskAdmission,
     Began,
     Ended,
     Granted,
@@ -43,8 +43,8 @@ _LOCKED = frozenset({MemberState.LOCKED})
 THERE = frozenset({MemberState.ENDED, MemberState.LEFT})
 """Nothing is waited for from these."""
 NEVER = THERE | {MemberState.OUT}
-MOVED = frozenset({MemberState.BEGUN, MemberState.PASSED, MemberState.FAILED, MemberState.STUCK})
-UNDER_WAY = frozenset({MemberState.READY, MemberState.LOCKED, MemberState.BEGUN, MemberState.PASSED, *THERE})
+MOVED = frozenset({MemberState.STARTED, MemberState.PASSED, MemberState.FAILED, MemberState.STUCK})
+UNDER_WAY = frozenset({MemberState.READY, MemberState.LOCKED, MemberState.STARTED, MemberState.PASSED, *THERE})
 """Whoever says anything else while the set goes has failed."""
 GONE = frozenset({SetStage.GOING, SetStage.FINALIZING})
 """Stages in which only those that went count."""
@@ -67,11 +67,11 @@ class SetState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Members that it was told to go for: who had left, or was there already, takes no part, even if it comes back meanwhile."""
     failed: tuple[str, ...] = ()
     """Members that had failed already when this gathering began."""
-    asks: int = 0
+    last_request_id: int = 0
     """Number of the last asking of admission."""
     needs: tuple[Need, ...] = ()
     """What was asked for; empty: nothing is."""
-    place: bool = False
+    requested: bool = False
     """Whether admission keeps a place for it."""
     granted: bool = False
     queued: Queued | None = None
@@ -95,20 +95,20 @@ class _Turn:
     def record(self, text: str) -> None:
         self.out.append(Record(Event("set", text, release=self.state.release)))
 
-    def say(self, member: str) -> MemberState | None:
+    def state_of(self, member: str) -> MemberState | None:
         """What a member said last."""
         vote = self.state.votes.get(member)
         return vote.state if vote else None
 
     def states(self) -> set[MemberState | None]:
-        return {self.say(member) for member in self.state.members}
+        return {self.state_of(member) for member in self.state.members}
 
 
 def decide(entity: str, state: SetState | None, facts: Sequence[AnyFact], _now: Instant) -> Decision:
     """Take votes and answers of admission, go on as far as they allow, publish what changed."""
     turn = _Turn(entity, state or SetState())
     for fact in facts:
-        _absorb(turn, fact)
+        _record_fact(turn, fact)
     if turn.state.members:
         while _STAGES[turn.state.stage](turn):
             pass
@@ -116,7 +116,7 @@ def decide(entity: str, state: SetState | None, facts: Sequence[AnyFact], _now: 
     return Decision(turn.state, tuple(turn.out))
 
 
-def _absorb(turn: _Turn, fact: AnyFact) -> None:
+def _record_fact(turn: _Turn, fact: AnyFact) -> None:
     state = turn.state
     match fact:
         case SetFormed(release=release, members=members, after=after) if not state.members:
@@ -125,9 +125,9 @@ def _absorb(turn: _Turn, fact: AnyFact) -> None:
             known = state.votes.get(member)
             if known is None or known.number < number:
                 turn.change(votes={**state.votes, member: fact})
-        case Granted(ask=ask) if ask == state.asks and state.needs:
+        case Granted(request_id=ask) if ask == state.last_request_id and state.needs:
             turn.change(granted=True, queued=None)
-        case Queued(ask=ask, number=number) if ask == state.asks and state.needs and not state.granted:
+        case Queued(request_id=ask, number=number) if ask == state.last_request_id and state.needs and not state.granted:
             if state.queued is None or state.queued.number < number:
                 turn.change(queued=fact)
 
@@ -160,8 +160,10 @@ def _preparing(turn: _Turn) -> bool:
         return _end(turn)
     if all(_stands(turn, member, _LOCKED) for member in members):
         if turn.state.needs:
-            turn.out.append(Send(admission.ENTITY, Began(asker=turn.entity, ask=turn.state.asks)))
-        turn.change(stage=SetStage.GOING, began=True, went=tuple(member for member in members if turn.say(member) not in THERE))
+            turn.out.append(Send(admission.ENTITY, Began(requester=turn.entity, request_id=turn.state.last_request_id)))
+        turn.change(
+            stage=SetStage.GOING, began=True, went=tuple(member for member in members if turn.state_of(member) not in THERE)
+        )
         turn.record(f"{_names(turn.state.went)} start together")
         return True
     if all(_stands(turn, member, _READY) for member in members):
@@ -172,13 +174,13 @@ def _preparing(turn: _Turn) -> bool:
 
 
 def _going(turn: _Turn) -> bool:
-    went = tuple(member for member in turn.state.went if turn.say(member) not in THERE)
+    went = tuple(member for member in turn.state.went if turn.state_of(member) not in THERE)
     if not went:
         return _end(turn)
     turn.change(went=went)
-    if _failed(turn, next((member for member in went if turn.say(member) not in UNDER_WAY), "")):
+    if _failed(turn, next((member for member in went if turn.state_of(member) not in UNDER_WAY), "")):
         return True
-    if all(turn.say(member) is MemberState.PASSED for member in went):
+    if all(turn.state_of(member) is MemberState.PASSED for member in went):
         turn.change(stage=SetStage.FINALIZING)
         turn.record(f"{_names(went)} have passed")
         return True
@@ -186,18 +188,18 @@ def _going(turn: _Turn) -> bool:
 
 
 def _finalizing(turn: _Turn) -> bool:
-    return not any(turn.say(member) in MOVED for member in turn.state.went) and _end(turn)
+    return not any(turn.state_of(member) in MOVED for member in turn.state.went) and _end(turn)
 
 
 def _going_back(turn: _Turn) -> bool:
     """Until everybody heard of it, and who had moved is back. Who fails to go back waits for a fix, which may need the leases."""
     epoch = turn.state.epoch
     late = [member for member in turn.state.members if not _back(turn.state.votes.get(member), epoch)]
-    if all(turn.say(member) is MemberState.STUCK for member in late):
+    if all(turn.state_of(member) is MemberState.STUCK for member in late):
         _free(turn)
     if late:
         return False
-    failed = tuple(member for member in turn.state.members if turn.say(member) is MemberState.VETOED)
+    failed = tuple(member for member in turn.state.members if turn.state_of(member) is MemberState.VETOED)
     rounds = turn.state.rounds + 1
     turn.change(stage=SetStage.GATHERING, epoch=epoch + 1, reason="", failed=failed, began=False, went=(), rounds=rounds)
     return True
@@ -230,10 +232,12 @@ def _stands(turn: _Turn, member: str, states: frozenset[MemberState]) -> bool:
 
 def _vetoed_since(turn: _Turn) -> str:
     """A member that failed, or was rejected, since the gathering began; those that had failed before are waited for."""
-    still = tuple(member for member in turn.state.failed if turn.say(member) is MemberState.VETOED)
+    still = tuple(member for member in turn.state.failed if turn.state_of(member) is MemberState.VETOED)
     if still != turn.state.failed:
         turn.change(failed=still)
-    return next((member for member in turn.state.members if turn.say(member) is MemberState.VETOED and member not in still), "")
+    return next(
+        (member for member in turn.state.members if turn.state_of(member) is MemberState.VETOED and member not in still), ""
+    )
 
 
 def _failed(turn: _Turn, member: str) -> bool:
@@ -259,17 +263,17 @@ def _end(turn: _Turn) -> bool:
 def _admitted(turn: _Turn) -> bool:
     """All that the members need is granted. It is asked for in one: one by one, two sets would wait for each other."""
     state = turn.state
-    needs = tuple(need for member in state.members if turn.say(member) not in THERE for need in state.votes[member].needs)
+    needs = tuple(need for member in state.members if turn.state_of(member) not in THERE for need in state.votes[member].needs)
     if state.granted and _committed(turn):
         return True
     if not needs:
         _want_nothing(turn)
         return True
     if needs != state.needs:
-        turn.change(asks=state.asks + 1, needs=needs, place=True, granted=False, queued=None)
-        ask = AskAdmission(
-            asker=turn.entity,
-            ask=state.asks + 1,
+        turn.change(last_request_id=state.last_request_id + 1, needs=needs, requested=True, granted=False, queued=None)
+        ask = AdmissionRequested(
+            requester=turn.entity,
+            request_id=state.last_request_id + 1,
             attempt=state.rounds,
             release=state.release,
             needs=needs,
@@ -281,9 +285,9 @@ def _admitted(turn: _Turn) -> bool:
 
 def _want_nothing(turn: _Turn) -> None:
     """No member needs anything of admission any more: the place is given up, too."""
-    if turn.state.place:
-        turn.out.append(Send(admission.ENTITY, Returned(asker=turn.entity, ask=turn.state.asks, gone=True)))
-        turn.change(needs=(), place=False, granted=False, queued=None)
+    if turn.state.requested:
+        turn.out.append(Send(admission.ENTITY, Returned(requester=turn.entity, request_id=turn.state.last_request_id, gone=True)))
+        turn.change(needs=(), requested=False, granted=False, queued=None)
 
 
 def _give_back(turn: _Turn) -> None:
@@ -291,7 +295,7 @@ def _give_back(turn: _Turn) -> None:
     state = turn.state
     if not state.needs or (state.granted and _committed(turn)):
         return
-    turn.out.append(Send(admission.ENTITY, Returned(asker=turn.entity, ask=state.asks)))
+    turn.out.append(Send(admission.ENTITY, Returned(requester=turn.entity, request_id=state.last_request_id)))
     turn.change(needs=(), granted=False, queued=None)
 
 
@@ -302,12 +306,12 @@ def _committed(turn: _Turn) -> bool:
 def _free(turn: _Turn) -> None:
     """Nobody deploys any more: what was used is free, what was not is given up."""
     state = turn.state
-    if state.place:
-        said: AnyFact = Ended(asker=turn.entity, ask=state.asks)
+    if state.requested:
+        report: AnyFact = Ended(requester=turn.entity, request_id=state.last_request_id)
         if not state.began:
-            said = Returned(asker=turn.entity, ask=state.asks, gone=True)
-        turn.out.append(Send(admission.ENTITY, said))
-        turn.change(needs=(), place=False, granted=False, queued=None)
+            report = Returned(requester=turn.entity, request_id=state.last_request_id, gone=True)
+        turn.out.append(Send(admission.ENTITY, report))
+        turn.change(needs=(), requested=False, granted=False, queued=None)
 
 
 # --- what members are told --------------------------------------------------------------------------------------------
@@ -341,14 +345,14 @@ def _status(turn: _Turn) -> SetStatus:
 
 def _out(turn: _Turn) -> str:
     state = turn.state
-    member = next((member for member in state.members if turn.say(member) is MemberState.OUT), "")
+    member = next((member for member in state.members if turn.state_of(member) is MemberState.OUT), "")
     return f"{_name(member, state.members)}: {state.votes[member].reason}" if member else ""
 
 
 def _may_start(turn: _Turn) -> tuple[str, ...]:
     """Of those that go, members all of whose predecessors have passed."""
     state = turn.state
-    late = {member for member in state.went if turn.say(member) is not MemberState.PASSED}
+    late = {member for member in state.went if turn.state_of(member) is not MemberState.PASSED}
     return tuple(member for member in state.went if late.isdisjoint(state.after.get(member, ())))
 
 
@@ -374,7 +378,7 @@ def _waiting(turn: _Turn) -> dict[str, str]:
     if state.stage is SetStage.ENDED:
         return {}
     done = _DONE[state.stage] | THERE
-    late = [member for member in (state.went if state.stage in GONE else state.members) if turn.say(member) not in done]
+    late = [member for member in (state.went if state.stage in GONE else state.members) if turn.state_of(member) not in done]
     return {member: state.votes[member].reason if member in state.votes else "" for member in late[:SHOWN]}
 
 

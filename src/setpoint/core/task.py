@@ -51,7 +51,7 @@ def decide(entity: str, state: TaskState | None, facts: Sequence[AnyFact], now: 
             case TaskWanted():
                 after = _wanted(entity, after, fact, now, out)
             case TaskLeft(seen=seen) if after.stage is TaskStage.RETRYING and seen == after.number:
-                after = _told(entity, replace(after, stage=TaskStage.WAITING), out)
+                after = _publish(entity, replace(after, stage=TaskStage.WAITING), out)
             case TaskFinished():
                 after = _finished(entity, after, fact, now, out)
             case TaskRetried():
@@ -70,13 +70,13 @@ def _wanted(entity: str, state: TaskState, fact: TaskWanted, now: Instant, out: 
     if fact.seen != state.number:
         return state
     if state.stage in {TaskStage.FAILED, TaskStage.UNKNOWN}:
-        return _told(entity, state, out)
+        return _publish(entity, state, out)
     if state.stage is not TaskStage.WAITING:
         return state
     most = state.most if state.most > state.tries else state.tries + 1 + fact.retries
     state = replace(state, definition=fact.definition, most=most)
     if now < state.retry_at:
-        return _told(entity, replace(state, stage=TaskStage.RETRYING), out)
+        return _publish(entity, replace(state, stage=TaskStage.RETRYING), out)
     return _start(entity, state, now, out)
 
 
@@ -92,7 +92,7 @@ def _start(entity: str, state: TaskState, now: Instant, out: list[AnyInstruction
     )
     out.append(RunTask(operation(entity, state.tries), definition))
     out.append(_line(entity, state, "task-started", f"starts, try {state.tries} of {state.most}"))
-    return _told(entity, state, out)
+    return _publish(entity, state, out)
 
 
 def _finished(entity: str, state: TaskState, fact: TaskFinished, now: Instant, out: list[AnyInstruction]) -> TaskState:
@@ -107,7 +107,7 @@ def _finished(entity: str, state: TaskState, fact: TaskFinished, now: Instant, o
 def _succeeded(entity: str, state: TaskState, out: list[AnyInstruction]) -> TaskState:
     because = f": {state.reason}" if state.reason else ""
     out.append(_line(entity, state, "task-succeeded", f"succeeded{because}", outcome="succeeded"))
-    return _told(entity, replace(state, stage=TaskStage.SUCCEEDED, retry_at=0), out)
+    return _publish(entity, replace(state, stage=TaskStage.SUCCEEDED, retry_at=0), out)
 
 
 def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstruction]) -> TaskState:
@@ -125,7 +125,7 @@ def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstr
         state = replace(state, stage=TaskStage.RETRYING, retry_at=state.since + pause)
         text = f"{text}; the next one follows in {approximate_duration(pause)}"
     out.append(_line(entity, state, "task-failed", text, outcome=result.end))
-    return _told(entity, state, out)
+    return _publish(entity, state, out)
 
 
 def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out: list[AnyInstruction]) -> TaskState:
@@ -135,16 +135,16 @@ def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out
     state = replace(state, signals=signals)
     if state.stage not in _OPEN_TO_PEOPLE:
         return state
-    says = "says that it succeeded" if fact.succeeded else "lets it be tried again"
-    out.append(_line(entity, state, "signal", f"{fact.by.person} {says}{fact.by.because}", by=fact.by))
+    does = "says that it succeeded" if fact.succeeded else "lets it be tried again"
+    out.append(_line(entity, state, "signal", f"{fact.by.person} {does}{fact.by.because}", by=fact.by))
     if fact.succeeded:
         return _succeeded(entity, replace(state, reason=f"{fact.by.person} says so", since=now), out)
     if state.stage is TaskStage.RETRYING:
         return replace(state, retry_at=now)
-    return _told(entity, replace(state, stage=TaskStage.WAITING, most=state.tries), out)
+    return _publish(entity, replace(state, stage=TaskStage.WAITING, most=state.tries), out)
 
 
-def _told(entity: str, state: TaskState, out: list[AnyInstruction]) -> TaskState:
+def _publish(entity: str, state: TaskState, out: list[AnyInstruction]) -> TaskState:
     state = replace(state, number=state.number + 1)
     status = TaskStatus(
         task=entity,

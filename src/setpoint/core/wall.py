@@ -33,7 +33,7 @@ class Wall(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """As ``steady``; None stays None."""
         return None if wall is None else self.steady(wall)
 
-    def heard(self, facts: Sequence[Fact]) -> Wall:
+    def updated(self, facts: Sequence[Fact]) -> Wall:
         """As the newest of these facts knows it; the very same object if that is nothing new."""
         newest = newest_of(facts)
         if newest is None or newest.offset == self.offset or newest.at < self.since:

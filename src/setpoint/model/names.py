@@ -300,12 +300,12 @@ def budget_calendar(unit: str) -> str:
     return unit.rpartition("/")[2]
 
 
-def place_key(asker: str, attempt: int) -> str:
+def request_key(requester: str, attempt: int) -> str:
     """``instance:saas/web@acme#4``: a request for admission."""
-    return f"{asker}#{attempt}"
+    return f"{requester}#{attempt}"
 
 
-def passage_key(group: str, release: int) -> str:
+def wave_progress_key(group: str, release: int) -> str:
     """``saas/tenants#7``: a release on its way through a group."""
     return f"{group}#{release}"
 

@@ -83,7 +83,7 @@ class Configuration(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """``application/group`` through whose waves it goes; empty: it waits for none."""
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class RequiredVersion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a release, or the latest one before it, asks of another service in the same channel."""
 
     release: int
@@ -114,7 +114,7 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     addressed: bool = False
     """A person sent it to this very channel (``--to``, promote): lifts a hold."""
     at: Instant = 0
-    beside: dict[str, Asked] = {}
+    beside: dict[str, RequiredVersion] = {}
     """Instance of another service in the same channel that this one comes after -> what is asked of it; absent: nothing was
     released of it before this release."""
     set: str = ""
@@ -133,7 +133,7 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """What identifies it at its instance."""
         return Pair(self.release, self.configured)
 
-    def asks(self, instance: str) -> Version:
+    def required_version(self, instance: str) -> Version:
         """The version that another instance must have finalized, if this release waits for it."""
         asked = self.beside.get(instance)
         return asked.version if asked else self.version

@@ -10,8 +10,8 @@ from tests.core.dsl.decisions import state_of
 
 from setpoint.core.admission import ENTITY, AdmissionState, decide, why
 from setpoint.core.facts import (
+    AdmissionRequested,
     AnyFact,
-    AskAdmission,
     Began,
     Ended,
     Granted,
@@ -20,13 +20,13 @@ from setpoint.core.facts import (
     Need,
     Queued,
     Returned,
-    Rostered,
+    WaveMembersNamed,
     WavesResumed,
     WaveVote,
     Woken,
 )
 from setpoint.core.instructions import Event, Record, Send
-from setpoint.model.names import place_key
+from setpoint.model.names import request_key
 from setpoint.model.people import By
 from setpoint.model.policy import GroupWaves, Wave
 from setpoint.model.reasons import Reason
@@ -52,7 +52,7 @@ class Office:
         self.events: list[Event] = []
         """What ``history`` is the text of."""
         self.history: list[str] = []
-        self.asks: dict[str, int] = {}
+        self.last_request_ids: dict[str, int] = {}
         self.attempts: dict[str, int] = {}
         self.votes = 0
 
@@ -84,13 +84,13 @@ class Office:
 
     # --- requests ---------------------------------------------------------------------------------------------------------
 
-    def request(self, who: str, *units: str | Need, release: int = 1, again: bool = False) -> AskAdmission:
+    def request(self, who: str, *units: str | Need, release: int = 1, again: bool = False) -> AdmissionRequested:
         """The next request of ``who``: of a new attempt, or of the same one ``again``."""
-        self.asks[who] = self.asks.get(who, 0) + 1
+        self.last_request_ids[who] = self.last_request_ids.get(who, 0) + 1
         self.attempts[who] = self.attempts.get(who, 0) + (0 if again else 1)
-        return AskAdmission(
-            asker=entity(who),
-            ask=self.asks[who],
+        return AdmissionRequested(
+            requester=entity(who),
+            request_id=self.last_request_ids[who],
             attempt=self.attempts[who],
             release=release,
             needs=tuple(self.of_release(unit, release) if isinstance(unit, Need) else self.need(unit) for unit in units),
@@ -107,14 +107,14 @@ class Office:
     def ask(self, who: str, *units: str | Need, **more: Any) -> Self:
         return self.receive(self.request(who, *units, **more))
 
-    def returns(self, who: str, *, ask: int = 0, gone: bool = False) -> Self:
-        return self.receive(Returned(asker=entity(who), ask=ask or self.asks[who], gone=gone))
+    def returns(self, who: str, *, request_id: int = 0, gone: bool = False) -> Self:
+        return self.receive(Returned(requester=entity(who), request_id=request_id or self.last_request_ids[who], gone=gone))
 
-    def begins(self, who: str, *, ask: int = 0) -> Self:
-        return self.receive(Began(asker=entity(who), ask=ask or self.asks[who]))
+    def begins(self, who: str, *, request_id: int = 0) -> Self:
+        return self.receive(Began(requester=entity(who), request_id=request_id or self.last_request_ids[who]))
 
-    def ends(self, who: str, *, ask: int = 0) -> Self:
-        return self.receive(Ended(asker=entity(who), ask=ask or self.asks[who]))
+    def ends(self, who: str, *, request_id: int = 0) -> Self:
+        return self.receive(Ended(requester=entity(who), request_id=request_id or self.last_request_ids[who]))
 
     def holders(self, unit: str) -> list[str]:
         """Instances that have a unit, granted or begun."""
@@ -127,11 +127,11 @@ class Office:
     @property
     def empty(self) -> bool:
         """Whether there is neither a queue nor a holder."""
-        return not (self.remembered.places or self.remembered.queues or self.remembered.holders)
+        return not (self.remembered.requests or self.remembered.queues or self.remembered.holders)
 
     def reasons(self, who: str) -> list[str]:
         """What ``who`` waits for at this moment."""
-        place = self.remembered.places[place_key(entity(who), self.attempts[who])]
+        place = self.remembered.requests[request_key(entity(who), self.attempts[who])]
         return [reason.text for reason in why(self.remembered, place, self.now)]
 
     # --- waves ------------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ class Office:
 
     def roster(self, *channels: str, release: int = 1, services: tuple[str, ...] = ("web",), group: str = GROUP) -> Self:
         instances = tuple(f"saas/{service}@{channel}" for channel in channels for service in services)
-        return self.receive(Rostered(group=group, release=release, instances=instances))
+        return self.receive(WaveMembersNamed(group=group, release=release, instances=instances))
 
     def votes_that(
         self, channel: str, state: str, *, release: int = 1, service: str = "web", number: int = 0, group: str = GROUP

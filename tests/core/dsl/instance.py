@@ -17,14 +17,12 @@ from setpoint.core.decide import decide
 from setpoint.core.facts import (
     AnyFact,
     Applied,
-    Ask,
     CheckStatus,
     Configured,
     Finalization,
-    From,
     Held,
+    InstanceStatus,
     LineStatus,
-    Neighbour,
     Observed,
     Offered,
     Part,
@@ -35,6 +33,8 @@ from setpoint.core.facts import (
     Retried,
     Revoked,
     RolledBack,
+    RunAssigned,
+    RunRequested,
     Skipped,
     TopicStatus,
     Unobserved,
@@ -51,11 +51,11 @@ from setpoint.core.instance.state import (
     Attempt,
     Barrier,
     Breaker,
+    Current,
     Failure,
     InstanceState,
     Life,
     Rollout,
-    Seen,
     offer_of,
 )
 from setpoint.core.instructions import AnyInstruction, Apply, Event, Record, Send
@@ -88,7 +88,7 @@ class Instance:
         """Specs, in the order in which they were applied."""
         self.wake_at: int | None = None
         self.runs: dict[str, int] = defaultdict(int)
-        self.nos: dict[str, int] = defaultdict(int)
+        self.failures_total: dict[str, int] = defaultdict(int)
         """Check -> how many failing results it had before this instance requested one."""
         self.looks = 0
         self.looked = 0
@@ -117,9 +117,9 @@ class Instance:
                     self.events.append(event)
                 case Apply(spec=spec):
                     self.applies.append(spec)
-                case Send(to, Ask(ask=ask, definition=definition)):
-                    run, nos = self.runs[definition.protection] + 1, self.nos[definition.protection]
-                    answers.append(From(attachment=to, ask=ask, run=run, nos=nos, at=self.now))
+                case Send(to, RunRequested(request_id=ask, definition=definition)):
+                    run, nos = self.runs[definition.protection] + 1, self.failures_total[definition.protection]
+                    answers.append(RunAssigned(attachment=to, request_id=ask, run=run, failures_total=nos, at=self.now))
         for answer in answers:
             self._turn((answer,))
 
@@ -244,7 +244,7 @@ class Instance:
         return self.result(name, Outcome.PASSING, **more)
 
     def blocking(self, name: str, **more: Any) -> Self:
-        return self.result(name, Outcome.BLOCKING, **{"nos": 1, **more})
+        return self.result(name, Outcome.BLOCKING, **{"failures_total": 1, **more})
 
     def vote(self, person: str | Person, *, yes: bool = True, release: int = 0, why: str = "", change: int = 0) -> Self:
         who = LEADS.get(person, Person(person)) if isinstance(person, str) else person
@@ -259,13 +259,13 @@ class Instance:
     def reject(self, person: str | Person, **more: Any) -> Self:
         return self.vote(person, yes=False, **more)
 
-    def neighbour(self, channel: str, *names: str, number: int = 0, **more: Any) -> Self:
+    def upstream(self, channel: str, *names: str, number: int = 0, **more: Any) -> Self:
         """Another channel publishes which versions it has finalized (just now, or ``at``)."""
         instance = f"app/web@{channel}"
         self.numbers[instance] = number or self.numbers[instance] + 1
         at = more.pop("at", self.now)
         done = tuple(Finalization(version(name), index, at) for index, name in enumerate(names, 1))
-        return self.receive(Neighbour(instance=instance, number=self.numbers[instance], finalized=done, **short(more)))
+        return self.receive(InstanceStatus(instance=instance, number=self.numbers[instance], finalized=done, **short(more)))
 
     def hold(self, person: str = "ann", why: str = "") -> Self:
         return self.receive(Held(by=By(person, why)))
@@ -332,7 +332,7 @@ class Instance:
         return self.life.rollout
 
     @property
-    def current(self) -> Seen:
+    def current(self) -> Current:
         """What was observed last."""
         return _there(self.life.current)
 
@@ -457,13 +457,13 @@ class Instance:
         return {veto.release for veto in self.life.vetoes}
 
     @property
-    def published(self) -> Neighbour:
+    def published(self) -> InstanceStatus:
         """What the last turn published."""
         return _there(self.maybe_published)
 
     @property
-    def maybe_published(self) -> Neighbour | None:
-        return next(reversed(published(self.out, Neighbour)), None)
+    def maybe_published(self) -> InstanceStatus | None:
+        return next(reversed(published(self.out, InstanceStatus)), None)
 
     def sent(self, kind: type[F]) -> list[F]:
         """Facts of a kind that the last turn sent."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from tests.core.dsl.instance import Instance
 
-from setpoint.core.facts import AskAdmission, Granted, WaveVote
+from setpoint.core.facts import AdmissionRequested, Granted, WaveVote
 from setpoint.model.calendars.calendar import Calendar, Window
 from setpoint.model.policy import CalendarUse, LimitUse, WaveUse
 
@@ -23,14 +23,14 @@ class Limited(Instance):
         super().__init__(**policy)
 
     @property
-    def asked(self) -> AskAdmission:
+    def asked(self) -> AdmissionRequested:
         """What the last turn requested of admission."""
-        (asked,) = self.sent(AskAdmission)
+        (asked,) = self.sent(AdmissionRequested)
         return asked
 
     def grant(self, ask: int = 0) -> Self:
         known = self.maybe_candidate.admission if self.maybe_candidate else None
-        return self.receive(Granted(ask=ask or (known.ask if known else 0)))
+        return self.receive(Granted(request_id=ask or (known.request_id if known else 0)))
 
     def rolls(self, release: int, name: str) -> Self:
         """A release whose lease is granted in the next turn."""

@@ -8,21 +8,21 @@ from tests.core.dsl.instance import Instance
 from setpoint.core.facts import (
     LineStatus,
     ScopeStatus,
-    Standing,
+    StandingOrder,
 )
 from setpoint.model.people import By
 
-INCIDENT = Standing(By("ann", "an incident"), START)
-OUTAGE = Standing(By("ann", "the network is down"), START)
-DEFECT = Standing(By("ann", "loses orders"), START)
+INCIDENT = StandingOrder(By("ann", "an incident"), START)
+OUTAGE = StandingOrder(By("ann", "the network is down"), START)
+DEFECT = StandingOrder(By("ann", "loses orders"), START)
 CHANNEL = "scope:channel:app/production"
 
 
-def stopped(prod: Instance, *, number: int = 1, stop: Standing | None = OUTAGE) -> Instance:
+def stopped(prod: Instance, *, number: int = 1, stop: StandingOrder | None = OUTAGE) -> Instance:
     return prod.receive(ScopeStatus(scope=CHANNEL, number=number, stop=stop))
 
 
-def paused(prod: Instance, *, number: int = 1, pause: Standing | None = OUTAGE) -> Instance:
+def paused(prod: Instance, *, number: int = 1, pause: StandingOrder | None = OUTAGE) -> Instance:
     return prod.receive(ScopeStatus(scope="scope:organization", number=number, pause=pause))
 
 

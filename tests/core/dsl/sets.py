@@ -43,7 +43,7 @@ class Set(Actor[SetState]):
         return self
 
     def gone(self) -> Self:
-        return self.vote("ready").vote("locked").vote("begun")
+        return self.vote("ready").vote("locked").vote("started")
 
     @property
     def status(self) -> SetStatus:

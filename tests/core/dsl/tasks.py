@@ -142,7 +142,7 @@ class Run(Actor[TaskState]):
         self.definition = TaskDefinition("migrate", "program", f"attempt:{NAME}", **definition)
 
     def wanted(self, seen: int = 0, retries: int = 3) -> Self:
-        return self.receive(TaskWanted(asker=f"instance:{NAME}", definition=self.definition, seen=seen, retries=retries))
+        return self.receive(TaskWanted(requester=f"instance:{NAME}", definition=self.definition, seen=seen, retries=retries))
 
     def ends(self, end: TaskEnd, number: int = 0) -> Self:
         result = TaskResult(end, "said so")

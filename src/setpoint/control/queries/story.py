@@ -50,7 +50,7 @@ async def story(context: RequestContext, request: StoryRequest) -> StoryAnswer:
     recording = await _recorded(context, entity)
     turns = [(turn.now, turn.facts) for turn in recording.turns]
     try:
-        found = traces.told(entity, recording.base, turns, first=recording.first, about=request.about)
+        found = traces.recorded(entity, recording.base, turns, first=recording.first, about=request.about)
     except Exception as error:
         raise Unavailable(
             f"A turn of {entity} cannot be decided again by this version: {error}.", "See `setpoint doctor`."

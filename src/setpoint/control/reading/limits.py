@@ -10,10 +10,10 @@ from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import RequestContext, Services
 from setpoint.control.errors import NotFound
 from setpoint.core.admission import ENTITY, AdmissionState, why
-from setpoint.core.admission.state import Passage
+from setpoint.core.admission.state import WaveProgress
 from setpoint.core.facts import AnyFact, LimitsConfigured
 from setpoint.core.instance.state import InstanceState
-from setpoint.model.names import instance_entity, place_key, short_name
+from setpoint.model.names import instance_entity, request_key, short_name
 
 
 async def admission(services: Services) -> AdmissionState:
@@ -46,10 +46,10 @@ async def as_of_now(context: RequestContext, instance: str, state: InstanceState
     if candidate is None or candidate.admission is None or candidate.admission.granted:
         return state
     known = await admission(context.services)
-    place = known.places.get(place_key(instance_entity(instance), candidate.number))
-    if place is None or place.ask != candidate.admission.ask:
+    request = known.requests.get(request_key(instance_entity(instance), candidate.number))
+    if request is None or request.request_id != candidate.admission.request_id:
         return state
-    asking = replace(candidate.admission, reasons=tuple(why(known, place, context.steady)))
+    asking = replace(candidate.admission, reasons=tuple(why(known, request, context.steady)))
     return replace(state, life=replace(state.life, candidate=replace(candidate, admission=asking)))
 
 
@@ -61,7 +61,7 @@ def group_named(configuration: CompiledConfiguration, text: str) -> str:
     return found[0] if found else ""
 
 
-async def stopped(context: RequestContext, group: str) -> dict[int, Passage]:
+async def stopped(context: RequestContext, group: str) -> dict[int, WaveProgress]:
     """Releases that stopped in a group because too many had failed, ascending."""
-    found = [one for one in (await admission(context.services)).passages.values() if one.group == group and one.stopped]
+    found = [one for one in (await admission(context.services)).wave_progress.values() if one.group == group and one.stopped]
     return {one.release: one for one in sorted(found, key=lambda one: one.release)}

@@ -9,7 +9,7 @@ from setpoint.control.registry import Answer
 from setpoint.control.views.reasons import ReasonView, reason_view
 from setpoint.core.instance.explain import Condition, condition, desired, explain
 from setpoint.core.instance.gates.approval import author_of, countable
-from setpoint.core.instance.state import InstanceState, Life, Seen, offer_of, version_offer
+from setpoint.core.instance.state import Current, InstanceState, Life, offer_of, version_offer
 from setpoint.model.names import parse_instance
 from setpoint.model.people import Person
 from setpoint.model.policy import ApprovalUse, Phase
@@ -132,7 +132,7 @@ def version_view(offer: Offer) -> VersionView:
     return VersionView(version=offer.version.name, release=offer.release, configuration=configuration)
 
 
-def _current(seen: Seen | None) -> CurrentView | None:
+def _current(seen: Current | None) -> CurrentView | None:
     if seen is None:
         return None
     return CurrentView(

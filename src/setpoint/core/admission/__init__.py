@@ -12,18 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from setpoint.core.admission import exchange, granting, telling, waves
+from setpoint.core.admission import granting, queue_status, requests, waves
 from setpoint.core.admission.draft import AdmissionDraft
+from setpoint.core.admission.queue_status import why
 from setpoint.core.admission.state import AdmissionState
-from setpoint.core.admission.telling import why
 from setpoint.core.facts import (
+    AdmissionRequested,
     AnyFact,
-    AskAdmission,
     Began,
     Ended,
     LimitsConfigured,
     Returned,
-    Rostered,
+    WaveMembersNamed,
     WavesResumed,
     WaveVote,
 )
@@ -34,12 +34,12 @@ from setpoint.model.time import Instant
 ENTITY = "admission:organization"
 
 _HANDLERS: dict[type, Callable[[AdmissionDraft, Any], None]] = {
-    AskAdmission: exchange.ask,
-    Returned: exchange.give_back,
-    Began: exchange.begin,
-    Ended: exchange.end,
+    AdmissionRequested: requests.ask,
+    Returned: requests.give_back,
+    Began: requests.begin,
+    Ended: requests.end,
     LimitsConfigured: waves.configured,
-    Rostered: waves.rostered,
+    WaveMembersNamed: waves.rostered,
     WaveVote: waves.voted,
     WavesResumed: waves.resumed,
 }
@@ -54,7 +54,7 @@ def decide(entity: str, state: AdmissionState | None, facts: Sequence[AnyFact], 
             handle(draft, fact)
     waves.advance(draft)
     granting.advance(draft)
-    telling.advance(draft)
+    queue_status.advance(draft)
     return draft.decision()
 
 

@@ -10,16 +10,16 @@ from msgspec.structs import replace
 
 from setpoint.core.admission.state import (
     FIRST,
+    AdmissionRequest,
     AdmissionState,
-    Asker,
-    Passage,
-    Place,
+    Requester,
     RequestStage,
+    WaveProgress,
     unit_key,
 )
-from setpoint.core.facts import AnyFact, AskAdmission, Need
+from setpoint.core.facts import AdmissionRequested, AnyFact, Need
 from setpoint.core.instructions import AnyInstruction, Decision, Event, Record, Send
-from setpoint.model.names import is_wave, passage_key, place_key, wave_unit
+from setpoint.model.names import is_wave, request_key, wave_progress_key, wave_unit
 from setpoint.model.people import By
 from setpoint.model.time import Instant
 
@@ -36,131 +36,138 @@ class AdmissionDraft:
         self.wall = wall
         """What the wall clock shows: windows of budgets, and what people read, go by it."""
         self.orders = before.orders
-        self.places = dict(before.places)
-        self.askers = dict(before.askers)
+        self.requests = dict(before.requests)
+        self.requesters = dict(before.requesters)
         self.queues: dict[str, Sequence[tuple[int, str]]] = dict(before.queues)
         self.holders = dict(before.holders)
         self.spent = dict(before.spent)
         self.configured = before.configured
         self.groups = before.groups
-        self.passages = dict(before.passages)
+        self.wave_progress = dict(before.wave_progress)
         self.through = before.through
         self.halted = before.halted
         self.signals = before.signals
         self.out: list[AnyInstruction] = []
         self.wake_at: Instant | None = None
-        self.stirred: set[str] = set()
+        self.changed_units: set[str] = set()
         """Units of which something became free, or otherwise changed for those who wait."""
         self.joined: list[str] = []
         """Places that began to wait."""
-        self.loud: set[str] = set()
+        self.announce: set[str] = set()
         """Passages that stopped or go on: everybody who waits for them is told."""
         self._lists: dict[str, list[tuple[int, str]]] = {}
 
     # --- who asked ---------------------------------------------------------------------------------------------------------
 
-    def heard(self, asker: str) -> int:
+    def last_request_id(self, requester: str) -> int:
         """The last number heard of somebody."""
-        known = self.askers.get(asker)
-        return known.heard if known else 0
+        known = self.requesters.get(requester)
+        return known.last_request_id if known else 0
 
-    def hear(self, asker: str, ask: int) -> None:
+    def note_request(self, requester: str, ask: int) -> None:
         """Remember a number; lower ones that come late are dropped."""
-        known = self.askers.get(asker, Asker())
-        if known.heard < ask:
-            self.askers[asker] = replace(known, heard=ask)
+        known = self.requesters.get(requester, Requester())
+        if known.last_request_id < ask:
+            self.requesters[requester] = replace(known, last_request_id=ask)
 
-    def hear_returned(self, asker: str, ask: int) -> None:
+    def note_returned(self, requester: str, ask: int) -> None:
         """Remember the number of an asking that was given back, whether or not the asking itself has come yet."""
-        known = self.askers.get(asker, Asker())
+        known = self.requesters.get(requester, Requester())
         if known.returned < ask:
-            self.askers[asker] = replace(known, returned=ask)
+            self.requesters[requester] = replace(known, returned=ask)
 
-    def place(self, asker: str, ask: int) -> Place | None:
+    def request(self, requester: str, ask: int) -> AdmissionRequest | None:
         """The place that is known under this asking."""
-        return next((place for place in self._of(asker) if place.ask == ask), None)
+        return next((request for request in self._of(requester) if request.request_id == ask), None)
 
-    def overtaken(self, asker: str, attempt: int) -> list[Place]:
+    def overtaken(self, requester: str, attempt: int) -> list[AdmissionRequest]:
         """Places of other attempts of somebody that cannot have begun; one that was granted may have, and say so late."""
         return [
-            place
-            for place in self._of(asker)
-            if place.attempt != attempt and place.stage in {RequestStage.WAITING, RequestStage.RETURNED}
+            request
+            for request in self._of(requester)
+            if request.attempt != attempt and request.stage in {RequestStage.WAITING, RequestStage.RETURNED}
         ]
 
-    def asking(self, asker: str, attempt: int) -> Place | None:
+    def open_request(self, requester: str, attempt: int) -> AdmissionRequest | None:
         """The place of an attempt that has not begun."""
         return next(
-            (place for place in self._of(asker) if place.attempt == attempt and place.stage is not RequestStage.BEGUN), None
+            (
+                request
+                for request in self._of(requester)
+                if request.attempt == attempt and request.stage is not RequestStage.STARTED
+            ),
+            None,
         )
 
-    def _of(self, asker: str) -> list[Place]:
-        known = self.askers.get(asker)
-        return [self.places[key] for key in known.keys] if known else []
+    def _of(self, requester: str) -> list[AdmissionRequest]:
+        known = self.requesters.get(requester)
+        return [self.requests[key] for key in known.keys] if known else []
 
-    def holds(self, asker: str) -> bool:
+    def holds(self, requester: str) -> bool:
         """Whether somebody holds leases already, of a rollout that will give way (or was granted them, and may have begun)."""
-        return any(place.stage in {RequestStage.GRANTED, RequestStage.BEGUN} for place in self._of(asker))
+        return any(request.stage in {RequestStage.GRANTED, RequestStage.STARTED} for request in self._of(requester))
 
     # --- places ------------------------------------------------------------------------------------------------------------
 
-    def take(self, fact: AskAdmission, number: int) -> Place:
+    def take(self, fact: AdmissionRequested, number: int) -> AdmissionRequest:
         """A new place, behind all others; who holds leases goes first: they become free by its beginning."""
         self.orders += 1
-        order = self.orders - FIRST if self.holds(fact.asker) else self.orders
-        key, asker = place_key(fact.asker, fact.attempt), self.askers[fact.asker]
-        place = Place(fact.asker, fact.ask, fact.attempt, fact.release, fact.needs, fact.members, order, min(fact.at, self.now))
-        self.places[key] = place
-        self.askers[fact.asker] = replace(asker, keys=(*asker.keys, key))
-        return self.enqueue(place, number)
+        order = self.orders - FIRST if self.holds(fact.requester) else self.orders
+        key, requester = request_key(fact.requester, fact.attempt), self.requesters[fact.requester]
+        request = AdmissionRequest(
+            fact.requester, fact.request_id, fact.attempt, fact.release, fact.needs, fact.members, order, min(fact.at, self.now)
+        )
+        self.requests[key] = request
+        self.requesters[fact.requester] = replace(requester, keys=(*requester.keys, key))
+        return self.enqueue(request, number)
 
-    def enqueue(self, place: Place, number: int) -> Place:
+    def enqueue(self, request: AdmissionRequest, number: int) -> AdmissionRequest:
         """Wait, in order, with those that need the same, unless it was given back before it came. ``number``: of its wave."""
-        if place.ask <= self.askers[place.asker].returned:
-            return self.change(place, stage=RequestStage.RETURNED)
-        queue = queue_of(place, number)
-        insort(self._line(queue), (place.order, place_key(place.asker, place.attempt)))
-        self.joined.append(place_key(place.asker, place.attempt))
-        return self.change(place, stage=RequestStage.WAITING, queue=queue, since=0)
+        if request.request_id <= self.requesters[request.requester].returned:
+            return self.change(request, stage=RequestStage.RETURNED)
+        queue = queue_of(request, number)
+        insort(self._line(queue), (request.order, request_key(request.requester, request.attempt)))
+        self.joined.append(request_key(request.requester, request.attempt))
+        return self.change(request, stage=RequestStage.WAITING, queue=queue, since=0)
 
-    def change(self, place: Place, **changes: Any) -> Place:
+    def change(self, request: AdmissionRequest, **changes: Any) -> AdmissionRequest:
         """Replace parts of a place."""
-        changed = self.places[place_key(place.asker, place.attempt)] = replace(place, **changes)
+        changed = self.requests[request_key(request.requester, request.attempt)] = replace(request, **changes)
         return changed
 
-    def withdraw(self, place: Place, *, stage: str = RequestStage.RETURNED) -> Place:
+    def withdraw(self, request: AdmissionRequest, *, stage: str = RequestStage.RETURNED) -> AdmissionRequest:
         """It neither waits nor holds anything any more."""
-        key = place_key(place.asker, place.attempt)
-        if place.stage is RequestStage.WAITING:
-            line = self._line(place.queue)
-            del line[bisect_left(line, (place.order, key))]
-            self.stirred.update(need.unit for need in place.needs)
-        elif place.stage in {RequestStage.GRANTED, RequestStage.BEGUN}:
-            self._let_go(place.needs, key)
-        return self.change(place, stage=stage, queue="", since=0)
+        key = request_key(request.requester, request.attempt)
+        if request.stage is RequestStage.WAITING:
+            line = self._line(request.queue)
+            del line[bisect_left(line, (request.order, key))]
+            self.changed_units.update(need.unit for need in request.needs)
+        elif request.stage in {RequestStage.GRANTED, RequestStage.STARTED}:
+            self._let_go(request.needs, key)
+        return self.change(request, stage=stage, queue="", since=0)
 
-    def drop(self, place: Place) -> None:
+    def drop(self, request: AdmissionRequest) -> None:
         """Forget a place."""
-        place = self.withdraw(place)
-        key = place_key(place.asker, place.attempt)
-        del self.places[key]
-        asker = self.askers.pop(place.asker)
-        self.askers[place.asker] = replace(asker, keys=tuple(other for other in asker.keys if other != key))
+        request = self.withdraw(request)
+        key = request_key(request.requester, request.attempt)
+        del self.requests[key]
+        requester = self.requesters.pop(request.requester)
+        self.requesters[request.requester] = replace(requester, keys=tuple(other for other in requester.keys if other != key))
 
-    def grant(self, place: Place) -> None:
+    def grant(self, request: AdmissionRequest) -> None:
         """All units at once."""
-        key = place_key(place.asker, place.attempt)
-        line = self._line(place.queue)
-        del line[bisect_left(line, (place.order, key))]
-        for unit in dict.fromkeys(unit_key(need) for need in place.needs if not is_wave(need.unit)):
+        key = request_key(request.requester, request.attempt)
+        line = self._line(request.queue)
+        del line[bisect_left(line, (request.order, key))]
+        for unit in dict.fromkeys(unit_key(need) for need in request.needs if not is_wave(need.unit)):
             self.holders[unit] = (*self.holders.get(unit, ()), key)
-        self.stirred.update(need.unit for need in place.needs)
-        self.change(place, stage=RequestStage.GRANTED, queue="", since=self.wall)
+        self.changed_units.update(need.unit for need in request.needs)
+        self.change(request, stage=RequestStage.GRANTED, queue="", since=self.wall)
 
-    def begun(self, place: Place, spent: Sequence[Need]) -> Place:
+    def started(self, request: AdmissionRequest, spent: Sequence[Need]) -> AdmissionRequest:
         """Its leases are held until it ends; what it had reserved of budgets is spent."""
-        self._let_go(spent, place_key(place.asker, place.attempt))
-        return self.change(place, stage=RequestStage.BEGUN)
+        self._let_go(spent, request_key(request.requester, request.attempt))
+        return self.change(request, stage=RequestStage.STARTED)
 
     def _let_go(self, needs: Sequence[Need], key: str) -> None:
         for need in needs:
@@ -170,7 +177,7 @@ class AdmissionDraft:
                 self.holders[unit] = kept
             else:
                 self.holders.pop(unit, None)
-            self.stirred.add(need.unit)
+            self.changed_units.add(need.unit)
 
     def _line(self, queue: str) -> list[tuple[int, str]]:
         line = self._lists.get(queue)
@@ -181,10 +188,10 @@ class AdmissionDraft:
 
     # --- passages ----------------------------------------------------------------------------------------------------------
 
-    def keep(self, passage: Passage) -> None:
+    def keep(self, progress: WaveProgress) -> None:
         """Store a changed passage; those who wait for it are looked at again."""
-        self.passages[passage_key(passage.group, passage.release)] = passage
-        self.stirred.add(wave_unit(passage.group))
+        self.wave_progress[wave_progress_key(progress.group, progress.release)] = progress
+        self.changed_units.add(wave_unit(progress.group))
 
     # --- the end -----------------------------------------------------------------------------------------------------------
 
@@ -211,14 +218,14 @@ class AdmissionDraft:
         self._forget_askers()
         state = AdmissionState(
             self.orders,
-            self.places,
-            self.askers,
+            self.requests,
+            self.requesters,
             self.queues,  # type: ignore[arg-type]  # lists are tuples again by now
             self.holders,
             self.spent,
             self.configured,
             self.groups,
-            self.passages,
+            self.wave_progress,
             self.through,
             self.halted,
             self.signals,
@@ -227,15 +234,15 @@ class AdmissionDraft:
 
     def _forget_askers(self) -> None:
         """The oldest of those who have no place, once they are many more than those who have."""
-        if len(self.askers) <= 2 * len(self.places) + 2 * KEPT_ASKERS:
+        if len(self.requesters) <= 2 * len(self.requests) + 2 * KEPT_ASKERS:
             return
-        idle = [name for name, asker in self.askers.items() if not asker.keys]
+        idle = [name for name, requester in self.requesters.items() if not requester.keys]
         for name in idle[:-KEPT_ASKERS]:
-            del self.askers[name]
+            del self.requesters[name]
 
 
-def queue_of(place: Place, number: int) -> str:
+def queue_of(request: AdmissionRequest, number: int) -> str:
     """Those in one queue need just the same, so only the first of it is ever looked at."""
-    parts = sorted(f"{unit_key(need)}<{need.limit}" for need in place.needs)
-    releases = ",".join(str(release) for release in sorted({need.release for need in place.needs if is_wave(need.unit)}))
+    parts = sorted(f"{unit_key(need)}<{need.limit}" for need in request.needs)
+    releases = ",".join(str(release) for release in sorted({need.release for need in request.needs if is_wave(need.unit)}))
     return "|".join(parts) + (f"|{releases}/{number}" if number else "")

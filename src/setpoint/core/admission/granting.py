@@ -11,14 +11,14 @@ from collections import Counter
 
 from setpoint.core.admission import waves
 from setpoint.core.admission.draft import AdmissionDraft
-from setpoint.core.admission.state import Place, View, unit_key
+from setpoint.core.admission.state import AdmissionRequest, View, unit_key
 from setpoint.core.facts import Granted, Need
 from setpoint.model.names import is_budget, is_wave, key_of, occurrence_key
 
 
 def advance(draft: AdmissionDraft) -> None:
     """Look at the first of each queue, oldest first; behind one that is granted the next of its queue comes up."""
-    if not draft.stirred and not draft.joined:
+    if not draft.changed_units and not draft.joined:
         return
     heads = [(*line[0], queue) for queue, line in draft.queues.items() if line]
     heapq.heapify(heads)
@@ -26,28 +26,28 @@ def advance(draft: AdmissionDraft) -> None:
     """Unit -> so much of it is kept for the one that has waited for it longest."""
     while heads:
         _, key, queue = heapq.heappop(heads)
-        place = draft.places[key]
-        if not _permitted(draft, place):
+        request = draft.requests[key]
+        if not _permitted(draft, request):
             continue
-        if all(_free(draft, place, need, kept) for need in _counted(place)):
-            draft.grant(place)
-            draft.send(place.asker, Granted(ask=place.ask))
+        if all(_free(draft, request, need, kept) for need in _counted(request)):
+            draft.grant(request)
+            draft.send(request.requester, Granted(request_id=request.request_id))
             if draft.queues[queue]:
                 heapq.heappush(heads, (*draft.queues[queue][0], queue))
         else:
-            for need in _counted(place):
-                kept.setdefault(unit_key(need), _wanted(place, need))
+            for need in _counted(request):
+                kept.setdefault(unit_key(need), _wanted(request, need))
 
 
-def _counted(place: Place) -> list[Need]:
+def _counted(request: AdmissionRequest) -> list[Need]:
     """Leases and budgets, each once."""
-    return list({need.unit: need for need in place.needs if not is_wave(need.unit)}.values())
+    return list({need.unit: need for need in request.needs if not is_wave(need.unit)}.values())
 
 
-def _permitted(draft: AdmissionDraft, place: Place) -> bool:
+def _permitted(draft: AdmissionDraft, request: AdmissionRequest) -> bool:
     """Whether its wave is open and its budgets are not spent: who waits for these keeps no place of anything."""
-    number = waves.number_of(place)
-    for need in place.needs:
+    number = waves.number_of(request)
+    for need in request.needs:
         if is_wave(need.unit) and not waves.permits(draft, key_of(need.unit), need.release, number):
             return False
         if is_budget(need.unit) and spent(draft, need) >= need.limit:
@@ -55,29 +55,29 @@ def _permitted(draft: AdmissionDraft, place: Place) -> bool:
     return True
 
 
-def _free(draft: AdmissionDraft, place: Place, need: Need, kept: dict[str, int]) -> bool:
-    return used(draft, need, place.asker) + kept.get(unit_key(need), 0) + _wanted(place, need) <= need.limit
+def _free(draft: AdmissionDraft, request: AdmissionRequest, need: Need, kept: dict[str, int]) -> bool:
+    return used(draft, need, request.requester) + kept.get(unit_key(need), 0) + _wanted(request, need) <= need.limit
 
 
-def _wanted(place: Place, need: Need) -> int:
+def _wanted(request: AdmissionRequest, need: Need) -> int:
     """A set that is larger than a limit begins when nobody else has any of it."""
-    return min(weight(place, need.unit), need.limit)
+    return min(weight(request, need.unit), need.limit)
 
 
-def weight(place: Place, unit: str) -> int:
+def weight(request: AdmissionRequest, unit: str) -> int:
     """How many places of a unit somebody takes: more than one only for a set, once for each member that needs it."""
-    return sum(need.unit == unit for need in place.needs)
+    return sum(need.unit == unit for need in request.needs)
 
 
-def used(view: View, need: Need, asker: str) -> int:
+def used(view: View, need: Need, requester: str) -> int:
     """How much of a unit others have: of a lease each asker counts once, for a rollout that gives way holds it still."""
     found: Counter[str] = Counter()
     for key in view.holders.get(unit_key(need), ()):
-        place = view.places[key]
+        request = view.requests[key]
         if is_budget(need.unit):
-            found[key] = weight(place, need.unit)
-        elif place.asker != asker:
-            found[place.asker] = max(found[place.asker], weight(place, need.unit))
+            found[key] = weight(request, need.unit)
+        elif request.requester != requester:
+            found[request.requester] = max(found[request.requester], weight(request, need.unit))
     return found.total() + (spent(view, need) if is_budget(need.unit) else 0)
 
 

@@ -24,7 +24,7 @@ class RequestStage(StrEnum):
     RETURNED = "returned"
     """Other gates hold the attempt; the request keeps its order."""
     GRANTED = "granted"
-    BEGUN = "begun"
+    STARTED = "started"
     """The attempt has begun with what was granted."""
 
 
@@ -32,11 +32,11 @@ Line = tuple[tuple[int, str], ...]
 """(order, key of a place), ascending."""
 
 
-class Place(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class AdmissionRequest(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One attempt (or set) that asked, from its first asking until its leases are free again."""
 
-    asker: str
-    ask: int
+    requester: str
+    request_id: int
     """The last asking under which it is known; what was said about earlier ones counts no more."""
     attempt: int
     release: int
@@ -44,22 +44,22 @@ class Place(msgspec.Struct, frozen=True, gc=False, array_like=True):
     members: tuple[str, ...] = ()
     order: int = 0
     """Of its first asking: who asked earlier comes first."""
-    asked: Instant = 0
+    requested_at: Instant = 0
     stage: RequestStage = RequestStage.WAITING
     since: Instant = 0
     """When it was granted, by the wall clock: it is only shown."""
     queue: str = ""
     """While it waits: those that need just the same."""
-    told: int = 0
+    queue_number: int = 0
     """Number of the last ``Queued``."""
-    said: int = 0
+    text_checksum: int = 0
     """Checksum of what that said."""
 
 
-class Asker(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class Requester(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Somebody who asks, or did."""
 
-    heard: int = 0
+    last_request_id: int = 0
     """Number of the last asking, return or end: an earlier asking that comes late is dropped."""
     keys: tuple[str, ...] = ()
     """Of the places it has: one that asks, and rollouts that hold leases."""
@@ -74,21 +74,21 @@ class Spent(msgspec.Struct, frozen=True, gc=False, array_like=True):
     count: int
 
 
-class Stance(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class ReportedResult(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What one instance said last about one release."""
 
     number: int
     state: MemberResult
 
 
-class Passage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class WaveProgress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One release on its way through one group."""
 
     group: str
     release: int
     members: dict[str, tuple[str, ...]] = {}
     """Channel -> the instances that the release names there; empty: the line has not said so yet."""
-    stances: dict[str, Stance] = {}
+    results: dict[str, ReportedResult] = {}
     """Instance -> what it said; who said nothing waits."""
     channels: dict[str, MemberResult] = {}
     """Channel -> ``out``, ``finalized`` or ``failed``; one that is not here is still to come."""
@@ -109,9 +109,9 @@ class AdmissionState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     orders: int = 0
     """The last order given."""
-    places: dict[str, Place] = {}
+    requests: dict[str, AdmissionRequest] = {}
     """``asker#attempt`` -> its place."""
-    askers: dict[str, Asker] = {}
+    requesters: dict[str, Requester] = {}
     queues: dict[str, Line] = {}
     """What is needed -> places that wait for just that."""
     holders: dict[str, tuple[str, ...]] = {}
@@ -120,7 +120,7 @@ class AdmissionState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Budget's occurrence -> how much of it is used."""
     configured: int = 0
     groups: dict[str, GroupWaves] = {}
-    passages: dict[str, Passage] = {}
+    wave_progress: dict[str, WaveProgress] = {}
     """``application/group#release`` -> how far it got, until everybody in it is through."""
     through: dict[str, tuple[int, ...]] = {}
     """Group -> recent releases that are through: who still asks for one waits for no wave."""
@@ -134,7 +134,7 @@ class View(Protocol):
     """What questions are asked of: a state, or the draft of the next one."""
 
     @property
-    def places(self) -> Mapping[str, Place]: ...  # noqa: D102 - as in the state
+    def requests(self) -> Mapping[str, AdmissionRequest]: ...  # noqa: D102 - as in the state
     @property
     def holders(self) -> Mapping[str, tuple[str, ...]]: ...  # noqa: D102
     @property
@@ -142,7 +142,7 @@ class View(Protocol):
     @property
     def groups(self) -> Mapping[str, GroupWaves]: ...  # noqa: D102
     @property
-    def passages(self) -> Mapping[str, Passage]: ...  # noqa: D102
+    def wave_progress(self) -> Mapping[str, WaveProgress]: ...  # noqa: D102
     @property
     def through(self) -> Mapping[str, tuple[int, ...]]: ...  # noqa: D102
     @property

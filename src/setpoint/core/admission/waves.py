@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from setpoint.core import orders
 from setpoint.core.admission.draft import AdmissionDraft
-from setpoint.core.admission.state import Passage, Place, Stance, View
-from setpoint.core.facts import AskAdmission, LimitsConfigured, MemberResult, Rostered, WavesResumed, WaveVote
-from setpoint.model.names import channel_of, is_wave, last_name, passage_key, wave_unit
+from setpoint.core.admission.state import AdmissionRequest, ReportedResult, View, WaveProgress
+from setpoint.core.facts import AdmissionRequested, LimitsConfigured, MemberResult, WaveMembersNamed, WavesResumed, WaveVote
+from setpoint.model.names import channel_of, is_wave, last_name, wave_progress_key, wave_unit
 from setpoint.model.policy import GroupWaves, Wave
 
 KEPT_THROUGH = 200
@@ -32,7 +32,7 @@ def name_of(group: str) -> str:
     return last_name(group)
 
 
-def number_of(needs: AskAdmission | Place) -> int:
+def number_of(needs: AdmissionRequested | AdmissionRequest) -> int:
     """The wave that an attempt begins with (a set: the last of its members'); 0: it waits for none."""
     return max((need.limit for need in needs.needs if is_wave(need.unit)), default=0)
 
@@ -42,25 +42,27 @@ def need_of(wave: Wave, counted: int) -> int:
     return min(amount(wave.need, counted), counted)
 
 
-def tally(passage: Passage, wave: Wave) -> tuple[int, int]:
+def tally(progress: WaveProgress, wave: Wave) -> tuple[int, int]:
     """Of one wave: how many channels count, and how many of them are finalized."""
-    states = [passage.channels.get(channel) for channel in wave.channels if channel in passage.members]
+    states = [progress.channels.get(channel) for channel in wave.channels if channel in progress.members]
     return sum(state is not MemberResult.OUT for state in states), states.count(MemberResult.FINALIZED)
 
 
-def failed(passage: Passage) -> list[str]:
+def failed(progress: WaveProgress) -> list[str]:
     """Channels that failed and that nobody has taken note of."""
     return [
-        channel for channel, state in passage.channels.items() if state is MemberResult.FAILED and channel not in passage.forgiven
+        channel
+        for channel, state in progress.channels.items()
+        if state is MemberResult.FAILED and channel not in progress.forgiven
     ]
 
 
 def permits(view: View, group: str, release: int, number: int) -> bool:
     """Whether attempts at this release may begin that belong to this wave."""
-    passage, rules = view.passages.get(passage_key(group, release)), view.groups.get(group)
-    if passage is None:
+    progress, rules = view.wave_progress.get(wave_progress_key(group, release)), view.groups.get(group)
+    if progress is None:
         return is_through(view, group, release)
-    return bool(rules and passage.members and not passage.stopped and min(number, len(rules.waves)) <= passage.open)
+    return bool(rules and progress.members and not progress.stopped and min(number, len(rules.waves)) <= progress.open)
 
 
 def is_through(view: View, group: str, release: int) -> bool:
@@ -89,43 +91,45 @@ def configured(draft: AdmissionDraft, fact: LimitsConfigured) -> None:
     if fact.groups == draft.groups:
         return
     draft.groups = fact.groups
-    for passage in list(draft.passages.values()):
-        if passage.group not in fact.groups:
-            _forget(draft, passage)
+    for progress in list(draft.wave_progress.values()):
+        if progress.group not in fact.groups:
+            _forget(draft, progress)
         else:
-            draft.keep(passage)
+            draft.keep(progress)
 
 
-def rostered(draft: AdmissionDraft, fact: Rostered) -> None:
+def rostered(draft: AdmissionDraft, fact: WaveMembersNamed) -> None:
     """The line says which instances a release names; what they said before that counts."""
-    passage = draft.passages.get(passage_key(fact.group, fact.release)) or Passage(fact.group, fact.release)
-    if passage.members or not fact.instances or _is_over(draft, fact.group, fact.release):
+    progress = draft.wave_progress.get(wave_progress_key(fact.group, fact.release)) or WaveProgress(fact.group, fact.release)
+    if progress.members or not fact.instances or _is_over(draft, fact.group, fact.release):
         return
     members: dict[str, list[str]] = {}
     for instance in fact.instances:
         members.setdefault(channel_of(instance), []).append(instance)
-    passage = replace(passage, members={channel: tuple(names) for channel, names in members.items()})
-    pending = sum(_state(passage, instance) not in _ENDS for instance in fact.instances)
-    channels = {channel: state for channel in members if (state := _standing(passage, channel))}
-    draft.keep(replace(passage, pending=pending, channels=channels))
+    progress = replace(progress, members={channel: tuple(names) for channel, names in members.items()})
+    pending = sum(_state(progress, instance) not in _ENDS for instance in fact.instances)
+    channels = {channel: state for channel in members if (state := _standing(progress, channel))}
+    draft.keep(replace(progress, pending=pending, channels=channels))
 
 
 def voted(draft: AdmissionDraft, fact: WaveVote) -> None:
     """An instance stands otherwise to a release than it did."""
     if _is_over(draft, fact.group, fact.release):
         return
-    passage = draft.passages.get(passage_key(fact.group, fact.release)) or Passage(fact.group, fact.release)
-    known = passage.stances.get(fact.instance)
+    progress = draft.wave_progress.get(wave_progress_key(fact.group, fact.release)) or WaveProgress(fact.group, fact.release)
+    known = progress.results.get(fact.instance)
     if known is not None and known.number >= fact.number:
         return
-    before = _state(passage, fact.instance)
-    passage = replace(passage, stances={**passage.stances, fact.instance: Stance(fact.number, fact.state)})
+    before = _state(progress, fact.instance)
+    progress = replace(progress, results={**progress.results, fact.instance: ReportedResult(fact.number, fact.state)})
     channel = channel_of(fact.instance)
-    if fact.instance in passage.members.get(channel, ()):
-        pending = passage.pending + (before in _ENDS) - (fact.state in _ENDS)
-        states = {**passage.channels, channel: _standing(passage, channel)}
-        passage = replace(passage, pending=pending, channels={name: state for name, state in states.items() if state is not None})
-    draft.keep(passage)
+    if fact.instance in progress.members.get(channel, ()):
+        pending = progress.pending + (before in _ENDS) - (fact.state in _ENDS)
+        states = {**progress.channels, channel: _standing(progress, channel)}
+        progress = replace(
+            progress, pending=pending, channels={name: state for name, state in states.items() if state is not None}
+        )
+    draft.keep(progress)
 
 
 def resumed(draft: AdmissionDraft, fact: WavesResumed) -> None:
@@ -134,26 +138,26 @@ def resumed(draft: AdmissionDraft, fact: WavesResumed) -> None:
     if signals is None:
         return
     draft.signals = signals
-    passage = draft.passages.get(passage_key(fact.group, fact.release))
-    if passage is not None and passage.stopped:
-        draft.keep(replace(passage, stopped=0, forgiven=(*passage.forgiven, *failed(passage))))
+    progress = draft.wave_progress.get(wave_progress_key(fact.group, fact.release))
+    if progress is not None and progress.stopped:
+        draft.keep(replace(progress, stopped=0, forgiven=(*progress.forgiven, *failed(progress))))
     elif is_halted(draft, fact.group, fact.release):
         _let_through(draft, fact.group, fact.release)
     else:
         return
-    draft.loud.add(passage_key(fact.group, fact.release))
+    draft.announce.add(wave_progress_key(fact.group, fact.release))
     text = f"{fact.by.person} lets release {fact.release} go on in {name_of(fact.group)}{fact.by.because}"
     draft.record("signal", text, release=fact.release, by=fact.by)
 
 
-def _state(passage: Passage, instance: str) -> MemberResult:
-    stance = passage.stances.get(instance)
+def _state(progress: WaveProgress, instance: str) -> MemberResult:
+    stance = progress.results.get(instance)
     return stance.state if stance else MemberResult.WAITING
 
 
-def _standing(passage: Passage, channel: str) -> MemberResult | None:
+def _standing(progress: WaveProgress, channel: str) -> MemberResult | None:
     """A channel has failed with its first instance, and is finalized with its last."""
-    states = {_state(passage, instance) for instance in passage.members[channel]}
+    states = {_state(progress, instance) for instance in progress.members[channel]}
     if MemberResult.FAILED in states:
         return MemberResult.FAILED
     if states == {MemberResult.OUT}:
@@ -166,75 +170,75 @@ def _standing(passage: Passage, channel: str) -> MemberResult | None:
 
 def advance(draft: AdmissionDraft) -> None:
     """Stop what failed too often, open the waves whose turn it is, forget what is through."""
-    for key, before in list(draft.passages.items()):
+    for key, before in list(draft.wave_progress.items()):
         rules = draft.groups.get(before.group)
         if rules is None or not before.members:
             continue
-        if before.met or before is not draft.before.passages.get(key) or rules is not draft.before.groups.get(before.group):
-            passage = _opened(draft, rules, _stopped(draft, rules, before))
-            if passage != before:
-                draft.keep(passage)
-    if any(map(is_wave, draft.stirred)):
+        if before.met or before is not draft.before.wave_progress.get(key) or rules is not draft.before.groups.get(before.group):
+            progress = _opened(draft, rules, _stopped(draft, rules, before))
+            if progress != before:
+                draft.keep(progress)
+    if any(map(is_wave, draft.changed_units)):
         _forget_those_through(draft)
 
 
-def _stopped(draft: AdmissionDraft, rules: GroupWaves, passage: Passage) -> Passage:
-    forgiven = tuple(channel for channel in passage.forgiven if passage.channels.get(channel) is MemberResult.FAILED)
-    passage = replace(passage, forgiven=forgiven)
-    found = failed(passage)
-    if passage.stopped or len(found) < max(amount(rules.max_failures, len(passage.members)), 1):
-        return passage
-    draft.loud.add(passage_key(passage.group, passage.release))
-    text = f"release {passage.release} stops in {name_of(passage.group)}: {', '.join(found)} failed"
-    draft.record("waves-stopped", text, release=passage.release)
-    return replace(passage, stopped=draft.now)
+def _stopped(draft: AdmissionDraft, rules: GroupWaves, progress: WaveProgress) -> WaveProgress:
+    forgiven = tuple(channel for channel in progress.forgiven if progress.channels.get(channel) is MemberResult.FAILED)
+    progress = replace(progress, forgiven=forgiven)
+    found = failed(progress)
+    if progress.stopped or len(found) < max(amount(rules.max_failures, len(progress.members)), 1):
+        return progress
+    draft.announce.add(wave_progress_key(progress.group, progress.release))
+    text = f"release {progress.release} stops in {name_of(progress.group)}: {', '.join(found)} failed"
+    draft.record("waves-stopped", text, release=progress.release)
+    return replace(progress, stopped=draft.now)
 
 
-def _opened(draft: AdmissionDraft, rules: GroupWaves, passage: Passage) -> Passage:
+def _opened(draft: AdmissionDraft, rules: GroupWaves, progress: WaveProgress) -> WaveProgress:
     """The last open wave lets the next begin when enough of it is finalized, for its soak; one of whom none counts, at once."""
-    while passage.open < len(rules.waves):
-        wave = rules.waves[passage.open - 1]
-        counted, finalized = tally(passage, wave)
-        met = min(passage.met or draft.now, draft.now) if finalized >= need_of(wave, counted) else 0
-        passage = replace(passage, met=met)
+    while progress.open < len(rules.waves):
+        wave = rules.waves[progress.open - 1]
+        counted, finalized = tally(progress, wave)
+        met = min(progress.met or draft.now, draft.now) if finalized >= need_of(wave, counted) else 0
+        progress = replace(progress, met=met)
         if not met:
-            return passage
+            return progress
         if counted and met + wave.soak > draft.now:
             draft.wake(met + wave.soak)
-            return passage
-        passage = replace(passage, open=passage.open + 1, met=0)
+            return progress
+        progress = replace(progress, open=progress.open + 1, met=0)
         if counted:
-            text = f"wave {passage.open} of {name_of(passage.group)} may begin with release {passage.release}"
-            draft.record("wave-opened", text, release=passage.release)
-    return passage
+            text = f"wave {progress.open} of {name_of(progress.group)} may begin with release {progress.release}"
+            draft.record("wave-opened", text, release=progress.release)
+    return progress
 
 
 def _forget_those_through(draft: AdmissionDraft) -> None:
     """Releases that everybody is through with, and the oldest of many that came to their end with failures."""
-    for group in sorted({passage.group for passage in draft.passages.values()}):
-        mine = sorted((one for one in draft.passages.values() if one.group == group), key=lambda one: one.release)
+    for group in sorted({progress.group for progress in draft.wave_progress.values()}):
+        mine = sorted((one for one in draft.wave_progress.values() if one.group == group), key=lambda one: one.release)
         ended = [one for one in mine if one.members and not one.pending]
         through = [one for one in ended if _went_through(draft, one) and MemberResult.FAILED not in one.channels.values()]
         others = [one for one in ended if one not in through]
-        for passage in (*through, *others[:-KEPT_ENDED]):
-            _forget(draft, passage)
+        for progress in (*through, *others[:-KEPT_ENDED]):
+            _forget(draft, progress)
 
 
-def _went_through(draft: AdmissionDraft, passage: Passage) -> bool:
+def _went_through(draft: AdmissionDraft, progress: WaveProgress) -> bool:
     """Every wave was opened, and too many failures did not stop it."""
-    rules = draft.groups.get(passage.group)
-    return not passage.stopped and (rules is None or passage.open >= len(rules.waves))
+    rules = draft.groups.get(progress.group)
+    return not progress.stopped and (rules is None or progress.open >= len(rules.waves))
 
 
-def _forget(draft: AdmissionDraft, passage: Passage) -> None:
-    group, release = passage.group, passage.release
-    del draft.passages[passage_key(group, release)]
-    if group not in draft.groups or _went_through(draft, passage):
+def _forget(draft: AdmissionDraft, progress: WaveProgress) -> None:
+    group, release = progress.group, progress.release
+    del draft.wave_progress[wave_progress_key(group, release)]
+    if group not in draft.groups or _went_through(draft, progress):
         _let_through(draft, group, release)
     else:
         known = sorted((*draft.halted.get(group, ()), release))
         draft.halted = {**draft.halted, group: tuple(known[-KEPT_THROUGH:])}
-        draft.stirred.add(wave_unit(group))
+        draft.changed_units.add(wave_unit(group))
 
 
 def _let_through(draft: AdmissionDraft, group: str, release: int) -> None:
@@ -244,4 +248,4 @@ def _let_through(draft: AdmissionDraft, group: str, release: int) -> None:
         draft.halted = {name: releases for name, releases in {**draft.halted, group: kept}.items() if releases}
     known = draft.through.get(group, ())
     draft.through = {**draft.through, group: tuple(sorted((*known, release)))[-KEPT_THROUGH:]}
-    draft.stirred.add(wave_unit(group))
+    draft.changed_units.add(wave_unit(group))

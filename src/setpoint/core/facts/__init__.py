@@ -18,7 +18,7 @@ A file per conversation:
 from __future__ import annotations
 
 from setpoint.core.facts.admission import (
-    AskAdmission,
+    AdmissionRequested,
     Began,
     Ended,
     Granted,
@@ -27,26 +27,26 @@ from setpoint.core.facts.admission import (
     Need,
     Queued,
     Returned,
-    Rostered,
+    WaveMembersNamed,
     WavesResumed,
     WaveVote,
 )
-from setpoint.core.facts.base import Fact, Order, Signal, Standing, Woken
-from setpoint.core.facts.checks import Ask, CheckFinished, CheckStatus, CheckUnwanted, From
+from setpoint.core.facts.base import Fact, Order, Signal, StandingOrder, Woken
+from setpoint.core.facts.checks import CheckFinished, CheckStatus, CheckUnwanted, RunAssigned, RunRequested
 from setpoint.core.facts.instances import (
     Applied,
-    AskFinalized,
     Configured,
     Failed,
     Finalization,
-    Move,
-    Neighbour,
+    FinalizationReported,
+    FinalizationRequested,
+    InstanceStatus,
     Observed,
     Offered,
     Reconfigured,
     Removed,
     Revoked,
-    ToldFinalized,
+    TargetChange,
     Unobserved,
 )
 from setpoint.core.facts.invariants import InvariantConfigured, InvariantStatus, Violation
@@ -75,23 +75,23 @@ from setpoint.core.facts.sets import MemberState, SetFormed, SetStage, SetStatus
 from setpoint.core.facts.tasks import TaskFinished, TaskLeft, TaskRetried, TaskStatus, TaskWanted
 
 AnyFact = (
-    Woken | Configured | Removed | Offered | Neighbour | AskFinalized | ToldFinalized | From | CheckStatus | TopicStatus
+    Woken | Configured | Removed | Offered | InstanceStatus | FinalizationRequested | FinalizationReported | RunAssigned
+    | CheckStatus | TopicStatus
     | Applied | Observed | Unobserved | Skipped | Pinned | Unpinned | Held | Resumed | RolledBack | Retried
     | Reconfigured | ConfigurationRequested
-    | Ask | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
+    | RunRequested | CheckFinished | CheckUnwanted | Voted | ReleaseRequested
     | TaskStatus | Granted | Queued | SetStatus | TaskWanted | TaskLeft | TaskFinished | TaskRetried
     | InvariantConfigured | InvariantStatus
-    | LimitsConfigured | AskAdmission | Returned | Began | Ended | Rostered | WaveVote | WavesResumed | SetFormed | SetVote
+    | LimitsConfigured | AdmissionRequested | Returned | Began | Ended | WaveMembersNamed | WaveVote | WavesResumed
+    | SetFormed | SetVote
     | TakenDown | Observing | Healing | Marked | Cancelled | Stopped | Started | Paused | Unpaused | ScopeStatus | LineStatus
 )  # fmt: skip
 """The union by which facts are decoded."""
 
 __all__ = [
+    "AdmissionRequested",
     "AnyFact",
     "Applied",
-    "Ask",
-    "AskAdmission",
-    "AskFinalized",
     "Began",
     "Cancelled",
     "CheckFinished",
@@ -103,10 +103,12 @@ __all__ = [
     "Fact",
     "Failed",
     "Finalization",
-    "From",
+    "FinalizationReported",
+    "FinalizationRequested",
     "Granted",
     "Healing",
     "Held",
+    "InstanceStatus",
     "InvariantConfigured",
     "InvariantStatus",
     "LimitsConfigured",
@@ -114,9 +116,7 @@ __all__ = [
     "Marked",
     "MemberResult",
     "MemberState",
-    "Move",
     "Need",
-    "Neighbour",
     "Observed",
     "Observing",
     "Offered",
@@ -133,7 +133,8 @@ __all__ = [
     "Returned",
     "Revoked",
     "RolledBack",
-    "Rostered",
+    "RunAssigned",
+    "RunRequested",
     "ScopeStatus",
     "SetFormed",
     "SetStage",
@@ -141,16 +142,16 @@ __all__ = [
     "SetVote",
     "Signal",
     "Skipped",
-    "Standing",
+    "StandingOrder",
     "Started",
     "Stopped",
     "TakenDown",
+    "TargetChange",
     "TaskFinished",
     "TaskLeft",
     "TaskRetried",
     "TaskStatus",
     "TaskWanted",
-    "ToldFinalized",
     "TopicStatus",
     "Unobserved",
     "Unpaused",
@@ -158,6 +159,7 @@ __all__ = [
     "Violation",
     "Vote",
     "Voted",
+    "WaveMembersNamed",
     "WaveVote",
     "WavesResumed",
     "Woken",

@@ -35,11 +35,11 @@ class Need(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Of a wave: the release that goes through it. An attempt of two releases needs a wave of each (§10.1)."""
 
 
-class AskAdmission(Fact, frozen=True, gc=False):
+class AdmissionRequested(Fact, frozen=True, gc=False):
     """An attempt whose other gates hold asks for everything that it needs. The same ask again is one."""
 
-    asker: str
-    ask: int
+    requester: str
+    request_id: int
     attempt: int
     release: int
     needs: tuple[Need, ...]
@@ -50,13 +50,13 @@ class AskAdmission(Fact, frozen=True, gc=False):
 class Granted(Fact, frozen=True, gc=False):
     """Admission's yes to everything that was asked for under this number, in one turn."""
 
-    ask: int
+    request_id: int
 
 
 class Queued(Fact, frozen=True, gc=False):
     """Admission's not yet, and why; told again when it changes."""
 
-    ask: int
+    request_id: int
     number: int
     """Rises with each telling."""
     reasons: tuple[Reason, ...] = ()
@@ -65,8 +65,8 @@ class Queued(Fact, frozen=True, gc=False):
 class Returned(Fact, frozen=True, gc=False):
     """Another gate stopped holding, or the attempt ended before it began: the grant goes back, its place in the queue stays."""
 
-    asker: str
-    ask: int
+    requester: str
+    request_id: int
     gone: bool = False
     """It is not wanted any more: the place is given up too."""
 
@@ -74,18 +74,18 @@ class Returned(Fact, frozen=True, gc=False):
 class Began(Fact, frozen=True, gc=False):
     """Target moved: what was granted is used."""
 
-    asker: str
-    ask: int
+    requester: str
+    request_id: int
 
 
 class Ended(Fact, frozen=True, gc=False):
     """The rollout left deployment, or its rollback ended: leases are free."""
 
-    asker: str
-    ask: int
+    requester: str
+    request_id: int
 
 
-class Rostered(Fact, frozen=True, gc=False):
+class WaveMembersNamed(Fact, frozen=True, gc=False):
     """From a line: these instances of a group that has waves are named by a release. Until it says so, none of them begins."""
 
     group: str
@@ -99,7 +99,7 @@ class MemberResult(StrEnum):
     WAITING = "waiting"
     OUT = "out"
     """It does not take the release."""
-    BEGUN = "begun"
+    STARTED = "started"
     FINALIZED = "finalized"
     FAILED = "failed"
 

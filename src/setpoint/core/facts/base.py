@@ -44,7 +44,7 @@ class Order(Signal, frozen=True, gc=False, kw_only=True):
     """When it ends; 0: only when it is withdrawn."""
 
 
-class Standing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class StandingOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A person's act that stands until it is withdrawn."""
 
     by: By

@@ -7,22 +7,22 @@ from setpoint.model.checks import CheckDefinition, CheckResult, Outcome
 from setpoint.model.time import Instant
 
 
-class Ask(Fact, frozen=True, gc=False):
+class RunRequested(Fact, frozen=True, gc=False):
     """A gate waits for a run that starts from now on."""
 
-    asker: str
-    ask: int
+    requester: str
+    request_id: int
     definition: CheckDefinition
 
 
-class From(Fact, frozen=True, gc=False):
-    """An attachment's answer to ``Ask``: results of this run and later ones started after the asking."""
+class RunAssigned(Fact, frozen=True, gc=False):
+    """An attachment's answer to ``RunRequested``: results of this run and later ones started after the asking."""
 
     attachment: str
-    ask: int
+    request_id: int
     """Number of the asking that is answered."""
     run: int
-    nos: int = 0
+    failures_total: int = 0
     """How many results had failed before that run; one more where a run was under way, which may yet fail."""
 
 
@@ -40,7 +40,7 @@ class CheckStatus(Fact, frozen=True, gc=False):
     """Since when fresh passes have followed each other without a gap; 0: the last result is no pass."""
     answered: Instant = 0
     """Since when fresh results, passing or blocking, have followed each other without a gap; 0: the last run had no result."""
-    nos: int = 0
+    failures_total: int = 0
     """The running total of failing results, this run's included."""
     code: int | None = None
     """Of a program: how it ended, as in ``CheckResult``."""

@@ -46,7 +46,7 @@ class Reconfigured(Fact, frozen=True, gc=False):
     """Version release -> why it cannot come with this configuration."""
 
 
-class Neighbour(Fact, frozen=True, gc=False):
+class InstanceStatus(Fact, frozen=True, gc=False):
     """What an instance publishes: to those ordered after it and those mirroring it. Whole and numbered."""
 
     instance: str
@@ -60,14 +60,14 @@ class Neighbour(Fact, frozen=True, gc=False):
     finalized: tuple[Finalization, ...] = ()
     """The most recent finalizations, oldest first."""
     truncated: bool = False
-    """There are older ones: ask for them by ``AskFinalized``."""
+    """There are older ones: ask for them by ``FinalizationRequested``."""
     revoked: tuple[Revoked, ...] = ()
     """What was rolled back from by hand since it was finalized."""
     rolled_back: tuple[Failed, ...] = ()
     """What failed or was rolled back here recently."""
     frontier: int = 0
     """As it was when *good* changed last: version releases before it that are not finalized here were passed over."""
-    begun: int = 0
+    configuration_frontier: int = 0
     """The same of configurations (``Pair.configured``)."""
     abstains: tuple[int, ...] = ()
     """Recent configuration releases in which it takes no part: it has nothing that could take them, or nothing changes."""
@@ -75,7 +75,7 @@ class Neighbour(Fact, frozen=True, gc=False):
     """Recent releases that this instance does not take (pinned, held, not accepted …) -> why."""
     moving: bool = False
     """A rollout is in its deployment, or goes back. Told, as ``move`` is, only where an invariant watches."""
-    move: Move | None = None
+    target_change: TargetChange | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -104,7 +104,7 @@ class Revoked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return version == self.version or (self.whole and version.same(self.version))
 
 
-class Move(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class TargetChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The last move of target, as far as an invariant asks for it."""
 
     release: int
@@ -127,16 +127,16 @@ class Finalization(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: Instant
 
 
-class AskFinalized(Fact, frozen=True, gc=False):
+class FinalizationRequested(Fact, frozen=True, gc=False):
     """From one ordered after: have this version, the same one in another configuration, or its configuration been finalized?"""
 
-    asker: str
+    requester: str
     version: Version
     apart: bool = False
     """Its configuration may have been finalized with another version: that counts as well."""
 
 
-class ToldFinalized(Fact, frozen=True, gc=False):
+class FinalizationReported(Fact, frozen=True, gc=False):
     """One finalization that was requested; what has never been finalized gets no reply."""
 
     instance: str

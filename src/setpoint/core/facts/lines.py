@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from setpoint.core.facts.base import Fact, Signal, Standing
+from setpoint.core.facts.base import Fact, Signal, StandingOrder
 from setpoint.model.release import Release
 from setpoint.model.spec import Scalar, Version
 from setpoint.model.time import Instant
@@ -92,8 +92,8 @@ class LineStatus(Fact, frozen=True, gc=False):
 
     application: str
     number: int
-    bad: dict[str, Standing] = {}
+    bad: dict[str, StandingOrder] = {}
     """``service/version`` -> who said so."""
     absolved: dict[str, Instant] = {}
     """``service/version`` -> when: vetoes of it up to then are lifted."""
-    cancelled: dict[int, Standing] = {}
+    cancelled: dict[int, StandingOrder] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from setpoint.core.facts.base import Fact, Order, Signal, Standing
+from setpoint.core.facts.base import Fact, Order, Signal, StandingOrder
 from setpoint.model.people import Person
 from setpoint.model.release import Offer
 from setpoint.model.time import Instant
@@ -85,8 +85,8 @@ class ScopeStatus(Fact, frozen=True, gc=False):
 
     scope: str
     number: int
-    stop: Standing | None = None
-    pause: Standing | None = None
+    stop: StandingOrder | None = None
+    pause: StandingOrder | None = None
 
 
 class Voted(Fact, frozen=True, gc=False):

@@ -33,7 +33,7 @@ class MemberState(StrEnum):
     READY = "ready"
     LOCKED = "locked"
     """Its tasks have succeeded as well."""
-    BEGUN = "begun"
+    STARTED = "started"
     PASSED = "passed"
     FAILED = "failed"
     """It goes back."""

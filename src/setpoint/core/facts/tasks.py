@@ -13,7 +13,7 @@ class TaskWanted(Fact, frozen=True, gc=False):
     It counts only if its asker has seen the run as it is: so one that comes late starts nothing.
     """
 
-    asker: str
+    requester: str
     definition: TaskDefinition
     seen: int = 0
     """Number of the last status that the asker has seen; 0: none."""
@@ -23,7 +23,7 @@ class TaskWanted(Fact, frozen=True, gc=False):
 class TaskLeft(Fact, frozen=True, gc=False):
     """An attempt that came to it has ended: no further try is made until somebody who still wants it says so again."""
 
-    asker: str
+    requester: str
     seen: int
     """As in ``TaskWanted``."""
 

@@ -49,7 +49,7 @@ def advance(turn: Turn) -> None:
 def _look(turn: Turn, offer: Offer, adopting: Adopting) -> None:
     number, every = turn.life.applying.watch + 1, turn.rules.poll_moving
     turn.set(adopting=replace(adopting, watch=number))
-    turn.set_applying(watch=number, every=every, asked=True)
+    turn.set_applying(watch=number, every=every, look_requested=True)
     turn.out.append(Watch(number, every, offer.spec))
 
 

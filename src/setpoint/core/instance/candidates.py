@@ -53,7 +53,7 @@ def veto_rejected(turn: Turn) -> bool:
         if refused.isdisjoint(half.release for half in halves(life, offer)):
             continue
         concerned = life.candidate is not None and life.candidate.pair == offer.pair
-        begun = offer.release <= life.frontier and offer.configured <= life.begun
+        begun = offer.release <= life.frontier and offer.configured <= life.configuration_frontier
         if not concerned and (begun or not selection.allowed_alone(turn.rules, turn.life, offer)):
             continue
         change = life.candidate.change if life.candidate else 0

@@ -85,7 +85,7 @@ def wake_for_undecided_checks(turn: Turn) -> None:
         for use, gate in _with_deadline(turn.policy, attempt) if attempt else ():
             left = use.fail_after - gate.undecided
             if left > 0 and not gate.decisive:  # at 0 it fails, or the end of its task is an event
-                since = min(gate.counted or gate.asked, turn.now)
+                since = min(gate.counted or gate.requested_at, turn.now)
                 turn.wake(max(since + min(_most(use), left), turn.now + 1))
 
 
@@ -102,7 +102,7 @@ def _counted(turn: Turn, attempt: Attempt) -> Attempt:
 
 def _later(gate: CheckProgress, now: Instant, most: Duration) -> CheckProgress:
     """A little while back the clock only seems to go, by a fact that came late; further back, it was set."""
-    since = gate.counted or (now if gate.first else gate.asked)
+    since = gate.counted or (now if gate.first else gate.requested_at)
     if since > now:
         return gate if since - now <= most else replace(gate, counted=now)
     return replace(gate, undecided=gate.undecided + min(now - since, most), counted=now)

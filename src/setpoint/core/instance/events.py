@@ -11,16 +11,16 @@ from setpoint.core import orders
 from setpoint.core.facts import (
     AnyFact,
     Applied,
-    AskFinalized,
     CheckStatus,
     Configured,
     Finalization,
-    From,
+    FinalizationReported,
+    FinalizationRequested,
     Granted,
     Healing,
     Held,
+    InstanceStatus,
     LineStatus,
-    Neighbour,
     Observed,
     Observing,
     Offered,
@@ -32,13 +32,13 @@ from setpoint.core.facts import (
     Resumed,
     Retried,
     RolledBack,
+    RunAssigned,
     ScopeStatus,
     SetStatus,
     Signal,
     Skipped,
     TakenDown,
     TaskStatus,
-    ToldFinalized,
     TopicStatus,
     Unobserved,
     Unpinned,
@@ -61,7 +61,7 @@ KEPT_CONFIGURATIONS = 16
 
 def record(turn: Turn, facts: Sequence[AnyFact]) -> None:
     """Remember what happened."""
-    if (wall := turn.life.wall.heard(facts)) is not turn.life.wall:
+    if (wall := turn.life.wall.updated(facts)) is not turn.life.wall:
         turn.set(wall=wall)
     for fact in facts:
         _record(turn, fact)
@@ -151,7 +151,7 @@ def _removed(turn: Turn, fact: Removed) -> None:
 def _taken_down(turn: Turn, fact: TakenDown) -> None:
     if turn.removed and turn.life.down is None:
         turn.set(down=Hold(fact.by, fact.at))
-        _told(turn, fact, "has it taken down")
+        _record_act(turn, fact, "has it taken down")
 
 
 def _offered(turn: Turn, fact: Offered) -> None:
@@ -198,7 +198,7 @@ def keep(turn: Turn, offer: Offer) -> bool:
     if offer_of(turn.life, offer.pair) is not None:
         return False
     turn.set(offers=tuple(sorted((*turn.life.offers, offer), key=lambda known: known.pair)))
-    _ask_upstream(turn, offer)
+    _request_finalizations(turn, offer)
     return True
 
 
@@ -255,44 +255,49 @@ def _drop_oldest(turn: Turn) -> None:
 # --- other instances ---------------------------------------------------------------------------------------------------
 
 
-def _neighbour(turn: Turn, fact: Neighbour) -> None:
-    known = turn.life.neighbours.get(fact.instance)
+def _instance_status(turn: Turn, fact: InstanceStatus) -> None:
+    known = turn.life.upstream.get(fact.instance)
     if known is not None and known.number >= fact.number:
         return
-    told = {done.version: done for done in (*(known.finalized if known else ()), *fact.finalized)}
+    known_finalized = {done.version: done for done in (*(known.finalized if known else ()), *fact.finalized)}
     counting = tuple(
         replace(done, at=min(done.at, turn.now))
-        for version, done in told.items()
+        for version, done in known_finalized.items()
         if not any(revoked.covers(version) for revoked in fact.revoked)
     )
     fact = replace(fact, finalized=counting)
     fact = replace(fact, finalized=outcomes.still_relevant(turn.life, fact, turn.life.offers))
-    turn.set(neighbours={**turn.life.neighbours, fact.instance: fact})
+    turn.set(upstream={**turn.life.upstream, fact.instance: fact})
     if known is None and fact.truncated:
         for offer in turn.life.offers:
-            _ask_one(turn, fact.instance, offer)
+            _request_finalization(turn, fact.instance, offer)
 
 
-def _ask_upstream(turn: Turn, offer: Offer) -> None:
+def _request_finalizations(turn: Turn, offer: Offer) -> None:
     """A new offer of an old version: those before may have finalized it long ago, or just now, before the offer came."""
-    for instance in turn.life.neighbours:
-        _ask_one(turn, instance, offer)
+    for instance in turn.life.upstream:
+        _request_finalization(turn, instance, offer)
 
 
-def _ask_one(turn: Turn, instance: str, offer: Offer) -> None:
-    known = turn.life.neighbours[instance]
-    wanted = offer.asks(instance)
+def _request_finalization(turn: Turn, instance: str, offer: Offer) -> None:
+    known = turn.life.upstream[instance]
+    wanted = offer.required_version(instance)
     if known.number and not any(done.version == wanted for done in known.finalized):
         apart = offer.configuration is not None
-        turn.out.append(Send(instance_entity(instance), AskFinalized(asker=turn.entity, version=wanted, apart=apart)))
+        turn.out.append(
+            Send(instance_entity(instance), FinalizationRequested(requester=turn.entity, version=wanted, apart=apart))
+        )
     after = offer.configuration.after.get(instance) if offer.configuration else None
     if known.number and after is not None and not any(done.version.revision == after for done in known.finalized):
         turn.out.append(
-            Send(instance_entity(instance), AskFinalized(asker=turn.entity, version=Version("", revision=after), apart=True))
+            Send(
+                instance_entity(instance),
+                FinalizationRequested(requester=turn.entity, version=Version("", revision=after), apart=True),
+            )
         )
 
 
-def _ask_finalized(turn: Turn, fact: AskFinalized) -> None:
+def _finalization_requested(turn: Turn, fact: FinalizationRequested) -> None:
     """Reply with that pair, the version's first finalization in any configuration, and the configuration's with any version."""
     everything: tuple[Finalization, ...] = (*turn.archive, *turn.life.finalized)
     wanted = fact.version
@@ -302,18 +307,18 @@ def _ask_finalized(turn: Turn, fact: AskFinalized) -> None:
         next((done for done in everything if fact.apart and done.version.revision == wanted.revision), None),
     )
     for done in dict.fromkeys(one for one in found if one is not None):
-        turn.out.append(Send(fact.asker, ToldFinalized(instance=turn.instance, finalization=done)))
+        turn.out.append(Send(fact.requester, FinalizationReported(instance=turn.instance, finalization=done)))
 
 
-def _told_finalized(turn: Turn, fact: ToldFinalized) -> None:
-    known = turn.life.neighbours.get(fact.instance)
+def _finalization_reported(turn: Turn, fact: FinalizationReported) -> None:
+    known = turn.life.upstream.get(fact.instance)
     done = fact.finalization
     if known is None or any(revoked.covers(done.version) for revoked in known.revoked):
         return
     if any(old.version == done.version for old in known.finalized):
         return
-    told = replace(known, finalized=(*known.finalized, replace(done, at=min(done.at, turn.now))))
-    turn.set(neighbours={**turn.life.neighbours, fact.instance: told})
+    known_finalized = replace(known, finalized=(*known.finalized, replace(done, at=min(done.at, turn.now))))
+    turn.set(upstream={**turn.life.upstream, fact.instance: known_finalized})
 
 
 # --- checks and topics -------------------------------------------------------------------------------------------------
@@ -331,12 +336,12 @@ def _in_attempts(turn: Turn, change: Callable[[Attempt], Attempt]) -> None:
             turn.set_rollout(rollout, attempt=changed)
 
 
-def _from(turn: Turn, fact: From) -> None:
-    _in_attempts(turn, lambda attempt: check_runs.told_from(attempt, fact))
+def _run_assigned(turn: Turn, fact: RunAssigned) -> None:
+    _in_attempts(turn, lambda attempt: check_runs.record_run_assigned(attempt, fact))
 
 
 def _check_status(turn: Turn, fact: CheckStatus) -> None:
-    _in_attempts(turn, lambda attempt: check_runs.told_status(attempt, fact, turn.policy))
+    _in_attempts(turn, lambda attempt: check_runs.record_check_status(attempt, fact, turn.policy))
 
 
 def _topic_status(turn: Turn, fact: TopicStatus) -> None:
@@ -369,7 +374,7 @@ def _scope_status(turn: Turn, fact: ScopeStatus) -> None:
 # --- signals -----------------------------------------------------------------------------------------------------------
 
 
-def _told(turn: Turn, fact: Signal, act: str, release: int = 0) -> None:
+def _record_act(turn: Turn, fact: Signal, act: str, release: int = 0) -> None:
     ends = orders.ending(fact.until) if isinstance(fact, Order) else ""
     turn.record("signal", f"{fact.by.person} {act}{ends}{fact.by.because}", release=release, by=fact.by)
 
@@ -382,7 +387,7 @@ def _skipped(turn: Turn, fact: Skipped) -> None:
     by, at = (orders.restated(fact, known.by), known.at) if known else (fact.by, fact.at)
     others = tuple(skip for skip in life.skips if skip is not known)
     turn.set(skips=(*others, Skip(fact.release, fact.gate, by, at, fact.until)))
-    _told(turn, fact, f"skips {'all gates' if fact.gate == '*' else fact.gate}", fact.release)
+    _record_act(turn, fact, f"skips {'all gates' if fact.gate == '*' else fact.gate}", fact.release)
 
 
 def _pinned(turn: Turn, fact: Pinned) -> None:
@@ -391,24 +396,24 @@ def _pinned(turn: Turn, fact: Pinned) -> None:
     if turn.life.pin == fact.offer.release and by:
         if orders.restates(fact, by, turn.life.pinned_until):
             turn.set(pinned_by=orders.restated(fact, by), pinned_until=fact.until)
-            _told(turn, fact, f"pins {fact.offer.version.name} on", fact.offer.release)
+            _record_act(turn, fact, f"pins {fact.offer.version.name} on", fact.offer.release)
         return
     if keep(turn, fact.offer):
         for known in turn.life.configurations:
             _combine(turn, known, fact.offer)
     else:
-        _ask_upstream(turn, fact.offer)
+        _request_finalizations(turn, fact.offer)
     turn.set(pinned_by=fact.by, pinned_at=fact.at, pinned_until=fact.until)
     release, vetoes = fact.offer.release, turn.life.vetoes
     vetoes = tuple(veto for veto in vetoes if veto.scope is not Vetoed.VERSION or veto.release != release)
     turn.set(pin=release, hold=None, vetoes=vetoes)
-    _told(turn, fact, f"pins {fact.offer.version.name}", fact.offer.release)
+    _record_act(turn, fact, f"pins {fact.offer.version.name}", fact.offer.release)
 
 
 def _unpinned(turn: Turn, fact: Unpinned) -> None:
     if turn.life.pin:
         pinned = version_offer(turn.life, turn.life.pin)
-        _told(turn, fact, f"unpins {pinned.version.name if pinned else turn.life.pin}", turn.life.pin)
+        _record_act(turn, fact, f"unpins {pinned.version.name if pinned else turn.life.pin}", turn.life.pin)
         unpin(turn)
 
 
@@ -421,7 +426,7 @@ def _held(turn: Turn, fact: Held) -> None:
     known = turn.life.hold
     if known is None or orders.restates(fact, known.by, known.until):
         turn.set(hold=_stands(fact, known))
-        _told(turn, fact, "holds on" if known else "holds")
+        _record_act(turn, fact, "holds on" if known else "holds")
 
 
 def _stands(fact: Order, known: Hold | None) -> Hold:
@@ -433,23 +438,23 @@ def _observing(turn: Turn, fact: Observing) -> None:
     known = turn.life.observing
     if known is None or orders.restates(fact, known.by, known.until):
         turn.set(observing=_stands(fact, known))
-        _told(turn, fact, "only observes on" if known else "only observes from now on")
+        _record_act(turn, fact, "only observes on" if known else "only observes from now on")
 
 
 def _healing(turn: Turn, fact: Healing) -> None:
     if turn.life.observing:
         turn.set(observing=None)
-        _told(turn, fact, "lets it be healed again")
+        _record_act(turn, fact, "lets it be healed again")
 
 
 def _resumed(turn: Turn, fact: Resumed) -> None:
     if turn.life.hold or turn.life.breaker:
         turn.set(hold=None, breaker=None)
-        _told(turn, fact, "resumes")
+        _record_act(turn, fact, "resumes")
 
 
 def _rolled_back(turn: Turn, fact: RolledBack) -> None:
-    _told(turn, fact, "rolls back", fact.offer.release if fact.offer else 0)
+    _record_act(turn, fact, "rolls back", fact.offer.release if fact.offer else 0)
     if fact.offer:
         keep(turn, fact.offer)
     outcomes.by_hand(turn, fact)
@@ -465,7 +470,7 @@ def _retried(turn: Turn, fact: Retried) -> None:
     if not fact.succeeded:
         turn.set(vetoes=_without(life, release), failure=None if failed else life.failure)
     does = f"says that the task of release {release} succeeded" if fact.succeeded else f"retries release {release}"
-    _told(turn, fact, does, release)
+    _record_act(turn, fact, does, release)
 
 
 def _stuck(life: Life) -> set[int]:
@@ -491,15 +496,15 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     TakenDown: _taken_down,
     Offered: _offered,
     Reconfigured: _reconfigured,
-    Neighbour: _neighbour,
-    AskFinalized: _ask_finalized,
-    ToldFinalized: _told_finalized,
-    From: _from,
+    InstanceStatus: _instance_status,
+    FinalizationRequested: _finalization_requested,
+    FinalizationReported: _finalization_reported,
+    RunAssigned: _run_assigned,
     CheckStatus: _check_status,
     TopicStatus: _topic_status,
-    Granted: admission.told_granted,
-    Queued: admission.told_queued,
-    TaskStatus: tasks.told,
+    Granted: admission.record_granted,
+    Queued: admission.record_queued,
+    TaskStatus: tasks.record_status,
     Applied: observation.applied,
     Observed: observation.observed,
     Unobserved: observation.unobserved,
@@ -511,7 +516,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     Healing: _healing,
     LineStatus: _line_status,
     ScopeStatus: _scope_status,
-    SetStatus: sets.told,
+    SetStatus: sets.record_status,
     Resumed: _resumed,
     RolledBack: _rolled_back,
     Retried: _retried,

@@ -186,7 +186,7 @@ def _refresh_checks(turn: Turn, rollout: Rollout, offer: Offer, unmet: Verdicts)
 
 def _awaits_tasks(turn: Turn, rollout: Rollout, offer: Offer) -> bool:
     """Start the next task of the phase, if no person suspended changes and nothing else runs; whether any has not succeeded."""
-    if not reconcile.hands_off(turn.life) and not turn.life.left and not observation.is_paused(turn):
+    if not reconcile.hands_off(turn.life) and not turn.life.abandoned_tasks and not observation.is_paused(turn):
         attempt = _run_task(turn, offer, rollout.attempt)
         rollout = rollout if attempt is rollout.attempt else turn.set_rollout(rollout, attempt=attempt)
     return bool(TASKS.unmet(turn.context(offer, rollout.attempt)))
@@ -324,7 +324,7 @@ def _run_task_beside(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
     """Tasks before approval run beside a rollout; no task runs against a person's order."""
     if not turn.rules.tasks:
         return candidate
-    blocked = (*blockers.operator_blocks(turn.rules, turn.life, committed=False), *task.left(turn.life, turn.now))
+    blocked = (*blockers.operator_blocks(turn.rules, turn.life, committed=False), *task.abandoned(turn.life, turn.now))
     return candidate if blocked else tasks.run(turn, offer, candidate)
 
 
@@ -391,7 +391,7 @@ def _start_rollout(turn: Turn, offer: Offer, candidate: Attempt) -> None:
         rollout=Rollout(attempt, offer.pair, turn.now, life.wall.offset, lease=lease),
         target=offer.pair,
         frontier=max(life.frontier, offer.release) if forward else life.frontier,
-        begun=max(life.begun, offer.configured) if forward else life.begun,
+        configuration_frontier=max(life.configuration_frontier, offer.configured) if forward else life.configuration_frontier,
         failure=None,
         breaker=None,
     )

@@ -12,7 +12,7 @@ from setpoint.core.backoff import backoff
 from setpoint.core.facts import Applied, Observed, Unobserved
 from setpoint.core.instance import outcomes, reconcile
 from setpoint.core.instance.gates import blockers
-from setpoint.core.instance.state import Rollout, Seen, is_conclusive, matches_spec
+from setpoint.core.instance.state import Current, Rollout, is_conclusive, matches_spec
 from setpoint.core.instance.transitions import Stage
 from setpoint.core.instance.turn import Turn
 from setpoint.model.observation import Observation
@@ -53,7 +53,7 @@ def observed(turn: Turn, fact: Observed) -> None:
     seen = summary(fact, turn.now, target.spec if target else "")
     turn.set(current=seen)
     if fact.watch >= turn.life.applying.watch:
-        turn.set_applying(asked=False)
+        turn.set_applying(look_requested=False)
     if turn.life.rollout:
         _count_time(turn, turn.life.rollout, before, seen, fact.gap)
 
@@ -63,7 +63,7 @@ def unobserved(turn: Turn, fact: Unobserved) -> None:
     before = turn.life.current
     if _is_late(turn, fact):
         return
-    blind = before or Seen(fact.look, fact.watch, turn.now)
+    blind = before or Current(fact.look, fact.watch, turn.now)
     turn.set(current=replace(blind, look=fact.look, unreachable=fact.message or "the runtime cannot be reached"))
 
 
@@ -73,11 +73,11 @@ def _is_late(turn: Turn, fact: Observed | Unobserved) -> bool:
     return fact.look <= before.look if before is not None else fact.watch < turn.life.applying.watch
 
 
-def summary(fact: Observed, now: Instant, spec: str) -> Seen:
+def summary(fact: Observed, now: Instant, spec: str) -> Current:
     """An observation in short, counted against the spec that is target."""
     observation: Observation = fact.observation
     active = [thing for thing in observation.objects if thing.active]
-    return Seen(
+    return Current(
         fact.look,
         fact.watch,
         now,
@@ -94,7 +94,7 @@ def summary(fact: Observed, now: Instant, spec: str) -> Seen:
     )
 
 
-def _count_time(turn: Turn, rollout: Rollout, before: Seen | None, seen: Seen, gap: Duration) -> None:
+def _count_time(turn: Turn, rollout: Rollout, before: Current | None, seen: Current, gap: Duration) -> None:
     offer = turn.offer(rollout.to)
     spec = offer.spec if offer else ""
     gap = 0 if blockers.stands_still(turn.rules, turn.life, turn.now) else gap
@@ -192,7 +192,7 @@ def _look_after(turn: Turn, due: Instant) -> None:
     """A deadline is judged only on an observation made after it."""
     if turn.now < due:
         turn.wake(due)
-    elif not turn.life.applying.asked:
+    elif not turn.life.applying.look_requested:
         turn.set_applying(every=0)
 
 

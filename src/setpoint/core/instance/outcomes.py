@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from setpoint.core import calendars
-from setpoint.core.facts import Failed, Finalization, Neighbour, Revoked, RolledBack
+from setpoint.core.facts import Failed, Finalization, InstanceStatus, Revoked, RolledBack
 from setpoint.core.instance import selection
 from setpoint.core.instance.gates import approval, task
 from setpoint.core.instance.gates.context import Half, halves, keeps_version, only_configures, task_fingerprint
@@ -73,7 +73,7 @@ def finalize(turn: Turn, offer: Offer, attempt: Attempt, began: Instant | None) 
         goods=_kept_goods((*(good for good in life.goods if good != offer.pair), offer.pair)),
         target=offer.pair,
         frontier=max(life.frontier, offer.release) if forward else life.frontier,
-        begun=max(life.begun, offer.configured) if forward else life.begun,
+        configuration_frontier=max(life.configuration_frontier, offer.configured) if forward else life.configuration_frontier,
         change=life.change + 1,
         rollout=None,
         failure=None,
@@ -188,9 +188,9 @@ def forget(turn: Turn) -> None:
         skips=tuple(skip for skip in life.skips if skip.release in kept)[-KEPT_SKIPS:],
         topics={entity: status for entity, status in life.topics.items() if approval.release_of(entity) in kept},
         used={entity: number for entity, number in life.used.items() if approval.release_of(entity) in kept},
-        neighbours={
-            name: replace(neighbour, finalized=still_relevant(life, neighbour, offers))
-            for name, neighbour in life.neighbours.items()
+        upstream={
+            name: replace(upstream_status, finalized=still_relevant(life, upstream_status, offers))
+            for name, upstream_status in life.upstream.items()
         },
     )
 
@@ -207,17 +207,17 @@ def newest_finalized(life: Life) -> int:
     return life.good.configured
 
 
-def still_relevant(life: Life, neighbour: Neighbour, offers: tuple[Offer, ...]) -> tuple[Finalization, ...]:
+def still_relevant(life: Life, upstream_status: InstanceStatus, offers: tuple[Offer, ...]) -> tuple[Finalization, ...]:
     """Finalizations of another instance that an offer may be ordered after: of its version, or of its configuration."""
-    asked = [offer.asks(neighbour.instance) for offer in offers]
+    asked = [offer.required_version(upstream_status.instance) for offer in offers]
     versions = {replace(version, revision="") for version in asked}
     revisions = {offer.version.revision for offer in offers if offer.configuration is not None}
     revisions.update(
-        revision for one in life.configurations if (revision := one.configuration.after.get(neighbour.instance)) is not None
+        revision for one in life.configurations if (revision := one.configuration.after.get(upstream_status.instance)) is not None
     )
     return tuple(
         done
-        for done in neighbour.finalized
+        for done in upstream_status.finalized
         if replace(done.version, revision="") in versions or done.version.revision in revisions
     )
 
@@ -225,15 +225,15 @@ def still_relevant(life: Life, neighbour: Neighbour, offers: tuple[Offer, ...]) 
 def _oldest_wanted(life: Life, strategy: Strategy, mirror: str) -> int:
     if strategy is not Strategy.MIRROR:
         return life.frontier
-    neighbour = life.neighbours.get(mirror)
-    goods = (neighbour.good if neighbour else NOTHING, *life.goods)
+    upstream_status = life.upstream.get(mirror)
+    goods = (upstream_status.good if upstream_status else NOTHING, *life.goods)
     return min([good.release for good in goods if good], default=0)
 
 
 def _mirrored(life: Life, strategy: Strategy, mirror: str) -> set[Version]:
     """Versions that the mirrored channel may go back to, and this one with it."""
-    neighbour = life.neighbours.get(mirror) if strategy is Strategy.MIRROR else None
-    return {done.version for done in neighbour.finalized[-PUBLISHED:]} if neighbour else set()
+    upstream_status = life.upstream.get(mirror) if strategy is Strategy.MIRROR else None
+    return {done.version for done in upstream_status.finalized[-PUBLISHED:]} if upstream_status else set()
 
 
 KEPT_NEWS = 16

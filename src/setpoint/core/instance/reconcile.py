@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from setpoint.core.instance.gates import blockers
-from setpoint.core.instance.state import Breaker, Life, Seen, is_conclusive, matches_spec
+from setpoint.core.instance.state import Breaker, Current, Life, is_conclusive, matches_spec
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Apply, Watch
 from setpoint.model.names import format_operation
@@ -64,7 +64,7 @@ def _apply(turn: Turn, offer: Offer) -> None:
     count, number, every = applying.count + 1, applying.watch + 1, turn.rules.poll_moving
     operation = format_operation(turn.entity, "apply", count)
     turn.out.append(Apply(operation, offer.spec, Watch(number, every, offer.spec)))
-    turn.set_applying(count=count, operation=operation, spec=offer.spec, taken=0, watch=number, every=every, asked=True)
+    turn.set_applying(count=count, operation=operation, spec=offer.spec, taken=0, watch=number, every=every, look_requested=True)
 
 
 def _repeat(turn: Turn, offer: Offer) -> None:
@@ -121,7 +121,7 @@ def _found(turn: Turn, offer: Offer, difference: str) -> None:
     _apply(turn, offer)
 
 
-def _describe(seen: Seen | None, offer: Offer) -> str:
+def _describe(seen: Current | None, offer: Offer) -> str:
     if seen is None or not seen.total:
         return f"nothing runs, {offer.version.name} is wanted"
     return seen.message or f"{', '.join(seen.versions) or 'something else'} runs, {offer.version.name} is wanted"
@@ -153,7 +153,7 @@ def _watch(turn: Turn, offer: Offer | None) -> None:
     applying = turn.life.applying
     every = _interval(turn.life, turn.rules, offer)
     if applying.every != every:
-        turn.set_applying(watch=applying.watch + 1, every=every, asked=True)
+        turn.set_applying(watch=applying.watch + 1, every=every, look_requested=True)
         turn.out.append(Watch(applying.watch + 1, every, offer.spec if offer else ""))
 
 

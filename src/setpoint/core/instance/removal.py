@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from setpoint.core.instance import reconcile
-from setpoint.core.instance.state import NOTHING, Applying, Life, Seen, is_conclusive, offer_of
+from setpoint.core.instance.state import NOTHING, Applying, Current, Life, is_conclusive, offer_of
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Apply, Unwatch, Watch
 from setpoint.model.names import format_operation
@@ -35,7 +35,7 @@ def _rest(turn: Turn) -> None:
         turn.out.append(Unwatch())
 
 
-def _seen_since(life: Life) -> Seen | None:
+def _seen_since(life: Life) -> Current | None:
     """What was seen since it was taken down; a runtime that cannot be asked shows nothing."""
     seen = life.current if life.applying.spec == DOWN and is_conclusive(life) else None
     return seen if seen and not seen.unreachable else None
@@ -55,7 +55,7 @@ def _take_down(turn: Turn) -> None:
     operation = format_operation(turn.entity, "apply", count)
     spec = turn.kept(turn.life.target).spec
     turn.out.append(Apply(operation, spec, Watch(number, every, spec), down=True))
-    turn.set_applying(count=count, operation=operation, spec=DOWN, taken=0, watch=number, every=every, asked=True)
+    turn.set_applying(count=count, operation=operation, spec=DOWN, taken=0, watch=number, every=every, look_requested=True)
 
 
 def _gone(turn: Turn) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from setpoint.core.facts import Neighbour, SetStage
+from setpoint.core.facts import InstanceStatus, SetStage
 from setpoint.core.instance.gates import approval, dependency, ordering
 from setpoint.core.instance.gates.context import applies, before, keeps_version, set_of, skipped
 from setpoint.core.instance.state import Kind, Life, Veto, Vetoed, offer_of, version_offer
@@ -130,7 +130,7 @@ def is_ahead(life: Life, offer: Offer) -> bool:
 
 def newest_configuration(life: Life) -> int:
     """The oldest configuration that may come here: that of *good*, or the newest begun here."""
-    return max(life.begun, life.good.configured)
+    return max(life.configuration_frontier, life.good.configured)
 
 
 def chosen(policy: Policy, life: Life) -> int | None:
@@ -234,7 +234,7 @@ def _passed_over(policy: Policy, life: Life, offer: Offer) -> bool:
 
 def _lost(life: Life, rule: Ordering, offer: Offer) -> bool:
     """So many went past it that the ordering can never be met. Those of a group that did do not count."""
-    past = {one for one in rule.instances if _went_past(life, one, offer) and not life.neighbours[one].truncated}
+    past = {one for one in rule.instances if _went_past(life, one, offer) and not life.upstream[one].truncated}
     counting = [one for one in rule.instances if one not in past or one not in rule.members]
     return not counting or len(counting) - sum(one in past for one in counting) < (rule.need or len(counting))
 
@@ -244,7 +244,7 @@ def _went_past(life: Life, instance: str, offer: Offer) -> bool:
 
 
 def _is_beyond(life: Life, instance: str, offer: Offer) -> bool:
-    return instance in life.neighbours and offer.release < life.neighbours[instance].frontier
+    return instance in life.upstream and offer.release < life.upstream[instance].frontier
 
 
 def _readiest(policy: Policy, life: Life, offers: list[Offer], now: Instant) -> Offer:
@@ -285,26 +285,26 @@ def soonest(policy: Policy, life: Life, now: Instant) -> Instant | None:
 
 def _mirrored(policy: Policy, life: Life) -> Want | None:
     """The mirrored channel's *good*, in its configuration, or in a newer one in which that channel takes no part."""
-    neighbour = life.neighbours.get(policy.mirror)
-    if neighbour is None or not neighbour.good:
+    upstream_status = life.upstream.get(policy.mirror)
+    if upstream_status is None or not upstream_status.good:
         return None
     found = [
         offer
         for offer in life.offers
-        if offer.release == neighbour.good.release
-        and (offer.configured == neighbour.good.configured or _follows(life, neighbour, offer))
+        if offer.release == upstream_status.good.release
+        and (offer.configured == upstream_status.good.configured or _follows(life, upstream_status, offer))
         and not vetoed(life, offer)
     ]
-    offer = found[-1] if found else offer_of(life, neighbour.good)
+    offer = found[-1] if found else offer_of(life, upstream_status.good)
     if offer is None:
-        offer = next((known for known in reversed(life.offers) if known.version == neighbour.version), None)
-    return Want(offer, Kind.MIRROR, neighbour.change) if offer else None
+        offer = next((known for known in reversed(life.offers) if known.version == upstream_status.version), None)
+    return Want(offer, Kind.MIRROR, upstream_status.change) if offer else None
 
 
-def _follows(life: Life, neighbour: Neighbour, offer: Offer) -> bool:
+def _follows(life: Life, upstream_status: InstanceStatus, offer: Offer) -> bool:
     configuration = offer.configuration
-    newer = configuration is not None and offer.configured > neighbour.good.configured
-    abstains = configuration is not None and configuration.release in neighbour.abstains
+    newer = configuration is not None and offer.configured > upstream_status.good.configured
+    abstains = configuration is not None and configuration.release in upstream_status.abstains
     return newer and abstains and changes_what_runs(life, offer)
 
 
@@ -467,8 +467,8 @@ def _pin_reason(life: Life) -> Reason | None:
 
 def _mirror_reason(policy: Policy, life: Life) -> Reason | None:
     source = channel_of(policy.mirror)
-    neighbour = life.neighbours.get(policy.mirror)
-    if neighbour is None or not neighbour.good:
+    upstream_status = life.upstream.get(policy.mirror)
+    if upstream_status is None or not upstream_status.good:
         return Reason(
             Code.MIRROR_NOT_READY,
             f"mirrors {source}, which has finalized nothing yet",

@@ -11,16 +11,16 @@ import msgspec
 from setpoint.core.facts import (
     Failed,
     Finalization,
+    InstanceStatus,
     LineStatus,
     MemberResult,
-    Move,
     Need,
-    Neighbour,
     Part,
     Revoked,
     ScopeStatus,
     SetStatus,
     SetVote,
+    TargetChange,
     TaskStatus,
     TopicStatus,
 )
@@ -64,12 +64,12 @@ class CheckProgress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What an attempt knows about one check in its present phase."""
 
     attachment: str
-    ask: int
+    request_id: int
     """Number of the last asking; an answer to an earlier one does not count."""
-    asked: Instant
+    requested_at: Instant
     run: int = 0
     """First run that counts; 0: not told yet."""
-    nos_before: int = 0
+    failures_before: int = 0
     """The total of failing results before those that count for ``tolerate``."""
     seen: int = 0
     """Run of the result below; it counts only if it is no lower than ``run``."""
@@ -78,7 +78,7 @@ class CheckProgress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ended: Instant = 0
     covered: Instant = 0
     answered: Instant = 0
-    nos: int = 0
+    failures_total: int = 0
     since: Instant = 0
     """Since when the outcome has been what it is."""
     first: Instant = 0
@@ -104,15 +104,15 @@ class CheckProgress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def failures(self) -> int:
         """How many of the results that count have failed, whatever came after them (§10.2)."""
-        return self.nos - self.nos_before if self.first else 0
+        return self.failures_total - self.failures_before if self.first else 0
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What an attempt asked admission for, and what it was told."""
 
-    ask: int
+    request_id: int
     needs: tuple[Need, ...]
-    asked: Instant
+    requested_at: Instant
     granted: bool = False
     returned: bool = False
     """Given back, or not asked for anew yet: a word to this asking counts no more, but its place is kept."""
@@ -121,7 +121,7 @@ class Admission(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     reasons: tuple[Reason, ...] = ()
 
 
-class Came(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class TaskClaim(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """That an attempt has come to the run of a task, and shares it from then on."""
 
     at: Instant
@@ -160,7 +160,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Check's name -> what is known, in the present phase only."""
     change: int = 0
     """On a mirroring channel: the mirrored change that this attempt follows."""
-    tasks: dict[str, Came] = {}
+    tasks: dict[str, TaskClaim] = {}
     """Entity of a run -> how it came to it; in every phase so far."""
     admission: Admission | None = None
     committed: bool = False
@@ -210,7 +210,7 @@ class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Number of the asking whose leases are held; 0: none, or given back."""
 
 
-class Seen(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class Current(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """*Current*: the last look, in short."""
 
     look: int
@@ -252,7 +252,7 @@ class Applying(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Observations under watches lower than this started before the last apply ended, and judge nothing."""
     every: Duration = 0
     """Interval of the last watch; 0: none."""
-    asked: bool = False
+    look_requested: bool = False
     """A look was asked for that has not been answered yet."""
     errors: int = 0
     error: str = ""
@@ -347,14 +347,14 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """What changes from turn to turn. Its parts are replaced, never changed: what follows from it is computed once."""
 
     attempts: int = 0
-    asks: int = 0
+    last_request_id: int = 0
     offers: tuple[Offer, ...] = ()
     """Ascending by pair; those that may still be wanted, or that hold a spec to go back to."""
     configurations: tuple[Reconfiguration, ...] = ()
     """Ascending; configuration releases that may still be wanted."""
     frontier: int = 0
     """Newest version release that automatic selection has begun here."""
-    begun: int = 0
+    configuration_frontier: int = 0
     """Newest configuration (``Pair.configured``) that automatic selection has begun here."""
     target: Pair = Pair()
     """``Pair()``: none, and nothing is applied or removed."""
@@ -364,7 +364,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """Task -> digest of the definition with which it succeeded for the version of *good* (§10.1: not repeated for it)."""
     change: int = 0
     """Counts changes of *good*."""
-    current: Seen | None = None
+    current: Current | None = None
     candidate: Attempt | None = None
     rollout: Rollout | None = None
     applying: Applying = Applying()
@@ -391,7 +391,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     topics: dict[str, TopicStatus] = {}
     used: dict[str, int] = {}
     """Topic -> number of its status whose approvals are used up by a failed attempt."""
-    neighbours: dict[str, Neighbour] = {}
+    upstream: dict[str, InstanceStatus] = {}
     """What those that it is ordered after, or mirrors, published last; their finalizations are of releases still open here."""
     finalized: tuple[Finalization, ...] = ()
     revoked: tuple[Revoked, ...] = ()
@@ -403,7 +403,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     configured: int = 0
     """Revision of the configuration that was told last."""
     published: int = 0
-    moved: Move | None = None
+    target_change: TargetChange | None = None
     """The last move of target, kept only where an invariant watches."""
     wall: Wall = Wall()
     """Calendars and expiries go by it."""
@@ -417,7 +417,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """What the sets of the offers kept here published last."""
     tasks: dict[str, TaskStatus] = {}
     """Entity of a run that may matter here -> what it published last."""
-    left: dict[str, int] = {}
+    abandoned_tasks: dict[str, int] = {}
     """Runs that ended attempts came to and that may be under way -> ``Came.seen``. They end before anything new starts."""
     irreversible: Barrier | None = None
     votes: int = 0
@@ -503,7 +503,7 @@ def offer_for(life: Life, release: int) -> Offer | None:
     return offer_of(life, Pair(life.good.release, reconfiguration.configuration.configured))
 
 
-def matches_spec(seen: Seen | None, spec: str) -> bool:
+def matches_spec(seen: Current | None, spec: str) -> bool:
     """Whether the runtime shows just this spec: every object healthy, one active version, no difference."""
     return (
         seen is not None

@@ -7,7 +7,7 @@ rollout failed had its try. Where an invariant of the user's own watches, it say
 from __future__ import annotations
 
 from setpoint.core import calendars, scope
-from setpoint.core.facts import Move, Neighbour
+from setpoint.core.facts import InstanceStatus, TargetChange
 from setpoint.core.instance import selection
 from setpoint.core.instance.gates import approval, context, task
 from setpoint.core.instance.gates.context import halves, needed_by, set_of
@@ -37,15 +37,15 @@ def _publish_news(turn: Turn, before: InstanceState) -> None:
 
 
 def _news(policy: Policy | None, life: Life) -> tuple[object, ...]:
-    watched = (moving(life), life.moved) if policy is not None and policy.watched else ()
+    watched = (moving(life), life.target_change) if policy is not None and policy.watched else ()
     return (*watched, life.goods, life.change, life.finalized, life.revoked, life.rolled_back, life.declined, life.abstains)
 
 
-def status(instance: str, life: Life, policy: Policy | None, *, older: bool) -> Neighbour:
+def status(instance: str, life: Life, policy: Policy | None, *, older: bool) -> InstanceStatus:
     """The whole status, numbered. ``older``: there are finalizations that are not told."""
     good = life.good_offer
     watched = policy is not None and policy.watched
-    return Neighbour(
+    return InstanceStatus(
         instance=instance,
         number=life.published,
         good=life.good,
@@ -56,11 +56,11 @@ def status(instance: str, life: Life, policy: Policy | None, *, older: bool) -> 
         revoked=life.revoked,
         rolled_back=life.rolled_back,
         frontier=life.frontier,
-        begun=life.begun,
+        configuration_frontier=life.configuration_frontier,
         abstains=life.abstains,
         declined=life.declined,
         moving=watched and moving(life),
-        move=life.moved if watched else None,
+        target_change=life.target_change if watched else None,
     )
 
 
@@ -86,7 +86,7 @@ def _audience(life: Life) -> tuple[object, ...]:
         id(life.configurations),
         life.goods,
         life.frontier,
-        id(life.left),
+        id(life.abandoned_tasks),
         id(life.joined),
     )
 
@@ -171,8 +171,8 @@ def _may_run(policy: Policy, life: Life, offer: Offer) -> bool:
     if offer.release in {life.good.release, life.pin}:
         return True
     if policy.strategy is Strategy.MIRROR:
-        neighbour = life.neighbours.get(policy.mirror)
-        return neighbour is not None and neighbour.good.release == offer.release
+        upstream_status = life.upstream.get(policy.mirror)
+        return upstream_status is not None and upstream_status.good.release == offer.release
     return selection.is_ahead(life, offer) and not selection.dropped(policy, life, offer) and not selection.vetoed(life, offer)
 
 
@@ -262,9 +262,9 @@ def note(turn: Turn, before: Life) -> None:
     if offer is None:
         return
     if _moved(life, before):
-        turn.set(moved=_move(turn.rules, life, offer, turn.now))
-    elif life.moved is None:
-        turn.set(moved=Move(offer.release, offer.version))
+        turn.set(target_change=_move(turn.rules, life, offer, turn.now))
+    elif life.target_change is None:
+        turn.set(target_change=TargetChange(offer.release, offer.version))
 
 
 def _moved(life: Life, before: Life) -> bool:
@@ -275,11 +275,11 @@ def _attempt_of(life: Life) -> int:
     return life.rollout.attempt.number if life.rollout else 0
 
 
-def _move(policy: Policy, life: Life, offer: Offer, now: Instant) -> Move:
+def _move(policy: Policy, life: Life, offer: Offer, now: Instant) -> TargetChange:
     rollout = life.rollout
     back = rollout is None or rollout.back or rollout.attempt.kind is Kind.BACK
     approvals = {} if rollout is None or back else _approvals(policy, life, offer, rollout.attempt, now)
-    return Move(offer.release, offer.version, now, context.labels(life, offer), approvals, back)
+    return TargetChange(offer.release, offer.version, now, context.labels(life, offer), approvals, back)
 
 
 def _approvals(policy: Policy, life: Life, offer: Offer, attempt: Attempt, now: Instant) -> dict[str, int]:

@@ -9,15 +9,15 @@ from msgspec.structs import replace
 from setpoint.core.facts import (
     Failed,
     Finalization,
+    InstanceStatus,
     LineStatus,
     MemberResult,
-    Move,
     Need,
-    Neighbour,
     Revoked,
     ScopeStatus,
     SetStatus,
     SetVote,
+    TargetChange,
     TaskStatus,
     TopicStatus,
 )
@@ -29,13 +29,13 @@ from setpoint.core.instance.state import (
     Attempt,
     Barrier,
     Breaker,
+    Current,
     Failure,
     Hold,
     InstanceState,
     Life,
     Reconfiguration,
     Rollout,
-    Seen,
     Skip,
     Veto,
     offer_of,
@@ -72,16 +72,16 @@ class LifeChanges(TypedDict, total=False):
     """Parts of ``Life`` that a turn replaces."""
 
     attempts: int
-    asks: int
+    last_request_id: int
     offers: tuple[Offer, ...]
     configurations: tuple[Reconfiguration, ...]
     frontier: int
-    begun: int
+    configuration_frontier: int
     target: Pair
     goods: tuple[Pair, ...]
     ran: dict[str, str]
     change: int
-    current: Seen | None
+    current: Current | None
     candidate: Attempt | None
     rollout: Rollout | None
     applying: Applying
@@ -102,7 +102,7 @@ class LifeChanges(TypedDict, total=False):
     skips: tuple[Skip, ...]
     topics: dict[str, TopicStatus]
     used: dict[str, int]
-    neighbours: dict[str, Neighbour]
+    upstream: dict[str, InstanceStatus]
     finalized: tuple[Finalization, ...]
     revoked: tuple[Revoked, ...]
     rolled_back: tuple[Failed, ...]
@@ -110,14 +110,14 @@ class LifeChanges(TypedDict, total=False):
     declined: dict[int, str]
     configured: int
     published: int
-    moved: Move | None
+    target_change: TargetChange | None
     wall: Wall
     slot: tuple[int, int]
     signals: tuple[str, ...]
     joined: dict[str, SetVote | None]
     sets: dict[str, SetStatus]
     tasks: dict[str, TaskStatus]
-    left: dict[str, int]
+    abandoned_tasks: dict[str, int]
     irreversible: Barrier | None
     votes: int
     voted: dict[str, MemberResult]
@@ -133,7 +133,7 @@ class ApplyingChanges(TypedDict, total=False):
     watch: int
     judges: int
     every: Duration
-    asked: bool
+    look_requested: bool
     errors: int
     error: str
     terminal: bool

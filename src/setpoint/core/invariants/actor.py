@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from setpoint.core.facts import (
     AnyFact,
+    InstanceStatus,
     InvariantConfigured,
     InvariantStatus,
     LineStatus,
-    Neighbour,
     Stopped,
     Violation,
 )
@@ -27,7 +27,7 @@ from setpoint.model.people import By
 from setpoint.model.time import SECOND, Duration, Instant
 
 SETTLE: Duration = 5 * SECOND
-AT_ONCE = frozenset({"runs", "approved", "open"})
+IMMEDIATE = frozenset({"runs", "approved", "open"})
 """What one status says by itself."""
 
 
@@ -36,7 +36,7 @@ class InvariantState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     invariant: Invariant | None = None
     configured: int = 0
-    seen: dict[str, Neighbour] = {}
+    seen: dict[str, InstanceStatus] = {}
     """Instance -> what it published last, as far as it matters here."""
     bad: dict[str, tuple[str, ...]] = {}
     """Application -> ``service/version`` marked bad."""
@@ -74,7 +74,7 @@ def _take(state: InvariantState, fact: AnyFact) -> InvariantState:
             bad={name: bad for name, bad in state.bad.items() if name in watched},
             lines={name: number for name, number in state.lines.items() if name in watched},
         )
-    if isinstance(fact, Neighbour) and fact.number > _number(state, fact.instance):
+    if isinstance(fact, InstanceStatus) and fact.number > _number(state, fact.instance):
         return replace(state, seen={**state.seen, fact.instance: seen(fact)})
     if isinstance(fact, LineStatus) and fact.number > state.lines.get(fact.application, 0):
         bad = {**state.bad, fact.application: tuple(sorted(fact.bad))}
@@ -87,16 +87,16 @@ def _number(state: InvariantState, instance: str) -> int:
     return before.number if before else 0
 
 
-def seen(status: Neighbour) -> Neighbour:
+def seen(status: InstanceStatus) -> InstanceStatus:
     """Of what an instance publishes (``instance.publishing.status``), what an invariant looks at."""
-    return Neighbour(
+    return InstanceStatus(
         instance=status.instance,
         number=status.number,
         version=status.version,
         finalized=status.finalized,
         truncated=status.truncated,
         moving=status.moving,
-        move=status.move,
+        target_change=status.target_change,
     )
 
 
@@ -113,7 +113,7 @@ def _judge(entity: str, state: InvariantState, now: Instant, out: list[AnyInstru
     found = {one.key: one for one in violations(state.invariant, state.seen, bad)} if state.invariant else {}
     known = {one.key: one for one in state.violations}
     suspected = {key: min(state.suspected.get(key, now), now) for key in found if key not in known}
-    settled = {key for key, since in suspected.items() if found[key].what in AT_ONCE or since + SETTLE <= now}
+    settled = {key for key, since in suspected.items() if found[key].what in IMMEDIATE or since + SETTLE <= now}
     standing = [replace(found[key], since=known[key].since) for key in found if key in known]
     new = [replace(found[key], since=suspected[key]) for key in found if key in settled]
     violated = tuple(sorted((*standing, *new), key=lambda one: (one.since, one.key)))
@@ -124,11 +124,11 @@ def _judge(entity: str, state: InvariantState, now: Instant, out: list[AnyInstru
         number=state.number + ([one.key for one in violated] != [one.key for one in state.violations]),
     )
     if after.number != state.number:
-        _tell(entity, after, new, [known[key] for key in known if key not in found], out)
+        _report(entity, after, new, [known[key] for key in known if key not in found], out)
     return after
 
 
-def _tell(
+def _report(
     entity: str, state: InvariantState, new: Sequence[Violation], gone: Sequence[Violation], out: list[AnyInstruction]
 ) -> None:
     name = key_of(entity)

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from setpoint.core.calendars import opening
-from setpoint.core.facts import Move, Neighbour, Violation
+from setpoint.core.facts import InstanceStatus, TargetChange, Violation
 from setpoint.model.grammars import versions
 from setpoint.model.invariants import Invariant, Member
 from setpoint.model.names import channel_of, short_name, version_key, without_channel
@@ -27,7 +27,7 @@ from setpoint.model.names import channel_of, short_name, version_key, without_ch
 _RANKS = {"none": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
 
 
-def violations(invariant: Invariant, states: Mapping[str, Neighbour], bad: Collection[str]) -> list[Violation]:
+def violations(invariant: Invariant, states: Mapping[str, InstanceStatus], bad: Collection[str]) -> list[Violation]:
     """Everything that violates the invariant in these states, in the order of its members; ``since`` is not filled in.
 
     ``states`` is what each instance says of itself: ``instance.publishing.status`` of its state (with ``policy.watched``), or
@@ -39,12 +39,12 @@ def violations(invariant: Invariant, states: Mapping[str, Neighbour], bad: Colle
     concerned = 0
     for member in invariant.members:
         status = states.get(member.instance)
-        if status is None or status.move is None or not _applies(invariant, member, status.move):
+        if status is None or status.target_change is None or not _applies(invariant, member, status.target_change):
             continue
         concerned += 1
-        for what, text in _member(invariant, member, status, status.move, states, bad):
-            move = status.move
-            found.append(Violation(what, text, member.instance, move.release, move.version.name))
+        for what, text in _member(invariant, member, status, status.target_change, states, bad):
+            target_change = status.target_change
+            found.append(Violation(what, text, member.instance, target_change.release, target_change.version.name))
     moving = [one.instance for one in invariant.members if one.instance in states and states[one.instance].moving]
     most = _amount(invariant.require.moving, len(invariant.members))
     if most is not None and len(moving) > most:
@@ -52,48 +52,56 @@ def violations(invariant: Invariant, states: Mapping[str, Neighbour], bad: Colle
     return found
 
 
-def _applies(invariant: Invariant, member: Member, move: Move) -> bool:
-    return invariant.when is None or invariant.when.matches({**member.labels, **move.labels})
+def _applies(invariant: Invariant, member: Member, target_change: TargetChange) -> bool:
+    return invariant.when is None or invariant.when.matches({**member.labels, **target_change.labels})
 
 
 def _member(
-    invariant: Invariant, member: Member, status: Neighbour, move: Move, states: Mapping[str, Neighbour], bad: Collection[str]
+    invariant: Invariant,
+    member: Member,
+    status: InstanceStatus,
+    target_change: TargetChange,
+    states: Mapping[str, InstanceStatus],
+    bad: Collection[str],
 ) -> Iterator[tuple[str, str]]:
-    require, name, where = invariant.require, move.version.name, short_name(member.instance)
+    require, name, where = invariant.require, target_change.version.name, short_name(member.instance)
     for channel in member.lacks:
         yield "sameAs" if channel == require.same_as else "finalizedIn", f"{channel} does not have what {where} runs"
     for other in member.finalized_in:
-        if not _finalized(states.get(other), move):
+        if not _finalized(states.get(other), target_change):
             yield "finalizedIn", f"{where} was brought to {name}, which {channel_of(other)} has not finalized"
     if require.not_bad and version_key(without_channel(member.instance), name) in bad:
         yield "notBad", f"{where} was brought to {name}, which is marked bad"
     if require.runs and not versions.parse_range(require.runs).contains(name):
         yield "runs", f"{where} was brought to {name}, which is not in {require.runs}"
-    yield from _forward(invariant, member, move, where)
+    yield from _forward(invariant, member, target_change, where)
     if text := _different(member, status, states):
         yield "sameAs", text
-    if text := _apart(invariant, member, move, states):
+    if text := _apart(invariant, member, target_change, states):
         yield "skew", text
 
 
-def _finalized(status: Neighbour | None, move: Move) -> bool:
+def _finalized(status: InstanceStatus | None, target_change: TargetChange) -> bool:
     """Whether a version was finalized; where older finalizations are not told, it may have been one of them."""
-    return status is not None and (status.truncated or any(done.version == move.version for done in status.finalized))
+    return status is not None and (status.truncated or any(done.version == target_change.version for done in status.finalized))
 
 
-def _forward(invariant: Invariant, member: Member, move: Move, where: str) -> Iterator[tuple[str, str]]:
+def _forward(invariant: Invariant, member: Member, target_change: TargetChange, where: str) -> Iterator[tuple[str, str]]:
     """What holds of the moment of a move: not of rollbacks, which wait for nobody, nor of what nobody saw."""
     require = invariant.require
-    if move.back or not move.at:
+    if target_change.back or not target_change.at:
         return
-    given = move.approvals.get(require.topic, 0)
+    given = target_change.approvals.get(require.topic, 0)
     if require.topic and given < require.approvers:
-        yield "approved", f"{where} was brought to {move.version.name} with {given} of {require.approvers} for {require.topic}"
-    if require.calendar is not None and not opening(require.calendar, member.timezone, move.at).open:
-        yield "open", f"{where} was brought to {move.version.name} while {require.calendar.name} was closed"
+        yield (
+            "approved",
+            f"{where} was brought to {target_change.version.name} with {given} of {require.approvers} for {require.topic}",
+        )
+    if require.calendar is not None and not opening(require.calendar, member.timezone, target_change.at).open:
+        yield "open", f"{where} was brought to {target_change.version.name} while {require.calendar.name} was closed"
 
 
-def _different(member: Member, status: Neighbour, states: Mapping[str, Neighbour]) -> str:
+def _different(member: Member, status: InstanceStatus, states: Mapping[str, InstanceStatus]) -> str:
     other = states.get(member.same_as) if member.same_as else None
     if other is None or status.moving or other.moving or status.version == other.version:
         return ""
@@ -102,11 +110,11 @@ def _different(member: Member, status: Neighbour, states: Mapping[str, Neighbour
     return f"{short_name(member.instance)} has finalized {here}, and {channel_of(member.same_as)} {there}{parts}"
 
 
-def _apart(invariant: Invariant, member: Member, move: Move, states: Mapping[str, Neighbour]) -> str:
+def _apart(invariant: Invariant, member: Member, target_change: TargetChange, states: Mapping[str, InstanceStatus]) -> str:
     other = states.get(member.beside) if member.beside else None
-    if other is None or other.move is None:
+    if other is None or other.target_change is None:
         return ""
-    mine, its = move.version.name, other.move.version.name
+    mine, its = target_change.version.name, other.target_change.version.name
     step = versions.step(mine, its)
     step = versions.step(its, mine) if step == "back" else step
     if step in _RANKS and _RANKS[step] <= _RANKS[invariant.require.max_step]:

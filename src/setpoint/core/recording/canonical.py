@@ -45,7 +45,7 @@ def _of_instance(state: InstanceState) -> dict[str, Any]:
         "applied": life.applying.spec,
         "applies": life.applying.count,
         "removed": state.removed,
-    } | ({"configuration": life.begun} if life.begun else {})
+    } | ({"configuration": life.configuration_frontier} if life.configuration_frontier else {})
 
 
 def _version(life: Life, pair: Pair) -> Any:
@@ -69,8 +69,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         usual = _usual(type(value))
         fields = ((name, getattr(value, name)) for name in value.__struct_fields__)
-        told = {name: _field(name, one) for name, one in fields if name not in usual or one != usual[name]}
-        return {"is": type(value).__name__} | told
+        stated = {name: _field(name, one) for name, one in fields if name not in usual or one != usual[name]}
+        return {"is": type(value).__name__} | stated
     if isinstance(value, dict):
         return [[plain(key), plain(one)] for key, one in value.items()]
     if isinstance(value, tuple | list):

@@ -73,7 +73,7 @@ def digest_of(entity: str, state: Any) -> str:
     return f"{zlib.crc32(_codec.encode_state(entity, state, None)[1]):08x}"
 
 
-def told(
+def recorded(
     entity: str, base: Any, turns: Iterable[tuple[Instant, tuple[AnyFact, ...]]], *, first: int = 1, about: str = ""
 ) -> Trace:
     """The story of these turns as they are decided now. Raises whatever a decision raises, KeyError for no kind of entity."""

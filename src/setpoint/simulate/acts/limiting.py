@@ -51,7 +51,7 @@ class LetGoOn(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 def let_go_on(environment: Environment, by: By) -> None:
     """Everything that is stopped now."""
     state = environment.world.states.get(ENTITY)
-    for passage in state.passages.values() if isinstance(state, AdmissionState) else ():
+    for passage in state.wave_progress.values() if isinstance(state, AdmissionState) else ():
         if passage.stopped:
             environment.signal(ENTITY, WavesResumed(by=by, group=passage.group, release=passage.release))
 

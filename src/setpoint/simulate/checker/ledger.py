@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from setpoint.core.facts import (
     Fact,
+    FinalizationReported,
     Healing,
     Held,
+    InstanceStatus,
     LineStatus,
-    Neighbour,
     Observed,
     Observing,
     Offered,
@@ -25,7 +26,6 @@ from setpoint.core.facts import (
     RolledBack,
     ScopeStatus,
     Signal,
-    ToldFinalized,
     TopicStatus,
     Unpinned,
     Vote,
@@ -158,7 +158,7 @@ class Ledger:
         if fact.offset != self.offset and fact.at >= self.set_at:
             self.offset, self.set_at = fact.offset, fact.at
         match fact:
-            case Neighbour() | ToldFinalized():
+            case InstanceStatus() | FinalizationReported():
                 self._of_another(fact, now)
             case TopicStatus(topic=topic, votes=votes):
                 if len(votes) > len(self.votes.get(topic, ())):
@@ -250,14 +250,14 @@ class Ledger:
         self.absolved = absolved
         return before != (self.bad, self.cancelled, self.absolved)
 
-    def _of_another(self, fact: Neighbour | ToldFinalized, now: Instant) -> None:
-        if isinstance(fact, ToldFinalized):
+    def _of_another(self, fact: InstanceStatus | FinalizationReported, now: Instant) -> None:
+        if isinstance(fact, FinalizationReported):
             done = fact.finalization
             self.told.setdefault(fact.instance, {}).setdefault(done.version, min(done.at, now))
         else:
             self._neighbour(fact, now)
 
-    def _neighbour(self, fact: Neighbour, now: Instant) -> None:
+    def _neighbour(self, fact: InstanceStatus, now: Instant) -> None:
         if fact.number <= self.numbers.get(fact.instance, 0):
             return
         self.numbers[fact.instance] = fact.number

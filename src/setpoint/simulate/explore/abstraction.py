@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple, replace
 
-from setpoint.core.facts import Fact, Neighbour, Signal
+from setpoint.core.facts import Fact, InstanceStatus, Signal
 from setpoint.core.instance.state import Life
 from setpoint.model.names import instance_entity
 from setpoint.model.time import DAY, SECOND, Duration, Instant
@@ -39,22 +39,22 @@ KEPT = 200_000
 _OPERATION = re.compile(r"^(.*)/(apply|check)/(\d+)$")
 
 INFORMATIONAL: dict[str, frozenset[str]] = {
-    "Admission": frozenset({"asked"}),
+    "Admission": frozenset({"requested_at"}),
     "Adopting": frozenset({"at"}),
     "Attempt": frozenset({"began"}),
     "Breaker": frozenset({"since"}),
-    "Came": frozenset({"at"}),
+    "TaskClaim": frozenset({"at"}),
     "Failure": frozenset({"at"}),
-    "CheckProgress": frozenset({"asked", "doubted", "since"}),
+    "CheckProgress": frozenset({"requested_at", "doubted", "since"}),
     "Hold": frozenset({"at"}),
     "Looks": frozenset({"since"}),
     "Offer": frozenset({"at"}),
-    "Passage": frozenset({"stopped"}),
-    "Place": frozenset({"asked", "since"}),
+    "WaveProgress": frozenset({"stopped"}),
+    "AdmissionRequest": frozenset({"requested_at", "since"}),
     "Reason": frozenset({"since"}),
     "Release": frozenset({"at"}),
     "Skip": frozenset({"at"}),
-    "Standing": frozenset({"at"}),
+    "StandingOrder": frozenset({"at"}),
     "TaskState": frozenset({"since"}),
     "TaskStatus": frozenset({"since"}),
     "Veto": frozenset({"at"}),
@@ -74,20 +74,20 @@ NUMBERS: Numbers = {
     "Applying": {"count": "apply", "watch": "watch", "judges": "watch"},
     "AttachmentState": {"run": "check"},
     "CheckStatus": {"run": "check"},
-    "From": {"run": "check"},
+    "RunAssigned": {"run": "check"},
     "CheckProgress": {"run": "check", "seen": "check"},
     "Life": {"published": "published"},
     "Looks": {"number": "watch"},
-    "Neighbour": {"number": "published"},
+    "InstanceStatus": {"number": "published"},
     "Observed": {"watch": "watch", "look": "look"},
-    "Seen": {"watch": "watch", "look": "look"},
+    "Current": {"watch": "watch", "look": "look"},
     "Unobserved": {"watch": "watch", "look": "look"},
     "Watch": {"number": "watch"},
 }
 """Kind -> field -> what it numbers; each entity has its own numbers."""
 ATTEMPTS: Numbers = {"Attempt": {"number": "attempt"}, "Life": {**NUMBERS["Life"], "attempts": "attempt"}}
 """Likewise, where no other entity receives numbers of attempts; admission does."""
-OWNERS = {"CheckStatus": "attachment", "From": "attachment", "CheckProgress": "attachment"}
+OWNERS = {"CheckStatus": "attachment", "RunAssigned": "attachment", "CheckProgress": "attachment"}
 """Kind -> field that names the owner of its numbers; of all others they are its holder's own."""
 ADDED = {"CheckProgress": frozenset({"undecided"}), "Rollout": frozenset({"idle", "sick"})}
 """Observed time, cut at ``longest``."""
@@ -284,7 +284,7 @@ class Abstracter:
             value = replace(value, current=replace(value.current, at=0))  # deadlines begin with the rollout at the earliest
         owner = (
             instance_entity(value.instance)
-            if isinstance(value, Neighbour)
+            if isinstance(value, InstanceStatus)
             else getattr(value, OWNERS.get(kind.__name__, ""), owner)
         )
         text = out.text

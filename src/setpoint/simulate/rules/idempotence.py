@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from setpoint.core.admission import AdmissionState
 from setpoint.core.attachment import AttachmentState
-from setpoint.core.facts import Standing
+from setpoint.core.facts import StandingOrder
 from setpoint.core.instance.state import Hold, InstanceState
 from setpoint.core.scope import ScopeState
 from setpoint.simulate.rules.registry import essence
 
-Order = Hold | Standing
+Order = Hold | StandingOrder
 
 
 @essence(InstanceState)
@@ -22,12 +22,12 @@ def of_instance(state: InstanceState) -> object:
         life.goods,
         life.change,
         life.frontier,
-        life.begun,
+        life.configuration_frontier,
         0 if life.pinned_until else life.pin,
         _endless(life.hold),
         life.vetoes,
         life.finalized,
-        [neighbour.number for neighbour in life.neighbours.values()],
+        [neighbour.number for neighbour in life.upstream.values()],
         rollout and (rollout.to, rollout.back, rollout.idle, rollout.sick),
         (applying.count, applying.errors, applying.judges, applying.taken, applying.retry_at),
     )
@@ -53,4 +53,4 @@ def of_attachment(state: AttachmentState) -> object:
 @essence(AdmissionState)
 def of_admission(state: AdmissionState) -> object:
     """Who has what, and how far each release is."""
-    return {key: (place.ask, place.stage) for key, place in state.places.items()}, state.spent, state.passages
+    return {key: (place.request_id, place.stage) for key, place in state.requests.items()}, state.spent, state.wave_progress

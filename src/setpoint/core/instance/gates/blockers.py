@@ -24,8 +24,8 @@ def start_blockers(context: Context) -> Iterator[Reason]:
     yield from operator_blocks(context.policy, life, committed=context.attempt.committed)
     if life.rollout and _goes_first(context, life.rollout):
         yield _in_progress(life, life.rollout)
-    elif life.left or life.rollout:
-        yield from task.left(life, context.now)
+    elif life.abandoned_tasks or life.rollout:
+        yield from task.abandoned(life, context.now)
 
 
 def operator_blocks(policy: Policy, life: Life, *, committed: bool) -> Iterator[Reason]:

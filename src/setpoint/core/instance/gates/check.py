@@ -51,9 +51,9 @@ def _undecided(use: CheckUse, gate: CheckProgress, now: Instant) -> Reason:
     """No result, or one of a check that could not run: that fails the attempt by ``failAfter`` alone (§10.4)."""
     ran = gate.counts
     last = f"{use.name} could not run ({gate.outcome}): {gate.reason}" if ran else f"waits for a first result of {use.name}"
-    reason = _wait(use, last, gate.since if ran else gate.asked, gate, awaits=f"a finished run of {use.name}")
+    reason = _wait(use, last, gate.since if ran else gate.requested_at, gate, awaits=f"a finished run of {use.name}")
     if not use.fail_after:
-        since = now - (gate.doubted or gate.asked)
+        since = now - (gate.doubted or gate.requested_at)
         stuck = since >= 2 * use.check.max_age
         return replace(reason, text=f"stuck for {approximate_duration(since)}: {last}", stuck=True) if stuck else reason
     if gate.undecided < use.fail_after:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setpoint.core.facts import Neighbour
+from setpoint.core.facts import InstanceStatus
 from setpoint.core.instance.gates.context import Context, Half, needed_by
 from setpoint.core.instance.state import Life
 from setpoint.model.names import channel_of
@@ -82,41 +82,45 @@ def _counting(ordering: Ordering, life: Life, offer: Offer, half: Half, *, commi
 
 
 def _abstains(life: Life, instance: str, half: Half) -> bool:
-    neighbour = life.neighbours.get(instance)
-    return neighbour is not None and half.release in neighbour.abstains
+    upstream_status = life.upstream.get(instance)
+    return upstream_status is not None and half.release in upstream_status.abstains
 
 
 def _failed(life: Life, instance: str, offer: Offer, half: Half) -> bool:
     """Whether an earlier instance went back from this release or version."""
-    neighbour = life.neighbours.get(instance)
-    if neighbour is None:
+    upstream_status = life.upstream.get(instance)
+    if upstream_status is None:
         return False
-    if any(failed.version == offer.version for failed in neighbour.rolled_back):
+    if any(failed.version == offer.version for failed in upstream_status.rolled_back):
         return True
-    revoked = not half.configures and any(one.covers(offer.version) for one in neighbour.revoked)
-    return revoked or any(failed.concerns(half.release) for failed in neighbour.rolled_back)
+    revoked = not half.configures and any(one.covers(offer.version) for one in upstream_status.revoked)
+    return revoked or any(failed.concerns(half.release) for failed in upstream_status.rolled_back)
 
 
 def _declines(life: Life, instance: str, offer: Offer, half: Half) -> str:
     """Why a member that has not finalized the release does not take it; empty: it does, or nothing is known of it."""
-    neighbour = life.neighbours.get(instance)
-    if neighbour is None:
+    upstream_status = life.upstream.get(instance)
+    if upstream_status is None:
         return ""
-    return neighbour.declined.get(half.release, "") or ("went on without it" if _went_past(neighbour, life, offer, half) else "")
+    return upstream_status.declined.get(half.release, "") or (
+        "went on without it" if _went_past(upstream_status, life, offer, half) else ""
+    )
 
 
-def _went_past(neighbour: Neighbour, life: Life, offer: Offer, half: Half) -> bool:
+def _went_past(upstream_status: InstanceStatus, life: Life, offer: Offer, half: Half) -> bool:
     if not half.configures:
-        return passed_over(life, neighbour.instance, offer)
-    unfinished = finalized_at(life, neighbour.instance, offer, half) is None
-    return offer.configured < neighbour.begun and unfinished
+        return passed_over(life, upstream_status.instance, offer)
+    unfinished = finalized_at(life, upstream_status.instance, offer, half) is None
+    return offer.configured < upstream_status.configuration_frontier and unfinished
 
 
 def passed_over(life: Life, instance: str, offer: Offer) -> bool:
     """Whether an earlier instance went past this version without ever finalizing it, so that it never will."""
-    neighbour = life.neighbours.get(instance)
-    past = neighbour is not None and offer.release < neighbour.frontier
-    return past and neighbour is not None and not any(done.version.same(offer.version) for done in neighbour.finalized)
+    upstream_status = life.upstream.get(instance)
+    past = upstream_status is not None and offer.release < upstream_status.frontier
+    return (
+        past and upstream_status is not None and not any(done.version.same(offer.version) for done in upstream_status.finalized)
+    )
 
 
 def hopeless(life: Life, instance: str, offer: Offer) -> bool:
@@ -125,10 +129,10 @@ def hopeless(life: Life, instance: str, offer: Offer) -> bool:
 
 
 def _pair_failed(life: Life, instance: str, offer: Offer) -> bool:
-    neighbour = life.neighbours.get(instance)
-    if neighbour is None or any(done.version == offer.version for done in neighbour.finalized):
+    upstream_status = life.upstream.get(instance)
+    if upstream_status is None or any(done.version == offer.version for done in upstream_status.finalized):
         return False
-    return any(failed.version == offer.version for failed in neighbour.rolled_back)
+    return any(failed.version == offer.version for failed in upstream_status.rolled_back)
 
 
 def _nobody(ordering: Ordering, life: Life, offer: Offer, half: Half) -> Reason:
@@ -162,10 +166,10 @@ def _upstream_story(ordering: Ordering, life: Life, offer: Offer, half: Half, co
     """The earlier instance that it is up to, and what is known of it."""
     what = _what(offer, half)
     for instance in counting:
-        neighbour = life.neighbours.get(instance)
+        upstream_status = life.upstream.get(instance)
         if _failed(life, instance, offer, half):
             return instance, f"{channel_of(instance)} rolled {what} back"
-        if neighbour and (why := neighbour.declined.get(half.release)):
+        if upstream_status and (why := upstream_status.declined.get(half.release)):
             return instance, f"{channel_of(instance)} has not finalized {what}: {why}"
     lacking = next(one for one in counting if finalized_at(life, one, offer, half) is None)
     return lacking, f"{_names(ordering)} has not finalized {what} yet"
@@ -177,14 +181,14 @@ def finalized_at(life: Life, instance: str, offer: Offer, half: Half | None = No
     §10.1: a version in its own configuration needs that very pair; in a newer one its version and its configuration may have been
     finalized apart, unless that very pair failed there last. ``half`` None: that very pair.
     """
-    neighbour = life.neighbours.get(instance)
-    if neighbour is None:
+    upstream_status = life.upstream.get(instance)
+    if upstream_status is None:
         return None
-    exact = next((done.at for done in neighbour.finalized if done.version == offer.version), None)
+    exact = next((done.at for done in upstream_status.finalized if done.version == offer.version), None)
     if exact is not None or half is None or offer.configuration is None or _pair_failed(life, instance, offer):
         return exact
     if half.configures:
-        found = (done.at for done in neighbour.finalized if done.version.revision == offer.version.revision)
+        found = (done.at for done in upstream_status.finalized if done.version.revision == offer.version.revision)
     else:
-        found = (done.at for done in neighbour.finalized if done.version.same(offer.version))
+        found = (done.at for done in upstream_status.finalized if done.version.same(offer.version))
     return min(found, default=None)

@@ -15,7 +15,7 @@ from setpoint.core.instance.gates.context import (
     task_fingerprint,
     values,
 )
-from setpoint.core.instance.state import Attempt, Came, Life, offer_of
+from setpoint.core.instance.state import Attempt, Life, TaskClaim, offer_of
 from setpoint.model.grammars.lookup import LookupMissing, resolve
 from setpoint.model.names import application_of, format_task, instance_entity, parse_task
 from setpoint.model.policy import CheckUse, Policy, TaskUse
@@ -24,7 +24,7 @@ from setpoint.model.release import Offer
 from setpoint.model.tasks import TaskStage
 from setpoint.model.time import Instant, approximate_duration
 
-_BEGUN = frozenset({TaskStage.RUNNING, TaskStage.RETRYING})
+_STARTED = frozenset({TaskStage.RUNNING, TaskStage.RETRYING})
 
 
 def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> str:
@@ -48,7 +48,7 @@ def awaited(policy: Policy | None, life: Life, removed: bool) -> set[str]:
     """Runs that attempts came to, or will come to: one that has succeeded before is known in time."""
     under_way = life.rollout if life.rollout and not life.rollout.back else None
     attempts = [attempt for attempt in (life.candidate, under_way.attempt if under_way else None) if attempt]
-    runs = {*life.left, *(entity for attempt in attempts for entity in attempt.tasks)}
+    runs = {*life.abandoned_tasks, *(entity for attempt in attempts for entity in attempt.tasks)}
     if policy is not None and policy.tasks and not removed:
         for attempt in attempts:
             offer = offer_of(life, attempt.pair)
@@ -91,7 +91,7 @@ def succeeded(life: Life, entity: str) -> bool:
     return status is not None and status.state is TaskStage.SUCCEEDED
 
 
-def running(life: Life, came: dict[str, Came], entity: str) -> bool:
+def running(life: Life, came: dict[str, TaskClaim], entity: str) -> bool:
     """Whether a run that an attempt came to may be under way at this moment."""
     if entity not in came:
         return False
@@ -126,11 +126,11 @@ def evaluate(context: Context) -> Iterator[Reason]:
     yield from (_still(life, entity, now) for entity in under_way(life, attempt) if entity not in known)
 
 
-def left(life: Life, now: Instant) -> Iterator[Reason]:
+def abandoned(life: Life, now: Instant) -> Iterator[Reason]:
     """Runs of other attempts of this instance that are waited for before anything new starts."""
-    others: Iterable[str] = life.left
+    others: Iterable[str] = life.abandoned_tasks
     if life.rollout:
-        others = dict.fromkeys([*life.left, *under_way(life, life.rollout.attempt)])
+        others = dict.fromkeys([*life.abandoned_tasks, *under_way(life, life.rollout.attempt)])
     yield from (_still(life, entity, now) for entity in others)
 
 
@@ -147,10 +147,10 @@ def _still(life: Life, entity: str, now: Instant) -> Reason:
     )
 
 
-def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | None, ahead: str, now: Instant) -> Reason:
+def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: TaskClaim | None, ahead: str, now: Instant) -> Reason:
     told = came is not None and status is not None and status.number > came.seen
-    if status is None or not (told or status.state in _BEGUN):
-        return _not_begun(use, entity, came, ahead)
+    if status is None or not (told or status.state in _STARTED):
+        return _not_started(use, entity, came, ahead)
     name, tries = use.name, f"try {status.tries} of {status.most}"
     code, text, awaits, unblock = Code.TASK_PENDING, "", f"the end of {name}", f"skip {name}"
     match status.state:
@@ -188,7 +188,7 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: Came | N
     )
 
 
-def _not_begun(use: TaskUse, entity: str, came: Came | None, ahead: str) -> Reason:
+def _not_started(use: TaskUse, entity: str, came: TaskClaim | None, ahead: str) -> Reason:
     if came:
         code, text, awaits = Code.TASK_QUEUED, f"{use.name} is about to start", f"the start of {use.name}"
     elif ahead:

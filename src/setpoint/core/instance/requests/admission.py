@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from setpoint.core.admission import ENTITY
-from setpoint.core.facts import AskAdmission, Began, Ended, Granted, Queued, Returned
+from setpoint.core.facts import AdmissionRequested, Began, Ended, Granted, Queued, Returned
 from setpoint.core.instance.gates import limit
 from setpoint.core.instance.gates import set as with_set
 from setpoint.core.instance.state import Admission, Attempt, Life
@@ -23,16 +23,18 @@ def request(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
     needs = limit.needs(turn.context(offer, candidate))
     if not needs or (known and known.needs == needs and not known.returned):
         return candidate if needs or known is None else _give_up(turn, candidate, known)
-    number = turn.life.asks + 1
-    turn.set(asks=number)
-    asking = AskAdmission(asker=turn.entity, ask=number, attempt=candidate.number, release=offer.release, needs=needs)
-    turn.out.append(Send(ENTITY, asking))
-    return replace(candidate, admission=Admission(number, needs, known.asked if known else turn.now))
+    number = turn.life.last_request_id + 1
+    turn.set(last_request_id=number)
+    fact = AdmissionRequested(
+        requester=turn.entity, request_id=number, attempt=candidate.number, release=offer.release, needs=needs
+    )
+    turn.out.append(Send(ENTITY, fact))
+    return replace(candidate, admission=Admission(number, needs, known.requested_at if known else turn.now))
 
 
 def _give_up(turn: Turn, candidate: Attempt, known: Admission) -> Attempt:
     """Nothing is needed any more: a person skipped it, or the configuration changed."""
-    turn.out.append(Send(ENTITY, Returned(asker=turn.entity, ask=known.ask, gone=True)))
+    turn.out.append(Send(ENTITY, Returned(requester=turn.entity, request_id=known.request_id, gone=True)))
     return replace(candidate, admission=None)
 
 
@@ -41,7 +43,7 @@ def give_back(turn: Turn, candidate: Attempt) -> Attempt:
     known = candidate.admission
     if known is None or candidate.committed:
         return candidate
-    turn.out.append(Send(ENTITY, Returned(asker=turn.entity, ask=known.ask)))
+    turn.out.append(Send(ENTITY, Returned(requester=turn.entity, request_id=known.request_id)))
     return replace(candidate, admission=replace(known, granted=False, returned=True, reasons=()))
 
 
@@ -50,28 +52,33 @@ def begin(turn: Turn, candidate: Attempt) -> int:
     known = candidate.admission
     if known is None or not known.granted:
         return 0
-    turn.out.append(Send(ENTITY, Began(asker=turn.entity, ask=known.ask)))
-    return known.ask
+    turn.out.append(Send(ENTITY, Began(requester=turn.entity, request_id=known.request_id)))
+    return known.request_id
 
 
-def told_granted(turn: Turn, fact: Granted) -> None:
+def record_granted(turn: Turn, fact: Granted) -> None:
     """Admission's yes. One that nobody waits for any more was begun with, or given back when its attempt ended: saying so again
     could overtake the beginning, and undo what that spends of a budget.
     """
     candidate = turn.life.candidate
-    if candidate and candidate.admission and candidate.admission.ask == fact.ask and not candidate.admission.returned:
+    if (
+        candidate
+        and candidate.admission
+        and candidate.admission.request_id == fact.request_id
+        and not candidate.admission.returned
+    ):
         turn.set(candidate=replace(candidate, admission=replace(candidate.admission, granted=True, reasons=())))
 
 
-def told_queued(turn: Turn, fact: Queued) -> None:
+def record_queued(turn: Turn, fact: Queued) -> None:
     """Admission's not yet."""
     candidate = turn.life.candidate
     if candidate is None or candidate.admission is None:
         return
     known = candidate.admission
-    if known.ask == fact.ask and not known.granted and not known.returned and fact.number > known.number:
-        told = replace(known, number=fact.number, reasons=fact.reasons)
-        turn.set(candidate=replace(candidate, admission=told))
+    if known.request_id == fact.request_id and not known.granted and not known.returned and fact.number > known.number:
+        queued = replace(known, number=fact.number, reasons=fact.reasons)
+        turn.set(candidate=replace(candidate, admission=queued))
 
 
 def settle(turn: Turn) -> None:
@@ -83,25 +90,25 @@ def settle(turn: Turn) -> None:
     rollout = turn.life.rollout
     if rollout and rollout.lease and (rollout.stuck or rollout.attempt.phase is Phase.POST_DEPLOYMENT):
         turn.set_rollout(rollout, lease=0)
-    before, begun = turn.before.life, _begun(turn)
-    for held in dict.fromkeys((_leases(before), *begun)):
+    before, started_with = turn.before.life, _started_with(turn)
+    for held in dict.fromkeys((_leases(before), *started_with)):
         if held and held != _leases(turn.life):
-            turn.out.append(Send(ENTITY, Ended(asker=turn.entity, ask=held)))
-    asked = _asking(before)
-    if asked and asked.ask not in begun and not _lives_on(before, turn.life):
-        turn.out.append(Send(ENTITY, Returned(asker=turn.entity, ask=asked.ask, gone=True)))
+            turn.out.append(Send(ENTITY, Ended(requester=turn.entity, request_id=held)))
+    requested = _request_of(before)
+    if requested and requested.request_id not in started_with and not _lives_on(before, turn.life):
+        turn.out.append(Send(ENTITY, Returned(requester=turn.entity, request_id=requested.request_id, gone=True)))
 
 
-def _begun(turn: Turn) -> list[int]:
+def _started_with(turn: Turn) -> list[int]:
     """What was used for rollouts that began in this turn: one of them may have given way to another in the same turn."""
-    return [given.fact.ask for given in turn.out if isinstance(given, Send) and isinstance(given.fact, Began)]
+    return [given.fact.request_id for given in turn.out if isinstance(given, Send) and isinstance(given.fact, Began)]
 
 
 def _leases(life: Life) -> int:
     return life.rollout.lease if life.rollout else 0
 
 
-def _asking(life: Life) -> Admission | None:
+def _request_of(life: Life) -> Admission | None:
     return life.candidate.admission if life.candidate else None
 
 
@@ -111,4 +118,4 @@ def _lives_on(before: Life, after: Life) -> bool:
     return before.candidate is not None and before.candidate.number in living
 
 
-__all__ = ["begin", "give_back", "request", "settle", "told_granted", "told_queued"]
+__all__ = ["begin", "give_back", "record_granted", "record_queued", "request", "settle"]

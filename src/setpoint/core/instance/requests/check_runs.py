@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from setpoint.core.facts import Ask, CheckStatus, From
+from setpoint.core.facts import CheckStatus, RunAssigned, RunRequested
 from setpoint.core.instance.gates import check
 from setpoint.core.instance.gates.context import definition
 from setpoint.core.instance.state import Attempt, CheckProgress
@@ -29,10 +29,10 @@ def request(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
         if gate is not None:
             found[use.name] = gate
             if _window_ended(use, gate, turn.now):
-                found[use.name] = _ask_again(turn, use, offer, attempt, gate)
+                found[use.name] = _request_run_again(turn, use, offer, attempt, gate)
                 changed = True
         elif turn.now >= attempt.entered + use.delay:
-            found[use.name] = _ask(turn, use, offer, attempt)
+            found[use.name] = _request_run(turn, use, offer, attempt)
             changed = True
         else:
             turn.wake(attempt.entered + use.delay)
@@ -46,7 +46,7 @@ def request_stale(turn: Turn, offer: Offer, attempt: Attempt, reasons: Iterable[
     for use in check.uses(turn.context(offer, attempt)):
         gate = asked.get(use.name)
         if use.name in stale and gate is not None and gate.counts:
-            asked[use.name] = _ask_again(turn, use, offer, attempt, gate)
+            asked[use.name] = _request_run_again(turn, use, offer, attempt, gate)
     return replace(attempt, gates=asked)
 
 
@@ -58,31 +58,35 @@ def _window_ended(use: CheckUse, gate: CheckProgress, now: int) -> bool:
     return gate.ended < end <= now
 
 
-def _ask(turn: Turn, use: CheckUse, offer: Offer, attempt: Attempt) -> CheckProgress:
+def _request_run(turn: Turn, use: CheckUse, offer: Offer, attempt: Attempt) -> CheckProgress:
     runnable = definition(use.check, turn.rules, turn.life, offer, attempt)
     attachment = runnable.attachment
-    turn.set(asks=turn.life.asks + 1)
-    turn.out.append(Send(attachment, Ask(asker=turn.entity, ask=turn.life.asks, definition=runnable)))
-    return CheckProgress(attachment, turn.life.asks, turn.now)
+    turn.set(last_request_id=turn.life.last_request_id + 1)
+    turn.out.append(
+        Send(attachment, RunRequested(requester=turn.entity, request_id=turn.life.last_request_id, definition=runnable))
+    )
+    return CheckProgress(attachment, turn.life.last_request_id, turn.now)
 
 
-def _ask_again(turn: Turn, use: CheckUse, offer: Offer, attempt: Attempt, gate: CheckProgress) -> CheckProgress:
+def _request_run_again(turn: Turn, use: CheckUse, offer: Offer, attempt: Attempt, gate: CheckProgress) -> CheckProgress:
     runnable = definition(use.check, turn.rules, turn.life, offer, attempt)
-    turn.set(asks=turn.life.asks + 1)
-    turn.out.append(Send(gate.attachment, Ask(asker=turn.entity, ask=turn.life.asks, definition=runnable)))
-    return replace(gate, ask=turn.life.asks, asked=turn.now, run=0)
+    turn.set(last_request_id=turn.life.last_request_id + 1)
+    turn.out.append(
+        Send(gate.attachment, RunRequested(requester=turn.entity, request_id=turn.life.last_request_id, definition=runnable))
+    )
+    return replace(gate, request_id=turn.life.last_request_id, requested_at=turn.now, run=0)
 
 
-def told_from(attempt: Attempt, fact: From) -> Attempt:
+def record_run_assigned(attempt: Attempt, fact: RunAssigned) -> Attempt:
     """The attempt, its gate told which run counts first."""
     for name, gate in attempt.gates.items():
-        if gate.attachment == fact.attachment and gate.ask == fact.ask and not gate.run:
-            before = gate.nos_before if gate.first else fact.nos
-            return _with(attempt, name, _begun(replace(gate, run=fact.run, nos_before=before)))
+        if gate.attachment == fact.attachment and gate.request_id == fact.request_id and not gate.run:
+            before = gate.failures_before if gate.first else fact.failures_total
+            return _with(attempt, name, _with_window(replace(gate, run=fact.run, failures_before=before)))
     return attempt
 
 
-def told_status(attempt: Attempt, fact: CheckStatus, policy: Policy | None) -> Attempt:
+def record_check_status(attempt: Attempt, fact: CheckStatus, policy: Policy | None) -> Attempt:
     """The attempt, its gates on this attachment given a later result."""
     for name, gate in attempt.gates.items():
         if gate.attachment == fact.attachment and fact.run > gate.seen:
@@ -96,10 +100,10 @@ def told_status(attempt: Attempt, fact: CheckStatus, policy: Policy | None) -> A
                 ended=fact.ended,
                 covered=fact.covered,
                 answered=fact.answered,
-                nos=fact.nos,
+                failures_total=fact.failures_total,
                 since=since,
             )
-            attempt = _with(attempt, name, _held(_begun(later), name, attempt, policy))
+            attempt = _with(attempt, name, _held(_with_window(later), name, attempt, policy))
     return attempt
 
 
@@ -107,7 +111,7 @@ def _doubted(gate: CheckProgress, fact: CheckStatus) -> Instant:
     """Since when there has been no decisive result; where there never was one, since it was requested."""
     if fact.outcome in {Outcome.PASSING, Outcome.BLOCKING}:
         return 0
-    return gate.doubted or (gate.asked if gate.outcome is None else fact.at)
+    return gate.doubted or (gate.requested_at if gate.outcome is None else fact.at)
 
 
 def _held(gate: CheckProgress, name: str, attempt: Attempt, policy: Policy | None) -> CheckProgress:
@@ -116,18 +120,18 @@ def _held(gate: CheckProgress, name: str, attempt: Attempt, policy: Policy | Non
     use = next((use for use in uses if use.name == name and use.phase is attempt.phase), None)
     if use is None or use.phase is Phase.POST_DEPLOYMENT or not (use.window and use.tolerate) or gate.failures <= use.tolerate:
         return gate
-    return replace(gate, first=gate.ended if gate.outcome is Outcome.PASSING else 0, nos_before=gate.nos)
+    return replace(gate, first=gate.ended if gate.outcome is Outcome.PASSING else 0, failures_before=gate.failures_total)
 
 
 def _with(attempt: Attempt, name: str, gate: CheckProgress) -> Attempt:
     return replace(attempt, gates={**attempt.gates, name: gate})
 
 
-def _begun(gate: CheckProgress) -> CheckProgress:
+def _with_window(gate: CheckProgress) -> CheckProgress:
     """The gate, its window begun where its first result counts."""
-    return replace(gate, first=gate.ended, nos_before=_failed_before(gate)) if gate.counts and not gate.first else gate
+    return replace(gate, first=gate.ended, failures_before=_failed_before(gate)) if gate.counts and not gate.first else gate
 
 
 def _failed_before(gate: CheckProgress) -> int:
     """How many results had failed before the first run that counts: exact when that run's own result is there, else the most."""
-    return gate.nos - (gate.outcome is Outcome.BLOCKING) if gate.seen == gate.run else gate.nos_before
+    return gate.failures_total - (gate.outcome is Outcome.BLOCKING) if gate.seen == gate.run else gate.failures_before

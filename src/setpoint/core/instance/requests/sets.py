@@ -27,7 +27,7 @@ def join(turn: Turn, entity: str) -> None:
         turn.set(joined={**turn.life.joined, entity: None})
 
 
-def told(turn: Turn, fact: SetStatus) -> None:
+def record_status(turn: Turn, fact: SetStatus) -> None:
     """What the set publishes: kept, and followed immediately where it goes back, or goes."""
     known = turn.life.sets.get(fact.set)
     if fact.set not in turn.life.joined or (known is not None and known.number >= fact.number):
@@ -95,7 +95,7 @@ def vote(turn: Turn) -> None:
     chosen = selection.chosen(turn.rules, turn.life) if open_ones else None
     for entity in sorted(turn.life.joined):
         if entity in open_ones:
-            _tell(turn, entity, standing(turn, entity, turn.life.sets.get(entity), chosen))
+            _send_vote(turn, entity, standing(turn, entity, turn.life.sets.get(entity), chosen))
         if offer_of_set(turn.life, entity) is None and not _is_pending(turn.life, entity):
             _leave(turn, entity)
 
@@ -105,10 +105,10 @@ def _has_ended(life: Life, entity: str) -> bool:
     return status is not None and status.stage is SetStage.ENDED
 
 
-def _tell(turn: Turn, entity: str, said: SetVote) -> None:
-    if turn.life.joined[entity] != said:
-        turn.set(votes=turn.life.votes + 1, joined={**turn.life.joined, entity: said})
-        turn.out.append(Send(entity, replace(said, number=turn.life.votes)))
+def _send_vote(turn: Turn, entity: str, vote: SetVote) -> None:
+    if turn.life.joined[entity] != vote:
+        turn.set(votes=turn.life.votes + 1, joined={**turn.life.joined, entity: vote})
+        turn.out.append(Send(entity, replace(vote, number=turn.life.votes)))
 
 
 def _leave(turn: Turn, entity: str) -> None:
@@ -128,7 +128,7 @@ def _is_pending(life: Life, entity: str) -> bool:
 def standing(turn: Turn, entity: str, status: SetStatus | None, chosen: int | None) -> SetVote:
     """How this member stands to one of its sets now; ``chosen``: the version release that its strategy chooses."""
     offer = offer_of_set(turn.life, entity)
-    said = SetVote(
+    vote = SetVote(
         member=turn.instance,
         number=0,
         state=MemberState.WAITING,
@@ -138,50 +138,50 @@ def standing(turn: Turn, entity: str, status: SetStatus | None, chosen: int | No
     rollout = turn.life.rollout
     elsewhere = offer is not None and set_of(turn.life, offer) != entity
     if rollout and offer and not elsewhere and rollout.attempt.pair == offer.pair:
-        return _moved(said, rollout)
+        return _moved(vote, rollout)
     if turn.removed:
-        return replace(said, state=MemberState.LEFT, reason="left the configuration")
+        return replace(vote, state=MemberState.LEFT, reason="left the configuration")
     if offer is None and _is_pending(turn.life, entity):
-        return replace(said, state=MemberState.ENDED, reason="has nothing that could take the configuration")
+        return replace(vote, state=MemberState.ENDED, reason="has nothing that could take the configuration")
     if offer is None:
-        return replace(said, state=MemberState.OUT, reason=f"went on to release {turn.life.frontier}")
+        return replace(vote, state=MemberState.OUT, reason=f"went on to release {turn.life.frontier}")
     if elsewhere:
-        return replace(said, state=MemberState.ENDED, reason="takes the configuration with what is good here")
+        return replace(vote, state=MemberState.ENDED, reason="takes the configuration with what is good here")
     if offer.release == turn.life.good.release and not selection.changes_what_runs(turn.life, offer):
-        return replace(said, state=MemberState.ENDED, reason="nothing changes here")
-    return _at_rest(turn, said, entity, offer, status)
+        return replace(vote, state=MemberState.ENDED, reason="nothing changes here")
+    return _at_rest(turn, vote, entity, offer, status)
 
 
-def _moved(said: SetVote, rollout: Rollout) -> SetVote:
+def _moved(vote: SetVote, rollout: Rollout) -> SetVote:
     if rollout.attempt.kind is not Kind.FORWARD:
-        return replace(said, state=MemberState.GONE, reason="a person moves it")
+        return replace(vote, state=MemberState.GONE, reason="a person moves it")
     if rollout.back or rollout.doubt:
         return replace(
-            said, state=MemberState.STUCK if rollout.stuck else MemberState.FAILED, reason=rollout.failure or rollout.doubt
+            vote, state=MemberState.STUCK if rollout.stuck else MemberState.FAILED, reason=rollout.failure or rollout.doubt
         )
     if rollout.passed:
-        return replace(said, state=MemberState.PASSED, reason="has passed")
-    return replace(said, state=MemberState.BEGUN, reason="is being verified" if _verifies(rollout) else "is being rolled out")
+        return replace(vote, state=MemberState.PASSED, reason="has passed")
+    return replace(vote, state=MemberState.STARTED, reason="is being verified" if _verifies(rollout) else "is being rolled out")
 
 
 def _verifies(rollout: Rollout) -> bool:
     return rollout.attempt.phase is Phase.POST_DEPLOYMENT
 
 
-def _at_rest(turn: Turn, said: SetVote, entity: str, offer: Offer, status: SetStatus | None) -> SetVote:
+def _at_rest(turn: Turn, vote: SetVote, entity: str, offer: Offer, status: SetStatus | None) -> SetVote:
     life, pair = turn.life, offer.pair
     if life.target == pair and pair in life.goods and not life.rollout:
-        return replace(said, state=MemberState.ENDED, reason="is finalized")
+        return replace(vote, state=MemberState.ENDED, reason="is finalized")
     never = _never(turn.rules, life, offer)
     if never:
-        return replace(said, state=MemberState.OUT, reason=never)
+        return replace(vote, state=MemberState.OUT, reason=never)
     veto = next((veto for veto in life.vetoes if selection.covers(life, veto, offer)), None)
     if veto:
-        return replace(said, state=MemberState.VETOED, reason=veto.reason)
+        return replace(vote, state=MemberState.VETOED, reason=veto.reason)
     attempt = life.candidate
     if attempt and attempt.pair == pair and attempt.kind is Kind.FORWARD:
-        return _gathering(turn, said, entity, offer, attempt, status)
-    return _not_wanted(turn, said, offer)
+        return _gathering(turn, vote, entity, offer, attempt, status)
+    return _not_wanted(turn, vote, offer)
 
 
 def _never(policy: Policy, life: Life, offer: Offer) -> str:
@@ -198,7 +198,7 @@ def _never(policy: Policy, life: Life, offer: Offer) -> str:
     return out
 
 
-def _not_wanted(turn: Turn, said: SetVote, offer: Offer) -> SetVote:
+def _not_wanted(turn: Turn, vote: SetVote, offer: Offer) -> SetVote:
     life = turn.life
     why = status.why_not(turn.rules, life, offer, turn.now)
     if not why and life.pin:
@@ -207,26 +207,26 @@ def _not_wanted(turn: Turn, said: SetVote, offer: Offer) -> SetVote:
         why = f"{offer.version.name} failed there before"
     if not why and life.candidate:
         why = f"wants {turn.name(life.candidate.pair)}"
-    return replace(said, state=MemberState.GONE, reason=why or "has not chosen it")
+    return replace(vote, state=MemberState.GONE, reason=why or "has not chosen it")
 
 
-def _gathering(turn: Turn, said: SetVote, entity: str, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
+def _gathering(turn: Turn, vote: SetVote, entity: str, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
     """``ready`` when every gate holds, ``locked`` when its tasks are done as well; what only grew old is asked for anew."""
     life, context = turn.life, turn.context(offer, attempt)
-    said = replace(said, committed=attempt.committed)
+    vote = replace(vote, committed=attempt.committed)
     reasons = [*turn.unmet(offer, attempt), *turn.unmet(offer, attempt, Tier.BLOCKERS)]
     hard = next((reason for reason in reasons if not _patient(attempt, reason)), None)
     if attempt.phase is not Phase.PRE_DEPLOYMENT or hard:
-        return replace(said, reason=_short(hard))
+        return replace(vote, reason=_short(hard))
     epoch = status.epoch if status else 0
-    said = replace(said, epoch=epoch, needs=_needs(turn, offer, attempt))
+    vote = replace(vote, epoch=epoch, needs=_needs(turn, offer, attempt))
     preparing = status is not None and status.stage in {SetStage.PREPARING, SetStage.GOING}
     todo = next(task.evaluate(context), None)
     last = life.joined[entity]
     was = last is not None and last.state is MemberState.LOCKED and last.epoch == epoch
     if preparing and not todo and (not reasons or was):
-        return replace(said, state=MemberState.LOCKED, reason="is locked")
-    return replace(said, state=MemberState.READY, reason=_short(todo) if todo else "is ready")
+        return replace(vote, state=MemberState.LOCKED, reason="is locked")
+    return replace(vote, state=MemberState.READY, reason=_short(todo) if todo else "is ready")
 
 
 _STILL = {Code.PAUSED, Code.OBSERVED_ONLY, Code.ROLLOUT_IN_PROGRESS, Code.CALENDAR_CLOSED, Code.FROZEN}
@@ -267,4 +267,4 @@ def _level(policy: Policy, life: Life, offer: Offer, now: Instant, chosen: int |
     return 0
 
 
-__all__ = ["join", "offer_of_set", "standing", "told", "vote"]
+__all__ = ["join", "offer_of_set", "record_status", "standing", "vote"]

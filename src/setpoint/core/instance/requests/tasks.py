@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from setpoint.core.facts import Retried, TaskLeft, TaskRetried, TaskStatus, TaskWanted
 from setpoint.core.instance.gates.context import task_definition
 from setpoint.core.instance.gates.task import awaited, concerned, pending, run_of, running
-from setpoint.core.instance.state import Attempt, Barrier, Came, Kind, Life, offer_for
+from setpoint.core.instance.state import Attempt, Barrier, Kind, Life, TaskClaim, offer_for
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
 from setpoint.model.names import parse_task
@@ -25,15 +25,15 @@ def run(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
         return attempt
     status = turn.life.tasks.get(entity)
     if status and status.state in _BEGUN:
-        came = Came(turn.now, status.number - 1)
+        came = TaskClaim(turn.now, status.number - 1)
     else:
-        came = Came(turn.now, status.number if status else 0, blind=status is None)
+        came = TaskClaim(turn.now, status.number if status else 0, blind=status is None)
         _ask(turn, offer, attempt, use, entity, came)
     committed = attempt.committed or attempt.phase is Phase.PRE_DEPLOYMENT
     return replace(attempt, tasks={**attempt.tasks, entity: came}, committed=committed)
 
 
-def _to_be_asked(life: Life, entity: str, came: Came | None) -> bool:
+def _to_be_asked(life: Life, entity: str, came: TaskClaim | None) -> bool:
     """It has not come to it yet, or the run may go on after a person's retry, or failed before it came and should say so."""
     status = life.tasks.get(entity)
     if came is None or status is None:
@@ -42,10 +42,10 @@ def _to_be_asked(life: Life, entity: str, came: Came | None) -> bool:
     return old_failure or (status.number > came.seen and status.state is TaskStage.WAITING)
 
 
-def _ask(turn: Turn, offer: Offer, attempt: Attempt, use: TaskUse, entity: str, came: Came) -> None:
+def _ask(turn: Turn, offer: Offer, attempt: Attempt, use: TaskUse, entity: str, came: TaskClaim) -> None:
     wanted = task_definition(use.task, turn.rules, turn.life, offer, attempt)
     turn.out.append(
-        Send(entity, TaskWanted(asker=turn.entity, definition=wanted, seen=came.seen, retries=use.retries)),
+        Send(entity, TaskWanted(requester=turn.entity, definition=wanted, seen=came.seen, retries=use.retries)),
     )
     if wanted.irreversible:
         _no_way_back(turn, entity)
@@ -69,7 +69,7 @@ def forget_barrier(turn: Turn, pair: Pair) -> None:
         turn.set(irreversible=None)
 
 
-def told(turn: Turn, fact: TaskStatus) -> None:
+def record_status(turn: Turn, fact: TaskStatus) -> None:
     """How a run stands. When one has succeeded, the checks before a deployment must hold afresh."""
     known = turn.life.tasks.get(fact.task)
     if known is not None and known.number >= fact.number:
@@ -79,7 +79,7 @@ def told(turn: Turn, fact: TaskStatus) -> None:
     if fact.task not in awaited(turn.policy, turn.life, turn.removed):
         return  # late: this instance has unsubscribed since, and gets what is so then when it subscribes again
     turn.set(tasks={**turn.life.tasks, fact.task: fact})
-    if fact.task in turn.life.left:
+    if fact.task in turn.life.abandoned_tasks:
         _let_go(turn, fact)
     if fact.state is not TaskStage.FAILED:
         _no_longer_blind(turn, fact.task)
@@ -100,12 +100,12 @@ def _no_longer_blind(turn: Turn, entity: str) -> None:
 
 
 def _let_go(turn: Turn, fact: TaskStatus) -> None:
-    if fact.number <= turn.life.left[fact.task] or fact.state is TaskStage.RUNNING:
+    if fact.number <= turn.life.abandoned_tasks[fact.task] or fact.state is TaskStage.RUNNING:
         return
     if fact.state is TaskStage.RETRYING:
-        turn.out.append(Send(fact.task, TaskLeft(asker=turn.entity, seen=fact.number)))
+        turn.out.append(Send(fact.task, TaskLeft(requester=turn.entity, seen=fact.number)))
         return
-    turn.set(left={entity: seen for entity, seen in turn.life.left.items() if entity != fact.task})
+    turn.set(abandoned_tasks={entity: seen for entity, seen in turn.life.abandoned_tasks.items() if entity != fact.task})
 
 
 def _afresh(turn: Turn, entity: str) -> None:
@@ -119,16 +119,16 @@ def _afresh(turn: Turn, entity: str) -> None:
 
 def leave(turn: Turn, attempt: Attempt) -> None:
     """The attempt ends, or goes back: no further try for it, and what is under way ends before anything new starts here."""
-    open_runs = dict(turn.life.left)
+    open_runs = dict(turn.life.abandoned_tasks)
     for entity, came in attempt.tasks.items():
         status = turn.life.tasks.get(entity)
         retrying = status is not None and status.number > came.seen and status.state is TaskStage.RETRYING
         if retrying and status is not None:
-            turn.out.append(Send(entity, TaskLeft(asker=turn.entity, seen=status.number)))
+            turn.out.append(Send(entity, TaskLeft(requester=turn.entity, seen=status.number)))
         if retrying or running(turn.life, attempt.tasks, entity):
             open_runs[entity] = came.seen
-    if open_runs != turn.life.left:
-        turn.set(left=open_runs)
+    if open_runs != turn.life.abandoned_tasks:
+        turn.set(abandoned_tasks=open_runs)
 
 
 def retried(turn: Turn, fact: Retried, release: int) -> None:

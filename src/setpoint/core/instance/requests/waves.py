@@ -9,7 +9,7 @@ from setpoint.core.instance.gates.context import halves, matches
 from setpoint.core.instance.state import Kind, Life, offer_of
 from setpoint.core.instance.turn import Turn
 from setpoint.core.instructions import Send
-from setpoint.model.names import passage_key
+from setpoint.model.names import wave_progress_key
 from setpoint.model.policy import Policy, Strategy
 from setpoint.model.release import Offer, Pair
 
@@ -30,17 +30,17 @@ def vote(turn: Turn) -> None:
 
 def decline(turn: Turn, offer: Offer) -> None:
     """A release that came too late to be kept at all."""
-    if offer.waves and passage_key(offer.waves, offer.release) not in turn.life.voted:
+    if offer.waves and wave_progress_key(offer.waves, offer.release) not in turn.life.voted:
         _vote(turn, offer.waves, offer.release, MemberResult.OUT)
 
 
 def _vote(turn: Turn, group: str, release: int, state: MemberResult) -> None:
-    life, key = turn.life, passage_key(group, release)
+    life, key = turn.life, wave_progress_key(group, release)
     said = life.voted.get(key, MemberResult.WAITING)
     if said is state or (said is MemberResult.FINALIZED and state is not MemberResult.FAILED):
         return
     kept = {known: word for known, word in life.voted.items() if known != key}
-    here = {passage_key(group, release) for release, (group, _) in life.in_waves.items()}
+    here = {wave_progress_key(group, release) for release, (group, _) in life.in_waves.items()}
     forgotten = [known for known in (*kept, key) if known not in here][:-KEPT_VOTES]
     turn.set(votes=life.votes + 1, voted={known: word for known, word in {**kept, key: state}.items() if known not in forgotten})
     vote = WaveVote(instance=turn.instance, group=group, release=release, number=turn.life.votes, state=state)
@@ -51,7 +51,7 @@ def stance(turn: Turn, group: str, release: int, offers: list[Offer]) -> MemberR
     """What this instance reports of the release."""
     life, rollout = turn.life, turn.life.rollout
     if rollout and _brings(offers, rollout.attempt.pair) and rollout.attempt.kind is not Kind.BACK:
-        return MemberResult.FAILED if rollout.back else MemberResult.BEGUN
+        return MemberResult.FAILED if rollout.back else MemberResult.STARTED
     if any(failed.concerns(release) and _still_vetoed(life, failed) for failed in life.rolled_back):
         return MemberResult.FAILED
     if life.failure and life.failure.release == release:

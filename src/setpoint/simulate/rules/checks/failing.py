@@ -48,7 +48,7 @@ class Totals(FamilyLedger):
     def take(self, fact: Fact) -> None:
         """Write a delivered total down."""
         if isinstance(fact, CheckStatus):
-            self.delivered[fact.attachment] = max(fact.nos, self.delivered.get(fact.attachment, 0))
+            self.delivered[fact.attachment] = max(fact.failures_total, self.delivered.get(fact.attachment, 0))
 
     def write_down(self, step: Step) -> None:
         """Note whose failures count from now on."""

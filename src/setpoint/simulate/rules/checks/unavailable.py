@@ -30,7 +30,7 @@ class Undecided:
     """One gate without a decisive result."""
 
     attempt: int
-    ask: int
+    request_id: int
     since: Instant
     most: Duration = 0
     least: Duration = 0
@@ -52,7 +52,7 @@ class Waits(FamilyLedger):
         for attempt, use, gate in _undecided(step.after):
             known = self.waits.get((attempt.number, use.name))
             begun = known is None or gate.attachment in told or _another(step.before.life, attempt, use, gate)
-            wait = Undecided(attempt.number, gate.ask, step.turn.now) if known is None or begun else known
+            wait = Undecided(attempt.number, gate.request_id, step.turn.now) if known is None or begun else known
             if known is wait:
                 wait.most += passed
                 wait.least += min(passed, 2 * use.check.interval)
@@ -112,7 +112,7 @@ def _another(life: Life, attempt: Attempt, use: CheckUse, gate: CheckProgress) -
     attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
     before = next((one for one in attempts if one and one.number == attempt.number and one.phase is attempt.phase), None)
     known = before.gates.get(use.name) if before else None
-    return known is None or known.attachment != gate.attachment or (known.ask != gate.ask and not gate.first)
+    return known is None or known.attachment != gate.attachment or (known.request_id != gate.request_id and not gate.first)
 
 
 def _still(step: Step) -> bool:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from setpoint.core.admission import ENTITY, AdmissionState
 from setpoint.core.facts import (
-    AskAdmission,
+    AdmissionRequested,
     Fact,
     Granted,
     LimitsConfigured,
-    Rostered,
+    WaveMembersNamed,
     WavesResumed,
     WaveVote,
 )
@@ -70,7 +70,7 @@ class LeaseLedger:
     """Lease -> instance in deployment with it -> number of its attempt, and the set that it moves with."""
     granted: dict[str, set[int]] = field(default_factory=dict)
     """Instance -> requests that it was granted."""
-    asked: dict[tuple[str, int], AskAdmission] = field(default_factory=dict)
+    asked: dict[tuple[str, int], AdmissionRequested] = field(default_factory=dict)
     starts: dict[tuple[str, Instant], int] = field(default_factory=dict)
     """(budget, start of the occurrence) -> deployments that began."""
     committed: dict[str, list[tuple[str, Instant]]] = field(default_factory=dict)
@@ -91,12 +91,12 @@ class LeaseLedger:
     def take(self, fact: Fact) -> None:
         """Write a delivered fact down."""
         match fact:
-            case AskAdmission(asker=asker, ask=ask):
-                self.asked.setdefault((asker, ask), fact)
+            case AdmissionRequested(requester=requester, request_id=request_id):
+                self.asked.setdefault((requester, request_id), fact)
             case LimitsConfigured(number=number, groups=groups) if number >= self.number:
                 self.exempt |= {key for key in self.models if key[0] not in groups}
                 self.number, self.groups = number, groups
-            case Rostered(group=group, release=release, instances=instances):
+            case WaveMembersNamed(group=group, release=release, instances=instances):
                 self.model(group, release).roster = instances
             case WaveVote(instance=instance, group=group, release=release, number=number, state=state):
                 votes = self.model(group, release).votes
@@ -181,9 +181,9 @@ def grants(moment: Moment) -> Iterator[Complaint]:
     ledger.move_on(moment.now)
     for given in moment.turn.decision.instructions:
         if isinstance(given, Send) and isinstance(given.fact, Granted):
-            asked = ledger.asked.get((given.to, given.fact.ask))
+            asked = ledger.asked.get((given.to, given.fact.request_id))
             if asked is None:
-                yield f"{given.to} is granted {given.fact.ask}, which it never asked for"
+                yield f"{given.to} is granted {given.fact.request_id}, which it never asked for"
                 continue
             for need in asked.needs:
                 if is_wave(need.unit):
@@ -237,7 +237,7 @@ def admitted(step: Step) -> Iterator[Complaint]:
     ledger = _ledger(step)
     for fact in step.turn.facts:
         if isinstance(fact, Granted):
-            ledger.granted.setdefault(step.instance, set()).add(fact.ask)
+            ledger.granted.setdefault(step.instance, set()).add(fact.request_id)
     _commitments(step, ledger)
     if step.forward is None:
         return
@@ -249,7 +249,12 @@ def admitted(step: Step) -> Iterator[Complaint]:
     alone = not set_of(step.judged, offer)  # a set requests for its members, and uses up its part when it starts
     if missing and alone and not (asking and attempt.committed):
         yield f"began without {sorted(missing)}"
-    if units and asking and asking.ask not in ledger.granted.get(step.instance, set()) and not _none_left(step, policy, offer):
+    if (
+        units
+        and asking
+        and asking.request_id not in ledger.granted.get(step.instance, set())
+        and not _none_left(step, policy, offer)
+    ):
         yield f"began without a yes to {sorted(units)}"
     if alone and not attempt.committed:
         yield from _budgets(step, ledger, policy, offer)
@@ -316,7 +321,7 @@ def rollbacks_ask_nobody(step: Step) -> Iterator[Complaint]:
     """Only an attempt that gathers its gates requests admission; a rollback neither requests it nor waits for it."""
     candidate, rollout = step.after.life.candidate, step.after.life.rollout
     for given in step.turn.decision.instructions:
-        if isinstance(given, Send) and isinstance(given.fact, AskAdmission):
+        if isinstance(given, Send) and isinstance(given.fact, AdmissionRequested):
             step.saw("unhindered")
             if candidate is None or given.fact.attempt != candidate.number:
                 yield f"attempt {given.fact.attempt} asks admission, but is no candidate"
@@ -332,6 +337,6 @@ def nothing_is_kept(world: World) -> Iterator[Complaint]:
     """No instance waits or holds anything when everything has converged."""
     state = world.states.get(ENTITY)
     if isinstance(state, AdmissionState):
-        for name in ("places", "queues", "holders"):
+        for name in ("requests", "queues", "holders"):
             if kept := getattr(state, name):
                 yield f"admission still has {name}: {kept}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from setpoint.core.facts import Fact, Neighbour
+from setpoint.core.facts import Fact, InstanceStatus
 from setpoint.core.instance.state import offer_of
 from setpoint.model.grammars import versions
 from setpoint.model.policy import ServiceOrdering
@@ -19,11 +19,11 @@ from setpoint.simulate.rules.registry import Complaint, rule
 class DependencyLedger(FamilyLedger):
     """What others published last, as far as this one knows."""
 
-    last: dict[str, Neighbour] = field(default_factory=dict)
+    last: dict[str, InstanceStatus] = field(default_factory=dict)
 
     def take(self, fact: Fact) -> None:
         """The highest number counts."""
-        if isinstance(fact, Neighbour):
+        if isinstance(fact, InstanceStatus):
             known = self.last.get(fact.instance)
             if known is None or known.number < fact.number:
                 self.last[fact.instance] = fact
@@ -39,7 +39,7 @@ class DependencyLedger(FamilyLedger):
         if known is None:
             return False
         if offer.configuration is not None and release == offer.configuration.release:
-            return release in known.declined or release in known.abstains or offer.configured < known.begun
+            return release in known.declined or release in known.abstains or offer.configured < known.configuration_frontier
         return release in known.declined or offer.release < known.frontier
 
     def failed(self, instance: str, offer: Offer, release: int) -> bool:

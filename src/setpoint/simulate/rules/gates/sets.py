@@ -48,7 +48,7 @@ class Votes(FamilyLedger):
             self.locked[entity] = vote.epoch
         if vote.state is MemberState.PASSED:
             self.passed.add(entity)
-        elif vote.state not in {MemberState.BEGUN, *THERE}:
+        elif vote.state not in {MemberState.STARTED, *THERE}:
             self.passed.discard(entity)
 
 

@@ -215,7 +215,9 @@ def through(step: Step) -> Iterator[Complaint]:
         attempt, offer, policy = step.forward
         yield from _missing(step, policy, offer, attempt, Phase.PRE_DEPLOYMENT)
         old = step.before.life.candidate
-        running = [entity for entity in (*step.before.life.left, *(old.tasks if old else ())) if _running(step, entity)]
+        running = [
+            entity for entity in (*step.before.life.abandoned_tasks, *(old.tasks if old else ())) if _running(step, entity)
+        ]
         if running:
             yield f"target moves while {running} run"
     rollout = step.before.life.rollout
