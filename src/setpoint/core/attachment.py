@@ -1,7 +1,7 @@
-"""The attachment actor: one protection with one set of arguments on one subject, run once for everybody who waits for it.
+"""The attachment actor: one protection with one set of arguments on one subject, run once for all gates that wait for it.
 
-It polls while somebody waits. Its last finished result stays while a new run is under way. Who listens is the host's business:
-a run that nobody listens for any more comes back as ``CheckUnwanted``, and polling rests until the next asking.
+It polls while a gate waits. Its last finished result stays while a new run is in progress. The host knows the subscribers: a run
+without any comes back as ``CheckUnwanted``, and polling stops until the next request.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ class AttachmentState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     running: bool = False
     started: Instant = 0
     requested: bool = False
-    """Somebody asked since the last run started."""
+    """A run was requested since the last one started."""
     due: bool = False
-    """Somebody asked for the last run started: its result is published, changed or not."""
+    """The last run started was requested: its result is published, changed or not."""
     last: CheckStatus | None = None
     polling: bool = False
 
 
 def decide(entity: str, state: AttachmentState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
-    """Answer those who ask, run the check, publish what changed."""
+    """Assign requests to runs, run the check, publish what changed."""
     out: list[AnyInstruction] = []
     for fact in facts:
         if isinstance(fact, RunRequested):
@@ -52,7 +52,7 @@ def decide(entity: str, state: AttachmentState | None, facts: Sequence[AnyFact],
     return Decision(state, tuple(out), wake)
 
 
-_NEVER = CheckDefinition("", "always", "", {"result": "misconfigured", "reason": "nobody has asked for this check"})
+_NEVER = CheckDefinition("", "always", "", {"result": "misconfigured", "reason": "this check was not requested"})
 
 
 def _operation(entity: str, run: int) -> str:

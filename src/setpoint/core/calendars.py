@@ -1,7 +1,7 @@
 """Whether a calendar is open, why, and until when; and which occurrence of its windows a moment belongs to.
 
-Pure: the instant is an argument. Answers are constant between two turns of a calendar, so turns are computed once per span of
-three months and remembered; asking again is a search in a sorted list.
+Pure: the instant is an argument. Results are constant between two turns of a calendar, so turns are computed once per span of
+three months and cached; evaluating again is a search in a sorted list.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["LATEST", "Opening", "covering", "next_occurrence", "occurrence", "oc
 
 
 class Opening(msgspec.Struct, frozen=True, gc=False):
-    """The answer of a calendar at one instant."""
+    """Result of a calendar at one instant."""
 
     open: bool
     reason: str
     """For people: ``closed until Tue 2026-12-01 00:00 America/New_York (Thanksgiving to Cyber Monday)``."""
     until: Instant | None
-    """The first instant at which the answer differs; None: never. If it may, but not within five years, the end of these."""
+    """The first instant at which the result differs; None: never. If it may, but not within five years, the end of these."""
 
 
 def opening(calendar: Calendar, timezone: str, now: Instant) -> Opening:

@@ -1,4 +1,4 @@
-"""Instructions: what a decision asks its host to do. They are made durable with the state before any of them is performed."""
+"""Instructions: what a decision orders its host to do. They are made durable with the state before any of them is performed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Apply(Instruction, frozen=True, gc=False):
     """Digest."""
     watch: Watch
     down: bool = False
-    """Instead take down what bears this instance's id, and nothing else; the spec only says on which runtime."""
+    """Instead take down the objects with this instance's id, and nothing else; the spec only names the runtime."""
 
 
 class RunCheck(Instruction, frozen=True, gc=False):
@@ -98,7 +98,7 @@ class Record(Instruction, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What history keeps: one decided thing, told in a sentence."""
+    """Line of history: one decision, in a sentence."""
 
     kind: str
     """``attempt-started``, ``phase-entered``, ``target-moved``, ``finalized``, ``failed``, ``rolled-back``, ``signal`` …"""

@@ -43,7 +43,7 @@ class InForce(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Applied revision that changed it last; 0: it has been so from the beginning."""
     revision: str
     identity: str = ""
-    """The revision that versions carry: the last one that changed what runs somewhere. A new channel is no such change."""
+    """The revision that versions carry: the last one that changed what runs somewhere. A new channel does not count."""
     release: int = 0
     """The configuration release; 0: none was made, since nothing was released yet or the change rides on the next version."""
 
@@ -61,7 +61,7 @@ class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     requests: dict[str, int] = {}
     """Request -> number, the most recent ones: the same request twice is one release. 0: a configuration that made none."""
     latest: dict[str, ServiceVersion] = {}
-    """Service -> what its newest release asks for; parameters are carried over from it. What an automatic one brings to new
+    """Service -> the version of its newest release; parameters are carried over from it. What an automatic one brings to new
     channels only was released before."""
     configured: dict[str, InForce] = {}
     """Service that needs releases -> its configuration in force."""
@@ -69,7 +69,7 @@ class LineState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Requests that were compiled with something that is not in force any more: they must be compiled again."""
     published: int = 0
     bad: dict[str, StandingOrder] = {}
-    """``service/version`` -> who said so."""
+    """``service/version`` -> who marked it."""
     absolved: dict[str, Instant] = {}
     cancelled: dict[int, StandingOrder] = {}
     signals: tuple[str, ...] = ()
@@ -291,7 +291,7 @@ def _number(state: LineState, fact: ReleaseRequested, out: list[AnyInstruction])
 
 
 def _sets(number: int, fact: ReleaseRequested | ConfigurationRequested) -> Iterator[Send]:
-    """Those who move as one get an owner of their votes."""
+    """Form the sets of a release: each owns the votes of the members that move as one."""
     for name, members in sorted(fact.sets.items()):
         after = _order(members, fact.after)
         yield Send(format_set(name, number), SetFormed(release=number, members=tuple(sorted(members)), after=after))
@@ -303,7 +303,7 @@ def _order(members: tuple[str, ...], after: dict[str, tuple[str, ...]]) -> dict[
 
 
 def _rosters(number: int, fact: ReleaseRequested | ConfigurationRequested, members: Container[str]) -> Iterator[Send]:
-    """Admission learns who goes through the waves of a group; a release that goes through none sends nothing."""
+    """Name to admission the members of each group with waves; a release that goes through none sends nothing."""
     for group, instances in sorted(fact.waves.items()):
         named = tuple(instance for instance in instances if instance in members)
         if named:
@@ -342,7 +342,7 @@ def _offer(state: LineState, release: Release, instance: str, spec: str, fact: R
 def _beside(
     state: LineState, release: Release, instance: str, fact: ReleaseRequested, fellows: tuple[str, ...]
 ) -> dict[str, RequiredVersion]:
-    """What this release, or the latest before it that is not cancelled, asks of those that the instance comes after."""
+    """What this release, or the latest before it that is not cancelled, requires of the instances that this one comes after."""
     found: dict[str, RequiredVersion] = {}
     for other in fact.after.get(instance, ()):
         if other in fact.specs:
@@ -354,7 +354,7 @@ def _beside(
 
 
 def _required_before(state: LineState, instance: str) -> RequiredVersion | None:
-    """As far as releases are remembered here: what came before those asks for nothing that could not be long done."""
+    """Return what the newest remembered release requires: older ones are long finished."""
     service, channel = service_of(instance), channel_of(instance)
     for release in reversed(state.releases):
         named = service in release.services and (not release.channels or channel in release.channels)

@@ -1,7 +1,7 @@
 """What holds up many: instances grouped by what stands at the end of what each of them waits for. Pure.
 
 An instance waits for what its first reason is about. Where that is another instance, or something that other instances have,
-the way leads on, until there is nobody further to ask: there is the leaf. Circles end where they close.
+the way leads on, until it ends at an instance that waits for no other: the leaf. Circles end where they close.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from setpoint.model.policy import GroupWaves
 from setpoint.model.reasons import Code, Reason
 
 _MOVING = frozenset({Code.NOT_HEALTHY_YET, Code.APPLY_IN_PROGRESS, Code.APPLY_FAILED})
-"""Reasons whose sentences tell how far each one is: they are one whatever their words."""
+"""Reasons whose texts contain progress: they are the same whatever their texts."""
 
 
 _ENDED_BY_A_PERSON = frozenset({Code.HELD, Code.WAVE_STOPPED})
 
 
 class Culprit(msgspec.Struct, frozen=True, gc=False):
-    """One thing, and everybody whom it keeps from going on."""
+    """One cause, and every instance that it blocks."""
 
     reason: Reason
-    """As the one tells it who has waited for it the longest; ``until`` is the next look at any of them."""
+    """As of the instance that has waited for it the longest; ``until`` is the next look at any of them."""
     leaves: tuple[str, ...]
-    """Instances that have the reason themselves, asked about or not."""
+    """Instances that have the reason themselves, requested or not."""
     behind: tuple[str, ...]
-    """Of those asked about, the ones that wait for a leaf; sorted."""
+    """Of those requested, the ones that wait for a leaf; sorted."""
     through: tuple[str, ...] = ()
     """Instances between both, where there are some."""
 
@@ -56,7 +56,7 @@ class _Way(msgspec.Struct, frozen=True):
 
 
 def culprits(reasons_of: Mapping[str, Iterable[Reason]], first: First, takers: Takers) -> list[Culprit]:
-    """What holds up those who are asked about, each for all of its own reasons, and others on the way for their first one.
+    """What blocks the requested instances, each for all of its own reasons, and others on the way for their first one.
 
     What failed comes first, then what holds up most, then what does so longest.
     """
@@ -70,7 +70,7 @@ def culprits(reasons_of: Mapping[str, Iterable[Reason]], first: First, takers: T
 
 
 def leads_to(reason: Reason, takers: Takers) -> Sequence[str]:
-    """Instances that a reason is about, the likeliest first. What ends by itself, or by a person's word, leads to nobody."""
+    """Instances that a reason is about, the likeliest first. What ends automatically, or by a person's act, leads to none."""
     subject = reason.subject
     if reason.until is not None or reason.code in _ENDED_BY_A_PERSON:
         return ()

@@ -1,6 +1,6 @@
 """The scope actor: an organization, application, group, channel or runtime that a person stops or pauses as a whole.
 
-Whoever is below it subscribes; it owns nothing but the two acts that stand until they are withdrawn.
+Instances below it subscribe; it owns only the two orders that stand until they are withdrawn.
 """
 
 from __future__ import annotations

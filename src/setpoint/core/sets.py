@@ -1,9 +1,9 @@
 """The set actor: instances of one release that move as one. It owns the votes of its members, and alone decides for all.
 
-``gathering`` until the gates of every member hold; then admission is asked for all of them at once; ``preparing`` until each has
-run its tasks, evaluated everything once more and locked itself; ``going`` until each has passed; ``finalizing``. One that fails
-before that: ``going-back``, until everybody heard of it and is back; then it gathers anew, for those whom a person lets retry.
-What reaches the set first counts: a member that says no before it was told to go takes the set back to gathering, afterwards it
+``gathering`` until the gates of every member pass; then admission is requested for all of them together; ``preparing`` until
+each has run its tasks, evaluated everything once more and locked itself; ``going`` until each has passed; ``finalizing``. If one
+fails before that: ``going-back``, until every member is informed and back; then it gathers again, for what a person retries.
+What reaches the set first counts: a member that is not ready before the set goes takes it back to gathering, afterwards it
 fails; one that fails after all had passed is finalized with the others.
 """
 
@@ -45,7 +45,7 @@ THERE = frozenset({MemberState.ENDED, MemberState.LEFT})
 NEVER = THERE | {MemberState.OUT}
 MOVED = frozenset({MemberState.STARTED, MemberState.PASSED, MemberState.FAILED, MemberState.STUCK})
 UNDER_WAY = frozenset({MemberState.READY, MemberState.LOCKED, MemberState.STARTED, MemberState.PASSED, *THERE})
-"""Whoever says anything else while the set goes has failed."""
+"""A member in any other state while the set goes has failed."""
 GONE = frozenset({SetStage.GOING, SetStage.FINALIZING})
 """Stages in which only those that went count."""
 
@@ -62,17 +62,17 @@ class SetState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     epoch: int = 1
     reason: str = ""
     began: bool = False
-    """It was told to go since it gathered."""
+    """It went since it gathered."""
     went: tuple[str, ...] = ()
-    """Members that it was told to go for: who had left, or was there already, takes no part, even if it comes back meanwhile."""
+    """Members that went with it: one that had left, or was finalized already, takes no part, even if it comes back meanwhile."""
     failed: tuple[str, ...] = ()
     """Members that had failed already when this gathering began."""
     last_request_id: int = 0
-    """Number of the last asking of admission."""
+    """Id of the last request to admission."""
     needs: tuple[Need, ...] = ()
-    """What was asked for; empty: nothing is."""
+    """What was requested; empty: nothing is."""
     requested: bool = False
-    """Whether admission keeps a place for it."""
+    """Whether admission has a request of it."""
     granted: bool = False
     queued: Queued | None = None
     rounds: int = 1
@@ -96,7 +96,7 @@ class _Turn:
         self.out.append(Record(Event("set", text, release=self.state.release)))
 
     def state_of(self, member: str) -> MemberState | None:
-        """What a member said last."""
+        """Return what a member reported last."""
         vote = self.state.votes.get(member)
         return vote.state if vote else None
 
@@ -132,7 +132,7 @@ def _record_fact(turn: _Turn, fact: AnyFact) -> None:
                 turn.change(queued=fact)
 
 
-# --- stages: each says whether it went on to another ------------------------------------------------------------------
+# --- stages: each returns whether the next one began ------------------------------------------------------------------
 
 
 def _gathering(turn: _Turn) -> bool:
@@ -192,7 +192,10 @@ def _finalizing(turn: _Turn) -> bool:
 
 
 def _going_back(turn: _Turn) -> bool:
-    """Until everybody heard of it, and who had moved is back. Who fails to go back waits for a fix, which may need the leases."""
+    """Wait until every member is informed, and those that had moved are back.
+
+    One that fails to go back waits for a fix, which may need the leases.
+    """
     epoch = turn.state.epoch
     late = [member for member in turn.state.members if not _back(turn.state.votes.get(member), epoch)]
     if all(turn.state_of(member) is MemberState.STUCK for member in late):
@@ -261,7 +264,7 @@ def _end(turn: _Turn) -> bool:
 
 
 def _admitted(turn: _Turn) -> bool:
-    """All that the members need is granted. It is asked for in one: one by one, two sets would wait for each other."""
+    """All that the members need is granted. It is one request: with one per member, two sets could wait for each other."""
     state = turn.state
     needs = tuple(need for member in state.members if turn.state_of(member) not in THERE for need in state.votes[member].needs)
     if state.granted and _committed(turn):
@@ -291,7 +294,7 @@ def _want_nothing(turn: _Turn) -> None:
 
 
 def _give_back(turn: _Turn) -> None:
-    """What was asked for is not needed now; the place is kept. Nothing is given back any more once a task was started."""
+    """Return what is not needed now; the place in the queue is kept. Nothing is returned once a task was started."""
     state = turn.state
     if not state.needs or (state.granted and _committed(turn)):
         return
@@ -304,7 +307,7 @@ def _committed(turn: _Turn) -> bool:
 
 
 def _free(turn: _Turn) -> None:
-    """Nobody deploys any more: what was used is free, what was not is given up."""
+    """Free what was used, give up what was not: no member deploys any more."""
     state = turn.state
     if state.requested:
         report: AnyFact = Ended(requester=turn.entity, request_id=state.last_request_id)
@@ -314,7 +317,7 @@ def _free(turn: _Turn) -> None:
         turn.change(needs=(), requested=False, granted=False, queued=None)
 
 
-# --- what members are told --------------------------------------------------------------------------------------------
+# --- what members receive ---------------------------------------------------------------------------------------------
 
 
 def _publish(turn: _Turn) -> None:

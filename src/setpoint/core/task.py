@@ -1,7 +1,7 @@
-"""The task-run actor: one task of one release for one key, run once for everybody who comes to it.
+"""The task-run actor: one task of one release for one key, run once for all attempts that need it.
 
-Its id is ``task:application/name#key#release``. It does not know who wants it: who comes says which status he has seen, and what
-was said before something changed does not count. Success is for good.
+Its id is ``task:application/name#key#release``. It does not know which attempts need it: a request carries the status that its
+requester has seen, and one sent before a change does not count. Success is final.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class TaskState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What it remembers."""
 
     definition: TaskDefinition | None = None
-    """As whoever started the last try had it."""
+    """As in the request that started the last try."""
     number: int = 0
     """Of the last status published."""
     stage: TaskStage = TaskStage.WAITING
@@ -43,7 +43,7 @@ class TaskState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 def decide(entity: str, state: TaskState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
-    """Start when somebody comes, try again after a while, and tell everybody how it stands."""
+    """Start when it is requested, retry with back-off, and publish its status."""
     out: list[AnyInstruction] = []
     after = state or TaskState()
     for fact in facts:

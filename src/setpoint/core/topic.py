@@ -1,4 +1,4 @@
-"""The topic actor: the votes of people on one release at one subject. One inbox orders two who act in the same second."""
+"""The topic actor: the votes of people on one release at one subject. One inbox orders two people who act in the same second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from setpoint.model.time import Instant
 
 
 class TopicState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Votes in the order in which they came. Whether one counts is the business of each gate that asks for the topic."""
+    """Votes in the order in which they came. Whether one counts is the business of each gate with the topic."""
 
     votes: tuple[Vote, ...] = ()
 

@@ -1,6 +1,6 @@
 """The wall clock as an actor knows it: durations go by ``now``, which is steady; calendars and ends that people give go by this.
 
-A turn hears of it from its facts. It is part of the state, so that whatever reads the state reads the same clock.
+A turn learns it from its facts. It is part of the state, so that whatever reads the state reads the same clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Wall(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     offset: Duration = 0
     since: Instant = 0
-    """Steady time of the fact that told so: an older fact that comes late tells of a clock that was set since."""
+    """Steady time of the fact with that offset: an older fact that arrives late has the offset of a clock that was set since."""
 
     def at(self, now: Instant) -> Instant:
         """What it shows at a steady time."""

@@ -1,10 +1,11 @@
 """The admission actor, one of an organization: leases, waves and deploy budgets.
 
-It grants everything that one attempt (or set) asks for in one turn, or nothing; separate pools could be taken crosswise.
+It grants everything that one attempt (or set) requests in one turn, or nothing: with separate pools, two requests could each
+hold what the other needs.
 
-``state``      what it remembers              ``granting``   who may begin
-``exchange``   ask, return, begin, end        ``waves``      how releases go through groups
-``telling``    what those who wait are told   ``draft``      one turn's working copy
+``state``          state of admission             ``granting``   which requests are granted
+``requests``       request, return, begin, end    ``waves``      how releases go through groups
+``queue_status``   what a request waits for       ``draft``      one turn's working copy
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _HANDLERS: dict[type, Callable[[AdmissionDraft, Any], None]] = {
 
 
 def decide(entity: str, state: AdmissionState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:  # noqa: ARG001 - every actor takes the same
-    """One turn: words are taken down, waves open or stop, what is free is granted, who waits is told why."""
+    """Record requests, open or stop waves, grant what is free, report to waiting requesters what they wait for."""
     draft = AdmissionDraft(state or AdmissionState(), now, wall_of(facts, now))
     for fact in facts:
         handle = _HANDLERS.get(type(fact))

@@ -24,11 +24,11 @@ from setpoint.model.people import By
 from setpoint.model.time import Instant
 
 KEPT_ASKERS = 1_000
-"""So many who hold nothing and wait for nothing are remembered, for what they said and comes late."""
+"""Requesters without an open request that are remembered, so that their late facts are recognized."""
 
 
 class AdmissionDraft:
-    """State under way, instructions so far, and when somebody must be woken."""
+    """State under way, instructions so far, and when to be woken."""
 
     def __init__(self, before: AdmissionState, now: Instant, wall: Instant) -> None:
         self.before = before
@@ -50,38 +50,38 @@ class AdmissionDraft:
         self.out: list[AnyInstruction] = []
         self.wake_at: Instant | None = None
         self.changed_units: set[str] = set()
-        """Units of which something became free, or otherwise changed for those who wait."""
+        """Units of which something became free, or otherwise changed for waiting requests."""
         self.joined: list[str] = []
-        """Places that began to wait."""
+        """Keys of requests that started to wait in this turn."""
         self.announce: set[str] = set()
-        """Passages that stopped or go on: everybody who waits for them is told."""
+        """Wave progress that stopped or went on: reported to every request that waits for it."""
         self._lists: dict[str, list[tuple[int, str]]] = {}
 
-    # --- who asked ---------------------------------------------------------------------------------------------------------
+    # --- requesters ---------------------------------------------------------------------------------------------------------
 
     def last_request_id(self, requester: str) -> int:
-        """The last number heard of somebody."""
+        """Return the highest request id that was received from a requester; 0: none."""
         known = self.requesters.get(requester)
         return known.last_request_id if known else 0
 
     def note_request(self, requester: str, ask: int) -> None:
-        """Remember a number; lower ones that come late are dropped."""
+        """Remember a request id: lower ones that arrive late are dropped."""
         known = self.requesters.get(requester, Requester())
         if known.last_request_id < ask:
             self.requesters[requester] = replace(known, last_request_id=ask)
 
     def note_returned(self, requester: str, ask: int) -> None:
-        """Remember the number of an asking that was given back, whether or not the asking itself has come yet."""
+        """Remember the id of a returned request, whether or not the request itself has arrived yet."""
         known = self.requesters.get(requester, Requester())
         if known.returned < ask:
             self.requesters[requester] = replace(known, returned=ask)
 
     def request(self, requester: str, ask: int) -> AdmissionRequest | None:
-        """The place that is known under this asking."""
+        """Return the request with this id, if it is known."""
         return next((request for request in self._of(requester) if request.request_id == ask), None)
 
     def overtaken(self, requester: str, attempt: int) -> list[AdmissionRequest]:
-        """Places of other attempts of somebody that cannot have begun; one that was granted may have, and say so late."""
+        """Return requests of the requester's other attempts that cannot have started; a granted one may have."""
         return [
             request
             for request in self._of(requester)
@@ -89,7 +89,7 @@ class AdmissionDraft:
         ]
 
     def open_request(self, requester: str, attempt: int) -> AdmissionRequest | None:
-        """The place of an attempt that has not begun."""
+        """Return the request of an attempt that has not started."""
         return next(
             (
                 request
@@ -104,13 +104,13 @@ class AdmissionDraft:
         return [self.requests[key] for key in known.keys] if known else []
 
     def holds(self, requester: str) -> bool:
-        """Whether somebody holds leases already, of a rollout that will give way (or was granted them, and may have begun)."""
+        """Whether the requester holds leases already, of a rollout that will be replaced, or was granted them."""
         return any(request.stage in {RequestStage.GRANTED, RequestStage.STARTED} for request in self._of(requester))
 
-    # --- places ------------------------------------------------------------------------------------------------------------
+    # --- requests ----------------------------------------------------------------------------------------------------------
 
     def take(self, fact: AdmissionRequested, number: int) -> AdmissionRequest:
-        """A new place, behind all others; who holds leases goes first: they become free by its beginning."""
+        """Add a request behind all others. One whose requester holds leases goes first: its start frees them."""
         self.orders += 1
         order = self.orders - FIRST if self.holds(fact.requester) else self.orders
         key, requester = request_key(fact.requester, fact.attempt), self.requesters[fact.requester]
@@ -122,7 +122,7 @@ class AdmissionDraft:
         return self.enqueue(request, number)
 
     def enqueue(self, request: AdmissionRequest, number: int) -> AdmissionRequest:
-        """Wait, in order, with those that need the same, unless it was given back before it came. ``number``: of its wave."""
+        """Queue a request with those that need the same, unless it was returned before it arrived. ``number``: of its wave."""
         if request.request_id <= self.requesters[request.requester].returned:
             return self.change(request, stage=RequestStage.RETURNED)
         queue = queue_of(request, number)
@@ -131,12 +131,12 @@ class AdmissionDraft:
         return self.change(request, stage=RequestStage.WAITING, queue=queue, since=0)
 
     def change(self, request: AdmissionRequest, **changes: Any) -> AdmissionRequest:
-        """Replace parts of a place."""
+        """Replace parts of a request."""
         changed = self.requests[request_key(request.requester, request.attempt)] = replace(request, **changes)
         return changed
 
     def withdraw(self, request: AdmissionRequest, *, stage: str = RequestStage.RETURNED) -> AdmissionRequest:
-        """It neither waits nor holds anything any more."""
+        """Take a request out of its queue, and free what it holds."""
         key = request_key(request.requester, request.attempt)
         if request.stage is RequestStage.WAITING:
             line = self._line(request.queue)
@@ -147,7 +147,7 @@ class AdmissionDraft:
         return self.change(request, stage=stage, queue="", since=0)
 
     def drop(self, request: AdmissionRequest) -> None:
-        """Forget a place."""
+        """Forget a request."""
         request = self.withdraw(request)
         key = request_key(request.requester, request.attempt)
         del self.requests[key]
@@ -155,7 +155,7 @@ class AdmissionDraft:
         self.requesters[request.requester] = replace(requester, keys=tuple(other for other in requester.keys if other != key))
 
     def grant(self, request: AdmissionRequest) -> None:
-        """All units at once."""
+        """Grant all units of a request together."""
         key = request_key(request.requester, request.attempt)
         line = self._line(request.queue)
         del line[bisect_left(line, (request.order, key))]
@@ -165,7 +165,7 @@ class AdmissionDraft:
         self.change(request, stage=RequestStage.GRANTED, queue="", since=self.wall)
 
     def started(self, request: AdmissionRequest, spent: Sequence[Need]) -> AdmissionRequest:
-        """Its leases are held until it ends; what it had reserved of budgets is spent."""
+        """Hold the request's leases until it ends; what it had reserved of budgets is spent."""
         self._let_go(spent, request_key(request.requester, request.attempt))
         return self.change(request, stage=RequestStage.STARTED)
 
@@ -186,17 +186,17 @@ class AdmissionDraft:
             self.queues[queue] = line
         return line
 
-    # --- passages ----------------------------------------------------------------------------------------------------------
+    # --- wave progress-------------------------------------------------------------------------------------------------------
 
     def keep(self, progress: WaveProgress) -> None:
-        """Store a changed passage; those who wait for it are looked at again."""
+        """Store changed progress; requests that wait for it are evaluated again."""
         self.wave_progress[wave_progress_key(progress.group, progress.release)] = progress
         self.changed_units.add(wave_unit(progress.group))
 
     # --- the end -----------------------------------------------------------------------------------------------------------
 
     def send(self, to: str, fact: AnyFact) -> None:
-        """Tell somebody."""
+        """Send a fact to an entity."""
         self.out.append(Send(to, fact))
 
     def record(self, kind: str, text: str, *, release: int = 0, by: By | None = None) -> None:
@@ -233,7 +233,7 @@ class AdmissionDraft:
         return Decision(self.before if state == self.before else state, tuple(self.out), self.wake_at)
 
     def _forget_askers(self) -> None:
-        """The oldest of those who have no place, once they are many more than those who have."""
+        """Forget the oldest requesters without requests, once they are many more than those with some."""
         if len(self.requesters) <= 2 * len(self.requests) + 2 * KEPT_ASKERS:
             return
         idle = [name for name, requester in self.requesters.items() if not requester.keys]
@@ -242,7 +242,7 @@ class AdmissionDraft:
 
 
 def queue_of(request: AdmissionRequest, number: int) -> str:
-    """Those in one queue need just the same, so only the first of it is ever looked at."""
+    """Return the key of a request's queue. Requests of one queue need the same, so only the first of it is ever evaluated."""
     parts = sorted(f"{unit_key(need)}<{need.limit}" for need in request.needs)
     releases = ",".join(str(release) for release in sorted({need.release for need in request.needs if is_wave(need.unit)}))
     return "|".join(parts) + (f"|{releases}/{number}" if number else "")

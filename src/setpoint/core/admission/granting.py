@@ -1,7 +1,7 @@
-"""Who may begin: everything that an attempt needs is granted in one turn, or nothing is.
+"""Granting: everything that an attempt needs is granted in one turn, or nothing is.
 
-Who asked earlier comes first. One that waits may be passed by those that need other units – but of each unit one place is kept
-for the one that has waited for it longest, so that an attempt that needs two units gets both in the end, and nobody starves.
+Earlier requests come first. Requests for other units may overtake a waiting one – but of each unit one place is reserved for the
+request that has waited for it longest, so that an attempt that needs two units gets both in the end, and no request starves.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from setpoint.model.names import is_budget, is_wave, key_of, occurrence_key
 
 
 def advance(draft: AdmissionDraft) -> None:
-    """Look at the first of each queue, oldest first; behind one that is granted the next of its queue comes up."""
+    """Evaluate the first request of each queue, oldest first; once it is granted, the next of its queue."""
     if not draft.changed_units and not draft.joined:
         return
     heads = [(*line[0], queue) for queue, line in draft.queues.items() if line]
     heapq.heapify(heads)
     kept: dict[str, int] = {}
-    """Unit -> so much of it is kept for the one that has waited for it longest."""
+    """Unit -> how much of it is reserved for the request that has waited for it longest."""
     while heads:
         _, key, queue = heapq.heappop(heads)
         request = draft.requests[key]
@@ -45,7 +45,7 @@ def _counted(request: AdmissionRequest) -> list[Need]:
 
 
 def _permitted(draft: AdmissionDraft, request: AdmissionRequest) -> bool:
-    """Whether its wave is open and its budgets are not spent: who waits for these keeps no place of anything."""
+    """Whether its wave is open and its budgets are not spent: a request that waits for these reserves nothing."""
     number = waves.number_of(request)
     for need in request.needs:
         if is_wave(need.unit) and not waves.permits(draft, key_of(need.unit), need.release, number):
@@ -60,17 +60,17 @@ def _free(draft: AdmissionDraft, request: AdmissionRequest, need: Need, kept: di
 
 
 def _wanted(request: AdmissionRequest, need: Need) -> int:
-    """A set that is larger than a limit begins when nobody else has any of it."""
+    """Return how many places it takes; a set that is larger than a limit starts when no other request holds any of it."""
     return min(weight(request, need.unit), need.limit)
 
 
 def weight(request: AdmissionRequest, unit: str) -> int:
-    """How many places of a unit somebody takes: more than one only for a set, once for each member that needs it."""
+    """Return how many places of a unit a request takes: more than one only for a set, one for each member that needs it."""
     return sum(need.unit == unit for need in request.needs)
 
 
 def used(view: View, need: Need, requester: str) -> int:
-    """How much of a unit others have: of a lease each asker counts once, for a rollout that gives way holds it still."""
+    """Return how much of a unit others hold: of a lease each requester counts once, for a rollout that gives way holds it."""
     found: Counter[str] = Counter()
     for key in view.holders.get(unit_key(need), ()):
         request = view.requests[key]
@@ -82,6 +82,6 @@ def used(view: View, need: Need, requester: str) -> int:
 
 
 def spent(view: View, need: Need) -> int:
-    """How many deployments have begun in a budget's occurrence."""
+    """Return how many deployments started in a budget's occurrence."""
     known = view.spent.get(occurrence_key(need.unit, need.occurrence))
     return known.count if known else 0

@@ -1,7 +1,7 @@
-"""What those who wait are told: everything that they wait for, who has it and since when, and how many come before them.
+"""Queue status: everything that a request waits for, which instance holds it and since when, and how many requests are ahead.
 
-Everybody is told when it begins to wait; then the first few of a queue, whenever that changes, and all of it when a release
-stops. So ten thousand who wait cost no ten thousand messages each time that one of them begins.
+It is reported to a request when it starts to wait; later to the first few of a queue, whenever it changes, and to the whole queue
+when a release stops. So with ten thousand waiting requests, a start does not cost ten thousand messages.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from setpoint.model.reasons import Code, Reason
 from setpoint.model.time import Instant, approximate_duration, format_instant
 
 FIRST_FEW = 5
-"""So many of each queue are told of every change."""
+"""Requests at the head of each queue that every change is reported to."""
 NAMED = 3
-"""So many holders are named."""
+"""Holders that a reason names at most."""
 
 
 def advance(draft: AdmissionDraft) -> None:
-    """Tell those of whom something changed what they wait for."""
+    """Report what they wait for to requests for which it changed."""
     queue_number: dict[str, None] = dict.fromkeys(key for key in draft.joined if key in draft.requests)
     for line in draft.queues.values() if draft.changed_units else ():
         first = draft.requests[line[0][1]] if line else None
@@ -71,7 +71,7 @@ def _report(draft: AdmissionDraft, request: AdmissionRequest) -> None:
 
 
 def why(view: View, request: AdmissionRequest, now: Instant) -> Iterator[Reason]:
-    """Everything that a place waits for; its units are the reasons' subjects."""
+    """Yield everything that a request waits for; its units are the subjects of the reasons."""
     if request.stage is not RequestStage.WAITING:
         return
     found = [reason for need in dict.fromkeys(request.needs) if (reason := _why(view, request, need, now))]
@@ -100,7 +100,7 @@ def _lease(view: View, request: AdmissionRequest, need: Need) -> Reason:
 
 
 def _before(view: View, request: AdmissionRequest, unit: str) -> str:
-    """How many of those that need a unit asked earlier."""
+    """Describe how many requests that need a unit are ahead."""
     spot = (request.order, request_key(request.requester, request.attempt))
     earlier = 0
     for line in view.queues.values():
@@ -110,7 +110,7 @@ def _before(view: View, request: AdmissionRequest, unit: str) -> str:
 
 
 def _kept(view: View, request: AdmissionRequest) -> Reason:
-    """All that it needs is free, but kept for one that has waited longer and needs something else as well."""
+    """Everything that it needs is free, but reserved for a request that has waited longer and needs something else as well."""
     units = [need.unit for need in request.needs if not is_wave(need.unit)] or [request.needs[0].unit]
     where = " and ".join(unit_name(unit) for unit in units)
     text = f"the free place at {where} is kept for one that has waited longer; {_before(view, request, units[0])} before it"

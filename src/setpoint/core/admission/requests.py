@@ -1,4 +1,4 @@
-"""What those who ask say: they ask, return, begin, end. Each word counts once, whenever it comes, and only for its own place."""
+"""Handlers for request, return, begin and end. Each is idempotent and affects only the request it names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from setpoint.model.names import is_budget, occurrence_key
 from setpoint.model.time import DAY
 
 KEPT_BUDGETS = 7 * DAY
-"""So long an occurrence that is over is remembered: clocks may be set back."""
+"""How long an occurrence that is over is remembered: clocks may be set back."""
 
 
 def ask(draft: AdmissionDraft, fact: AdmissionRequested) -> None:
-    """An attempt asks for the first time, or anew: what it had and heard of an earlier asking is over, its order is kept."""
+    """Record a request. A newer one of the same attempt replaces the earlier one and keeps its order."""
     if fact.request_id <= draft.last_request_id(fact.requester):
         _give_up_before(draft, fact)
-        return  # it comes late, or once more: what was granted has been told
+        return  # it arrives late, or again: the grant was reported already
     draft.note_request(fact.requester, fact.request_id)
     number = waves.number_of(fact)
     for request in draft.overtaken(fact.requester, fact.attempt):
@@ -34,14 +34,14 @@ def ask(draft: AdmissionDraft, fact: AdmissionRequested) -> None:
 
 
 def _give_up_before(draft: AdmissionDraft, fact: AdmissionRequested) -> None:
-    """It was given up before it came; so is what the same attempt had asked for before, and cannot begin with any more."""
+    """Drop what the attempt requested before: this later request was given up already, so neither can start any more."""
     known = draft.open_request(fact.requester, fact.attempt)
     if known is not None and known.request_id < fact.request_id:
         draft.drop(known)
 
 
 def give_back(draft: AdmissionDraft, fact: Returned) -> None:
-    """A grant that cannot be used now, or a place that is not wanted any more. What has begun is not given back."""
+    """Take back a grant that cannot be used now, or drop a request that is not wanted any more, unless it has started."""
     if fact.gone:
         draft.note_request(fact.requester, fact.request_id)
     draft.note_returned(fact.requester, fact.request_id)
@@ -55,14 +55,14 @@ def give_back(draft: AdmissionDraft, fact: Returned) -> None:
 
 
 def begin(draft: AdmissionDraft, fact: Began) -> None:
-    """Target moved: leases are held from now on, a deployment of the budget is spent."""
+    """Hold the leases and spend a deployment of each budget: target moved."""
     request = draft.request(fact.requester, fact.request_id)
     if request is not None and request.stage is RequestStage.GRANTED:
         _spend(draft, request)
 
 
 def end(draft: AdmissionDraft, fact: Ended) -> None:
-    """Leases are free. An end that overtakes the beginning stands for both."""
+    """Free the leases. An end that arrives before the start stands for both."""
     draft.note_request(fact.requester, fact.request_id)
     request = draft.request(fact.requester, fact.request_id)
     if request is None or request.stage not in {RequestStage.GRANTED, RequestStage.STARTED}:

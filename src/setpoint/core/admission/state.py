@@ -1,4 +1,4 @@
-"""What admission remembers: who holds what, who waits for it in which order, and how far releases got in their waves."""
+"""State of admission: holders, requests in their order, and how far releases got in their waves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from setpoint.model.policy import GroupWaves
 from setpoint.model.time import Instant
 
 FIRST = 1 << 40
-"""Taken off the order of who goes before everybody else."""
+"""Subtracted from the order of a request that goes before all others."""
 
 
 class RequestStage(StrEnum):
@@ -25,113 +25,113 @@ class RequestStage(StrEnum):
     """Other gates hold the attempt; the request keeps its order."""
     GRANTED = "granted"
     STARTED = "started"
-    """The attempt has begun with what was granted."""
+    """The attempt started with what was granted."""
 
 
 Line = tuple[tuple[int, str], ...]
-"""(order, key of a place), ascending."""
+"""(order, key of a request), ascending."""
 
 
 class AdmissionRequest(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One attempt (or set) that asked, from its first asking until its leases are free again."""
+    """The request of one attempt (or set), from when it first arrived until its leases are free again."""
 
     requester: str
     request_id: int
-    """The last asking under which it is known; what was said about earlier ones counts no more."""
+    """Id of its latest version; facts about earlier ones are dropped."""
     attempt: int
     release: int
     needs: tuple[Need, ...]
     members: tuple[str, ...] = ()
     order: int = 0
-    """Of its first asking: who asked earlier comes first."""
+    """Position, from its first version: lower comes first."""
     requested_at: Instant = 0
     stage: RequestStage = RequestStage.WAITING
     since: Instant = 0
-    """When it was granted, by the wall clock: it is only shown."""
+    """When it was granted, by the wall clock; only for display."""
     queue: str = ""
-    """While it waits: those that need just the same."""
+    """While it waits: key of the queue of requests with the same needs."""
     queue_number: int = 0
     """Number of the last ``Queued``."""
     text_checksum: int = 0
-    """Checksum of what that said."""
+    """Checksum of its text."""
 
 
 class Requester(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Somebody who asks, or did."""
+    """An entity with requests, now or earlier."""
 
     last_request_id: int = 0
-    """Number of the last asking, return or end: an earlier asking that comes late is dropped."""
+    """Id of the last request, return or end: an earlier request that arrives late is dropped."""
     keys: tuple[str, ...] = ()
-    """Of the places it has: one that asks, and rollouts that hold leases."""
+    """Of its requests: one that waits, and those of rollouts that hold leases."""
     returned: int = 0
-    """Number of the last asking that was given back: one that comes later than this keeps its place, and waits for nothing."""
+    """Id of the last returned request: if the request arrives after this, it keeps its position, and waits for nothing."""
 
 
 class Spent(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Deployments that began in one occurrence of a window."""
+    """Deployments that started in one occurrence of a window."""
 
     until: Instant
     count: int
 
 
 class ReportedResult(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What one instance said last about one release."""
+    """What one instance reported last about one release."""
 
     number: int
     state: MemberResult
 
 
 class WaveProgress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One release on its way through one group."""
+    """How far one release got in one group."""
 
     group: str
     release: int
     members: dict[str, tuple[str, ...]] = {}
-    """Channel -> the instances that the release names there; empty: the line has not said so yet."""
+    """Channel -> the instances that the release names there; empty: not known yet."""
     results: dict[str, ReportedResult] = {}
-    """Instance -> what it said; who said nothing waits."""
+    """Instance -> what it reported; one without a report is waiting."""
     channels: dict[str, MemberResult] = {}
     """Channel -> ``out``, ``finalized`` or ``failed``; one that is not here is still to come."""
     pending: int = 0
     """Instances that are neither finalized nor failed nor out."""
     open: int = 1
-    """So many waves may begin. One that has been opened stays open."""
+    """Number of waves that may start. One that has been opened stays open."""
     met: Instant = 0
     """Since when enough of the last open wave are finalized; 0: they are not."""
     stopped: Instant = 0
-    """When too many had failed; 0: it goes on."""
+    """When too many had failed; 0: it is not stopped."""
     forgiven: tuple[str, ...] = ()
-    """Channels whose failure a person has taken note of: they do not stop it again."""
+    """Channels whose failure a person accepted: they do not stop it again."""
 
 
 class AdmissionState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Everything but ``places``, ``spent``, ``passages``, ``groups`` is an index: it only finds faster what these say."""
+    """Everything but ``requests``, ``spent``, ``wave_progress``, ``groups`` is an index over these."""
 
     orders: int = 0
     """The last order given."""
     requests: dict[str, AdmissionRequest] = {}
-    """``asker#attempt`` -> its place."""
+    """``requester#attempt`` -> its request."""
     requesters: dict[str, Requester] = {}
     queues: dict[str, Line] = {}
-    """What is needed -> places that wait for just that."""
+    """What is needed -> requests that wait for exactly that."""
     holders: dict[str, tuple[str, ...]] = {}
-    """Lease -> places that hold it; budget's occurrence -> places granted that have not begun."""
+    """Lease -> requests that hold it; budget's occurrence -> granted requests that have not started."""
     spent: dict[str, Spent] = {}
     """Budget's occurrence -> how much of it is used."""
     configured: int = 0
     groups: dict[str, GroupWaves] = {}
     wave_progress: dict[str, WaveProgress] = {}
-    """``application/group#release`` -> how far it got, until everybody in it is through."""
+    """``application/group#release`` -> how far it got, until every instance in it is finished."""
     through: dict[str, tuple[int, ...]] = {}
-    """Group -> recent releases that are through: who still asks for one waits for no wave."""
+    """Group -> recent releases that are finished there: later requests for one wait for no wave."""
     halted: dict[str, tuple[int, ...]] = {}
-    """Group -> releases that failed long ago and were never through: nothing of them begins until a person lets them go on."""
+    """Group -> releases that failed long ago and never finished: nothing of them starts until a person resumes them."""
     signals: tuple[str, ...] = ()
     """Identities of recent acts: one delivered again is dropped."""
 
 
 class View(Protocol):
-    """What questions are asked of: a state, or the draft of the next one."""
+    """What is evaluated: a state, or the draft of the next one."""
 
     @property
     def requests(self) -> Mapping[str, AdmissionRequest]: ...  # noqa: D102 - as in the state
@@ -152,5 +152,5 @@ class View(Protocol):
 
 
 def unit_key(need: Need) -> str:
-    """Under which holders of a lease, or of a budget's occurrence, are kept."""
+    """Return the key of the holders of a lease, or of a budget's occurrence."""
     return occurrence_key(need.unit, need.occurrence) if is_budget(need.unit) else need.unit

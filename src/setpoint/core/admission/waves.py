@@ -1,6 +1,7 @@
 """How a release goes through a group: wave after wave, until too many of its channels have failed.
 
-Instances say how they stand to it; a channel is what its instances add up to. What the line has not rostered yet does not begin.
+Instances report their results; a channel's result follows from those of its instances. A release starts in no channel before its
+members are named.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from setpoint.model.policy import GroupWaves, Wave
 
 KEPT_THROUGH = 200
 KEPT_ENDED = 10
-"""Of so many releases that came to their end in a group with failures, who failed is remembered; of older ones only that."""
+"""Releases that failed in a group whose failed channels are remembered; of older ones, only that they failed."""
 _ENDS = {MemberResult.FINALIZED, MemberResult.FAILED, MemberResult.OUT}
 
 
@@ -33,12 +34,12 @@ def name_of(group: str) -> str:
 
 
 def number_of(needs: AdmissionRequested | AdmissionRequest) -> int:
-    """The wave that an attempt begins with (a set: the last of its members'); 0: it waits for none."""
+    """Return the wave that an attempt belongs to (a set: the last of its members'); 0: it waits for none."""
     return max((need.limit for need in needs.needs if is_wave(need.unit)), default=0)
 
 
 def need_of(wave: Wave, counted: int) -> int:
-    """So many of those that count must be finalized."""
+    """Return how many of those that count must be finalized."""
     return min(amount(wave.need, counted), counted)
 
 
@@ -49,7 +50,7 @@ def tally(progress: WaveProgress, wave: Wave) -> tuple[int, int]:
 
 
 def failed(progress: WaveProgress) -> list[str]:
-    """Channels that failed and that nobody has taken note of."""
+    """Channels that failed, without those whose failure a person accepted."""
     return [
         channel
         for channel, state in progress.channels.items()
@@ -58,7 +59,7 @@ def failed(progress: WaveProgress) -> list[str]:
 
 
 def permits(view: View, group: str, release: int, number: int) -> bool:
-    """Whether attempts at this release may begin that belong to this wave."""
+    """Whether attempts at this release that belong to this wave may start."""
     progress, rules = view.wave_progress.get(wave_progress_key(group, release)), view.groups.get(group)
     if progress is None:
         return is_through(view, group, release)
@@ -66,13 +67,13 @@ def permits(view: View, group: str, release: int, number: int) -> bool:
 
 
 def is_through(view: View, group: str, release: int) -> bool:
-    """Whether a release has been forgotten since everybody in it was through."""
+    """Whether a release was forgotten because every instance in it was finished."""
     known = view.through.get(group, ())
     return release in known or (len(known) == KEPT_THROUGH and release < known[0] and not is_halted(view, group, release))
 
 
 def is_halted(view: View, group: str, release: int) -> bool:
-    """Whether a release failed so long ago that who failed is forgotten; nothing of it begins until a person lets it go on."""
+    """Whether a release failed so long ago that the failed channels are forgotten; it waits for a person to resume it."""
     return release in view.halted.get(group, ())
 
 
@@ -84,7 +85,7 @@ def _is_over(view: View, group: str, release: int) -> bool:
 
 
 def configured(draft: AdmissionDraft, fact: LimitsConfigured) -> None:
-    """Waves changed. What goes through a group that has none any more is held back no longer."""
+    """Take changed waves. A group without waves blocks nothing any more."""
     if fact.number < draft.configured:
         return
     draft.configured = fact.number
@@ -99,7 +100,7 @@ def configured(draft: AdmissionDraft, fact: LimitsConfigured) -> None:
 
 
 def rostered(draft: AdmissionDraft, fact: WaveMembersNamed) -> None:
-    """The line says which instances a release names; what they said before that counts."""
+    """Take the instances that a release names; what they reported before counts."""
     progress = draft.wave_progress.get(wave_progress_key(fact.group, fact.release)) or WaveProgress(fact.group, fact.release)
     if progress.members or not fact.instances or _is_over(draft, fact.group, fact.release):
         return
@@ -113,7 +114,7 @@ def rostered(draft: AdmissionDraft, fact: WaveMembersNamed) -> None:
 
 
 def voted(draft: AdmissionDraft, fact: WaveVote) -> None:
-    """An instance stands otherwise to a release than it did."""
+    """Take the changed result of an instance for a release."""
     if _is_over(draft, fact.group, fact.release):
         return
     progress = draft.wave_progress.get(wave_progress_key(fact.group, fact.release)) or WaveProgress(fact.group, fact.release)
@@ -133,7 +134,7 @@ def voted(draft: AdmissionDraft, fact: WaveVote) -> None:
 
 
 def resumed(draft: AdmissionDraft, fact: WavesResumed) -> None:
-    """A person has taken note of the failures."""
+    """A person accepts the failures and lets the release go on."""
     signals = orders.remember(draft.signals, fact.id)
     if signals is None:
         return
@@ -169,7 +170,7 @@ def _standing(progress: WaveProgress, channel: str) -> MemberResult | None:
 
 
 def advance(draft: AdmissionDraft) -> None:
-    """Stop what failed too often, open the waves whose turn it is, forget what is through."""
+    """Stop what failed too often, open the next waves, forget what is finished."""
     for key, before in list(draft.wave_progress.items()):
         rules = draft.groups.get(before.group)
         if rules is None or not before.members:
@@ -195,7 +196,7 @@ def _stopped(draft: AdmissionDraft, rules: GroupWaves, progress: WaveProgress) -
 
 
 def _opened(draft: AdmissionDraft, rules: GroupWaves, progress: WaveProgress) -> WaveProgress:
-    """The last open wave lets the next begin when enough of it is finalized, for its soak; one of whom none counts, at once."""
+    """Open the next wave when enough of the last open one is finalized, for its soak; immediately, if none of it counts."""
     while progress.open < len(rules.waves):
         wave = rules.waves[progress.open - 1]
         counted, finalized = tally(progress, wave)
@@ -214,7 +215,7 @@ def _opened(draft: AdmissionDraft, rules: GroupWaves, progress: WaveProgress) ->
 
 
 def _forget_those_through(draft: AdmissionDraft) -> None:
-    """Releases that everybody is through with, and the oldest of many that came to their end with failures."""
+    """Forget releases that are finished everywhere, and the oldest of many that ended with failures."""
     for group in sorted({progress.group for progress in draft.wave_progress.values()}):
         mine = sorted((one for one in draft.wave_progress.values() if one.group == group), key=lambda one: one.release)
         ended = [one for one in mine if one.members and not one.pending]
@@ -242,7 +243,7 @@ def _forget(draft: AdmissionDraft, progress: WaveProgress) -> None:
 
 
 def _let_through(draft: AdmissionDraft, group: str, release: int) -> None:
-    """Who still asks for it waits for no wave."""
+    """Let later requests for the release wait for no wave."""
     kept = tuple(known for known in draft.halted.get(group, ()) if known != release)
     if group in draft.halted:
         draft.halted = {name: releases for name, releases in {**draft.halted, group: kept}.items() if releases}

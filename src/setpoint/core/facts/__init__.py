@@ -8,11 +8,11 @@ A file per conversation:
 ``instances``   What instances receive from the configuration, from releases, from their runtimes and from each other.
 ``checks``      What passes between gates and attachments.
 ``people``      Acts of people on instances, scopes and topics; what scopes and topics publish.
-``lines``       What a line is asked for and told, and what it publishes.
+``lines``       What a line receives and publishes.
 ``tasks``       What passes between attempts and the runs of their tasks.
 ``admission``   What passes between attempts and admission: leases, waves, budgets.
 ``sets``        What passes between a set and its members.
-``invariants``  What an invariant of the user's own is told, and publishes.
+``invariants``  What an invariant of the user's own receives and publishes.
 """
 
 from __future__ import annotations

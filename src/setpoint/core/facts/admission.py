@@ -36,7 +36,7 @@ class Need(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class AdmissionRequested(Fact, frozen=True, gc=False):
-    """An attempt whose other gates hold asks for everything that it needs. The same ask again is one."""
+    """An attempt whose other gates pass requests everything that it needs. The same request twice is one."""
 
     requester: str
     request_id: int
@@ -44,21 +44,21 @@ class AdmissionRequested(Fact, frozen=True, gc=False):
     release: int
     needs: tuple[Need, ...]
     members: tuple[str, ...] = ()
-    """Of a set, which asks for all of them at once."""
+    """Of a set, which requests for all of them together."""
 
 
 class Granted(Fact, frozen=True, gc=False):
-    """Admission's yes to everything that was asked for under this number, in one turn."""
+    """Admission grants everything in the request with this id, in one turn."""
 
     request_id: int
 
 
 class Queued(Fact, frozen=True, gc=False):
-    """Admission's not yet, and why; told again when it changes."""
+    """The request waits, and why; sent again when that changes."""
 
     request_id: int
     number: int
-    """Rises with each telling."""
+    """Rises with each message."""
     reasons: tuple[Reason, ...] = ()
 
 
@@ -68,7 +68,7 @@ class Returned(Fact, frozen=True, gc=False):
     requester: str
     request_id: int
     gone: bool = False
-    """It is not wanted any more: the place is given up too."""
+    """It is not wanted any more: its place in the queue is given up too."""
 
 
 class Began(Fact, frozen=True, gc=False):
@@ -86,7 +86,7 @@ class Ended(Fact, frozen=True, gc=False):
 
 
 class WaveMembersNamed(Fact, frozen=True, gc=False):
-    """From a line: these instances of a group that has waves are named by a release. Until it says so, none of them begins."""
+    """Instances of a group with waves that a release names; from its line. None of them starts before this arrives."""
 
     group: str
     release: int
@@ -94,7 +94,7 @@ class WaveMembersNamed(Fact, frozen=True, gc=False):
 
 
 class MemberResult(StrEnum):
-    """How an instance, or a channel, of a group stands to a release that goes through the group's waves."""
+    """Result of an instance, or a channel, of a group for a release that goes through the group's waves."""
 
     WAITING = "waiting"
     OUT = "out"
@@ -105,7 +105,7 @@ class MemberResult(StrEnum):
 
 
 class WaveVote(Fact, frozen=True, gc=False):
-    """How one member instance of a group stands to one release. A lower number than the last one seen is dropped."""
+    """Result of one member instance of a group for one release. A lower number than the last one seen is dropped."""
 
     instance: str
     group: str

@@ -26,11 +26,11 @@ class Fact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=Tr
 
 
 class Woken(Fact, frozen=True, gc=False):
-    """The time asked for with ``wake_at`` has come."""
+    """The time requested by ``wake_at`` has come."""
 
 
 class Signal(Fact, frozen=True, gc=False, kw_only=True):
-    """Always with who and why."""
+    """Act of a person: always with who and why."""
 
     by: By
     id: str = ""

@@ -8,7 +8,7 @@ from setpoint.model.time import Instant
 
 
 class RunRequested(Fact, frozen=True, gc=False):
-    """A gate waits for a run that starts from now on."""
+    """A gate requests a run that starts from now on."""
 
     requester: str
     request_id: int
@@ -16,11 +16,11 @@ class RunRequested(Fact, frozen=True, gc=False):
 
 
 class RunAssigned(Fact, frozen=True, gc=False):
-    """An attachment's answer to ``RunRequested``: results of this run and later ones started after the asking."""
+    """Reply to ``RunRequested``: results of this run and later ones started after the request."""
 
     attachment: str
     request_id: int
-    """Number of the asking that is answered."""
+    """Id of the request."""
     run: int
     failures_total: int = 0
     """How many results had failed before that run; one more where a run was under way, which may yet fail."""
@@ -37,7 +37,7 @@ class CheckStatus(Fact, frozen=True, gc=False):
     reason: str
     ended: Instant
     covered: Instant = 0
-    """Since when fresh passes have followed each other without a gap; 0: the last result is no pass."""
+    """Since when fresh passes have followed each other without a gap; 0: the last result is not a pass."""
     answered: Instant = 0
     """Since when fresh results, passing or blocking, have followed each other without a gap; 0: the last run had no result."""
     failures_total: int = 0
@@ -54,6 +54,6 @@ class CheckFinished(Fact, frozen=True, gc=False):
 
 
 class CheckUnwanted(Fact, frozen=True, gc=False):
-    """A run was not made: nobody waited any more when it was about to start."""
+    """A run was not made: no gate waited for it any more when it was about to start."""
 
     operation: str

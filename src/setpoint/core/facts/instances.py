@@ -14,11 +14,11 @@ from setpoint.model.time import Duration, Instant
 
 
 class Configured(Fact, frozen=True, gc=False):
-    """The policy of an instance, new or changed. It counts at once for every gate not yet left behind."""
+    """The policy of an instance, new or changed. It counts immediately for every gate not yet passed."""
 
     policy: Policy
     number: int = 0
-    """Revision of the configuration: one lower than the last one told is dropped."""
+    """Revision of the configuration: one lower than the last one received is dropped."""
 
 
 class Removed(Fact, frozen=True, gc=False):
@@ -27,7 +27,7 @@ class Removed(Fact, frozen=True, gc=False):
     number: int = 0
     """As in ``Configured``."""
     down: bool = False
-    """What runs shall be taken down then: the configuration asked for it, and it was shown and confirmed."""
+    """What runs is to be taken down then: the configuration requests it, and it was shown and confirmed."""
 
 
 class Offered(Fact, frozen=True, gc=False):
@@ -74,7 +74,7 @@ class InstanceStatus(Fact, frozen=True, gc=False):
     declined: dict[int, str] = {}
     """Recent releases that this instance does not take (pinned, held, not accepted …) -> why."""
     moving: bool = False
-    """A rollout is in its deployment, or goes back. Told, as ``move`` is, only where an invariant watches."""
+    """A rollout is in its deployment, or goes back. Published, as ``target_change`` is, only where an invariant watches."""
     target_change: TargetChange | None = None
 
 
@@ -105,12 +105,12 @@ class Revoked(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class TargetChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The last move of target, as far as an invariant asks for it."""
+    """The last change of target, as far as an invariant needs it."""
 
     release: int
     version: Version
     at: Instant = 0
-    """0: it was made before anybody watched, so that neither when nor with whose approval is known."""
+    """0: it was made before an invariant watched, so neither its time nor its approvals are known."""
     labels: dict[str, str] = {}
     """The facts of the attempt, as ``when`` sees them."""
     approvals: dict[str, int] = {}

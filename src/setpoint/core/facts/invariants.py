@@ -1,4 +1,4 @@
-"""What an invariant of the user's own is told, and publishes."""
+"""What an invariant of the user's own receives and publishes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class InvariantConfigured(Fact, frozen=True, gc=False):
     """What must always be so, new or changed; None: the document left the configuration."""
 
     number: int
-    """Revision of the configuration: one lower than the last one told is dropped."""
+    """Revision of the configuration: one lower than the last one received is dropped."""
     invariant: Invariant | None = None
 
 

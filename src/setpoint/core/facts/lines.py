@@ -1,4 +1,4 @@
-"""What a line is asked for and told, and what it publishes."""
+"""What a line receives and publishes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from setpoint.model.time import Instant
 
 
 class ReleaseRequested(Fact, frozen=True, gc=False):
-    """Somebody (or a changed configuration) asks for versions in channels; the line gives the number."""
+    """A person, a source or a changed configuration requests versions in channels; the line gives the number."""
 
     request: str
     """Identity of the request: the same request twice is one release."""
@@ -20,7 +20,7 @@ class ReleaseRequested(Fact, frozen=True, gc=False):
     specs: dict[str, str]
     """Instance -> digest of the spec compiled for it."""
     parameters: dict[str, dict[str, Scalar]] = {}
-    """Instance -> every parameter's value there, defaults included; absent: what the release says for the service."""
+    """Instance -> every parameter's value there, defaults included; absent: those of the release for the service."""
 
     after: dict[str, tuple[str, ...]] = {}
     """Instance -> instances of other services in its channel that it comes after."""
@@ -82,7 +82,7 @@ class Marked(Signal, frozen=True, gc=False, kw_only=True):
 
 
 class Cancelled(Signal, frozen=True, gc=False, kw_only=True):
-    """A release shall go nowhere any more: its candidates end, its rollouts go back to good."""
+    """A release is cancelled everywhere: its candidates end, its rollouts go back to good."""
 
     release: int
 
@@ -93,7 +93,7 @@ class LineStatus(Fact, frozen=True, gc=False):
     application: str
     number: int
     bad: dict[str, StandingOrder] = {}
-    """``service/version`` -> who said so."""
+    """``service/version`` -> who marked it."""
     absolved: dict[str, Instant] = {}
     """``service/version`` -> when: vetoes of it up to then are lifted."""
     cancelled: dict[int, StandingOrder] = {}

@@ -11,7 +11,7 @@ from setpoint.model.time import Instant
 
 
 class Skipped(Order, frozen=True, gc=False, kw_only=True):
-    """One gate of one attempt shall not count; ``*`` means all gates before deployment."""
+    """Skip one gate of one release; ``*`` means all gates before deployment."""
 
     release: int
     gate: str
@@ -46,7 +46,7 @@ class Retried(Signal, frozen=True, gc=False, kw_only=True):
 
     release: int = 0
     succeeded: bool = False
-    """Of its tasks that failed, or whose end nobody saw: it did succeed, says the person."""
+    """For its tasks that failed, or whose end is unknown: the person reports that they succeeded."""
 
 
 class TakenDown(Signal, frozen=True, gc=False, kw_only=True):
@@ -69,7 +69,7 @@ class Stopped(Order, frozen=True, gc=False, kw_only=True):
 
 
 class Started(Signal, frozen=True, gc=False, kw_only=True):
-    """The line goes on."""
+    """The freeze ends: the line goes on."""
 
 
 class Paused(Order, frozen=True, gc=False, kw_only=True):
@@ -90,13 +90,13 @@ class ScopeStatus(Fact, frozen=True, gc=False):
 
 
 class Voted(Fact, frozen=True, gc=False):
-    """A person said yes or no to one release at one subject."""
+    """A person approved or rejected one release at one subject."""
 
     person: Person
     yes: bool
     why: str = ""
     id: str = ""
-    """Identity of the act: the same one twice is one. Empty: told apart by person, vote and stamp."""
+    """Identity of the act: the same one twice is one. Empty: identified by person, vote and stamp."""
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

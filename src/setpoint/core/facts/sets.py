@@ -75,7 +75,7 @@ class SetVote(Fact, frozen=True, gc=False):
     committed: bool = False
     """A task has been started: what was granted is not given back."""
     back: int = 0
-    """The last epoch of which it heard that the set goes back."""
+    """The last epoch for which it was informed that the set goes back."""
 
 
 class SetStatus(Fact, frozen=True, gc=False):
@@ -84,12 +84,12 @@ class SetStatus(Fact, frozen=True, gc=False):
     set: str
     number: int
     epoch: int = 0
-    """Rises when the gathering begins anew; who was ready or locked in an earlier one is not any more."""
+    """Rises when the gathering restarts; a member that was ready or locked in an earlier one is not any more."""
     stage: SetStage = SetStage.GATHERING
     start: tuple[str, ...] = ()
     """Members that may start by now, in stage ``going``."""
     went: tuple[str, ...] = ()
-    """Members that it was told to go for, in stages ``going`` and ``finalizing``: any other starts when the set has ended."""
+    """Members that start with it, in stages ``going`` and ``finalizing``: any other starts when the set has ended."""
     level: int = 0
     """How ready the release is at every member: 1, what it is ordered after is met; 2, its approvals are complete as well."""
     reason: str = ""
@@ -97,6 +97,6 @@ class SetStatus(Fact, frozen=True, gc=False):
     out: str = ""
     """Why no member takes this release any more; empty: they do."""
     waiting: dict[str, str] = {}
-    """Some of the members that the stage waits for -> what they said, for people."""
+    """Some of the members that the stage waits for -> their reasons, for people."""
     queued: tuple[Reason, ...] = ()
     """What admission waits for."""

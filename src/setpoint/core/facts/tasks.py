@@ -8,20 +8,20 @@ from setpoint.model.time import Instant
 
 
 class TaskWanted(Fact, frozen=True, gc=False):
-    """An attempt has come to this task; the first one to come starts it, and one that has failed is told of again.
+    """An attempt needs this task; the first one starts it, and a failure is published again.
 
-    It counts only if its asker has seen the run as it is: so one that comes late starts nothing.
+    It counts only if its requester has seen the latest status: so one that arrives late starts nothing.
     """
 
     requester: str
     definition: TaskDefinition
     seen: int = 0
-    """Number of the last status that the asker has seen; 0: none."""
+    """Number of the last status that the requester has seen; 0: none."""
     retries: int = 3
 
 
 class TaskLeft(Fact, frozen=True, gc=False):
-    """An attempt that came to it has ended: no further try is made until somebody who still wants it says so again."""
+    """An attempt that needed it has ended: no further try is made until an attempt requests it again."""
 
     requester: str
     seen: int
@@ -36,7 +36,7 @@ class TaskFinished(Fact, frozen=True, gc=False):
 
 
 class TaskRetried(Signal, frozen=True, gc=False, kw_only=True):
-    """A person lets a task that has failed, or whose end is unknown, be tried again; or says that it did succeed."""
+    """A person lets a task that has failed, or whose end is unknown, be tried again; or reports that it succeeded."""
 
     succeeded: bool = False
 

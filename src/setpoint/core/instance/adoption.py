@@ -16,13 +16,13 @@ from setpoint.model.release import Offer
 
 
 def begin(turn: Turn, offer: Offer) -> None:
-    """Look, comparing with what is said to run. Where something was deployed already, there is nothing to adopt."""
+    """Observe the runtime, comparing with the adopted version; nothing to do where something was deployed already."""
     if not turn.life.target:
         turn.set(adopting=Adopting(offer.pair, turn.now, 0))
 
 
 def advance(turn: Turn) -> None:
-    """Take it over, or say what runs instead."""
+    """Take it over, or report what runs instead."""
     adopting = turn.life.adopting
     if adopting is None:
         return

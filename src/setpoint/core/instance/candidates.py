@@ -53,8 +53,8 @@ def veto_rejected(turn: Turn) -> bool:
         if refused.isdisjoint(half.release for half in halves(life, offer)):
             continue
         concerned = life.candidate is not None and life.candidate.pair == offer.pair
-        begun = offer.release <= life.frontier and offer.configured <= life.configuration_frontier
-        if not concerned and (begun or not selection.allowed_alone(turn.rules, turn.life, offer)):
+        started = offer.release <= life.frontier and offer.configured <= life.configuration_frontier
+        if not concerned and (started or not selection.allowed_alone(turn.rules, turn.life, offer)):
             continue
         change = life.candidate.change if life.candidate else 0
         rejected = next(approval.rejections(turn.rules, life, offer, change, turn.now), None)
@@ -83,7 +83,7 @@ def _is_under_way(turn: Turn, candidate: Attempt, want: Want | None) -> bool:
     if candidate.kind is Kind.FORWARD and offer.release < selection.floor(life):
         return False  # a person adopted something newer meanwhile (invariant 16 *forward*)
     if any(with_set.start(turn.context(offer, candidate))):
-        return False  # its set gathers anew: alone it would never start, so it follows when the others want something newer
+        return False  # its set gathers again: alone it would never start, so it follows when the others want something newer
     if want is None or want.offer.pair == candidate.pair:
         return life.pin in {0, candidate.release}
     urgent = want.offer.urgent and not only_configures(life, want.offer)  # §10.1: urgent stays with the version
@@ -92,7 +92,7 @@ def _is_under_way(turn: Turn, candidate: Attempt, want: Want | None) -> bool:
 
 
 def _may_be_kept(turn: Turn, candidate: Attempt, newer: Offer) -> bool:
-    """An urgent release does not wait for a check of another, and nobody waits for one that is taken here no more."""
+    """An urgent release does not wait for a check of another, and none waits for one that is not taken here any more."""
     rules, life, offer = turn.rules, turn.life, turn.kept(candidate.pair)
     left_behind = rules.strategy is Strategy.EVERY and selection.left_behind(rules, life, offer)
     urgent = newer.urgent and not only_configures(life, newer)
@@ -100,7 +100,7 @@ def _may_be_kept(turn: Turn, candidate: Attempt, newer: Offer) -> bool:
 
 
 def _is_protected(turn: Turn, candidate: Attempt) -> bool:
-    """Its first check runs and no gate says no, or it has asked admission, which has not made it wait: replaced each time, a
+    """Its first check runs and no gate fails, or it has requested admission, which has not made it wait: replaced each time, a
     slow gate and frequent releases would never meet.
     """
     reasons = _reasons(turn, candidate)
@@ -132,9 +132,9 @@ def _was_checked(policy: Policy) -> bool:
 
 
 def _awaits_admission(candidate: Attempt) -> bool:
-    """It asked admission, which has not made it wait: it is granted, or has not been answered yet."""
-    asked = candidate.admission
-    return asked is not None and not (asked.returned or asked.number)
+    """It has requested admission, which has not made it wait: it is granted, or there is no reply yet."""
+    request = candidate.admission
+    return request is not None and not (request.returned or request.number)
 
 
 def _first_runs(candidate: Attempt) -> set[str]:

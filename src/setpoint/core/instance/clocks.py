@@ -122,7 +122,7 @@ def _with_deadline(policy: Policy, attempt: Attempt) -> Iterator[tuple[CheckUse,
 
 
 def _stood_still(before: InstanceState, now: Instant) -> bool:
-    """Since the turn before: what this turn was told counts from now on."""
+    """Since the turn before: the facts of this turn count from now on."""
     return before.policy is not None and _stands_still(before.policy, before.life, now)
 
 

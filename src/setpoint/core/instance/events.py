@@ -1,4 +1,4 @@
-"""Facts become memory. One function per kind of fact; nothing is decided here but whether a fact is stale."""
+"""Record facts in the state. One function per kind of fact; the only decision here is whether a fact is stale."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from setpoint.model.release import Offer
 from setpoint.model.spec import Version
 
 KEPT_CONFIGURATIONS = 16
-"""So many configuration releases are remembered that were not begun."""
+"""Configuration releases that are remembered although they were not started."""
 
 
 def record(turn: Turn, facts: Sequence[AnyFact]) -> None:
@@ -99,7 +99,7 @@ def _configured(turn: Turn, fact: Configured) -> None:
 
 
 def _newer(turn: Turn, number: int) -> bool:
-    """Whether the word of the configuration is not older than the last one."""
+    """Whether a revision of the configuration is not older than the last one."""
     if number < turn.life.configured:
         return False
     if number > turn.life.configured:
@@ -108,7 +108,7 @@ def _newer(turn: Turn, number: int) -> bool:
 
 
 def _forget_changed_gates(turn: Turn, old: Policy, new: Policy) -> None:
-    """A check that means something else now must be asked anew; what was left behind stays left behind."""
+    """Forget checks that changed, so that they are requested again; phases that were left stay left."""
 
     def kept(attempt: Attempt | None) -> Attempt | None:
         if attempt is None:
@@ -237,7 +237,7 @@ def _combine(turn: Turn, known: Reconfiguration, offer: Offer) -> None:
 
 
 def _drop_oldest(turn: Turn) -> None:
-    """Of many configurations that have not been begun, only the newest may still be taken."""
+    """Drop the oldest of many configurations that were not started: only the newest may still be taken."""
     life = turn.life
     attempts = (life.candidate, life.rollout.attempt if life.rollout else None)
     needed = {life.target, *life.goods, *(attempt.pair for attempt in attempts if attempt)}
@@ -391,7 +391,7 @@ def _skipped(turn: Turn, fact: Skipped) -> None:
 
 
 def _pinned(turn: Turn, fact: Pinned) -> None:
-    """A person asks for the version: that lifts its veto (§3), and not the one of a configuration that failed with it (§10.1)."""
+    """A person wants the version: that lifts its veto (§3), and not the one of a configuration that failed with it (§10.1)."""
     by = turn.life.pinned_by
     if turn.life.pin == fact.offer.release and by:
         if orders.restates(fact, by, turn.life.pinned_until):

@@ -49,7 +49,7 @@ class Condition(StrEnum):
 
 
 def desired(state: InstanceState, now: Instant) -> Offer | None:
-    """The release that selection asks for; where nothing newer is wanted, the one that is target."""
+    """The release that selection wants; where nothing newer is wanted, the one that is target."""
     life, policy = state.life, state.policy
     if policy is None:
         return None
@@ -59,7 +59,7 @@ def desired(state: InstanceState, now: Instant) -> Offer | None:
     return want.offer if want else offer_of(life, life.target)
 
 
-def condition(state: InstanceState, now: Instant) -> Condition:  # noqa: ARG001 - asked like every question about a state
+def condition(state: InstanceState, now: Instant) -> Condition:  # noqa: ARG001 - the signature of every view of a state
     """What an overview shows."""
     life = state.life
     if life.rollout:
@@ -106,7 +106,7 @@ def explain(state: InstanceState, now: Instant) -> tuple[Reason, ...]:
 
 
 def _settle(life: Life, reason: Reason, now: Instant) -> Reason:
-    """Fill in since when, where the gate itself has no better answer."""
+    """Fill in since when, where the gate itself has no better value."""
     attempt = life.candidate if life.candidate and reason.phase in {"", life.candidate.phase} else None
     since = reason.since or (attempt.entered if attempt else 0) or (life.rollout.attempt.entered if life.rollout else now)
     return replace(reason, since=min(since, now))
@@ -162,8 +162,8 @@ def _pinned(policy: Policy, life: Life, now: Instant) -> Iterator[Reason]:
     freed = selection.wanted(policy, replace(life, pin=0), now)
     if pinned is None or by is None or freed is None or freed.offer.release == life.pin:
         return
-    told = f"{orders.ending(life.pinned_until)}{by.because}"
-    text = f"pinned to {pinned.version.name} by {by.person}{told}; {freed.offer.version.name} would be next"
+    ending = f"{orders.ending(life.pinned_until)}{by.because}"
+    text = f"pinned to {pinned.version.name} by {by.person}{ending}; {freed.offer.version.name} would be next"
     yield Reason(Code.PINNED, text, since=freed.offer.at, awaits="unpin", unblock="unpin")
 
 
@@ -187,7 +187,7 @@ _OF_TASKS = {Code.TASK_PENDING, Code.TASK_QUEUED, Code.TASK_RUNNING, Code.TASK_R
 
 
 def _ahead(context: Context) -> Iterator[Reason]:
-    """What later phases are known to wait for already: nobody should learn of an approval only after a soak of a day."""
+    """What later phases are known to wait for already: an approval is to be shown before a soak of a day, not after it."""
     phase = context.attempt.phase
     if phase is Phase.PRE_APPROVAL:
         yield from approval.evaluate(context)
@@ -288,7 +288,7 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
 
 
 def _seen_at(life: Life) -> Instant:
-    """When what runs was seen to be as it is: looks are told when something changed."""
+    """When what runs was first seen as it is: observations are posted when something changed."""
     return life.current.at if life.current else 0
 
 

@@ -164,7 +164,7 @@ def _set_has_passed(turn: Turn, rollout: Rollout, offer: Offer) -> bool:
 
 
 def _fails(turn: Turn, rollout: Rollout, offer: Offer, unmet: Verdicts) -> bool:
-    """Whether a check or task failed for good, so that the rollout did: ``Verdicts.failed`` tells that from waiting."""
+    """Whether a check or task failed for good, so that the rollout did: ``Verdicts.failed`` distinguishes that from waiting."""
     failed = unmet.failed or TASKS.unmet(turn.context(offer, rollout.attempt)).failed
     if failed:
         outcomes.fail(turn, rollout, failed.text, failed.cause)

@@ -28,7 +28,7 @@ def applied(turn: Turn, fact: Applied) -> None:
     if not applying.operation or fact.operation != applying.operation:
         return
     if not applying.spec:
-        turn.set_applying(operation="", every=0)  # target moved meanwhile: this end says nothing about what is wanted now
+        turn.set_applying(operation="", every=0)  # target moved meanwhile: this end is not about what is wanted now
         return
     if not fact.error:
         turn.set_applying(operation="", taken=turn.now, judges=applying.watch, errors=0, error="", terminal=False, retry_at=0)
@@ -59,7 +59,7 @@ def observed(turn: Turn, fact: Observed) -> None:
 
 
 def unobserved(turn: Turn, fact: Unobserved) -> None:
-    """The runtime cannot be asked: what was seen last stays, with its age, and no time passes."""
+    """Record that the runtime is unreachable: what was seen last stays, with its age, and no time is counted."""
     before = turn.life.current
     if _is_late(turn, fact):
         return

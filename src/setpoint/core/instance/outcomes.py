@@ -1,6 +1,6 @@
 """How attempts end: finalized, rejected, replaced, failed, rolled back – and what an instance forgets then (§5).
 
-A rollback goes at once, past every gate and lease, and here only.
+A rollback starts immediately, past every gate and lease, and here only.
 """
 
 from __future__ import annotations
@@ -209,8 +209,8 @@ def newest_finalized(life: Life) -> int:
 
 def still_relevant(life: Life, upstream_status: InstanceStatus, offers: tuple[Offer, ...]) -> tuple[Finalization, ...]:
     """Finalizations of another instance that an offer may be ordered after: of its version, or of its configuration."""
-    asked = [offer.required_version(upstream_status.instance) for offer in offers]
-    versions = {replace(version, revision="") for version in asked}
+    required = [offer.required_version(upstream_status.instance) for offer in offers]
+    versions = {replace(version, revision="") for version in required}
     revisions = {offer.version.revision for offer in offers if offer.configuration is not None}
     revisions.update(
         revision for one in life.configurations if (revision := one.configuration.after.get(upstream_status.instance)) is not None
@@ -242,7 +242,7 @@ KEPT_NEWS = 16
 def fail(turn: Turn, rollout: Rollout, reason: str, cause: Cause = NO_CAUSE, *, sure: bool = False) -> None:
     """The rollout failed: back to *good*, or, where that cannot be, hands off with the reason why.
 
-    What told its set that it has passed asks the set first, unless ``sure``: by now the others may have been finalized.
+    A member that reported to its set that it passed waits for the set, unless ``sure``: the others may be finalized by now.
     """
     if rollout.passed and not sure:
         turn.set_rollout(rollout, doubt=rollout.doubt or reason)

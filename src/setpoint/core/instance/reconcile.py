@@ -97,7 +97,7 @@ def _heal(turn: Turn, offer: Offer) -> None:
 
 
 def _unreachable(life: Life) -> bool:
-    """What cannot be asked shows neither that a difference is there nor that it is gone."""
+    """Whether the runtime is unreachable: then it shows neither that a difference is there nor that it is gone."""
     return life.current is not None and bool(life.current.unreachable)
 
 

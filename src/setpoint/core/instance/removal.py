@@ -1,4 +1,4 @@
-"""Goodbye: an instance that left the configuration. What runs is left alone; or taken down, where that was asked for."""
+"""Removal of an instance that left the configuration. What runs is left alone; or taken down, where that was requested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOWN = "down"
 
 
 def advance(turn: Turn) -> None:
-    """After the last rollout has ended: take down what shall be, else look no more."""
+    """After the last rollout has ended, take down what is to be taken down; otherwise stop observing."""
     life = turn.life
     if life.applying.operation:
         return
@@ -36,7 +36,7 @@ def _rest(turn: Turn) -> None:
 
 
 def _seen_since(life: Life) -> Current | None:
-    """What was seen since it was taken down; a runtime that cannot be asked shows nothing."""
+    """What was seen since it was taken down; an unreachable runtime shows nothing."""
     seen = life.current if life.applying.spec == DOWN and is_conclusive(life) else None
     return seen if seen and not seen.unreachable else None
 
@@ -75,7 +75,7 @@ def _gone(turn: Turn) -> None:
 
 
 def reasons(life: Life) -> Iterator[Reason]:
-    """Where the goodbye stands; nothing where nothing is left."""
+    """How far the removal is; nothing where nothing is left."""
     target = offer_of(life, life.target)
     if life.rollout:
         yield Reason(Code.REMOVED, "it left the configuration once its rollout has ended", awaits="the end of the rollout")
@@ -89,7 +89,7 @@ def reasons(life: Life) -> Iterator[Reason]:
 
 
 def _going(life: Life, name: str) -> Reason:
-    assert life.down is not None  # noqa: S101 - asked by the caller
+    assert life.down is not None  # noqa: S101 - checked by the caller
     text, until = f"{name} is being taken down, says {life.down.by.person}", None
     if life.applying.error:
         text, until = f"{text}; the runtime did not: {life.applying.error}", life.applying.retry_at

@@ -124,12 +124,12 @@ def changes_what_runs(life: Life, offer: Offer) -> bool:
 
 
 def is_ahead(life: Life, offer: Offer) -> bool:
-    """Whether a version is newer than all that was begun here, or begun last and not left behind (§3 Forward only, §10.11)."""
+    """Whether a version is newer than all that started here, or started last and not left behind (§3 Forward only, §10.11)."""
     return offer.release >= max(life.frontier, life.good.release + 1, life.target.release)
 
 
 def newest_configuration(life: Life) -> int:
-    """The oldest configuration that may come here: that of *good*, or the newest begun here."""
+    """The oldest configuration that may come here: that of *good*, or the newest started here."""
     return max(life.configuration_frontier, life.good.configured)
 
 
@@ -155,7 +155,7 @@ def dropped(policy: Policy, life: Life, offer: Offer) -> bool:
 
 
 def ruled_out(life: Life, offer: Offer) -> str:
-    """Why a person took this release out: cancelled, or its version marked bad; empty: nobody did."""
+    """Why a person took this release out: cancelled, or its version marked bad; empty: no person did."""
     line = life.line
     if line is None:
         return ""
@@ -184,7 +184,7 @@ def out_with_its_set(life: Life, offer: Offer) -> str:
 
 
 def taken_out(life: Life, offer: Offer) -> str:
-    """Why this release does not come here any more, by a person's word or another member's; empty: it may."""
+    """Why this release does not come here any more, because of a person or another member; empty: it may."""
     return ruled_out(life, offer) or out_with_its_set(life, offer)
 
 
@@ -202,7 +202,7 @@ def next_in_train(policy: Policy, life: Life) -> Offer | None:
 
 
 def _aboard(life: Life, offer: Offer) -> bool:
-    """Newer than all that was begun here, or begun last and not good: the train does not leave it behind, unless a pin has
+    """Newer than all that was started here, or started last and not good: the train does not leave it behind, unless a pin has
     finalized something newer (§10.11).
     """
     return offer.release > floor(life) or offer.release == life.frontier > life.good.release

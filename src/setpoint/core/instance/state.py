@@ -65,14 +65,14 @@ class CheckProgress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     attachment: str
     request_id: int
-    """Number of the last asking; an answer to an earlier one does not count."""
+    """Id of the last request; a reply to an earlier one does not count."""
     requested_at: Instant
     run: int = 0
-    """First run that counts; 0: not told yet."""
+    """First run that counts; 0: not assigned yet."""
     failures_before: int = 0
     """The total of failing results before those that count for ``tolerate``."""
     seen: int = 0
-    """Run of the result below; it counts only if it is no lower than ``run``."""
+    """Run of the result below; it counts only from ``run`` on."""
     outcome: Outcome | None = None
     reason: str = ""
     ended: Instant = 0
@@ -108,27 +108,27 @@ class CheckProgress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What an attempt asked admission for, and what it was told."""
+    """What an attempt requested of admission, and the reply."""
 
     request_id: int
     needs: tuple[Need, ...]
     requested_at: Instant
     granted: bool = False
     returned: bool = False
-    """Given back, or not asked for anew yet: a word to this asking counts no more, but its place is kept."""
+    """Returned, and not requested again yet: a reply to this request does not count, but its place in the queue is kept."""
     number: int = 0
     """Of the last ``Queued``."""
     reasons: tuple[Reason, ...] = ()
 
 
 class TaskClaim(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """That an attempt has come to the run of a task, and shares it from then on."""
+    """Claim of an attempt on the run of a task, which it shares from then on."""
 
     at: Instant
     seen: int
     """Number of the last status that it had seen then: only later ones count for it."""
     blind: bool = False
-    """It had seen none, and was not told yet that the run goes on: what it hears first may be an old failure."""
+    """It had seen none, and does not know yet that the run goes on: the first status may be an old failure."""
 
 
 class Barrier(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -203,11 +203,11 @@ class Rollout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     sick: Duration = 0
     """Observed time of being unhealthy in post-deployment."""
     passed: bool = False
-    """It said to its set that it has passed: from then on only the set ends it, or a person."""
+    """It reported to its set that it passed: from then on only the set ends it, or a person."""
     doubt: str = ""
     """Why it failed after that."""
     lease: int = 0
-    """Number of the asking whose leases are held; 0: none, or given back."""
+    """Id of the request whose leases are held; 0: none, or returned."""
 
 
 class Current(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -232,7 +232,7 @@ class Current(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     difference: str = ""
     message: str = ""
     unreachable: str = ""
-    """Why the runtime cannot be asked; everything else is then as it was when it could."""
+    """Why the runtime is unreachable; everything else is then as it was before."""
 
 
 class Applying(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -243,7 +243,7 @@ class Applying(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     operation: str = ""
     """The one in flight; empty: none."""
     spec: str = ""
-    """What was applied last (in flight or taken on); empty since target moved: it must be applied anew."""
+    """What was applied last (in flight or taken on); empty since target moved: it must be applied again."""
     taken: Instant = 0
     """When the last one was taken on; 0: it was not."""
     watch: int = 0
@@ -253,11 +253,11 @@ class Applying(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     every: Duration = 0
     """Interval of the last watch; 0: none."""
     look_requested: bool = False
-    """A look was asked for that has not been answered yet."""
+    """An observation was requested that has not arrived yet."""
     errors: int = 0
     error: str = ""
     terminal: bool = False
-    """The last apply said that trying again cannot help."""
+    """The last apply failed in a way that trying again cannot help."""
     retry_at: Instant = 0
 
 
@@ -353,9 +353,9 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     configurations: tuple[Reconfiguration, ...] = ()
     """Ascending; configuration releases that may still be wanted."""
     frontier: int = 0
-    """Newest version release that automatic selection has begun here."""
+    """Newest version release that automatic selection has started here."""
     configuration_frontier: int = 0
-    """Newest configuration (``Pair.configured``) that automatic selection has begun here."""
+    """Newest configuration (``Pair.configured``) that automatic selection has started here."""
     target: Pair = Pair()
     """``Pair()``: none, and nothing is applied or removed."""
     goods: tuple[Pair, ...] = ()
@@ -378,7 +378,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     hold: Hold | None = None
     observing: Hold | None = None
     down: Hold | None = None
-    """What is left of an instance that is no longer configured shall be taken down."""
+    """What is left of an instance that is no longer configured is to be taken down."""
     adopting: Adopting | None = None
     line: LineStatus | None = None
     """What the application's line published last, as far as it concerns the offers kept here."""
@@ -401,7 +401,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     declined: dict[int, str] = {}
     """Recent releases that are not taken here -> why."""
     configured: int = 0
-    """Revision of the configuration that was told last."""
+    """Revision of the configuration that was received last."""
     published: int = 0
     target_change: TargetChange | None = None
     """The last move of target, kept only where an invariant watches."""
@@ -418,12 +418,12 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     tasks: dict[str, TaskStatus] = {}
     """Entity of a run that may matter here -> what it published last."""
     abandoned_tasks: dict[str, int] = {}
-    """Runs that ended attempts came to and that may be under way -> ``Came.seen``. They end before anything new starts."""
+    """Runs that ended attempts came to and that may be under way -> ``TaskClaim.seen``. They end before anything new starts."""
     irreversible: Barrier | None = None
     votes: int = 0
     """Number of the last vote given to a set or to admission."""
     voted: dict[str, MemberResult] = {}
-    """Group and release -> what was told last."""
+    """Group and release -> the last result reported."""
 
     @cached_property
     def good(self) -> Pair:
@@ -452,7 +452,7 @@ class Life(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
 
     @property
     def needs_admission(self) -> bool:
-        """Whether admission was asked for something that is not used up or returned yet."""
+        """Whether something was requested of admission that is not used up or returned yet."""
         requested = self.candidate is not None and self.candidate.admission is not None
         return requested or (self.rollout is not None and self.rollout.lease > 0)
 

@@ -1,7 +1,7 @@
-"""What an instance publishes, and whom it listens to: both follow from its state, so only differences are published.
+"""What an instance publishes, and what it subscribes to: both follow from its state, so only differences are published.
 
-It says which recent releases it declines, for those ordered after its group: who waits at a gate will take a release, and whose
-rollout failed had its try. Where an invariant of the user's own watches, it says how target moved last.
+It publishes which recent releases it declines, for instances ordered after its group: one that waits at a gate will take a
+release, and one whose rollout failed has tried. Where an invariant watches, it publishes the last target change as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from setpoint.model.time import Instant
 
 
 def publish(turn: Turn, before: InstanceState) -> None:
-    """Publish a changed status; listen to whom is needed now, and no more to who is not."""
+    """Publish a changed status; subscribe to what is needed now, and unsubscribe from the rest."""
     if turn.life is before.life and turn.policy is before.policy and turn.removed == before.removed:
         return
     if turn.policy is not None and turn.policy.watched:
@@ -42,7 +42,7 @@ def _news(policy: Policy | None, life: Life) -> tuple[object, ...]:
 
 
 def status(instance: str, life: Life, policy: Policy | None, *, older: bool) -> InstanceStatus:
-    """The whole status, numbered. ``older``: there are finalizations that are not told."""
+    """The whole status, numbered. ``older``: there are finalizations that are not included."""
     good = life.good_offer
     watched = policy is not None and policy.watched
     return InstanceStatus(
@@ -77,7 +77,7 @@ def _listen(turn: Turn, before: InstanceState) -> None:
 
 
 def _audience(life: Life) -> tuple[object, ...]:
-    """What ``listened`` depends on, told apart by identity: equal parts that were made anew only cost a comparison more."""
+    """What ``listened`` depends on, compared by identity: equal parts that were replaced only cost one more comparison."""
     rollout = life.rollout
     return (
         id(life.candidate),
@@ -132,7 +132,7 @@ def _topics(policy: Policy, life: Life) -> set[str]:
 
 
 KEPT_DECLINED = 16
-"""So many of the newest releases are spoken of."""
+"""Newest releases that may be listed as declined."""
 
 
 def update_declined(turn: Turn) -> None:
@@ -196,11 +196,11 @@ def _may_decline(policy: Policy, life: Life) -> bool:
 
 
 def _open(life: Life) -> dict[int, Offer]:
-    """The newest releases that are neither begun nor out of question, each with what it would bring."""
+    """The newest releases that are neither started nor ruled out, each with what it would bring."""
     under_way = life.rollout.attempt.release if life.rollout else 0
-    begun, found = selection.floor(life), dict[int, Offer]()
+    floor, found = selection.floor(life), dict[int, Offer]()
     for offer in life.offers[-KEPT_DECLINED:]:
-        if offer.release > begun and offer.release != under_way and not selection.vetoed(life, offer):
+        if offer.release > floor and offer.release != under_way and not selection.vetoed(life, offer):
             found.setdefault(offer.release, offer)
     for one in life.configurations[-KEPT_DECLINED:]:
         good = offer_of(life, Pair(life.good.release, one.configuration.configured))
@@ -256,7 +256,7 @@ def _turns(policy: Policy, life: Life, now: Instant) -> Instant | None:
 
 
 def note(turn: Turn, before: Life) -> None:
-    """Keep the move that this turn made, if it did; and what is target, if nobody kept that."""
+    """Keep the target change of this turn, if there was one; or what is target, if that was not kept yet."""
     life = turn.life
     offer = turn.offer(life.target) if life.target else None
     if offer is None:

@@ -160,7 +160,7 @@ class RolloutChanges(TypedDict, total=False):
 
 
 class Turn:
-    """State under way, instructions so far, and the earliest time at which somebody asked to be woken."""
+    """State under way, instructions so far, and the earliest time at which to be woken."""
 
     __slots__ = ("archive", "before", "entity", "evaluated", "life", "moves", "now", "out", "policy", "removed", "wake_at")
 
@@ -218,7 +218,7 @@ class Turn:
         """Take an attempt, as it stands in ``life``, to its next stage.
 
         Raises:
-            IllegalTransitionError: the table of transitions has no such step; the message tells what this turn did so far.
+            IllegalTransitionError: the table of transitions has no such step; the message describes what this turn did so far.
         """
         before = stage_of(self.life, attempt)
         if after not in TRANSITIONS[before]:

@@ -1,1 +1,1 @@
-"""Invariants of the user's own: the actor that watches one, and the pure question about what violates it."""
+"""Invariants of the user's own: the actor that watches one, and the pure function that finds what violates it."""

@@ -1,6 +1,6 @@
-"""The invariant actor, one of an Invariant document: it owns the statuses that it watches, and says what is not as it must be.
+"""The invariant actor, one of an Invariant document: it owns the statuses that it watches, and publishes what violates it.
 
-What speaks of several instances counts once it has stood for ``SETTLE``: their statuses do not come all at once.
+A violation that concerns several instances counts once it has lasted for ``SETTLE``: their statuses do not arrive together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from setpoint.model.time import SECOND, Duration, Instant
 
 SETTLE: Duration = 5 * SECOND
 IMMEDIATE = frozenset({"runs", "approved", "open"})
-"""What one status says by itself."""
+"""Requirements that one status alone can violate."""
 
 
 class InvariantState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -49,7 +49,7 @@ class InvariantState(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 def decide(entity: str, state: InvariantState | None, facts: Sequence[AnyFact], now: Instant) -> Decision:
-    """Take what came, and see whether it is still as it must be."""
+    """Record facts, and publish what violates the invariant."""
     before = state or InvariantState()
     after = before
     for fact in facts:
@@ -88,7 +88,7 @@ def _number(state: InvariantState, instance: str) -> int:
 
 
 def seen(status: InstanceStatus) -> InstanceStatus:
-    """Of what an instance publishes (``instance.publishing.status``), what an invariant looks at."""
+    """Of what an instance publishes (``instance.status.status``), what an invariant looks at."""
     return InstanceStatus(
         instance=status.instance,
         number=status.number,

@@ -1,4 +1,4 @@
-"""What is not as an invariant of the user's own wants it: a pure question about what instances say of themselves.
+"""Violations of an invariant of the user's own: a pure function of what instances publish.
 
 What is required of each instance that it speaks of, once something is target there (an instance that never was moved violates
 nothing). ``when`` sees the instance's labels and the facts of the attempt that moved target last.
@@ -9,8 +9,8 @@ nothing). ``when`` sees the instance's labels and the facts of the attempt that 
 ``approved``      target moved forward with so many approvals of the topic
 ``open``          target moved forward while the calendar was open
 ``sameAs``        what is finalized is what is finalized there, unless one of the two is being deployed
-``skew``          target and the other service's target in the same channel are no larger step apart
-``moving``        no more of them than the amount are being deployed, or go back, at once
+``skew``          target and the other service's target in the same channel are at most this step apart
+``moving``        no more of them than the amount are being deployed, or go back, together
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _RANKS = {"none": 0, "prerelease": 0, "patch": 1, "minor": 2, "major": 3}
 def violations(invariant: Invariant, states: Mapping[str, InstanceStatus], bad: Collection[str]) -> list[Violation]:
     """Everything that violates the invariant in these states, in the order of its members; ``since`` is not filled in.
 
-    ``states`` is what each instance says of itself: ``instance.publishing.status`` of its state (with ``policy.watched``), or
-    what it published last. ``bad`` are the versions marked bad, as ``application/service/version``. To ask it of a whole world,
-    as a simulator does after each turn, build both from the states of its entities: then nothing is on its way, and all of it
-    counts at once.
+    ``states`` is the status of each instance: ``instance.status.status`` of its state (with ``policy.watched``), or what it
+    published last. ``bad`` are the versions marked bad, as ``application/service/version``. To evaluate a whole world, as a
+    simulator does after each turn, build both from the states of its entities: then nothing is on its way, and all of it counts
+    immediately.
     """
     found: list[Violation] = []
     concerned = 0
@@ -82,12 +82,12 @@ def _member(
 
 
 def _finalized(status: InstanceStatus | None, target_change: TargetChange) -> bool:
-    """Whether a version was finalized; where older finalizations are not told, it may have been one of them."""
+    """Whether a version was finalized; where older finalizations are not included, it may have been one of them."""
     return status is not None and (status.truncated or any(done.version == target_change.version for done in status.finalized))
 
 
 def _forward(invariant: Invariant, member: Member, target_change: TargetChange, where: str) -> Iterator[tuple[str, str]]:
-    """What holds of the moment of a move: not of rollbacks, which wait for nobody, nor of what nobody saw."""
+    """What must hold at the moment of a target change: not for rollbacks, which wait for nothing, nor for unobserved changes."""
     require = invariant.require
     if target_change.back or not target_change.at:
         return

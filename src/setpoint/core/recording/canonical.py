@@ -1,4 +1,4 @@
-"""What a state comes to, without the words in which it is told and the bookkeeping by which it was reached."""
+"""Canonical form of a state: without its texts and the bookkeeping by which it was reached."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from setpoint.core.instance.state import Attempt, InstanceState, Life, Vetoed, o
 from setpoint.model.release import Pair
 
 _PROSE = frozenset({"text", "reason", "message", "awaits", "unblock", "why_not", "failure", "stuck", "error"})
-"""Fields that hold sentences of ours: whether something is said counts, not how."""
+"""Fields that hold sentences: whether there is one counts, not its wording."""
 _PROSE_BY_KEY = frozenset({"declined"})
 
 
@@ -62,9 +62,9 @@ def _attempt(attempt: Attempt | None) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Structs, mappings and sequences as nested data, without prose and without what is as it is unless somebody says otherwise.
+    """Structs, mappings and sequences as nested data, without prose and without defaults.
 
-    So a field that a later version adds makes no difference until it says something.
+    So a field that a later version adds makes no difference until it has another value.
     """
     if isinstance(value, msgspec.Struct):
         usual = _usual(type(value))

@@ -14,7 +14,7 @@ from setpoint.model.names import kind_of
 from setpoint.model.policy import Policy
 
 SCHEMA = 1
-"""Raised with every change that older states cannot be read by; ``_UPGRADES`` then says how."""
+"""Raised with every change that older states cannot be read by; ``_UPGRADES`` then converts them."""
 
 _encoder = msgspec.msgpack.Encoder()
 _fact_decoder: msgspec.msgpack.Decoder[AnyFact] = msgspec.msgpack.Decoder(AnyFact)
@@ -34,7 +34,7 @@ _PREFIX = bytes([SCHEMA])
 
 
 class Codec:
-    """The codec of the core's own actors, as ``engine.port.StateCodec`` asks for."""
+    """The codec of the core's own actors, as ``engine.port.StateCodec`` requires."""
 
     def encode_state(
         self,

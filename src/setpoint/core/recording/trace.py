@@ -1,6 +1,6 @@
-"""The story of an entity: what each of its turns was given and what was decided, as data that any later version can replay.
+"""Trace of an entity: what each of its turns was given and what was decided, as data that any later version can replay.
 
-A later version need not tell it in the same words, nor keep the same things in its states. But the same facts must still lead to
+A later version may use other texts, and keep other things in its states. But the same facts must still lead to
 the same instructions, the same times, and in the end to the same targets, goods, vetoes and finalized versions.
 """
 
@@ -42,21 +42,21 @@ class Trace(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Of the states."""
     entity: str
     about: str = ""
-    """What it tells, in a sentence."""
+    """What happens in it, in a sentence."""
     first: int = 1
     """Number of the first turn."""
     base: dict[str, Any] | None = None
     """The state before it; None: there was none."""
     turns: tuple[TraceTurn, ...]
     ends: dict[str, Any]
-    """What it came to: the essence of the last state."""
+    """Canonical form of the last state."""
 
 
 class Difference(msgspec.Struct, frozen=True, gc=False):
-    """Something that is decided otherwise today."""
+    """Difference between what was recorded and what is decided today."""
 
     turn: int
-    """Its number; 0: what the whole story comes to."""
+    """Its number; 0: the end of the trace."""
     now: Instant
     what: str
     """``instructions``, ``wake_at``, the name of something that it ends with, or ``error``."""
@@ -64,8 +64,8 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
     today: str
 
 
-class UnreadableTrace(ValueError):  # noqa: N818 - says what is the matter
-    """What is no story, or not one that this version can read."""
+class UnreadableTrace(ValueError):  # noqa: N818 - named after what is wrong
+    """Not a trace, or not one that this version can read."""
 
 
 def digest_of(entity: str, state: Any) -> str:
@@ -76,7 +76,7 @@ def digest_of(entity: str, state: Any) -> str:
 def recorded(
     entity: str, base: Any, turns: Iterable[tuple[Instant, tuple[AnyFact, ...]]], *, first: int = 1, about: str = ""
 ) -> Trace:
-    """The story of these turns as they are decided now. Raises whatever a decision raises, KeyError for no kind of entity."""
+    """Return the trace of these turns as decided now. Raises what a decision raises, KeyError for an unknown kind of entity."""
     state, moves = base, []
     for now, facts in turns:
         decision = decide(entity, state, facts, now)
@@ -87,10 +87,10 @@ def recorded(
 
 
 def replay(story: Trace, decided: Decide = decide) -> list[Difference]:
-    """Decide everything again; what differs, in order. After a turn that raises nothing more can be told.
+    """Decide everything again; what differs, in order. Nothing follows after a turn that raises.
 
     Raises:
-        UnreadableTrace: its base is no state of this version.
+        UnreadableTrace: its base is not a state of this version.
     """
     found: list[Difference] = []
     state = base_of(story)
@@ -108,7 +108,7 @@ def base_of(story: Trace) -> Any:
     """The state before the first turn. Raises UnreadableTrace."""
     kind = kind_of(story.entity)
     if kind not in STATES:
-        raise UnreadableTrace(f'"{story.entity}" is no entity that this version knows')
+        raise UnreadableTrace(f'"{story.entity}" is not an entity that this version knows')
     if story.base is None:
         return None
     try:
@@ -146,7 +146,7 @@ def _shown(instruction: AnyInstruction) -> str:
 
 
 def _endings(story: Trace, state: Any) -> list[Difference]:
-    """What a later version has besides is no difference; what it lacks is one."""
+    """What a later version has in addition does not count as a difference; what it lacks does."""
     today = canonical(state)
     last = story.turns[-1].now if story.turns else 0
     return [
@@ -172,7 +172,7 @@ def laid_out(story: dict[str, Any]) -> str:
 
 
 def read(text: str | bytes) -> Trace:
-    """A story from its text. Raises UnreadableTrace."""
+    """Read a trace from its text. Raises UnreadableTrace."""
     try:
         return msgspec.json.decode(text, type=Trace)
     except msgspec.MsgspecError as error:

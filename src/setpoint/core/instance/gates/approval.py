@@ -91,12 +91,12 @@ def _approval(use: ApprovalUse, life: Life, author: str, entity: str, now: Insta
     standing = [vote for vote in votes.values() if went or not use.expires or life.wall.at(now) < vote.at + use.expires]
     if len(standing) >= use.min:
         return None
-    asked = ", ".join(use.approvers) if use.approvers is not None else "anyone who may approve"
+    approvers = ", ".join(use.approvers) if use.approvers is not None else "anyone who may approve"
     given = f" ({len(standing)} of {use.min} given)" if use.min > 1 else ""
     expired = " – an earlier yes has expired" if len(standing) < len(votes) else ""
     return Reason(
         Code.APPROVAL_MISSING,
-        f"waits for {use.topic}: approval by {asked}{given}{expired}",
+        f"waits for {use.topic}: approval by {approvers}{given}{expired}",
         phase=Phase.APPROVAL,
         gate=use.name,
         subject=entity,

@@ -29,7 +29,7 @@ def start_blockers(context: Context) -> Iterator[Reason]:
 
 
 def operator_blocks(policy: Policy, life: Life, *, committed: bool) -> Iterator[Reason]:
-    """What people said; a line that is stopped lets finish what is ``committed``."""
+    """Orders of people; a line that is stopped lets finish what is ``committed``."""
     if life.hold:
         yield Reason(
             Code.HELD,
@@ -63,8 +63,8 @@ def scope_blocks(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
     for status in life.scopes.values():
         name = scope.name_of(status.scope)
         if status.stop and not (under_way and status.stop.in_flight == "finish"):
-            told = f"{orders.ending(status.stop.until)}{status.stop.by.because}"
-            text = f"{status.stop.by.person} stopped the line of {name}{told}"
+            ending = f"{orders.ending(status.stop.until)}{status.stop.by.because}"
+            text = f"{status.stop.by.person} stopped the line of {name}{ending}"
             yield Reason(
                 Code.FROZEN, text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line"
             )
@@ -74,9 +74,9 @@ def scope_blocks(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
 
 def paused(status: ScopeStatus) -> Reason:
     """No apply at all below this scope."""
-    assert status.pause is not None  # noqa: S101 - asked by the caller
-    told = f"{orders.ending(status.pause.until)}{status.pause.by.because}"
-    text = f"{status.pause.by.person} paused {scope.name_of(status.scope)}{told}"
+    assert status.pause is not None  # noqa: S101 - checked by the caller
+    ending = f"{orders.ending(status.pause.until)}{status.pause.by.because}"
+    text = f"{status.pause.by.person} paused {scope.name_of(status.scope)}{ending}"
     return Reason(Code.PAUSED, text, subject=status.scope, since=status.pause.at, awaits="unpause", unblock="unpause")
 
 
@@ -123,9 +123,9 @@ def _in_progress(life: Life, under_way: Rollout) -> Reason:
 
 
 def rollout_in_progress(context: Context) -> Iterator[Reason]:
-    """A task starts only when nothing is rolled out or back: not beside what would give way to its attempt, either.
+    """Do not start a task while a rollout or rollback is in progress, even one this attempt could replace.
 
-    But beside a rollback that has failed: else the fix could never come.
+    Except during a rollback that has failed: otherwise the fix could never come.
     """
     life = context.life
     if life.rollout is None or life.rollout.stuck or task.under_way(life, context.attempt):

@@ -1,8 +1,8 @@
 """When a deployment may start: calendars, and a cadence that admits so many releases per occurrence.
 
-``inFlight: pause``: what is under way forward stands still while a calendar is closed, or a line is stopped, that says so. No
+``inFlight: pause``: what is under way forward stands still while a calendar is closed, or a line is stopped, that pauses it. No
 forward apply starts and nothing new is run; deadlines stand still; what runs already is looked at and checked on, but not
-finalized. Rollbacks, healing of what had been deployed, and a check that says no go on as ever.
+finalized. Rollbacks, healing of what had been deployed, and a failing check go on as ever.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Protections that must say yes: by runs that started after the gate did, fresh, for their window."""
+"""Checks that must pass: by runs that started after the gate did, fresh, for their window."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from setpoint.model.time import Instant, approximate_duration
 
 
 def uses(context: Context) -> Iterator[CheckUse]:
-    """The checks that are asked in the attempt's phase by now, informational ones among them: not those that wait for a task."""
+    """The checks that run in the attempt's phase by now, informational ones among them: not those that wait for a task."""
     policy, life, offer, attempt, _ = context
     for use in policy.checks:
         if use.phase is not attempt.phase or not needed_by(use.when, use.name, policy, life, offer):
@@ -43,7 +43,7 @@ def check(use: CheckUse, gate: CheckProgress | None, attempt: Attempt, now: Inst
     if not gate.decisive:
         return _undecided(use, gate, now)
     if gate.outcome is Outcome.BLOCKING:
-        return _no(use, gate)
+        return _blocking(use, gate)
     return _window(use, gate, now) if use.window else _fresh(use, gate, now)
 
 
@@ -77,7 +77,7 @@ def _failed(use: CheckUse, gate: CheckProgress) -> Reason:
     return _wait(use, text, gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing", failed=True)
 
 
-def _no(use: CheckUse, gate: CheckProgress) -> Reason:
+def _blocking(use: CheckUse, gate: CheckProgress) -> Reason:
     return _wait(
         use, f"{use.name} says no: {gate.reason}", gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing"
     )
@@ -92,7 +92,7 @@ def _window(use: CheckUse, gate: CheckProgress, now: Instant) -> Reason | None:
 
 
 def refreshing(attempt: Attempt, reason: Reason) -> bool:
-    """Whether this gate said yes and only has to say so afresh: nothing is given back for that."""
+    """Whether this gate passed and only has to pass again: no grant is returned for that."""
     gate = attempt.gates.get(reason.gate)
     return gate is not None and gate.first > 0 and gate.outcome is Outcome.PASSING and not reason.failed
 

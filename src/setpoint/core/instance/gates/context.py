@@ -96,7 +96,7 @@ EVERY_GATE = "*"
 
 
 def skipped(life: Life, release: int, gate: str) -> bool:
-    """Whether a person said that this gate of this release does not count here."""
+    """Whether a person skipped this gate of this release here."""
     return bool(life.skips) and any(skip.release == release and skip.gate in {gate, EVERY_GATE} for skip in life.skips)
 
 
@@ -184,7 +184,7 @@ def task_definition(task: TaskDefinition, policy: Policy, life: Life, offer: Off
 
 
 def still_ahead(reason: Reason, life: Life, now: Instant) -> Reason:
-    """A reason of admission, as of now: a time that is over is not waited for, but the word that follows it.
+    """A reason of admission, as of now: a time that is over is not waited for, but the reply that follows it.
 
     A budget's window ends by the wall clock.
     """
@@ -194,7 +194,7 @@ def still_ahead(reason: Reason, life: Life, now: Instant) -> Reason:
 
 
 def definition(check: CheckDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> CheckDefinition:
-    """A check ready to run: the attempt's own lookups resolved. One that cannot be resolved becomes a check that says so."""
+    """A check ready to run: the attempt's own lookups resolved. One that cannot be resolved becomes a check that reports it."""
     if not is_kind(check.subject, "attempt"):
         return check
     known = values(life, offer, attempt)

@@ -1,4 +1,4 @@
-"""Other services of the same channel that must have finalized what the release asks of them."""
+"""Other services of the same channel that must have finalized the version that the release requires."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _outside(ordering: ServiceOrdering, name: str, version: Version) -> str:
 
 
 def _has_passed(other: InstanceStatus | None, required: RequiredVersion) -> bool:
-    """It has finalized what is asked and was not rolled back from it by hand, or went on to something newer."""
+    """Whether it has finalized the required version and was not rolled back from it by hand, or went on to something newer."""
     if other is None:
         return False
     done = any(finalization.version.same(required.version) for finalization in other.finalized)

@@ -22,7 +22,7 @@ WAVE = "wave"
 
 
 def evaluate(context: Context) -> Iterator[Reason]:
-    """What admission has not granted yet. A set asks for its members."""
+    """What admission has not granted yet. A set requests for its members."""
     policy, life, offer, attempt, now = context
     if concerns(life, offer, attempt) or (attempt.committed and attempt.granted):
         return
@@ -30,9 +30,9 @@ def evaluate(context: Context) -> Iterator[Reason]:
     if not wanted or (attempt.granted and attempt.admission and attempt.admission.needs == wanted):
         return
     names = _names(policy)
-    told = attempt.admission.reasons if attempt.admission else ()
-    yield from (_named(reason, names, life, now) for reason in told)
-    if not told:
+    queued = attempt.admission.reasons if attempt.admission else ()
+    yield from (_named(reason, names, life, now) for reason in queued)
+    if not queued:
         yield from (_unanswered(names[need.unit], attempt) for need in wanted)
 
 
@@ -44,9 +44,9 @@ def _named(reason: Reason, names: dict[str, str], life: Life, now: Instant) -> R
 
 
 def _unanswered(name: str, attempt: Attempt) -> Reason:
-    asked = attempt.admission is not None and not attempt.admission.returned
-    text = f"{name} is being asked for" if asked else f"{name} is asked for when everything else holds"
-    awaits = "admission's word" if asked else "every other gate"
+    requested = attempt.admission is not None and not attempt.admission.returned
+    text = f"{name} is being asked for" if requested else f"{name} is asked for when everything else holds"
+    awaits = "admission's word" if requested else "every other gate"
     return Reason(Code.ADMISSION_PENDING, text, phase=Phase.PRE_DEPLOYMENT, gate=name, awaits=awaits, unblock=f"skip {name}")
 
 

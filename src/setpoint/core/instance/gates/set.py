@@ -16,7 +16,7 @@ from setpoint.model.release import Offer
 
 
 def concerns(life: Life, offer: Offer, attempt: Attempt) -> bool:
-    """Whether an attempt moves with a set: what a person pins moves by itself, and so does what is retried once the set ended."""
+    """Whether an attempt moves with a set: what a person pins moves alone, and so does what is retried once the set ended."""
     entity = set_of(life, offer)
     if not entity or attempt.kind is not Kind.FORWARD:
         return False
@@ -80,15 +80,15 @@ def end(context: Context) -> Iterator[Reason]:
 
 
 def doubt(life: Life, offer: Offer, rollout: Rollout) -> Iterator[Reason]:
-    """It failed after it had said that it has passed: only its set can tell by now whether that came too late."""
+    """It failed after it had reported that it passed: only its set knows whether that came too late."""
     if rollout.doubt:
         yield _wait(f"failed after it had passed, its set decides: {rollout.doubt}", set_of(life, offer), Phase.POST_DEPLOYMENT)
 
 
 def _members(policy: Policy, status: SetStatus, phase: Phase, how: str) -> Iterator[Reason]:
-    others = {member: said for member, said in status.waiting.items() if member != policy.instance}
-    for member, said in others.items():
-        text = f"{how} {_name(policy, member)}: {said or 'nothing is heard of it yet'}"
+    others = {member: why for member, why in status.waiting.items() if member != policy.instance}
+    for member, why in others.items():
+        text = f"{how} {_name(policy, member)}: {why or 'nothing is heard of it yet'}"
         yield _wait(text, instance_entity(member), phase)
     if not others and not status.queued:
         yield _wait(f"{how} its set, which is about to go on", status.set, phase)

@@ -37,7 +37,7 @@ def run_of(use: TaskUse, policy: Policy, life: Life, offer: Offer, attempt: Atte
         try:
             key = str(resolve(key, values(life, offer, attempt)))
         except LookupMissing:
-            key = ""  # the definition looks it up in vain as well, and says so
+            key = ""  # the definition looks it up in vain as well, and reports it
     application = application_of(policy.instance)
     concerned_halves = [half for half in halves(life, offer) if matches(use.when, policy, life, offer, half)]
     release = (concerned_halves or halves(life, offer))[0].release
@@ -86,7 +86,7 @@ def pending(context: Context) -> Iterator[tuple[TaskUse, str]]:
 
 
 def succeeded(life: Life, entity: str) -> bool:
-    """Whether a run has succeeded, as far as this instance was told. That is for good."""
+    """Whether a run has succeeded, as far as this instance was informed. That is final."""
     status = life.tasks.get(entity)
     return status is not None and status.state is TaskStage.SUCCEEDED
 
@@ -111,7 +111,7 @@ def under_way(life: Life, attempt: Attempt) -> list[str]:
 
 
 def waits(use: CheckUse, context: Context) -> bool:
-    """Whether a check waits for a task of its phase, and so is not asked yet."""
+    """Whether a check waits for a task of its phase, and so is not requested yet."""
     return bool(use.after) and any(other.name == use.after for other, _ in pending(context))
 
 
@@ -148,8 +148,8 @@ def _still(life: Life, entity: str, now: Instant) -> Reason:
 
 
 def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: TaskClaim | None, ahead: str, now: Instant) -> Reason:
-    told = came is not None and status is not None and status.number > came.seen
-    if status is None or not (told or status.state in _STARTED):
+    informed = came is not None and status is not None and status.number > came.seen
+    if status is None or not (informed or status.state in _STARTED):
         return _not_started(use, entity, came, ahead)
     name, tries = use.name, f"try {status.tries} of {status.most}"
     code, text, awaits, unblock = Code.TASK_PENDING, "", f"the end of {name}", f"skip {name}"

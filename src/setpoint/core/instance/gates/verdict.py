@@ -60,7 +60,7 @@ class Use(NamedTuple):
     """By which it is skipped."""
     when: Selector | None
     override: tuple[str, ...] | None
-    """Who may skip it; None: whoever has the right."""
+    """Who may skip it; None: every person with the right."""
     phase: Phase
 
 

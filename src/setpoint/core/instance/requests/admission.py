@@ -1,4 +1,4 @@
-"""Asking admission for leases, a place in a wave and in a budget, and giving back what is not needed any more."""
+"""Requests to admission: for leases, a place in a wave and in a budget; and their return when they are not needed any more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from setpoint.model.release import Offer
 
 
 def request(turn: Turn, offer: Offer, candidate: Attempt) -> Attempt:
-    """Ask for everything that the attempt needs, unless that was asked for already."""
+    """Request everything that the attempt needs, unless that was requested already."""
     known = candidate.admission
     if with_set.concerns(turn.life, offer, candidate) or (candidate.committed and candidate.granted):
         return candidate
@@ -57,8 +57,8 @@ def begin(turn: Turn, candidate: Attempt) -> int:
 
 
 def record_granted(turn: Turn, fact: Granted) -> None:
-    """Admission's yes. One that nobody waits for any more was begun with, or given back when its attempt ended: saying so again
-    could overtake the beginning, and undo what that spends of a budget.
+    """Record a grant. One that is not waited for any more was used, or returned when its attempt ended: returning it again
+    could overtake the start, and undo what that spends of a budget.
     """
     candidate = turn.life.candidate
     if (
@@ -71,7 +71,7 @@ def record_granted(turn: Turn, fact: Granted) -> None:
 
 
 def record_queued(turn: Turn, fact: Queued) -> None:
-    """Admission's not yet."""
+    """Record why the request waits."""
     candidate = turn.life.candidate
     if candidate is None or candidate.admission is None:
         return
@@ -82,8 +82,8 @@ def record_queued(turn: Turn, fact: Queued) -> None:
 
 
 def settle(turn: Turn) -> None:
-    """At the end of a turn what nobody deploys with is free: leases of rollouts that have left deployment, or whose rollback has
-    failed and waits for a fix that may need them, and places of attempts that are no more.
+    """Free what is not used any more at the end of a turn: leases of rollouts that have left deployment, or whose rollback has
+    failed and waits for a fix that may need them, and requests of attempts that have ended.
 
     Compared with the turn's beginning, so that no way in which an attempt can end has to think of it.
     """
@@ -113,7 +113,7 @@ def _request_of(life: Life) -> Admission | None:
 
 
 def _lives_on(before: Life, after: Life) -> bool:
-    """Whether the attempt that asked is still a candidate, or rolls out: what it needs no more it has returned itself."""
+    """Whether the attempt with the request is still a candidate, or rolls out: what it does not need it has returned already."""
     living = [attempt.number for attempt in (after.candidate, after.rollout and after.rollout.attempt) if attempt]
     return before.candidate is not None and before.candidate.number in living
 

@@ -1,4 +1,4 @@
-"""Asking attachments: every check of an attempt's phase gets a run that began after its gate did, and fresh ones when needed."""
+"""Requests to attachments: each check of an attempt's phase gets a run that started after its gate, fresh ones when needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from setpoint.model.time import Instant
 
 
 def request(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
-    """Ask for the checks of the phase that were not asked yet and whose delay is over; at a window's end ask once more."""
+    """Request the checks of the phase that were not requested yet and whose delay is over; at a window's end, once more."""
     known = attempt.gates
     found: dict[str, CheckProgress] = {}
     changed = False
@@ -40,18 +40,18 @@ def request(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
 
 
 def request_stale(turn: Turn, offer: Offer, attempt: Attempt, reasons: Iterable[Reason]) -> Attempt:
-    """When everything else holds, results that have grown too old are asked for once more."""
+    """Request results that have grown too old once more, when everything else passes."""
     stale = {reason.gate for reason in reasons}
-    asked = dict(attempt.gates)
+    found = dict(attempt.gates)
     for use in check.uses(turn.context(offer, attempt)):
-        gate = asked.get(use.name)
+        gate = found.get(use.name)
         if use.name in stale and gate is not None and gate.counts:
-            asked[use.name] = _request_run_again(turn, use, offer, attempt, gate)
-    return replace(attempt, gates=asked)
+            found[use.name] = _request_run_again(turn, use, offer, attempt, gate)
+    return replace(attempt, gates=found)
 
 
 def _window_ended(use: CheckUse, gate: CheckProgress, now: int) -> bool:
-    """Whether it has passed for its whole window, as far as was told: only changes are, so one more run must confirm it."""
+    """Whether it has passed for its whole window, as far as was published: only changes are, so one more run must confirm it."""
     if not use.window or not gate.counts or not gate.covered:
         return False
     end = check.window_start(use, gate) + use.window
@@ -78,7 +78,7 @@ def _request_run_again(turn: Turn, use: CheckUse, offer: Offer, attempt: Attempt
 
 
 def record_run_assigned(attempt: Attempt, fact: RunAssigned) -> Attempt:
-    """The attempt, its gate told which run counts first."""
+    """Return the attempt, with the first run that counts for its gate."""
     for name, gate in attempt.gates.items():
         if gate.attachment == fact.attachment and gate.request_id == fact.request_id and not gate.run:
             before = gate.failures_before if gate.first else fact.failures_total
@@ -87,7 +87,7 @@ def record_run_assigned(attempt: Attempt, fact: RunAssigned) -> Attempt:
 
 
 def record_check_status(attempt: Attempt, fact: CheckStatus, policy: Policy | None) -> Attempt:
-    """The attempt, its gates on this attachment given a later result."""
+    """Return the attempt, with a later result for its gates on this attachment."""
     for name, gate in attempt.gates.items():
         if gate.attachment == fact.attachment and fact.run > gate.seen:
             since = gate.since if gate.outcome is fact.outcome else fact.at
@@ -128,7 +128,7 @@ def _with(attempt: Attempt, name: str, gate: CheckProgress) -> Attempt:
 
 
 def _with_window(gate: CheckProgress) -> CheckProgress:
-    """The gate, its window begun where its first result counts."""
+    """Return the gate, its window started where its first result counts."""
     return replace(gate, first=gate.ended, failures_before=_failed_before(gate)) if gate.counts and not gate.first else gate
 
 

@@ -1,4 +1,4 @@
-"""How a member of a set stands: said to the set whenever it changes; what the set answers, this instance follows."""
+"""Votes of a member: sent to its set whenever they change. This instance follows what the set publishes."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def record_status(turn: Turn, fact: SetStatus) -> None:
     offer = offer_of_set(turn.life, fact.set)
     if offer is None or turn.policy is None:
         return
-    heard = known is not None and known.stage == fact.stage and known.epoch == fact.epoch
-    if fact.stage is SetStage.GOING_BACK and not heard:
+    is_known = known is not None and known.stage == fact.stage and known.epoch == fact.epoch
+    if fact.stage is SetStage.GOING_BACK and not is_known:
         _go_back(turn, offer, fact.reason)
     elif fact.stage is SetStage.GOING and turn.instance in fact.went:
         _commit(turn, offer)
@@ -80,7 +80,7 @@ def _is_ahead(life: Life, offer: Offer) -> bool:
 
 
 def _commit(turn: Turn, offer: Offer) -> None:
-    """With the set everybody in it is under way: who starts later is held by no calendar and replaced by no newer release."""
+    """With its set this member is under way, even if it starts later: no calendar holds it, no newer release replaces it."""
     attempt = turn.life.candidate
     if attempt and not attempt.committed and with_set.concerns(turn.life, offer, attempt) and attempt.pair == offer.pair:
         turn.set(candidate=replace(attempt, committed=True))
@@ -90,7 +90,7 @@ def _commit(turn: Turn, offer: Offer) -> None:
 
 
 def vote(turn: Turn) -> None:
-    """Tell the sets of this instance's releases how it stands, where that changed."""
+    """Send a vote to the sets of this instance's releases, where it changed."""
     open_ones = {entity for entity in turn.life.joined if not _has_ended(turn.life, entity)}
     chosen = selection.chosen(turn.rules, turn.life) if open_ones else None
     for entity in sorted(turn.life.joined):
@@ -126,7 +126,7 @@ def _is_pending(life: Life, entity: str) -> bool:
 
 
 def standing(turn: Turn, entity: str, status: SetStatus | None, chosen: int | None) -> SetVote:
-    """How this member stands to one of its sets now; ``chosen``: the version release that its strategy chooses."""
+    """Return the vote of this member for one of its sets now; ``chosen``: the version release that its strategy chooses."""
     offer = offer_of_set(turn.life, entity)
     vote = SetVote(
         member=turn.instance,
@@ -185,7 +185,7 @@ def _at_rest(turn: Turn, vote: SetVote, entity: str, offer: Offer, status: SetSt
 
 
 def _never(policy: Policy, life: Life, offer: Offer) -> str:
-    """Why this never comes here any more: a person took it out, or something newer was begun."""
+    """Why this never comes here any more: a person took it out, or something newer was started."""
     out = selection.ruled_out(life, offer)
     keeps = offer.release == life.good.release
     if not out and not keeps and policy.strategy is Strategy.EVERY and selection.not_awaited(policy, life, offer):
@@ -211,7 +211,7 @@ def _not_wanted(turn: Turn, vote: SetVote, offer: Offer) -> SetVote:
 
 
 def _gathering(turn: Turn, vote: SetVote, entity: str, offer: Offer, attempt: Attempt, status: SetStatus | None) -> SetVote:
-    """``ready`` when every gate holds, ``locked`` when its tasks are done as well; what only grew old is asked for anew."""
+    """``ready`` when every gate passes, ``locked`` when its tasks are done as well; what only grew old is requested again."""
     life, context = turn.life, turn.context(offer, attempt)
     vote = replace(vote, committed=attempt.committed)
     reasons = [*turn.unmet(offer, attempt), *turn.unmet(offer, attempt, Tier.BLOCKERS)]
@@ -233,8 +233,8 @@ _STILL = {Code.PAUSED, Code.OBSERVED_ONLY, Code.ROLLOUT_IN_PROGRESS, Code.CALEND
 
 
 def _patient(attempt: Attempt, reason: Reason) -> bool:
-    """Whether a reason is no "no": a result only grew old, or what is under way is kept still: by a person, a rollout, a calendar
-    or a stop that pauses what is in flight – others hold nothing that is under way.
+    """Whether a reason is not a failure: a result only grew old, or what is under way is paused: by a person, a rollout, a
+    calendar or a stop that pauses what is in flight – others hold nothing that is under way.
     """
     gate = attempt.gates.get(reason.gate)
     if gate is not None and not gate.counts:
@@ -250,7 +250,7 @@ def _short(reason: Reason | None) -> str:
 
 
 def _needs(turn: Turn, offer: Offer, attempt: Attempt) -> tuple[Need, ...]:
-    """What it needs of admission; the set asks for it."""
+    """What it needs of admission; the set requests it."""
     found = limit.needs(turn.context(offer, attempt))
     for need in found:
         turn.wake_at_the_end_of(need)

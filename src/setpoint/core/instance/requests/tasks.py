@@ -34,7 +34,7 @@ def run(turn: Turn, offer: Offer, attempt: Attempt) -> Attempt:
 
 
 def _to_be_asked(life: Life, entity: str, came: TaskClaim | None) -> bool:
-    """It has not come to it yet, or the run may go on after a person's retry, or failed before it came and should say so."""
+    """Whether to request the run: not requested yet, possibly retried by a person since, or failed before it was requested."""
     status = life.tasks.get(entity)
     if came is None or status is None:
         return came is None
@@ -70,7 +70,7 @@ def forget_barrier(turn: Turn, pair: Pair) -> None:
 
 
 def record_status(turn: Turn, fact: TaskStatus) -> None:
-    """How a run stands. When one has succeeded, the checks before a deployment must hold afresh."""
+    """Record the status of a run. When one has succeeded, the checks before a deployment must pass again."""
     known = turn.life.tasks.get(fact.task)
     if known is not None and known.number >= fact.number:
         return
@@ -84,7 +84,7 @@ def record_status(turn: Turn, fact: TaskStatus) -> None:
     if fact.state is not TaskStage.FAILED:
         _no_longer_blind(turn, fact.task)
     if fact.state is TaskStage.SUCCEEDED:
-        _afresh(turn, fact.task)
+        _repeat_checks(turn, fact.task)
 
 
 def _no_longer_blind(turn: Turn, entity: str) -> None:
@@ -108,7 +108,7 @@ def _let_go(turn: Turn, fact: TaskStatus) -> None:
     turn.set(abandoned_tasks={entity: seen for entity, seen in turn.life.abandoned_tasks.items() if entity != fact.task})
 
 
-def _afresh(turn: Turn, entity: str) -> None:
+def _repeat_checks(turn: Turn, entity: str) -> None:
     candidate = turn.life.candidate
     if candidate is None or candidate.phase is not Phase.PRE_DEPLOYMENT or not candidate.gates:
         return

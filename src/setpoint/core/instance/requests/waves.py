@@ -1,4 +1,4 @@
-"""How this instance stands to the releases that go through its group's waves: said to admission whenever it changes."""
+"""Results of this instance for the releases that go through its group's waves: sent to admission whenever they change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from setpoint.model.policy import Policy, Strategy
 from setpoint.model.release import Offer, Pair
 
 KEPT_VOTES = 50
-"""What was said about so many releases that are not kept any more is remembered: one offered once more is not answered anew."""
+"""Releases that are not kept any more whose result is remembered: one that is offered again gets no second vote."""
 
 
 def vote(turn: Turn) -> None:
@@ -36,13 +36,14 @@ def decline(turn: Turn, offer: Offer) -> None:
 
 def _vote(turn: Turn, group: str, release: int, state: MemberResult) -> None:
     life, key = turn.life, wave_progress_key(group, release)
-    said = life.voted.get(key, MemberResult.WAITING)
-    if said is state or (said is MemberResult.FINALIZED and state is not MemberResult.FAILED):
+    last = life.voted.get(key, MemberResult.WAITING)
+    if last is state or (last is MemberResult.FINALIZED and state is not MemberResult.FAILED):
         return
-    kept = {known: word for known, word in life.voted.items() if known != key}
+    kept = {known: result for known, result in life.voted.items() if known != key}
     here = {wave_progress_key(group, release) for release, (group, _) in life.in_waves.items()}
     forgotten = [known for known in (*kept, key) if known not in here][:-KEPT_VOTES]
-    turn.set(votes=life.votes + 1, voted={known: word for known, word in {**kept, key: state}.items() if known not in forgotten})
+    voted = {known: result for known, result in {**kept, key: state}.items() if known not in forgotten}
+    turn.set(votes=life.votes + 1, voted=voted)
     vote = WaveVote(instance=turn.instance, group=group, release=release, number=turn.life.votes, state=state)
     turn.out.append(Send(ENTITY, vote))
 
