@@ -249,7 +249,7 @@ def test_a_printed_command_parses_and_addresses_what_it_was_printed_for(
 
 def test_advice_without_a_command_stays_a_sentence() -> None:
     assert words.spelled("", "saas/web@acme") == ([], "")
-    assert words.spelled("see to the runtime", "saas/web@acme") == ([], "see to the runtime")
+    assert words.spelled("fix the runtime", "saas/web@acme") == ([], "fix the runtime")
     assert words.spelled("roll back, or mark it good", "saas/web@acme") == ([], "roll back, or mark it good")
     assert words.spelled("retry release 7, or release another version", "saas/web@acme") == (
         ["setpoint retry web@acme --release 7"],
@@ -501,11 +501,11 @@ def test_the_timeline_names_the_configuration_release_of_what_runs() -> None:
 
 def test_a_stop_is_shown_although_nothing_waits() -> None:
     stops = [
-        {"code": "frozen", "text": "ann stopped the line of channel production: drill", "instances": ["saas/web@production"]},
+        {"code": "frozen", "text": "ann froze channel production: drill", "instances": ["saas/web@production"]},
         {"code": "held", "text": "held by ann", "instances": ["saas/web@staging"]},
     ]
     shown = screen([row("production"), row("staging")], 100, stops=stops)
-    assert shown[1] == "‖ ann stopped the line of channel production: drill (1 instance)"
+    assert shown[1] == "‖ ann froze channel production: drill (1 instance)"
     assert not any("held by ann" in line for line in shown)
 
 

@@ -82,7 +82,7 @@ async def test_it_changes_the_state_of_no_gate(tmp_path: Path) -> None:
 
         async def failed() -> bool:
             reason = (await found.row("web@staging")).reason
-            return reason is not None and "smoke says no" in reason.text
+            return reason is not None and "check `smoke` failed" in reason.text
 
         async def states() -> list[tuple[str, Any]]:
             engine = found.services.engine

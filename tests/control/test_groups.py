@@ -59,7 +59,7 @@ async def test_the_line_of_a_group_is_stopped_as_a_whole(tmp_path: Path) -> None
         await found.release("1.0")
         await found.good("web@staging", "1.0")
         row = await found.waits_for("web@tenants-globex", "frozen")
-        assert row.reason.text == "ops stopped the line of group tenants: a storm"
+        assert row.reason.text == "ops froze group tenants: a storm"
         await found.do("start-the-line", OPS, scope="saas/tenants")
         await found.good("web@tenants-globex", "1.0")
 

@@ -33,7 +33,7 @@ async def test_a_violation_is_shown_and_stops_the_line(tmp_path: Path) -> None:
         assert [(one.what, one.text) for one in broken.violations] == [("runs", text)]
         await found.release("2.0.1")
         row = await found.waits_for("web@staging", "frozen")
-        assert row.reason.text == f"invariant staged stopped the line of application saas: {text}"
+        assert row.reason.text == f"invariant staged froze application saas: {text}"
 
 
 async def test_a_document_that_leaves_the_configuration_is_asked_no_more(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ async def test_a_release_of_what_is_finalized_already_converges_at_once(tmp_path
         await found.release("1.0")
         await found.waits_until_release("web@production", 2)
         attempts = [event.text for event in (await found.ask("history", target="web@staging", release=2)).events]
-        assert "1.0 is rolled out" not in attempts
+        assert "rollout of 1.0 started" not in attempts
 
 
 async def test_a_release_to_one_channel_names_just_that_one_and_its_mirrors(tmp_path: Path) -> None:

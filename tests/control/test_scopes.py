@@ -27,7 +27,7 @@ async def test_a_stopped_line_holds_everything_below_it(tmp_path: Path, scope: s
         assert (answer.scope, answer.instances) == (name, instances)
         await found.release("1.0")
         row = await found.waits_for("web@staging" if instances == 2 else "web@production", "frozen")
-        assert row.reason.text == f"ops stopped the line of {name}: a storm"
+        assert row.reason.text == f"ops froze {name}: a storm"
         assert row.target is None
         await found.do("start-the-line", OPS, scope=scope)
         await found.good("web@production", "1.0")

@@ -34,7 +34,7 @@ async def shown(found: House, target: str = "web@production") -> list[list[str]]
 @pytest.mark.parametrize(
     ("order", "code", "text"),
     [
-        ("stop-the-line", "frozen", "ann stopped the line of channel production: drill"),
+        ("stop-the-line", "frozen", "ann froze channel production: drill"),
         ("pause", "paused", "ann paused channel production: drill"),
     ],
 )

@@ -218,7 +218,7 @@ def test_a_set_larger_than_the_limit_begins_when_nobody_else_holds_any():
 def test_one_that_waits_is_told_who_holds_the_lease_since_when_and_how_many_come_before():
     office = Office().ask("ann", "runtime:k8s").ask("bob", "runtime:k8s").ask("cleo", "runtime:k8s")
     (reason,) = office.queued["cleo"]
-    assert reason.text == ("runtime k8s has 1 deploying at most: web@ann since 2026-01-01T00:00:00Z; 1 waits before it")
+    assert reason.text == ("runtime k8s allows 1 to deploy at a time: web@ann since 2026-01-01T00:00:00Z; 1 request is ahead")
     assert reason.awaits == "a free place at runtime k8s"
 
 

@@ -42,7 +42,7 @@ def test_an_outage_of_the_platform_fails_no_rollout_and_vetoes_nothing():
     prod = Instance().with_good(1, "1.0").configure(checks=(check("alerts", Phase.POST_DEPLOYMENT),))
     prod.offer(2, "1.1").comes_up("1.1").unobserved().result("alerts", Outcome.UNAVAILABLE).wait(6 * HOUR)
     assert (prod.target, prod.condition, prod.vetoed) == ("1.1", "verifying", set())
-    assert prod.waits_for("the runtime cannot be asked")
+    assert prod.waits_for("the runtime is unreachable")
     assert prod.waits_for("alerts could not run (unavailable)")
     prod.observed("1.1").passing("alerts")
     assert prod.good == "1.1"

@@ -44,7 +44,7 @@ def test_a_version_that_is_unwell_is_reported_and_not_touched():
 def test_the_same_difference_again_and_again_trips_the_breaker():
     prod = stubborn(settled(drift=DriftPolicy(breaker=3)), 8)
     assert len(prod.applies) == 4
-    assert prod.waits_for("hands off: the same difference came back 3 times")
+    assert prod.waits_for("no longer healed: the same difference came back 3 times")
     assert prod.condition == "drifted"
 
 
@@ -99,7 +99,7 @@ def test_a_difference_that_stood_all_the_while_is_not_counted_anew_after_a_pause
     prod.receive(Observing(by=By("ann"))).observed("1.0", difference="a").wait(HOUR)
     prod.observed("1.0", difference="a").receive(Healing(by=By("ann")))
     assert len(prod.applies) == 3
-    assert prod.waits_for("hands off: the same difference came back 2 times")
+    assert prod.waits_for("no longer healed: the same difference came back 2 times")
 
 
 def test_report_says_it_and_touches_nothing():
@@ -125,7 +125,7 @@ def test_an_outage_of_the_platform_vetoes_everything():
 
 def test_a_heal_that_the_runtime_does_not_take_is_retried_and_told():
     prod = settled().observed("").applied("no room")
-    assert prod.waits_for("the runtime did not take 1.0: no room") or prod.waits_for("nothing runs")
+    assert prod.waits_for("could not start 1.0: no room") or prod.waits_for("nothing runs")
     prod.wait(2 * SECOND)
     assert prod.gave(Apply)
 

@@ -199,7 +199,7 @@ case("an apply", lambda: good().offer(2, "1.1").wait(SECOND), RUNNING)
 case(
     "an apply that failed",
     lambda: good().offer(2, "1.1").applied("no"),
-    Reason(Code.APPLY_FAILED, "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="see to the runtime"),
+    Reason(Code.APPLY_FAILED, "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="fix the runtime"),
 )
 case(
     "an apply that is tried again",
@@ -223,7 +223,7 @@ case(
     lambda: failed().applied("no such image", terminal=True),
     GOING_BACK,
     Reason(Code.ROLLBACK_FAILED, "", since=LATER, awaits="the next try", unblock="release a fix", failed=True),
-    Reason(Code.APPLY_FAILED, "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="see to the runtime"),
+    Reason(Code.APPLY_FAILED, "", phase=Phase.DEPLOYMENT, since=LATER, until=LATER + SECOND + 248, unblock="fix the runtime"),
 )
 case(
     "a rollback while everything is paused",
@@ -259,7 +259,7 @@ case(
     lambda: stubborn(settled(drift=DriftPolicy(breaker=2)), 6).wait(SECOND),
     Reason(Code.BREAKER_OPEN, "", since=START + MINUTE, awaits="a change of the difference", unblock="resume", person=True),
 )
-UNWELL = Reason(Code.UNHEALTHY, "", since=START + MINUTE, awaits=LOOK, unblock="see to the service, or roll back")
+UNWELL = Reason(Code.UNHEALTHY, "", since=START + MINUTE, awaits=LOOK, unblock="fix the service, or roll back")
 case("ill health", lambda: settled().observed("1.0", healthy=False).wait(SECOND), UNWELL)
 case("an apply of what is put right", lambda: settled().observed("").wait(SECOND), UNWELL)
 case("a heal that was not taken", lambda: settled().observed("").applied("no"), UNWELL)

@@ -39,7 +39,7 @@ def test_it_is_taken_down_only_when_a_person_asks_and_only_until_nothing_is_seen
     prod = gone().receive(TakenDown(by=ANN))
     (taking,) = prod.gave(Apply)
     assert (taking.down, taking.spec) == (True, "spec-1.0")
-    assert prod.reasons == ["1.0 is being taken down, says ann"]
+    assert prod.reasons == ["1.0 is being taken down by ann"]
     prod.applied().observed("1.0")
     assert prod.condition == "orphaned"
     prod.receive(prod.look(""))
@@ -84,7 +84,7 @@ def test_the_configuration_may_ask_for_it():
 
 def test_taking_down_is_tried_again_with_back_off_and_its_error_is_told():
     prod = gone(down=True).applied("no route to it")
-    assert prod.waits_for("the runtime did not: no route to it")
+    assert prod.waits_for("the last try failed: no route to it")
     assert not prod.gave(Apply)
     prod.wait(3_000)
     assert prod.applying.count == 3
@@ -143,7 +143,7 @@ def test_what_was_cancelled_meanwhile_does_not_come_back_and_says_so():
 def test_what_runs_already_is_adopted_once_a_look_has_shown_it():
     prod = adopting()
     assert [(given.spec) for given in prod.gave(Watch)] == ["spec-1.0"]
-    assert prod.reasons == ["1.0 is said to run here already; it is looked at"]
+    assert prod.reasons == ["1.0 is to be adopted: waits for an observation of the runtime"]
     prod.observed("1.0")
     assert (prod.good, prod.target, prod.condition) == ("1.0", "1.0", "converged")
     assert prod.applies == []

@@ -22,7 +22,7 @@ def test_a_deployment_waits_for_its_check_and_goes_on_by_itself():
     prod = Instance(checks=(check("alerts"),)).offer(1, "1.0")
     assert prod.waits_for("waits for a first result of alerts")
     prod.blocking("alerts")
-    assert prod.waits_for("alerts says no")
+    assert prod.waits_for("check `alerts` failed")
     prod.wait(20 * SECOND).passing("alerts")
     assert prod.target == "1.0"
 
@@ -240,7 +240,7 @@ def test_one_no_more_than_tolerated_fails():
 
 def test_a_delay_before_the_check_is_asked():
     prod = verified(delay=30 * SECOND)
-    assert prod.waits_for("alerts is asked after a delay")
+    assert prod.waits_for("alerts runs after its initial delay")
     assert prod.rollout.attempt.gates == {}
     prod.wait(30 * SECOND)
     assert "alerts" in prod.rollout.attempt.gates
@@ -329,7 +329,7 @@ def test_an_informational_check_is_asked_and_gates_nothing():
     prod = Instance(checks=(check("alerts"), check("look", informational=True))).offer(1, "1.0")
     assert set(prod.candidate.gates) == {"alerts", "look"}
     prod.blocking("look")
-    assert not prod.waits_for("look says no")
+    assert not prod.waits_for("check `look` failed")
     assert prod.passing("alerts").target == "1.0"
 
 
@@ -456,6 +456,6 @@ def test_a_reason_says_since_when_it_is_so_and_what_the_check_said_last():
     began = prod.now
     prod.wait(20 * SECOND).blocking("alerts", reason="two alerts fire")
     (reason,) = prod.explained
-    assert (reason.text, reason.since, reason.gate) == ("alerts says no: two alerts fire", began, "alerts")
+    assert (reason.text, reason.since, reason.gate) == ("check `alerts` failed: two alerts fire", began, "alerts")
     prod.wait(20 * SECOND).result("alerts", Outcome.UNAVAILABLE)
     assert prod.explained[0].since == prod.now

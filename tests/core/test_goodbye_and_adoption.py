@@ -99,10 +99,10 @@ def test_where_a_goodbye_stands_is_told_whole():
     alone = Reason(Code.REMOVED, text, since=START, awaits="apply, or remove", unblock="add it again, or remove")
     assert gone().explained == [alone]
     prod = gone().wait(MINUTE).receive(TakenDown(by=ANN))
-    going = Reason(Code.REMOVED, "1.0 is being taken down, says ann", since=prod.now, awaits="a look that shows nothing")
+    going = Reason(Code.REMOVED, "1.0 is being taken down by ann", since=prod.now, awaits="a look that shows nothing")
     assert prod.explained == [going]
     prod.wait(SECOND).applied("no route")
-    text = f"{going.text}; the runtime did not: no route"
+    text = f"{going.text}; the last try failed: no route"
     assert prod.explained == [replace(going, text=text, until=prod.applying.retry_at, awaits="")]
     prod.wait(MINUTE).applied()
     prod.receive(prod.look(""))
@@ -130,7 +130,7 @@ def test_what_is_said_to_run_is_looked_at_often_and_compared_with():
     assert prod.applying == Applying(watch=number, every=2 * SECOND, look_requested=True)
     told = Reason(
         Code.ADOPTION_PENDING,
-        "1.0 is said to run here already; it is looked at",
+        "1.0 is to be adopted: waits for an observation of the runtime",
         since=START,
         awaits="a look at the runtime",
     )
@@ -171,7 +171,7 @@ def test_an_adoption_that_was_overtaken_is_forgotten():
     left = adopting().receive(Removed(number=1))
     assert left.maybe_adopting is None
     assert back(left).observed("1.0").good == ""
-    assert not urgent.waits_for("is said to run here already")
+    assert not urgent.waits_for("is to be adopted")
 
 
 def test_what_a_task_has_started_for_is_given_up_for_a_newer_release_that_is_adopted():

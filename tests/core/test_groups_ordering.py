@@ -100,7 +100,7 @@ def test_a_member_that_takes_it_up_later_and_fails_holds_what_is_under_way():
 
 def test_where_nobody_takes_it_it_waits_and_says_so():
     prod = group().upstream("a", declined={1: "pinned to 0.9"}).upstream("b", declined={1: "held by ann"})
-    assert prod.waits_for("nobody in tenants takes 1.0: a (pinned to 0.9), b (held by ann)")
+    assert prod.waits_for("no channel of tenants takes 1.0: a (pinned to 0.9), b (held by ann)")
     assert prod.skip(1, "tenants").target == "1.0"
 
 

@@ -107,7 +107,7 @@ def test_a_stopped_line_lets_finish_what_is_under_way():
 def test_a_stopped_line_that_pauses_does_not():
     prod = Prod(calendars=()).begun().stopped("pause").comes_up("2.0")
     assert prod.good == "1.0"
-    assert prod.reasons == ["paused: ann stopped the line of the organization: an incident"]
+    assert prod.reasons == ["paused: ann froze the organization: an incident"]
     assert prod.started().good == "2.0"
 
 

@@ -46,11 +46,11 @@ def test_a_lease_that_admission_has_not_spoken_of_is_told_whole():
     prod = Limited().wait(MINUTE).offer(1, "1.0")
     asking = Reason(
         Code.ADMISSION_PENDING,
-        "limit-runtime is being asked for",
+        "limit-runtime is requested",
         phase=Phase.PRE_DEPLOYMENT,
         gate="limit-runtime",
         since=START + MINUTE,
-        awaits="admission's word",
+        awaits="admission's reply",
         unblock="skip limit-runtime",
     )
     assert prod.explained == [asking]
@@ -61,7 +61,7 @@ def test_one_that_will_be_asked_for_says_so():
     candidate = prod.blocking("alerts").candidate
     assert prod.admission.returned
     (reason,) = limit.evaluate(Context(prod.policy, prod.life, prod.offers[0], candidate, prod.now))
-    assert (reason.text, reason.awaits) == ("limit-runtime is asked for when everything else holds", "every other gate")
+    assert (reason.text, reason.awaits) == ("limit-runtime is requested once every other gate passes", "every other gate")
     fresh = replace(candidate, admission=None)
     assert list(limit.evaluate(Context(prod.policy, prod.life, prod.offers[0], fresh, prod.now))) == [reason]
 
@@ -101,7 +101,7 @@ def test_a_time_that_admission_named_and_that_is_over_is_not_waited_for():
     prod.now = START + HOUR - 1
     assert (prod.explained[0].until, prod.explained[0].awaits) == (START + HOUR, "")
     prod.now = START + HOUR
-    assert (prod.explained[0].until, prod.explained[0].awaits) == (None, "admission's word")
+    assert (prod.explained[0].until, prod.explained[0].awaits) == (None, "admission's reply")
 
 
 def test_a_lease_that_was_granted_is_no_reason_any_more_and_one_that_changed_since_is():

@@ -122,7 +122,7 @@ def test_an_earlier_look_never_replaces_a_later_one():
 def test_what_could_never_be_asked_was_seen_as_nothing():
     prod = Instance().offer(1, "1.0").applied().wait(SECOND).unobserved("")
     assert prod.current == Current(1, prod.applying.watch, prod.now, unreachable="the runtime cannot be reached")
-    assert prod.waits_for("the runtime cannot be asked: the runtime cannot be reached")
+    assert prod.waits_for("the runtime is unreachable: the runtime cannot be reached")
 
 
 def test_a_look_under_an_earlier_watch_is_not_the_one_that_was_asked_for():

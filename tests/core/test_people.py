@@ -261,7 +261,7 @@ def test_rollback_by_hand_of_a_rollout_goes_to_good():
 def test_rollback_by_hand_of_the_first_rollout_has_nowhere_to_go():
     prod = Instance().offer(1, "1.0").roll_back()
     assert prod.condition == "failed"
-    assert prod.waits_for("rolled back by ann: it is slow; not rolled back: there is no good version")
+    assert prod.waits_for("rolled back by ann: it is slow; not rolled back: no good version")
 
 
 def test_rollback_by_hand_ends_the_attempt_that_gathers_its_gates_and_says_so():

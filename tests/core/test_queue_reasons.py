@@ -25,7 +25,7 @@ wave = Office().wave
 
 def test_a_lease_that_is_held_is_told_whole():
     office = Office().ask("ann", K8S).wait(MINUTE).begins("ann").ask("bob", K8S)
-    text = "runtime k8s has 1 deploying at most: web@ann since 2026-01-01T00:00:00Z; nobody waits before it"
+    text = "runtime k8s allows 1 to deploy at a time: web@ann since 2026-01-01T00:00:00Z; no request is ahead"
     awaits = "a free place at runtime k8s"
     assert office.queued["bob"] == (
         Reason(Code.LEASE_TAKEN, text, subject=f"lease:{K8S}", since=START + MINUTE, awaits=awaits),
@@ -39,14 +39,14 @@ def test_three_holders_are_named_and_the_others_counted(limit: int, more: str):
         office.ask(f"t{number}", "x")
     (reason,) = office.ask("late", "x").queued["late"]
     named = ", ".join(f"web@t{number} since 2026-01-01T00:00:00Z" for number in range(min(limit, 3)))
-    assert reason.text == f"the x has {limit} deploying at most: {named}{more}; nobody waits before it"
+    assert reason.text == f"the x allows {limit} to deploy at a time: {named}{more}; no request is ahead"
 
 
 def test_before_one_come_those_that_asked_earlier_and_need_the_same_unit_whatever_else_they_need():
     office = Office().ask("ann", "x").ask("bea", "y").ask("bob", "y").ask("cleo", "y", "x").ask("dan", "x")
-    assert [reason.text.rpartition("; ")[2] for reason in office.queued["dan"]] == ["1 waits before it"]
+    assert [reason.text.rpartition("; ")[2] for reason in office.queued["dan"]] == ["1 request is ahead"]
     office.ask("eve", "x")
-    assert office.queued["eve"][0].text.endswith("; 2 wait before it")
+    assert office.queued["eve"][0].text.endswith("; 2 requests are ahead")
 
 
 def test_a_lease_of_which_enough_is_free_is_no_reason():
@@ -62,14 +62,14 @@ def test_a_set_larger_than_the_limit_waits_for_the_last_holder_and_no_longer():
 def test_who_asks_under_a_name_of_another_kind_is_named_by_it():
     asking = AdmissionRequested(requester="cron", request_id=1, attempt=1, release=1, needs=(Need("lease:x", 1),))
     assert "web" not in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
-    assert "at most: cron since" in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
+    assert "at a time: cron since" in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
 
 
 def test_what_is_free_but_kept_for_another_is_told_whole():
     office = Office().ask("ann", "z").ask("bob", "x", "y", "z").wait(MINUTE)
     office.group(Wave(("c",))).roster("c").ask("cleo", office.wave(1), "x", "y")
     where = "the x and the y"
-    text = f"the free place at {where} is kept for one that has waited longer; 1 waits before it"
+    text = f"the free place at {where} is kept for one that has waited longer; 1 request is ahead"
     assert office.queued["cleo"] == (
         Reason(Code.LEASE_TAKEN, text, subject="lease:x", since=START + MINUTE, awaits=f"a free place at {where}"),
     )
@@ -161,7 +161,7 @@ def test_a_release_of_which_the_line_has_not_spoken_is_told_whole_though_some_ha
     text = "which channels of tenants release 1 names is not known yet"
     assert office.granted == []
     assert office.queued["a"] == (
-        Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, awaits="the line's word"),
+        Reason(Code.WAVE_NOT_OPEN, text, subject=WAVES, since=START + MINUTE, awaits="the line's list of members"),
     )
 
 

@@ -65,7 +65,7 @@ def test_health_is_unknown_right_after_success_and_the_next_version_does_not_sli
     prod = good(checks=(check("alerts", Phase.POST_DEPLOYMENT),)).offer(2, "1.1").comes_up("1.1").offer(3, "1.2")
     prod.observed("1.1", healthy=None)
     assert (prod.target, prod.wanted) == ("1.1", "1.2")
-    assert prod.waits_for("waits until 1.1, which is being rolled out, is through")
+    assert prod.waits_for("waits for the rollout of 1.1 to end")
 
 
 # --- deadlines ----------------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def test_a_deadline_is_judged_only_on_a_look_made_after_it():
 def test_a_runtime_that_cannot_be_reached_for_an_hour():
     prod = good().offer(2, "1.1").applied().observed("1.1", healthy=None).unobserved().wait(HOUR)
     assert (prod.condition, prod.target) == ("deploying", "1.1")
-    assert prod.waits_for("the runtime cannot be asked: no route to it")
+    assert prod.waits_for("the runtime is unreachable: no route to it")
     prod.observed("1.1")
     assert prod.good == "1.1"
 
@@ -157,13 +157,13 @@ def test_the_post_deployment_check_rolls_back_and_vetoes():
     assert prod.published.rolled_back[0].pair == Pair(2)
     prod.comes_up("1.0")
     assert prod.condition == "vetoed"
-    assert prod.waits_for("1.1 is vetoed here: alerts says no")
+    assert prod.waits_for("1.1 is vetoed here: check `alerts` failed")
 
 
 def test_a_check_fails_again_after_approval():
     prod = good(checks=(check("alerts"),), approvals=(approval(),)).offer(2, "1.1").approve("ann").blocking("alerts")
     assert prod.target == "1.0"
-    assert prod.waits_for("alerts says no")
+    assert prod.waits_for("check `alerts` failed")
 
 
 def test_a_blink_of_ill_health_within_its_grace_is_forgiven():
@@ -204,7 +204,7 @@ def test_a_rollback_waits_for_no_gate():
 def test_without_a_good_version_it_fails_and_nothing_more_is_applied():
     prod = Instance().offer(1, "1.0").applied("broken", terminal=True)
     assert (prod.condition, prod.target) == ("failed", "1.0")
-    assert prod.waits_for("not rolled back: there is no good version to go back to")
+    assert prod.waits_for("not rolled back: no good version to go back to")
     prod.wait(HOUR).observed("")
     assert prod.applies == ["spec-1.0"]
     prod.offer(2, "1.1")
@@ -254,7 +254,7 @@ def test_a_failing_rollback_gives_way_to_a_fix():
 def test_queued_work_starts_while_a_rollback_runs():
     prod = failed().offer(3, "1.2")
     assert prod.target == "1.0"
-    assert prod.waits_for("waits until 1.1, which is being rolled back, is through")
+    assert prod.waits_for("waits for the rollback of 1.1 to end")
     prod.comes_up("1.0")
     assert prod.target == "1.2"
 
@@ -289,7 +289,7 @@ def test_a_look_at_what_ran_before_does_not_make_a_rollout_fail():
 def test_an_urgent_release_waits_for_a_rollback():
     prod = good().offer(2, "1.1").applied("broken", terminal=True).offer(3, "1.2", urgent=True)
     assert (prod.condition, prod.target) == ("rolling-back", "1.0")
-    assert prod.waits_for("waits until 1.1, which is being rolled back, is through")
+    assert prod.waits_for("waits for the rollback of 1.1 to end")
     assert prod.comes_up("1.0").target == "1.2"
 
 
@@ -310,7 +310,7 @@ def test_the_refusal_of_what_target_has_left_says_nothing_about_its_successor():
 
 def test_apply_errors_retry_with_exponential_back_off():
     prod = Instance().offer(1, "1.0").applied("try again")
-    assert prod.waits_for("the runtime did not take 1.0: try again")
+    assert prod.waits_for("could not start 1.0: try again")
     waits = []
     for _ in range(5):
         waits.append(prod.due - prod.now)
@@ -403,7 +403,7 @@ def test_what_gets_healthy_after_it_failed_is_told_and_not_finalized_until_someb
     prod.observed("1.0").wait(HOUR).observed("1.0")
     assert (prod.condition, prod.good) == ("failed", "")
     assert prod.applies == ["spec-1.0"]
-    assert prod.waits_for("not rolled back: there is no good version")
+    assert prod.waits_for("not rolled back: no good version")
     prod.retry()
     assert prod.comes_up("1.0").good == "1.0"
 
@@ -464,7 +464,7 @@ def test_after_the_deployment_the_same_check_is_asked_anew():
 
 def test_a_delay_after_the_deployment_begins_when_the_deployment_ended():
     prod = good(checks=(check("alerts", Phase.POST_DEPLOYMENT, delay=MINUTE),)).offer(2, "1.1").wait(HOUR).comes_up("1.1")
-    assert prod.waits_for("alerts is asked after a delay")
+    assert prod.waits_for("alerts runs after its initial delay")
     assert prod.wake_at == prod.now + MINUTE
 
 

@@ -73,7 +73,7 @@ def test_a_check_that_many_share_is_one_thing() -> None:
     first = {
         one: Reason(
             Code.CHECK_FAILING,
-            "alerts says no: 3 alerts fire",
+            "check `alerts` failed: 3 alerts fire",
             subject="attachment:alerts:1",
             since=50 + number,
             until=90 - number,
@@ -154,7 +154,9 @@ def test_who_waits_for_a_lease_waits_for_what_its_holder_waits_for() -> None:
     need = Need("lease:runtime:k8s", 1)
     place = AdmissionRequest(f"instance:{EU}", 1, 1, 3, (need,), stage=RequestStage.STARTED)
     takers = takers_of(AdmissionState(requests={"p": place}, holders={need.unit: ("p",)}))
-    lease = Reason(Code.LEASE_TAKEN, "runtime k8s has 1 deploying at most", subject=need.unit, since=9, awaits="a free place")
+    lease = Reason(
+        Code.LEASE_TAKEN, "runtime k8s allows 1 to deploy at a time", subject=need.unit, since=9, awaits="a free place"
+    )
     starting = Reason(Code.NOT_HEALTHY_YET, "1.1 is starting", since=4, awaits="the next look at the runtime")
     first = dict.fromkeys(TENANTS, lease) | {EU: starting}
     (found,) = culprits(TENANTS, first, takers)

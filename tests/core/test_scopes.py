@@ -21,7 +21,7 @@ Act = Stopped | Started | Paused | Unpaused
 def test_a_stopped_line_keeps_new_things_from_starting():
     prod = stopped(Instance().with_good(1, "1.0")).offer(2, "2.0")
     assert prod.target == "1.0"
-    assert prod.waits_for("ann stopped the line of channel production: the network is down")
+    assert prod.waits_for("ann froze channel production: the network is down")
     assert stopped(prod, number=2, stop=None).target == "2.0"
 
 
@@ -69,7 +69,7 @@ def test_an_observed_instance_is_not_touched_until_it_is_healed():
     prod = Instance().with_good(1, "1.0").receive(Observing(by=By("ann", "debugging")))
     prod.observed("1.0", complete=False, difference="ann changed it").offer(2, "2.0")
     assert prod.applies == ["spec-1.0"]
-    assert prod.waits_for("only observed, says ann")
+    assert prod.waits_for("only observed, by order of ann")
     prod.receive(Healing(by=By("ann")))
     assert prod.target == "2.0"
 

@@ -130,8 +130,8 @@ def test_a_member_that_does_not_take_it_makes_the_others_wait():
 
 
 def test_a_newer_release_that_one_member_began_takes_it_out_for_all():
-    both = Set().vote("ready", A).vote("out", B, reason="1.1 was begun (release 3)")
-    assert both.status.out == "b: 1.1 was begun (release 3)"
+    both = Set().vote("ready", A).vote("out", B, reason="1.1 was started (release 3)")
+    assert both.status.out == "b: 1.1 was started (release 3)"
 
 
 def test_a_member_that_left_the_configuration_is_not_waited_for():
@@ -161,7 +161,7 @@ def test_it_is_as_ready_as_the_least_of_its_members():
 
 def test_overlapping_sets_are_two_each_with_its_own_votes():
     """The newer one takes its members out of the older, whose other members then drop that."""
-    older = Set(A, B).vote("ready", A).vote("out", B, reason="2.0 was begun (release 3)")
+    older = Set(A, B).vote("ready", A).vote("out", B, reason="2.0 was started (release 3)")
     newer = Set(B, C).vote("ready", B, C).vote("locked", B, C)
     assert (older.stage, newer.stage) == ("gathering", "going")
 
@@ -344,7 +344,7 @@ def test_a_late_starter_waits_for_a_line_that_is_stopped_with_a_pause():
     web = Member().member().set_is("preparing").set_is("going", start=(B,))
     stopped(web, stop=replace(OUTAGE, in_flight="pause"))
     assert (web.set_is("going").target, web.vote_given) == ("", "locked")
-    assert web.waits_for("stopped the line")
+    assert web.waits_for("froze")
 
 
 def test_a_gate_that_says_no_after_it_was_locked_is_told():

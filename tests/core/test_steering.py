@@ -127,7 +127,7 @@ def test_the_first_sight_of_a_difference_is_put_right_at_once_and_its_return_aft
 def test_a_breaker_that_trips_is_written_down_once_and_keeps_hands_off():
     prod = stubborn(settled(drift=DriftPolicy(breaker=2)), 6)
     assert [event.text for event in prod.events if event.kind == "breaker"] == [
-        "the same difference came back 2 times: hands off until it changes or somebody resumes"
+        "the same difference came back 2 times: not healed until it changes or a person resumes"
     ]
     (reason,) = prod.explained
     assert (reason.code, reason.since, reason.unblock) == ("breaker-open", START + MINUTE, "resume")

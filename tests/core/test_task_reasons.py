@@ -88,7 +88,7 @@ def test_one_that_waits_for_a_person_says_what_he_can_do():
     text = "migrate failed at try 1 of 4: the table is locked"
     assert said(prod) == [about(text, Code.TASK_FAILED, awaits="a person", unblock="retry, or skip migrate", person=True)]
     prod.receive(status(3, TaskStage.UNKNOWN))
-    text = "nobody saw try 1 of 4 of migrate end (the table is locked), and it must not run twice"
+    text = "the result of try 1 of 4 of migrate is unknown (the table is locked), and it must not run twice"
     unblock = "retry --succeeded if it did, or retry if not, or skip migrate"
     assert said(prod) == [about(text, Code.TASK_UNKNOWN, awaits="a person", unblock=unblock, person=True)]
 

@@ -57,14 +57,14 @@ def test_each_step_is_written_down_with_its_release_version_and_outcome():
     (event,) = run.ends(TaskEnd.FAILED).events
     assert event.text == "migrate try 2 of 2 failed: said so; no try is left"
     by_hand = run.receive(TaskRetried(by=ANN)).events
-    assert by_hand == [Event("signal", "migrate ann lets it be tried again: I looked", release=2, version="1.1", by=ANN)]
+    assert by_hand == [Event("signal", "migrate retried by ann: I looked", release=2, version="1.1", by=ANN)]
     (event,) = run.wanted(seen=run.state.number).ends(TaskEnd.SUCCEEDED).events
     assert event == Event("task-succeeded", "migrate succeeded: said so", release=2, version="1.1", outcome="succeeded")
 
 
 def test_a_person_who_gives_no_reason_and_a_program_that_says_nothing_are_quoted_with_nothing():
     run = Run().wanted(retries=0).ends(TaskEnd.FAILED)
-    assert run.receive(TaskRetried(by=By("ann"))).events[0].text == "migrate ann lets it be tried again"
+    assert run.receive(TaskRetried(by=By("ann"))).events[0].text == "migrate retried by ann"
     run.wanted(seen=run.state.number)
     run.receive(TaskFinished(operation=operation(RUN, 2), result=TaskResult(TaskEnd.SUCCEEDED)))
     assert run.events[0].text == "migrate succeeded"
@@ -74,7 +74,7 @@ def test_an_end_that_nobody_saw_is_told_so():
     (event,) = Run().wanted().ends(TaskEnd.UNKNOWN).events
     assert event.text.startswith("migrate try 1 of 4 ended unseen: said so; the next one follows in")
     once = Run(once=True).wanted().ends(TaskEnd.UNKNOWN)
-    assert once.events[0].text == "migrate try 1 of 4 ended unseen: said so; a person must say whether it succeeded"
+    assert once.events[0].text == "migrate try 1 of 4 ended unseen: said so; a person must report whether it succeeded"
     assert (once.status.state, once.wake_at) == (TaskStage.UNKNOWN, None)
 
 
@@ -83,11 +83,11 @@ def test_a_person_who_says_that_it_succeeded_ends_the_back_off():
     run.now += SECOND
     run.receive(TaskRetried(by=ANN, succeeded=True))
     assert [event.text for event in run.events] == [
-        "migrate ann says that it succeeded: I looked",
-        "migrate succeeded: ann says so",
+        "migrate reported successful by ann: I looked",
+        "migrate succeeded: reported by ann",
     ]
     assert run.status == TaskStatus(
-        task=RUN, number=3, state=TaskStage.SUCCEEDED, tries=1, most=4, reason="ann says so", since=run.now
+        task=RUN, number=3, state=TaskStage.SUCCEEDED, tries=1, most=4, reason="reported by ann", since=run.now
     )
     assert run.wake_at is None
 

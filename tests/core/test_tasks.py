@@ -319,14 +319,14 @@ def test_an_end_that_was_not_seen_is_tried_again():
 def test_once_asks_a_human_instead():
     prod = with_tasks(a_task(once=True)).offer(2, "1.1").vanishes().wait(HOUR)
     assert prod.tried == ["migrate"]
-    assert prod.waits_for("nobody saw try 1 of 4 of migrate end")
+    assert prod.waits_for("the result of try 1 of 4 of migrate is unknown")
     assert prod.retry_task().tried == ["migrate", "migrate"]
 
 
 def test_the_human_may_say_that_it_succeeded():
     prod = with_tasks(a_task(once=True)).offer(2, "1.1").vanishes().retry_task(succeeded=True)
     assert (prod.tried, prod.target) == (["migrate"], "1.1")
-    assert "migrate succeeded: ann says so" in prod.run_lines
+    assert "migrate succeeded: reported by ann" in prod.run_lines
 
 
 def test_unknown_fails_no_attempt():
@@ -623,7 +623,7 @@ def test_the_end_of_a_try_and_the_word_of_a_person_are_told_with_what_was_said()
     failed = Run().wanted(retries=0).ends(TaskEnd.FAILED)
     assert failed.events[0].outcome == "failed"
     (event,) = failed.receive(TaskRetried(by=By("ann", "the lock is gone"), id="1")).events
-    assert (event.by, event.text.endswith("ann lets it be tried again: the lock is gone")) == (
+    assert (event.by, event.text.endswith("retried by ann: the lock is gone")) == (
         By("ann", "the lock is gone"),
         True,
     )
@@ -653,7 +653,7 @@ def test_an_attempt_that_a_standing_condition_takes_back_is_not_under_way_any_mo
 def test_a_task_does_not_start_beside_a_rollout_that_would_give_way():
     prod = with_tasks().offer(2, "1.1").configure(tasks=(a_task(),)).offer(3, "1.2", urgent=True)
     assert prod.tried == []
-    assert prod.waits_for("migrate runs once release 2, which is being rolled out, is through")
+    assert prod.waits_for("migrate runs once the rollout of release 2 has ended")
 
 
 def test_a_task_starts_beside_a_rollback_that_has_failed():

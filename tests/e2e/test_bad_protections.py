@@ -48,9 +48,9 @@ PROGRAMS = {"hangs": HANGS, "daemons": DAEMONS, "deaf": DEAF, "loud": LOUD}
 REASONS = {
     "missing": "missing could not run (misconfigured): no-such-check in the configuration not found: look for it on PATH",
     "hangs": "hangs could not run (unavailable): timed out after 3s and was ended; its last line: asking a database",
-    "daemons": "daemons says no: four daemons started",
+    "daemons": "check `daemons` failed: four daemons started",
     "deaf": "deaf could not run (unavailable): timed out after 3s and was ended; its last line: I end when I like",
-    "loud": "loud says no: that was a gigabyte",
+    "loud": "check `loud` failed: that was a gigabyte",
 }
 
 

@@ -50,10 +50,10 @@ def test_each_holds_what_must_not_ship_and_says_why(machine: Machine, tmp_path: 
         machine.release("web=2.0.0", commit=after)
         _held(
             machine,
-            policed="version-policy says no: 2.0.0 is not within ^1",
-            honest=f"commit-denied says no: commit {after[:12]} contains {bad[:12]}, which is denied",
-            counted="prometheus-query says no: query yields 0.9 for latency",
-            budgeted="slo-burn says no: error budget of 99% burns at 20× over 1h and 20× over 5m, more than 14.4×",
+            policed="check `version-policy` failed: 2.0.0 is not within ^1",
+            honest=f"check `commit-denied` failed: commit {after[:12]} contains {bad[:12]}, which is denied",
+            counted="check `prometheus-query` failed: query yields 0.9 for latency",
+            budgeted="check `slo-burn` failed: error budget of 99% burns at 20× over 1h and 20× over 5m, more than 14.4×",
         )
         world.gauges["latency"] = 0.1
         machine.release("web=1.5.0", commit=clean, to="policed")

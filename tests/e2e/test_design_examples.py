@@ -61,7 +61,7 @@ async def test_a_region_that_sees_errors_goes_back_and_no_other_begins_before_it
         days.outside.no["@production-sydney"] = "2.1 % of requests fail"
         days.jump(to=moment("2026-11-09 09:00", REGIONS["sydney"]))
         row = await days.becomes(SYDNEY, "vetoed")
-        assert "error-rate says no: 2.1 % of requests fail" in row.reason.text
+        assert "check `error-rate` failed: 2.1 % of requests fail" in row.reason.text
         assert (row.target.version, row.good.version) == ("1.0", "1.0")
         days.jump(to=moment("2026-11-09 09:00", REGIONS["dublin"]))
         await days.waits(DUBLIN, {"wave": "release 2 stopped in production: production-sydney failed"})
@@ -154,7 +154,7 @@ async def test_a_schema_that_what_runs_cannot_use_is_refused_and_half_a_failure_
         await _ledger(days, "3.2.0", oldest="0.0.0")
         await days.finalizes("ledger@staging", "3.2.0")
         await _ledger(days, "4.0.0", oldest="3.9.0")
-        refused = {"version-policy": "says no: 3.2.0 is older than 3.9.0", "migrate": "runs once everything else holds"}
+        refused = {"version-policy": "failed: 3.2.0 is older than 3.9.0", "migrate": "runs once everything else holds"}
         await days.waits("ledger@staging", refused)
         await days.waits("ledger-worker@staging", {"set-not-ready": "moves together with ledger: waits at version-policy"})
         await _ledger(days, "3.3.0", oldest="3.2.0", worker="failing")
@@ -229,7 +229,7 @@ async def test_a_major_step_needs_the_change_board_and_nobody_gets_round_a_missi
         with pytest.raises(Forbidden, match="change-board is for group:change-board"):
             await days.do("approve", CALL, target="web@production")
         await days.do("approve", BOARD, target="web@production")
-        await days.waits("web@production", {"image-signed": "says no: no signature by cosign.pub"})
+        await days.waits("web@production", {"image-signed": "failed: no signature by cosign.pub"})
         with pytest.raises(Forbidden, match="may not skip image-signed at web@production: nobody may"):
             await days.do("skip", ADMIN, target="web@production", gate="image-signed", why="I know what I do")
         with pytest.raises(Forbidden, match="cal may not skip"):
@@ -243,9 +243,7 @@ async def test_what_nothing_keeps_behind_staging_breaks_the_invariant_and_stops_
         await _release(days, web="1.0.0")
         await days.begins("web@lab")
         days.jump(over=10 * SECOND)
-        broken = (
-            "invariant staged-first stopped the line of application shop: web@lab was brought to 1.0.0, which staging has not"
-        )
+        broken = "invariant staged-first froze application shop: web@lab was brought to 1.0.0, which staging has not"
         await days.waits("web@production", {"after-staging": "staging has not finalized 1.0.0 yet", "frozen": broken})
         await days.finalizes("web@staging", "1.0.0")
         await days.waits("web@production", {"frozen": broken})
@@ -271,7 +269,7 @@ async def test_both_clusters_move_or_neither_and_go_back_as_one(tmp_path: Path) 
         days.outside.no["runtime:prod-east"] = "readyz answers 503"
         await _release(days, web="1.1")
         await days.finalizes("web@staging-us", "1.1")
-        await days.waits(EAST, {"cluster-ok": "says no: readyz answers 503"})
+        await days.waits(EAST, {"cluster-ok": "failed: readyz answers 503"})
         await days.waits(WEST, {"set-not-ready": f"moves together with {EAST}: waits at cluster-ok"})
         days.outside.no.clear()
         days.jump(over=2 * MINUTE)
@@ -281,7 +279,7 @@ async def test_both_clusters_move_or_neither_and_go_back_as_one(tmp_path: Path) 
         days.outside.no["runtime:prod-east"] = "readyz answers 503"
         for instance in (EAST, WEST):
             row = await days.becomes(instance, "vetoed")
-            assert "cluster-ok says no: readyz answers 503" in row.reason.text
+            assert "check `cluster-ok` failed: readyz answers 503" in row.reason.text
             assert row.target.version == row.good.version == "1.0"
         assert set(days.outside.asked) == {"runtime:prod-east"}
 
@@ -296,7 +294,7 @@ async def test_a_cluster_deploys_five_at_once_and_the_other_cluster_waits_with_i
         await _release(days, "production-web", **six)
         held_up = await eventually(lambda: _held_up_by_a_lease(days), 20, "there are not five that deploy and one that waits")
         for instance in held_up:
-            await days.waits(instance, {"lease-taken": "runtime prod-east has 5 deploying at most"})
+            await days.waits(instance, {"lease-taken": "runtime prod-east allows 5 to deploy at a time"})
         for instance in held_up:
             await days.finalizes(instance, "1.0")
 

@@ -35,7 +35,7 @@ def test_channels_are_independent(machine: Machine) -> None:
     flags = configure(machine, f"kind: Application\nname: shop\nchannels: {channels}\n", gate("ready"))
     machine.release("web=1.0.0")
     machine.settles("shop/web@green", "1.0.0")
-    machine.waits("shop/web@blue", "ready says no")
+    machine.waits("shop/web@blue", "check `ready` failed")
     assert machine.target("shop/web@blue") == ""
     assert not machine.replicas("shop/web@blue")
     (flags / "ready").touch()
@@ -52,12 +52,12 @@ def test_pre_deployment_protections_hold_and_go_on_by_themselves(machine: Machin
     )
     (flags / "one").touch()
     machine.release("web=1.0.0")
-    machine.waits("shop/web@staging", "two says no")
+    machine.waits("shop/web@staging", "check `two` failed")
     assert not machine.replicas("shop/web@staging")
     (flags / "one").unlink()
-    machine.waits("shop/web@staging", "one says no")
+    machine.waits("shop/web@staging", "check `one` failed")
     (flags / "two").touch()
-    machine.waits("shop/web@staging", "one says no")
+    machine.waits("shop/web@staging", "check `one` failed")
     assert not machine.replicas("shop/web@staging"), "both must hold at one moment"
     (flags / "one").touch()
     machine.settles("shop/web@staging", "1.0.0")
@@ -98,7 +98,7 @@ def test_a_gate_is_skipped_with_a_reason_that_is_kept(machine: Machine) -> None:
     configure(machine, "kind: Application\nname: shop\nchannels: [{name: staging, protections: [never]}]\n", gate("never"))
     machine.person("olga", admin=True)
     machine.release("web=1.0.0")
-    machine.waits("shop/web@staging", "never says no")
+    machine.waits("shop/web@staging", "check `never` failed")
     machine.cli("skip", "web@staging", "never", "--why", "the check is wrong, see 4711", by="olga")
     machine.settles("shop/web@staging", "1.0.0")
     told = [line["text"] for line in machine.history("shop/web@staging", "signal")]

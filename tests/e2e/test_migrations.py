@@ -49,7 +49,7 @@ def test_a_deployment_waits_until_its_database_is_migrated(machine: Machine, ser
 
     machine.release("web=1.0.0")
     machine.waits(
-        STAGING, "db-migrated says no: database at base (no migration yet), scripts at 1a2b: run `alembic upgrade head`"
+        STAGING, "check `db-migrated` failed: database at base (no migration yet), scripts at 1a2b: run `alembic upgrade head`"
     )
     assert not machine.replicas(STAGING)
     upgrade(scripts.root, urls["staging"])

@@ -22,9 +22,9 @@ ARGUMENTS = {
 """Channel -> how it is watched. In ``calm`` nothing ever fires."""
 SICK = ("alerts", "rules", "query")
 REASONS = {
-    "alerts": f"alerts-not-firing says no: 1 alert firing: {ALERT}",
-    "rules": f"alerts-not-firing says no: 1 alert firing: {ALERT}",
-    "query": "alerts-not-firing says no: 1 alert firing: error_rate",
+    "alerts": f"check `alerts-not-firing` failed: 1 alert firing: {ALERT}",
+    "rules": f"check `alerts-not-firing` failed: 1 alert firing: {ALERT}",
+    "query": "check `alerts-not-firing` failed: 1 alert firing: error_rate",
 }
 
 

@@ -41,7 +41,7 @@ def _look(world: Saas, seen: set[str]) -> None:
 def _first_release_reaches_everybody(world: Saas) -> None:
     """It is in acme's window, and everything may come where nothing is good yet."""
     assert world.machine.release("web=1.0.0", by="dana") == 1
-    world.waits("staging", "web-migrated says no: staging has schema none, web 1.0.0 needs 1: run ./migrate staging 1")
+    world.waits("staging", "check `web-migrated` failed: staging has schema none, web 1.0.0 needs 1: run ./migrate staging 1")
     world.runs(staging="", production="", acme="", globex="")
     world.migrate("staging", 1)
     world.settles("staging", "1.0.0")

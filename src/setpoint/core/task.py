@@ -116,7 +116,7 @@ def _tried(entity: str, state: TaskState, result: TaskResult, out: list[AnyInstr
     text = f"try {state.tries} of {state.most} {'ended unseen' if unseen else 'failed'}: {state.reason}"
     if unseen and _definition(state).once:
         state = replace(state, stage=TaskStage.UNKNOWN)
-        text = f"{text}; a person must say whether it succeeded"
+        text = f"{text}; a person must report whether it succeeded"
     elif state.tries >= state.most:
         state = replace(state, stage=TaskStage.FAILED)
         text = f"{text}; no try is left"
@@ -135,10 +135,10 @@ def _retried(entity: str, state: TaskState, fact: TaskRetried, now: Instant, out
     state = replace(state, signals=signals)
     if state.stage not in _OPEN_TO_PEOPLE:
         return state
-    does = "says that it succeeded" if fact.succeeded else "lets it be tried again"
-    out.append(_line(entity, state, "signal", f"{fact.by.person} {does}{fact.by.because}", by=fact.by))
+    does = "reported successful" if fact.succeeded else "retried"
+    out.append(_line(entity, state, "signal", f"{does} by {fact.by.person}{fact.by.because}", by=fact.by))
     if fact.succeeded:
-        return _succeeded(entity, replace(state, reason=f"{fact.by.person} says so", since=now), out)
+        return _succeeded(entity, replace(state, reason=f"reported by {fact.by.person}", since=now), out)
     if state.stage is TaskStage.RETRYING:
         return replace(state, retry_at=now)
     return _publish(entity, replace(state, stage=TaskStage.WAITING, most=state.tries), out)

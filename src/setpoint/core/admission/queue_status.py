@@ -93,7 +93,7 @@ def _lease(view: View, request: AdmissionRequest, need: Need) -> Reason:
     named = [f"{_name(holder.requester)} since {format_instant(holder.since)}" for holder in holders[:NAMED]]
     more = f" and {len(holders) - NAMED} more" if len(holders) > NAMED else ""
     before = _before(view, request, need.unit)
-    text = f"{unit_name(need.unit)} has {need.limit} deploying at most: {', '.join(named)}{more}; {before} before it"
+    text = f"{unit_name(need.unit)} allows {need.limit} to deploy at a time: {', '.join(named)}{more}; {before} ahead"
     return Reason(
         Code.LEASE_TAKEN, text, subject=need.unit, since=request.requested_at, awaits=f"a free place at {unit_name(need.unit)}"
     )
@@ -106,14 +106,16 @@ def _before(view: View, request: AdmissionRequest, unit: str) -> str:
     for line in view.queues.values():
         if line and any(need.unit == unit for need in view.requests[line[0][1]].needs):
             earlier += bisect_left(line, spot)
-    return f"{earlier} wait{'s' if earlier == 1 else ''}" if earlier else "nobody waits"
+    if not earlier:
+        return "no request is"
+    return "1 request is" if earlier == 1 else f"{earlier} requests are"
 
 
 def _kept(view: View, request: AdmissionRequest) -> Reason:
     """Everything that it needs is free, but reserved for a request that has waited longer and needs something else as well."""
     units = [need.unit for need in request.needs if not is_wave(need.unit)] or [request.needs[0].unit]
     where = " and ".join(unit_name(unit) for unit in units)
-    text = f"the free place at {where} is kept for one that has waited longer; {_before(view, request, units[0])} before it"
+    text = f"the free place at {where} is kept for one that has waited longer; {_before(view, request, units[0])} ahead"
     return Reason(Code.LEASE_TAKEN, text, subject=units[0], since=request.requested_at, awaits=f"a free place at {where}")
 
 
@@ -148,7 +150,9 @@ def _wave(view: View, request: AdmissionRequest, need: Need, now: Instant) -> Re
         )
     if progress is None or rules is None or not progress.members:
         text = f"which channels of {name} release {release} names is not known yet"
-        return Reason(Code.WAVE_NOT_OPEN, text, subject=wave_unit(group), since=request.requested_at, awaits="the line's word")
+        return Reason(
+            Code.WAVE_NOT_OPEN, text, subject=wave_unit(group), since=request.requested_at, awaits="the line's list of members"
+        )
     if progress.stopped:
         names = ", ".join(waves.failed(progress))
         text = f"release {release} stopped in {name}" + (f": {names} failed" if names else " after a failure")

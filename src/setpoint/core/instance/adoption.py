@@ -78,5 +78,5 @@ def reasons(life: Life) -> Iterator[Reason]:
             unblock="adopt or release another version",
         )
         return
-    text = f"{offer.version.name} is said to run here already; it is looked at"
+    text = f"{offer.version.name} is to be adopted: waits for an observation of the runtime"
     yield Reason(Code.ADOPTION_PENDING, text, since=adopting.at, awaits="a look at the runtime")

@@ -469,7 +469,7 @@ def _retried(turn: Turn, fact: Retried) -> None:
     tasks.retried(turn, fact, release)
     if not fact.succeeded:
         turn.set(vetoes=_without(life, release), failure=None if failed else life.failure)
-    does = f"says that the task of release {release} succeeded" if fact.succeeded else f"retries release {release}"
+    does = f"reported that the task of release {release} succeeded" if fact.succeeded else f"retries release {release}"
     _record_act(turn, fact, does, release)
 
 

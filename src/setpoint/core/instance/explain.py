@@ -244,8 +244,8 @@ def _runtime_wait(policy: Policy, life: Life, under_way: Rollout, name: str) -> 
         again = f" once more; the last try failed: {applying.error}" if applying.error else ""
         return Reason(Code.APPLY_IN_PROGRESS, f"{name} is being applied{again}", phase=phase, awaits="the end of the apply")
     if applying.error:
-        text = f"the runtime did not take {name}: {applying.error}"
-        return Reason(Code.APPLY_FAILED, text, phase=phase, until=applying.retry_at, unblock="see to the runtime")
+        text = f"could not start {name}: {applying.error}"
+        return Reason(Code.APPLY_FAILED, text, phase=phase, until=applying.retry_at, unblock="fix the runtime")
     done = f"{seen.fresh} healthy at {name}" if seen else "nothing seen yet"
     message = f" – {seen.message}" if seen and seen.message else ""
     left = approximate_duration(max(policy.progress_deadline - under_way.idle, 0))
@@ -262,7 +262,7 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
     if seen and seen.unreachable:
         yield Reason(
             Code.RUNTIME_UNREACHABLE,
-            f"the runtime cannot be asked: {seen.unreachable}",
+            f"the runtime is unreachable: {seen.unreachable}",
             since=seen.at,
             awaits="the runtime to answer again",
         )
@@ -271,7 +271,7 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
         return
     drift = reconcile.drifted(policy, life, target)
     if life.breaker and life.breaker.tripped and drift:
-        text = f"hands off: the same difference came back {life.breaker.count} times: {drift}"
+        text = f"no longer healed: the same difference came back {life.breaker.count} times: {drift}"
         yield Reason(
             Code.BREAKER_OPEN, text, since=life.breaker.since, awaits="a change of the difference", unblock="resume", person=True
         )
@@ -283,7 +283,7 @@ def _runtime(policy: Policy, life: Life) -> Iterator[Reason]:
             _unwell(life, target),
             since=_seen_at(life),
             awaits="the next look at the runtime",
-            unblock="see to the service, or roll back",
+            unblock="fix the service, or roll back",
         )
 
 
@@ -297,7 +297,7 @@ def _unwell(life: Life, target: Offer) -> str:
     if applying.operation:
         return f"{target.version.name} is being applied again"
     if applying.error:
-        return f"the runtime did not take {target.version.name}: {applying.error}"
+        return f"could not start {target.version.name}: {applying.error}"
     if seen is None:
         return f"{target.version.name} has not been observed yet"
     return f"{seen.healthy} of {seen.total} healthy at {target.version.name}" + (f": {seen.message}" if seen.message else "")

@@ -396,5 +396,5 @@ def _start_rollout(turn: Turn, offer: Offer, candidate: Attempt) -> None:
         breaker=None,
     )
     turn.set_applying(spec="", errors=0, error="", terminal=False, retry_at=0)
-    turn.record("target-moved", f"{turn.name(offer.pair)} is rolled out", attempt=attempt)
+    turn.record("target-moved", f"rollout of {turn.name(offer.pair)} started", attempt=attempt)
     verify(turn)

@@ -252,7 +252,7 @@ def fail(turn: Turn, rollout: Rollout, reason: str, cause: Cause = NO_CAUSE, *, 
     if not turn.rules.auto_rollback:
         why_not = "automatic rollback is off"
     elif not life.good or life.good == pair:
-        why_not = "there is no good version to go back to"
+        why_not = "no good version to go back to"
     else:
         why_not = no_way_back(life, life.good) or too_old(turn.kept(pair), turn.kept(life.good))
     if not why_not:
@@ -295,7 +295,7 @@ def too_old(failed: Offer, to: Offer) -> str:
     below = f"older than {bound}, below which {failed.version.name} must not be rolled back"
     low, found = versions.parse(bound), versions.parse(name)
     if low is None or found is None:
-        return f"it cannot be told whether {name} is {below}"
+        return f"it is not known whether {name} is {below}"
     return f"{name} is {below}" if found < low else ""
 
 

@@ -114,7 +114,7 @@ def _found(turn: Turn, offer: Offer, difference: str) -> None:
     if breaker.count >= rule.breaker:
         turn.set(breaker=Breaker(difference, breaker.count, breaker.since, tripped=True))
         turn.record(
-            "breaker", f"the same difference came back {breaker.count} times: hands off until it changes or somebody resumes"
+            "breaker", f"the same difference came back {breaker.count} times: not healed until it changes or a person resumes"
         )
         return
     turn.set(breaker=Breaker(difference, breaker.count + 1, breaker.since))

@@ -90,7 +90,7 @@ def reasons(life: Life) -> Iterator[Reason]:
 
 def _going(life: Life, name: str) -> Reason:
     assert life.down is not None  # noqa: S101 - checked by the caller
-    text, until = f"{name} is being taken down, says {life.down.by.person}", None
+    text, until = f"{name} is being taken down by {life.down.by.person}", None
     if life.applying.error:
-        text, until = f"{text}; the runtime did not: {life.applying.error}", life.applying.retry_at
+        text, until = f"{text}; the last try failed: {life.applying.error}", life.applying.retry_at
     return Reason(Code.REMOVED, text, since=life.down.at, until=until, awaits="" if until else "a look that shows nothing")

@@ -355,7 +355,7 @@ def _wrong_step(accepts: Accepts, good: str, name: str) -> str | None:
         return None
     step = versions.step(good, name)
     if step == "unknown":
-        return f"the step from {good} to {name} cannot be told: one of them is no SemVer version"
+        return f"the step from {good} to {name} cannot be determined: one of them is not a SemVer version"
     if accepts.min_step and _RANKS[step] < _RANKS[accepts.min_step]:
         return f"{name} is a smaller step from {good} than the {accepts.min_step} ones accepted here"
     if accepts.max_step and _RANKS[step] > _RANKS[accepts.max_step]:

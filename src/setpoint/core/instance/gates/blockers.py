@@ -53,7 +53,7 @@ def operator_blocks(policy: Policy, life: Life, *, committed: bool) -> Iterator[
 
 def observed_only(life: Life, order: Hold) -> Reason:
     """A person wants it only looked at."""
-    text = f"only observed, says {order.by.person}{orders.ending(order.until)}{order.by.because}"
+    text = f"only observed, by order of {order.by.person}{orders.ending(order.until)}{order.by.because}"
     until = life.wall.until(order.until or None)
     return Reason(Code.OBSERVED_ONLY, text, since=order.at, until=until, awaits="heal", unblock="heal")
 
@@ -64,7 +64,7 @@ def scope_blocks(life: Life, *, under_way: bool = False) -> Iterator[Reason]:
         name = scope.name_of(status.scope)
         if status.stop and not (under_way and status.stop.in_flight == "finish"):
             ending = f"{orders.ending(status.stop.until)}{status.stop.by.because}"
-            text = f"{status.stop.by.person} stopped the line of {name}{ending}"
+            text = f"{status.stop.by.person} froze {name}{ending}"
             yield Reason(
                 Code.FROZEN, text, subject=status.scope, since=status.stop.at, awaits="start-the-line", unblock="start the line"
             )
@@ -113,10 +113,10 @@ def _has_failed(attempt: Attempt, reason: Reason) -> bool:
 def _in_progress(life: Life, under_way: Rollout) -> Reason:
     offer = offer_of(life, under_way.attempt.pair)
     other = offer.version.name if offer else "another version"
-    does = "is being rolled back" if under_way.back else "is being rolled out"
+    what = "rollback" if under_way.back else "rollout"
     return Reason(
         Code.ROLLOUT_IN_PROGRESS,
-        f"waits until {other}, which {does}, is through",
+        f"waits for the {what} of {other} to end",
         since=under_way.began,
         awaits=f"the end of the rollout of {other}",
     )
@@ -133,10 +133,10 @@ def rollout_in_progress(context: Context) -> Iterator[Reason]:
     use, _ = next(task.pending(context), (None, ""))
     if use:
         which = f"release {life.rollout.attempt.release}"
-        does = "is being rolled back" if life.rollout.back else "is being rolled out"
+        what = "rollback" if life.rollout.back else "rollout"
         yield Reason(
             Code.ROLLOUT_IN_PROGRESS,
-            f"{use.name} runs once {which}, which {does}, is through",
+            f"{use.name} runs once the {what} of {which} has ended",
             phase=use.phase,
             since=life.rollout.began,
             awaits=f"the end of the rollout of {which}",
@@ -152,7 +152,7 @@ def pauses(policy: Policy, life: Life, offer: Offer, now: Instant) -> Iterator[R
     for status in life.scopes.values():
         if status.stop and status.stop.in_flight == PAUSE:
             because = f"{orders.ending(status.stop.until)}{status.stop.by.because}"
-            text = f"paused: {status.stop.by.person} stopped the line of {scope.name_of(status.scope)}{because}"
+            text = f"paused: {status.stop.by.person} froze {scope.name_of(status.scope)}{because}"
             yield Reason(
                 Code.FROZEN,
                 text,

@@ -37,7 +37,7 @@ def evaluate(context: Context) -> Iterator[Reason]:
 def check(use: CheckUse, gate: CheckProgress | None, attempt: Attempt, now: Instant) -> Reason | None:
     """One check: nothing, or what is missing."""
     if gate is None:
-        return _wait(use, f"{use.name} is asked after a delay", attempt.entered, until=attempt.entered + use.delay)
+        return _wait(use, f"{use.name} runs after its initial delay", attempt.entered, until=attempt.entered + use.delay)
     if failed(use, gate):
         return _failed(use, gate)
     if not gate.decisive:
@@ -71,7 +71,7 @@ def failed(use: CheckUse, gate: CheckProgress) -> bool:
 
 def _failed(use: CheckUse, gate: CheckProgress) -> Reason:
     if gate.outcome is Outcome.BLOCKING:
-        text = f"{use.name} says no: {gate.reason}"
+        text = f"check `{use.name}` failed: {gate.reason}"
     else:
         text = f"{use.name} failed {gate.failures} times, where {use.tolerate} are tolerated; last result: {gate.reason}"
     return _wait(use, text, gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing", failed=True)
@@ -79,7 +79,7 @@ def _failed(use: CheckUse, gate: CheckProgress) -> Reason:
 
 def _blocking(use: CheckUse, gate: CheckProgress) -> Reason:
     return _wait(
-        use, f"{use.name} says no: {gate.reason}", gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing"
+        use, f"check `{use.name}` failed: {gate.reason}", gate.since, gate, code=Code.CHECK_FAILING, awaits=f"{use.name} passing"
     )
 
 
@@ -107,7 +107,7 @@ def _fresh(use: CheckUse, gate: CheckProgress, now: Instant) -> Reason | None:
         return None
     return _wait(
         use,
-        f"the last pass of {use.name} is too old: it is asked again once everything else holds",
+        f"the last pass of {use.name} is too old: it runs again once every other gate passes",
         gate.ended,
         gate,
         code=Code.CHECK_STALE,

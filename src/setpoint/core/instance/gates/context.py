@@ -190,7 +190,7 @@ def still_ahead(reason: Reason, life: Life, now: Instant) -> Reason:
     """
     until = life.wall.until(reason.until) if reason.code is Code.BUDGET_USED else reason.until
     until = until if until is not None and until > now else None
-    return replace(reason, until=until, awaits=reason.awaits or ("" if until else "admission's word"))
+    return replace(reason, until=until, awaits=reason.awaits or ("" if until else "admission's reply"))
 
 
 def definition(check: CheckDefinition, policy: Policy, life: Life, offer: Offer, attempt: Attempt) -> CheckDefinition:

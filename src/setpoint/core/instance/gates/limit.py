@@ -45,8 +45,8 @@ def _named(reason: Reason, names: dict[str, str], life: Life, now: Instant) -> R
 
 def _unanswered(name: str, attempt: Attempt) -> Reason:
     requested = attempt.admission is not None and not attempt.admission.returned
-    text = f"{name} is being asked for" if requested else f"{name} is asked for when everything else holds"
-    awaits = "admission's word" if requested else "every other gate"
+    text = f"{name} is requested" if requested else f"{name} is requested once every other gate passes"
+    awaits = "admission's reply" if requested else "every other gate"
     return Reason(Code.ADMISSION_PENDING, text, phase=Phase.PRE_DEPLOYMENT, gate=name, awaits=awaits, unblock=f"skip {name}")
 
 

@@ -141,7 +141,7 @@ def _nobody(ordering: Ordering, life: Life, offer: Offer, half: Half) -> Reason:
         return _wait(ordering, text, offer, half, "")
     whys = ", ".join(f"{channel_of(one)} ({_declines(life, one, offer, half)})" for one in ordering.instances[:_SHOWN])
     more = f" and {len(ordering.instances) - _SHOWN} more" if len(ordering.instances) > _SHOWN else ""
-    text = f"nobody in {_names(ordering)} takes {_what(offer, half)}: {whys}{more}"
+    text = f"no channel of {_names(ordering)} takes {_what(offer, half)}: {whys}{more}"
     return _wait(ordering, text, offer, half, ordering.instances[0])
 
 

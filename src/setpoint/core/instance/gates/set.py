@@ -41,7 +41,7 @@ def start(context: Context) -> Iterator[Reason]:
     entity = set_of(life, offer)
     status = life.sets.get(entity)
     if status is None:
-        yield _wait("moves with its set, which has not said anything yet", entity, Phase.PRE_DEPLOYMENT)
+        yield _wait("moves with its set, which has not reported yet", entity, Phase.PRE_DEPLOYMENT)
     elif status.stage is SetStage.GOING_BACK:
         yield _wait(f"its set goes back first: {status.reason}", entity, Phase.PRE_DEPLOYMENT)
     elif status.stage is SetStage.GATHERING:
@@ -74,7 +74,7 @@ def end(context: Context) -> Iterator[Reason]:
     entity = set_of(life, offer)
     status = life.sets.get(entity)
     if status is None:
-        yield _wait("has passed; its set has not said anything yet", entity, Phase.POST_DEPLOYMENT)
+        yield _wait("has passed; its set has not reported yet", entity, Phase.POST_DEPLOYMENT)
     elif status.stage is not SetStage.FINALIZING:
         yield from _members(policy, status, Phase.POST_DEPLOYMENT, "has passed, and is finalized together with")
 
@@ -88,7 +88,7 @@ def doubt(life: Life, offer: Offer, rollout: Rollout) -> Iterator[Reason]:
 def _members(policy: Policy, status: SetStatus, phase: Phase, how: str) -> Iterator[Reason]:
     others = {member: why for member, why in status.waiting.items() if member != policy.instance}
     for member, why in others.items():
-        text = f"{how} {_name(policy, member)}: {why or 'nothing is heard of it yet'}"
+        text = f"{how} {_name(policy, member)}: {why or 'no report yet'}"
         yield _wait(text, instance_entity(member), phase)
     if not others and not status.queued:
         yield _wait(f"{how} its set, which is about to go on", status.set, phase)

@@ -165,7 +165,7 @@ def _reason(use: TaskUse, entity: str, status: TaskStatus | None, came: TaskClai
             text, awaits = f"{name} failed at {tries}: {status.reason}; it is tried again in {soon}", "the next try"
         case TaskStage.UNKNOWN:
             code = Code.TASK_UNKNOWN
-            text = f"nobody saw {tries} of {name} end ({status.reason}), and it must not run twice"
+            text = f"the result of {tries} of {name} is unknown ({status.reason}), and it must not run twice"
             awaits, unblock = "a person", f"retry --succeeded if it did, or retry if not, or skip {name}"
         case TaskStage.FAILED:
             code = Code.TASK_FAILED

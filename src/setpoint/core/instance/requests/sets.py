@@ -192,9 +192,9 @@ def _never(policy: Policy, life: Life, offer: Offer) -> str:
         out = "the train left it behind"
     if not out and offer.release < selection.floor(life):
         newest = next((known for known in life.offers if known.release == selection.floor(life)), None)
-        out = f"{newest.version.name if newest else 'a newer one'} was begun (release {selection.floor(life)})"
+        out = f"{newest.version.name if newest else 'a newer one'} was started (release {selection.floor(life)})"
     if not out and offer.configured < selection.newest_configuration(life):
-        out = "a newer configuration was begun"
+        out = "a newer configuration was started"
     return out
 
 
