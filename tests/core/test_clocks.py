@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import START, Instance, Office, after, approval, check, entity, hours
+from tests.core.dsl import START, AdmissionDsl, Instance, after, approval, check, entity, hours
 
 from setpoint.core.admission.requests import KEPT_BUDGETS
 from setpoint.core.facts import AnyFact, Began, Need, Woken
@@ -112,7 +112,7 @@ def test_a_calendar_that_pauses_what_is_in_flight_goes_by_the_wall_clock():
 
 def test_a_budget_of_a_window_that_is_open_by_the_wall_clock_is_not_forgotten():
     """The steady clock may be weeks beyond the wall clock, once that was set back."""
-    office, month = Office(budget=1), 31 * DAY
+    office, month = AdmissionDsl(budget=1), 31 * DAY
     need = Need("budget:application:shop/hours", 1, START, START + DAY)
     later = START + month
 

@@ -109,7 +109,7 @@ def test_a_lease_that_was_granted_is_no_reason_any_more_and_one_that_changed_sin
     prod.grant()
     assert [reason.gate for reason in prod.explained] == ["alerts"]
     prod.configure(limits=(replace(LEASE, limit=5),), checks=())
-    assert [need.limit for need in prod.asked.needs] == [5]
+    assert [need.limit for need in prod.requested.needs] == [5]
     assert (prod.target, prod.grant().target) == ("", "1.0")
 
 
@@ -162,7 +162,7 @@ def test_all_is_asked_for_at_once_in_fixed_order():
 
 def test_a_budget_is_asked_for_only_where_its_calendar_concerns_the_attempt():
     use = CalendarUse("hours", DAILY, "UTC", "application:app", when=parse_selector("!urgent"))
-    assert Limited(limits=(), calendars=(use,)).offer(1, "1.0").asked
+    assert Limited(limits=(), calendars=(use,)).offer(1, "1.0").requested
     assert Limited(limits=(), calendars=(use,)).offer(1, "1.0", urgent=True).target == "1.0"
 
 
@@ -172,16 +172,16 @@ def test_a_calendar_that_is_only_closed_at_times_has_no_budget():
 
 
 def test_of_overlapping_windows_the_first_one_that_is_open_says_how_many_may_start():
-    def asked(*windows: Window) -> list[tuple[int, int]]:
+    def requested(*windows: Window) -> list[tuple[int, int]]:
         use = CalendarUse("hours", Calendar("hours", open=windows), "UTC", "application:app")
         prod = Limited(limits=(), calendars=(use,)).offer(1, "1.0")
-        return [(need.limit, need.until - START) for asked in prod.sent(AdmissionRequested) for need in asked.needs]
+        return [(need.limit, need.until - START) for requested in prod.sent(AdmissionRequested) for need in requested.needs]
 
     whole, few, later = Window(), Window(hours=(0, 12 * 60), max=2), Window(hours=(13 * 60, 14 * 60), max=1)
-    assert asked(few, whole) == [(2, 12 * HOUR)]
-    assert asked(whole, few) == [], "whoever comes within the first is not counted"
-    assert asked(later, few) == [(2, 12 * HOUR)]
-    assert asked(later, whole) == []
+    assert requested(few, whole) == [(2, 12 * HOUR)]
+    assert requested(whole, few) == [], "whoever comes within the first is not counted"
+    assert requested(later, few) == [(2, 12 * HOUR)]
+    assert requested(later, whole) == []
 
 
 # --- exchange ------------------------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def test_a_grant_that_cannot_be_used_goes_back_once_and_its_place_is_kept():
     known = prod.admission
     assert (known.granted, known.returned, known.reasons) == (False, True, ())
     assert to_admission(prod.wait(HOUR).configure(limits=(LEASE,), drift=DriftPolicy())) == []
-    assert prod.resume().admission.requested_at == START, "when it asked first"
+    assert prod.resume().admission.requested_at == START, "when it requested first"
     assert to_admission(prod) == [AdmissionRequested(requester=prod.entity, request_id=2, attempt=1, release=1, needs=(NEED,))]
 
 

@@ -73,7 +73,7 @@ def test_it_is_given_back_when_that_check_says_no():
 
 def test_a_hold_gives_it_back():
     prod = Limited().offer(1, "1.0")
-    ask = prod.asked.request_id
+    ask = prod.requested.request_id
     prod.hold().receive(Granted(request_id=ask))
     assert [(fact.request_id, fact.gone) for fact in prod.sent(Returned)] == [(ask, False)]
     assert prod.resume().sent(AdmissionRequested)
@@ -81,10 +81,10 @@ def test_a_hold_gives_it_back():
 
 def test_a_place_is_given_up_when_the_attempt_is_replaced():
     prod = Limited().offer(1, "1.0")
-    first = prod.asked.request_id
+    first = prod.requested.request_id
     prod.offer(2, "2.0")
     assert [(fact.request_id, fact.gone) for fact in prod.sent(Returned)] == [(first, True)]
-    assert prod.asked.release == 2
+    assert prod.requested.release == 2
 
 
 def test_a_place_is_given_up_when_the_instance_is_removed_or_rolled_back_by_hand():
@@ -96,7 +96,7 @@ def test_a_place_is_given_up_when_the_instance_is_removed_or_rolled_back_by_hand
 
 def test_a_grant_that_comes_after_its_attempt_has_ended_was_given_back_then():
     prod = Limited().offer(1, "1.0")
-    first = prod.asked.request_id
+    first = prod.requested.request_id
     assert [fact.request_id for fact in prod.offer(2, "2.0").sent(Returned)] == [first]
     assert not prod.receive(Granted(request_id=first)).sent(Returned)
 
@@ -115,7 +115,7 @@ def test_a_grant_told_again_after_the_start_is_not_given_back_however_late():
 def test_one_that_passed_a_check_long_ago_is_not_replaced_while_it_asks():
     """Its check belongs to an earlier phase; the next release would wait for it again, and so would the one after that."""
     prod = Limited(checks=(check("load", Phase.PRE_APPROVAL),)).offer(1, "1.0").offer(2, "1.1").passing("load")
-    assert (prod.wanted, prod.asked.release) == ("1.0", 1)
+    assert (prod.wanted, prod.requested.release) == ("1.0", 1)
     assert prod.offer(3, "1.2").wanted == "1.0"
     assert prod.grant().target == "1.0"
 
@@ -132,7 +132,7 @@ def test_a_lease_ends_when_the_rollout_leaves_deployment():
 
 def test_a_lease_is_held_until_the_rollback_has_ended():
     prod = Limited().rolls(1, "1.0").comes_up("1.0")
-    prod.offer(2, "2.0").receive(Granted(request_id=prod.asked.request_id))
+    prod.offer(2, "2.0").receive(Granted(request_id=prod.requested.request_id))
     lease = prod.rollout.lease
     prod.applied("no", terminal=True)
     assert prod.rollout.back
@@ -144,7 +144,7 @@ def test_a_lease_is_held_until_the_rollback_has_ended():
 def test_a_rollback_that_has_failed_holds_no_lease():
     """Its fix may come after another channel that needs the same lease: else both would wait for a person."""
     prod = Limited().rolls(1, "1.0").comes_up("1.0")
-    prod.offer(2, "2.0").receive(Granted(request_id=prod.asked.request_id))
+    prod.offer(2, "2.0").receive(Granted(request_id=prod.requested.request_id))
     lease = prod.rollout.lease
     prod.applied("no", terminal=True).applied("no space left", terminal=True)
     assert prod.condition == "rollback-failed"
@@ -162,14 +162,14 @@ def test_a_failure_without_a_rollback_frees_the_lease():
 def test_a_rollout_that_gives_way_frees_its_lease():
     prod = Limited().rolls(1, "1.0")
     old = prod.rollout.lease
-    prod.offer(2, "2.0", urgent=True).receive(Granted(request_id=prod.asked.request_id))
+    prod.offer(2, "2.0", urgent=True).receive(Granted(request_id=prod.requested.request_id))
     assert prod.target == "2.0"
     assert [fact.request_id for fact in prod.sent(Ended)] == [old]
 
 
 def test_a_rollback_needs_no_lease():
     prod = Limited(checks=(check("smoke", Phase.POST_DEPLOYMENT),)).rolls(1, "1.0").comes_up("1.0").passing("smoke")
-    prod.offer(2, "2.0").receive(Granted(request_id=prod.asked.request_id)).comes_up("2.0").blocking("smoke")
+    prod.offer(2, "2.0").receive(Granted(request_id=prod.requested.request_id)).comes_up("2.0").blocking("smoke")
     assert prod.rollout.back
     assert not prod.sent(AdmissionRequested)
     assert prod.applies[-1] == "spec-1.0"
@@ -191,7 +191,7 @@ def test_a_lease_concerns_only_attempts_that_its_when_matches():
 def test_a_changed_limit_is_asked_for_anew():
     prod = Limited().offer(1, "1.0")
     prod.configure(limits=(replace(LEASE, limit=5),))
-    assert prod.asked.needs[0].limit == 5
+    assert prod.requested.needs[0].limit == 5
 
 
 def test_the_reasons_of_admission_are_its_own():
@@ -225,7 +225,7 @@ def test_a_calendar_without_a_budget_needs_nothing():
 
 def test_the_next_occurrence_is_asked_for_when_it_begins():
     prod = budgeted().offer(1, "1.0")
-    first = prod.asked.needs[0]
+    first = prod.requested.needs[0]
     prod.wait(DAY)
     asked = prod.admission.needs[0]
     assert asked.occurrence == first.occurrence + DAY

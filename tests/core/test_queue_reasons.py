@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
-from tests.core.dsl import GROUP, START, Office
+from tests.core.dsl import GROUP, START, AdmissionDsl
 from tests.core.dsl.admission import budget
 from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
@@ -17,14 +17,14 @@ from setpoint.model.time import SECOND as ONE_SECOND
 
 K8S = "runtime:k8s"
 WAVES = f"wave:{GROUP}"
-wave = Office().wave
+wave = AdmissionDsl().wave
 
 
 # --- leases ------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_lease_that_is_held_is_told_whole():
-    office = Office().ask("ann", K8S).wait(MINUTE).begins("ann").ask("bob", K8S)
+    office = AdmissionDsl().ask("ann", K8S).wait(MINUTE).begins("ann").ask("bob", K8S)
     text = "runtime k8s allows 1 to deploy at a time: web@ann since 2026-01-01T00:00:00Z; no request is ahead"
     awaits = "a free place at runtime k8s"
     assert office.queued["bob"] == (
@@ -34,7 +34,7 @@ def test_a_lease_that_is_held_is_told_whole():
 
 @pytest.mark.parametrize(("limit", "more"), [(2, ""), (3, ""), (4, " and 1 more"), (5, " and 2 more")])
 def test_three_holders_are_named_and_the_others_counted(limit: int, more: str):
-    office = Office(x=limit)
+    office = AdmissionDsl(x=limit)
     for number in range(limit):
         office.ask(f"t{number}", "x")
     (reason,) = office.ask("late", "x").queued["late"]
@@ -43,30 +43,30 @@ def test_three_holders_are_named_and_the_others_counted(limit: int, more: str):
 
 
 def test_before_one_come_those_that_asked_earlier_and_need_the_same_unit_whatever_else_they_need():
-    office = Office().ask("ann", "x").ask("bea", "y").ask("bob", "y").ask("cleo", "y", "x").ask("dan", "x")
+    office = AdmissionDsl().ask("ann", "x").ask("bea", "y").ask("bob", "y").ask("cleo", "y", "x").ask("dan", "x")
     assert [reason.text.rpartition("; ")[2] for reason in office.queued["dan"]] == ["1 request is ahead"]
     office.ask("eve", "x")
     assert office.queued["eve"][0].text.endswith("; 2 requests are ahead")
 
 
 def test_a_lease_of_which_enough_is_free_is_no_reason():
-    office = Office(x=4).ask("ann", "x").ask("bob", "y").ask("set", "x", "x", "x", "y")
+    office = AdmissionDsl(x=4).ask("ann", "x").ask("bob", "y").ask("set", "x", "x", "x", "y")
     assert [reason.subject for reason in office.queued["set"]] == ["lease:y"]
 
 
 def test_a_set_larger_than_the_limit_waits_for_the_last_holder_and_no_longer():
-    office = Office(x=2).ask("ann", "x").ask("bob", "y").ask("set", "x", "x", "x", "y").ends("ann")
+    office = AdmissionDsl(x=2).ask("ann", "x").ask("bob", "y").ask("set", "x", "x", "x", "y").ends("ann")
     assert [reason.subject for reason in office.queued["set"]] == ["lease:y"]
 
 
 def test_who_asks_under_a_name_of_another_kind_is_named_by_it():
     asking = AdmissionRequested(requester="cron", request_id=1, attempt=1, release=1, needs=(Need("lease:x", 1),))
-    assert "web" not in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
-    assert "at a time: cron since" in Office().receive(asking).ask("bob", "x").queued["bob"][0].text
+    assert "web" not in AdmissionDsl().receive(asking).ask("bob", "x").queued["bob"][0].text
+    assert "at a time: cron since" in AdmissionDsl().receive(asking).ask("bob", "x").queued["bob"][0].text
 
 
 def test_what_is_free_but_kept_for_another_is_told_whole():
-    office = Office().ask("ann", "z").ask("bob", "x", "y", "z").wait(MINUTE)
+    office = AdmissionDsl().ask("ann", "z").ask("bob", "x", "y", "z").wait(MINUTE)
     office.group(Wave(("c",))).roster("c").ask("cleo", office.wave(1), "x", "y")
     where = "the x and the y"
     text = f"the free place at {where} is kept for one that has waited longer; 1 request is ahead"
@@ -81,7 +81,7 @@ def test_what_is_free_but_kept_for_another_is_told_whole():
 def test_a_budget_that_is_spent_is_told_whole_with_those_who_are_about_to_spend_it():
     week = START + 7 * DAY
     need = replace(budget(week), unit="budget:application:saas/weekly")
-    office = Office().ask("ann", need).begins("ann").ends("ann").ask("bob", need).wait(MINUTE).ask("cleo", need)
+    office = AdmissionDsl().ask("ann", need).begins("ann").ends("ann").ask("bob", need).wait(MINUTE).ask("cleo", need)
     text = "weekly lets 2 start in each window, and 1 have, 1 more are about to"
     told = Reason(Code.BUDGET_USED, text, subject=need.unit, since=START + MINUTE, until=week)
     assert office.queued["cleo"] == (told,)
@@ -92,7 +92,7 @@ def test_a_budget_that_is_spent_is_told_whole_with_those_who_are_about_to_spend_
 
 def test_a_budget_of_which_enough_is_left_is_no_reason():
     need = budget(START + 7 * DAY)
-    office = Office().ask("ann", need).begins("ann").ask("bob", "x").ask("cleo", need, "x")
+    office = AdmissionDsl().ask("ann", need).begins("ann").ask("bob", "x").ask("cleo", need, "x")
     assert [reason.code for reason in office.queued["cleo"]] == ["lease-taken"]
 
 
@@ -113,7 +113,7 @@ def test_a_wave_that_is_not_open_is_told_whole():
 
 @pytest.mark.parametrize(("left", "soon"), [(1, "1s"), (ONE_SECOND, "1s"), (ONE_SECOND + 1, "2s"), (HOUR, "1h")])
 def test_a_wave_that_soaks_is_told_whole_and_for_how_long_rounded_up(left: int, soon: str):
-    office = Office().group(Wave(FIRST), Wave(SECOND, HOUR), Wave(REST)).roster(*FIRST, *SECOND, *REST)
+    office = AdmissionDsl().group(Wave(FIRST), Wave(SECOND, HOUR), Wave(REST)).roster(*FIRST, *SECOND, *REST)
     for channel in FIRST:
         office.votes_that(channel, "finalized")
     office.wait(MINUTE)
@@ -157,7 +157,7 @@ def test_a_release_that_failed_long_ago_is_told_whole():
 
 
 def test_a_release_of_which_the_line_has_not_spoken_is_told_whole_though_some_have_voted():
-    office = Office().group(Wave(FIRST), Wave(SECOND)).votes_that("b", "started").wait(MINUTE).ask("a", wave(1))
+    office = AdmissionDsl().group(Wave(FIRST), Wave(SECOND)).votes_that("b", "started").wait(MINUTE).ask("a", wave(1))
     text = "which channels of tenants release 1 names is not known yet"
     assert office.granted == []
     assert office.queued["a"] == (
@@ -169,18 +169,18 @@ def test_a_release_of_which_the_line_has_not_spoken_is_told_whole_though_some_ha
 
 
 def test_one_that_gets_all_at_once_is_told_so_and_nothing_else():
-    assert Office().ask("ann", "x").sent == [("ann", Granted(request_id=1))]
+    assert AdmissionDsl().ask("ann", "x").sent == [("ann", Granted(request_id=1))]
 
 
 def test_one_that_asks_and_gives_it_up_in_one_turn_is_told_nothing():
-    office = Office().ask("ann", "x")
+    office = AdmissionDsl().ask("ann", "x")
     asking = office.request("bob", "x")
     office.receive(asking, Returned(requester=asking.requester, request_id=asking.request_id, gone=True))
     assert office.sent == []
 
 
 def test_words_to_one_are_numbered_and_only_new_ones_are_said():
-    office = Office().ask("ann", "x").ask("bob", "x")
+    office = AdmissionDsl().ask("ann", "x").ask("bob", "x")
     ((_, queued),) = office.sent
     assert isinstance(queued, Queued)
     assert queued.number == 1
@@ -194,14 +194,14 @@ def test_words_to_one_are_numbered_and_only_new_ones_are_said():
 
 
 def test_what_concerns_others_is_told_to_others():
-    office = Office().ask("ann", "x").ask("bea", "y").ask("bob", "x").ask("ben", "y").wait(MINUTE).ends("ann")
+    office = AdmissionDsl().ask("ann", "x").ask("bea", "y").ask("bob", "x").ask("ben", "y").wait(MINUTE).ends("ann")
     assert [(who, type(fact)) for who, fact in office.sent] == [("bob", Granted)]
     office.ask("cleo", "x").ask("dan", "x").ends("bob")
     assert [who for who, _ in office.sent] == ["cleo", "dan"]
 
 
 def test_of_each_queue_only_the_first_few_are_told_of_a_change():
-    office = Office().ask("ann", "x")
+    office = AdmissionDsl().ask("ann", "x")
     for number in range(20):
         office.ask(f"t{number}", "x")
     office.ends("ann")
@@ -211,7 +211,7 @@ def test_of_each_queue_only_the_first_few_are_told_of_a_change():
 
 def test_a_stop_is_told_to_all_who_wait_for_the_release_whatever_else_they_wait_for_and_to_nobody_else():
     channels = tuple(f"t{number}" for number in range(2 * FIRST_FEW))
-    office = Office().group(Wave(("a",)), Wave(channels)).roster("a", *channels).roster("a", *channels, release=2)
+    office = AdmissionDsl().group(Wave(("a",)), Wave(channels)).roster("a", *channels).roster("a", *channels, release=2)
     office.ask("holder", "x")
     for channel in channels:
         office.ask(channel, "x", office.wave(2))

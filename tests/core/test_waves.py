@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.dsl import GROUP, Office
+from tests.core.dsl import GROUP, AdmissionDsl
 from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core.admission.waves import KEPT_ENDED, amount
@@ -63,7 +63,7 @@ def test_a_wave_that_has_been_opened_stays_open():
 
 
 def test_a_channel_is_finalized_when_all_its_services_are():
-    office = Office().group(Wave(("a",)), Wave(("b",))).roster("a", "b", services=("web", "worker"))
+    office = AdmissionDsl().group(Wave(("a",)), Wave(("b",))).roster("a", "b", services=("web", "worker"))
     office.ask("b", office.wave(2)).votes_that("a", "finalized")
     assert office.granted == []
     office.votes_that("a", "finalized", service="worker")
@@ -71,7 +71,7 @@ def test_a_channel_is_finalized_when_all_its_services_are():
 
 
 def test_a_channel_fails_with_its_first_service():
-    office = Office().group(Wave(("a",)), Wave(("b",))).roster("a", "b", services=("web", "worker"))
+    office = AdmissionDsl().group(Wave(("a",)), Wave(("b",))).roster("a", "b", services=("web", "worker"))
     office.votes_that("a", "failed", service="worker").votes_that("a", "finalized")
     office.ask("a", office.wave(1))
     assert "stopped in tenants: a failed" in office.queued["a"][0].text
@@ -92,18 +92,18 @@ def test_one_that_does_not_take_it_does_not_count():
 
 
 def test_one_that_waits_at_a_gate_counts():
-    office = tenants().votes_that("a", "started").votes_that("a", "finalized").ask("c", Office().wave(2))
+    office = tenants().votes_that("a", "started").votes_that("a", "finalized").ask("c", AdmissionDsl().wave(2))
     assert office.granted == []
 
 
 def test_a_percentage_is_of_those_that_count():
-    office = Office().group(Wave(("a", "b", "c", "d"), need="50%"), Wave(("e",))).roster(*"abcde")
+    office = AdmissionDsl().group(Wave(("a", "b", "c", "d"), need="50%"), Wave(("e",))).roster(*"abcde")
     office.votes_that("a", "out").votes_that("b", "out").votes_that("c", "finalized")
     assert office.ask("e", office.wave(2)).granted == ["e"]
 
 
 def test_channels_that_the_release_does_not_name_are_no_members_of_it():
-    office = Office().group(Wave(("a",)), Wave(("b",)), Wave(("c",))).roster("b", "c")
+    office = AdmissionDsl().group(Wave(("a",)), Wave(("b",)), Wave(("c",))).roster("b", "c")
     assert office.ask("b", office.wave(2)).ask("c", office.wave(3)).granted == ["b"]
 
 
@@ -163,7 +163,7 @@ def test_another_release_is_not_stopped():
 
 
 def test_everybody_who_waits_is_told_that_it_stopped():
-    office = Office().group(Wave(("a",)), Wave(tuple(f"t{number}" for number in range(30))))
+    office = AdmissionDsl().group(Wave(("a",)), Wave(tuple(f"t{number}" for number in range(30))))
     office.roster("a", *(f"t{number}" for number in range(30)))
     for number in range(30):
         office.ask(f"t{number}", office.wave(2))
@@ -172,7 +172,7 @@ def test_everybody_who_waits_is_told_that_it_stopped():
 
 
 def test_a_group_without_waves_has_its_failures_counted():
-    office = Office().group(max_failures="1").roster("a", "b")
+    office = AdmissionDsl().group(max_failures="1").roster("a", "b")
     assert office.ask("a", office.wave(1)).granted == ["a"]
     assert office.votes_that("a", "failed").ask("b", office.wave(1)).granted == ["a"]
 
@@ -181,19 +181,19 @@ def test_a_group_without_waves_has_its_failures_counted():
 
 
 def test_nobody_begins_before_the_line_has_said_who_is_named():
-    office = Office().group(Wave(FIRST), Wave(SECOND)).ask("a", Office().wave(1))
+    office = AdmissionDsl().group(Wave(FIRST), Wave(SECOND)).ask("a", AdmissionDsl().wave(1))
     assert office.granted == []
     assert "not known yet" in office.queued["a"][0].text
     assert office.roster(*FIRST, *SECOND).granted == ["a"]
 
 
 def test_what_was_said_before_the_line_spoke_counts():
-    office = Office().group(Wave(FIRST), Wave(SECOND)).votes_that("a", "finalized").votes_that("b", "finalized")
-    assert office.roster(*FIRST, *SECOND).ask("c", Office().wave(2)).granted == ["c"]
+    office = AdmissionDsl().group(Wave(FIRST), Wave(SECOND)).votes_that("a", "finalized").votes_that("b", "finalized")
+    assert office.roster(*FIRST, *SECOND).ask("c", AdmissionDsl().wave(2)).granted == ["c"]
 
 
 def test_nobody_begins_before_the_waves_are_known():
-    office = Office().roster(*FIRST).ask("a", Office().wave(1))
+    office = AdmissionDsl().roster(*FIRST).ask("a", AdmissionDsl().wave(1))
     assert office.granted == []
     assert office.group(Wave(FIRST)).granted == ["a"]
 
@@ -210,26 +210,26 @@ def test_an_older_configuration_is_dropped():
 
 
 def test_a_group_that_has_no_waves_any_more_holds_nobody_back():
-    office = tenants().ask("e", Office().wave(3))
+    office = tenants().ask("e", AdmissionDsl().wave(3))
     office.receive(LimitsConfigured(number=2, groups={}))
     assert office.granted == ["e"]
 
 
 def test_other_waves_count_at_once():
-    office = tenants().ask("e", Office().wave(3))
+    office = tenants().ask("e", AdmissionDsl().wave(3))
     assert office.group(Wave(("e", *FIRST)), Wave(SECOND), number=2).granted == []
     assert office.ask("e", office.wave(1), again=True).granted == ["e"]
 
 
 def test_a_wave_and_a_lease_are_granted_together():
-    office = tenants().ask("x", "k8s").ask("a", Office().wave(1), "k8s").ask("c", Office().wave(2), "k8s")
+    office = tenants().ask("x", "k8s").ask("a", AdmissionDsl().wave(1), "k8s").ask("c", AdmissionDsl().wave(2), "k8s")
     assert [reason.code for reason in office.queued["c"]] == ["wave-not-open", "lease-taken"]
     office.ends("x")
     assert office.granted == ["x", "a"]
 
 
 def test_who_waits_for_a_wave_keeps_no_lease_from_others():
-    office = tenants().ask("c", Office().wave(2), "k8s").ask("x", "k8s")
+    office = tenants().ask("c", AdmissionDsl().wave(2), "k8s").ask("x", "k8s")
     assert office.granted == ["x"]
 
 
@@ -279,7 +279,7 @@ def test_what_is_said_late_about_a_release_that_failed_long_ago_changes_nothing(
 
 def test_failures_count_together_although_everybody_was_at_an_end_in_between():
     """One failed, all others were through or out: whoever takes it after all may be the failure that stops it."""
-    office = Office().group(Wave(("a", "b", "c")), max_failures="2").roster("a", "b", "c")
+    office = AdmissionDsl().group(Wave(("a", "b", "c")), max_failures="2").roster("a", "b", "c")
     office.votes_that("a", "failed").votes_that("b", "finalized").votes_that("c", "out")
     office.votes_that("c", "failed").ask("a", office.wave(1))
     assert office.granted == []

@@ -44,29 +44,29 @@ channels:
   - {name: production, runtime: pretend, after: {channels: staging, soak: 10s}}
 """
 
-Tell = Callable[[House], Awaitable[tuple[str, ...]]]
-SCENES: dict[str, tuple[str, str, Tell]] = {}
-"""Name -> what it tells, its configuration, how it goes."""
+Scene = Callable[[House], Awaitable[tuple[str, ...]]]
+SCENES: dict[str, tuple[str, str, Scene]] = {}
+"""Name -> what happens in it, its configuration, its steps."""
 
 
-def scene(about: str, *texts: str) -> Callable[[Tell], Tell]:
-    """Register a scene; the first sentence says what its story tells."""
+def scene(about: str, *texts: str) -> Callable[[Scene], Scene]:
+    """Register a scene; the first sentence describes what happens in it."""
 
-    def register(tell: Tell) -> Tell:
-        SCENES[tell.__name__.replace("_", "-")] = (about, documents(RUNTIME, *texts), tell)
-        return tell
+    def register(play_scene: Scene) -> Scene:
+        SCENES[play_scene.__name__.replace("_", "-")] = (about, documents(RUNTIME, *texts), play_scene)
+        return play_scene
 
     return register
 
 
 async def play(name: str) -> dict[str, traces.Trace]:
     """File name -> story."""
-    about, configuration, tell = SCENES[name]
+    about, configuration, play_scene = SCENES[name]
     _empty(ROOT)
     with tempfile.TemporaryDirectory() as home:
         async with compressed(Path(home), FACTOR) as (found, _):
             await found.do("apply", **{**files(configuration), "root": str(ROOT)})
-            entities = await tell(found)
+            entities = await play_scene(found)
             await eventually(lambda: not found.services.engine.health().queued)
             return {_file(name, entity): await _story(found, entity, about) for entity in entities}
 
@@ -255,7 +255,7 @@ channels:
 """
 
 
-@scene("A check says no before a deployment, then yes; and no again after the next one, which goes back.", SERVICE, CHECKED)
+@scene("A check fails before a deployment, then passes; it fails again after the next one, which goes back.", SERVICE, CHECKED)
 async def checked(found: House) -> tuple[str, ...]:
     incident = ROOT / "incident"
     incident.touch()

@@ -29,12 +29,12 @@ ANN = Person("ann", ("leads",))
 STAGING, PRODUCTION = "app/web@staging", "app/web@production"
 UNLUCKY = Faults(duplicate=0.15, delay=0.15, reorder=0.3, crash=0.05, forget=0.2)
 _MOST_TURNS = {"instance": 300, "attachment": 100}
-"""Not so many that nobody would read them."""
+"""Few enough to be read."""
 _DRAWN = (3, 5, 12, 13, 16, 23, 25, 30, 32, 33, 36, 45, 49)
 """Seeds of worlds with tasks, sets, leases and waves, of which the busiest entity of every kind is kept."""
 Scene = Callable[[], tuple[Plan, Duration, tuple[str, ...]]]
 SCENES: dict[str, tuple[str, Scene]] = {}
-"""Name -> what it tells, and the plan, how long it lasts, whose stories are kept."""
+"""Name -> what happens in it, the plan, its duration, and the entities whose traces are kept."""
 
 
 def scene(about: str) -> Callable[[Scene], Scene]:
@@ -56,8 +56,8 @@ def play(name: str) -> dict[str, traces.Trace]:
     scenario.prepare()
     scenario.world.run(START + lasts)
     sets = [entity for entity in recorder.turns if entity.startswith("set:")]
-    told = [*(f"instance:{instance}" for instance in instances), *sets[-1:]] if instances else _busiest(recorder)
-    return {f"{name}.{_short(entity)}.json": recorder.story(entity, about) for entity in told}
+    entities = [*(f"instance:{instance}" for instance in instances), *sets[-1:]] if instances else _busiest(recorder)
+    return {f"{name}.{_short(entity)}.json": recorder.story(entity, about) for entity in entities}
 
 
 def _short(entity: str) -> str:
@@ -87,7 +87,7 @@ def _plan(*policies: Policy, acts: tuple[Act, ...], faults: Faults = NO_FAULTS, 
 
 
 def _releases(*versions: str, every: Duration = 10 * MINUTE, **behaves: Behaviour) -> tuple[Act, ...]:
-    """One after the other; ``v1_1`` says how 1.1 behaves in production."""
+    """One after the other; ``v1_1``: behaviour of 1.1 in production."""
     return tuple(
         RequestRelease(
             at=number * every,
@@ -142,7 +142,7 @@ def train() -> tuple[Plan, Duration, tuple[str, ...]]:
     return _plan(*policies, acts=acts), 2 * HOUR, (STAGING, PRODUCTION)
 
 
-@scene("A check flaps, breaks and recovers before a deployment; after the next one it says no, which goes back.")
+@scene("A check flaps, breaks and recovers before a deployment; after the next one it fails, which goes back.")
 def flapping() -> tuple[Plan, Duration, tuple[str, ...]]:
     check = CheckDefinition(
         "alerts", "program", "channel:app/production", interval=20 * SECOND, timeout=5 * SECOND, max_age=MINUTE
@@ -151,14 +151,14 @@ def flapping() -> tuple[Plan, Duration, tuple[str, ...]]:
         CheckUse("before", Phase.PRE_DEPLOYMENT, check),
         CheckUse("after", Phase.POST_DEPLOYMENT, check, window=5 * MINUTE),
     )
-    says = (
+    results = (
         (0, Outcome.BLOCKING),
         (3 * MINUTE, Outcome.UNAVAILABLE),
         (6 * MINUTE, Outcome.PASSING),
         (63 * MINUTE, Outcome.BLOCKING),
         (70 * MINUTE, Outcome.PASSING),
     )
-    plan = _plan(_policy(PRODUCTION, checks=uses), acts=_releases("1.0", "1.1", every=HOUR), timetable={"alerts": says})
+    plan = _plan(_policy(PRODUCTION, checks=uses), acts=_releases("1.0", "1.1", every=HOUR), timetable={"alerts": results})
     return plan, 2 * HOUR, (PRODUCTION,)
 
 

@@ -1,7 +1,7 @@
 """Records the histories of this directory: ``python -m tests.histories.record [NAME …]`` from the root of the repository.
 
-Those that are there are not recorded again: they are what earlier versions decided. To record one anew, which is right only where
-what it tells is no longer what should be decided, remove its files first – and say why in the commit.
+Existing histories are not recorded again: they are what earlier versions decided. To record one again, which is right only where
+its decisions are no longer right, remove its files first, and give the reason in the commit.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def files_of(name: str) -> list[Path]:
 
 def record(name: str) -> None:
     """Play one scene and write its stories down."""
-    told = asyncio.run(on_engines.play(name)) if name in on_engines.SCENES else on_worlds.play(name)
-    for file, story in told.items():
+    traces_by_file = asyncio.run(on_engines.play(name)) if name in on_engines.SCENES else on_worlds.play(name)
+    for file, story in traces_by_file.items():
         (HERE / file).write_text(traces.written(story))
         print(f"{file}: {len(story.turns)} turns")
 

@@ -41,7 +41,7 @@ def test_its_facts_states_and_instructions_are_read_and_written_as_an_engine_doe
         assert state == decision.state
 
 
-def test_it_says_what_it_tells(history: traces.Trace) -> None:
+def test_it_describes_what_happens(history: traces.Trace) -> None:
     assert history.about.endswith(".")
     assert history.turns
 
@@ -51,13 +51,13 @@ def test_every_scene_was_recorded_and_every_record_has_its_scene() -> None:
     assert {path.name.partition(".")[0] for path in HISTORIES} == set(names())
 
 
-def test_they_tell_of_everything_that_matters() -> None:
-    told: Counter[str] = Counter()
+def test_every_kind_of_entity_and_event_occurs() -> None:
+    found: Counter[str] = Counter()
     for path in HISTORIES:
         story = traces.read(path.read_bytes())
-        told[story.entity.partition(":")[0]] += 1
-        told.update(one.event.kind for turn in story.turns for one in turn.instructions if isinstance(one, Record))
+        found[story.entity.partition(":")[0]] += 1
+        found.update(one.event.kind for turn in story.turns for one in turn.instructions if isinstance(one, Record))
     kinds = {"instance", "line", "scope", "attachment", "topic", "task", "admission"}
     events = {"attempt-started", "phase-entered", "target-moved", "finalized", "rolling-back", "rolled-back", "failed"}
-    assert kinds | events | {"signal", "vote", "drift", "breaker"} <= set(told)
+    assert kinds | events | {"signal", "vote", "drift", "breaker"} <= set(found)
     assert len(HISTORIES) >= 12

@@ -1,6 +1,6 @@
 """What must always hold (section 8 of the design).
 
-Most are asked after every turn of the same simulated worlds (``setpoint.simulate``): faults, people, runtimes at their worst.
+Most are evaluated after every turn of the same simulated worlds (``setpoint.simulate``): faults, people, runtimes at their worst.
 Each must also have been checked often enough, so that none holds because nothing happened. ``make simulate`` runs many
 more of these worlds.
 """
@@ -40,7 +40,7 @@ OFTEN = {
     "kept": 2,
     "configured": 6,
 }
-"""How often each invariant has to be asked per world on average: about half of what the worlds bring today."""
+"""How often each invariant has to be evaluated per world on average: about half of what the worlds bring today."""
 
 
 @pytest.mark.parametrize("seeds", [range(3, 9), pytest.param(range(40), marks=pytest.mark.nightly)], ids=["some", "many"])
@@ -49,7 +49,7 @@ def test_each_holds_and_was_checked_often_enough(seeds: range):
     for seed in seeds:
         runs.run(seed)
     assert runs.broken == {}
-    seldom = {name: runs.asked[name] for name, often in OFTEN.items() if runs.asked[name] < often * runs.seeds}
+    seldom = {name: runs.evaluated[name] for name, often in OFTEN.items() if runs.evaluated[name] < often * runs.seeds}
     assert not seldom, f"checked only so often in {runs.seeds} worlds: {seldom}"
 
 

@@ -35,8 +35,8 @@ class Runs:
     """What many worlds came to."""
 
     seeds: int = 0
-    asked: Counter[str] = field(default_factory=Counter)
-    """How often each invariant had something to say."""
+    evaluated: Counter[str] = field(default_factory=Counter)
+    """How often the precondition of each invariant was met."""
     broken: dict[str, list[str]] = field(default_factory=dict)
     """Invariant -> what went wrong, with the seed to replay it by."""
 
@@ -47,7 +47,7 @@ class Runs:
         except Broken as broken:
             self.broken.setdefault(broken.name, []).append(f"seed {seed}: {broken}")
         self.seeds += 1
-        self.asked += scenario.net.preconditions
+        self.evaluated += scenario.net.preconditions
 
 
 # --- crashes ------------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def pair(seed: int, *, with_neighbour: bool) -> Pair:
 
 
 def history(found: Pair, name: str) -> list[tuple[Instant, str]]:
-    """When and what one application's history says."""
+    """Times and texts of one application's history."""
     return [(when, event.text) for when, entity, event in found.world.events if f":{name}/" in entity]
 
 

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from tests.core.dsl.actor import Actor
-from tests.core.dsl.admission import GROUP, Office, entity
+from tests.core.dsl.admission import GROUP, AdmissionDsl, entity
 from tests.core.dsl.builders import (
     LEADS,
     NAME,
@@ -42,8 +42,8 @@ __all__ = [
     "NAME",
     "START",
     "Actor",
+    "AdmissionDsl",
     "Instance",
-    "Office",
     "WithTasks",
     "a_task",
     "after",

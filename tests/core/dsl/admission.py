@@ -34,7 +34,7 @@ from setpoint.model.reasons import Reason
 GROUP = "saas/tenants"
 
 
-class Office:
+class AdmissionDsl:
     """Admission, its clock, and what it sent to each instance."""
 
     def __init__(self, **limits: int) -> None:

@@ -23,10 +23,10 @@ class Limited(Instance):
         super().__init__(**policy)
 
     @property
-    def asked(self) -> AdmissionRequested:
+    def requested(self) -> AdmissionRequested:
         """What the last turn requested of admission."""
-        (asked,) = self.sent(AdmissionRequested)
-        return asked
+        (requested,) = self.sent(AdmissionRequested)
+        return requested
 
     def grant(self, ask: int = 0) -> Self:
         known = self.maybe_candidate.admission if self.maybe_candidate else None

@@ -1,6 +1,6 @@
 """Cases that broke others, and paper versions of this design: those that no page of rules has for its own.
 
-All cases, and the test of each, are listed in ``test_the_law.py``.
+All cases, and the test of each, are listed in ``test_rules_page.py``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.dsl import GROUP, START, Office
+from tests.core.dsl import GROUP, START, AdmissionDsl
 from tests.core.dsl.waves import FIRST, REST, SECOND, failing_again_and_again, tenants
 
 from setpoint.core import orders
@@ -18,28 +18,28 @@ OTHER = "saas/partners"
 SEEN = By("ann", "seen to it")
 
 
-def both(number: int = 1, **more: str) -> Office:
+def both(number: int = 1, **more: str) -> AdmissionDsl:
     """Two groups of two waves each."""
     waves = (Wave(("a",)), Wave(("b",)))
     groups = {group: GroupWaves(group, waves, **more) for group in (GROUP, OTHER)}
-    return Office().receive(LimitsConfigured(number=number, groups=groups))
+    return AdmissionDsl().receive(LimitsConfigured(number=number, groups=groups))
 
 
-def fails(office: Office, *releases: int, group: str = GROUP) -> Office:
+def fails(office: AdmissionDsl, *releases: int, group: str = GROUP) -> AdmissionDsl:
     """Releases of which all that was named has failed."""
     for release in releases:
         office.roster("a", release=release, group=group).votes_that("a", "failed", release=release, group=group)
     return office
 
 
-def passes(office: Office, *releases: int, group: str = GROUP) -> Office:
+def passes(office: AdmissionDsl, *releases: int, group: str = GROUP) -> AdmissionDsl:
     """Releases that everybody is through with."""
     for release in releases:
         office.roster("a", release=release, group=group).votes_that("a", "finalized", release=release, group=group)
     return office
 
 
-def begins(office: Office, release: int, *, group: str = GROUP, number: int = 2) -> bool:
+def begins(office: AdmissionDsl, release: int, *, group: str = GROUP, number: int = 2) -> bool:
     """Whether an attempt of this wave may begin."""
     who = f"{group}-{release}-{len(office.last_request_ids)}"
     return who in office.ask(who, office.wave(number, group), release=release).granted
@@ -73,13 +73,13 @@ def test_each_wave_soaks_from_its_own_opening_though_it_was_finalized_before():
 
 
 def test_a_channel_of_which_a_part_does_not_take_the_release_is_finalized_with_the_rest():
-    office = Office().group(Wave(("a",)), Wave(("b",))).roster("a", "b", services=("web", "worker"))
+    office = AdmissionDsl().group(Wave(("a",)), Wave(("b",))).roster("a", "b", services=("web", "worker"))
     assert office.votes_that("a", "out", service="worker").ask("b", office.wave(2)).granted == []
     assert office.votes_that("a", "finalized").granted == ["b"]
 
 
 def test_other_rules_count_at_once_for_what_is_under_way():
-    office = tenants().votes_that("a", "finalized").ask("c", Office().wave(2))
+    office = tenants().votes_that("a", "finalized").ask("c", AdmissionDsl().wave(2))
     assert office.granted == []
     assert office.group(Wave(FIRST, need="50%"), Wave(SECOND), Wave(REST), number=2).granted == ["c"]
 
@@ -147,13 +147,13 @@ def test_acts_without_an_identity_are_each_their_own():
 def test_what_is_said_before_the_line_has_spoken_opens_and_ends_nothing():
     office = tenants().votes_that("a", "started", release=2).roster(*FIRST, *SECOND, release=2)
     assert not begins(office, 2)
-    alone = Office().group(Wave(("a", "b"))).votes_that("a", "finalized")
+    alone = AdmissionDsl().group(Wave(("a", "b"))).votes_that("a", "finalized")
     assert not begins(alone, 1, number=1)
     assert begins(alone.roster("a", "b"), 1, number=1)
 
 
 def test_the_line_speaks_once_of_each_release_and_names_somebody():
-    office = Office().group(Wave(("a",)), Wave(("b",)))
+    office = AdmissionDsl().group(Wave(("a",)), Wave(("b",)))
     before = office.state
     assert office.receive(WaveMembersNamed(group=GROUP, release=1, instances=())).state == before
     office.roster("a", "b").roster("b").votes_that("b", "finalized")
@@ -176,7 +176,7 @@ def test_channels_that_are_still_to_come_are_not_kept_among_those_that_are_throu
 
 
 def test_a_release_that_all_are_through_with_before_the_waves_are_known_is_through():
-    office = passes(Office(), 1)
+    office = passes(AdmissionDsl(), 1)
     assert office.remembered.wave_progress == {}
     assert begins(office.group(Wave(("a",)), Wave(("b",))), 1)
 
@@ -221,7 +221,7 @@ def test_of_those_that_failed_long_ago_only_so_many_are_remembered():
 
 
 def test_who_waits_for_a_release_that_is_forgotten_is_told_why_it_will_not_come():
-    office = tenants().votes_that("a", "failed").ask("b", Office().wave(1))
+    office = tenants().votes_that("a", "failed").ask("b", AdmissionDsl().wave(1))
     failing_again_and_again(office)
     assert office.queued["b"][0].text == "release 1 did not get through tenants: some of it failed long ago"
 
