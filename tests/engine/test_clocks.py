@@ -138,18 +138,18 @@ def test_a_clock_that_was_set_is_told_in_words(by: int) -> None:
 def test_a_turn_goes_by_its_newest_fact() -> None:
     facts = [happened.Woken(at=START, offset=HOUR), happened.Woken(at=START - 1, offset=DAY)]
     assert wall_of(facts, START) == START + HOUR
-    assert Wall().heard(facts) == Wall(HOUR, START)
+    assert Wall().updated(facts) == Wall(HOUR, START)
 
 
 def test_a_fact_that_comes_late_does_not_bring_an_old_clock_back() -> None:
     known = Wall(HOUR, START)
-    assert known.heard([happened.Woken(at=START - 1, offset=DAY)]) is known
-    assert known.heard([happened.Woken(at=START + 1, offset=DAY)]) == Wall(DAY, START + 1)
+    assert known.updated([happened.Woken(at=START - 1, offset=DAY)]) is known
+    assert known.updated([happened.Woken(at=START + 1, offset=DAY)]) == Wall(DAY, START + 1)
 
 
 def test_a_fact_without_a_wall_clock_has_it_the_same(machine: Machine) -> None:
     assert happened.Woken(at=START).wall == START
-    assert Wall().heard([happened.Woken(at=START)]) == Wall()
+    assert Wall().updated([happened.Woken(at=START)]) == Wall()
 
 
 # --- the engine
@@ -286,7 +286,7 @@ def wall_keeper(entity: str, state: Any, facts: Sequence[happened.AnyFact], now:
     due = START + HOUR
     reached = wall_of(facts, now) >= due
     story = (*decision.state.story, "noon") if reached else decision.state.story  # type: ignore[attr-defined]
-    wake = None if reached else Wall().heard(facts).steady(due)
+    wake = None if reached else Wall().updated(facts).steady(due)
     return Decision(Toy(story, wake_at=None), decision.instructions, wake)
 
 
