@@ -50,17 +50,17 @@ CHANNELS = tuple(f"c{number}" for number in range(11))
 
 
 class Switch:
-    """A protection that says no until it is turned, and notes when each run of it ended."""
+    """A protection that blocks until it is switched, and notes when each run of it ended."""
 
     def __init__(self) -> None:
         self.passing = True
         self.ended: dict[str, float] = {}
 
     async def run(self, operation: str, check: CheckDefinition) -> CheckResult:
-        """At once."""
+        """Return the result immediately."""
         del check
         self.ended[operation] = time.perf_counter()
-        return CheckResult(Outcome.PASSING if self.passing else Outcome.BLOCKING, "as the switch says")
+        return CheckResult(Outcome.PASSING if self.passing else Outcome.BLOCKING, "as the switch is set")
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """Nothing is wrong."""
@@ -198,8 +198,8 @@ def rss_kb() -> float:
 
 
 async def unwatched(engine: EmbeddedEngine) -> None:
-    """Until every check has found out, when it was due once more, that nobody waits for it."""
-    while await _polling(engine):  # noqa: ASYNC110 - this is no event
+    """Wait until every check has stopped because no instance waits for it."""
+    while await _polling(engine):  # noqa: ASYNC110 - this is not an event
         await asyncio.sleep(0.1)
     await quiet(engine)
 
@@ -209,7 +209,7 @@ async def _polling(engine: EmbeddedEngine) -> bool:
 
 
 async def at_rest(engine: EmbeddedEngine, fleet: Fleet, seconds: float) -> int:
-    """Rows written while nothing changes, although everything is looked at once."""
+    """Rows written while nothing changes, although everything is observed once."""
     await unwatched(engine)
     before = engine.health()
     for service, channel in fleet.names:
@@ -265,8 +265,8 @@ async def throughput(home: Path, instances: int, *, profile: bool, idle: float) 
 
 
 async def observed(engine: EmbeddedEngine, fleet: Fleet) -> None:
-    """Until everything was looked at once."""
-    while engine.health().looks < len(fleet.names):  # noqa: ASYNC110 - looks are no event
+    """Wait until everything was observed once."""
+    while engine.health().looks < len(fleet.names):  # noqa: ASYNC110 - looks are not an event
         await asyncio.sleep(0.005)
 
 
@@ -315,13 +315,13 @@ async def drain(home: Path, instances: int) -> dict[str, float]:
         waiting = ((f"instance:bench/{service}@{channel}", unordered(service, channel)) for service, channel in fleet.names)
         await engine.post_all((entity, Configured(policy=rules)) for entity, rules in waiting)
         await fleet.release(engine)
-        while engine.health().queued:  # noqa: ASYNC110 - quiet is no event
+        while engine.health().queued:  # noqa: ASYNC110 - quiet is not an event
             await asyncio.sleep(0.01)
         await asyncio.sleep(1.5)
         fleet.effects.latencies.clear()
         switch.passing = True
         started = time.perf_counter()
-        while len(fleet.effects.latencies) < len(fleet.names):  # noqa: ASYNC110 - applies are no event
+        while len(fleet.effects.latencies) < len(fleet.names):  # noqa: ASYNC110 - applies are not an event
             await asyncio.sleep(0.005)
         applied = time.perf_counter() - started
         await quiet(engine)

@@ -90,7 +90,7 @@ class BenchCodec:
 
 
 class Nothing:
-    """Performs at once; notes when a check ended and when the apply after it began."""
+    """Performs immediately; notes when a check ended and when the apply after it began."""
 
     def __init__(self) -> None:
         self.ended: dict[str, float] = {}
@@ -161,13 +161,13 @@ class Recorder:
 
 
 async def quiet(engine: EmbeddedEngine) -> None:
-    """Until nothing is left to do."""
-    while (health := engine.health()).queued or health.operations:  # noqa: ASYNC110 - quiet is no event
+    """Wait until nothing is left to do."""
+    while (health := engine.health()).queued or health.operations:  # noqa: ASYNC110 - quiet is not an event
         await asyncio.sleep(0.002)
 
 
 async def throughput(home: Path, entities: int, spin: float, profile: bool) -> dict[str, float]:
-    """All entities at once."""
+    """Run all entities together."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     performer = Nothing()
     engine = EmbeddedEngine(home, store_of(home), decide=spinning(spin), codec=BenchCodec(), performer=performer)
@@ -225,14 +225,14 @@ async def latency(home: Path, entities: int, spin: float, per_second: float, sec
     async with EmbeddedEngine(home, store_of(home), decide=spinning(spin), codec=BenchCodec(), performer=performer) as engine:
         await quiet(engine)
         performer.latencies.clear()
-        begun, sent = time.perf_counter(), 0
-        while (now := time.perf_counter() - begun) < seconds:
+        started_at, sent = time.perf_counter(), 0
+        while (now := time.perf_counter() - started_at) < seconds:
             due = int(now * per_second)
             posts = [engine.post(f"instance:bench/s{number % entities}@c", GO) for number in range(sent, due)]
             sent = due
             await asyncio.gather(*posts, asyncio.sleep(0.01))
         await quiet(engine)
-        turns = engine.health().turns / (time.perf_counter() - begun)
+        turns = engine.health().turns / (time.perf_counter() - started_at)
     found = sorted(performer.latencies)
     return {"turns_per_second": turns, "p50_ms": found[len(found) // 2] * 1000, "p99_ms": found[int(len(found) * 0.99)] * 1000}
 

@@ -1,6 +1,6 @@
 """How fast worlds are simulated: ``python bench/simulate.py [--small]``.
 
-Decisions a second on one core, in the mix of worlds that CI runs, without and with every invariant asked after every turn:
+Decisions a second on one core, in the mix of worlds that CI runs, without and with every invariant checked after every turn:
 of its first worlds, once they have run a first time (a run of 1,500 works out its calendars once as well); and one release
 across many services and channels: wall time, virtual time, decisions, peak memory.
 """

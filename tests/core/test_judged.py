@@ -170,7 +170,7 @@ def test_while_paused_it_is_judged_and_goes_back_when_the_pause_ends():
 
 
 def applied(prod: Deployment) -> list[str]:
-    decisions = (turn.decision for turn in prod.world.story if turn.entity == ENTITY)
+    decisions = (turn.decision for turn in prod.world.history if turn.entity == ENTITY)
     return [given.spec for decision in decisions for given in decision.instructions if isinstance(given, Apply)]
 
 
@@ -194,8 +194,8 @@ def test_a_failing_check_of_the_deployment_phase_that_waits_ends_nothing():
 
 def test_the_total_is_published_with_its_run_and_nothing_is_while_only_passes_repeat():
     prod = Deployment(verifying(5, window=HOUR), results={0: PASSING, 110: FAILING, 170: PASSING}).run(10 * MINUTE)
-    told = [fact for turn in prod.world.story if turn.entity == ENTITY for fact in turn.facts if isinstance(fact, CheckStatus)]
+    told = [fact for turn in prod.world.history if turn.entity == ENTITY for fact in turn.facts if isinstance(fact, CheckStatus)]
     assert [(fact.run, fact.failures_total) for fact in told if fact.outcome is FAILING] == [(7, 1), (8, 2), (9, 3)]
     assert all(later.run > earlier.run for earlier, later in pairwise(told))
-    ended = [fact for turn in prod.world.story for fact in turn.facts if isinstance(fact, CheckFinished)]
+    ended = [fact for turn in prod.world.history for fact in turn.facts if isinstance(fact, CheckFinished)]
     assert len(told) == 5 < len(ended), "the first pass, each failure, the pass after them"

@@ -72,7 +72,7 @@ from setpoint.simulate.search.seeds import plan_of
 
 for seed in map(int, sys.argv[1:]):
     scenario, broken = failure(plan_of(seed))
-    for turn in scenario.world.story:
+    for turn in scenario.world.history:
         print(turn.number, turn.entity, turn.decision.wake_at, turn.decision.moves, plain(turn.decision.instructions))
 """
 

@@ -40,7 +40,7 @@ def longest(seed: int) -> trace.Trace:
     """Of the instances of one world."""
     found = recorder(seed)
     entity = max((one for one in found.turns if one.startswith("instance:")), key=lambda one: len(found.turns[one]))
-    return found.story(entity, "a drawn world")
+    return found.trace(entity, "a drawn world")
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -48,7 +48,7 @@ def test_every_story_of_a_world_comes_out_the_same_after_being_written_and_read(
     found = recorder(seed)
     assert {entity.partition(":")[0] for entity in found.turns} >= {"instance", "line"}
     for entity in found.turns:
-        told = found.story(entity)
+        told = found.trace(entity)
         again = trace.read(trace.written(told))
         assert again == told
         assert trace.replay(again) == []

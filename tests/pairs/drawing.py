@@ -109,5 +109,5 @@ class Matrix:
         """The matrix: pair, and the configuration that covers it or the text that refuses it."""
         for pair in sorted({**self.covered, **self.refused}, key=lambda pair: sorted(map(str, pair))):
             one, other = sorted(map(str, pair))
-            said = f"configuration {self.covered[pair]}" if pair in self.covered else f"refused: {self.refused[pair]}"
-            yield f"{one:34} × {other:34} {said}"
+            result = f"configuration {self.covered[pair]}" if pair in self.covered else f"refused: {self.refused[pair]}"
+            yield f"{one:34} × {other:34} {result}"

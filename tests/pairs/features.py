@@ -345,7 +345,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     _rules("gated", protections=[{"use": "always", "name": "from-outside"}], approvals=[{"topic": "board", "min": 1}]),
     _rules("slow", limits={"maxConcurrent": 2}),
-    _rules("told", notifications=[{"name": "n", "on": ["stuck"], "to": {"email": "a@b.example"}}]),
+    _rules("notified", notifications=[{"name": "n", "on": ["stuck"], "to": {"email": "a@b.example"}}]),
     _rules("timed", calendars=[{"name": "day", "open": [DAILY]}]),
     _require("ordered", finalizedIn=["staging"]),
     _require("good", notBad=True),
@@ -426,7 +426,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("accepts tenants", "at-most-patch", {"late": {**LATE, "accepts": {"maxStep": "patch", "when": "urgent"}}}),
     *(_calendar(f"each-{every}", every=every, starting="2025-01-01", **{"for": long}) for every, long in EVERY.items()),
     *(
-        _gate("approvals", "production", f"asked-{per}", {"topic": f"asked-{per}", "per": per})
+        _gate("approvals", "production", f"requested-{per}", {"topic": f"requested-{per}", "per": per})
         for per in ("organization", "application", "runtime", "group", "instance")
     ),
     *(
@@ -448,7 +448,7 @@ FEATURES: tuple[Feature, ...] = (
     _gate("approvals", "web", "of-service", {"topic": "of-service"}),
     _gate("calendars", "web", "of-service", {"open": [DAILY]}),
     *_of("maxConcurrent service", "worker", two={"limits": {"maxConcurrent": 2}}),
-    _gate("protections", "web", "argued", {"use": "always", "with": {"result": "passing", "reason": "as told"}}),
+    _gate("protections", "web", "argued", {"use": "always", "with": {"result": "passing", "reason": "as configured"}}),
     _check("bounded-before", at={"pre-deployment": {"failAfter": "1h"}}),
     _check("bounded-during", at={"deployment": {"failAfter": "1h"}}),
     _check("bounded-after", at={"post-deployment": {"failAfter": "1h"}}),

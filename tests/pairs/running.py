@@ -37,7 +37,7 @@ class Stuck(AssertionError):  # noqa: N818 - it reads "raise Stuck", and tests f
 
 
 @dataclass
-class Journey:
+class PairOutcome:
     """What came of one configuration."""
 
     reasons: set[str] = field(default_factory=set)
@@ -50,7 +50,7 @@ class Journey:
     """Version -> the instances that finalized it."""
 
 
-class Rehearsed(Environment):
+class PairRun(Environment):
     """A configuration in a world without faults."""
 
     def __init__(self, configuration: CompiledConfiguration) -> None:
@@ -59,7 +59,7 @@ class Rehearsed(Environment):
         self._net = Invariants()
         world = World(Rng(1), Runtimes({}), Checks({}, {}), check=self._check)
         super().__init__(world, policies, PEOPLE)
-        self.journey = Journey()
+        self.outcome = PairOutcome()
         self._observed = any(policy.drift.mode == "observe" for policy in policies.values())
 
     def _check(self, world: World, turn: TurnRecord) -> None:
@@ -69,9 +69,9 @@ class Rehearsed(Environment):
         except Broken as broken:
             if broken.name != OF_USERS:
                 raise
-            self.journey.violated.add(turn.entity)
+            self.outcome.violated.add(turn.entity)
 
-    def go(self) -> Journey:
+    def go(self) -> PairOutcome:
         """All of it. Raises Stuck."""
         self._apply()
         self._release(FIRST)
@@ -83,7 +83,7 @@ class Rehearsed(Environment):
         self._release(FIX)
         self._until_it_rests(FIX)
         self._check_arrived(FIX)
-        return self.journey
+        return self.outcome
 
     def _apply(self) -> None:
         for instance, policy in self.policies.items():
@@ -132,17 +132,17 @@ class Rehearsed(Environment):
     def _look(self, instance: str) -> None:
         state = self.state(instance)
         found = explain(state, self.world.now)
-        self.journey.reasons |= {reason.code for reason in found}
+        self.outcome.reasons |= {reason.code for reason in found}
         if condition(state, self.world.now) not in SAID_NOTHING and not found:
             raise Stuck(f"{instance} is {condition(state, self.world.now)} without a reason")
         for place in self.runtimes.place(instance).applies:
             if place[2].startswith(BROKEN):
-                self.journey.failed.add(instance)
+                self.outcome.failed.add(instance)
         good, target = offer_of(state.life, state.life.good), offer_of(state.life, state.life.target)
         if good is not None:
-            self.journey.arrived.setdefault(good.version.name, set()).add(instance)
-        if instance in self.journey.failed and good and target and good.version.name == target.version.name == FIRST:
-            self.journey.rolled_back.add(instance)
+            self.outcome.arrived.setdefault(good.version.name, set()).add(instance)
+        if instance in self.outcome.failed and good and target and good.version.name == target.version.name == FIRST:
+            self.outcome.rolled_back.add(instance)
 
     def _check_arrived(self, version: str) -> None:
         """Everywhere, or where not, for a reason that is not only a wait for others."""
@@ -150,31 +150,31 @@ class Rehearsed(Environment):
             raise Stuck(missing)
 
     def _all_at(self, version: str) -> bool:
-        there = self.journey.arrived.get(version, set())
+        there = self.outcome.arrived.get(version, set())
         return len(there) == len(self.policies)
 
     def _missing(self, version: str) -> Iterator[str]:
         for instance in self.policies:
-            if instance not in self.journey.arrived.get(version, set()):
+            if instance not in self.outcome.arrived.get(version, set()):
                 state = self.state(instance)
                 if self._observed and explain(state, self.world.now):
                     continue  # it is not touched, or waits for one that is not
-                said = "; ".join(reason.text for reason in explain(state, self.world.now)) or "and nothing is said"
-                yield f"{instance} has not come to {version}: {condition(state, self.world.now)}: {said}"
+                texts = "; ".join(reason.text for reason in explain(state, self.world.now)) or "and no reason is given"
+                yield f"{instance} has not come to {version}: {condition(state, self.world.now)}: {texts}"
 
     def _check_failed(self) -> None:
         """What moved to the broken version failed; it went back unless it must not."""
-        if not self.journey.failed:
+        if not self.outcome.failed:
             raise Stuck(f"nothing was ever applied of {BROKEN}: {list(self._missing(BROKEN))}")
-        if BROKEN in self.journey.arrived:
-            raise Stuck(f"{BROKEN} became good at {self.journey.arrived[BROKEN]}")
-        staying = {name for name in self.journey.failed if not self.policies[name].auto_rollback}
-        for instance in sorted(self.journey.failed - self.journey.rolled_back - staying):
-            said = [reason.text for reason in explain(self.state(instance), self.world.now)]
-            if not any("irreversible" in text or "one-way" in text or "not rolled back" in text for text in said):
-                raise Stuck(f"{instance} failed at {BROKEN} and did not go back: {said}")
+        if BROKEN in self.outcome.arrived:
+            raise Stuck(f"{BROKEN} became good at {self.outcome.arrived[BROKEN]}")
+        staying = {name for name in self.outcome.failed if not self.policies[name].auto_rollback}
+        for instance in sorted(self.outcome.failed - self.outcome.rolled_back - staying):
+            texts = [reason.text for reason in explain(self.state(instance), self.world.now)]
+            if not any("irreversible" in text or "one-way" in text or "not rolled back" in text for text in texts):
+                raise Stuck(f"{instance} failed at {BROKEN} and did not go back: {texts}")
 
 
-def rehearse(configuration: CompiledConfiguration) -> Journey:
-    """Take a configuration through its journey. Raises Stuck, or Broken where an invariant does not hold."""
-    return Rehearsed(configuration).go()
+def run_configuration(configuration: CompiledConfiguration) -> PairOutcome:
+    """Take a configuration through its outcome. Raises Stuck, or Broken where an invariant does not hold."""
+    return PairRun(configuration).go()

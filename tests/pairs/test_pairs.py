@@ -9,7 +9,7 @@ import pytest
 from tests.pairs.drawing import LIST, Matrix, configured, refusal, text_of
 from tests.pairs.features import FEATURES, Feature
 from tests.pairs.fields import known, used
-from tests.pairs.running import rehearse
+from tests.pairs.running import run_configuration
 
 from setpoint.config.compile import CompiledConfiguration
 
@@ -54,7 +54,7 @@ def shape(configuration: CompiledConfiguration) -> object:
 
 
 DEFAULTS = frozenset({"newest-ready", "ready", "release", "heal", "keep", "empty", "services", "select"})
-"""Names of features that say what holds anyway."""
+"""Names of features that set a default."""
 
 
 @pytest.mark.parametrize("one", FEATURES, ids=str)
@@ -73,15 +73,15 @@ def test_a_sample_is_applied_released_failed_once_and_rolled_back_once(seed: int
     matrix = Matrix().draw(Random(seed).sample(standing, 16), most=1)
     (chosen,) = matrix.drawn
     assert len(chosen) >= 8
-    journey = rehearse(configured(chosen))
-    assert journey.failed
-    assert journey.reasons
+    outcome = run_configuration(configured(chosen))
+    assert outcome.failed
+    assert outcome.reasons
 
 
 def test_a_pair_that_cannot_stand_together_is_refused_with_its_text() -> None:
     by_name = {str(one): one for one in FEATURES}
     matrix = Matrix().draw([by_name["waves: size"], by_name["group together: together"], by_name["waves: select"]])
-    said = list(matrix.lines())
-    assert any("together-in-waves: the channels of this group move as one" in line for line in said)
-    assert any("two values of one field: waves" in line for line in said)
+    lines = list(matrix.lines())
+    assert any("together-in-waves: the channels of this group move as one" in line for line in lines)
+    assert any("two values of one field: waves" in line for line in lines)
     assert matrix.drawn == []

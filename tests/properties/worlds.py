@@ -35,8 +35,8 @@ class Runs:
     """What many worlds came to."""
 
     seeds: int = 0
-    evaluated: Counter[str] = field(default_factory=Counter)
-    """How often the precondition of each invariant was met."""
+    preconditions: Counter[str] = field(default_factory=Counter)
+    """How often each invariant had something to say."""
     broken: dict[str, list[str]] = field(default_factory=dict)
     """Invariant -> what went wrong, with the seed to replay it by."""
 
@@ -47,7 +47,7 @@ class Runs:
         except Broken as broken:
             self.broken.setdefault(broken.name, []).append(f"seed {seed}: {broken}")
         self.seeds += 1
-        self.evaluated += scenario.net.preconditions
+        self.preconditions += scenario.net.preconditions
 
 
 # --- crashes ------------------------------------------------------------------------------------------------------------

@@ -60,11 +60,11 @@ def test_the_story_of_an_ignored_hold_is_short(holds_are_ignored: None, tmp_path
     assert faults <= 2
     assert found.before[0] > acts
     scenario, broken = failure(found.plan)
-    story = render(scenario, broken)
-    assert "! app/" in story
-    assert "held, but a rollout began" in story
+    timeline = render(scenario, broken)
+    assert "! app/" in timeline
+    assert "held, but a rollout began" in timeline
     saved = tmp_path / "hold.json"
-    cases.write(saved, found.plan, found.broken.name, story)
+    cases.write(saved, found.plan, found.broken.name, timeline)
     plan, name = cases.read(saved)
     assert (plan, name) == (found.plan, "hands-off")
 
@@ -72,7 +72,7 @@ def test_the_story_of_an_ignored_hold_is_short(holds_are_ignored: None, tmp_path
 def test_a_file_that_is_no_case_is_told_apart(tmp_path: Path):
     path = tmp_path / "case.json"
     path.write_text('{"invariant": "gated"}')
-    with pytest.raises(cases.CaseError, match=r"case\.json is no case of the simulator"):
+    with pytest.raises(cases.CaseError, match=r"case\.json is not a valid case of the simulator"):
         cases.read(path)
 
 

@@ -15,7 +15,7 @@ ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS)
 
 
 class FaultyDisk(files.Disk):
-    """Fails from its ``first`` call on (1: at once), ``count`` times; a write that fails has taken half of the data before."""
+    """Fails from its ``first`` call on (1: the first), ``count`` times; a write that fails has taken half of the data before."""
 
     def __init__(self, first: int, count: int, error: int) -> None:
         self.calls = 0

@@ -39,7 +39,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def words_of(process: psutil.Process) -> list[str]:
-    """Its command line: no words of one that ended while it was asked."""
+    """Return its command line; empty if it ended meanwhile."""
     try:
         return process.cmdline()
     except psutil.Error:

@@ -24,7 +24,7 @@ from setpoint.model.time import Instant
 from setpoint.simulate.checker.ledger import Ledger
 from setpoint.simulate.checker.memory import RuleMemory
 from setpoint.simulate.checker.step import Moment, Step
-from setpoint.simulate.rules import ACTOR_RULES, END_RULES, ESSENCES, RULES
+from setpoint.simulate.rules import ACTOR_RULES, CANONICAL, END_RULES, RULES
 from setpoint.simulate.world.host import TurnRecord, World
 
 SWEEP = 1_000
@@ -67,7 +67,7 @@ class Invariants(RuleMemory):
         """Everything has converged. Raises Broken."""
         for name, rule in END_RULES:
             for complaint in rule(world):
-                raise Broken(name, complaint, world.story[-1])
+                raise Broken(name, complaint, world.history[-1])
 
     def __call__(self, world: World, turn: TurnRecord) -> None:
         """Raises Broken."""
@@ -101,7 +101,7 @@ class Invariants(RuleMemory):
             self._idempotent(_aware_of_the_time(world, still), world.now)
             if isinstance(state, InstanceState):
                 ledger = self.ledgers.get(entity) or Ledger(service=_service(entity))
-                self._ask(Step(self, world, still, world.now, ledger, state, state))
+                self._check_instance(Step(self, world, still, world.now, ledger, state, state))
 
     def _instance(self, world: World, turn: TurnRecord, now: Instant) -> None:
         ledger = self.ledgers.get(turn.entity)
@@ -112,13 +112,13 @@ class Invariants(RuleMemory):
         acts = [ledger.take(fact, now) for fact in turn.facts]
         ended = ledger.expire(turn.decision.state.life.wall.at(now))
         if any(acts) or ended:
-            ledger.begun.clear()
+            ledger.started.clear()
             ledger.highest = ledger.newest = 0
         step = Step(self, world, turn, now, ledger, before, turn.decision.state)
-        self._ask(step)
+        self._check_instance(step)
         step.write_down()
 
-    def _ask(self, step: Step) -> None:
+    def _check_instance(self, step: Step) -> None:
         for name, rule in RULES:
             for complaint in rule(step):
                 raise Broken(name, complaint, step.turn)
@@ -138,20 +138,20 @@ class Invariants(RuleMemory):
     def _idempotent(self, turn: TurnRecord, now: Instant) -> None:
         """These facts once more, then those of an earlier turn that come late, change nothing: what they decide is decided."""
         state = turn.decision.state
-        essence: Callable[[Any], object] = ESSENCES.get(type(state), _everything)
+        canonical: Callable[[Any], object] = CANONICAL.get(type(state), _everything)
         facts = (*turn.facts, *self._recent.get(turn.entity, ()))
         self.preconditions["idempotent"] += 1
         again = decide(turn.entity, state, facts, now).state
-        if again is not state and essence(again) != (known := essence(state)):
-            complaint = f"{[type(fact).__name__ for fact in facts]} again gave {essence(again)} instead of {known}"
+        if again is not state and canonical(again) != (known := canonical(state)):
+            complaint = f"{[type(fact).__name__ for fact in facts]} again gave {canonical(again)} instead of {known}"
             raise Broken("idempotent", complaint, turn)
-        self._recent[turn.entity] = tuple(fact for fact in turn.facts if not (_true_for_ever(fact) or _comes_again(fact, state)))
+        self._recent[turn.entity] = tuple(fact for fact in turn.facts if not (_never_stale(fact) or _comes_again(fact, state)))
 
     def _quiet(self, turn: TurnRecord, now: Instant) -> None:
         """An actor that is woken and finds nothing to do does not request an immediate wake again and again."""
         wake, state = turn.decision.wake_at, turn.decision.state
         if wake is not None and wake <= now and state is turn.before and not turn.decision.instructions:
-            raise Broken("settled", f"asks to be woken at {wake}, which is over, and has nothing to do", turn)
+            raise Broken("settled", f"requests a wake at {wake}, which is over, and has nothing to do", turn)
         alone = all(isinstance(fact, Woken) for fact in turn.facts) and not turn.decision.instructions
         self._restless[turn.entity] = self._restless[turn.entity] + 1 if alone and wake is not None and wake <= now + 1 else 0
         if self._restless[turn.entity] > RESTLESS:
@@ -182,7 +182,7 @@ class Invariants(RuleMemory):
         return read
 
 
-def _true_for_ever(fact: AnyFact) -> bool:
+def _never_stale(fact: AnyFact) -> bool:
     """A task's success counts for its release and key whenever it arrives, to later attempts too: it is never too late."""
     return isinstance(fact, TaskStatus) and fact.state == "succeeded"
 

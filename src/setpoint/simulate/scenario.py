@@ -1,7 +1,7 @@
-"""One run: a plan, the world it happens in, the net beneath; then a fair end.
+"""One run: a plan, the world it happens in, the invariants checked on it; then a fair end.
 
 A run has two halves. In the first, faults are injected and acts happen. Then the world turns fair: checks pass, runtimes answer,
-pins and holds are lifted, and fixes are released that everybody approves. *settled* asks that everything converges on each.
+pins and holds are lifted, and fixes are released and approved. *settled* requires that every instance converges on each fix.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ def failure(plan: Plan) -> tuple[Scenario, Broken | None]:
         scenario.run()
     except Broken as broken:
         return scenario, broken
-    except Exception as error:  # noqa: BLE001 - whatever a turn raises is found, not suffered
+    except Exception as error:  # noqa: BLE001 - an exception in a turn is a finding
         world = scenario.world
-        last = world.story[-1] if world.story else TurnRecord(0, world.now, "", (), None, Decision(Policy("", {})))
+        last = world.history[-1] if world.history else TurnRecord(0, world.now, "", (), None, Decision(Policy("", {})))
         return scenario, Broken("raises", f"{type(error).__name__}: {error}", last)
     return scenario, None
 
 
 @dataclass
 class Outcomes:
-    """What a run came to."""
+    """The result of a run."""
 
     plan: Plan
     world: World
@@ -71,12 +71,12 @@ class Outcomes:
 
 
 class Scenario(Environment):
-    """A plan coming true."""
+    """One run of a plan."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.net = Invariants()
-        timetable = {name: [(START + at, says) for at, says in entries] for name, entries in plan.timetable.items()}
+        timetable = {name: [(START + at, outcome) for at, outcome in entries] for name, entries in plan.timetable.items()}
         world = World(
             Rng(plan.seed),
             Runtimes({}),
@@ -97,7 +97,7 @@ class Scenario(Environment):
         self._seen: dict[tuple[str, str], int] = {}
 
     def run(self) -> Outcomes:
-        """Both halves. Raises Broken at the first invariant that does not hold."""
+        """Run both halves. Raises Broken at the first invariant that does not hold."""
         self.prepare()
         for time in range(MOST):
             if time:
@@ -114,7 +114,7 @@ class Scenario(Environment):
         return Outcomes(self.plan, self.world, self.net)
 
     def prepare(self) -> None:
-        """Configure everybody, and arrange for what will happen."""
+        """Configure every instance and plan the acts."""
         for instance, policy in self.policies.items():
             self.world.post(instance_entity(instance), Configured(policy=policy, number=1))
         for entity, fact in self.plan.facts:
@@ -124,7 +124,7 @@ class Scenario(Environment):
                 self._arrange(act, START + act.at)
             else:
                 self._upon.setdefault((act.upon.kind, act.upon.instance, act.upon.nth), []).append(act)
-        self.world.hears = self._heard
+        self.world.on_record = self._history_written
 
     def _went_wrong(self, since: Instant) -> bool:
         """One time during which things go wrong: to its end, or from its middle on until enough faults changed something."""
@@ -160,7 +160,7 @@ class Scenario(Environment):
         self.performed.append((self.world.now, act))
         super().perform(act)
 
-    def _heard(self, entity: str, kind: str) -> None:
+    def _history_written(self, entity: str, kind: str) -> None:
         """A line of history was written: some act at just that moment."""
         instance = key_of(entity)
         nth = self._seen[kind, instance] = self._seen.get((kind, instance), 0) + 1
@@ -188,7 +188,7 @@ class Scenario(Environment):
             self._arrange(Resume(by="ann", instance=instance), self.world.now + HOUR)
 
     def _released(self, number: int) -> None:
-        """One more fix comes, everybody approves it, and it arrives everywhere."""
+        """Release one more fix, which every person approves, and require it at every instance."""
         for application in sorted({self.parts(instance)[0] for instance in self.instances}):
             self._arrange(self._fix(application, f"{FIX + number}.0.0"), self.world.now + MINUTE)
         until = self.world.now + self.plan.fair
@@ -196,7 +196,7 @@ class Scenario(Environment):
         while self.world.now < until and any(self._missing()):
             self._voted_on_for_an_hour()
         for missing in self._missing():
-            raise Broken("settled", missing, self.world.story[-1])
+            raise Broken("settled", missing, self.world.history[-1])
         self.net.preconditions["settled"] += len(self.instances)
 
     def _reconfigured(self) -> None:
@@ -208,11 +208,11 @@ class Scenario(Environment):
         while self.world.now < until and any(self._missing()):
             self._voted_on_for_an_hour()
         for missing in self._missing():
-            raise Broken("configured", missing, self.world.story[-1])
+            raise Broken("configured", missing, self.world.history[-1])
         self.net.preconditions["configured"] += len(self.instances)
 
     def _voted_on_for_an_hour(self) -> None:
-        """All people approve every request, again and again."""
+        """Let all people approve every request repeatedly for an hour."""
         for minute in range(1, 60, 19):
             for person in self.people:
                 self._arrange(CastVote(by=person.name, ahead=True), self.world.now + minute * MINUTE)
@@ -243,7 +243,7 @@ class Scenario(Environment):
         self.world.run(self.world.now + HOUR)
         turns = self.world.turns
         self.world.run(self.world.now + QUIET)
-        busy = [turn for turn in self.world.story if turn.number > turns and not _expires(turn)]
+        busy = [turn for turn in self.world.history if turn.number > turns and not _expires(turn)]
         if busy:
             raise Broken("settled", f"{len(busy)} turns although nothing changed", busy[-1])
         self.net.at_the_end(self.world)

@@ -148,10 +148,10 @@ class ReleaseTo(RequestRelease, frozen=True, kw_only=True, omit_defaults=True):
     """A release names only the channels that it is sent to (§3)."""
 
     def _request(self, stage: Environment, request: str) -> AnyFact:
-        asked = super()._request(stage, request)
-        assert isinstance(asked, ReleaseRequested)
-        named = {one: spec for one, spec in asked.specs.items() if not self.channels or stage.parts(one)[2] in self.channels}
-        return replace(asked, specs=named, after={one: asked.after[one] for one in named})
+        requested = super()._request(stage, request)
+        assert isinstance(requested, ReleaseRequested)
+        named = {one: spec for one, spec in requested.specs.items() if not self.channels or stage.parts(one)[2] in self.channels}
+        return replace(requested, specs=named, after={one: requested.after[one] for one in named})
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def as_data(total: Tally, seconds: float, finished: bool) -> dict[str, Any]:
         "faults": total.faults,
         "fewestFaults": total.fewest or 0,
         "attempts": {end: total.outcomes[end] for end in ENDS},
-        "evaluated": dict(sorted(total.asked.items())),
+        "evaluated": dict(sorted(total.preconditions.items())),
         "transitions": {f"{before} -> {after}": count for (before, after), count in sorted(total.moves.items())},
         "transitionsMissing": [f"{before} -> {after}" for before, after in total.missing],
         "broken": [{"seed": seed, "invariant": name, "complaint": text} for seed, name, text in sorted(total.broken)],
@@ -124,7 +124,7 @@ def summary(total: Tally, seconds: float, finished: bool) -> None:
     )
     table = Table("invariant", "evaluated", box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="bold")
     table.columns[1].justify = "right"
-    for name, count in total.asked.most_common():
+    for name, count in total.preconditions.most_common():
         table.add_row(name, f"{count:,}")
     out().print(table)
     print_lines(_transitions(total))

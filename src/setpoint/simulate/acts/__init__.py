@@ -7,7 +7,7 @@ from collections.abc import Callable
 from setpoint.simulate.acts.accidents import mend
 from setpoint.simulate.acts.limiting import nothing_stays_stopped
 from setpoint.simulate.acts.overrides import let_go
-from setpoint.simulate.acts.removal import everybody_is_back
+from setpoint.simulate.acts.removal import configure_all_again
 from setpoint.simulate.acts.stopping import go_on
 from setpoint.simulate.acts.tasking import try_again
 from setpoint.simulate.discovery import find_all
@@ -18,7 +18,7 @@ find_all(__name__, __path__)
 
 WHEN_FAIR: tuple[Callable[[Environment], None], ...] = (
     mend,
-    everybody_is_back,
+    configure_all_again,
     nothing_stays_stopped,
     let_go,
     go_on,

@@ -7,7 +7,7 @@ import msgspec
 from setpoint.core.facts import AnyFact, ConfigurationRequested, Part
 from setpoint.core.line import LineState
 from setpoint.model.names import configure_request, line_entity, within
-from setpoint.model.release import Release as Asked
+from setpoint.model.release import Release
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration
 from setpoint.simulate.acts.releasing import rosters, sets_of
@@ -29,7 +29,7 @@ class ChangeConfiguration(HumanAct, frozen=True, kw_only=True, omit_defaults=Tru
     rides: bool = False
 
     def perform(self, environment: Environment) -> None:
-        """Put it into force, and ask the line for it."""
+        """Put it into force, and request it from the line."""
         environment.revision += 1
         revision = environment.revision
         changed = []
@@ -58,7 +58,7 @@ class ChangeConfiguration(HumanAct, frozen=True, kw_only=True, omit_defaults=Tru
                 pairs[release.number] = found
         return ConfigurationRequested(
             request=request,
-            release=Asked(self.application, {}, author=self.by, revisions=revisions, automatic=True),
+            release=Release(self.application, {}, author=self.by, revisions=revisions, automatic=True),
             configured=revision,
             seen=line.number,
             changed=services,

@@ -8,8 +8,7 @@ import msgspec
 
 from setpoint.core.facts import AnyFact, ReleaseRequested
 from setpoint.model.names import within
-from setpoint.model.release import Release as Asked
-from setpoint.model.release import ServiceVersion
+from setpoint.model.release import Release, ServiceVersion
 from setpoint.model.spec import Version
 from setpoint.model.time import Duration
 from setpoint.simulate.acts.requesting import request_of_line
@@ -36,7 +35,7 @@ class RequestRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
     """Instance -> what the version does there; absent: it comes up. The first release of a version decides."""
 
     def perform(self, environment: Environment) -> None:
-        """Ask the line for it."""
+        """Request it from the line."""
         environment.requests += 1
         request = str(environment.requests)
         request_of_line(environment, self.application, request, lambda: self._request(environment, request))
@@ -52,11 +51,11 @@ class RequestRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
             service: ServiceVersion(Version(name, revision=environment.revisions.get(within(self.application, service), "")))
             for service, name in self.services.items()
         }
-        asked = Asked(self.application, wanted, channels=self.channels, author=self.by, urgent=self.urgent)
+        release = Release(self.application, wanted, channels=self.channels, author=self.by, urgent=self.urgent)
         named = {one for one in environment.instances if environment.parts(one)[1] in self.services}
         return ReleaseRequested(
             request=request,
-            release=asked,
+            release=release,
             specs=specs,
             after={one: tuple(other.instance for other in environment.policies[one].services) for one in specs},
             sets=sets_of(environment, self.application, named),

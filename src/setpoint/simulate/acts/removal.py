@@ -73,7 +73,7 @@ def come_back(environment: Environment, instance: str) -> None:
     )
 
 
-def everybody_is_back(environment: Environment) -> None:
+def configure_all_again(environment: Environment) -> None:
     """Every instance that has left comes back."""
     for instance in environment.instances:
         if environment.state(instance).removed:

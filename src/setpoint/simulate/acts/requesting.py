@@ -22,7 +22,7 @@ def request_of_line(environment: Environment, application: str, request: str, ma
     """Post it, and look later whether it was taken; before the first change of a configuration nothing is ever stale."""
     environment.world.post(line_entity(application), make())
     if environment.revisions:
-        environment.asked[request] = make
+        environment.request_factories[request] = make
         environment.later(PATIENCE, LookWhetherTaken(application=application, request=request))
 
 
@@ -37,9 +37,9 @@ class LookWhetherTaken(Act, frozen=True, kw_only=True, omit_defaults=True):
     def perform(self, environment: Environment) -> None:
         """Ask once more, or look again later."""
         line = environment.world.states.get(line_entity(self.application))
-        make: Callable[[], AnyFact] | None = environment.asked.get(self.request)
+        make: Callable[[], AnyFact] | None = environment.request_factories.get(self.request)
         if make is None or self.tries >= TRIES or (isinstance(line, LineState) and self.request in line.requests):
-            environment.asked.pop(self.request, None)
+            environment.request_factories.pop(self.request, None)
             return
         if isinstance(line, LineState) and self.request in line.stale:
             environment.world.post(line_entity(self.application), make())
@@ -47,4 +47,4 @@ class LookWhetherTaken(Act, frozen=True, kw_only=True, omit_defaults=True):
 
     def words(self) -> str:
         """What is done."""
-        return f"it is looked whether {self.request} was taken"
+        return f"the requester checks whether {self.request} was taken"

@@ -24,7 +24,7 @@ class SayDone(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
 
     def words(self) -> str:
         """What is done."""
-        return f"{self.by} says that what {self.instance} waits for has succeeded"
+        return f"{self.by} reports that the task {self.instance} waits for succeeded"
 
 
 @act

@@ -82,7 +82,7 @@ class Ledger:
     """Version release -> the configuration that it came with."""
     configurations: dict[int, Configuration] = field(default_factory=dict)
     """Configuration release -> it, as this instance received it."""
-    told: dict[str, dict[Version, Instant]] = field(default_factory=dict)
+    finalizations: dict[str, dict[Version, Instant]] = field(default_factory=dict)
     """Earlier instance -> what it has finalized, as far as this one knows."""
     numbers: dict[str, int] = field(default_factory=dict)
     votes: dict[str, tuple[Vote, ...]] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class Ledger:
     scopes: dict[str, ScopeStatus] = field(default_factory=dict)
     signals: set[str] = field(default_factory=set)
     offered: set[int] = field(default_factory=set)
-    begun: Counter[Pair] = field(default_factory=Counter)
+    started: Counter[Pair] = field(default_factory=Counter)
     """Attempts started since the last act of a person."""
     highest: int = 0
     """Highest version release started by selection since the last act of a person."""
@@ -253,7 +253,7 @@ class Ledger:
     def _of_another(self, fact: InstanceStatus | FinalizationReported, now: Instant) -> None:
         if isinstance(fact, FinalizationReported):
             done = fact.finalization
-            self.told.setdefault(fact.instance, {}).setdefault(done.version, min(done.at, now))
+            self.finalizations.setdefault(fact.instance, {}).setdefault(done.version, min(done.at, now))
         else:
             self._neighbour(fact, now)
 
@@ -261,7 +261,7 @@ class Ledger:
         if fact.number <= self.numbers.get(fact.instance, 0):
             return
         self.numbers[fact.instance] = fact.number
-        known = self.told.setdefault(fact.instance, {})
+        known = self.finalizations.setdefault(fact.instance, {})
         for done in fact.finalized:
             known[done.version] = min(known.get(done.version, done.at), done.at, now)
         for version, at in known.items():

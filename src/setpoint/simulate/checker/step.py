@@ -62,8 +62,8 @@ class Step(Moment):
     def _moved(self) -> bool:
         """Whether target moved, or another rollout to the same release began."""
         old, new = self.before.life.rollout, self.after.life.rollout
-        begun = new is not None and (old is None or old.attempt.number != new.attempt.number or old.to != new.to)
-        return begun or self.before.life.target != self.after.life.target
+        new_rollout = new is not None and (old is None or old.attempt.number != new.attempt.number or old.to != new.to)
+        return new_rollout or self.before.life.target != self.after.life.target
 
     def _forward(self) -> tuple[Attempt, Offer, Policy] | None:
         """The attempt whose version became target by its gates in this turn."""
@@ -142,10 +142,10 @@ class Step(Moment):
             family.write_down(self)
         for event in self.events("attempt-ended"):
             if event.outcome == "replaced" and event.configuration:
-                ledger.begun.pop(ledger.pair(event), None)  # a configuration that gave way and never failed comes again
+                ledger.started.pop(ledger.pair(event), None)  # a configuration that gave way and never failed comes again
         if self.forward:
             attempt, _, _ = self.forward
-            ledger.begun[attempt.pair] += 1
+            ledger.started[attempt.pair] += 1
             ledger.began = (attempt.number, self.wall)
             if attempt.kind == "forward":
                 ledger.highest = max(ledger.highest, attempt.release)

@@ -30,7 +30,7 @@ def clone_ledger(ledger: Ledger) -> Ledger:
     return copied
 
 
-def _twin(value: Any, known: _Known) -> Any:
+def _copy(value: Any, known: _Known) -> Any:
     kind = type(value)
     return (_WAYS.get(kind) or _way(kind))(value, known)
 
@@ -75,7 +75,7 @@ def _list(value: Any, known: _Known) -> Any:
     copied = known[id(value)] = value.copy()
     if value and _changes(type(value[0])):
         copied.clear()
-        copied.extend(_twin(one, known) for one in value)
+        copied.extend(_copy(one, known) for one in value)
     return copied
 
 
@@ -85,9 +85,9 @@ def _object(value: Any, known: _Known) -> Any:
     copied = known[id(value)] = object.__new__(type(value))
     fields = getattr(value, "__dict__", None)
     if fields is not None:
-        copied.__dict__.update({name: _twin(one, known) for name, one in fields.items()})
+        copied.__dict__.update({name: _copy(one, known) for name, one in fields.items()})
     for name in _slots(type(value)):
-        object.__setattr__(copied, name, _twin(getattr(value, name), known))
+        object.__setattr__(copied, name, _copy(getattr(value, name), known))
     return copied
 
 

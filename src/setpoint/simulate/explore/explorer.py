@@ -83,7 +83,7 @@ class Explored:
     """Acts and faults up to which everything was explored."""
     beyond: int = 0
     """Paths that were left at the horizon."""
-    asked: Counter[str] = field(default_factory=Counter)
+    preconditions: Counter[str] = field(default_factory=Counter)
     broken: str = ""
     path: tuple[str, ...] = ()
 
@@ -104,7 +104,7 @@ class ExploredPath(Environment):
     """One path through a small world."""
 
     def __init__(self, small: SmallWorld) -> None:
-        timetable = {name: [(START + at, says) for at, says in entries] for name, entries in small.timetable.items()}
+        timetable = {name: [(START + at, outcome) for at, outcome in entries] for name, entries in small.timetable.items()}
         self.net = Invariants()
         world = ExploredWorld(FixedRng(0), Runtimes({}), Checks(timetable), WITHOUT, self.net)
         super().__init__(world, {policy.instance: policy for policy in small.policies}, small.people)
@@ -181,7 +181,7 @@ class ExploredPath(Environment):
             if isinstance(state, InstanceState) and state.policy is not None:
                 word = condition(state, self.explored.now)
                 if word is not Condition.CONVERGED and not explain(state, self.explored.now):
-                    return f"{entity} is {word} in the end, and does not say why"
+                    return f"{entity} is {word} in the end, without a reason"
         return ""
 
 
@@ -286,7 +286,7 @@ def explore(small: SmallWorld, seconds: float) -> Explored:
         found = _Search(small, most, began + seconds).run()
         total.states, total.transitions, total.leaves = found.states, total.transitions + found.transitions, found.leaves
         total.deepest, total.beyond = max(total.deepest, found.deepest), found.beyond
-        total.asked += found.asked
+        total.preconditions += found.preconditions
         total.broken, total.path, total.finished = found.broken, found.path, found.finished
         if found.broken or not found.finished:
             break
@@ -325,7 +325,7 @@ class _Search:
         for place, move in enumerate(moves):
             here = path if place == len(moves) - 1 else path.copied()
             here.net.preconditions.clear()
-            here.explored.story.clear()
+            here.explored.history.clear()
             here.explored.events.clear()
             self.found.transitions += 1
             try:
@@ -333,7 +333,7 @@ class _Search:
             except Broken as broken:
                 self.found.broken, self.found.path = str(broken), (*steps, str(move))
                 return
-            self.found.asked += here.net.preconditions
+            self.found.preconditions += here.net.preconditions
             self._arrive(here, (*steps, word), stack)
 
     def _arrive(self, path: ExploredPath, steps: tuple[str, ...], stack: list[tuple[ExploredPath, tuple[str, ...]]]) -> None:

@@ -32,7 +32,7 @@ def one(place: int, *, until: float, workers: int) -> Explored:
 def line(found: Explored, most: int) -> str:
     """How far one world was explored."""
     bounds = f"all of {most}" if found.within == most else f"{max(found.within, 0)} of {most}"
-    rest = "" if found.finished else "; NOT FINISHED: more was begun"
+    rest = "" if found.finished else "; NOT FINISHED: more was started"
     beyond = f"; {found.beyond} paths went beyond the horizon" if found.beyond else ""
     return (
         f"{found.name:50} acts and faults: {bounds:8} {found.states:9,} states {found.transitions:11,} transitions "

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from setpoint.simulate.explore.explorer import ExploredPath
 
 _PLAIN = attrgetter(
-    *("goods", "versions", "own", "used", "vetoed", "held", "observing", "line", "bad", "cancelled", "offered", "begun"),
+    *("goods", "versions", "own", "used", "vetoed", "held", "observing", "line", "bad", "cancelled", "offered", "started"),
     *("highest", "newest"),
 )
 """Of a ledger: neither instants nor numbers."""
@@ -120,7 +120,7 @@ class StateKeys:
         for (attempt, phase), at in ledger.entered.items():
             read((phase, at if self._runs else 0, 0 if self._ranked else attempt), entity, out)
             out.number("attempt", entity, attempt if self._ranked else 0)
-        for name, finalized in {"": ledger.finalized, **ledger.told}.items():
+        for name, finalized in {"": ledger.finalized, **ledger.finalizations}.items():
             out.text.append(name)
             for version, at in finalized.items():
                 out.text.append(repr(version))

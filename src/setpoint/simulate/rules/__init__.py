@@ -11,16 +11,16 @@ from __future__ import annotations
 from setpoint.simulate.discovery import find_all
 from setpoint.simulate.rules.registry import (
     ACTOR_RULES,
+    CANONICAL,
     END_RULES,
-    ESSENCES,
     RULES,
     ActorRule,
     Complaint,
     EndRule,
     Rule,
     actor_rule,
+    canonical,
     end_rule,
-    essence,
     rule,
 )
 
@@ -28,15 +28,15 @@ find_all(__name__, __path__)
 
 __all__ = [
     "ACTOR_RULES",
+    "CANONICAL",
     "END_RULES",
-    "ESSENCES",
     "RULES",
     "ActorRule",
     "Complaint",
     "EndRule",
     "Rule",
     "actor_rule",
+    "canonical",
     "end_rule",
-    "essence",
     "rule",
 ]

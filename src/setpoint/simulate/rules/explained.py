@@ -25,7 +25,7 @@ def remembered(step: Step) -> Iterator[Complaint]:
     for status in ledger.scopes.values():
         known = life.scopes.get(status.scope)
         if known is None or known.number < status.number:
-            yield f"what {status.scope} said is forgotten"
+            yield f"the status of {status.scope} is forgotten"
     newest = sorted(ledger.vetoed)[-KEPT_VETOES // 2 :]
     missing = set(newest) - {veto.pair for veto in life.vetoes}
     if missing and (len(life.vetoes) < KEPT_VETOES or missing & {offer.pair for offer in life.offers}):

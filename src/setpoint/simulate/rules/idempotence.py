@@ -7,12 +7,12 @@ from setpoint.core.attachment import AttachmentState
 from setpoint.core.facts import StandingOrder
 from setpoint.core.instance.state import Hold, InstanceState
 from setpoint.core.scope import ScopeState
-from setpoint.simulate.rules.registry import essence
+from setpoint.simulate.rules.registry import canonical
 
 Order = Hold | StandingOrder
 
 
-@essence(InstanceState)
+@canonical(InstanceState)
 def of_instance(state: InstanceState) -> object:
     """All that is decided (another request for a fresh run does no harm)."""
     life = state.life
@@ -33,7 +33,7 @@ def of_instance(state: InstanceState) -> object:
     )
 
 
-@essence(ScopeState)
+@canonical(ScopeState)
 def of_scope(state: ScopeState) -> object:
     """What stands until it is withdrawn, and which acts were taken."""
     return _endless(state.stop), _endless(state.pause), state.signals
@@ -44,13 +44,13 @@ def _endless(order: Order | None) -> Order | None:
     return order if order and not order.until else None
 
 
-@essence(AttachmentState)
+@canonical(AttachmentState)
 def of_attachment(state: AttachmentState) -> object:
     """Its last result (another request starts one more run)."""
     return state.last
 
 
-@essence(AdmissionState)
+@canonical(AdmissionState)
 def of_admission(state: AdmissionState) -> object:
     """Who has what, and how far each release is."""
     return {key: (place.request_id, place.stage) for key, place in state.requests.items()}, state.spent, state.wave_progress

@@ -25,12 +25,12 @@ END_RULES: list[tuple[str, EndRule]] = []
 """(invariant, rule) applied once, when everything has converged in the fair end of a run."""
 
 
-ESSENCES: dict[type, Callable[[Any], object]] = {}
+CANONICAL: dict[type, Callable[[Any], object]] = {}
 """State -> what of it a repeated fact must not change; without an entry: everything."""
 
 
 def rule(name: str) -> Callable[[Rule], Rule]:
-    """Ask a rule about instances under the name of an invariant of the design."""
+    """Register a rule about instances under the name of an invariant of the design."""
 
     def added(function: Rule) -> Rule:
         RULES.append((name, function))
@@ -40,7 +40,7 @@ def rule(name: str) -> Callable[[Rule], Rule]:
 
 
 def actor_rule(name: str, kind: str) -> Callable[[ActorRule], ActorRule]:
-    """Likewise about actors of another kind."""
+    """Register a rule about actors of another kind."""
 
     def added(function: ActorRule) -> ActorRule:
         ACTOR_RULES.setdefault(kind, []).append((name, function))
@@ -50,7 +50,7 @@ def actor_rule(name: str, kind: str) -> Callable[[ActorRule], ActorRule]:
 
 
 def end_rule(name: str) -> Callable[[EndRule], EndRule]:
-    """Likewise about a world that has come to rest."""
+    """Register a rule about a world at rest."""
 
     def added(function: EndRule) -> EndRule:
         END_RULES.append((name, function))
@@ -59,11 +59,11 @@ def end_rule(name: str) -> Callable[[EndRule], EndRule]:
     return added
 
 
-def essence(state: type) -> Callable[[Callable[[Any], object]], Callable[[Any], object]]:
-    """What *idempotent* compares of one kind of state."""
+def canonical(state: type) -> Callable[[Callable[[Any], object]], Callable[[Any], object]]:
+    """Register what *idempotent* compares of one kind of state."""
 
     def added(function: Callable[[Any], object]) -> Callable[[Any], object]:
-        ESSENCES[state] = function
+        CANONICAL[state] = function
         return function
 
     return added

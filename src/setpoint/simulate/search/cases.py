@@ -19,13 +19,13 @@ class CaseError(ValueError):
 
 class _Case(msgspec.Struct, frozen=True):
     invariant: str
-    story: str
+    timeline: str
     plan: dict[str, Any]
 
 
-def write(path: Path, plan: Plan, invariant: str, story: str) -> None:
+def write(path: Path, plan: Plan, invariant: str, timeline: str) -> None:
     """Save a case as JSON."""
-    case = _Case(invariant, story, msgspec.to_builtins(plan))
+    case = _Case(invariant, timeline, msgspec.to_builtins(plan))
     files.replace(path, msgspec.json.format(msgspec.json.encode(case), indent=1) + b"\n", mode=0o666)
 
 
@@ -36,7 +36,7 @@ def read(path: Path) -> tuple[Plan, str]:
         acts = msgspec.convert(case.plan.get("acts", []), tuple[_any_act(), ...])  # type: ignore[misc]
         plan = msgspec.convert({**case.plan, "acts": []}, Plan)
     except (OSError, msgspec.MsgspecError) as error:
-        raise CaseError(f"{path} is no case of the simulator: {error}") from error
+        raise CaseError(f"{path} is not a valid case of the simulator: {error}") from error
     return msgspec.structs.replace(plan, acts=acts), case.invariant
 
 

@@ -12,7 +12,7 @@ from setpoint.simulate.world.host import TurnRecord, World
 
 @dataclass
 class Recorder:
-    """Listens to a world from its beginning; what else checks its turns goes on checking them."""
+    """Recorder of a world from its start; other checks of its turns continue."""
 
     world: World
     turns: dict[str, list[TurnRecord]] = field(default_factory=dict)
@@ -26,18 +26,18 @@ class Recorder:
         if self._checked:
             self._checked(world, turn)
 
-    def story(self, entity: str, about: str = "") -> traces.Trace:
-        """As it was decided. Raises KeyError for an entity that has had no turn."""
+    def trace(self, entity: str, about: str = "") -> traces.Trace:
+        """Return the trace as it was decided. Raises KeyError for an entity that has had no turn."""
         taken = self.turns[entity]
         return traces.Trace(
             entity=entity,
             about=about,
-            turns=tuple(_told(turn) for turn in taken),
+            turns=tuple(_turn(turn) for turn in taken),
             ends=canonical(taken[-1].decision.state),
         )
 
 
-def _told(turn: TurnRecord) -> traces.TraceTurn:
+def _turn(turn: TurnRecord) -> traces.TraceTurn:
     decision = turn.decision
     now = max(fact.at for fact in turn.facts)
     digest = traces.digest_of(turn.entity, decision.state)

@@ -39,7 +39,7 @@ class Tally:
     """Virtual time."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """How attempts ended."""
-    asked: Counter[str] = field(default_factory=Counter)
+    preconditions: Counter[str] = field(default_factory=Counter)
     """How often the precondition of each invariant held."""
     moves: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Step of an attempt (stage before, stage after) -> how often it occurred."""
@@ -55,7 +55,7 @@ class Tally:
         self.kinds += other.kinds
         self.lived += other.lived
         self.outcomes += other.outcomes
-        self.asked += other.asked
+        self.preconditions += other.preconditions
         self.moves += other.moves
         self.broken += other.broken
 
@@ -86,7 +86,7 @@ def one(seed: int, directory: str = "") -> Tally:
     tally.decisions, tally.faults, tally.fewest = world.turns, world.injected, world.injected
     tally.kinds, tally.lived = Counter(world.fault_injector.counted), world.now - START
     tally.outcomes.update(event.outcome for _, entity, event in world.events if event.outcome and is_kind(entity, "instance"))
-    tally.asked.update(scenario.net.preconditions)
+    tally.preconditions.update(scenario.net.preconditions)
     tally.moves.update(scenario.net.moves)
     return tally
 

@@ -1,4 +1,4 @@
-"""The shortest story of what broke: acts, faults, instances, gates are left out as long as the same invariant still breaks.
+"""Shrinking of a failing plan: acts, faults, instances and gates are left out as long as the same invariant still breaks.
 
 A failing run is first written down whole – which acts came when, which faults struck – so that it no longer depends on chance;
 then parts of it are dropped, halves first and single ones last, until none can be spared or the time is over.
@@ -33,7 +33,7 @@ _GATES: tuple[tuple[str, Any], ...] = (
     ("accepts", None),
     ("wave", None),
 )
-"""Parts of a policy that a story may do without, and what they are then."""
+"""Parts of a policy that shrinking may remove -> the value without them."""
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Shrinker:
         return plan
 
     def _cut(self, plan: Plan) -> Plan:
-        """Nothing after the break is part of the story."""
+        """Nothing after the break is part of the plan."""
         if plan.fair:
             return self._or(plan, replace(plan, unfair=max((act.at for act in plan.acts), default=0) + 1))
         until = self.broken.turn.now - START + 1

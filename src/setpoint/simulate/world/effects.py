@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 Operation = Apply | RunCheck | RunTask
 
 
-class Looks(msgspec.Struct, frozen=True):
+class StandingWatch(msgspec.Struct, frozen=True):
     """A standing watch and what was posted under it."""
 
     number: int
     every: Duration
     since: Instant
-    asked: bool = True
+    unreported: bool = True
     last: Observation | str | None = "nothing"
     """None: it could not be seen."""
 
@@ -42,7 +42,7 @@ class Effects:
         """Operation -> whose, and what: durable."""
         self.applying: dict[str, set[str]] = {}
         """Entity -> its applies that are open."""
-        self.watches: dict[str, Looks] = {}
+        self.watches: dict[str, StandingWatch] = {}
         self.looked: dict[str, Instant] = {}
         """Entity -> when the last look began that saw anything."""
         self.shown: dict[str, tuple[Instant, str]] = {}
@@ -225,7 +225,7 @@ class Effects:
             return
         world = self._world
         self._look_again(entity, every)
-        looks = self.watches[entity] = Looks(number, every, world.now)
+        looks = self.watches[entity] = StandingWatch(number, every, world.now)
         self._schedule(entity, number, world.now + world.rng.between(0, 200, "look", entity))
         for change in world.runtimes.changes_at(key_of(entity)):
             if change >= world.now:  # looks that would see nothing new are not simulated: only those after something changes
@@ -267,20 +267,20 @@ class Effects:
         elif not world.runtimes.place(instance).unreachable:
             seen = world.runtimes.observe(instance, world.now)
             self._note(entity, seen)
-        if (looks.asked and seen is not None) or seen != looks.last:
-            fact = self._told(entity, instance, number, seen)
-            self.watches[entity] = msgspec.structs.replace(looks, last=seen, asked=looks.asked and seen is None)
+        if (looks.unreported and seen is not None) or seen != looks.last:
+            fact = self._fact_of(entity, instance, number, seen)
+            self.watches[entity] = msgspec.structs.replace(looks, last=seen, unreported=looks.unreported and seen is None)
             self.posted[entity] = world.now
             world.plan(ends, "post", (entity, fact), dies=True)
 
-    def _told(self, entity: str, instance: str, number: int, seen: Observation | None) -> AnyFact:
+    def _fact_of(self, entity: str, instance: str, number: int, seen: Observation | None) -> AnyFact:
         if seen is None:
             return Unobserved(watch=number, look=self.looks, message="no route to it")
         posted, since = self.posted.get(entity), self._world.runtimes.place(instance).reachable_since
         gap = 0 if posted is None else max(0, self._world.now - max(posted, since))
         return Observed(watch=number, look=self.looks, observation=seen, gap=gap)
 
-    def _blinded(self, entity: str, looks: Looks) -> None:
+    def _blinded(self, entity: str, looks: StandingWatch) -> None:
         """A look that fails by chance; it is made again after the interval."""
         if looks.last is not None:
             self._world.fault_injector.counts("blind")

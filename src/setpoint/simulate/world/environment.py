@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Environment:
-    """One world and everything about it that acts may ask or change."""
+    """One world and everything about it that acts may read or change."""
 
     def __init__(self, world: World, policies: dict[str, Policy], people: tuple[Person, ...]) -> None:
         self.world = world
@@ -39,7 +39,7 @@ class Environment:
         """``application/service`` -> the revision of what runs that is in force; absent: the first one."""
         self.variants: dict[str, str] = {}
         """Instance -> revision that changed anything there last."""
-        self.asked: dict[str, Callable[[], AnyFact]] = {}
+        self.request_factories: dict[str, Callable[[], AnyFact]] = {}
         """Request to a line -> how it is made again."""
 
     @property

@@ -65,18 +65,18 @@ class Fault(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 _WORDS = {
-    "duplicate": "something is told to {} twice",
-    "delay": "something reaches {} late",
-    "reorder": "what waits for {} changes places",
+    "duplicate": "a fact is delivered to {} twice",
+    "delay": "a fact reaches {} late",
+    "reorder": "facts waiting for {} are reordered",
     "crash": "the engine dies before it performs what {} decided, and starts again",
     "forget": "the engine dies before it records what came of {}, and starts again",
     "clock": "time has passed after that, or the wall clock was set",
-    "lost": "{} is applied, but the answer says that it failed",
+    "lost": "{} is applied, but the reply reports a failure",
     "half": "only half of {} is applied",
     "slow": "{} takes very long",
     "blind": "a look at {} fails",
-    "broken": "{} cannot say anything",
-    "flap": "{} says the opposite",
+    "broken": "{} is unavailable",
+    "flap": "{} reports the opposite",
     "task": "{} fails",
 }
 

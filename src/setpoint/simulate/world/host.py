@@ -57,7 +57,7 @@ LONGEST_DELAY = 2 * MINUTE
 
 @dataclass(slots=True)
 class TurnRecord:
-    """One turn, as history keeps it for the invariants and for the story of a failure."""
+    """One turn, as history keeps it for the invariants and for the timeline of a failure."""
 
     number: int
     now: Instant
@@ -79,7 +79,7 @@ class World:
     check: Callable[[World, TurnRecord], None] | None = None
     script: frozenset[Fault] | None = None
     """Just these faults strike, instead of chance ones."""
-    hears: Callable[[str, str], None] | None = None
+    on_record: Callable[[str, str], None] | None = None
     """Called with every line of history: (entity, kind)."""
     performs: Callable[[Act], None] | None = None
     """Performs acts when their time has come."""
@@ -90,7 +90,7 @@ class World:
     states: dict[str, Any] = field(default_factory=dict)
     turns: int = 0
     crashes: int = 0
-    story: deque[TurnRecord] = field(default_factory=lambda: deque(maxlen=KEPT_TURNS))
+    history: deque[TurnRecord] = field(default_factory=lambda: deque(maxlen=KEPT_TURNS))
     events: list[tuple[Instant, str, Any]] = field(default_factory=list)
     """History lines: (when, entity, event)."""
 
@@ -231,7 +231,7 @@ class World:
             return
         self.turns += 1
         turn = TurnRecord(self.turns, self.now, entity, tuple(facts), before, decision)
-        self.story.append(turn)
+        self.history.append(turn)
         self.states[entity] = decision.state
         self.effects.recorded(facts)
         wake = decision.wake_at
@@ -287,8 +287,8 @@ class World:
 
     def _record(self, entity: str, event: Event) -> None:
         self.events.append((self.now, entity, event))
-        if self.hears:
-            self.hears(entity, event.kind)
+        if self.on_record:
+            self.on_record(entity, event.kind)
 
     def _exchange(self, entity: str, message: Message) -> None:
         fact, receivers, _ = route(entity, message, self.subscribers, self.publications, Stamp(self.now, self.offset))

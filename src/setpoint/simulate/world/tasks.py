@@ -47,7 +47,7 @@ class Tasks:
     """Operation -> when it began: processes outlive a crash of the engine."""
     ends: dict[str, TaskResult] = field(default_factory=dict)
     """Operation -> how it ended: the host records that before it reports it."""
-    said: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
     """Entities that a person reported as succeeded."""
 
     def begin(self, operation: str, now: Instant) -> None:
@@ -66,14 +66,14 @@ class Tasks:
     def unseen(self, entity: str, operation: str, now: Instant) -> TaskResult:
         """The engine died while a task ran that must not be repeated: how it ended is unknown."""
         self._remember(entity, operation, now, TaskEnd.UNKNOWN)
-        return TaskResult(TaskEnd.UNKNOWN, "nobody saw how it ended")
+        return TaskResult(TaskEnd.UNKNOWN, "the outcome was not observed")
 
     def _remember(self, entity: str, operation: str, now: Instant, end: TaskEnd) -> None:
         self.tries.setdefault(entity, []).append(Try(operation, self.running.pop(operation, now), now, end))
 
     def succeeded(self, entity: str) -> bool:
         """Whether a run has really succeeded, or a person reported so."""
-        return entity in self.said or bool(self.success(entity))
+        return entity in self.reported or bool(self.success(entity))
 
     def success(self, entity: str) -> Instant:
         """When a program of the run succeeded; 0: none did."""

@@ -29,7 +29,7 @@ def passed(step: Step, use: CheckUse, attempt: Attempt, since: Instant) -> Itera
     """A fresh pass that started after ``since``, preceded by passes for the whole window."""
     gate = attempt.gates.get(use.name)
     if gate is None:
-        yield f"{use.name} was never asked"
+        yield f"{use.name} was never requested"
         return
     # a run whose result was lost with the engine is run again under its number, and only that result counts
     runs = list({run.number: run for run in step.world.checks.since(gate.attachment, since)}.values())
@@ -45,8 +45,8 @@ def _covered(step: Step, use: CheckUse, runs: list[Run], last: Run) -> bool:
     first, failures = last, 0
     for run in reversed(runs[: runs.index(last)]):
         failures += run.outcome is Outcome.BLOCKING
-        says_yes = run.outcome is Outcome.PASSING or run.outcome is Outcome.BLOCKING
-        if not says_yes or failures > use.tolerate or first.ended - run.ended > use.check.max_age + slack(step, run.ended):
+        passes = run.outcome is Outcome.PASSING or run.outcome is Outcome.BLOCKING
+        if not passes or failures > use.tolerate or first.ended - run.ended > use.check.max_age + slack(step, run.ended):
             break
         first = run
     return last.ended - first.ended >= use.window - slack(step, first.ended)

@@ -60,9 +60,9 @@ class Totals(FamilyLedger):
             known = self.counting.get(name)
             if not gate.first:
                 continue
-            begun = self._begun_before(step, attempt, name)
+            had_result = self._had_result(step, attempt, name)
             if (
-                begun
+                had_result
                 and known
                 and (known.attempt, known.phase, known.attachment) == (attempt.number, attempt.phase, gate.attachment)
             ):
@@ -72,7 +72,7 @@ class Totals(FamilyLedger):
                 yield name, Counting(attempt.number, attempt.phase, gate.attachment, step.turn.now, total)
 
     @staticmethod
-    def _begun_before(step: Step, attempt: Attempt, name: str) -> bool:
+    def _had_result(step: Step, attempt: Attempt, name: str) -> bool:
         """Whether this gate had a result before; one whose policy changed is another gate of the same name."""
         before = _judged(step.before)
         gate = before.gates.get(name) if before and before.number == attempt.number else None

@@ -50,9 +50,9 @@ def seen(step: Step) -> Iterator[Complaint]:
 def _did_badly(step: Step, rollout: Rollout) -> bool:
     """A check of the rollout had not passed by then, or fails in this very turn; or a task of its own was stuck."""
     gates = rollout.attempt.gates.values()
-    told = {(fact.attachment, fact.outcome) for fact in step.turn.facts if isinstance(fact, CheckStatus)}
+    reported = {(fact.attachment, fact.outcome) for fact in step.turn.facts if isinstance(fact, CheckStatus)}
     bad = any(gate.counts and gate.outcome is not Outcome.PASSING for gate in gates) or any(
-        (gate.attachment, outcome) in told for gate in gates for outcome in Outcome if outcome is not Outcome.PASSING
+        (gate.attachment, outcome) in reported for gate in gates for outcome in Outcome if outcome is not Outcome.PASSING
     )
     return bad or any(stuck(step.after.life, entity) for entity in rollout.attempt.tasks)
 
@@ -64,7 +64,7 @@ def _applied_again(step: Step) -> Iterator[Complaint]:
     applied = [DOWN if given.down else given.spec for given in step.turn.decision.instructions if isinstance(given, Apply)]
     again = bool(last) and last in applied and not step.moved  # to take it down is another apply
     if again and taken and place.applies and step.world.effects.looked.get(step.turn.entity, 0) < place.applies[-1][0]:
-        yield "applied again although nobody has looked since the last apply"
+        yield "applied again although no look began since the last apply"
 
 
 def _finalized(step: Step, policy: Policy, offer: Offer, rollout: Rollout) -> Iterator[Complaint]:

@@ -48,11 +48,11 @@ class Waits(FamilyLedger):
     def write_down(self, step: Step) -> None:
         """Add the time since the turn before, then forget what was decided."""
         passed, found = (0 if self.still else step.turn.now - self.last), {}
-        told = {fact.attachment for fact in step.turn.facts if isinstance(fact, CheckStatus) and fact.outcome in DECISIVE}
+        decided = {fact.attachment for fact in step.turn.facts if isinstance(fact, CheckStatus) and fact.outcome in DECISIVE}
         for attempt, use, gate in _undecided(step.after):
             known = self.waits.get((attempt.number, use.name))
-            begun = known is None or gate.attachment in told or _another(step.before.life, attempt, use, gate)
-            wait = Undecided(attempt.number, gate.request_id, step.turn.now) if known is None or begun else known
+            restarted = known is None or gate.attachment in decided or _another(step.before.life, attempt, use, gate)
+            wait = Undecided(attempt.number, gate.request_id, step.turn.now) if known is None or restarted else known
             if known is wait:
                 wait.most += passed
                 wait.least += min(passed, 2 * use.check.interval)

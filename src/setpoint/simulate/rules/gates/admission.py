@@ -70,7 +70,7 @@ class LeaseLedger:
     """Lease -> instance in deployment with it -> number of its attempt, and the set that it moves with."""
     granted: dict[str, set[int]] = field(default_factory=dict)
     """Instance -> requests that it was granted."""
-    asked: dict[tuple[str, int], AdmissionRequested] = field(default_factory=dict)
+    requests: dict[tuple[str, int], AdmissionRequested] = field(default_factory=dict)
     starts: dict[tuple[str, Instant], int] = field(default_factory=dict)
     """(budget, start of the occurrence) -> deployments that began."""
     committed: dict[str, list[tuple[str, Instant]]] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class LeaseLedger:
         """Write a delivered fact down."""
         match fact:
             case AdmissionRequested(requester=requester, request_id=request_id):
-                self.asked.setdefault((requester, request_id), fact)
+                self.requests.setdefault((requester, request_id), fact)
             case LimitsConfigured(number=number, groups=groups) if number >= self.number:
                 self.exempt |= {key for key in self.models if key[0] not in groups}
                 self.number, self.groups = number, groups
@@ -148,7 +148,7 @@ class LeaseLedger:
         if key in self.exempt:
             return ""
         if model is None or not model.roster or rules is None:
-            return "nobody has said who is named"
+            return "the members of the wave are unknown"
         if model.stopped:
             return "too many have failed"
         waves = min(number, max(len(rules.waves), 1))
@@ -181,11 +181,11 @@ def grants(moment: Moment) -> Iterator[Complaint]:
     ledger.move_on(moment.now)
     for given in moment.turn.decision.instructions:
         if isinstance(given, Send) and isinstance(given.fact, Granted):
-            asked = ledger.asked.get((given.to, given.fact.request_id))
-            if asked is None:
-                yield f"{given.to} is granted {given.fact.request_id}, which it never asked for"
+            request = ledger.requests.get((given.to, given.fact.request_id))
+            if request is None:
+                yield f"{given.to} is granted {given.fact.request_id}, which it never requested"
                 continue
-            for need in asked.needs:
+            for need in request.needs:
                 if is_wave(need.unit):
                     moment.saw("waves")
                     why = ledger.may_begin(need.unit, need.limit, need.release)
@@ -212,7 +212,7 @@ def leases(step: Step) -> Iterator[Complaint]:
         holders = ledger.holding.setdefault(use.unit, {})
         others = [one for one, (_, fellows) in holders.items() if one != step.instance and not (fellows and fellows == together)]
         if len(others) >= use.limit and not attempt.committed:
-            yield f"{use.unit} lets {use.limit} deploy at once, and {sorted(others)} do"
+            yield f"{use.unit} lets {use.limit} deploy at the same time, and {sorted(others)} do"
         holders[step.instance] = (attempt.number, together)
 
 
@@ -243,19 +243,19 @@ def admitted(step: Step) -> Iterator[Complaint]:
         return
     attempt, offer, policy = step.forward
     candidate = step.before.life.candidate
-    asking = candidate.admission if candidate and candidate.number == attempt.number else None
-    units = {need.unit for need in asking.needs} if asking else set()
+    admission = candidate.admission if candidate and candidate.number == attempt.number else None
+    units = {need.unit for need in admission.needs} if admission else set()
     missing = set(_needed(step, policy, offer, attempt.kind)) - units
     alone = not set_of(step.judged, offer)  # a set requests for its members, and uses up its part when it starts
-    if missing and alone and not (asking and attempt.committed):
-        yield f"began without {sorted(missing)}"
+    if missing and alone and not (admission and attempt.committed):
+        yield f"started without {sorted(missing)}"
     if (
         units
-        and asking
-        and asking.request_id not in ledger.granted.get(step.instance, set())
+        and admission
+        and admission.request_id not in ledger.granted.get(step.instance, set())
         and not _none_left(step, policy, offer)
     ):
-        yield f"began without a yes to {sorted(units)}"
+        yield f"started without a grant of {sorted(units)}"
     if alone and not attempt.committed:
         yield from _budgets(step, ledger, policy, offer)
 
@@ -299,7 +299,7 @@ def _budgets(step: Step, ledger: LeaseLedger, policy: Policy, offer: Offer) -> I
         step.saw("budgets")
         key = (unit, occurrence)
         if ledger.starts.get(key, 0) >= window.max:
-            yield f"{ledger.starts[key]} deployments have begun in this window of {unit} already"
+            yield f"{ledger.starts[key]} deployments have started in this window of {unit} already"
         ledger.starts[key] = ledger.starts.get(key, 0) + 1
 
 
@@ -317,16 +317,16 @@ def _windows(step: Step, policy: Policy, offer: Offer) -> Iterator[tuple[str, Wi
 
 
 @rule("unhindered")
-def rollbacks_ask_nobody(step: Step) -> Iterator[Complaint]:
+def rollbacks_need_no_admission(step: Step) -> Iterator[Complaint]:
     """Only an attempt that gathers its gates requests admission; a rollback neither requests it nor waits for it."""
     candidate, rollout = step.after.life.candidate, step.after.life.rollout
     for given in step.turn.decision.instructions:
         if isinstance(given, Send) and isinstance(given.fact, AdmissionRequested):
             step.saw("unhindered")
             if candidate is None or given.fact.attempt != candidate.number:
-                yield f"attempt {given.fact.attempt} asks admission, but is no candidate"
+                yield f"attempt {given.fact.attempt} requests admission, but is not a candidate"
             elif rollout and rollout.attempt.number == given.fact.attempt:
-                yield "a rollout asks admission"
+                yield "a rollout requests admission"
 
 
 # --- in the end --------------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def _approved(step: Step, use: ApprovalUse, part: AttemptRelease, offer: Offer, 
     if len(people) < use.min:
         yield f"{use.topic}: only {sorted(people)} of {use.min} approved release {release}"
     if any(not vote.yes for vote in votes.values()):
-        yield f"{use.topic}: somebody rejected release {release}"
+        yield f"{use.topic}: a person rejected release {release}"
 
 
 def _may_vote(use: ApprovalUse, person: Person) -> bool:

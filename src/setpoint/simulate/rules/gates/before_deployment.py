@@ -25,7 +25,7 @@ def gated(step: Step) -> Iterator[Complaint]:
     same = candidate is not None and candidate.number == attempt.number and candidate.phase is Phase.PRE_DEPLOYMENT
     for use in uses(step, policy, offer, Phase.PRE_DEPLOYMENT):
         if not same or candidate is None:
-            yield f"{use.name} was not even asked: the attempt came straight to its start"
+            yield f"{use.name} was never requested: the attempt started directly"
         else:
             since = max(step.ledger.since(candidate), last_success(step, policy, offer, candidate))
             yield from passed(step, use, candidate, since)

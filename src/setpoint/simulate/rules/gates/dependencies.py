@@ -75,27 +75,27 @@ def _after_configuration(step: Step, ordering: ServiceOrdering, offer: Offer) ->
     """A configuration waits for services of its own release only (§10.1)."""
     configuration = offer.configuration
     revision = configuration.after.get(ordering.instance) if configuration else None
-    asked = offer.beside.get(ordering.instance)
+    required = offer.beside.get(ordering.instance)
     if (
         configuration is None
         or revision is None
-        or (asked and asked.together)
+        or (required and required.together)
         or step.ledger.of(DependencyLedger).abstains(ordering.instance, configuration.release)
     ):
         return
-    if not any(version.revision == revision for version in step.ledger.told.get(ordering.instance, {})):
+    if not any(version.revision == revision for version in step.ledger.finalizations.get(ordering.instance, {})):
         yield f"{ordering.name}: {revision} was not finalized there"
 
 
 def _after(step: Step, ordering: ServiceOrdering, offer: Offer) -> Iterator[Complaint]:
-    asked, told = offer.beside.get(ordering.instance), step.ledger.of(DependencyLedger).last.get(ordering.instance)
-    runs = asked.version if asked and asked.together else told.version if told else None
+    required, status = offer.beside.get(ordering.instance), step.ledger.of(DependencyLedger).last.get(ordering.instance)
+    runs = required.version if required and required.together else status.version if status else None
     if runs is None or not versions.parse_range(ordering.range).contains(runs.name):
         yield f"{ordering.name}: runs {runs}, and {ordering.range} is needed"
-    if asked and not asked.together:
-        done = any(version.same(asked.version) for version in step.ledger.told.get(ordering.instance, {}))
-        if not done and not (told and told.good.release > asked.release):
-            yield f"{ordering.name}: {asked.version.name} was not finalized there"
+    if required and not required.together:
+        done = any(version.same(required.version) for version in step.ledger.finalizations.get(ordering.instance, {}))
+        if not done and not (status and status.good.release > required.release):
+            yield f"{ordering.name}: {required.version.name} was not finalized there"
 
 
 @rule("safe-back")

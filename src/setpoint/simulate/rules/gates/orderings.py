@@ -20,7 +20,7 @@ from setpoint.simulate.rules.registry import Complaint, rule
 @rule("ordered")
 def ordered(step: Step) -> Iterator[Complaint]:
     """The earlier channels had finalized the version, for the soak, as far as this one knows, unless that was skipped: when an
-    attempt comes under way – its first task starts, or it tells its set that it is locked – and when target moves.
+    attempt comes under way – its first task starts, or it reports to its set that it is locked – and when target moves.
     """
     for offer, policy, committed in _moments(step):
         for ordering in policy.orderings:
@@ -73,31 +73,31 @@ def _starts_a_task(step: Step, candidate: Attempt) -> bool:
 def _ordered(step: Step, ordering: Ordering, offer: Offer, part: AttemptRelease, *, committed: bool) -> Iterator[Complaint]:
     release, configures = part.release, part.configures
     ledger = step.ledger.of(DependencyLedger)
-    everybody = {name: _finalized(step, name, offer, configures=configures) for name in ordering.instances}
+    by_instance = {name: _finalized(step, name, offer, configures=configures) for name in ordering.instances}
     absent = {name for name in ordering.instances if configures and ledger.abstains(name, release)}
     absent |= {
         name
         for name in ordering.members
-        if everybody[name] is None
+        if by_instance[name] is None
         and not ledger.failed(name, offer, release)
         and (committed or ledger.declines(name, offer, release))
     }
-    told = [at for name, at in everybody.items() if name not in absent]
-    need = min(ordering.need, len(told)) or len(told)
-    if not told and not ordering.allow_empty and not committed and not configures:
-        yield f"{ordering.name}: nobody takes {offer.version.name}"
-    if sum(at is not None for at in told) < need:
-        yield f"{ordering.name}: was told of {told}, and needs {need} that finalized {offer.version.name} (release {release})"
-    elif sum(at is not None and min(at, step.now) + ordering.soak <= step.now + slack(step) for at in told) < need:
+    finalized_at = [at for name, at in by_instance.items() if name not in absent]
+    need = min(ordering.need, len(finalized_at)) or len(finalized_at)
+    if not finalized_at and not ordering.allow_empty and not committed and not configures:
+        yield f"{ordering.name}: no instance takes {offer.version.name}"
+    if sum(at is not None for at in finalized_at) < need:
+        yield f"{ordering.name}: {need} must have finalized {offer.version.name} (release {release})"
+    elif sum(at is not None and min(at, step.now) + ordering.soak <= step.now + slack(step) for at in finalized_at) < need:
         yield f"{ordering.name}: {offer.version.name} has not soaked"
 
 
 def _finalized(step: Step, name: str, offer: Offer, *, configures: bool) -> Instant | None:
     """§10.1 Ordered: that very pair; or, in a newer configuration, version and configuration apart, unless that pair failed."""
-    told = step.ledger.told.get(name, {})
-    exact = told.get(offer.version)
+    finalized_at = step.ledger.finalizations.get(name, {})
+    exact = finalized_at.get(offer.version)
     if exact is not None or offer.configuration is None or step.ledger.of(DependencyLedger).pair_failed(name, offer):
         return exact
     if configures:
-        return min((at for version, at in told.items() if version.revision == offer.version.revision), default=None)
-    return min((at for version, at in told.items() if version.same(offer.version)), default=None)
+        return min((at for version, at in finalized_at.items() if version.revision == offer.version.revision), default=None)
+    return min((at for version, at in finalized_at.items() if version.same(offer.version)), default=None)

@@ -28,13 +28,13 @@ class Votes(FamilyLedger):
     passed: set[str] = field(default_factory=set)
     """Sets of which this member's present or last rollout has passed."""
     last: dict[str, str] = field(default_factory=dict)
-    told: dict[str, SetStatus] = field(default_factory=dict)
+    statuses: dict[str, SetStatus] = field(default_factory=dict)
     """Set -> its newest status that this member received."""
 
     def take(self, fact: Fact) -> None:
         """Statuses of sets."""
-        if isinstance(fact, SetStatus) and (fact.set not in self.told or self.told[fact.set].number < fact.number):
-            self.told[fact.set] = fact
+        if isinstance(fact, SetStatus) and (fact.set not in self.statuses or self.statuses[fact.set].number < fact.number):
+            self.statuses[fact.set] = fact
 
     def write_down(self, step: Step) -> None:
         """Every vote given in this turn."""
@@ -56,7 +56,7 @@ FAMILY_LEDGERS.append(Votes)
 
 
 @dataclass
-class Heard:
+class SetLedger:
     """What the sets of a world had received from their members, and which members they do not wait for."""
 
     votes: dict[str, dict[str, SetVote]] = field(default_factory=dict)
@@ -90,33 +90,33 @@ class Heard:
 def went_at(step: Step, offer: Offer) -> Instant | None:
     """When the set of this offer started, as far as this member could judge: what expires later counts still (§10.14)."""
     entity = set_of(step.judged, offer)
-    told = step.ledger.of(Votes).told.get(entity) if entity else None
-    if told is None or told.stage not in GONE or step.instance not in told.went:
+    status = step.ledger.of(Votes).statuses.get(entity) if entity else None
+    if status is None or status.stage not in GONE or step.instance not in status.went:
         return None
-    return step.memory.shared(Heard).locked.get(entity, {}).get(step.instance)
+    return step.memory.shared(SetLedger).locked.get(entity, {}).get(step.instance)
 
 
-def _heard(moment: Moment) -> tuple[Heard, SetState, SetState]:
+def _received(moment: Moment) -> tuple[SetLedger, SetState, SetState]:
     """What was received as of this turn, and the set before and after it."""
-    heard, after = moment.memory.shared(Heard), moment.turn.decision.state
+    received, after = moment.memory.shared(SetLedger), moment.turn.decision.state
     assert isinstance(after, SetState)  # noqa: S101 - for the type checker: this is a set
     before = moment.turn.before if isinstance(moment.turn.before, SetState) else SetState()
-    heard.write_down(moment.turn.entity, moment.turn, before, after)
-    return heard, before, after
+    received.write_down(moment.turn.entity, moment.turn, before, after)
+    return received, before, after
 
 
 @actor_rule("gated", "set")
 def goes(moment: Moment) -> Iterator[Complaint]:
     """A set goes once each member has reported that it is locked in this epoch, or takes no part."""
-    heard, before, after = _heard(moment)
+    received, before, after = _received(moment)
     entity = moment.turn.entity
     if after.stage not in GONE:
         return
-    away = heard.away[entity]
+    away = received.away[entity]
     if before.stage not in GONE:
         moment.saw("gated")
         for member in after.members:
-            vote = heard.votes.get(entity, {}).get(member)
+            vote = received.votes.get(entity, {}).get(member)
             if member not in away and not (vote and vote.state is MemberState.LOCKED and vote.epoch == after.epoch):
                 yield f"goes in epoch {after.epoch} although {member} is not locked: {vote and (vote.state, vote.epoch)}"
     if set(after.went) != set(after.members) - away:
@@ -126,15 +126,15 @@ def goes(moment: Moment) -> Iterator[Complaint]:
 @actor_rule("gated", "set")
 def lets_start_in_order(moment: Moment) -> Iterator[Complaint]:
     """A member that comes after others may start once each of those has reported that it has passed, or takes no part."""
-    heard, _, after = _heard(moment)
+    received, _, after = _received(moment)
     entity = moment.turn.entity
-    for told in moment.turn.decision.instructions:
-        if not isinstance(told, Publish) or not isinstance(told.fact, SetStatus):
+    for given in moment.turn.decision.instructions:
+        if not isinstance(given, Publish) or not isinstance(given.fact, SetStatus):
             continue
-        for member in told.fact.start:
+        for member in given.fact.start:
             moment.saw("gated")
-            for first in set(after.after.get(member, ())) - heard.away[entity]:
-                vote = heard.votes[entity].get(first)
+            for first in set(after.after.get(member, ())) - received.away[entity]:
+                vote = received.votes[entity].get(first)
                 if vote is None or vote.state is not MemberState.PASSED:
                     yield f"lets {member} start, which comes after {first}, and that has not passed: {vote and vote.state}"
 
@@ -142,7 +142,7 @@ def lets_start_in_order(moment: Moment) -> Iterator[Complaint]:
 def _members(step: Step, entity: str) -> Iterator[tuple[str, Votes]]:
     """The other members of a set that take part, and the votes they sent."""
     state = step.world.states.get(entity)
-    away = step.memory.shared(Heard).away.get(entity, set())
+    away = step.memory.shared(SetLedger).away.get(entity, set())
     for member in state.members if isinstance(state, SetState) else ():
         ledger = step.memory.ledgers.get(instance_entity(member))
         if member != step.instance and member not in away:
@@ -173,9 +173,9 @@ def started_in_order(step: Step) -> Iterator[Complaint]:
     if step.forward is None or step.forward[0].kind is not Kind.FORWARD or not set_of(step.judged, step.forward[1]):
         return
     entity = set_of(step.judged, step.forward[1])
-    told = step.ledger.of(Votes).told.get(entity)
-    if told is None or (told.stage is not SetStage.ENDED and step.instance not in told.start):
-        yield f"started although {entity} has not told it to: {told and (told.stage, told.start)}"
+    status = step.ledger.of(Votes).statuses.get(entity)
+    if status is None or (status.stage is not SetStage.ENDED and step.instance not in status.start):
+        yield f"started although {entity} has not let it start: {status and (status.stage, status.start)}"
 
 
 @rule("safe-back")
@@ -231,7 +231,7 @@ def _set_rollout(step: Step) -> tuple[Offer, Rollout] | None:
 
 
 @actor_rule("safe-back", "set")
-def everybody_is_back(moment: Moment) -> Iterator[Complaint]:
+def no_member_runs_what_failed(moment: Moment) -> Iterator[Complaint]:
     """A set gathers again only when no member runs what failed any more, except one that cannot go back."""
     before, after = moment.turn.before, moment.turn.decision.state
     if not isinstance(before, SetState) or not isinstance(after, SetState):

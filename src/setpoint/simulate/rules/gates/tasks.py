@@ -30,7 +30,7 @@ class Undone(FamilyLedger):
         self.configured = 0
         self._configurations: dict[int, int] = {}
         self._by_hand = False
-        self._heard: set[str] = set()
+        self._rollback_ids: set[str] = set()
 
     def take(self, fact: Fact) -> None:
         """Informed of one that another instance started, or ordered to go back: by the same fact only once."""
@@ -39,8 +39,8 @@ class Undone(FamilyLedger):
         if isinstance(fact, TaskStatus) and fact.irreversible:
             self._raise(parse_task(fact.task).release)
         if isinstance(fact, RolledBack):
-            self._by_hand |= fact.id not in self._heard
-            self._heard.add(fact.id)
+            self._by_hand |= fact.id not in self._rollback_ids
+            self._rollback_ids.add(fact.id)
 
     def _raise(self, release: int) -> None:
         if release in self._configurations:
@@ -73,24 +73,24 @@ class Runs(FamilyLedger):
 
     def __init__(self) -> None:
         self._last: dict[str, TaskStatus] = {}
-        self._asked: set[str] = set()
+        self._requested: set[str] = set()
         """Requested, without a status yet."""
 
     def take(self, fact: Fact) -> None:
         """The highest number counts."""
         if isinstance(fact, TaskStatus) and (fact.task not in self._last or self._last[fact.task].number < fact.number):
             self._last[fact.task] = fact
-            self._asked.discard(fact.task)
+            self._requested.discard(fact.task)
 
     def write_down(self, step: Step) -> None:
         """It requests a run."""
-        self._asked.update(entity for entity, _ in _wanted(step))
+        self._requested.update(entity for entity, _ in _wanted(step))
 
     def ended_before(self, entity: str, number: int) -> bool:
         """Whether its last status before this one was that nothing ran, and it has requested nothing since."""
         last = self._last.get(entity)
         quiet = last is not None and last.state is not TaskStage.RUNNING and last.number < number
-        return quiet and entity not in self._asked
+        return quiet and entity not in self._requested
 
 
 FAMILY_LEDGERS.append(Runs)
@@ -129,11 +129,11 @@ def announced(moment: Moment) -> Iterator[Complaint]:
     given = moment.turn.decision.instructions
     if any(isinstance(one, RunTask) for one in given):
         moment.saw("explained")
-        said = [one.fact for one in given if isinstance(one, Publish) and isinstance(one.fact, TaskStatus)]
-        if not said or said[-1].state is not TaskStage.RUNNING:
-            yield "a try starts, and nobody is told"
+        statuses = [one.fact for one in given if isinstance(one, Publish) and isinstance(one.fact, TaskStatus)]
+        if not statuses or statuses[-1].state is not TaskStage.RUNNING:
+            yield "a try starts without being announced"
         else:
-            moment.memory.shared(Announced).numbers[moment.turn.entity] = said[-1].number
+            moment.memory.shared(Announced).numbers[moment.turn.entity] = statuses[-1].number
 
 
 @actor_rule("once", "task")
@@ -143,7 +143,7 @@ def never_again(moment: Moment) -> Iterator[Complaint]:
     assert isinstance(after, TaskState)  # noqa: S101 - for the type checker: this is a run
     tasks = moment.world.tasks
     started = any(isinstance(given, RunTask) for given in moment.turn.decision.instructions)
-    said = any(isinstance(fact, TaskRetried) and fact.succeeded for fact in moment.turn.facts)
+    reported = any(isinstance(fact, TaskRetried) and fact.succeeded for fact in moment.turn.facts)
     ended = any(isinstance(fact, TaskFinished) and fact.result.end is TaskEnd.SUCCEEDED for fact in moment.turn.facts)
     was = isinstance(before, TaskState) and before.stage is TaskStage.SUCCEEDED
     if was or tasks.succeeded(entity):
@@ -152,10 +152,10 @@ def never_again(moment: Moment) -> Iterator[Complaint]:
             yield "it is tried again although it has succeeded"
         if was and after.stage is not TaskStage.SUCCEEDED:
             yield f"it had succeeded, and is {after.stage} now"
-    elif after.stage is TaskStage.SUCCEEDED and not (said or ended):
-        yield "it counts as a success, and nobody saw one"
-    if after.stage is TaskStage.SUCCEEDED and said and not was:
-        tasks.said.add(entity)
+    elif after.stage is TaskStage.SUCCEEDED and not (reported or ended):
+        yield "it counts as a success without an observed one"
+    if after.stage is TaskStage.SUCCEEDED and reported and not was:
+        tasks.reported.add(entity)
 
 
 # --- instances -------------------------------------------------------------------------------------------------------------
@@ -171,12 +171,12 @@ def started(step: Step) -> Iterator[Complaint]:
         if step.ledger.paused:
             yield f"{entity} starts although everything is paused, or only observed"
         candidate, before = life.candidate, step.before.life.candidate
-        begun = life.rollout.attempt if life.rollout else None
-        if candidate is None or entity not in candidate.tasks or (begun and entity in begun.tasks):
+        in_rollout = life.rollout.attempt if life.rollout else None
+        if candidate is None or entity not in candidate.tasks or (in_rollout and entity in in_rollout.tasks):
             continue
         offer = offer_of(life, candidate.pair)
         if step.ledger.held:
-            yield f"{entity} starts although somebody holds it"
+            yield f"{entity} starts although a person holds it"
         committed = before is not None and before.number == candidate.number and before.committed
         if step.ledger.stopped and not committed:
             yield f"{entity} starts although the line is stopped"

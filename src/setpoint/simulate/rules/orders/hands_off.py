@@ -47,7 +47,7 @@ def _applied(step: Step, applied: Apply) -> Iterator[Complaint]:
     life, policy = step.after.life, step.after.policy
     target = offer_of(life, life.target)
     if target is None or (life.failure and not applied.down):
-        yield "applied without a target, or after a failure that is nobody's to repeat"
+        yield "applied without a target, or after a failure that must not be repeated"
     elif applied.spec != target.spec:
         yield "applied something else than target"
     if applied.down:

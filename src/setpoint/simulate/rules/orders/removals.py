@@ -33,7 +33,7 @@ class Departures(FamilyLedger):
     def write_down(self, step: Step) -> None:
         """An instance that comes back starts from nothing."""
         if step.before.removed and not step.after.removed:
-            step.ledger.begun.clear()
+            step.ledger.started.clear()
 
 
 FAMILY_LEDGERS.append(Departures)
@@ -42,7 +42,7 @@ FAMILY_LEDGERS.append(Departures)
 @rule("hands-off")
 def left_alone(step: Step) -> Iterator[Complaint]:
     """Without configuration no rollout begins, and an apply is either its last rollout's or a requested removal."""
-    asked = step.ledger.of(Departures).down
+    requested = step.ledger.of(Departures).down
     if not step.after.removed:
         if any(given.down for given in step.turn.decision.instructions if isinstance(given, Apply)):
             yield "is configured, and yet taken down"
@@ -51,7 +51,7 @@ def left_alone(step: Step) -> Iterator[Complaint]:
     if step.forward:
         yield "has left the configuration, but a rollout began"
     for given in step.turn.decision.instructions:
-        if isinstance(given, Apply) and given.down and not asked:
-            yield "is taken down although nobody asked for that"
+        if isinstance(given, Apply) and given.down and not requested:
+            yield "is taken down although no removal was requested"
         if isinstance(given, Apply) and not given.down and step.after.life.rollout is None:
             yield "has left the configuration, but is applied"

@@ -47,7 +47,7 @@ def once(step: Step) -> Iterator[Complaint]:
         return
     step.saw("once")
     pair = step.forward[0].pair
-    if step.ledger.begun[pair]:
+    if step.ledger.started[pair]:
         yield f"the rollout of {pair} began a second time"
 
 
