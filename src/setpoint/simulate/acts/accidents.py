@@ -9,14 +9,14 @@ from setpoint.simulate.world.environment import Environment
 
 
 class Accident(Act, frozen=True, kw_only=True, omit_defaults=True):
-    """At the place of one instance."""
+    """Accident at the runtime of one instance."""
 
     instance: str
 
 
 @act
 class Outage(Accident, frozen=True, kw_only=True, omit_defaults=True):
-    """It cannot be reached for a while."""
+    """Outage: the runtime of an instance is unreachable for a while."""
 
     lasts: Duration
 
@@ -27,7 +27,7 @@ class Outage(Accident, frozen=True, kw_only=True, omit_defaults=True):
         environment.world.hint(instance_entity(self.instance))
 
     def words(self) -> str:
-        """What happens."""
+        """Return a sentence that describes the accident."""
         return f"{self.instance} cannot be reached for {self.lasts // 60_000} min"
 
 
@@ -48,7 +48,7 @@ class Drift(Accident, frozen=True, kw_only=True, omit_defaults=True):
         environment.world.hint(instance_entity(self.instance))
 
     def words(self) -> str:
-        """What happens."""
+        """Return a sentence that describes the accident."""
         return f"{self.instance} drifts ({self.difference}){', and applying does not help' if self.stubborn else ''}"
 
 
@@ -64,20 +64,20 @@ class Vanish(Accident, frozen=True, kw_only=True, omit_defaults=True):
         environment.world.hint(instance_entity(self.instance))
 
     def words(self) -> str:
-        """What happens."""
+        """Return a sentence that describes the accident."""
         return f"what runs for {self.instance} is taken down"
 
 
 @act
 class Recovery(Accident, frozen=True, kw_only=True, omit_defaults=True):
-    """It answers again."""
+    """Recovery: the runtime of an instance is reachable again."""
 
     def perform(self, environment: Environment) -> None:
-        """Let it answer."""
+        """Make it reachable."""
         reach(environment, self.instance)
 
     def words(self) -> str:
-        """What happens."""
+        """Return a sentence that describes the accident."""
         return f"{self.instance} answers again"
 
 
@@ -93,7 +93,7 @@ class ClockSet(Act, frozen=True, kw_only=True, omit_defaults=True):
         environment.world.fault_injector.counts("clock")
 
     def words(self) -> str:
-        """What happens."""
+        """Return a sentence that describes the accident."""
         return f"the wall clock is set {abs(self.by) // 1000} s {'forward' if self.by > 0 else 'back'}"
 
 
@@ -109,12 +109,12 @@ class Asleep(Act, frozen=True, kw_only=True, omit_defaults=True):
         environment.world.fault_injector.counts("clock")
 
     def words(self) -> str:
-        """What happens."""
+        """Return a sentence that describes the accident."""
         return f"the engine's machine sleeps for {self.lasts // 60_000} min"
 
 
 def reach(environment: Environment, instance: str) -> None:
-    """It answers again, and nothing resists any more."""
+    """Make the runtime of an instance reachable, and let it accept every apply."""
     place = environment.runtimes.place(instance)
     place.stubborn = ""
     place.unreachable, place.reachable_since = False, environment.world.now

@@ -38,7 +38,7 @@ class RunsAlready(Accident, frozen=True, kw_only=True, omit_defaults=True):
         environment.world.hint(instance_entity(self.instance))
 
     def words(self) -> str:
-        """What happens."""
+        """Return a sentence that describes the accident."""
         how = f", with a difference ({self.difference})" if self.difference else ""
         return f"{self.version} runs for {self.instance} already{how}"
 
@@ -74,5 +74,5 @@ class Adopt(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} adopts {self.version} at {self.instance}"

@@ -88,6 +88,6 @@ class ChangeConfiguration(HumanAct, frozen=True, kw_only=True, omit_defaults=Tru
         return msgspec.structs.replace(self, at=self.at + by)
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         where = f" in {', '.join(self.channels)}" if self.channels else ""
         return f"{self.by} applies a configuration that changes what runs{where}"

@@ -23,5 +23,5 @@ class Reconfigure(Act, frozen=True, kw_only=True, omit_defaults=True):
         environment.world.post(instance_entity(instance), Configured(policy=self.policy, number=environment.revision))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"the policy of {self.policy.instance} changes"

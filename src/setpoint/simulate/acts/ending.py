@@ -44,5 +44,5 @@ class Brief(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         return Pinned(by=by, until=end, offer=life.offers[-1 - self.which % len(life.offers)])
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} gives the order to {self.order} {self.instance} for {self.lasts // 60_000} min"

@@ -31,7 +31,7 @@ class Regroup(Act, frozen=True, kw_only=True, omit_defaults=True):
                 environment.world.post(instance_entity(instance), changed)
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"the waves of {', '.join(self.groups) or 'every group'} change"
 
 
@@ -44,7 +44,7 @@ class LetGoOn(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         let_go_on(environment, self.signed())
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} lets stopped releases go on"
 
 

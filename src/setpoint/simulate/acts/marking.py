@@ -23,7 +23,7 @@ class Mark(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         environment.signal(line_entity(self.application), fact)
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} marks {self.service} {self.version} {'bad' if self.bad else 'good'}"
 
 
@@ -39,5 +39,5 @@ class CancelRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         environment.signal(line_entity(self.application), Cancelled(by=self.signed("a finding"), release=self.release))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} cancels release {self.release}"

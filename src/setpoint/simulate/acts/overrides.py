@@ -14,7 +14,7 @@ from setpoint.simulate.world.environment import Environment
 
 
 class OnInstance(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """One instance is steered."""
+    """Override of one instance."""
 
     instance: str
 
@@ -33,7 +33,7 @@ class SkipGate(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
             environment.send(self.instance, Skipped(by=self.signed(), release=part.release, gate=self.gate))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} skips {self.gate} at {self.instance}"
 
 
@@ -48,13 +48,13 @@ class PassOver(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
         environment.send(self.instance, Skipped(by=self.signed(), release=self.release, gate=RELEASE))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} takes release {self.release} out of the train at {self.instance}"
 
 
 @act
 class Pin(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """Exactly one of the releases that the instance knows."""
+    """Pin an instance to one of the releases that it knows."""
 
     which: int = 0
     """Counted from the newest, around."""
@@ -66,52 +66,52 @@ class Pin(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
             environment.send(self.instance, Pinned(by=self.signed(), offer=offers[-1 - self.which % len(offers)]))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} pins {self.instance} to release {-1 - self.which} of those it knows"
 
 
 @act
 class Unpin(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """Selection decides again."""
+    """End a pin: selection decides again."""
 
     def perform(self, environment: Environment) -> None:
         """Unpin."""
         environment.send(self.instance, Unpinned(by=self.signed()))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} unpins {self.instance}"
 
 
 @act
 class HoldInstance(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """Automation keeps off."""
+    """Hold one instance: no automation."""
 
     def perform(self, environment: Environment) -> None:
         """Hold."""
         environment.send(self.instance, Held(by=self.signed()))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} holds {self.instance}"
 
 
 @act
 class Resume(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """A hold ends, a breaker is reset."""
+    """End a hold and reset a breaker."""
 
     def perform(self, environment: Environment) -> None:
         """Resume."""
         environment.send(self.instance, Resumed(by=self.signed()))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} resumes {self.instance}"
 
 
 @act
 class RollBack(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """Back to what was good."""
+    """Roll back to a good version."""
 
     named: int = 0
     """Which of the versions that were good, counted from the newest, around; 0: none is named."""
@@ -128,13 +128,13 @@ class RollBack(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
             environment.send(self.instance, RolledBack(by=self.signed(), offer=offer))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} rolls {self.instance} back{' to a named version' if self.named else ''}"
 
 
 @act
 class Retry(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """Once more."""
+    """Retry what failed."""
 
     def perform(self, environment: Environment) -> None:
         """Retry, if something failed there."""
@@ -143,13 +143,13 @@ class Retry(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
             environment.send(self.instance, Retried(by=self.signed()))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} retries {self.instance}"
 
 
 @act
 class Observe(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """Look, never touch, for a while."""
+    """Observe an instance for a while without changing it."""
 
     lasts: Duration
 
@@ -159,25 +159,25 @@ class Observe(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
         environment.later(self.lasts, Heal(by=self.by, instance=self.instance))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} only observes {self.instance} for {self.lasts // 60_000} min"
 
 
 @act
 class Heal(OnInstance, frozen=True, kw_only=True, omit_defaults=True):
-    """Observing ends."""
+    """End observing."""
 
     def perform(self, environment: Environment) -> None:
         """Let it be touched again."""
         environment.send(self.instance, Healing(by=self.signed("the storm is over")))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} lets {self.instance} be healed"
 
 
 def let_go(environment: Environment) -> None:
-    """Pins, holds and observing end."""
+    """End pins, holds and observing."""
     by = By("ann", "all is well")
     for instance in environment.instances:
         for fact in (Unpinned(by=by), Resumed(by=by), Healing(by=by)):

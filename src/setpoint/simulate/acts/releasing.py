@@ -69,7 +69,7 @@ class RequestRelease(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self, at=self.at + by, services=services)
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         what = ", ".join(f"{service} {version}" for service, version in self.services.items())
         where = f" to {', '.join(self.channels)}" if self.channels else ""
         return f"{self.by} releases {what}{where}{', urgently' if self.urgent else ''}"

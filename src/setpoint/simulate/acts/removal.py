@@ -30,7 +30,7 @@ class Leave(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         environment.later(self.lasts, ComeBack(by=self.by, instance=self.instance))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         how = " and is taken down" if self.down else ""
         return f"{self.by} removes {self.instance} from the configuration for {self.lasts // 60_000} min{how}"
 
@@ -46,7 +46,7 @@ class TakeDown(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         environment.send(self.instance, TakenDown(by=self.signed("left over")))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} has what is left of {self.instance} taken down"
 
 
@@ -61,7 +61,7 @@ class ComeBack(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         come_back(environment, self.instance)
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} adds {self.instance} to the configuration again"
 
 

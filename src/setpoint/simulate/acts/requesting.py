@@ -46,5 +46,5 @@ class LookWhetherTaken(Act, frozen=True, kw_only=True, omit_defaults=True):
         environment.later(PATIENCE, msgspec.structs.replace(self, tries=self.tries + 1))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"the requester checks whether {self.request} was taken"

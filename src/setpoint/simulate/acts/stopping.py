@@ -12,7 +12,7 @@ from setpoint.simulate.world.environment import Environment
 
 @act
 class Stop(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """No forward start below a scope."""
+    """Freeze a scope: no forward start below it."""
 
     scope: str
     lasts: Duration
@@ -25,14 +25,14 @@ class Stop(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         environment.later(self.lasts, Start(by=self.by, scope=self.scope))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         also = ", what is under way too," if self.in_flight == "pause" else ""
         return f"{self.by} stops {scope.name_of(self.scope)}{also} for {self.lasts // 60_000} min"
 
 
 @act
 class Pause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """No apply at all below a scope."""
+    """Pause a scope: no apply at all below it."""
 
     scope: str
     lasts: Duration
@@ -43,13 +43,13 @@ class Pause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         environment.later(self.lasts, Unpause(by=self.by, scope=self.scope))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} pauses {scope.name_of(self.scope)} for {self.lasts // 60_000} min"
 
 
 @act
 class Start(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """Forward starts go on."""
+    """Unfreeze a scope: forward starts continue."""
 
     scope: str
 
@@ -58,13 +58,13 @@ class Start(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         environment.signal(self.scope, Started(by=self.signed("the storm is over")))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} starts the line of {scope.name_of(self.scope)} again"
 
 
 @act
 class Unpause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """Applies go on."""
+    """Unpause a scope: applies continue."""
 
     scope: str
 
@@ -73,12 +73,12 @@ class Unpause(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
         environment.signal(self.scope, Unpaused(by=self.signed("the storm is over")))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} lets {scope.name_of(self.scope)} go on"
 
 
 def go_on(environment: Environment) -> None:
-    """Everything that was stopped or paused goes on."""
+    """Unfreeze and unpause every scope."""
     by = By("ann", "all is well")
     for entity in environment.scopes:
         environment.signal(entity, Started(by=by))

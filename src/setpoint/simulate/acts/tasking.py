@@ -23,22 +23,22 @@ class SayDone(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
             environment.send(self.instance, Retried(by=self.signed("I looked"), release=release, succeeded=True))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} reports that the task {self.instance} waits for succeeded"
 
 
 @act
 class TryAgain(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
-    """Whatever waits for a person is tried again."""
+    """Retry every task that waits for a person."""
 
     def perform(self, environment: Environment) -> None:
-        """Everywhere."""
+        """Retry at every instance."""
         for instance in environment.instances:
             for release in _stuck(environment.state(instance)):
                 environment.send(instance, Retried(by=self.signed("it works now"), release=release))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return f"{self.by} lets every task that failed be tried again"
 
 

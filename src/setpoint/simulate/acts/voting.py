@@ -35,7 +35,7 @@ class CastVote(HumanAct, frozen=True, kw_only=True, omit_defaults=True):
                     environment.world.post(entity, Voted(person=environment.person(self.by), yes=self.yes))
 
     def words(self) -> str:
-        """What is done."""
+        """Return a sentence that describes the act."""
         return (
             f"{self.by} {'approves' if self.yes else 'rejects'} whatever waits{f' at {self.instance}' if self.instance else ''}"
         )

@@ -1,4 +1,4 @@
-"""What the checker remembers of an instance.
+"""The ledger of an instance, kept by the checker.
 
 The ledger is written from facts that were delivered and history lines that were written, never from the state it is to judge.
 """
@@ -46,10 +46,10 @@ class FamilyLedger:
     """What a family of rules remembers of one instance, besides the ledger. Made by ``Ledger.of``; kept in step by these two."""
 
     def take(self, fact: Fact) -> None:
-        """Write a delivered fact down, before the rules run."""
+        """Record a delivered fact, before the rules run."""
 
     def write_down(self, step: Step) -> None:
-        """What a turn did, after the rules ran."""
+        """Record what a turn did, after the rules ran."""
 
 
 FAMILY_LEDGERS: list[type[FamilyLedger]] = []
@@ -202,7 +202,7 @@ class Ledger:
         return configuration is not None and configuration.release > 0 and self.keeps_version(offer.version)
 
     def pair(self, event: Event) -> Pair:
-        """What a line of history is about."""
+        """Return the pair that a line of history is about."""
         configuration = self.configurations.get(event.configuration)
         return Pair(event.release, configuration.configured if configuration else self.own.get(event.release, 0))
 
@@ -216,7 +216,7 @@ class Ledger:
         return [change] if self.only_configures(offer) else [version, change]
 
     def is_vetoed(self, offer: Offer) -> str:
-        """Why an attempt at this offer is vetoed; empty: it is not."""
+        """Return why an attempt at this offer is vetoed; empty: it is not."""
         configuration = offer.configuration.release if offer.configuration else 0
         for pair, veto in self.vetoed.items():
             whole = veto.whole and veto.version.same(offer.version) and not self.keeps_version(offer.version)

@@ -1,4 +1,4 @@
-"""One turn as the rules see it: what was before, what is after, and what the turn did."""
+"""One turn as rules read it: the state before and after, and what the turn did."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class Step(Moment):
     # --- after the checks -------------------------------------------------------------------------------------------------
 
     def write_down(self) -> None:
-        """What this turn did, for the turns to come."""
+        """Record in the ledger what this turn did."""
         ledger = self.ledger
         for family in ledger.families.values():
             family.write_down(self)

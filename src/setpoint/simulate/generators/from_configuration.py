@@ -22,7 +22,7 @@ def draw_for(directory: str, seed: int) -> Plan:
 
 
 def plan_for(configuration: CompiledConfiguration, seed: int) -> Plan:
-    """The plan of a seed. Its world does not turn fair: windows and soaks may be longer than anybody would wait for."""
+    """The plan of a seed. Its world does not turn fair: windows and soaks may be longer than a run can wait for."""
     policies = {instance: configuration.policy(instance) for instance in configuration.all_instances}
     builder = PlanBuilder(seed, policies, people=_people(policies.values()), seasons=SEASONS.get(len(policies), 1))
     builder.facts += _invariants(configuration)
@@ -39,7 +39,7 @@ def _invariants(configuration: CompiledConfiguration) -> list[tuple[str, AnyFact
 
 
 def _people(policies: Iterable[Policy]) -> tuple[Person, ...]:
-    """Two members of each group that approves, everybody who approves by name, and some who may not."""
+    """Two members of each group that approves, every approver given by name, and some who may not."""
     principals = sorted({who for policy in policies for use in policy.approvals for who in use.approvers or ()})
     found = [PEOPLE[2]]
     for principal in principals:

@@ -9,7 +9,7 @@ from setpoint.simulate.checker.step import Moment, Step
 from setpoint.simulate.world.host import World
 
 Complaint = str
-"""What is wrong with a turn, in a sentence."""
+"""Sentence that states what is wrong with a turn."""
 
 Rule = Callable[[Step], Iterator[Complaint]]
 ActorRule = Callable[[Moment], Iterator[Complaint]]

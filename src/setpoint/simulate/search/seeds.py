@@ -47,7 +47,7 @@ class Tally:
     """(seed, invariant, what is wrong)."""
 
     def add(self, other: Tally) -> None:
-        """Take in another tally."""
+        """Add another tally."""
         self.seeds += other.seeds
         self.decisions += other.decisions
         self.faults += other.faults
@@ -72,12 +72,12 @@ class Tally:
 
 
 def plan_of(seed: int, directory: str = "") -> Plan:
-    """What a seed stands for: a world drawn whole, or one around the configuration in a directory."""
+    """Return the plan of a seed: a world drawn whole, or one around the configuration in a directory."""
     return draw_for(directory, seed) if directory else draw(seed)
 
 
 def one(seed: int, directory: str = "") -> Tally:
-    """The world of one seed."""
+    """Run the world of one seed and return its tally."""
     scenario, broken = failure(plan_of(seed, directory))
     tally = Tally(seeds=1)
     if broken is not None:
@@ -92,7 +92,7 @@ def one(seed: int, directory: str = "") -> Tally:
 
 
 def search(first: int, last: int, jobs: int = 1, directory: str = "") -> Iterator[Tally]:
-    """The seeds from ``first`` to before ``last``, in the order in which they are done."""
+    """Yield the tallies of the seeds from ``first`` to before ``last``, in the order in which they finish."""
     seeds, run = range(first, last), partial(one, directory=directory)
     if jobs < 2 or len(seeds) < 2:
         yield from map(run, seeds)

@@ -26,22 +26,22 @@ class Upon(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
-    """One act. What it needs to know of the world beyond its fields it finds out when it is performed."""
+    """One act. It reads whatever else it needs from the world when it is performed."""
 
     at: Duration = 0
     """After the start, or after ``upon``."""
     upon: Upon | None = None
 
     def perform(self, environment: Environment) -> None:
-        """Do it now."""
+        """Perform the act now."""
         raise NotImplementedError
 
     def again(self, by: Duration, _time: int) -> Act:
-        """The same act so much later, when everything happens once more, for the ``_time``-th time."""
+        """Return the same act, later by a duration, when everything happens once more, for the ``_time``-th time."""
         return msgspec.structs.replace(self, at=self.at + by)
 
     def words(self) -> str:
-        """What is done, for people."""
+        """Return a sentence for people that describes the act."""
         raise NotImplementedError
 
 
@@ -52,7 +52,7 @@ class HumanAct(Act, frozen=True, kw_only=True, omit_defaults=True):
     """A person's name."""
 
     def signed(self, why: str = "a whim") -> By:
-        """For the signal."""
+        """Return who acts and why."""
         return By(self.by, why)
 
 

@@ -38,7 +38,7 @@ class Checks:
         self._first = {name: list(entries) for name, entries in self.timetable.items()}
 
     def outcome(self, name: str, now: Instant) -> Outcome:
-        """The outcome of a run that ends now."""
+        """Return the outcome of a run that ends now."""
         entries = self.timetable.get(name)
         if not entries:
             return Outcome.PASSING
@@ -51,21 +51,21 @@ class Checks:
             self.timetable[name] += [(when + later, outcome) for when, outcome in entries]
 
     def pass_from(self, now: Instant) -> None:
-        """From now on everything passes."""
+        """Make every check pass from now on."""
         for name, entries in self.timetable.items():
             self.timetable[name] = [*(entry for entry in entries if entry[0] < now), (now, Outcome.PASSING)]
 
     def longest(self, definition: CheckDefinition) -> Duration:
-        """How long a run may take, in milliseconds."""
+        """Return how long a run may take, in milliseconds."""
         return self.takes.get(definition.protection, SECOND)
 
     def result(self, definition: CheckDefinition, attachment: str, run: Run) -> CheckResult:
-        """The end of one run, remembered."""
+        """Record the end of one run and return its result."""
         self.runs[attachment].append(run)
         return CheckResult(run.outcome, f"{definition.protection} is {run.outcome}")
 
     def since(self, attachment: str, started: Instant) -> list[Run]:
-        """The runs that started at or after a time, oldest first."""
+        """Return the runs that started at or after a time, oldest first."""
         found: list[Run] = []
         for run in reversed(self.runs.get(attachment, ())):
             if run.started < started:

@@ -63,7 +63,7 @@ class Effects:
                 self.applying.setdefault(entity, set()).add(instruction.operation)
 
     def recorded(self, facts: Iterable[AnyFact]) -> None:
-        """A turn took these facts: operations whose ends are among them are done."""
+        """Close the operations whose ends are among the facts that a turn took."""
         for fact in facts:
             if isinstance(fact, Applied | CheckFinished | CheckUnwanted | TaskFinished):
                 self._close(fact.operation)
@@ -74,13 +74,13 @@ class Effects:
             self.applying[entity].discard(operation)
 
     def forget(self) -> None:
-        """The engine dies: nothing is observed any more, and what ran is not seen to end."""
+        """Stop every watch because the engine dies; the end of what ran is not observed."""
         self.watches.clear()
         self.posted.clear()
         self.away.clear()
 
     def again(self) -> None:
-        """The engine starts: open operations are performed again."""
+        """Perform open operations again after the engine has started."""
         world = self._world
         for entity, given in list(self.operations.values()):
             if isinstance(given, RunTask) and given.definition.once and given.operation in world.tasks.running:
@@ -90,7 +90,7 @@ class Effects:
                 self.perform(entity, given)
 
     def perform(self, entity: str, instruction: AnyInstruction) -> None:
-        """Begin what an instruction orders."""
+        """Start what an instruction orders."""
         match instruction:
             case Apply():
                 self._look_away(entity)
@@ -128,7 +128,7 @@ class Effects:
         world.plan(world.now + takes, what, (entity, given.operation, world.now), dies=True)
 
     def happen(self, what: str, arguments: tuple[Any, ...]) -> None:
-        """What was planned here comes."""
+        """Run an event that was planned here."""
         match what:
             case "applied":
                 self._applied(*arguments)
@@ -142,12 +142,12 @@ class Effects:
                 self._world.post(*arguments)
 
     def _open(self, operation: str) -> Operation | None:
-        """The operation, unless it was cancelled meanwhile."""
+        """Return the operation, unless it was cancelled meanwhile."""
         known = self.operations.get(operation)
         return known[1] if known else None
 
     def _died(self, entity: str) -> bool:
-        """The engine dies just now, before it recorded what happened."""
+        """Crash the engine before it records what happened, if that fault strikes; return whether it did."""
         fault_injector = self._world.fault_injector
         if not fault_injector.strikes("forget", entity):
             return False
@@ -170,7 +170,7 @@ class Effects:
             self.watch(entity, given.watch.number, given.watch.every)
 
     def _spoiled(self, entity: str, instance: str) -> str:
-        """An apply that was taken on, and yet: its answer is lost, or half of it was not done."""
+        """Return the error of an apply whose reply is lost; another fault leaves half of it undone."""
         fault_injector = self._world.fault_injector
         if fault_injector.strikes("half", entity):
             fault_injector.counts("half")
@@ -219,7 +219,7 @@ class Effects:
     # --- looks ----------------------------------------------------------------------------------------------------------
 
     def watch(self, entity: str, number: int, every: Duration) -> None:
-        """Look now and every so often; a lower watch than the standing one has no effect."""
+        """Observe now and at an interval; a lower watch number than the standing one has no effect."""
         known = self.watches.get(entity)
         if known and known.number >= number:
             return
@@ -243,13 +243,13 @@ class Effects:
             self.posted[entity] += max(0, self._world.now - away - 2 * every)
 
     def hint(self, entity: str) -> None:
-        """Something changed at the runtime: the next look of the standing watch sees it."""
+        """Schedule a look of the standing watch because something changed at the runtime."""
         looks, world = self.watches.get(entity), self._world
         if looks:
             self._schedule(entity, looks.number, world.now + world.rng.between(1, looks.every, "hint", entity))
 
     def _schedule(self, entity: str, number: int, when: Instant) -> None:
-        """A look that ends then."""
+        """Plan a look that ends at a time."""
         world = self._world
         started = max(world.now, when - world.rng.between(0, 50, "length", entity))
         world.plan(started, "look", (entity, number, when), dies=True)

@@ -69,36 +69,36 @@ class Environment:
         return application, service, channel
 
     def perform(self, act: Act) -> None:
-        """An act's time has come."""
+        """Perform an act whose time has come."""
         act.perform(self)
 
     def state(self, instance: str) -> InstanceState:
-        """What an instance remembers by now."""
+        """Return the state of an instance."""
         return self.world.states.get(instance_entity(instance)) or InstanceState()
 
     def person(self, name: str) -> Person:
-        """A person by name; an unknown one has no groups."""
+        """Return a person by name; an unknown one has no groups."""
         return next((person for person in self.people if person.name == name), Person(name))
 
     def send(self, instance: str, signal: Signal) -> None:
-        """A person's act on one instance."""
+        """Send a person's act to one instance."""
         self.signal(instance_entity(instance), signal)
 
     def signal(self, entity: str, signal: Signal) -> None:
-        """A person's act on any entity, numbered."""
+        """Send a person's act to any entity, numbered."""
         self._signals += 1
         fact: AnyFact = replace(signal, id=str(self._signals))  # type: ignore[assignment]
         self.world.post(entity, fact)
 
     def spec(self, version: str, instance: str) -> str:
-        """Digest of a version compiled for an instance with the configuration in force."""
+        """Return the digest of a version compiled for an instance with the configuration in force."""
         variant = self.variants.get(instance, "")
         return f"{version}/{instance}" + (f"/{variant}" if variant else "")
 
     def mirrors(self, instance: str) -> bool:
-        """Whether it takes what another channel finalized."""
+        """Return whether an instance takes what another channel finalized."""
         return bool(self.policies[instance].mirror)
 
     def later(self, delay: Duration, act: Act) -> None:
-        """Let something else happen after a while."""
+        """Plan another act after a delay."""
         self.world.plan(self.world.now + delay, "act", (act,))

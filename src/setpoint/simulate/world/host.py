@@ -332,7 +332,7 @@ class World:
     # --- crashes --------------------------------------------------------------------------------------------------------
 
     def crash(self) -> None:
-        """Kill -9 and start again: what was durable stays, open operations start again, everybody is observed first."""
+        """Kill -9 and start again: what was durable stays, open operations start again, every instance is observed first."""
         self.crashes += 1
         self.effects.forget()
         self._lose()

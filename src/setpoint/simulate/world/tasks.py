@@ -51,11 +51,11 @@ class Tasks:
     """Entities that a person reported as succeeded."""
 
     def begin(self, operation: str, now: Instant) -> None:
-        """A try starts. One that is started again after a crash has first made sure that the old process is gone."""
+        """Start a try. After a crash the old process is stopped before the try starts again."""
         self.running[operation] = now
 
     def end(self, entity: str, operation: str, definition: TaskDefinition, now: Instant, outcome: Outcome) -> TaskResult:
-        """The end of a try, remembered."""
+        """Record the end of a try and return its result."""
         end = TaskEnd.SUCCEEDED if self.fair else _ENDS[outcome]
         result = TaskResult(end, f"{definition.task} {end}")
         self._remember(entity, operation, now, end)
@@ -64,7 +64,7 @@ class Tasks:
         return result
 
     def unseen(self, entity: str, operation: str, now: Instant) -> TaskResult:
-        """The engine died while a task ran that must not be repeated: how it ended is unknown."""
+        """Record an unknown end: the engine died while a task ran that must not be repeated."""
         self._remember(entity, operation, now, TaskEnd.UNKNOWN)
         return TaskResult(TaskEnd.UNKNOWN, "the outcome was not observed")
 
@@ -72,13 +72,13 @@ class Tasks:
         self.tries.setdefault(entity, []).append(Try(operation, self.running.pop(operation, now), now, end))
 
     def succeeded(self, entity: str) -> bool:
-        """Whether a run has really succeeded, or a person reported so."""
+        """Return whether a run has succeeded, or a person reported so."""
         return entity in self.reported or bool(self.success(entity))
 
     def success(self, entity: str) -> Instant:
-        """When a program of the run succeeded; 0: none did."""
+        """Return when a program of the run succeeded; 0: none did."""
         return next((one.ended for one in self.tries.get(entity, ()) if one.end is TaskEnd.SUCCEEDED), 0)
 
     def runs(self, entity: str) -> bool:
-        """Whether a program of this run runs."""
+        """Return whether a program of this run is running."""
         return any(operation_entity(operation) == entity for operation in self.running)

@@ -24,7 +24,7 @@ HOURLY = tuple(Window(hours=(hour * 60, (hour + 1) * 60)) for hour in range(24))
 
 
 def leases(builder: PlanBuilder, draw: Random) -> None:
-    """In a third of the worlds; everybody needs some of three units, and some need several."""
+    """In a third of the worlds; every instance needs some of three units, and some need several."""
     if not builder.places or draw.random() > 0.35:
         return
     limits = {unit: draw.randint(1, 2) for unit in UNITS}
@@ -42,7 +42,7 @@ def leases(builder: PlanBuilder, draw: Random) -> None:
 
 
 def _change(builder: PlanBuilder, draw: Random) -> None:
-    """All limits become one, or none are left."""
+    """Set all limits to one, or remove them."""
     at, lower = builder.sometime(draw), draw.random() < 0.7
     for policy in builder.policies.values():
         uses = tuple(replace(use, limit=1) for use in policy.limits) if lower else ()
