@@ -56,8 +56,8 @@ def play(name: str) -> dict[str, traces.Trace]:
     scenario.prepare()
     scenario.world.run(START + lasts)
     sets = [entity for entity in recorder.turns if entity.startswith("set:")]
-    told = [*(f"instance:{instance}" for instance in instances), *sets[-1:]] if instances else _busiest(recorder)
-    return {f"{name}.{_short(entity)}.json": recorder.trace(entity, about) for entity in told}
+    entities = [*(f"instance:{instance}" for instance in instances), *sets[-1:]] if instances else _busiest(recorder)
+    return {f"{name}.{_short(entity)}.json": recorder.trace(entity, about) for entity in entities}
 
 
 def _short(entity: str) -> str:
