@@ -75,7 +75,7 @@ def attempts(machine: Machine) -> list[tuple[str, str]]:
     ]
 
 
-def expect_closed(tried: list[tuple[str, str]], came_of: list[str]) -> None:
+def assert_closed(tried: list[tuple[str, str]], came_of: list[str]) -> None:
     assert len(came_of) == len(tried) > 20
     found = [f"{kind} {target}" for (kind, target), how in zip(tried, came_of, strict=True) if how == "open"]
     if found:
@@ -89,7 +89,7 @@ def test_a_version_cannot_become_an_administrator(machine: Machine, user: str) -
     deployed(machine, user)
     tried = attempts(machine)
     response = httpx.post(machine.address("shop/web@staging"), json=tried, timeout=20, trust_env=False)
-    expect_closed(tried, response.json())
+    assert_closed(tried, response.json())
 
 
 @needs_users
@@ -101,7 +101,7 @@ def test_a_check_of_another_user_cannot_either(machine: Machine) -> None:
     machine.write(f"{checked}---\nkind: Protection\nname: inside\nprogram: {program}\n")
     machine.apply()
     answer = json.loads(machine.cli("check", "inside", "--for", "shop/web@staging", "--output", "json"))
-    expect_closed(tried, json.loads(answer["output"]))
+    assert_closed(tried, json.loads(answer["output"]))
 
 
 @needs_users
