@@ -359,7 +359,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "required": "must be given",
         "default": "the value where none is given",
         "values": "the only ones allowed",
-        "pattern": "an RE2 expression that matches the whole text",
+        "pattern": "a regular expression, without look-around and back-references, that matches the whole text",
         "description": "for people",
         "carry": "a release that leaves it out takes the last value given",
     },
@@ -370,7 +370,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "required": "must be given",
         "default": "the value where none is given",
         "values": "the only ones allowed",
-        "pattern": "an RE2 expression that matches the whole text",
+        "pattern": "a regular expression, without look-around and back-references, that matches the whole text",
         "description": "for people",
     },
     "RolloutBlock": {

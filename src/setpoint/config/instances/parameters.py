@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from setpoint.config.documents.parameters import Parameter
-from setpoint.config.syntax.values import as_text, compile_pattern, plain
+from setpoint.config.syntax.values import as_text, matches, plain
 from setpoint.model.similar import listing, suggest
 from setpoint.model.spec import Scalar
 
@@ -63,7 +63,7 @@ def typed(name: str, declaration: Parameter, value: Any) -> Scalar:
     allowed = [str(item) for item in declaration.values or ()]
     if allowed and text not in allowed:
         raise ParameterError(f'the parameter "{name}" may not be "{text}": {suggest(text, allowed)}')
-    if declaration.pattern is not None and not compile_pattern(declaration.pattern).fullmatch(text):
+    if declaration.pattern is not None and not matches(declaration.pattern, text):
         raise ParameterError(f'the parameter "{name}" may not be "{text}": it must match {declaration.pattern}')
     return result
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
-import re2  # type: ignore[import-untyped]  # has no stubs
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, SchemaError, SchemaValidator, ValidationError, core_schema
 
 from setpoint.config.problems import Position
 from setpoint.config.syntax.yaml import Mapping, Scalar, Sequence, place_of
@@ -274,25 +274,38 @@ def _zone_hint(text: str) -> str:
 
 
 def read_pattern(node: Any) -> Scalar:
-    """An RE2 regular expression."""
+    """Read a regular expression in the syntax of Rust's regex."""
     text = scalar(node, "a pattern")
     try:
-        compile_pattern(text)
-    except re2.error as error:
-        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        _compiled(text)
+        _whole(text)
+    except SchemaError as error:
+        reason = str(error).rpartition("error: ")[2].strip().rstrip(".")
         raise fault(
             "bad-pattern",
-            f"{describe(text)} is no regular expression: {reason}.",
-            "Write it in RE2 syntax (no look-ahead, no back-references).",
+            f"{describe(text)} is not a valid regular expression: {reason}.",
+            "Write it without look-around and back-references, so that matching takes linear time.",
         ) from None
     return text
 
 
-def compile_pattern(text: str) -> Any:
-    """Raises re2.error."""
-    options = re2.Options()
-    options.log_errors = False
-    return re2.compile(str(text), options)
+def matches(pattern: str, text: str) -> bool:
+    """Return whether a pattern that ``read_pattern`` accepted matches a whole text, in linear time."""
+    try:
+        _whole(pattern).validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _whole(pattern: str) -> SchemaValidator:
+    return _compiled(rf"\A(?:{pattern})\z")
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> SchemaValidator:
+    """Return the validator of texts in which a pattern of Rust's regex occurs. Raises SchemaError."""
+    return SchemaValidator(core_schema.str_schema(pattern=pattern, strict=True))
 
 
 def read_principal(node: Any) -> Scalar:

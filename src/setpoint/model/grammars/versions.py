@@ -1,7 +1,6 @@
 """Version names, ranges and steps: SemVer 2.0.0 where a name parses as it, plain names otherwise.
 
-Names are parsed by ``semantic-version``. Ranges are parsed here: that package's npm dialect reads pre-releases of a neighbouring
-patch into ``<1.2.3-rc.1``, has no switch that admits pre-releases, and says nothing useful about a range that it refuses.
+Names are parsed by ``semver``, which knows no ranges. Those are parsed here: npm's dialect, and a switch admits pre-releases.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
-import semantic_version  # type: ignore[import-untyped]  # the package ships no types
+import semver
 
 Step = Literal["major", "minor", "patch", "prerelease", "none", "back", "unknown"]
 Core = tuple[int, int, int]
@@ -43,13 +42,14 @@ def parse(name: str) -> Parsed | None:
     if not is_version_name(name):
         return None
     try:
-        found = semantic_version.Version(name.removeprefix("v"))
+        found = semver.Version.parse(name.removeprefix("v"))
     except ValueError:
         return None
-    return Parsed((found.major, found.minor, found.patch), not found.prerelease, _identifiers(found.prerelease))
+    return Parsed((found.major, found.minor, found.patch), not found.prerelease, _identifiers(found.prerelease or ""))
 
 
-def _identifiers(parts: tuple[str, ...]) -> tuple[tuple[int, int, str], ...]:
+def _identifiers(prerelease: str) -> tuple[tuple[int, int, str], ...]:
+    parts = prerelease.split(".") if prerelease else []
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
 
 
