@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("setpoint.cli", "setpoint.server", "setpoint.simulate", "setpoint.config", "httpx")
+PACKAGES = ("setpoint.cli", "setpoint.server", "setpoint.simulate", "setpoint.config", "httpx2")
 READY = "ready\n"
 TIMEOUT = 60
 """Seconds for one command."""
@@ -78,7 +78,7 @@ def _import_all() -> None:
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             if not module.name.endswith("__main__"):
-                with contextlib.suppress(ImportError):  # optional dependencies of httpx
+                with contextlib.suppress(ImportError):  # optional dependencies of httpx2
                     importlib.import_module(module.name)
 
 

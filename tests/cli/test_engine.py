@@ -7,7 +7,7 @@ import re
 import signal
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from tests.cli.terminal import Terminal
 from tests.support.eventually import wait_until
@@ -20,7 +20,7 @@ def test_up_in_the_background_is_ready_when_it_returns_and_down_ends_it(tmp_path
     shown = terminal.ok("up", "--detach")
     url = re.search(r"http://127\.0\.0\.1:\d+", shown)
     assert url
-    assert httpx.get(f"{url[0]}/healthz", trust_env=False).json()["status"] == "serving"
+    assert httpx2.get(f"{url[0]}/healthz", trust_env=False).json()["status"] == "serving"
     assert "runs already" in terminal.ok("up", "--detach")
     assert terminal.ok("down") == "The engine has stopped.\n"
     assert not (terminal.home / location.SERVER_FILE).exists()

@@ -64,7 +64,7 @@ def picture(*spans: tuple[str, str, int, int | None, str]) -> list[str]:
         | {"configuration": 0}
         for kind, version, begins, ends, outcome in spans
     ]
-    answer = {"begins": 0, "ends": 60_000, "lanes": [{"instance": "saas/web@eu", "spans": told}]}
+    answer = {"begins": 0, "ends": 60_000, "lanes": [{"instance": "saas/web@eu", "spans": told}], "groups": {}}
     return [line.plain if isinstance(line, Text) else line for line in lines(answer, 40)]
 
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from tests.e2e.machine import WITHIN, Engine, Load, Machine
 from tests.e2e.nursery import Nursery
 from tests.e2e.replicas import Replicas
@@ -95,7 +95,7 @@ class Life:
         self.load = Load(self._request)
         self.replicas = Replicas(machine.root)
         self._running = contextlib.ExitStack()
-        self._http = self._running.enter_context(httpx.Client(timeout=10, trust_env=False, verify=False))
+        self._http = self._running.enter_context(httpx2.Client(timeout=10, trust_env=False, verify=False))
 
     def begin(self) -> None:
         """The first release, finalized; clients begin to ask and the process table is watched."""
@@ -122,7 +122,7 @@ class Life:
 
     def _request(self) -> None:
         answer = self._http.get(self.address)
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != httpx2.codes.OK:
             raise AssertionError(f"{answer.status_code}: {answer.text}")
         time.sleep(0.02)
 

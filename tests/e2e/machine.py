@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-import httpx
+import httpx2
 import psutil
 from tests.support.eventually import wait_until
 from tests.support.processes import is_alive, new_mark, words_of
@@ -231,7 +231,7 @@ class Machine:
 
     def get(self, address: str, path: str = "/") -> dict[str, Any]:
         """One request to a service."""
-        found: dict[str, Any] = httpx.get(address + path, timeout=10, trust_env=False).json()
+        found: dict[str, Any] = httpx2.get(address + path, timeout=10, trust_env=False).json()
         return found
 
     def replicas(self, instance: str, version: str = "") -> list[psutil.Process]:

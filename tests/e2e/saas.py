@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-import httpx
+import httpx2
 import pytest
 from tests.e2e.machine import Machine
 
@@ -80,7 +80,7 @@ class Saas:
         self.clock = Clock(machine.root / "offset")
         self._source = source
         self._addresses: dict[str, str] = {}
-        self._http = httpx.Client(timeout=10, trust_env=False, headers={"Connection": "close"})
+        self._http = httpx2.Client(timeout=10, trust_env=False, headers={"Connection": "close"})
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 from tests.e2e.machine import Machine, copy_app
 from tests.e2e.shop import FAST
@@ -88,7 +88,7 @@ def assert_closed(tried: list[tuple[str, str]], came_of: list[str]) -> None:
 def test_a_version_cannot_become_an_administrator(machine: Machine, user: str) -> None:
     deployed(machine, user)
     tried = attempts(machine)
-    response = httpx.post(machine.address("shop/web@staging"), json=tried, timeout=20, trust_env=False)
+    response = httpx2.post(machine.address("shop/web@staging"), json=tried, timeout=20, trust_env=False)
     assert_closed(tried, response.json())
 
 

@@ -293,7 +293,7 @@ async def test_a_server_sees_who_asks_and_what_is_accepted(site: WebServer) -> N
     """Some refuse a request without them."""
     headers = json.loads((await ask(url=f"{site.url}/echo", headers={"X-Own": "1"})).output)
     sent = {name.lower(): value for name, value in headers.items()}
-    assert sent["user-agent"].startswith("python-httpx/")
+    assert sent["user-agent"].startswith("python-httpx2/")
     assert (sent["accept"], sent["x-own"], sent["accept-encoding"]) == ("*/*", "1", "identity")
 
 

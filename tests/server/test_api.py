@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from tests.control.house import ADMIN, STANDARD, files
 
@@ -29,7 +29,7 @@ BASE = "http://127.0.0.1:7350"
 class Api:
     """The application without a socket, and people's tokens."""
 
-    def __init__(self, control: Control, http: httpx.AsyncClient, tokens: dict[str, str], stopping: asyncio.Event) -> None:
+    def __init__(self, control: Control, http: httpx2.AsyncClient, tokens: dict[str, str], stopping: asyncio.Event) -> None:
         self.control = control
         self.admin = ADMIN
         self.http = http
@@ -39,10 +39,10 @@ class Api:
     def headers(self, person: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[person]}"} if person in self.tokens else {}
 
-    async def post(self, path: str, payload: object, person: str = "admin", **headers: str) -> httpx.Response:
+    async def post(self, path: str, payload: object, person: str = "admin", **headers: str) -> httpx2.Response:
         return await self.http.post(f"/api/v1/{path}", json=payload, headers={**self.headers(person), **headers})
 
-    async def get(self, path: str, person: str = "admin", **headers: str) -> httpx.Response:
+    async def get(self, path: str, person: str = "admin", **headers: str) -> httpx2.Response:
         return await self.http.get(f"/api/v1/{path}", headers={**self.headers(person), **headers})
 
 
@@ -52,13 +52,13 @@ async def api(home: Path) -> AsyncIterator[Api]:
         stopping = asyncio.Event()
         tokens = {"admin": (home / "admin.token").read_text().strip()}
         tokens["eve"] = (await control.services.people.create(Person("eve"), by="admin", now=control.services.clock()))[1]
-        transport = httpx.ASGITransport(create_app(control, stopping), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+        transport = httpx2.ASGITransport(create_app(control, stopping), raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE) as http:
             yield Api(control, http, tokens, stopping)
         stopping.set()
 
 
-def is_problem(response: httpx.Response, status: int, code: str) -> bool:
+def is_problem(response: httpx2.Response, status: int, code: str) -> bool:
     """Whether a refusal looks as every refusal does."""
     body = response.json()
     assert response.headers["content-type"] == "application/problem+json"

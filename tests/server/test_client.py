@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import certifi
+from typing import Any
+
+import httpcore2
 import pytest
 
 from setpoint.server.client import Client
@@ -10,13 +12,13 @@ from setpoint.server.client import Client
 
 @pytest.mark.parametrize(("url", "read"), [("http://127.0.0.1:1", 0), ("https://setpoint.example", 1)])
 def test_certificates_are_read_only_where_they_are_verified(monkeypatch: pytest.MonkeyPatch, url: str, read: int) -> None:
-    asked: list[str] = []
-    where = certifi.where
+    made: list[str] = []
+    context = httpcore2.default_ssl_context
 
-    def counted() -> str:
-        asked.append(url)
-        return where()
+    def counted(**options: Any) -> Any:
+        made.append(url)
+        return context(**options)
 
-    monkeypatch.setattr(certifi, "where", counted)
+    monkeypatch.setattr(httpcore2, "default_ssl_context", counted)
     with Client(url, "token"):
-        assert len(asked) == read
+        assert len(made) == read

@@ -60,11 +60,11 @@ def _open_log(log: Path) -> int:
 
 def _answers(url: str) -> bool:
     """Whether it lives: a lock may outlast its holder for the blink of an eye."""
-    import httpx  # noqa: PLC0415 - only here
+    import httpx2  # noqa: PLC0415 - only here
 
     try:
-        return httpx.get(f"{url}/healthz", timeout=5, trust_env=False).status_code == httpx.codes.OK
-    except httpx.HTTPError:
+        return httpx2.get(f"{url}/healthz", timeout=5, trust_env=False).status_code == httpx2.codes.OK
+    except httpx2.HTTPError:
         return False
 
 

@@ -38,7 +38,7 @@ class Session:
     @contextmanager
     def connected(self) -> Iterator[Client]:
         """Yield a client of the engine; whatever it raises becomes an exit code and a sentence."""
-        from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - httpx is only loaded by commands that ask
+        from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - httpx2 is only loaded by commands that ask
 
         token = _read(self.token_file) if self.token_file else ""
         try:

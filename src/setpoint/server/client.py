@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from setpoint.durable.home import HOME_VARIABLE
 from setpoint.server import location
 
-_TIMEOUT = httpx.Timeout(60, connect=5)
-_STREAM = httpx.Timeout(None, connect=5)
+_TIMEOUT = httpx2.Timeout(60, connect=5)
+_STREAM = httpx2.Timeout(None, connect=5)
 _LONG = ("/commands/check",)
 """What takes as long as a program of the user's: its own timeout bounds it."""
 
@@ -37,7 +37,7 @@ class Client:
     """Asks one engine as one person. Use it as ``with``."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"},
             timeout=_TIMEOUT,
@@ -95,20 +95,20 @@ class Client:
         given = {key: str(value) for key, value in (parameters or {}).items() if value is not None}
         try:
             with self._http.stream("GET", f"/api/v1/{name}", params=given, timeout=_STREAM) as response:
-                if response.status_code != httpx.codes.OK:
+                if response.status_code != httpx2.codes.OK:
                     response.read()
                     raise _error(response)
                 yield from _events(response.iter_lines())
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise _unreachable(error) from error
 
     def _ask(self, path: str, payload: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         try:
             timeout = _STREAM if path.endswith(_LONG) else _TIMEOUT
             response = self._http.post(path, json=dict(payload), headers=dict(headers), timeout=timeout)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise _unreachable(error) from error
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != httpx2.codes.OK:
             raise _error(response)
         found: dict[str, Any] = response.json()
         return found
@@ -137,7 +137,7 @@ def _admin_token(home: Path) -> str:
         raise ClientError("unauthenticated", f"No token: {path} cannot be read ({error.strerror}).", hint) from error
 
 
-def _error(response: httpx.Response) -> ClientError:
+def _error(response: httpx2.Response) -> ClientError:
     try:
         found = response.json()
         return ClientError(found["code"], found["message"], found["hint"], found["details"], response.status_code)
@@ -149,7 +149,7 @@ def _error(response: httpx.Response) -> ClientError:
         )
 
 
-def _unreachable(error: httpx.HTTPError) -> ClientError:
+def _unreachable(error: httpx2.HTTPError) -> ClientError:
     return ClientError(
         "unreachable",
         f"The engine does not answer: {error or type(error).__name__}.",

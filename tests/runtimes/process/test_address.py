@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from tests.runtimes.helpers import APP, eventually, settled, spec
 from tests.runtimes.process.world import GET, LAST, World, answering, ok, own
@@ -53,8 +53,8 @@ async def start_and_stop_port() -> int:
     return port
 
 
-def client(world: World) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.address.port}", timeout=10)
+def client(world: World) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{world.address.port}", timeout=10)
 
 
 async def test_bodies_go_both_ways(app: World) -> None:
@@ -185,7 +185,7 @@ async def test_a_reset_before_the_end_of_an_endless_answer_does_not_look_complet
 
     await world.serving(reset)
     async with client(world) as http:
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx2.RemoteProtocolError):
             await http.get("/")
 
 
@@ -328,7 +328,7 @@ async def test_a_kept_connection_that_the_replica_closed_costs_no_request(world:
 async def test_an_answer_cut_short_does_not_look_complete(world: World) -> None:
     await world.serving(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", close=True))
     async with client(world) as http:
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx2.RemoteProtocolError):
             await http.get("/")
 
 

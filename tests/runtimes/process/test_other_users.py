@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 import pytest
 from tests.runtimes.helpers import INSTANCE, eventually, processes_of, run_processes_of, settled, spec, supervision_of
@@ -70,7 +70,7 @@ def stored(home: Path, version: str = "1", *arguments: str, **more: Any) -> Spec
 
 
 def facts(seen: Observation) -> dict[str, Any]:
-    found: dict[str, Any] = httpx.get(seen.links["address"], trust_env=False).json()
+    found: dict[str, Any] = httpx2.get(seen.links["address"], trust_env=False).json()
     return found
 
 

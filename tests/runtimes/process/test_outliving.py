@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 from tests.runtimes.helpers import (
@@ -107,7 +107,7 @@ async def test_a_new_supervisor_takes_over_without_a_duplicate(home: Path, proce
     seen = await settled(processes, wanted)
     assert seen.links["address"] == address
     assert {process.pid for process in leaders_of(home)} == pids
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         assert {int((await client.get(f"{address}/pid")).text) for _ in range(12)} == pids
     kill(leaders_of(home)[0])  # the adopted are looked after like its own
 
@@ -130,7 +130,7 @@ async def test_a_killed_supervisor_comes_back_by_itself(home: Path, processes: P
         assert (await settled(processes, wanted)).links["address"] == address
         assert supervision_of(home)[0] == guardian
         assert {process.pid for process in leaders_of(home)} == pids
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         assert int((await client.get(f"{address}/pid")).text) in pids
 
 
@@ -308,7 +308,7 @@ async def test_the_supervisor_has_nothing_of_the_engines(home: Path, processes: 
     assert guardian.ppid() != os.getpid()
     assert not [file for file in supervisor.open_files() if file.path == str(home / "engine.db")]
     assert supervisor.terminal() is None
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         environment = (await client.get(f"{address}/env")).json()["env"]
     assert environment["COLOUR"] == "blue"
     assert environment["SETPOINT_INSTANCE"] == INSTANCE
@@ -358,12 +358,12 @@ class Callers:
         self._tasks = [asyncio.create_task(self._call(keep=number % 2 == 0)) for number in range(count)]
 
     async def _call(self, *, keep: bool) -> None:
-        async with httpx.AsyncClient(timeout=20, limits=httpx.Limits(max_keepalive_connections=1 if keep else 0)) as client:
+        async with httpx2.AsyncClient(timeout=20, limits=httpx2.Limits(max_keepalive_connections=1 if keep else 0)) as client:
             while True:
                 try:
                     assert (await client.get(f"{self.address}/slow?0.02")).status_code == 200
                     self.served += 1
-                except httpx.HTTPError as error:
+                except httpx2.HTTPError as error:
                     self.failed.append(repr(error))
 
     async def more(self, count: int = 20) -> None:
@@ -585,7 +585,7 @@ async def test_a_mutable_directory_is_used_as_it_is(processes: ProcessRuntime, t
     wanted = spec(directory=str(tmp_path), mutable=True)
     await processes.apply("op/1", wanted)
     address = (await settled(processes, wanted)).links["address"]
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         assert (await client.get(f"{address}/env")).json()["cwd"] == str(tmp_path)
 
 

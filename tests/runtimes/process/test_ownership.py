@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from tests.runtimes.helpers import INSTANCE, eventually, leaders_of, spec
 
@@ -178,6 +178,6 @@ async def test_another_process_at_the_port_of_a_starting_replica_gets_nothing(
         else:
             await eventually("the reason is reported", reported)
         address = (await processes.observe(INSTANCE, wanted)).links["address"]
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx2.AsyncClient(timeout=30) as client:
             assert (await client.get(address)).status_code == 503
         assert connections == []

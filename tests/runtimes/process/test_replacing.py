@@ -7,7 +7,7 @@ import sys
 from random import Random
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,7 +154,7 @@ async def test_old_replicas_serve_until_new_ones_are_healthy(processes: ProcessR
     address = (await settled(processes, old)).links["address"]
     await processes.apply("op/2", new)
     healthy_at_least, answers = 2, set()
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         while not ((seen := await processes.observe(new.instance, new)).complete and all(o.healthy for o in seen.objects)):
             healthy_at_least = min(healthy_at_least, sum(o.healthy is True and o.active for o in seen.objects))
             answer = await client.get(address)
@@ -178,7 +178,7 @@ async def test_a_version_that_never_gets_healthy_leaves_the_old_one_serving(proc
     assert not seen.complete
     assert not seen.difference
     assert [o.version for o in seen.objects if o.healthy] == ["1", "1"]
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         assert {(await client.get(address)).text for _ in range(10)} == {"1"}
 
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-import httpx
+import httpx2
 import msgspec
 
 from setpoint.model.checks import CheckResult, Outcome
@@ -66,34 +66,34 @@ async def exchange(request: WebRequest, timeout: Duration) -> WebResponse | Chec
         _require_usable(request.url)
         async with asyncio.timeout(timeout / SECOND):
             return await _send(request, timeout)
-    except (TimeoutError, httpx.TimeoutException):
+    except (TimeoutError, httpx2.TimeoutException):
         return CheckResult(Outcome.UNAVAILABLE, f"{shown(request.url)} did not answer within {format_duration(timeout)}")
     except ForbiddenAddressError as error:
         return CheckResult(Outcome.MISCONFIGURED, str(error))
-    except httpx.TooManyRedirects:
+    except httpx2.TooManyRedirects:
         return CheckResult(Outcome.UNAVAILABLE, f"{shown(request.url)} leads on more than {MAX_REDIRECTS} times")
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
         return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} is no address to ask: write http://host:port/path")
-    except (httpx.LocalProtocolError, ValueError):  # their texts may quote a header that is a secret
+    except (httpx2.LocalProtocolError, ValueError):  # their texts may quote a header that is a secret
         return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} cannot be asked so: look at url, method and headers")
-    except (httpx.HTTPError, OSError, ExceptionGroup) as error:  # groups: of attempts at several addresses
+    except (httpx2.HTTPError, OSError, ExceptionGroup) as error:  # groups: of attempts at several addresses
         return _failed(request, error)
 
 
 def _require_usable(url: str) -> None:
-    """Raises httpx.InvalidURL for what the layers below would stumble over."""
-    parsed = httpx.URL(url)
+    """Raises httpx2.InvalidURL for what the layers below would stumble over."""
+    parsed = httpx2.URL(url)
     if not parsed.host or (parsed.port is not None and not 0 < parsed.port < 65536):
-        raise httpx.InvalidURL("no host, or no such port")
+        raise httpx2.InvalidURL("no host, or no such port")
 
 
 async def _send(request: WebRequest, timeout: Duration) -> WebResponse:  # noqa: ASYNC109 - of each step; the caller bounds the whole
     async with _opening.slot():
         context = _trust() if _trust.cache_info().currsize else await asyncio.to_thread(_trust)
-        client = httpx.AsyncClient(verify=context, trust_env=False, timeout=timeout / SECOND)
+        client = httpx2.AsyncClient(verify=context, trust_env=False, timeout=timeout / SECOND)
     content = request.body.encode() or None
-    headers = httpx.Headers({"accept-encoding": "identity"} | request.headers)  # what is compressed has no bound
-    method, url = request.method, httpx.URL(request.url)
+    headers = httpx2.Headers({"accept-encoding": "identity"} | request.headers)  # what is compressed has no bound
+    method, url = request.method, httpx2.URL(request.url)
     async with client:
         for _ in range(MAX_REDIRECTS + 1):
             async with _answer(client, client.build_request(method, url, headers=headers, content=content)) as response:
@@ -103,22 +103,22 @@ async def _send(request: WebRequest, timeout: Duration) -> WebResponse:  # noqa:
                     return WebResponse(response.status_code, body, dict(response.headers), whole)
             following = url.join(location)
             if (following.scheme, following.host, following.port) != (url.scheme, url.host, url.port):
-                headers = httpx.Headers([one for one in headers.raw if one[0].lower().decode("ascii") in _SAFE_ELSEWHERE])
+                headers = httpx2.Headers([one for one in headers.raw if one[0].lower().decode("ascii") in _SAFE_ELSEWHERE])
             if response.status_code not in {307, 308} and method != "HEAD":
                 method, content = "GET", None
             url = following
-    raise httpx.TooManyRedirects("too many")
+    raise httpx2.TooManyRedirects("too many")
 
 
 @asynccontextmanager
-async def _answer(client: httpx.AsyncClient, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+async def _answer(client: httpx2.AsyncClient, request: httpx2.Request) -> AsyncIterator[httpx2.Response]:
     """What the first address of the host that can be reached answers."""
     _require_usable(str(request.url))
     addresses = await _addresses(request.url)
     limits = client.timeout.as_dict()
     limits["connect"] = (limits["connect"] or 1) / len(addresses)  # so that there is time to try the last one, too
     for number, address in enumerate(addresses, 1):
-        dialled = httpx.Request(
+        dialled = httpx2.Request(
             request.method,
             request.url.copy_with(host=str(address)),
             headers=request.headers.raw,
@@ -127,7 +127,7 @@ async def _answer(client: httpx.AsyncClient, request: httpx.Request) -> AsyncIte
         )
         try:
             response = await client.send(dialled, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
             if number == len(addresses):
                 raise
             continue
@@ -138,7 +138,7 @@ async def _answer(client: httpx.AsyncClient, request: httpx.Request) -> AsyncIte
         return
 
 
-async def _addresses(url: httpx.URL) -> list[IPv4Address | IPv6Address]:
+async def _addresses(url: httpx2.URL) -> list[IPv4Address | IPv6Address]:
     """Where a host is.
 
     Raises:
@@ -171,7 +171,7 @@ def forbidden(address: IPv4Address | IPv6Address) -> str:
     return "no address of a host" if address.is_unspecified or address.is_reserved else ""
 
 
-async def _read(response: httpx.Response, size: int) -> tuple[bytes, bool]:
+async def _read(response: httpx2.Response, size: int) -> tuple[bytes, bool]:
     body = bytearray()
     async for piece in response.aiter_raw(16 * 1024):
         body += piece
@@ -219,8 +219,8 @@ def _causes(error: BaseException) -> list[BaseException]:
 def shown(url: str) -> str:
     """An address for people: without user, password, query and fragment, for those may hold secrets."""
     try:
-        parsed = httpx.URL(url)
+        parsed = httpx2.URL(url)
         bare = parsed.copy_with(userinfo=b"", query=None, fragment=None)
-    except (httpx.InvalidURL, ValueError, TypeError):
+    except (httpx2.InvalidURL, ValueError, TypeError):
         return "the url"
     return printable(str(bare), 120)
