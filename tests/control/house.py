@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.compilers import COMPILERS
 from tests.support.eventually import eventually
 
 from setpoint.control.context import RequestContext, Services
@@ -140,7 +141,7 @@ class House:
 @asynccontextmanager
 async def house(home: Path, configuration: str = "", *, runtimes: Mapping[str, Any] | None = None) -> AsyncIterator[House]:
     """A serving house, with a configuration applied if one is given."""
-    async with running(home, runtimes=runtimes or {"fake": FakeRuntime}) as control:
+    async with running(home, runtimes=runtimes or {"fake": FakeRuntime}, compilers=COMPILERS) as control:
         found = House(control)
         if configuration:
             await found.apply(configuration)

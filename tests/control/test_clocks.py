@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.control.house import RUNTIME, SERVICE, House, documents
 from tests.engine.test_clocks import JUMPS, START, Machine
+from tests.support.compilers import COMPILERS
 from tests.support.eventually import eventually
 
 from setpoint.model.time import DAY, HOUR, SECOND
@@ -32,7 +33,7 @@ channels:
 @asynccontextmanager
 async def on(machine: Machine, home: Path) -> AsyncIterator[House]:
     clock: dict[str, Any] = {"clock": lambda: machine.wall, "monotonic": lambda: machine.monotonic, "clock_step": 10}
-    async with running(home, runtimes={"fake": FakeRuntime}, **clock) as control:
+    async with running(home, runtimes={"fake": FakeRuntime}, compilers=COMPILERS, **clock) as control:
         yield House(control)
 
 

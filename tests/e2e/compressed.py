@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 from tests.control.house import House
+from tests.support.compilers import COMPILERS
 
 from setpoint.cli.render import timeline as screen
 from setpoint.control.queries.timeline import Timeline
@@ -38,7 +39,7 @@ async def compressed(home: Path, factor: float, start: Instant = 1_767_225_600_0
     def fake(options: dict[str, Any], place: Path) -> FakeRuntime:
         return FakeRuntime(options, place, clock=clock)
 
-    async with running(home, clock=clock, clock_step=10, speed=factor, runtimes={"fake": fake}) as control:
+    async with running(home, clock=clock, clock_step=10, speed=factor, runtimes={"fake": fake}, compilers=COMPILERS) as control:
         yield House(control), clock
 
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from ruamel.yaml import YAML
 from tests.control.house import ADMIN, House
+from tests.support.compilers import COMPILERS
 from tests.support.eventually import eventually
 
 from setpoint.config.files import collect, executables
@@ -133,7 +134,7 @@ async def pretended(home: Path, name: str, start: Instant, *outside: str, more: 
     example = EXAMPLES / name
     protections = {**load_protections(), **dict.fromkeys(outside, days.outside)}
     async with running(
-        home, clock=days.clock, clock_step=10, speed=SPEED, runtimes={"fake": fake}, protections=protections
+        home, clock=days.clock, clock_step=10, speed=SPEED, runtimes={"fake": fake}, protections=protections, compilers=COMPILERS
     ) as days.control:
         files = {**_replaced(example), "more.setpoint.yaml": more.encode()}
         with patch("setpoint.control.commands.release.resolve_tags", _resolve_tags):

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from tests.control.house import ADMIN, STANDARD, files
+from tests.support.compilers import COMPILERS
 
 from setpoint.control.control import Control
 from setpoint.control.people import Token
@@ -48,7 +49,7 @@ class Api:
 
 @asynccontextmanager
 async def api(home: Path) -> AsyncIterator[Api]:
-    async with running(home, runtimes={"fake": FakeRuntime}) as control:
+    async with running(home, runtimes={"fake": FakeRuntime}, compilers=COMPILERS) as control:
         stopping = asyncio.Event()
         tokens = {"admin": (home / "admin.token").read_text().strip()}
         tokens["eve"] = (await control.services.people.create(Person("eve"), by="admin", now=control.services.clock()))[1]

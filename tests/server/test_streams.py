@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.control.fields import payload_of
+from tests.support.compilers import COMPILERS
 
 from setpoint.control.errors import Unavailable
 from setpoint.control.queries.logs import LogLineView
@@ -124,7 +125,7 @@ async def test_no_bit_comes_after_the_token_was_revoked() -> None:
 @pytest.mark.parametrize("name", sorted(STREAMS))
 async def test_every_stream_ends_when_its_token_is_revoked(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "RECHECK", 0.01)
-    async with running(tmp_path, runtimes={"fake": FakeRuntime}) as control:
+    async with running(tmp_path, runtimes={"fake": FakeRuntime}, compilers=COMPILERS) as control:
         people, now = control.services.people, control.services.clock()
         token, secret = await people.create(Person("eve"), by="admin", now=now)
 

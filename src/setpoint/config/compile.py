@@ -43,6 +43,7 @@ from setpoint.config.validation.references import check_references
 from setpoint.config.validation.roles import roles_of, with_members
 from setpoint.config.validation.running import check_running, template
 from setpoint.config.validation.unmatched import unmatched
+from setpoint.model.exits import ExitCodes
 from setpoint.model.grammars import lookup
 from setpoint.model.grammars.images import Unresolved, digest_of, pin, pinned
 from setpoint.model.grammars.versions import is_version_name
@@ -202,6 +203,12 @@ class CompiledConfiguration:
     def refusals(self) -> list[str]:
         """Why this version cannot apply it, although it is right."""
         return refusals(self._catalog, self._instances, self._policies, installed())
+
+    @cached_property
+    def exit_codes(self) -> dict[str, ExitCodes]:
+        """Protection -> its exit codes, of those that are programs."""
+        uses = (use.check for policy in self._policies.values() for use in policy.checks if use.check.use == "program")
+        return {check.protection: ExitCodes.of(check.options) for check in uses}
 
     def on_remove(self, instance: str) -> str:
         """``keep`` or ``destroy``: what becomes of what runs when the instance leaves the configuration."""

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from setpoint.compilation.compilers import Compilers
 from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.audit import Audit
 from setpoint.control.errors import Refused
@@ -31,6 +32,7 @@ class Services:
     stores: Stores
     people: People
     audit: Audit
+    compilers: Compilers
     clock: Clock
     """The wall clock."""
     applied: CompiledConfiguration | None = None

@@ -87,6 +87,20 @@ class KeyReused(ControlError):
     status = 422
 
 
+class TooExpensive(ControlError):
+    """Compiling the configuration takes more time or memory than one request may."""
+
+    code = "too-expensive"
+    status = 422
+
+
+class Busy(ControlError):
+    """So many requests of this sort wait that this one is not taken."""
+
+    code = "busy"
+    status = 429
+
+
 class Unavailable(ControlError):
     """The engine cannot take it now."""
 
@@ -95,6 +109,7 @@ class Unavailable(ControlError):
 
 
 __all__ = [
+    "Busy",
     "ControlError",
     "Decided",
     "Forbidden",
@@ -104,6 +119,7 @@ __all__ = [
     "Malformed",
     "NotFound",
     "Refused",
+    "TooExpensive",
     "Unauthenticated",
     "Unavailable",
     "Unreadable",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from setpoint.compilation.compilers import Compilers
 from setpoint.control.audit import Audit
 from setpoint.control.context import Services
 from setpoint.control.control import Control
@@ -68,8 +69,11 @@ async def running(
     runtimes: Mapping[str, MakeRuntime] | None = None,
     protections: Mapping[str, Protection] | None = None,
     recovery: RecoveryDecision = RecoveryDecision.NONE,
+    compilers: Compilers | None = None,
 ) -> AsyncIterator[Control]:
     """A serving engine with its control, until the block ends; clocks and ``speed`` as in ``EmbeddedEngine``.
+
+    ``compilers`` that are given stay open.
 
     Raises:
         AlreadyRunning, StoreDamaged, StoreLost: see ``EmbeddedEngine``.
@@ -97,11 +101,15 @@ async def running(
         hint=engine.look,
     )
     people, audit = People(stores.records), Audit(stores.records)
-    control = Control(Services(home, engine, effects, stores, people, audit, clock=engine.clock.wall))
+    compiling = compilers or Compilers()
+    control = Control(Services(home, engine, effects, stores, people, audit, compiling, clock=engine.clock.wall))
     async with engine:
         try:
+            compiling.start()
             await control.start(adopted=late.ready.set)
             yield control
         finally:
             await control.stop()
             await effects.close()
+            if compilers is None:
+                await asyncio.to_thread(compiling.close)

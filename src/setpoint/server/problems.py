@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from setpoint.control.errors import ControlError
 
 MEDIA_TYPE = "application/problem+json"
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "5"}}
 
 
 def body(code: str, message: str, hint: str = "", details: list[str] | None = None) -> dict[str, Any]:
@@ -23,5 +24,4 @@ def of_error(error: ControlError) -> dict[str, Any]:
 
 def response(status: int, content: dict[str, Any]) -> JSONResponse:
     """An answer that says what is wrong."""
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(content, status, headers=_HEADERS.get(status), media_type=MEDIA_TYPE)

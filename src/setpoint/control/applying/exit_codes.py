@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.context import Services
 from setpoint.control.reading.states import everybody
 from setpoint.core.attachment import AttachmentState
 from setpoint.model.exits import ExitCodes, outcome_of
 
 
-async def changed_meanings(services: Services, configuration: CompiledConfiguration) -> list[str]:
-    """One line for each such check and exit code."""
-    old, new = _codes(services.applied), _codes(configuration)
+async def changed_meanings(services: Services, new: Mapping[str, ExitCodes]) -> list[str]:
+    """One line for each such check and exit code; ``new``: protection -> its codes under the other configuration."""
+    old = services.applied.exit_codes if services.applied else {}
     changed = {name for name in old.keys() & new.keys() if old[name] != new[name]}
     if not changed:
         return []
@@ -34,10 +33,3 @@ def _line(state: AttachmentState, old: ExitCodes, new: ExitCodes) -> Iterator[st
     if before is not after:
         how = f"exit {code}" if code >= 0 else f"signal {-code}"
         yield f"{state.definition.protection}: {how}, its last result, was {before}; with this configuration it is {after}."
-
-
-def _codes(configuration: CompiledConfiguration | None) -> dict[str, ExitCodes]:
-    """Protection -> its codes, of those that are programs."""
-    policies = (configuration.policy(instance) for instance in configuration.all_instances) if configuration else ()
-    uses = (use.check for policy in policies for use in policy.checks if use.check.use == "program")
-    return {check.protection: ExitCodes.of(check.options) for check in uses}

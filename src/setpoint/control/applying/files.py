@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping
@@ -10,9 +11,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from setpoint.compilation.compilers import BusyError, CompilerBrokenError, TooExpensiveError
+from setpoint.compilation.jobs import Job, Report
 from setpoint.config.compile import CompiledConfiguration
-from setpoint.config.problems import ConfigurationError
-from setpoint.control.errors import Invalid, Malformed
+from setpoint.control.context import Services
+from setpoint.control.errors import Busy, Invalid, Malformed, TooExpensive, Unavailable
 from setpoint.control.registry import Request
 from setpoint.model.spec import digest
 from setpoint.store.port import sha256_of
@@ -52,22 +55,46 @@ def contents(request: Files) -> dict[str, bytes]:
         ) from None
 
 
-def parse(request: Files) -> tuple[CompiledConfiguration, dict[str, bytes]]:
-    """The configuration that a request holds.
+async def report_on(services: Services, request: Files) -> Report:
+    """Compile it in a process with limits.
 
     Raises:
-        Malformed: it is no set of files. Invalid: the configuration has mistakes.
+        Malformed: it is not a set of files. TooExpensive, Busy, Unavailable: it was not compiled.
     """
-    files = contents(request)
+    await asyncio.to_thread(contents, request)
     try:
-        return CompiledConfiguration.from_files(files, Path(request.root), request.executable), files
-    except ConfigurationError as error:
-        number = len(error.problems)
+        return await services.compilers.report_on(Job(request.files, request.root, request.executable))
+    except TooExpensiveError as limit:
+        raise TooExpensive(
+            f"Compiling the configuration takes more than {limit}.", "Reduce its channels, groups or constants, or split it."
+        ) from None
+    except BusyError:
+        raise Busy("Too many configurations are being compiled.", "Try again in a few seconds.") from None
+    except CompilerBrokenError as error:
+        raise Unavailable(f"The configuration was not compiled: {error}.", "Try again; see the log of the engine.") from error
+
+
+async def parse(services: Services, request: Files) -> tuple[CompiledConfiguration, dict[str, bytes]]:
+    """The configuration that a request holds: compiled here once it is known to stay within the limits.
+
+    Raises:
+        Malformed: it is not a set of files. Invalid: the configuration has mistakes. TooExpensive, Busy, Unavailable: see
+            ``report_on``.
+    """
+    report = await report_on(services, request)
+    if report.problems:
+        number = len(report.problems)
         raise Invalid(
             f"The configuration has {number} mistake{'s' if number > 1 else ''}; nothing was applied.",
             "Correct them; `setpoint validate DIRECTORY` shows them too.",
-            details=[str(problem) for problem in error.problems],
-        ) from None
+            details=[str(problem) for problem in report.problems],
+        )
+    return await asyncio.to_thread(_compile, request)
+
+
+def _compile(request: Files) -> tuple[CompiledConfiguration, dict[str, bytes]]:
+    files = contents(request)
+    return CompiledConfiguration.from_files(files, Path(request.root), request.executable), files
 
 
 def _inside(path: str) -> bool:

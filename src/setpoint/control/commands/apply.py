@@ -5,8 +5,6 @@ What was shown is what is applied. A change of what runs makes a configuration r
 
 from __future__ import annotations
 
-import asyncio
-
 from pydantic import Field
 
 from setpoint.control.applying.carrying_out import KIND, PENDING, Progress, carry_out
@@ -58,7 +56,7 @@ class AppliedConfiguration(Answer):
 )
 async def apply(context: RequestContext, request: ApplyRequest) -> AppliedConfiguration:
     """Stores it first; what is left undone by a crash is done by ``restoring``."""
-    configuration, files = await asyncio.to_thread(parse, request)
+    configuration, files = await parse(context.services, request)
     services, stores = context.services, context.stores
     if configuration.refusals:
         message = "This configuration is in order, but this version cannot do all that it asks for; nothing was applied."
@@ -70,7 +68,7 @@ async def apply(context: RequestContext, request: ApplyRequest) -> AppliedConfig
                 "The configuration or the releases changed since the difference was shown.", "Look at it again, then apply."
             )
         _check_removals(request, plan)
-        meanings = await changed_meanings(services, configuration)
+        meanings = await changed_meanings(services, configuration.exit_codes)
         await stores.records.put("configuration-root", content_digest(files), request.root)
         # What gates are run with is durable before the revision that asks for it (§10.6).
         await stores.content.put(files=configuration.trees.contents.values())

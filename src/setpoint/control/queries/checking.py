@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
 from typing import Any
 
-from setpoint.config.compile import CompiledConfiguration, check_files
 from setpoint.config.schema import json_schema
 from setpoint.control.applying.exit_codes import changed_meanings
-from setpoint.control.applying.files import Files, contents
+from setpoint.control.applying.files import Files, report_on
 from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
 from setpoint.control.registry import Answer, NoRequest, query
@@ -46,13 +43,12 @@ class Schema(Answer):
 @query("validate", Permission.CONFIGURE, Files, ProblemList, "Every mistake of a configuration.")
 async def validate(context: RequestContext, request: Files) -> ProblemList:
     """Changes nothing."""
-    files, root = contents(request), Path(request.root)
-    found = await asyncio.to_thread(check_files, files, root)
-    right = None if found else await asyncio.to_thread(CompiledConfiguration.from_files, files, root, request.executable)
+    report = await report_on(context.services, request)
+    meanings = [] if report.problems else await changed_meanings(context.services, report.exit_codes)
     return ProblemList(
-        problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found],
-        notices=[*right.notices, *await changed_meanings(context.services, right)] if right else [],
-        refusals=right.refusals if right else [],
+        problems=[ProblemView(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in report.problems],
+        notices=[*report.notices, *meanings],
+        refusals=report.refusals,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from setpoint.config.compile import CompiledConfiguration
 from setpoint.config.difference import lines
 from setpoint.control.applying.exit_codes import changed_meanings
@@ -79,7 +77,7 @@ class Preview(Answer):
 @query("preview", Permission.CONFIGURE, Files, Preview, "What applying a configuration would change and release.")
 async def preview(context: RequestContext, request: Files) -> Preview:
     """Changes nothing."""
-    configuration, _ = await asyncio.to_thread(parse, request)
+    configuration, _ = await parse(context.services, request)
     plan = await make_plan(context, configuration)
     return Preview(
         plan=plan.digest,
@@ -94,7 +92,7 @@ async def preview(context: RequestContext, request: Files) -> Preview:
         kept=plan.removals.kept,
         down=plan.removals.down,
         shrinking=plan.removals.shrinking,
-        notices=[*configuration.notices, *await changed_meanings(context.services, configuration)],
+        notices=[*configuration.notices, *await changed_meanings(context.services, configuration.exit_codes)],
         refusals=configuration.refusals,
     )
 
