@@ -14,9 +14,17 @@ TEXT = 4096
 """Characters of a text, unless its field has a bound of its own."""
 ITEMS = 1000
 """Items of a list or map, unless its field has a bound of its own."""
+VALUES = 10_000
+"""Commas and opening brackets of a body: no more values are in it, which cost time and memory once they are decoded."""
 DEEPEST = 64
 _LARGEST = 2**53
 """Beyond it JSON numbers are not exact."""
+
+
+def check_body(text: bytes, most: int) -> None:
+    """Raises Unreadable for what would take long to decode."""
+    if sum(text.count(separator) for separator in (b",", b"[", b"{")) > most:
+        raise Unreadable(f"The request has more than {most} values.", "Send a smaller one.")
 
 
 def check(payload: Mapping[str, Any]) -> None:

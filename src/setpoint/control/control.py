@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 import setpoint
 from setpoint.control import bounds, commands, dry_run, queries
+from setpoint.control.applying.files import Files
 from setpoint.control.applying.restoring import finish, restore
 from setpoint.control.audit import DONE, INSIDE, RECORDED_READS, Act, Entry, Origin
 from setpoint.control.context import DRY_RUN, RequestContext, Services
@@ -77,8 +79,8 @@ class Control:
         entry = self._entry(Act.COMMAND, operation, person, origin)
         try:
             check_key(request)
-            parsed = _parse(operation, payload)
-            entry = _described(entry, operation, parsed)
+            parsed = await _for(operation, _parse, payload)
+            entry = await _for(operation, _described, entry, parsed)
             require(person, operation.permission, name)
         except ControlError as error:
             await self._note(entry, error.code, error.message)
@@ -96,7 +98,7 @@ class Control:
             staged, engine = dry_run.stage(self.services)
             context = RequestContext(staged, person, self.services.clock(), DRY_RUN)
             answer = await self._handle(operation, context, parsed)
-            return dry_run.told(name, answer, context, engine.outcome)
+            return await asyncio.to_thread(dry_run.told, name, answer, context, engine.outcome)
 
     async def query(self, name: str, payload: Mapping[str, Any], person: Person, *, origin: Origin = INSIDE) -> Answer:
         """Ask something as somebody. Raises ControlError."""
@@ -163,9 +165,9 @@ class Control:
             require(person, operation.permission, f"{'rehearse' if act is Act.DRY_RUN else 'ask for'} {operation.name}")
             if act is Act.DRY_RUN and isinstance(operation, Operation) and not operation.rehearsable:
                 raise Refused(f"There is no dry run of {operation.name}.", operation.instead)
-            parsed = _parse(operation, payload)
+            parsed = await _for(operation, _parse, payload)
             if recorded:
-                entry = _described(entry, operation, parsed)
+                entry = await _for(operation, _described, entry, parsed)
             yield parsed
         except ControlError as error:
             if recorded or isinstance(error, Forbidden):
@@ -207,6 +209,7 @@ class Control:
 
 
 Found = TypeVar("Found", Operation, Stream)
+Made = TypeVar("Made")
 
 
 def _find(operations: Mapping[str, Found], name: str, kind: str) -> Found:
@@ -215,7 +218,14 @@ def _find(operations: Mapping[str, Found], name: str, kind: str) -> Found:
     return operations[name]
 
 
-def _described(entry: Entry, operation: Operation | Stream, parsed: Request) -> Entry:
+async def _for(operation: Operation | Stream, work: Callable[..., Made], *arguments: Any) -> Made:
+    """Return what ``work`` returns for an operation: in a thread where a request may be large."""
+    if issubclass(operation.request, Files):
+        return await asyncio.to_thread(work, operation, *arguments)
+    return work(operation, *arguments)
+
+
+def _described(operation: Operation | Stream, entry: Entry, parsed: Request) -> Entry:
     field = RECORDED_READS.get(operation.name, "")
     subject = (
         operation.subject(parsed) if isinstance(operation, Operation) and operation.mutates else str(getattr(parsed, field, ""))
@@ -228,14 +238,12 @@ def _parse(operation: Operation | Stream, payload: Mapping[str, Any]) -> Request
     try:
         parsed = operation.request.model_validate(dict(payload))
     except ValidationError as error:
-        details = [
-            f"{'.'.join(str(part) for part in fault['loc']) or 'the request'}: {fault['msg']}"
-            for fault in error.errors(include_input=False)
-        ]
+        faults = error.errors(include_url=False, include_context=False, include_input=False)[:_SHOWN]
+        details = [f"{'.'.join(str(part) for part in fault['loc']) or 'the request'}: {fault['msg']}" for fault in faults]
         raise Malformed(
             f"The request for {operation.name} is not well-formed: {details[0]}.",
             "See docs/commands.md.",
-            details=details[:_SHOWN],
+            details=details,
         ) from None
     bounds.check_numbers(parsed)
     return parsed

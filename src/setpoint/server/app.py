@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 import setpoint
-from setpoint.control.applying.files import UPLOAD, Files
+from setpoint.control import bounds
+from setpoint.control.applying.files import UPLOAD, VALUES, Files
 from setpoint.control.control import Control
 from setpoint.control.dry_run import Rehearsed
 from setpoint.control.errors import ControlError, Malformed, Unreadable
@@ -72,7 +73,7 @@ def _limits() -> Limit:
 
 def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
     async def run(request: Request) -> Response:
-        payload = await _json(request)
+        payload = await _json(request, operation)
         answer = await control.command(
             operation.name,
             payload,
@@ -87,7 +88,7 @@ def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
 
 def _add_rehearsal(app: FastAPI, control: Control, operation: Operation) -> None:
     async def run(request: Request) -> Response:
-        payload = await _json(request)
+        payload = await _json(request, operation)
         return _answer(await control.rehearse(operation.name, payload, request.state.person, origin=request.state.origin))
 
     rehearsed = dataclasses.replace(
@@ -98,7 +99,7 @@ def _add_rehearsal(app: FastAPI, control: Control, operation: Operation) -> None
 
 def _add_query(app: FastAPI, control: Control, operation: Operation) -> None:
     async def run(request: Request) -> Response:
-        payload = await _json(request) if request.method == "POST" else _parameters(request, operation.request)
+        payload = await _json(request, operation) if request.method == "POST" else _parameters(request, operation.request)
         return _answer(await control.query(operation.name, payload, request.state.person, origin=request.state.origin))
 
     _route(app, f"{PREFIX}/queries/{operation.name}", run, operation, ["GET", "POST"], "queries")
@@ -183,10 +184,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-async def _json(request: Request) -> dict[str, Any]:
+async def _json(request: Request, operation: Operation) -> dict[str, Any]:
     text = await request.body()
     try:
-        payload = json.loads(text) if text else {}
+        payload = await _decoded(text, operation)
     except RecursionError:
         raise Unreadable("The body is nested too deep.", "Send a flatter JSON object.") from None
     except ValueError:
@@ -194,6 +195,18 @@ async def _json(request: Request) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise Malformed("The body is no JSON object.", "Send a JSON object.")
     return payload
+
+
+async def _decoded(text: bytes, operation: Operation) -> Any:
+    """In a thread where a request may be large."""
+    if issubclass(operation.request, Files):
+        return await asyncio.to_thread(_loads, text, VALUES)
+    return _loads(text, bounds.VALUES)
+
+
+def _loads(text: bytes, most: int) -> Any:
+    bounds.check_body(text, most)
+    return json.loads(text) if text else {}
 
 
 def _parameters(request: Request, model: type[BaseModel]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ CONTENT = UPLOAD
 """Characters of one file in Base64: what is larger does not fit into a request either."""
 MOST = 10_000
 """Files of a configuration."""
+VALUES = 2 * MOST + 1000
+"""As ``bounds.VALUES``, of a request that brings a configuration."""
 
 
 class Files(Request):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from setpoint.config.compile import CompiledConfiguration
 from setpoint.config.difference import lines
 from setpoint.control.applying.exit_codes import changed_meanings
 from setpoint.control.applying.files import Files, parse
-from setpoint.control.applying.planning import AutomaticRelease, make_plan
+from setpoint.control.applying.planning import ApplyPlan, AutomaticRelease, make_plan
 from setpoint.control.applying.reconfiguring import ReconfigurationRequest
 from setpoint.control.context import RequestContext
 from setpoint.control.permissions import Permission
@@ -79,6 +81,11 @@ async def preview(context: RequestContext, request: Files) -> Preview:
     """Changes nothing."""
     configuration, _ = await parse(context.services, request)
     plan = await make_plan(context, configuration)
+    meanings = await changed_meanings(context.services, configuration.exit_codes)
+    return await asyncio.to_thread(_shown, configuration, plan, meanings)
+
+
+def _shown(configuration: CompiledConfiguration, plan: ApplyPlan, meanings: list[str]) -> Preview:
     return Preview(
         plan=plan.digest,
         old=plan.old,
@@ -92,7 +99,7 @@ async def preview(context: RequestContext, request: Files) -> Preview:
         kept=plan.removals.kept,
         down=plan.removals.down,
         shrinking=plan.removals.shrinking,
-        notices=[*configuration.notices, *await changed_meanings(context.services, configuration.exit_codes)],
+        notices=[*configuration.notices, *meanings],
         refusals=configuration.refusals,
     )
 
