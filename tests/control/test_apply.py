@@ -12,7 +12,7 @@ from tests.support.eventually import eventually
 
 from setpoint.config.compile import CompiledConfiguration
 from setpoint.control.applying.carrying_out import FINISHED, KIND, PENDING, Progress
-from setpoint.control.applying.files import content_digest, parse
+from setpoint.control.applying.files import content_digest, contents
 from setpoint.control.commands.apply import ApplyRequest
 from setpoint.control.errors import Invalid, Malformed, Refused
 from setpoint.model.people import Person
@@ -263,7 +263,7 @@ async def test_an_interrupted_apply_is_finished_at_the_next_start(tmp_path: Path
 
 async def _apply_and_die(found: House, text: str, *, known: bool) -> None:
     """As if the engine had been killed right after the files were stored (and, if ``known``, what is new)."""
-    _, named = parse(ApplyRequest(**files(text)))
+    named = contents(ApplyRequest(**files(text)))
     await found.services.stores.records.put("configuration-root", content_digest(named), "/config")
     revision = await found.services.stores.documents.save(named, at=1, person=Person("admin").name)
     if known:

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
-from setpoint.compilation.jobs import Job, Limits, Report, decode_report, encode
+from setpoint.compilation.jobs import Job, Limits, Report, read_report, write
 from setpoint.compilation.template import OUT_OF_MEMORY
 from setpoint.programs.environment import deployment_environment
 
@@ -85,15 +85,14 @@ class Compilers:
 
     def _run(self, job: Job) -> Report:
         with _memory("job") as given, _memory("report") as made:
-            with open(given, "wb", closefd=False) as file:
-                file.write(encode(job))
-            os.lseek(given, 0, os.SEEK_SET)
+            write(given, job)
             status = self._status(given, made)
             if status != "0":
                 self._complain(status)
-            os.lseek(made, 0, os.SEEK_SET)
-            with open(made, "rb", closefd=False) as file:
-                return self._decoded(file.read())
+            try:
+                return read_report(made)
+            except msgspec.DecodeError as error:
+                raise CompilerBrokenError(f"its report cannot be read: {error}") from error
 
     def _status(self, given: int, made: int) -> str:
         """Run it, and wait until it ended. A template that ended since the last job is started again."""
@@ -129,12 +128,6 @@ class Compilers:
             raise TooExpensiveError(reached[status])
         raise CompilerBrokenError("it ended before its job" if status == _LOST else f"its job ended with status {status}")
 
-    def _decoded(self, data: bytes) -> Report:
-        try:
-            return decode_report(data)
-        except msgspec.DecodeError as error:
-            raise CompilerBrokenError(f"its report cannot be read: {error}") from error
-
     def _ensure(self) -> socket.socket:
         """Call it with the lock held."""
         if self._control is None:
@@ -142,7 +135,7 @@ class Compilers:
             with theirs:
                 self._template = subprocess.Popen(
                     (sys.executable, "-P", "-m", "setpoint.compilation.template", msgspec.json.encode(self._limits).decode()),
-                    stdin=theirs,
+                    stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     start_new_session=True,
                     env=_environment(),

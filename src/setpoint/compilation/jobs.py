@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import msgspec
@@ -45,19 +46,27 @@ class Limits(msgspec.Struct, frozen=True):
     """Bytes of its report."""
 
 
-def encode(value: Job | Report) -> bytes:
-    """As ``decode_job`` and ``decode_report`` take it."""
-    return msgspec.msgpack.encode(value)
+def write(descriptor: int, value: Job | Report) -> None:
+    """To a file in memory, as ``read_job`` and ``read_report`` take it. Raises OSError."""
+    left = memoryview(msgspec.msgpack.encode(value))
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
-def decode_job(data: bytes) -> Job:
+def read_job(descriptor: int) -> Job:
     """Raises ``msgspec.DecodeError``."""
-    return msgspec.msgpack.decode(data, type=Job)
+    return msgspec.msgpack.decode(_content(descriptor), type=Job)
 
 
-def decode_report(data: bytes) -> Report:
+def read_report(descriptor: int) -> Report:
     """Raises ``msgspec.DecodeError``."""
-    return msgspec.msgpack.decode(data, type=Report)
+    return msgspec.msgpack.decode(_content(descriptor), type=Report)
+
+
+def _content(descriptor: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read()
 
 
 def report_on(job: Job) -> Report:

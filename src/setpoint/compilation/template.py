@@ -18,7 +18,7 @@ import traceback
 
 import msgspec
 
-from setpoint.compilation.jobs import Limits, decode_job, encode, report_on
+from setpoint.compilation.jobs import Limits, read_job, report_on, write
 from setpoint.programs.kernel import PR_SET_PDEATHSIG, prctl
 
 OUT_OF_MEMORY = 3
@@ -94,10 +94,7 @@ def _work(job: int, report: int, limits: Limits) -> int:
     """Return the exit status."""
     _limit(limits)
     try:
-        with open(job, "rb", buffering=0) as file:
-            wanted = decode_job(file.read())
-        with open(report, "wb") as file:
-            file.write(encode(report_on(wanted)))
+        write(report, report_on(read_job(job)))
     except (MemoryError, OSError):
         return OUT_OF_MEMORY
     except BaseException:  # noqa: BLE001 - nothing may return into the loop of the template
