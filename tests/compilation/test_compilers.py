@@ -1,4 +1,4 @@
-"""A configuration is compiled in a process with limits: what exceeds one is refused, and costs nobody else anything."""
+"""A configuration is compiled in a process with limits: what exceeds one is refused, and costs no other request anything."""
 
 from __future__ import annotations
 
@@ -160,6 +160,6 @@ async def test_a_request_too_many_is_refused_until_later(tmp_path: Path) -> None
 
 async def test_validating_costs_the_engine_next_to_nothing(tmp_path: Path) -> None:
     async with house(tmp_path) as shop:
-        begun = time.process_time()
+        started = time.process_time()
         assert (await shop.ask("validate", **files(chain(1000).decode()))).problems == []
-        assert time.process_time() - begun < 0.2
+        assert time.process_time() - started < 0.2

@@ -55,12 +55,12 @@ async def cost(found: Api, name: str, body: bytes) -> tuple[int, float]:
     """Status, and seconds of CPU time of this thread, which runs the loop."""
     headers = {**found.headers("admin"), "Content-Type": "application/json"}
     payload = json.loads(body) if name in STREAMS else {}
-    begun = time.thread_time()
+    started = time.thread_time()
     if name in STREAMS:
         status = await _stream(found, name, payload)
     else:
         status = (await found.http.post(f"/api/v1/{path_of(name)}", content=body, headers=headers)).status_code
-    return status, time.thread_time() - begun
+    return status, time.thread_time() - started
 
 
 async def _stream(found: Api, name: str, payload: dict[str, Any]) -> int:
@@ -145,12 +145,12 @@ HEAVY = {
 async def test_a_heavy_configuration_leaves_the_loop_to_others(tmp_path: Path, kind: str) -> None:
     async with api(tmp_path) as found:
         body = json.dumps(files(HEAVY[kind])).encode()
-        asked = asyncio.create_task(cost(found, "validate", body))
+        running = asyncio.create_task(cost(found, "validate", body))
         answered = []
-        while not asked.done():
+        while not running.done():
             answered.append((await found.get("queries/status")).status_code)
             await asyncio.sleep(0.02)
-        status, _ = await asked
+        status, _ = await running
         _, alone = await cost(found, "validate", body)
     assert status in {200, 422}
     assert answered
