@@ -94,8 +94,13 @@ def seconds(use: str, pattern: re.Pattern[Any], piece: str, end: str, size: int)
 
 
 def growth(took: Callable[[int], float], size: int) -> float:
-    """Return how many times longer twice the text takes: the least of several pairs, for other load only makes a pair worse."""
-    return min(took(2 * size) / max(took(size), 1e-9) for _ in range(6))
+    """Return how many times longer twice the text takes, by the shortest times of several rounds: other load only adds."""
+    once = twice = float("inf")
+    for number in range(12):
+        once, twice = min(once, took(size)), min(twice, took(2 * size))
+        if number >= 4 and twice / once < LINEAR:
+            break
+    return twice / once
 
 
 def slow(use: str, pattern: re.Pattern[Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
 import msgspec
@@ -13,7 +13,12 @@ import pytest
 import setpoint
 from setpoint.simulate.explore.abstraction import ATTEMPTS, BOUNDS, INFORMATIONAL, NUMBERS
 
-TABLES = {"INFORMATIONAL": INFORMATIONAL, "BOUNDS": BOUNDS, "NUMBERS": NUMBERS, "ATTEMPTS": ATTEMPTS}
+TABLES: dict[str, Mapping[str, Collection[str]]] = {
+    "INFORMATIONAL": INFORMATIONAL,
+    "BOUNDS": BOUNDS,
+    "NUMBERS": NUMBERS,
+    "ATTEMPTS": ATTEMPTS,
+}
 
 
 def fields_by_class() -> dict[str, set[str]]:
