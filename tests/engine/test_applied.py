@@ -60,8 +60,8 @@ def check(tree: str, **options: Any) -> CheckDefinition:
 async def test_a_tree_has_its_files_its_modes_and_its_working_directory(tmp_path: Path, stock: Stock) -> None:
     path = await made(tmp_path, stock).ready(stock.tree(run="#!/bin/sh\n", lib__rules="r"))
     assert sorted(one.relative_to(path).as_posix() for one in path.rglob("*")) == ["lib", "lib/rules", "run", "work"]
-    assert (path / "run").stat().st_mode & 0o777 == 0o555
-    assert (path / "lib/rules").stat().st_mode & 0o777 == 0o444
+    assert (path / "run").stat().st_mode & 0o777 == 0o500
+    assert (path / "lib/rules").stat().st_mode & 0o777 == 0o400
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
@@ -114,7 +114,7 @@ async def test_a_half_written_tree_of_an_engine_that_was_killed_is_laid_out_agai
     path = await made(tmp_path, stock).ready(tree)
     (path / "rules").chmod(0o644)
     (path / "rules").write_text("")
-    (path / "rules").chmod(0o444)
+    (path / "rules").chmod(0o400)
     await made(tmp_path, stock).ready(tree)
     assert (path / "rules").read_text() == "rules"
 

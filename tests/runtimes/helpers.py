@@ -70,8 +70,10 @@ def processes_of(home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            ours = mark is not None and process.environ().get("SETPOINT_RUN", "").startswith(mark)
-            if (ours or is_supervisor(process, home)) and process.status() != psutil.STATUS_ZOMBIE:
+            ours = is_supervisor(process, home) or (
+                mark is not None and process.environ().get("SETPOINT_RUN", "").startswith(mark)
+            )
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

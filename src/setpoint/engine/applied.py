@@ -172,34 +172,37 @@ def _marks_of(tree: Tree, path: Path) -> _Marks:
 def _is_whole(tree: Tree, path: Path) -> bool:
     """Whether everything lies there as it was applied."""
     try:
-        whole = all(_is(one, path / name) for name, one in tree.files.items())
+        allowed = path.parent.stat().st_mode
+        whole = all(_is(one, path / name, allowed) for name, one in tree.files.items())
         return whole and all((path / name).is_dir() for name in tree.directories)
     except OSError:
         return False
 
 
-def _is(one: Stored, path: Path) -> bool:
-    if path.is_symlink() or path.stat().st_mode & 0o777 != _mode(one):
+def _is(one: Stored, path: Path, allowed: int) -> bool:
+    if path.is_symlink() or path.stat().st_mode & 0o777 != _mode(one, allowed):
         return False
     return hashlib.sha256(path.read_bytes()).hexdigest() == one.sha256
 
 
-def _mode(one: Stored) -> int:
-    return 0o555 if one.executable else 0o444
+def _mode(one: Stored, allowed: int) -> int:
+    """Others may read it where they may enter the directory above its tree, whose mode is ``allowed``."""
+    return (0o555 if one.executable else 0o444) & allowed
 
 
 def _lay_out(tree: Tree, contents: dict[str, bytes], path: Path) -> None:
     """Nothing is synced: what a loss of power leaves is compared with its content before it is used."""
     files.make_directory(path.parent)
+    allowed = path.parent.stat().st_mode
     fresh = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     try:
         for name in (".", *tree.directories):
-            files.make_directory(fresh / name, 0o755)
+            files.make_directory(fresh / name, 0o755 & allowed)
         for name, one in tree.files.items():
             target = fresh / _within(name)
-            files.make_directory(target.parent, 0o755)
+            files.make_directory(target.parent, 0o755 & allowed)
             files.create(target, [contents[name]])
-            files.restrict(target, _mode(one))
+            files.restrict(target, _mode(one, allowed))
         files.remove_tree(path)
         files.rename(fresh, path)
     finally:

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 STATE, PARENT, SESSION = 0, 1, 3
 """Places in ``stat_fields``; the manual (proc(5)) counts the number and the name of the process before them."""
 
@@ -30,6 +30,15 @@ def prctl(option: int, argument: int) -> None:
 def become_subreaper() -> None:
     """Make orphans among the descendants of this process its children, so that it can end them. Raises OSError."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def close_process() -> None:
+    """Close this process and the files it makes to others: no core dump, no tracing, ``/proc/PID/environ`` is root's, umask 077.
+
+    What it forks inherits both; an exec keeps the umask and opens the process again. Raises OSError.
+    """
+    prctl(PR_SET_DUMPABLE, 0)
+    os.umask(0o077)
 
 
 def pids() -> list[int]:

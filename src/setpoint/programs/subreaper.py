@@ -174,9 +174,10 @@ def become(job: dict[str, Any], parent: int, files: tuple[int, int, int], failur
     stage = "session"
     try:
         os.setsid()
+        os.umask(job["umask"])
         if job["account"]:
             stage = "user"
-            switch(job["account"], job["umask"])
+            switch(job["account"])
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # not before: a change of the user clears it
         if os.getppid() != parent:
             os._exit(127)
@@ -197,12 +198,11 @@ def become(job: dict[str, Any], parent: int, files: tuple[int, int, int], failur
         os._exit(127)
 
 
-def switch(account: dict[str, Any], umask: int) -> None:
+def switch(account: dict[str, Any]) -> None:
     """Become another Unix user for good; root loses all capabilities by it. Raises OSError."""
     os.setgroups(account["groups"])
     os.setresgid(*[account["gid"]] * 3)
     os.setresuid(*[account["uid"]] * 3)
-    os.umask(umask)
 
 
 def run(job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from setpoint.durable import files
 
 UMASK = 0o022
-"""Of everything that runs as another user, whatever the engine has for its own files."""
+"""Of everything that is deployed and of every program, whatever the engine has for its own files."""
 _CAPABILITIES = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_SYS_PTRACE": 19}
 """Needed to place files, to end, to start and to recognise processes of another user, with the bit of each: capabilities(7)."""
 

@@ -47,9 +47,11 @@ def _serve(place: Path, port: int | None, recovery: str) -> None:
     import faulthandler  # noqa: PLC0415 - as above
 
     from setpoint.engine.errors import EngineError  # noqa: PLC0415 - the engine is only loaded to run it
+    from setpoint.programs.kernel import close_process  # noqa: PLC0415 - as above
     from setpoint.server.run import PortTakenError, serve  # noqa: PLC0415 - as above
     from setpoint.store.port import RecoveryDecision, StoreError  # noqa: PLC0415 - as above
 
+    close_process()
     _log_to_standard_error()
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     try:

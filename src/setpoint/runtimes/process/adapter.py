@@ -172,7 +172,7 @@ def _working_directory(home: Home, spec: Spec) -> str:
             return _existing(given, account)
         tree = home.tree_of(spec.instance, spec.digest, account)
         lay_out(spec.files, home.files, tree)
-        return str(_made_in(tree, given))
+        return str(_made_in(tree, given, 0o755 if account else 0o700))
     except UserError as error:
         raise TerminalError(str(error)) from error
     except OSError as error:
@@ -187,11 +187,11 @@ def _existing(directory: Path, account: Account | None) -> str:
     return str(directory)
 
 
-def _made_in(tree: Path, directory: Path) -> Path:
+def _made_in(tree: Path, directory: Path, mode: int) -> Path:
     place = (tree / directory).resolve()
     if not place.is_relative_to(tree.resolve()):
         raise TerminalError(f'process.directory "{directory}" does not lie below the root of its configuration')
-    files.make_directory(place, 0o755)
+    files.make_directory(place, mode)
     return place
 
 

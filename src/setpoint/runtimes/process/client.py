@@ -10,6 +10,7 @@ import msgspec
 
 from setpoint.durable.locks import is_held
 from setpoint.plugins.errors import TransientError, Unreachable
+from setpoint.programs.environment import supervisor_environment
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.records import PROTOCOL, Reply, SupervisorRequest
 from setpoint.runtimes.process.supervision.guardian import HELD
@@ -69,7 +70,6 @@ async def start(home: Home, *arguments: str) -> None:
         TransientError: it did not come up; the text ends with what it said.
     """
     await asyncio.to_thread(home.prepare)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SETPOINT_")}
     command = (sys.executable, "-P", "-m", "setpoint.runtimes.process.supervisor", str(home.base), *arguments)
     starting = await asyncio.create_subprocess_exec(
         *command,
@@ -77,7 +77,7 @@ async def start(home: Home, *arguments: str) -> None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-        env=environment,
+        env=supervisor_environment(os.environ),
     )
     try:
         async with asyncio.timeout(_START):

@@ -57,7 +57,7 @@ class Reaper:
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=account.groups if account else None,
-            umask=users.UMASK if account else -1,
+            umask=users.UMASK,
         )
         # The number cannot be reaped before the next turn of the loop, which is also where the future is set.
         process.returncode = 0

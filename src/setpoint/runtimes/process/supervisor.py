@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ import msgspec
 from setpoint.durable import files
 from setpoint.durable.records import Damaged, OtherFormat
 from setpoint.programs.environment import deployment_environment
-from setpoint.programs.kernel import become_subreaper
+from setpoint.programs.kernel import become_subreaper, close_process
 from setpoint.programs.procfs import boot_id, children_of, read_stat, runs_with, send, send_all
 from setpoint.runtimes.process.home import Home
 from setpoint.runtimes.process.logs import rotate
@@ -50,6 +51,8 @@ _HALTED = "--halted"
 _TREE_AGE = 60.0
 """Seconds for which a directory of a version that nothing uses is kept: an apply may just have made it."""
 _LINE = 16 * 1024 * 1024
+_CREDENTIALS = struct.Struct("=iII")
+"""Process, user and group of a peer: unix(7)."""
 _log = logging.getLogger(__name__)
 
 
@@ -88,6 +91,7 @@ class Supervisor:
         self._home.clear_socket()
         with self._home.socket_path() as path:
             server = await asyncio.start_unix_server(self._connected, path, limit=_LINE)
+            files.restrict(Path(path), 0o600)
         self._guarded.ready()
         self._engine.inherit(self._inherited)
         ticking = asyncio.create_task(self._tick())
@@ -168,7 +172,7 @@ class Supervisor:
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
         try:
-            line = await reader.readline()
+            line = b"" if _is_foreign(writer) else await reader.readline()
             if line:
                 self._asked = time.monotonic()
                 await self._converse(line, reader, writer)
@@ -304,6 +308,13 @@ class Supervisor:
                 files.remove_tree(tree)
 
 
+def _is_foreign(writer: asyncio.StreamWriter) -> bool:
+    """Whether a process of another user, root excepted, is at the other end of a connection."""
+    credentials = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(credentials)
+    return user not in {0, os.geteuid()}
+
+
 def _read(line: bytes) -> SupervisorRequest | Reply:
     try:
         return msgspec.json.decode(line, type=SupervisorRequest)
@@ -316,6 +327,7 @@ def main(arguments: list[str]) -> int:
 
     ``--guard CHANNEL LOCK`` becomes the guardian of one that serves already: its parent, which passed these descriptors on.
     """
+    close_process()
     home = Home(Path(arguments[0]))
     if GUARD in arguments:
         channel, lock = (int(word) for word in arguments[2:4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -18,7 +19,8 @@ _BLOCK = 1024 * 1024
 def lay_out(files: dict[str, str], store: Path, tree: Path) -> None:
     """Make the directory ``tree`` with ``files`` (relative path -> SHA-256) from the content store, unless it is there already.
 
-    Copies, not links: what a replica writes must not change the store. A file that begins like a program is executable.
+    Copies, not links: what a replica writes must not change the store. A file that begins like a program is executable. Others may
+    read it where they may enter the parent of ``tree``.
 
     Raises:
         TerminalError: a file is not in the store, is not what its name says, or has an impossible path.
@@ -30,9 +32,10 @@ def lay_out(files: dict[str, str], store: Path, tree: Path) -> None:
             durable.touch(tree)
             return
         durable.make_directory(tree.parent)
+        allowed = stat.S_IMODE(tree.parent.stat().st_mode)
         for name, content in files.items():
-            _copy(store / content, content, fresh / _checked(name))
-        _publish(fresh, tree)
+            _copy(store / content, content, fresh / _checked(name), allowed)
+        _publish(fresh, tree, allowed)
     except OSError as error:
         raise TransientError(f"the files of this version cannot be laid out: {error}") from error
     finally:
@@ -46,8 +49,8 @@ def _checked(name: str) -> PurePosixPath:
     return path
 
 
-def _publish(fresh: Path, tree: Path) -> None:
-    durable.make_directory(fresh, 0o755)
+def _publish(fresh: Path, tree: Path, allowed: int) -> None:
+    durable.make_directory(fresh, 0o755 & allowed)
     try:
         durable.rename(fresh, tree)
         durable.sync_directory(tree.parent)
@@ -56,8 +59,8 @@ def _publish(fresh: Path, tree: Path) -> None:
             raise
 
 
-def _copy(source: Path, content: str, target: Path) -> None:
-    durable.make_directory(target.parent, 0o755)
+def _copy(source: Path, content: str, target: Path, allowed: int) -> None:
+    durable.make_directory(target.parent, 0o755 & allowed)
     try:
         reading = source.open("rb")
     except FileNotFoundError:
@@ -68,7 +71,7 @@ def _copy(source: Path, content: str, target: Path) -> None:
         durable.create(target, _summed(first, reading, checksum), sync=True)
     if checksum.hexdigest() != content:
         raise TerminalError(f"the file {target.name} in the store of contents is damaged: {source}")
-    durable.restrict(target, 0o755 if first.startswith(_PROGRAMS) else 0o644)
+    durable.restrict(target, (0o755 if first.startswith(_PROGRAMS) else 0o644) & allowed)
 
 
 def _summed(block: bytes, reading: BinaryIO, checksum: Any) -> Iterator[bytes]:
