@@ -14,7 +14,7 @@ import click
 from setpoint.cli.ending import REFUSALS, ExitCode, Quit
 from setpoint.cli.options import Output, dry_run_option, home_option, output_option, token_file_option
 from setpoint.cli.output import echo_json, echo_yaml
-from setpoint.durable.home import default_home
+from setpoint.durable.home import HOME_VARIABLE, default_home, unsafe
 
 if TYPE_CHECKING:
     from setpoint.server.client import Client, ClientError
@@ -23,8 +23,15 @@ Answer = dict[str, Any]
 
 
 def home_of(home: Path | None) -> Path:
-    """The data directory that is meant, absolute."""
-    return (home or default_home()).expanduser().absolute()
+    """Return the data directory that is meant, absolute. Raises Quit: another user could replace it."""
+    place = (home or default_home()).expanduser().absolute()
+    if why := unsafe(place):
+        raise Quit(
+            ExitCode.REFUSED,
+            f"The data directory {place} is not safe to use: {why}.",
+            f"Name a directory of your own with --home or {HOME_VARIABLE}, or correct the owner and mode: chmod go-w.",
+        )
+    return place
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,10 @@ def find(home: Path) -> Location | None:
     """
     engine = holder(home)
     try:
-        found = Location(**json.loads((home / SERVER_FILE).read_text()))
+        with (home / SERVER_FILE).open() as file:
+            if os.fstat(file.fileno()).st_uid not in {0, os.geteuid()}:
+                return None  # a token is sent to the address in it
+            found = Location(**json.load(file))
     except (OSError, ValueError, TypeError):
         return None
     return found if found.pid == engine else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import subprocess
@@ -30,6 +31,14 @@ with socket.socket(socket.AF_UNIX) as end:
 def _umask(process: psutil.Process) -> str:
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(line.split()[1] for line in lines if line.startswith("Umask:"))
+
+
+def _modes(home: Path) -> dict[Path, int]:
+    return {path: path.lstat().st_mode for path in (home, *home.rglob("*"))}
+
+
+def _ping(path: Path, user: str | None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PYTHON, "-c", PING, str(path)], user=user, capture_output=True, text=True, check=False)
 
 
 def _open_to_all(home: Path) -> None:
@@ -80,7 +89,7 @@ async def test_nothing_that_a_replica_or_the_supervisor_makes_is_open_to_others(
     wanted = spec()
     await processes.apply("op/1", wanted)
     await settled(processes, wanted)
-    found = {path: path.lstat().st_mode for path in (home, *home.rglob("*"))}
+    found = _modes(home)
     assert any(stat.S_ISSOCK(mode) for mode in found.values())
     assert [f"{path} {mode:o}" for path, mode in found.items() if mode & 0o077] == []
     assert [f"{path}" for path, mode in found.items() if stat.S_ISSOCK(mode) and stat.S_IMODE(mode) != 0o600] == []
@@ -97,11 +106,8 @@ def test_another_process_of_the_same_user_cannot_read_the_supervisor(alone: Path
 @needs_users
 async def test_another_user_gets_no_reply_even_where_the_socket_is_open(processes_in_the_open: Path) -> None:
     _open_to_all(processes_in_the_open)
-    socket_path = str(processes_in_the_open / "runtimes/local/supervisor.sock")
-    replies = [
-        subprocess.run([PYTHON, "-c", PING, socket_path], user=user, capture_output=True, text=True, check=False)
-        for user in (USER, None)
-    ]
+    path = processes_in_the_open / "runtimes/local/supervisor.sock"
+    replies = [await asyncio.to_thread(_ping, path, user) for user in (USER, None)]
     assert '"pid"' in replies[1].stdout
     assert '"pid"' not in replies[0].stdout
     assert replies[0].stdout.strip() == "b''" or "ConnectionResetError" in replies[0].stderr or "BrokenPipe" in replies[0].stderr

@@ -19,8 +19,8 @@ _BLOCK = 1024 * 1024
 def lay_out(files: dict[str, str], store: Path, tree: Path) -> None:
     """Make the directory ``tree`` with ``files`` (relative path -> SHA-256) from the content store, unless it is there already.
 
-    Copies, not links: what a replica writes must not change the store. A file that begins like a program is executable. Others may
-    read it where they may enter the parent of ``tree``.
+    Copies, not links: what a replica writes must not change the store. A file that begins like a program is executable.
+    Others may read it where they may enter the parent of ``tree``.
 
     Raises:
         TerminalError: a file is not in the store, is not what its name says, or has an impossible path.
