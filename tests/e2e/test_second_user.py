@@ -17,6 +17,8 @@ from tests.e2e.test_from_inside import SHOP, attempts, expect_closed
 from tests.support.eventually import wait_until
 from tests.support.users import PYTHON, USER, needs_users, open_place
 
+from setpoint.programs.users import account_of
+
 pytestmark = [pytest.mark.slow, needs_users]
 
 INSIDE = Path(__file__).parent / "app" / "inside.py"
@@ -47,7 +49,15 @@ def machine() -> Iterator[Machine]:
 def _as_second_user(tried: list[tuple[str, str]]) -> list[str]:
     command = [PYTHON, "-c", INSIDE.read_text(), json.dumps(tried)]
     done = subprocess.run(
-        command, user=USER, group=USER, extra_groups=[], capture_output=True, text=True, check=True, timeout=60, cwd="/"
+        command,
+        user=USER,
+        group=account_of(USER).gid,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd="/",
     )
     found: list[str] = json.loads(done.stdout)
     return found

@@ -20,7 +20,7 @@ from setpoint.config.instances.groups import expand_groups
 from setpoint.config.instances.parameters import ParameterError, declared_values
 from setpoint.config.instances.scope import Instance
 from setpoint.config.instances.specs import block_tree, environment_tree, release_values, render
-from setpoint.config.notices import installed, left_out, notices, refusals
+from setpoint.config.notices import installed, left_out, notices, refusals, self_approving
 from setpoint.config.policies.checks import CheckCompiler
 from setpoint.config.policies.dependencies import ServiceOrderings, check_waiting, sets_of
 from setpoint.config.policies.images import ImageError, images_of
@@ -189,10 +189,11 @@ class CompiledConfiguration:
 
     @cached_property
     def notices(self) -> list[str]:
-        """One line for each sort of thing that is declared and not acted on by this version; one for files that are not copied;
-        then those of ``unmatched``.
+        """One line for each sort of thing that is declared and not acted on by this version; one each for files that are not
+        copied and for versions that can approve themselves; then those of ``unmatched``.
         """
-        return [*notices(self._catalog, self._instances, installed()), *left_out(self._files), *self.unmatched]
+        found = [*notices(self._catalog, self._instances, installed()), *left_out(self._files)]
+        return [*found, *self_approving(self._instances, self._policies), *self.unmatched]
 
     @cached_property
     def unmatched(self) -> list[str]:

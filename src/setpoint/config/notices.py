@@ -106,6 +106,21 @@ def _with_gates(catalog: Catalog) -> Iterator[Any]:
     yield from (entry.model for entry in found if entry and entry.model and hasattr(entry.model, "protections"))
 
 
+def self_approving(instances: Mapping[str, Instance], policies: Mapping[str, Policy]) -> list[str]:
+    """One line where approvals meet processes of the engine's own user."""
+    names = [
+        name
+        for name, instance in instances.items()
+        if policies[name].approvals
+        and instance.runtime.block[0] == "local"
+        and getattr(instance.service.workload[1], "user", None) is None
+    ]
+    if not names:
+        return []
+    what = "a version runs as the user of the engine, and so can approve itself: set `process.user`"
+    return [f"{what} ({listing(sorted(names), most=4)})"]
+
+
 def is_true(value: Any) -> bool:
     """Whether a flag among free arguments is set."""
     return value is True or value == "true"
