@@ -13,7 +13,7 @@ import psutil
 import pytest
 from tests.e2e.machine import Machine, copy_app
 from tests.e2e.shop import FAST
-from tests.e2e.test_from_inside import SHOP, attempts, expect_closed
+from tests.e2e.test_from_inside import SHOP, assert_closed, attempts
 from tests.support.eventually import wait_until
 from tests.support.users import PYTHON, USER, needs_users, open_place
 
@@ -83,7 +83,7 @@ def test_a_second_user_is_refused_each_attempt(machine: Machine) -> None:
         *((kind, f"/proc/{replica.pid}/{what}") for kind, what in (("read", "environ"), ("list", "fd"), ("read", "mem"))),
         *(("request", f"http://127.0.0.1:{port}/queries/{name}") for port in _ports_of(own) for name in ("status", "history")),
     ]
-    expect_closed(tried, _as_second_user(tried))
+    assert_closed(tried, _as_second_user(tried))
 
 
 def test_a_second_user_that_takes_the_port_of_a_starting_replica_gets_no_traffic(machine: Machine) -> None:
