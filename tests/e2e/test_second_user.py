@@ -74,6 +74,7 @@ def test_a_second_user_is_refused_each_attempt(machine: Machine) -> None:
     machine.apply()
     machine.release("web=1.0.0")
     machine.settles("shop/web@staging", "1.0.0")
+    assert [str(path) for path in (machine.home, *machine.home.rglob("*")) if path.lstat().st_mode & 0o077] == []
     engine = machine.engine
     assert engine is not None
     own = psutil.Process(engine.pid)
