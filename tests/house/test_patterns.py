@@ -98,7 +98,7 @@ def growth(took: Callable[[int], float], size: int) -> float:
     once = twice = float("inf")
     for number in range(12):
         once, twice = min(once, took(size)), min(twice, took(2 * size))
-        if number >= 4 and twice / once < LINEAR:
+        if number >= 2 and twice / once < LINEAR:
             break
     return twice / once
 
