@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,10 @@ def _give(path: Path) -> None:
         ({"a/home": 0o1777}, False),
     ],
 )
-def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path, modes: dict[str, int], *, safe: bool) -> None:
+def test_a_directory_that_others_may_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modes: dict[str, int], *, safe: bool
+) -> None:
+    monkeypatch.setattr("setpoint.durable.home._is_private", lambda _: False)
     home = tmp_path / "a" / "home"
     home.mkdir(parents=True, mode=0o700)
     home.parent.chmod(0o700)
@@ -42,6 +47,28 @@ def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path, modes: 
     if not safe:
         with pytest.raises(Quit, match="is writable by other users"):
             home_of(home)
+
+
+@pytest.mark.parametrize(
+    ("members", "primary", "safe"),
+    [([], ["me"], True), (["me"], [], True), (["eve"], ["me"], False), ([], ["me", "eve"], False), ([], [], False)],
+)
+def test_a_group_of_this_user_alone_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: list[str], primary: list[str], *, safe: bool
+) -> None:
+    """Many systems give each user a group, and umask 002."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    home.chmod(0o770)
+    group = home.stat().st_gid
+
+    def account(name: str, number: int) -> pwd.struct_passwd:
+        return pwd.struct_passwd((name, "x", number, group if name in primary else group + 1, "", "/", "/bin/sh"))
+
+    monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group(("g", "x", group, members)))
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: account("me", number))
+    monkeypatch.setattr(pwd, "getpwall", lambda: [account("me", os.geteuid()), account("eve", 12345)])
+    assert (unsafe(home) == "") is safe
 
 
 def test_a_directory_that_is_not_there_yet_is_judged_by_those_above(tmp_path: Path) -> None:

@@ -70,7 +70,9 @@ def _ports_of(process: psutil.Process) -> set[int]:
 def test_a_second_user_is_refused_each_attempt(machine: Machine) -> None:
     machine.up()
     command = f"[{PYTHON}, inside.py]"
-    machine.write(SHOP.replace("[PYTHON, inside.py]", command).replace("USER", "") + FAST)
+    slow = "---\nkind: Protection\nname: slow\nprogram: {command: [sleep, '100']}\ntimeout: 2m\n"
+    shop = SHOP.replace("{name: staging}", "{name: staging, protections: [{use: slow, informational: true}]}")
+    machine.write(shop.replace("[PYTHON, inside.py]", command).replace("USER", "") + FAST + slow)
     machine.apply()
     machine.release("web=1.0.0")
     machine.settles("shop/web@staging", "1.0.0")
@@ -79,10 +81,15 @@ def test_a_second_user_is_refused_each_attempt(machine: Machine) -> None:
     assert engine is not None
     own = psutil.Process(engine.pid)
     replica = next(each for each in machine.processes() if "inside.py" in each.cmdline())
+    check = wait_until(lambda: next((each for each in own.children(recursive=True) if each.name() == "sleep"), None), 20, "none")
+    api, address = _ports_of(own), int(machine.address("shop/web@staging").rpartition(":")[2])
+    listening = {port for each in machine.processes() for port in _ports_of(each)}
+    assert listening == {*api, address, *_ports_of(replica)}, "no other port is open on this machine's behalf"
+    pids = (replica.pid, check.pid)
     tried = [
         *attempts(machine),
-        *((kind, f"/proc/{replica.pid}/{what}") for kind, what in (("read", "environ"), ("list", "fd"), ("read", "mem"))),
-        *(("request", f"http://127.0.0.1:{port}/queries/{name}") for port in _ports_of(own) for name in ("status", "history")),
+        *((kind, f"/proc/{pid}/{what}") for pid in pids for kind, what in (("read", "environ"), ("list", "fd"), ("read", "mem"))),
+        *(("request", f"http://127.0.0.1:{port}/queries/{name}") for port in api for name in ("status", "history")),
     ]
     assert_closed(tried, _as_second_user(tried))
 
