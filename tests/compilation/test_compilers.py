@@ -18,7 +18,7 @@ from tests.control.house import STANDARD, files, house
 from tests.support.eventually import eventually
 
 from setpoint.compilation.compilers import BusyError, Compilers, TooExpensiveError
-from setpoint.compilation.jobs import Job, Limits
+from setpoint.compilation.jobs import Job, JobLimits
 from setpoint.control.errors import Busy, TooExpensive
 from setpoint.programs.kernel import living_descendants
 from setpoint.server import problems
@@ -43,7 +43,7 @@ HEAVY = job(HEAVY_TEXT.encode())
 
 @asynccontextmanager
 async def compilers(**given: Any) -> AsyncIterator[Compilers]:
-    found = Compilers(Limits(**given.pop("limits", {})), **given)
+    found = Compilers(JobLimits(**given.pop("limits", {})), **given)
     try:
         yield found
     finally:
@@ -134,7 +134,7 @@ async def test_its_environment_holds_no_secret(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_request_that_is_too_expensive_is_an_error_with_a_code(tmp_path: Path) -> None:
     async with house(tmp_path) as shop:
-        limited = Compilers(Limits(cpu=1))
+        limited = Compilers(JobLimits(cpu=1))
         shop.services.compilers = limited
         try:
             for ask in (lambda: shop.ask("validate", **files(HEAVY_TEXT)), lambda: shop.apply(HEAVY_TEXT)):

@@ -15,8 +15,8 @@ from setpoint.control.audit import (
     RECORDED_READS,
     SUMMARISED,
     UNRECORDED_READS,
-    Act,
     Audit,
+    AuditAct,
     Entry,
     Limiter,
     Origin,
@@ -30,7 +30,7 @@ from setpoint.store.port import StoreError
 
 async def entries(found: House) -> list[Entry]:
     """What people attempted, newest first."""
-    return [one for one in await found.services.audit.entries(limit=1000) if one.act is not Act.ENGINE]
+    return [one for one in await found.services.audit.entries(limit=1000) if one.act is not AuditAct.ENGINE]
 
 
 async def test_each_command_is_written_with_its_outcome(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ async def test_what_is_counted_when_the_engine_stops_is_written(tmp_path: Path) 
             await found.control.note_stranger("127.0.0.1")
     async with house(tmp_path) as again:
         left = [(one.act, one.source, one.outcome, one.times) for one in await entries(again)]
-    assert left == [(Act.AUTHENTICATE, "127.0.0.1", "unauthenticated", times) for times in (4, 1)]
+    assert left == [(AuditAct.AUTHENTICATE, "127.0.0.1", "unauthenticated", times) for times in (4, 1)]
 
 
 def test_the_memory_for_counts_is_bounded_and_a_flood_hides_no_one_elses_lines() -> None:

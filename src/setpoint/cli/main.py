@@ -15,7 +15,7 @@ SECTIONS = {
     "Engine": {
         "up": "engine",
         "down": "engine",
-        "doctor": "doctor",
+        "doctor": "installation",
         "token": "people",
         "whoami": "people",
         "audit": "people",
@@ -71,7 +71,7 @@ SECTIONS = {
         "replay": "recording",
     },
     "Shell": {
-        "completion": "completion",
+        "completion": "installation",
     },
 }
 """Name of each command, and its module in ``cli.commands``: only that of the command that runs is imported."""

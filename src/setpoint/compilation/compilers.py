@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
-from setpoint.compilation.jobs import Job, Limits, Report, read_report, write
+from setpoint.compilation.jobs import Job, JobLimits, Report, read_report, write
 from setpoint.compilation.template import OUT_OF_MEMORY
 from setpoint.programs.environment import deployment_environment
 
@@ -23,7 +23,7 @@ TOGETHER = 2
 """Jobs that run at a time."""
 WAITING = 8
 """Jobs that wait for their turn; one more is refused."""
-LIMITS = Limits()
+LIMITS = JobLimits()
 _END = 5.0
 """Seconds that the template has for its end."""
 _LOST = ""
@@ -45,7 +45,7 @@ class CompilerBrokenError(Exception):
 class Compilers:
     """Compiling processes of one engine. ``start`` it before it is needed: the first job then finds it ready."""
 
-    def __init__(self, limits: Limits = LIMITS, *, together: int = TOGETHER, waiting: int = WAITING) -> None:
+    def __init__(self, limits: JobLimits = LIMITS, *, together: int = TOGETHER, waiting: int = WAITING) -> None:
         self._limits = limits
         self._most = together + waiting
         self._jobs = 0

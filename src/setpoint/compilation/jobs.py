@@ -33,7 +33,7 @@ class Report(msgspec.Struct, frozen=True):
     """Protection -> its exit codes, of those that are programs."""
 
 
-class Limits(msgspec.Struct, frozen=True):
+class JobLimits(msgspec.Struct, frozen=True):
     """What one job may take."""
 
     cpu: int = 30

@@ -18,7 +18,7 @@ import traceback
 
 import msgspec
 
-from setpoint.compilation.jobs import Limits, read_job, report_on, write
+from setpoint.compilation.jobs import JobLimits, read_job, report_on, write
 from setpoint.programs.kernel import PR_SET_PDEATHSIG, prctl
 
 OUT_OF_MEMORY = 3
@@ -30,7 +30,7 @@ BROKEN = 4
 class _Template:
     """Forks one process per job, and reports how each ended."""
 
-    def __init__(self, control: socket.socket, limits: Limits) -> None:
+    def __init__(self, control: socket.socket, limits: JobLimits) -> None:
         self._control = control
         self._limits = limits
         self._jobs: dict[int, tuple[int, int]] = {}
@@ -90,7 +90,7 @@ class _Template:
             os.kill(pid, signal.SIGKILL)
 
 
-def _work(job: int, report: int, limits: Limits) -> int:
+def _work(job: int, report: int, limits: JobLimits) -> int:
     """Return the exit status."""
     _limit(limits)
     try:
@@ -103,7 +103,7 @@ def _work(job: int, report: int, limits: Limits) -> int:
     return 0
 
 
-def _limit(limits: Limits) -> None:
+def _limit(limits: JobLimits) -> None:
     """From here on the kernel ends this process by a signal when it takes more."""
     for number in (signal.SIGALRM, signal.SIGXCPU, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -116,7 +116,7 @@ def _limit(limits: Limits) -> None:
 
 def main() -> None:
     """Serve the socket on standard input."""
-    limits = msgspec.json.decode(sys.argv[1], type=Limits)
+    limits = msgspec.json.decode(sys.argv[1], type=JobLimits)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()  # forked processes share what was imported

@@ -57,7 +57,7 @@ UNRECORDED_READS = frozenset(
 """Those that return states and decisions only, and that clients repeat all the time. Refused uses are recorded."""
 
 
-class Act(StrEnum):
+class AuditAct(StrEnum):
     """What was attempted."""
 
     COMMAND = "command"
@@ -94,7 +94,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str = ""
     number: int = 0
     at: Instant = 0
-    act: Act = Act.COMMAND
+    act: AuditAct = AuditAct.COMMAND
     token: str = ""
     source: str = ""
     digest: str = ""

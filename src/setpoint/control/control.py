@@ -15,7 +15,7 @@ import setpoint
 from setpoint.control import bounds, commands, dry_run, queries
 from setpoint.control.applying.files import Files
 from setpoint.control.applying.restoring import finish, restore
-from setpoint.control.audit import DONE, INSIDE, RECORDED_READS, Act, Entry, Origin
+from setpoint.control.audit import DONE, INSIDE, RECORDED_READS, AuditAct, Entry, Origin
 from setpoint.control.context import DRY_RUN, RequestContext, Services
 from setpoint.control.dry_run import Rehearsed
 from setpoint.control.errors import ControlError, Forbidden, Malformed, NotFound, Refused, Unauthenticated, Unavailable
@@ -76,7 +76,7 @@ class Control:
         """
         operation = _find(COMMANDS, name, "command")
         context = RequestContext(self.services, person, self.services.clock(), identity_of(person, name, request))
-        entry = self._entry(Act.COMMAND, operation, person, origin)
+        entry = self._entry(AuditAct.COMMAND, operation, person, origin)
         try:
             check_key(request)
             parsed = await _for(operation, _parse, payload)
@@ -94,7 +94,7 @@ class Control:
             ControlError: it would not be done; the message says why.
         """
         operation = _find(COMMANDS, name, "command")
-        async with self._reading(Act.DRY_RUN, operation, payload, person, origin) as parsed:
+        async with self._reading(AuditAct.DRY_RUN, operation, payload, person, origin) as parsed:
             staged, engine = dry_run.stage(self.services)
             context = RequestContext(staged, person, self.services.clock(), DRY_RUN)
             answer = await self._handle(operation, context, parsed)
@@ -103,7 +103,7 @@ class Control:
     async def query(self, name: str, payload: Mapping[str, Any], person: Person, *, origin: Origin = INSIDE) -> Answer:
         """Ask something as somebody. Raises ControlError."""
         operation = _find(QUERIES, name, "query")
-        async with self._reading(Act.QUERY, operation, payload, person, origin) as parsed:
+        async with self._reading(AuditAct.QUERY, operation, payload, person, origin) as parsed:
             return await self._handle(operation, RequestContext(self.services, person, self.services.clock(), ""), parsed)
 
     async def stream(
@@ -111,7 +111,7 @@ class Control:
     ) -> AsyncIterator[Answer]:
         """Ask something that is answered bit by bit. Raises ControlError, before the first bit or later."""
         found = _find(STREAMS, name, "stream")
-        async with self._reading(Act.STREAM, found, payload, person, origin) as parsed:
+        async with self._reading(AuditAct.STREAM, found, payload, person, origin) as parsed:
             return found.handler(RequestContext(self.services, person, self.services.clock(), ""), parsed)
 
     async def _audited(
@@ -151,19 +151,19 @@ class Control:
 
     async def note_stranger(self, source: str) -> None:
         """An attempt without a valid token, from an address."""
-        entry = Entry("", "", at=self.services.clock(), act=Act.AUTHENTICATE, source=source)
+        entry = Entry("", "", at=self.services.clock(), act=AuditAct.AUTHENTICATE, source=source)
         await self._note(entry, Unauthenticated.code, "without a valid token")
 
     @asynccontextmanager
     async def _reading(
-        self, act: Act, operation: Operation | Stream, payload: Mapping[str, Any], person: Person, origin: Origin
+        self, act: AuditAct, operation: Operation | Stream, payload: Mapping[str, Any], person: Person, origin: Origin
     ) -> AsyncIterator[Request]:
         """What changes nothing: refused attempts are noted, and dry runs and sensitive reads however they end."""
         entry = self._entry(act, operation, person, origin)
-        recorded = act is Act.DRY_RUN or operation.name in RECORDED_READS
+        recorded = act is AuditAct.DRY_RUN or operation.name in RECORDED_READS
         try:
-            require(person, operation.permission, f"{'rehearse' if act is Act.DRY_RUN else 'ask for'} {operation.name}")
-            if act is Act.DRY_RUN and isinstance(operation, Operation) and not operation.rehearsable:
+            require(person, operation.permission, f"{'rehearse' if act is AuditAct.DRY_RUN else 'ask for'} {operation.name}")
+            if act is AuditAct.DRY_RUN and isinstance(operation, Operation) and not operation.rehearsable:
                 raise Refused(f"There is no dry run of {operation.name}.", operation.instead)
             parsed = await _for(operation, _parse, payload)
             if recorded:
@@ -176,11 +176,11 @@ class Control:
         if recorded:
             await self._note(entry, DONE)
 
-    def _entry(self, act: Act, operation: Operation | Stream, person: Person, origin: Origin) -> Entry:
+    def _entry(self, act: AuditAct, operation: Operation | Stream, person: Person, origin: Origin) -> Entry:
         return Entry(person.name, operation.name, at=self.services.clock(), act=act, token=origin.token, source=origin.source)
 
     async def _note_engine(self, command: str, subject: str) -> None:
-        await self._note(Entry(ENGINE.person, command, subject, at=self.services.clock(), act=Act.ENGINE), DONE)
+        await self._note(Entry(ENGINE.person, command, subject, at=self.services.clock(), act=AuditAct.ENGINE), DONE)
 
     async def _note(self, entry: Entry, outcome: str, message: str = "") -> None:
         """Write one line. With a full disk it is in the log of the engine only, so that people can still look for the cause."""

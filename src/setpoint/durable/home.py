@@ -20,9 +20,9 @@ def default_home() -> Path:
 def unsafe(home: Path) -> str:
     """Return why another user could read or replace a data directory, as a sentence; empty: none could.
 
-    As ``StrictModes`` of sshd: it and every directory and link on the way belong to this user or root, and no other user may write
-    there, unless the directory is sticky, as ``/tmp`` is. A group without another member counts as this user. What does not exist
-    yet, or is closed to this user, is not judged.
+    As ``StrictModes`` of sshd: it and every directory and link on the way belong to this user or root, and no other user may
+    write there, unless the directory is sticky, as ``/tmp`` is. A group without another member counts as this user. What does
+    not exist yet, or is closed to this user, is not judged.
     """
     trusted = {0, os.geteuid()}
     for path in _way_to(home.absolute()):

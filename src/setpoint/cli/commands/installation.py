@@ -1,16 +1,19 @@
-"""doctor: check the installation."""
+"""doctor, completion: check the installation, and make the shell complete its commands."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
 from setpoint.cli.ending import ExitCode, Quit
+from setpoint.cli.output import echo
 from setpoint.cli.session import Session, home_of, session_options
 
 _SIGNS = {"ok": "✓", "warning": "!", "bad": "✗"}
 _STYLES = {"ok": "green", "warning": "yellow", "bad": "bold red"}
+_SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
 @click.command()
@@ -52,3 +55,14 @@ def _look_from_outside(place: Path) -> None:
         look_from_outside(place)
     except StoreError as error:
         raise Quit(ExitCode.ERROR, f"No engine runs in {place}, and none can: {error}.") from error
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(_SHELLS)), help="Your shell.")
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the script that completes commands, options and instances in your shell.
+
+    Example: setpoint completion bash > ~/.local/share/bash-completion/completions/setpoint
+    """
+    echo(_SHELLS[shell](context.find_root().command, {}, "setpoint", "_SETPOINT_COMPLETE").source())
