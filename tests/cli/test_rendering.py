@@ -551,3 +551,19 @@ def test_an_entry_of_the_audit_log_shows_how_many_attempts_it_stands_for() -> No
     stranger = entry(act="authenticate", person="", token="", command="", subject="", why="", outcome="unauthenticated", times=49)
     line = stories.audit_line(stranger | {"message": "without a valid token"}, 80).plain
     assert " ".join(line.split())[17:] == "– authenticate ×49 – unauthenticated: without a valid token [127.0.0.1]"
+
+
+def test_history_has_a_heading_for_each_day_with_the_zone_and_names_the_person_once() -> None:
+    event = {"entity": "instance:saas/web@production", "kind": "held", "link": "", "counts_for": []}
+    events = [
+        event | {"at": NOW, "text": "held", "person": "ann"},
+        event | {"at": NOW + 1000, "text": "ann released it", "person": "ann"},
+        event | {"at": NOW + 86_400_000, "text": "1.0 finalized", "person": ""},
+    ]
+    zone = words.clock_with_zone(NOW).rpartition(" ")[2]
+    days = [words.clock(at)[:10] for at in (NOW, NOW + 86_400_000)]
+    lines = [line.plain for line in stories.history_lines(events, 80)]
+    assert [lines[0], lines[3]] == [f"{day}  {zone}" for day in days]
+    assert lines[1].endswith("web@production          held, by ann")
+    assert lines[2].endswith("ann released it")
+    assert lines[4].endswith("1.0 finalized")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import click
@@ -42,9 +44,9 @@ def history(target: str, app: str, release: int, kind: tuple[str, ...], limit: i
 
     def table() -> None:
         from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
-        from setpoint.cli.render.stories import event_line  # noqa: PLC0415 - as above
+        from setpoint.cli.render.stories import history_lines  # noqa: PLC0415 - as above
 
-        print_lines(*(event_line(event, width()) for event in reversed(answer["events"])))
+        print_lines(*history_lines(reversed(answer["events"]), width()))
 
     session.show(answer, table)
 
@@ -100,26 +102,26 @@ def events(target: str, app: str, follow: bool, after: int | None, session: Sess
     Example: setpoint events --follow
     """
     with session.connected() as client:
+        recent: list[dict[str, Any]] = []
         if after is None or not follow:
             payload = {"target": target, "application": app, "limit": _KEEP if after is None else 1000}
             recent = list(reversed(client.query("history", payload)["events"]))
             recent = [event for event in recent if after is None or event["number"] > after]
-            for event in recent:
-                _print_event(event, session.output)
             after = recent[-1]["number"] if recent else after
-        if follow:
-            for event in client.stream("events", {"target": target, "application": app, "after": after}):
-                _print_event(event, session.output)
+        found = client.stream("events", {"target": target, "application": app, "after": after}) if follow else iter(())
+        _print_events(chain(recent, found), session.output)
 
 
-def _print_event(event: dict[str, Any], output: Output) -> None:
+def _print_events(events: Iterable[dict[str, Any]], output: Output) -> None:
     from setpoint.cli.render.console import print_lines, width  # noqa: PLC0415 - loads rich
-    from setpoint.cli.render.stories import event_line  # noqa: PLC0415 - as above
+    from setpoint.cli.render.stories import history_lines  # noqa: PLC0415 - as above
 
     if output is Output.TABLE:
-        print_lines(event_line(event, width()))
+        for line in history_lines(events, width()):
+            print_lines(line)
     else:
-        _print_data(event, output)
+        for event in events:
+            _print_data(event, output)
 
 
 def _print_data(line: dict[str, Any], output: Output) -> None:
