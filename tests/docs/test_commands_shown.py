@@ -13,14 +13,18 @@ from tests.cli.parser import subcommands
 from setpoint.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").glob("*/README.md"))]
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+SCREEN = re.compile(r"```console\n(.*?)```", re.DOTALL)
+SUBSTITUTION = re.compile(r"\w+=\$\((setpoint [^)]*)\)")
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 
 
 def in_blocks(text: str) -> list[list[str]]:
-    """The arguments of each `setpoint …` in a block of shell."""
+    """The arguments of each `setpoint …` in a block of shell, or at the prompt of a screen."""
     lines = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    lines = [SUBSTITUTION.sub(r"\1", line) for line in lines]
+    lines += [line[2:] for screen in SCREEN.findall(text) for line in screen.splitlines() if line.startswith("$ ")]
     return [words[1:] for line in lines if (words := words_of(line)) and words[0] == "setpoint"]
 
 

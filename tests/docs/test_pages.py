@@ -12,7 +12,7 @@ from setpoint.config.policies.builtins import BUILTINS
 from setpoint.engine.embedded import failpoints
 
 ROOT = Path(__file__).parents[2]
-PAGES = [path for pattern in ("*.md", "docs/*.md", "docs/design/*.md", "examples/*/*.md") for path in sorted(ROOT.glob(pattern))]
+PAGES = [path for pattern in ("*.md", "docs/*.md", "docs/design/*.md", "docs/how-to/*.md", "examples/*/*.md") for path in sorted(ROOT.glob(pattern))]
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 SNIPPETS = [
@@ -60,3 +60,15 @@ def test_every_built_in_protection_has_a_section_that_names_its_arguments():
 def test_the_failpoints_are_those_there_are():
     page = (ROOT / "docs" / "engine.md").read_text("utf-8")
     assert tuple(re.findall(r"^\| `([a-z-]+)` \|", page.split("## Failpoints")[1], re.MULTILINE)) == failpoints.NAMES
+
+
+def test_every_page_can_be_reached_from_the_index():
+    index = ROOT / "docs" / "index.md"
+    reached, queue = {index}, [index]
+    while queue:
+        page = queue.pop()
+        targets = (target.partition("#")[0] for target in LINK.findall(page.read_text("utf-8")) if "://" not in target)
+        found = {(page.parent / target).resolve() for target in targets if target.endswith(".md")} - reached
+        reached |= found
+        queue += found
+    assert [str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")) if page not in reached] == []
