@@ -12,7 +12,7 @@ from setpoint.config.policies.builtins import BUILTINS
 from setpoint.engine.embedded import failpoints
 
 ROOT = Path(__file__).parents[2]
-PAGES = [path for pattern in ("*.md", "docs/*.md", "docs/design/*.md", "docs/how-to/*.md", "examples/*/*.md") for path in sorted(ROOT.glob(pattern))]
+PAGES = [path for pattern in ("*.md", "docs/**/*.md", "examples/*/*.md") for path in sorted(ROOT.glob(pattern))]
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 SNIPPETS = [
@@ -72,3 +72,9 @@ def test_every_page_can_be_reached_from_the_index():
         reached |= found
         queue += found
     assert [str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md")) if page not in reached] == []
+
+
+def test_the_readme_shows_the_configuration_of_the_tutorial():
+    shown, tutorial = (YAML.findall((ROOT / page).read_text("utf-8")) for page in ("README.md", "docs/tutorial.md"))
+    assert shown == tutorial
+    assert len(shown) == 1

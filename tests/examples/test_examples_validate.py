@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -44,9 +43,3 @@ def test_the_saas_example_is_the_hard_case():
     assert policies["globex"].strategy is Strategy.MIRROR
     assert configuration.compile("saas/web@production", "1.0.0", {}).workload.options["replicas"] == 4
     assert configuration.compile("saas/web@acme", "1.0.0", {}).workload.options["replicas"] == 2
-
-
-def test_the_readme_shows_the_quickstart_as_it_is():
-    shown = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert shown is not None
-    assert shown[1] == (read("quickstart") / "setpoint.yaml").read_text("utf-8")
