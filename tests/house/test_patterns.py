@@ -136,5 +136,5 @@ def test_lookups_take_linear_time(piece: str):
 
 
 def test_one_that_does_not_is_found():
-    assert list(slow("search", re.compile("(?:a|b)+c")))
-    assert not list(slow("match", re.compile("(?:a|b)+c")))
+    assert any(slow("search", re.compile("(?:a|b)+c")))
+    assert not any(slow("match", re.compile("(?:a|b)+c")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _DURATIONS = frozenset(
     | {"grace", "takes", "stopTimeout"}
 )
 _LONGEST = 60
+_SECRET = re.compile(r"\(secret [a-z0-9-]+( of [a-z0-9-]+)?\)")
 
 
 class Value(NamedTuple):
@@ -202,8 +204,13 @@ def flat(value: Any, path: str = "", name: str = "") -> dict[str, Value]:
         return flat({item["name"]: {key: inner for key, inner in item.items() if key != "name"} for item in value}, path)
     if isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
         return {key: text for number, item in enumerate(value) for key, text in flat(item, f"{path}[{number}]").items()}
-    shown = _text(path, without_credentials({name: value})[name])
+    shown = _text(path, value if _names_secret(value) else without_credentials({name: value})[name])
     return {path: Value(_text(path, value), shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…")}
+
+
+def _names_secret(value: Any) -> bool:
+    """Whether a value is the name of a secret, as the compiler writes it: names may be shown."""
+    return isinstance(value, str) and _SECRET.fullmatch(value) is not None
 
 
 def _text(path: str, value: Any) -> str:
