@@ -1,4 +1,4 @@
-"""Write what the code knows: the tables of configuration.md (meanings from meanings.py), commands.md, reason.schema.json,
+"""Write what the code knows: the tables of configuration.md (meanings from meanings.py), commands.md, cli.md, reason.schema.json,
 and the diagram of an attempt's stages in design/actors.md.
 """
 
@@ -13,8 +13,10 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import click
 from pydantic_core import PydanticUndefined
 
+from setpoint.cli.main import SECTIONS, app
 from setpoint.config.documents import KINDS, ChannelFields, Node
 from setpoint.config.documents.base import Document, Labelled
 from setpoint.config.documents.channel import CadenceBlock
@@ -30,9 +32,17 @@ from meanings import KIND_ORDER, MEANINGS
 
 PAGE = Path(__file__).parent / "configuration.md"
 COMMANDS = PAGE.with_name("commands.md")
+CLI = PAGE.with_name("cli.md")
 REASON = PAGE.with_name("reason.schema.json")
 ACTORS = PAGE.parent / "design" / "actors.md"
 MARK = re.compile(r"(?<=<!-- generated: begin -->\n).*?(?=<!-- generated: end -->)", re.DOTALL)
+CLI_HEAD = """# Every command
+
+You look up an option: this page has the `--help` of every command. [The command line](command-line.md) has the commands of a day.
+
+Every option has an environment variable, named after the command and the option: `SETPOINT_RELEASE_TIMEOUT=1h` stands for
+`setpoint release --timeout 1h`.
+"""
 WORDS = {
     "read_duration": "duration",
     "read_template": "text †",
@@ -208,11 +218,32 @@ def reason_schema() -> str:
     return json.dumps(ReasonView.model_json_schema(), indent=2) + "\n"
 
 
+def cli_page() -> str:
+    """Return the page with the ``--help`` of every command, by section."""
+    parts = [CLI_HEAD]
+    for section, names in SECTIONS.items():
+        parts.append(f"## {section}\n")
+        for name in names:
+            command = app.get_command(click.Context(app), name)
+            assert command is not None, name
+            parts += [f"### `{words}`\n\n```text\n{text}\n```\n" for words, text in _helps(command, f"setpoint {name}")]
+    return "\n".join(parts)
+
+
+def _helps(command: click.Command, words: str) -> typing.Iterator[tuple[str, str]]:
+    context = click.Context(command, info_name=words, terminal_width=80)
+    yield words, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    if isinstance(command, click.Group):
+        for name, one in command.commands.items():
+            yield from _helps(one, f"{words} {name}")
+
+
 def main() -> None:
     """Write the pages, or say with ``--check`` which are stale."""
     for path, text in (
         (PAGE, page(PAGE.read_text("utf-8"))),
         (COMMANDS, commands_page()),
+        (CLI, cli_page()),
         (REASON, reason_schema()),
         (ACTORS, actors_page()),
     ):

@@ -62,7 +62,7 @@ def test_a_command_that_is_mentioned_exists(page):
 def found(arguments):
     """The command itself and what is left for it; it is not run."""
     command: click.Command = app
-    while known := subcommands(command):
+    while arguments and (known := subcommands(command)):
         name, *arguments = arguments
         assert name in known, f"there is no command {name}"
         command = known[name]
