@@ -12,6 +12,7 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.support.eventually import wait_until
 
+from setpoint.durable.bounded_logs import CAP, predecessor
 from setpoint.server import location
 
 
@@ -25,6 +26,17 @@ def test_up_in_the_background_is_ready_when_it_returns_and_down_ends_it(tmp_path
     assert terminal.ok("down") == "The engine has stopped.\n"
     assert not (terminal.home / location.SERVER_FILE).exists()
     assert "No engine runs" in terminal.ok("down")
+
+
+def test_the_log_of_an_engine_in_the_background_is_cut_while_it_runs(tmp_path: Path, mark: dict[str, str]) -> None:
+    terminal = Terminal(tmp_path / "home", mark)
+    terminal.ok("up", "--detach")
+    log = terminal.home / location.LOG_FILE
+    with log.open("ab") as file:
+        file.write(b"x" * CAP + b"last line\n")
+    wait_until(lambda: log.stat().st_size < CAP, 20)
+    assert predecessor(log).read_bytes().endswith(b"last line\n")
+    terminal.ok("down")
 
 
 def test_up_in_the_foreground_ends_well_on_sigterm_while_somebody_listens(tmp_path: Path, mark: dict[str, str]) -> None:

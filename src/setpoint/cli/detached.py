@@ -12,6 +12,7 @@ from pathlib import Path
 from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.output import echo
 from setpoint.durable import files
+from setpoint.durable.bounded_logs import rotate
 from setpoint.durable.home import HOME_VARIABLE, default_home
 from setpoint.server import location
 
@@ -52,6 +53,7 @@ def start(home: Path, port: int | None, recovery: str = "") -> None:
 def _open_log(log: Path) -> int:
     try:
         files.make_directory(log.parent)
+        rotate(log)
         return files.open_append(log)
     except OSError as error:
         message = f"The data directory {log.parent} cannot be used: {error.strerror}."
@@ -87,7 +89,8 @@ def _await_ready(home: Path, process: subprocess.Popen[bytes], log: Path, began:
 
 def _tail(log: Path, began: int) -> list[str]:
     with log.open("rb") as stream:
-        stream.seek(began)
+        cut = stream.seek(0, os.SEEK_END) < began
+        stream.seek(0 if cut else began)
         return stream.read().decode(errors="replace").splitlines()[-_TAIL:]
 
 

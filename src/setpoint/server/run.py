@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 import setpoint
 from setpoint.control.control import Control
+from setpoint.durable.bounded_logs import rotate
 from setpoint.engine.errors import AlreadyRunning, EngineStopped
 from setpoint.runtimes.process.supervision.keeping import AGAIN, RestartMark
 from setpoint.server import location
@@ -33,6 +34,8 @@ _GRACE = 5
 
 _LOOK = 0.5
 """Seconds between two looks at whether the engine still serves."""
+_LOG_EVERY = 1.0
+"""Seconds between two looks at how long the engine's log is."""
 Ready = Callable[[location.Location], None]
 
 
@@ -87,6 +90,7 @@ async def _answer(control: Control, listener: socket.socket, stopping: asyncio.E
     server = _Server(_settings(create_app(control, stopping)))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     broken = asyncio.create_task(_broken(control))
+    bounding = asyncio.create_task(_bound_log(control.services.home / location.LOG_FILE)) if AGAIN in os.environ else None
     try:
         location.write(control.services.home, place)
         ready(place)
@@ -98,6 +102,8 @@ async def _answer(control: Control, listener: socket.socket, stopping: asyncio.E
         server.should_exit = True
         await serving
         broken.cancel()
+        if bounding is not None:
+            bounding.cancel()
     if broken.done() and not broken.cancelled():
         raise EngineStopped(broken.result())
 
@@ -144,6 +150,16 @@ def _signals(stopping: asyncio.Event, mark: RestartMark) -> Iterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
+
+
+async def _bound_log(path: Path) -> None:
+    """Keep the log of an engine in the background short. What one in the foreground writes belongs to its starter."""
+    while True:
+        try:
+            await asyncio.to_thread(rotate, path)
+        except OSError as error:
+            log.warning("%s could not be cut: %s", path, error)
+        await asyncio.sleep(_LOG_EVERY)
 
 
 async def _broken(control: Control) -> str:

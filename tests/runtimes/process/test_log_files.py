@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.runtimes.process.logs import log_file, read, rotate
+from setpoint.runtimes.process.logs import log_file, read, rotate_all
 
 SECRET = "sp_canary_of_another_file"
 
@@ -83,5 +83,5 @@ def test_rotating_cuts_no_file_that_a_link_names(tmp_path: Path) -> None:
     directory = tmp_path / "logs"
     directory.mkdir()
     _link(log_file(directory, "web-1"))
-    rotate(directory, cap=3)
+    rotate_all(directory, cap=3)
     assert (tmp_path / "admin.token").read_text() == f"{SECRET}\n"

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.runtimes.helpers import INSTANCE, eventually, settled, spec
 
+from setpoint.durable.bounded_logs import CAP, predecessor
 from setpoint.plugins.runtime import LogLine
 from setpoint.runtimes.process import ProcessRuntime
-from setpoint.runtimes.process.logs import last_lines, log_file, prune, read, rotate
+from setpoint.runtimes.process.home import Home
+from setpoint.runtimes.process.logs import last_lines, log_file, prune, read, rotate_all
 
 
 def write(directory: Path, replica: str, text: str) -> None:
@@ -62,7 +64,7 @@ async def test_following_shows_what_is_added_and_what_comes_new(tmp_path: Path) 
     assert await next_text() == "half line"
     write(tmp_path, "web-2", "another replica\n")
     assert await next_text() == "another replica"
-    rotate(tmp_path, cap=3)
+    rotate_all(tmp_path, cap=3)
     write(tmp_path, "web-1", "z\n")
     assert await next_text() == "z"
     following.cancel()
@@ -72,7 +74,7 @@ async def test_following_shows_what_is_added_and_what_comes_new(tmp_path: Path) 
 
 def test_a_log_is_capped_and_its_former_end_still_read(tmp_path: Path) -> None:
     write(tmp_path, "web-1", "".join(f"line {number:03}\n" for number in range(100)))
-    rotate(tmp_path, cap=90)
+    rotate_all(tmp_path, cap=90)
     assert log_file(tmp_path, "web-1").stat().st_size == 0
     write(tmp_path, "web-1", "after\n")
     assert last_lines(tmp_path, "web-1", 3) == ["line 098", "line 099", "after"]
@@ -142,3 +144,18 @@ async def test_a_replica_that_is_not_recorded_is_no_path(home: Path, processes: 
     await settled(processes, spec("1"))
     (home / "runtimes" / "local" / "logs" / "secret.log").write_text("secret\n")
     assert [line async for line in processes.logs(INSTANCE, replica=replica)] == []
+
+
+async def test_the_log_of_a_supervisor_is_cut_while_it_runs(home: Path, processes: ProcessRuntime) -> None:
+    await processes.apply("op/1", spec("1"))
+    await settled(processes, spec("1"))
+    log = Home(home).journal
+    with log.open("ab") as file:
+        file.write(b"x" * CAP + b"last line\n")
+
+    async def cut() -> bool:
+        return log.stat().st_size < CAP
+
+    await eventually("the log is cut", cut)
+    assert predecessor(log).stat().st_size == CAP
+    assert predecessor(log).read_bytes().endswith(b"last line\n")

@@ -13,6 +13,7 @@ from setpoint.cli.ending import ExitCode, Quit
 from setpoint.cli.options import home_option
 from setpoint.cli.output import echo
 from setpoint.cli.session import home_of
+from setpoint.durable.bounded_logs import limit_repeats
 
 
 @click.command()
@@ -66,6 +67,7 @@ def _log_to_standard_error() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("setpoint").setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
+    limit_repeats()
 
 
 @click.command()

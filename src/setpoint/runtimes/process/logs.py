@@ -1,7 +1,7 @@
 """What replicas wrote: one file for each, capped, read from its end and followed.
 
 A replica writes straight into its file, so nothing is lost or blocked while no supervisor runs. A file that outgrows its cap is
-copied to ``<replica>.log.1`` and cut to nothing behind the replica, which appends; what it writes between the two is lost.
+cut behind the replica, with its end in ``<replica>.log.1``.
 
 Replicas run as the engine's user and can put anything into the directory. Only regular files directly below it are read: a link
 would show another file of the user, and a FIFO would block.
@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from setpoint.durable import files
+from setpoint.durable.bounded_logs import CAP, predecessor, rotate
 from setpoint.plugins.runtime import LogLine
 
-CAP = 10 * 1024 * 1024
-"""Bytes of one log file; its predecessor holds as many."""
 KEEP = 20
 """Replicas of an instance that are gone and whose logs are still kept."""
 MOST = 64 * 1024 * 1024
@@ -40,14 +39,10 @@ def log_file(directory: Path, replica: str) -> Path:
     return directory / f"{replica}.log"
 
 
-def rotate(directory: Path, cap: int = CAP) -> None:
-    """Cut the files that have outgrown ``cap``, keeping their last ``cap`` bytes beside them."""
+def rotate_all(directory: Path, cap: int = CAP) -> None:
+    """Cut the files that have outgrown ``cap``, with their last ``cap`` bytes kept beside them."""
     for path in directory.glob("*.log"):
-        found = path.lstat()
-        size = found.st_size if stat.S_ISREG(found.st_mode) else 0
-        if size > cap:
-            _copy_end(path, path.with_suffix(".log.1"), min(size, cap))
-            files.truncate(path)
+        rotate(path, cap)
 
 
 def prune(directory: Path, living: set[str], gone: Sequence[str], keep: int = KEEP, most: int = MOST) -> set[str]:
@@ -70,7 +65,7 @@ def prune(directory: Path, living: set[str], gone: Sequence[str], keep: int = KE
 
 def _files_of(directory: Path, replica: str) -> tuple[Path, Path]:
     path = log_file(directory, replica)
-    return path, path.with_suffix(".log.1")
+    return path, predecessor(path)
 
 
 def last_lines(directory: Path, replica: str, count: int) -> list[str]:
@@ -129,19 +124,6 @@ def _descriptor(directory: Path, name: str) -> int | None:
         return descriptor
     os.close(descriptor)
     return None
-
-
-def _copy_end(source: Path, target: Path, length: int) -> None:
-    files.remove(target)
-    with source.open("rb") as reading:
-        reading.seek(-length, os.SEEK_END)
-        files.create(target, _blocks(reading, length))
-
-
-def _blocks(reading: BinaryIO, length: int) -> Iterator[bytes]:
-    while length > 0 and (block := reading.read(min(length, _BLOCK))):
-        yield block
-        length -= len(block)
 
 
 def _tail(directory: Path, name: str, count: int) -> list[str]:

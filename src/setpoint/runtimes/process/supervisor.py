@@ -9,6 +9,7 @@ what runs goes on. A guardian that is killed is started again from here, and so 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import logging
 import os
@@ -22,12 +23,13 @@ from pathlib import Path
 import msgspec
 
 from setpoint.durable import files
+from setpoint.durable.bounded_logs import limit_repeats, rotate
 from setpoint.durable.records import Damaged, OtherFormat
 from setpoint.programs.environment import deployment_environment
 from setpoint.programs.kernel import become_subreaper, close_process
 from setpoint.programs.procfs import boot_id, children_of, read_stat, runs_with, send, send_all
 from setpoint.runtimes.process.home import Home
-from setpoint.runtimes.process.logs import rotate
+from setpoint.runtimes.process.logs import rotate_all
 from setpoint.runtimes.process.proxy.clients import Clients, most_clients
 from setpoint.runtimes.process.reaper import Reaper
 from setpoint.runtimes.process.records import InstanceRecord, InstanceReport, Reply, SupervisorRequest
@@ -299,8 +301,9 @@ class Supervisor:
                 self._end()
 
     def _tidy(self, age: float) -> None:
+        rotate(self._home.journal)
         for name in self._instances:
-            rotate(self._home.logs_of(name))
+            rotate_all(self._home.logs_of(name))
         used = {tree for instance in self._instances.values() for tree in instance.directories()}
         for tree in self._home.all_trees():
             old = time.time() - tree.stat().st_mtime > age
@@ -347,6 +350,9 @@ def main(arguments: list[str]) -> int:
 
 def _run(home: Home, inheritance: Inheritance, *, halted: bool) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    limit_repeats()
+    with contextlib.suppress(OSError):  # a full disk must not keep a supervisor from starting
+        rotate(home.journal)  # one that is killed again and again as it starts may never do it later
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     become_subreaper()
     asyncio.run(_serve(home, inheritance, halted=halted))

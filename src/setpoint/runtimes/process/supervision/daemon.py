@@ -10,8 +10,6 @@ from pathlib import Path
 from setpoint.durable import files, locks
 from setpoint.runtimes.process.supervision.guardian import HELD, READY, Guardian, Work, guarded
 
-_JOURNAL = 1_048_576
-
 
 def hold_lock(path: Path) -> int | None:
     """A descriptor that holds the lock until this process ends; None when somebody else holds it."""
@@ -54,8 +52,6 @@ def in_background(journal: Path) -> None:
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
     log = files.open_append(journal)
-    if os.fstat(log).st_size > _JOURNAL:
-        files.truncate(log)
     for target, source in ((0, null), (1, log), (2, log)):
         os.dup2(source, target)
     os.close(null)
