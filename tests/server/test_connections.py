@@ -14,6 +14,7 @@ import uvicorn
 from setpoint.server.connections import BoundedProtocol, raise_descriptor_limit
 
 WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 
 
@@ -28,10 +29,10 @@ async def app(scope, receive, send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(**limits: float) -> AsyncIterator[int]:
-    kind = type("Hasty", (BoundedProtocol,), limits)
+async def serving(served=app, **limits: float) -> AsyncIterator[int]:
+    kind = type("Hasty", (BoundedProtocol,), {"waiting": {}, **limits})
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=kind, lifespan="off", log_config=None, access_log=False))
+    server = uvicorn.Server(uvicorn.Config(served, http=kind, lifespan="off", log_config=None, access_log=False))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield listener.getsockname()[1]
@@ -93,21 +94,43 @@ async def test_the_next_request_of_a_connection_has_its_time_too():
         writer.close()
 
 
-async def test_one_connection_too_many_is_closed_and_the_others_are_served():
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", WHOLE, POST], ids=["silent", "half a head", "between two", "no body"])
+async def test_connections_that_keep_the_server_waiting_make_room(sent: bytes):
     async with serving(most=3) as port:
         kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
-        await asyncio.sleep(0)
-        for reader, writer in kept[:1]:
-            writer.write(WHOLE)
-            async with asyncio.timeout(20):
-                assert await reader.readuntil(b"ok")
+        for reader, writer in kept:
+            writer.write(sent)
+            if sent == WHOLE:
+                await asyncio.wait_for(reader.readuntil(b"ok"), 20)
+        for _ in range(4):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(LAST)
+            assert (await ends(reader)).endswith(b"ok")
+            writer.close()
+        assert await ends(kept[0][0]) == b""
+        for _, writer in kept:
+            writer.close()
+
+
+async def test_a_connection_with_a_request_under_way_stays():
+    release, started = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def slow(scope, receive, send) -> None:
+        started.release()
+        await release.wait()
+        await app(scope, receive, send)
+
+    async with serving(slow, most=3) as port:
+        busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        for _, writer in busy:
+            writer.write(LAST)
+            await asyncio.wait_for(started.acquire(), 20)
         reader, extra = await asyncio.open_connection("127.0.0.1", port)
         assert await ends(reader) == b""
         extra.close()
-        kept[1][1].write(POST + b"abcde")
-        async with asyncio.timeout(20):
-            assert await kept[1][0].readuntil(b"ok")
-        for _, writer in kept:
+        release.set()
+        for reader, writer in busy:
+            assert (await ends(reader)).endswith(b"ok")
             writer.close()
 
 
@@ -115,6 +138,7 @@ def test_there_is_room_for_files_beside_all_connections(monkeypatch: pytest.Monk
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 700))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: given.append(limits))
-    monkeypatch.setattr(BoundedProtocol, "most", BoundedProtocol.most)
+    for name in ("most", "burst"):
+        monkeypatch.setattr(BoundedProtocol, name, getattr(BoundedProtocol, name))
     raise_descriptor_limit()
-    assert (given, BoundedProtocol.most) == ([(700, 700)], 500)
+    assert (given, BoundedProtocol.most, BoundedProtocol.burst) == ([(700, 700)], 500, 100)

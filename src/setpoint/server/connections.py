@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from typing import cast
+from typing import ClassVar, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST = 1_000
-"""Connections at once; one more is closed as it comes."""
+"""Connections at the same time."""
 DESCRIPTORS = 16_384
 """Descriptors that the process asks for: programs inherit the limit, and old ones try each."""
 RESERVED = 200
@@ -25,6 +25,10 @@ class BoundedProtocol(H11Protocol):
     """One connection of a client."""
 
     most = MOST
+    burst = 2_048
+    """Connections that are accepted before the first of them counts."""
+    waiting: ClassVar[dict[BoundedProtocol, None]] = {}
+    """Connections of which a head or a body is expected, the one that has been expected for longest first."""
     head_within = 10.0
     """Seconds for the head of a request, since its first byte; of the first one, since the connection was made."""
     body_within = 60.0
@@ -32,12 +36,11 @@ class BoundedProtocol(H11Protocol):
     deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it, or close it."""
+        """Count it, and close one if there are too many: this one if each of the others has a request under way."""
         super().connection_made(cast("asyncio.Transport", transport))
+        self._expect(self.head_within)
         if len(self.connections) > self.most:
-            self.transport.abort()
-        else:
-            self._expect(self.head_within)
+            next(iter(self.waiting))._disconnect()
 
     def data_received(self, data: bytes) -> None:
         """Read on, and expect the rest in time."""
@@ -51,6 +54,12 @@ class BoundedProtocol(H11Protocol):
         elif after not in {h11.IDLE, h11.SEND_BODY}:
             self._relax()
 
+    def on_response_complete(self) -> None:
+        """Expect the next request."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._expect(self.head_within)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is expected any more."""
         self._relax()
@@ -58,12 +67,19 @@ class BoundedProtocol(H11Protocol):
 
     def _expect(self, within: float) -> None:
         self._relax()
-        self.deadline = self.loop.call_later(within, self.transport.abort)
+        self.waiting[self] = None
+        self.deadline = self.loop.call_later(within, self._disconnect)
 
     def _relax(self) -> None:
+        self.waiting.pop(self, None)
         if self.deadline is not None:
             self.deadline.cancel()
             self.deadline = None
+
+    def _disconnect(self) -> None:
+        self._relax()
+        self.connections.discard(self)
+        self.transport.abort()
 
 
 def raise_descriptor_limit() -> None:
@@ -73,3 +89,4 @@ def raise_descriptor_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     BoundedProtocol.most = max(10, min(MOST, wanted - RESERVED))
+    BoundedProtocol.burst = max(10, min(BoundedProtocol.burst, wanted - BoundedProtocol.most - RESERVED // 2))

@@ -110,7 +110,13 @@ async def _answer(control: Control, listener: socket.socket, stopping: asyncio.E
 
 def _settings(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        app, http=BoundedProtocol, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE
+        app,
+        http=BoundedProtocol,
+        backlog=BoundedProtocol.burst,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE,
     )
 
 
