@@ -20,6 +20,7 @@ from tests.runtimes.process.world import GET, LAST, World, answering, ok, own
 from setpoint.runtimes.process.ports import listen
 from setpoint.runtimes.process.proxy import clients as clients_module
 from setpoint.runtimes.process.proxy import conversation
+from setpoint.runtimes.process.proxy import tunnel as tunnel_module
 from setpoint.runtimes.process.proxy.address import Address
 from setpoint.runtimes.process.proxy.balancer import Balancer, Target
 from setpoint.runtimes.process.proxy.clients import Clients, most_clients
@@ -157,6 +158,73 @@ async def test_an_idle_client_has_a_deadline(world: World, monkeypatch: pytest.M
     writer.write(sent)
     assert (await asyncio.wait_for(reader.read(), 10)).count(b"served") == (sent == GET)
     writer.close()
+
+
+UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"
+TUNNELS = pytest.mark.parametrize(("first", "reply"), [(b"", b""), (b"PING\n", b"PONG"), (UPGRADE, SWITCHED)])
+
+
+async def tunnelling(world: World) -> None:
+    """An address whose replica speaks a protocol of its own, or HTTP, or changes from one to the other."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            if line == b"PING\n":
+                writer.write(b"PONG")
+            elif line.startswith(b"GET "):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(SWITCHED if b"\r\nUpgrade:" in head else ok(b"served"))
+
+    await world.serving(talk)
+    world.address.http_only = False
+
+
+async def tunnel_to(world: World, first: bytes, reply: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await world.open()
+    writer.write(first)
+    assert await asyncio.wait_for(reader.readexactly(len(reply)), 10) == reply
+    return reader, writer
+
+
+@TUNNELS
+async def test_silent_tunnels_make_room_for_others(world: World, first: bytes, reply: bytes) -> None:
+    limit(world)
+    await tunnelling(world)
+    silent = [await tunnel_to(world, first, reply) for _ in range(2 * LIMIT)]
+    assert (await world.say(LAST)).endswith(b"served")
+    assert await asyncio.wait_for(silent[0][0].read(), 10) == b""
+    for _, writer in silent:
+        writer.close()
+
+
+@TUNNELS
+async def test_a_silent_tunnel_has_a_deadline(world: World, monkeypatch: pytest.MonkeyPatch, first: bytes, reply: bytes) -> None:
+    monkeypatch.setattr(tunnel_module, "FIRST", 0.3 if not first else 10.0)
+    monkeypatch.setattr(tunnel_module, "SILENCE", 0.3)
+    await tunnelling(world)
+    reader, writer = await tunnel_to(world, first, reply)
+    if first == UPGRADE:
+        writer.write(b"PING\n")
+        assert await asyncio.wait_for(reader.readexactly(4), 10) == b"PONG"
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_a_tunnel_in_use_has_no_deadline_and_keeps_its_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit(world)
+    monkeypatch.setattr(tunnel_module, "FIRST", 2.0)
+    monkeypatch.setattr(tunnel_module, "SILENCE", 2.0)
+    await tunnelling(world)
+    reader, writer = await world.open()
+    silent = []
+    for _ in range(30):
+        writer.write(b"PING\n")
+        assert await asyncio.wait_for(reader.readexactly(4), 10) == b"PONG"
+        silent.append(await world.open())
+        await asyncio.sleep(0.1)
+    for _, each in (*silent, (reader, writer)):
+        each.close()
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 9", b"Transfer-Encoding: chunked"])

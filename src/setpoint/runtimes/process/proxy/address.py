@@ -118,6 +118,9 @@ class Address:
         except OSError:
             connection.close()
             return
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         if speaks_http:
             conversation = Conversation(reader, writer, self._balancer, place)
             self._conversations.add(conversation)
@@ -126,9 +129,9 @@ class Address:
             finally:
                 self._conversations.discard(conversation)
         else:
-            await self._tunnel(reader, writer)
+            await self._tunnel(reader, writer, place)
 
-    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: ClientPlace) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE
         try:
             target, connection = await self._connect(deadline)
@@ -136,7 +139,7 @@ class Address:
             writer.transport.abort()
             return
         try:
-            await tunnel((reader, writer), (connection.reader, connection.writer))
+            await tunnel((reader, writer), (connection.reader, connection.writer), place)
         finally:
             target.release()
             connection.close()

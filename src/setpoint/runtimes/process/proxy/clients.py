@@ -54,6 +54,7 @@ class Clients:
 
     def idle(self, place: ClientPlace, disconnect: Callable[[], None]) -> None:
         """From now on this client may be disconnected."""
+        self._idle.pop(place, None)  # the order of the others is that of their times
         if place in self._taken:
             self._idle[place] = time.monotonic(), disconnect
 
@@ -81,7 +82,7 @@ class ClientPlace:
         self._clients = clients
 
     def idle(self, disconnect: Callable[[], None]) -> None:
-        """Wait for a request: ``disconnect`` is called when another client needs the place."""
+        """Nothing is expected of the address: ``disconnect`` is called when another client needs the place."""
         self._clients.idle(self, disconnect)
 
     def busy(self) -> None:

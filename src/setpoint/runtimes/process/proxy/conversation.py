@@ -223,7 +223,7 @@ class Conversation:
 
     async def _upgrade(self, response: Response, connection: Connection) -> None:
         self._writer.write(response.head(b"Connection: Upgrade", b"Upgrade: " + b", ".join(response.upgrade)))
-        await tunnel((self._reader, self._writer), (connection.reader, connection.writer))
+        await tunnel((self._reader, self._writer), (connection.reader, connection.writer), self._place)
         connection.close()
 
     def _answer(self, refused: RefusedError) -> None:
