@@ -68,6 +68,7 @@ WORDS = {
     "_read_pointer": "JSON pointer",
     "read_command": "list of text †",
     "_read_user": "name of a Unix user",
+    "_read_network": "IP address or network",
     "_read_path": "path",
     "_read_need": "`all`, `any` or amount",
     "_read_size": "amount or `rest`",

@@ -339,6 +339,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "directory": "where they start: copied for each version, so that a rollback runs what ran before",
         "mutable": "use the directory as it is, whatever changes in it",
         "port": "of the stable address; default: assigned once, and kept",
+        "trustedProxies": "[clients](process-runtime.md#behind-a-proxy) whose `X-Forwarded-*` count; at most 16",
         "health": "how a replica is known to be healthy; default: it runs",
         "stopTimeout": "from SIGTERM to SIGKILL",
     },

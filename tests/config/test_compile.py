@@ -34,6 +34,13 @@ def test_release_values_are_put_where_they_are_looked_up(configure: Configure, s
     assert spec == spec.sealed()
 
 
+def test_trusted_proxies_are_part_of_a_spec_that_has_some(configure: Configure, shop: str) -> None:
+    text = shop.replace('"${version}"]', '"${version}"], trustedProxies: [127.0.0.2, 10.0.0.0/8]')
+    options = configure(text).compile("shop/web@staging", "1", {}).workload.options
+    assert options["trustedProxies"] == ["127.0.0.2", "10.0.0.0/8"]
+    assert "trustedProxies" not in configure(shop).compile("shop/web@staging", "1", {}).workload.options
+
+
 def test_the_same_release_compiles_to_the_same_spec(configure: Configure, shop: str) -> None:
     first, second = (configure(shop).compile("shop/web@staging", "1", {}) for _ in range(2))
     assert first == second

@@ -28,6 +28,7 @@ KNOWN = {
     ("database", 4): "8b261fad80a13551",
     ("instance", 1): "26d37550fe00f7a4",
     ("instance", 2): "e4675616ba2436c7",
+    ("instance", 3): "46e25a713a9e2680",
     ("task", 1): "cb9076eeacf54c69",
     ("applied", 1): "fe50fa66845ef107",  # as msgspec 0.23 describes it
     ("marker", 1): "a57ab53e9e1c1156",

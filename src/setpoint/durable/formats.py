@@ -8,5 +8,5 @@ from __future__ import annotations
 
 DATABASE = 4
 """Migrations of ``store.sqlite.schema``: the tables."""
-RECORDS = {"instance": 2, "task": 1, "applied": 1, "marker": 1}
+RECORDS = {"instance": 3, "task": 1, "applied": 1, "marker": 1}
 """Files with one record each: of the process runtime, of tasks, of the custom runtime, and the marker of the database."""

@@ -28,6 +28,11 @@ GOOD: dict[str, Any] = {"command": ["app"]}
         ({"replicas": True}, "process.replicas"),
         ({"replicas": "two"}, "process.replicas"),
         ({"port": 70_000}, "process.port"),
+        ({"trustedProxies": "127.0.0.2"}, "process.trustedProxies"),
+        ({"trustedProxies": [2]}, "process.trustedProxies"),
+        ({"trustedProxies": ["proxy.example"]}, "process.trustedProxies"),
+        ({"trustedProxies": ["10.0.0.1/8"]}, "process.trustedProxies"),
+        ({"trustedProxies": ["10.0.0.1"] * 17}, "process.trustedProxies"),
         ({"directory": 3}, "process.directory"),
         ({"user": 0}, "process.user"),
         ({"stopTimeout": "soon"}, "process.stopTimeout"),
@@ -65,6 +70,12 @@ def test_options_become_what_a_supervisor_needs() -> None:
     assert desired.launch.command == ("app", "-x")
     assert (desired.launch.stop, desired.launch.directory, desired.launch.env) == (5_000, "/srv", {"A": "b"})
     assert desired.launch.health == HealthProbe("http", "/ready", interval=2_000, timeout=300)
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    networks = ("127.0.0.2", "10.0.0.0/8", "fd00::/8")
+    assert read(spec("7", trustedProxies=list(networks)), "/srv").trusted_proxies == networks
+    assert read(spec("7"), "/srv").trusted_proxies == ()
 
 
 def test_wrong_options_are_terminal() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from ipaddress import ip_network
 from typing import NamedTuple
 
 import pytest
@@ -292,3 +293,40 @@ async def test_a_client_does_not_decide_where_its_request_came_from(world: World
     [request] = recorder.requests
     came = [(name, value) for name, value in request.fields if name.lower().replace(b"_", b"-").startswith((b"x-", b"forw"))]
     assert came == [(b"X-Forwarded-For", b"127.0.0.1"), (b"X-Forwarded-Proto", b"http"), (b"X-Forwarded-Host", b"shop.example")]
+
+
+SENT = (b"X-Forwarded-For: 203.0.113.7", b"X-Forwarded-For: 198.51.100.1, 10.0.0.1", b"X-Forwarded-Proto: https")
+OTHERS = (b"X-Forwarded-Host: forged", b"Forwarded: for=forged", b"X-Real-IP: forged", b"X_Forwarded_For: forged")
+
+
+async def provenance(world: World, networks: str, *sent: bytes) -> dict[bytes, bytes]:
+    """What a replica gets to see of where a request came from that a client at 127.0.0.1 sent."""
+    recorder = Recorder()
+    await world.serving(recorder.serve)
+    world.address.trusted_proxies = tuple(ip_network(network) for network in networks.split())
+    await world.say(get(*sent, b"Connection: close", host=b"Host: shop.example\r\n"))
+    [request] = recorder.requests
+    came = [(name, value) for name, value in request.fields if name.lower().replace(b"_", b"-").startswith((b"x-", b"forw"))]
+    assert len(dict(came)) == len(came) == 3
+    return dict(came)
+
+
+@pytest.mark.parametrize("networks", ["127.0.0.1", "10.0.0.0/8 127.0.0.0/8"])
+async def test_a_trusted_proxy_decides_where_its_request_came_from(world: World, networks: str) -> None:
+    assert await provenance(world, networks, *SENT, *OTHERS, b"Connection: X-Forwarded-For") == {
+        b"X-Forwarded-For": b"203.0.113.7, 198.51.100.1, 10.0.0.1, 127.0.0.1",
+        b"X-Forwarded-Proto": b"https",
+        b"X-Forwarded-Host": b"shop.example",
+    }
+
+
+@pytest.mark.parametrize("networks", ["", "127.0.0.2", "10.0.0.0/8 ::1"])
+async def test_a_client_that_is_no_trusted_proxy_does_not(world: World, networks: str) -> None:
+    came = await provenance(world, networks, *SENT, *OTHERS)
+    assert (came[b"X-Forwarded-For"], came[b"X-Forwarded-Proto"]) == (b"127.0.0.1", b"http")
+
+
+@pytest.mark.parametrize("sent", [(), (b"X-Forwarded-Proto: ftp",), (b"X-Forwarded-Proto: https",) * 2, (b"X-Forwarded-For:",)])
+async def test_what_a_trusted_proxy_leaves_open_is_what_is_known_here(world: World, sent: tuple[bytes, ...]) -> None:
+    came = await provenance(world, "127.0.0.1", *sent)
+    assert (came[b"X-Forwarded-For"], came[b"X-Forwarded-Proto"]) == (b"127.0.0.1", b"http")

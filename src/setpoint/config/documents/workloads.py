@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
+from ipaddress import ip_network
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -84,6 +85,19 @@ def _read_user(node: Any) -> Scalar:
     return text
 
 
+def _read_network(node: Any) -> Scalar:
+    text = read_text(node)
+    try:
+        ip_network(text)
+    except ValueError:
+        raise fault(
+            "bad-network",
+            f"{describe(text)} is not an IP address or a network.",
+            "Write one such as 127.0.0.2 or 10.1.0.0/16.",
+        ) from None
+    return text
+
+
 def _or_lookup(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The same, where a release may say the value."""
     return lambda node: node if isinstance(node, Scalar) and "${" in node else read(node)
@@ -94,9 +108,12 @@ Command = Annotated[
     Sequence, Reads(read_command, {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1})
 ]
 Count = Annotated[int | str, Reads(_read_number, {"type": ["integer", "string"]})]
+_PROXIES = 16
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 UserName = Annotated[str, Reads(_read_user, {"type": "string", "pattern": f"^{_USER.pattern}$"})]
 """It looks nothing up: a release must not choose whose rights a version has."""
+Network = Annotated[str, Reads(_read_network, {"type": "string"})]
+"""It looks nothing up: a release must not choose whom a service trusts."""
 Path = Annotated[str, Reads(_read_path, {"type": "string"})]
 PathTemplate = Annotated[str, Reads(_or_lookup(_read_path), {"type": "string"})]
 
@@ -140,8 +157,20 @@ class Process(Node):
     directory: Path | None = None
     mutable: Boolean = False
     port: Count | None = None
+    trusted_proxies: Several[Network] = ()
     health: HealthBlock | None = None
     stop_timeout: Duration = 10 * SECOND
+
+    @model_validator(mode="after")
+    def _few_proxies(self) -> Self:
+        if len(self.trusted_proxies) > _PROXIES:
+            raise fault(
+                "too-many-proxies",
+                f"{len(self.trusted_proxies)} trusted proxies are too many: at most {_PROXIES} are allowed.",
+                "Write networks such as 10.1.0.0/16.",
+                key="trustedProxies",
+            )
+        return self
 
 
 class Container(Node):

@@ -64,6 +64,8 @@ def _plain_tree(block: Node) -> dict[str, Any]:
 def _process_tree(block: Process) -> dict[str, Any]:
     optional = {"user": block.user, "port": block.port, "health": _health_tree(block.health) if block.health else None}
     tree: dict[str, Any] = {"command": block.command, "replicas": block.replicas, "stopTimeout": block.stop_timeout}
+    if block.trusted_proxies:
+        tree["trustedProxies"] = list(block.trusted_proxies)
     return tree | {key: value for key, value in optional.items() if value is not None}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from ipaddress import ip_network
 from typing import Any
 
 from setpoint.model.spec import Spec
@@ -14,8 +15,9 @@ from setpoint.runtimes.process.records import Desired, HealthProbe, Launch
 STOP: Duration = 10_000
 INTERVAL: Duration = 1_000
 TIMEOUT: Duration = 2_000
-_KNOWN = ("command", "user", "replicas", "directory", "port", "health", "stopTimeout", "mutable", "stop")
+_KNOWN = ("command", "user", "replicas", "directory", "port", "trustedProxies", "health", "stopTimeout", "mutable", "stop")
 _HEALTH = ("http", "tcp", "command")
+_PROXIES = 16
 _AMOUNT = re.compile(r"(\d{1,3})%")
 
 
@@ -25,6 +27,7 @@ def problems_of(options: dict[str, Any]) -> list[str]:
     problems += _command_problems("process.command", options.get("command"))
     problems += _number_problems("process.replicas", options.get("replicas", 1), 0, 1_000)
     problems += _number_problems("process.port", options.get("port", 0), 0, 65_535)
+    problems += _network_problems(options.get("trustedProxies", ()))
     if not isinstance(options.get("directory", ""), str):
         problems.append("process.directory is the path of a directory")
     if not isinstance(options.get("user", ""), str):
@@ -63,6 +66,7 @@ def read(spec: Spec, directory: str) -> Desired:
         surge=amount(spec.rollout.max_surge, replicas),
         unavailable=amount(spec.rollout.max_unavailable, replicas),
         port=int(options.get("port") or 0),
+        trusted_proxies=tuple(options.get("trustedProxies", ())),
     )
 
 
@@ -111,6 +115,23 @@ def _number_problems(field: str, value: object, lowest: int, highest: int) -> li
     if _is_lookup(value) or value is None or (number and lowest <= value <= highest):  # type: ignore[operator] # number says so
         return []
     return [f"{field} is {value!r}: write a whole number from {lowest} to {highest}"]
+
+
+def _network_problems(networks: object) -> list[str]:
+    if not isinstance(networks, list | tuple) or len(networks) > _PROXIES:
+        return [f"process.trustedProxies is a list of at most {_PROXIES} addresses and networks"]
+    return [
+        f"process.trustedProxies: {network!r} is not an address or a network such as 127.0.0.2 or 10.1.0.0/16"
+        for network in networks
+        if not _is_network(network)
+    ]
+
+
+def _is_network(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(ip_network(text))
+    except ValueError:
+        return False
 
 
 def _duration_problems(field: str, value: object) -> list[str]:

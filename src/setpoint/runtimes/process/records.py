@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Raised with every change of what is said over the socket; an older supervisor is then asked to hand over."""
 
 
@@ -44,6 +44,8 @@ class Desired(msgspec.Struct, frozen=True, omit_defaults=True):
     unavailable: int = 0
     port: int = 0
     """Of the stable address; 0: whichever it was given first."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose clients say where a request came from."""
 
 
 class ReplicaRecord(msgspec.Struct, omit_defaults=True):

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
 from setpoint.runtimes.process.proxy.clients import ClientPlace, Clients
@@ -18,6 +19,7 @@ from setpoint.runtimes.process.proxy.messages import RefusedError
 from setpoint.runtimes.process.proxy.streams import LIMIT
 from setpoint.runtimes.process.proxy.tunnel import tunnel
 
+Network = IPv4Network | IPv6Network
 SILENCE = 0.2
 """Seconds after which a client that has sent nothing is taken to wait for the server's greeting."""
 IDLE_CLIENTS, LAST_REQUESTS = 1.0, 10.0
@@ -36,6 +38,7 @@ class Address:
         self._listener = listener
         self.port: int = self._listener.getsockname()[1]
         self.http_only = False
+        self.trusted_proxies: tuple[Network, ...] = ()
         self._balancer = balancer
         self._all_clients = clients
         self._clients: set[asyncio.Task[None]] = set()
@@ -122,7 +125,7 @@ class Address:
             connection.close()
             raise
         if speaks_http:
-            conversation = Conversation(reader, writer, self._balancer, place)
+            conversation = Conversation(reader, writer, self._balancer, place, self._trusts)
             self._conversations.add(conversation)
             try:
                 await conversation.serve()
@@ -130,6 +133,9 @@ class Address:
                 self._conversations.discard(conversation)
         else:
             await self._tunnel(reader, writer, place)
+
+    def _trusts(self, peer: str) -> bool:
+        return bool(self.trusted_proxies) and any(ip_address(peer) in network for network in self.trusted_proxies)
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: ClientPlace) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
+from collections.abc import Callable
 from http import HTTPStatus
 
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
@@ -24,6 +25,8 @@ HEAD = 15.0
 """Seconds that it may take for the head of one."""
 STALL = 60.0
 """Seconds that it may neither send more of a body nor take more of a response."""
+_UNKNOWN = "unknown"
+"""The peer of a connection that has ended already, as RFC 7239 has it."""
 LINGER, LONGEST_LINGER = 1.0, 30.0
 """Seconds of silence, and in all, that a client gets to stop sending after an answer that ends its connection."""
 
@@ -33,9 +36,11 @@ class _SilentError(Exception):
 
 
 class Conversation:
-    """Serves one client until either side has had enough."""
+    """Serves one client until either side has had enough. ``trusts``: whether an address is that of a trusted proxy."""
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter, balancer: Balancer, place: ClientPlace) -> None:
+    def __init__(
+        self, reader: StreamReader, writer: StreamWriter, balancer: Balancer, place: ClientPlace, trusts: Callable[[str], bool]
+    ) -> None:
         self._reader = Inlet(reader)
         self._writer = writer
         self._balancer = balancer
@@ -44,7 +49,8 @@ class Conversation:
         self._answering = False
         self._idle = False
         self._last = False
-        self._peer: bytes = (writer.get_extra_info("peername") or ("unknown",))[0].encode()
+        self._trusts = trusts
+        self._peer: str = (writer.get_extra_info("peername") or (_UNKNOWN,))[0]
 
     async def serve(self) -> None:
         """Answer requests one after the other; returns when the connection is closed."""
@@ -144,7 +150,7 @@ class Conversation:
     async def _exchange(self, request: HttpRequest, connection: Connection) -> bool:
         sending = None
         if request.framing.kind == "none":
-            connection.writer.write(request.head(self._peer))
+            connection.writer.write(self._head(request))
         else:
             sending = asyncio.ensure_future(self._send(request, connection))
         try:
@@ -164,11 +170,14 @@ class Conversation:
             connection.close()
         return again and sent
 
+    def _head(self, request: HttpRequest) -> bytes:
+        return request.head(self._peer.encode(), trusted=self._peer != _UNKNOWN and self._trusts(self._peer))
+
     async def _send(self, request: HttpRequest, connection: Connection) -> bool:
         """Send a request with its body; False when the replica did not want all of it: then its response counts."""
         outlet = Outlet(connection.writer)
         try:
-            outlet.write(request.head(self._peer))
+            outlet.write(self._head(request))
             await outlet.drain()  # the client may wait for leave to send
             await copy_body(request.framing, PatientSource(self._reader, STALL), outlet, chunk=True)
         except SinkBrokenError:

@@ -36,6 +36,7 @@ _MISREAD = _OF_ONE_CONNECTION | {b"content-length", b"host"}
 """Fields that count here by their exact name only."""
 _PROVENANCE = (b"forwarded", b"x-forwarded-", b"x-real-ip")
 _OTHER_VERSIONS = frozenset({b"h2", b"h2c"})
+_SCHEMES = frozenset({b"http", b"https"})
 _MOST_FIELDS = 256
 _NEVER_DROPPED = frozenset({b"host", b"content-length", b"content-type", b"authorization", b"expect"})
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
@@ -67,16 +68,21 @@ class HttpRequest(NamedTuple):
     keep_alive: bool
     upgrade: list[bytes]
     host: bytes
+    came_from: tuple[bytes, ...] = ()
+    """What the client sent as ``X-Forwarded-For``: counts only where it is a trusted proxy."""
+    scheme: bytes = b"http"
+    """As ``X-Forwarded-Proto``, likewise."""
 
     @property
     def repeatable(self) -> bool:
         """Whether it may be sent a second time when a replica went away without a word."""
         return self.framing.kind == "none" and self.method in _IDEMPOTENT and not self.upgrade
 
-    def head(self, peer: bytes) -> bytes:
-        """The head to send to a replica. Where the request came from is what is known here, whatever the client sent."""
+    def head(self, peer: bytes, *, trusted: bool = False) -> bytes:
+        """The head to send to a replica. What the client sent of where the request came from counts only if it is ``trusted``."""
+        came_from, scheme = ((*self.came_from, peer), self.scheme) if trusted else ((peer,), b"http")
         lines = [b"%b %b HTTP/1.%b" % (self.method, self.target, self.minor), *self.lines]
-        lines += [b"X-Forwarded-For: " + peer, b"X-Forwarded-Proto: http"]
+        lines += [b"X-Forwarded-For: " + b", ".join(came_from), b"X-Forwarded-Proto: " + scheme]
         if self.host:
             lines.append(b"X-Forwarded-Host: " + self.host)
         if self.framing.kind == "chunked":
@@ -188,7 +194,9 @@ def _request(lines: list[bytes], *, whole: bool) -> HttpRequest:
     keep_alive = minor == b"1" and b"close" not in fields.connection
     upgrade = fields.upgrade if b"upgrade" in fields.connection and minor == b"1" else []
     lines = [line for line in fields.lines if not _is_forgery(line)]
-    return HttpRequest(method, target, minor, lines, framing, keep_alive, upgrade, host)
+    came_from = _values(rest, b"x-forwarded-for")
+    scheme = _scheme(_values(rest, b"x-forwarded-proto"))
+    return HttpRequest(method, target, minor, lines, framing, keep_alive, upgrade, host, came_from, scheme)
 
 
 def _origin_form(method: bytes, target: bytes, host: bytes, *, known: bool) -> bytes:
@@ -201,6 +209,17 @@ def _origin_form(method: bytes, target: bytes, host: bytes, *, known: bool) -> b
     if known and absolute[1].lower() != host.lower():
         raise RefusedError(400, "Host differs from the target of the request")
     return absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
+
+
+def _values(lines: list[bytes], name: bytes) -> tuple[bytes, ...]:
+    """Return what is written in all fields of one name, those left out that are empty."""
+    fields = (line.partition(b":") for line in lines)
+    values = (value.strip(b" \t") for field, _, value in fields if field.lower() == name)
+    return tuple(value for value in values if value)
+
+
+def _scheme(values: tuple[bytes, ...]) -> bytes:
+    return values[0].lower() if len(values) == 1 and values[0].lower() in _SCHEMES else b"http"
 
 
 def _is_forgery(line: bytes) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 from msgspec import structs
@@ -175,6 +176,7 @@ class ProcessInstance:
             self._address = address
             self._host.ports.add(address.port)
         address.http_only = desired.launch.health.kind == "http"
+        address.trusted_proxies = tuple(ip_network(network) for network in desired.trusted_proxies)
 
     async def _keep_working(self) -> None:
         while True:
