@@ -160,6 +160,74 @@ async def test_an_idle_client_has_a_deadline(world: World, monkeypatch: pytest.M
     writer.close()
 
 
+POSTS = {
+    "a body that does not come": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+    "a chunk that does not come": b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;",
+    "a refused request that goes on": b"NONSENSE\r\n",
+}
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["silent", "byte by byte"])
+@pytest.mark.parametrize("sent", POSTS.values(), ids=POSTS)
+async def test_clients_that_are_slow_to_send_make_room_for_others(world: World, sent: bytes, pause: float) -> None:
+    """Nor does a byte now and then keep their places."""
+    limit(world)
+
+    async def read_it_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (await reader.readuntil(b"\r\n\r\n")).startswith(b"POST"):
+            await reader.read()
+        writer.write(ok(b"served"))
+
+    await world.serving(read_it_all)
+    slow = [await world.open() for _ in range(LIMIT)]
+    for _, writer in slow:
+        writer.write(sent)
+
+    async def trickle() -> None:
+        while pause:
+            await asyncio.sleep(pause)
+            for _, writer in slow:
+                writer.write(b"x")
+
+    trickling = asyncio.create_task(trickle())
+    answers = [await asyncio.wait_for(world.say(LAST), 3) for _ in range(3)]
+    trickling.cancel()
+    assert all(answer.endswith(b"served") for answer in answers)
+    for _, writer in slow:
+        writer.close()
+
+
+async def test_clients_that_take_no_response_make_room_for_others(world: World) -> None:
+    limit(world)
+    await world.serving(answering(ok(b"x" * 30_000_000)))
+    deaf = [await world.open() for _ in range(LIMIT)]
+    for _, writer in deaf:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(GET)
+
+    async def stuck() -> bool:
+        return len(world.clients._idle) == LIMIT
+
+    await eventually("all of them are waited for", stuck)
+    assert len(await world.say(LAST)) > 30_000_000
+    for _, writer in deaf:
+        writer.close()
+
+
+@pytest.mark.parametrize("status", [b"100 Continue", b"103 Early Hints"])
+async def test_a_replica_that_sends_interim_responses_without_end_is_cut_off(world: World, status: bytes) -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        while True:
+            writer.write(b"HTTP/1.1 " + status + b"\r\nX: " + b"x" * 30_000 + b"\r\n\r\n")
+            await writer.drain()
+
+    await world.serving(flood)
+    *interim, last = (await asyncio.wait_for(world.say(LAST), 10)).split(b"HTTP/1.1 ")[1:]
+    assert len(interim) == conversation.INTERIM
+    assert last.startswith(b"502 ")
+
+
 UPGRADE = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"
 SWITCHED = b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"
 TUNNELS = pytest.mark.parametrize(("first", "reply"), [(b"", b""), (b"PING\n", b"PONG"), (UPGRADE, SWITCHED)])

@@ -1,4 +1,4 @@
-"""How many clients the addresses of one supervisor have together: at the limit, the one idle for longest makes room."""
+"""How many clients the addresses of one supervisor have together: at the limit, the one waited for longest makes room."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 from setpoint.runtimes.process.proxy.balancer import PATIENCE, Balancer, Connection, Target, UnconnectedError
@@ -27,6 +27,8 @@ STALL = 60.0
 """Seconds that it may neither send more of a body nor take more of a response."""
 _UNKNOWN = "unknown"
 """The peer of a connection that has ended already, as RFC 7239 has it."""
+INTERIM = 16
+"""Responses to one request within which the one proper must come."""
 LINGER, LONGEST_LINGER = 1.0, 30.0
 """Seconds of silence, and in all, that a client gets to stop sending after an answer that ends its connection."""
 
@@ -86,7 +88,7 @@ class Conversation:
 
     async def _linger(self) -> None:
         """Closing with input unread would reset the connection and take the answer away from a client that still sends."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self._awaited():
             async with asyncio.timeout(LONGEST_LINGER):
                 if self._writer.can_write_eof():
                     self._writer.write_eof()
@@ -120,18 +122,17 @@ class Conversation:
     async def _read_head(self) -> bytes:
         """Everything up to the empty line; empty when the client is done."""
         self._idle = True
-        self._place.idle(self._writer.transport.abort)
         try:
-            async with asyncio.timeout(KEEP_ALIVE):
-                if not await self._reader.begins():
-                    return b""
-            try:
-                async with asyncio.timeout(HEAD):
-                    return await self._reader.head()
-            except TimeoutError:
-                raise RefusedError(408, f"the head of the request did not come within {HEAD:g} s") from None
+            with self._awaited():
+                async with asyncio.timeout(KEEP_ALIVE):
+                    if not await self._reader.begins():
+                        return b""
+                try:
+                    async with asyncio.timeout(HEAD):
+                        return await self._reader.head()
+                except TimeoutError:
+                    raise RefusedError(408, f"the head of the request did not come within {HEAD:g} s") from None
         finally:
-            self._place.busy()
             self._idle = False
 
     async def _ask(self, request: HttpRequest, target: Target) -> bool:
@@ -170,28 +171,42 @@ class Conversation:
             connection.close()
         return again and sent
 
+    def _sink(self) -> PatientSink:
+        return PatientSink(self._writer, STALL, self._place)
+
+    @contextlib.contextmanager
+    def _awaited(self) -> Iterator[None]:
+        """While the client is waited for, it makes room for others."""
+        self._place.idle(self._writer.transport.abort)
+        try:
+            yield
+        finally:
+            self._place.busy()
+
     def _head(self, request: HttpRequest) -> bytes:
         return request.head(self._peer.encode(), trusted=self._peer != _UNKNOWN and self._trusts(self._peer))
 
     async def _send(self, request: HttpRequest, connection: Connection) -> bool:
         """Send a request with its body; False when the replica did not want all of it: then its response counts."""
         outlet = Outlet(connection.writer)
+        source = PatientSource(self._reader, STALL, self._place, self._writer.transport.abort)
         try:
             outlet.write(self._head(request))
             await outlet.drain()  # the client may wait for leave to send
-            await copy_body(request.framing, PatientSource(self._reader, STALL), outlet, chunk=True)
+            await copy_body(request.framing, source, outlet, chunk=True)
         except SinkBrokenError:
             return False
         except (ConnectionError, RefusedError):  # the client went away, or sends nonsense
             connection.abort()
             raise
         finally:
+            self._place.busy()
             outlet.close()
         return True
 
     async def _final_response(self, request: HttpRequest, connection: Connection) -> Response:
         """The response proper; those before it (100, 103) go to the client as they come."""
-        while True:
+        for _ in range(INTERIM):
             response = parse_response(await self._response_head(connection), to_head=request.method == b"HEAD")
             if response.status >= 200:
                 return response
@@ -201,7 +216,10 @@ class Conversation:
                     raise RefusedError(502, "the replica switched to a protocol that the client did not offer")
                 return response
             if request.minor == b"1":
-                self._writer.write(response.head())
+                sink = self._sink()
+                sink.write(response.head())
+                await sink.drain()
+        raise RefusedError(502, f"the replica sent {INTERIM} interim responses and no final one")
 
     async def _response_head(self, connection: Connection) -> bytes:
         try:
@@ -225,7 +243,7 @@ class Conversation:
             extra.append(b"Connection: close")
         self._answering = True
         self._writer.write(response.head(*extra))
-        await copy_body(response.framing, connection.reader, PatientSink(self._writer, STALL), chunk=chunk)
+        await copy_body(response.framing, connection.reader, self._sink(), chunk=chunk)
         self._unread = not whole
         self._answering = False
         return again

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from setpoint.runtimes.process.proxy.bodies import PIECE, BodySource
+from setpoint.runtimes.process.proxy.clients import ClientPlace
 from setpoint.runtimes.process.proxy.messages import RefusedError, refuse_early
 
 LIMIT = 65_536
@@ -77,11 +78,20 @@ class Outlet:
 
 
 class PatientSource:
-    """The body of a request, from a client that must not pause for longer than ``stall`` seconds."""
+    """The body of a request, from a client that must not pause for longer than ``stall`` seconds.
 
-    def __init__(self, source: BodySource, stall: float) -> None:
+    The client makes room for others while it is waited for, until ``PROGRESS`` bytes have come: one that sends a byte now and
+    then does not keep its place by that.
+    """
+
+    PROGRESS = 4_096
+
+    def __init__(self, source: BodySource, stall: float, place: ClientPlace, disconnect: Callable[[], None]) -> None:
         self._source = source
         self._stall = stall
+        self._place = place
+        self._disconnect = disconnect
+        self._received = self.PROGRESS
 
     async def read(self, n: int) -> bytes:
         """Return up to ``n`` bytes; none at the end. Raises RefusedError."""
@@ -92,19 +102,27 @@ class PatientSource:
         return await self._within(self._source.readline())
 
     async def _within(self, piece: Coroutine[Any, Any, bytes]) -> bytes:
+        if self._received >= self.PROGRESS:
+            self._received = 0
+            self._place.idle(self._disconnect)
         try:
             async with asyncio.timeout(self._stall):
-                return await piece
+                data = await piece
         except TimeoutError:
             raise RefusedError(408, f"no more of the body came within {self._stall:g} s") from None
+        self._received += len(data)
+        if self._received >= self.PROGRESS:
+            self._place.busy()
+        return data
 
 
 class PatientSink:
-    """A client that must not stop to take its response for longer than ``stall`` seconds."""
+    """A client that must not stop to take its response for longer than ``stall`` seconds, and makes room for others meanwhile."""
 
-    def __init__(self, writer: StreamWriter, stall: float) -> None:
+    def __init__(self, writer: StreamWriter, stall: float, place: ClientPlace) -> None:
         self._writer = writer
         self._stall = stall
+        self._place = place
 
     def write(self, data: bytes) -> None:
         """Take ``data``, to be sent soon."""
@@ -112,8 +130,12 @@ class PatientSink:
 
     async def drain(self) -> None:
         """Wait until more may be written. Raises OSError when the client went away, or stopped."""
-        async with asyncio.timeout(self._stall):
-            await self._writer.drain()
+        self._place.idle(self._writer.transport.abort)
+        try:
+            async with asyncio.timeout(self._stall):
+                await self._writer.drain()
+        finally:
+            self._place.busy()
 
 
 class Inlet:
