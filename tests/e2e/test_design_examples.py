@@ -206,7 +206,7 @@ async def test_black_friday_closes_production_alone_and_only_somebody_on_call_ma
         await days.finalizes("web@lab", "1.1.0")
         frozen = "closed until Tue 2026-12-01 00:00 America/New_York (Thanksgiving to Cyber Monday)"
         days.jump(over=DAY)
-        await days.waits("web@production", {"black-friday": frozen, "image-signed": "asked again once everything else holds"})
+        await days.waits("web@production", {"black-friday": frozen, "image-signed": "runs again once every other gate passes"})
         with pytest.raises(Forbidden, match="only group:on-call may"):
             await days.do("skip", ADMIN, target="web@production", gate="black-friday", why="I want it now")
         await days.do("skip", CALL, target="web@production", gate="black-friday", why="the shop is down")

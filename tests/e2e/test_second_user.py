@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from tests.e2e.machine import Machine, copy_app
+from tests.e2e.machine import SETPOINT, Machine, copy_app
 from tests.e2e.shop import FAST
 from tests.e2e.test_from_inside import SHOP, assert_closed, attempts
 from tests.support.eventually import wait_until
@@ -81,6 +81,8 @@ def test_a_second_user_is_refused_each_attempt(machine: Machine) -> None:
     assert engine is not None
     own = psutil.Process(engine.pid)
     replica = next(each for each in machine.processes() if "inside.py" in each.cmdline())
+    command_line = [*SETPOINT, "check", "slow", "--for", "shop/web@staging"]
+    asking = subprocess.Popen(command_line, env=machine.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     check = wait_until(lambda: next((each for each in own.children(recursive=True) if each.name() == "sleep"), None), 20, "none")
     api, address = _ports_of(own), int(machine.address("shop/web@staging").rpartition(":")[2])
     listening = {port for each in machine.processes() for port in _ports_of(each)}
@@ -91,7 +93,11 @@ def test_a_second_user_is_refused_each_attempt(machine: Machine) -> None:
         *((kind, f"/proc/{pid}/{what}") for pid in pids for kind, what in (("read", "environ"), ("list", "fd"), ("read", "mem"))),
         *(("request", f"http://127.0.0.1:{port}/queries/{name}") for port in api for name in ("status", "history")),
     ]
-    assert_closed(tried, _as_second_user(tried))
+    try:
+        assert_closed(tried, _as_second_user(tried))
+    finally:
+        asking.kill()
+        asking.wait()
 
 
 def test_a_second_user_that_takes_the_port_of_a_starting_replica_gets_no_traffic(machine: Machine) -> None:
