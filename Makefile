@@ -25,7 +25,8 @@ test: $(VENV)/.dev ## the quick tests, real processes included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not nightly" --ignore=tests/e2e $(PYTEST)
 
 long: $(VENV)/.dev ## the tests that are too long for every change: marked nightly
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m nightly $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "nightly and not alone" $(PYTEST)
+	$(BIN)/python -m pytest -q -m "nightly and alone" $(PYTEST)
 
 coverage: $(VENV)/.dev ## the quick tests under coverage: at least 98 % of core/, branches included
 	rm -f .coverage .coverage.*

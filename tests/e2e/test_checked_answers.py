@@ -1,4 +1,4 @@
-"""Each answer belongs to its request: 14,000 are compared while the version behind the address is replaced ten times."""
+"""Each answer belongs to its request: they are compared while the version behind the address is replaced again and again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from tests.support.eventually import wait_until
 pytestmark = pytest.mark.slow
 
 WEB = "shop/web@staging"
-ANSWERS = 14_000
-REPLACEMENTS = 10
+NIGHTLY = pytest.param(14_000, 10, marks=pytest.mark.nightly, id="14,000 over ten")
 CONFIGURATION = """
 kind: Application
 name: shop
@@ -33,7 +32,10 @@ progressDeadline: 8s
 
 
 @pytest.mark.timeout(400)
-def test_each_answer_belongs_to_its_request_while_versions_are_replaced(machine: Machine) -> None:
+@pytest.mark.parametrize(("answers", "replacements"), [pytest.param(1_400, 2, id="1,400 over two"), NIGHTLY])
+def test_each_answer_belongs_to_its_request_while_versions_are_replaced(
+    machine: Machine, answers: int, replacements: int
+) -> None:
     machine.up()
     machine.write(CONFIGURATION + FAST)
     machine.apply()
@@ -41,13 +43,13 @@ def test_each_answer_belongs_to_its_request_while_versions_are_replaced(machine:
     machine.settles(WEB, "0")
     with CheckedClients(machine.address(WEB), 16, seed=1) as clients:
         began = time.monotonic()
-        for version in range(1, REPLACEMENTS + 1):
+        for version in range(1, replacements + 1):
             machine.release(f"web={version}")
             machine.settles(WEB, str(version))
-        wait_until(lambda: clients.answers >= ANSWERS, 120, lambda: f"{clients.answers} answers", 0.1)
+        wait_until(lambda: clients.answers >= answers, 120, lambda: f"{clients.answers} answers", 0.1)
         took = time.monotonic() - began
     print(f"{clients.answers} answers in {took:.1f} s; {clients.again} requests were sent again")
     assert not clients.failures, f"{len(clients.failures)} failed: {clients.failures[:10]}"
-    assert clients.versions == {str(version) for version in range(REPLACEMENTS + 1)}
+    assert clients.versions == {str(version) for version in range(replacements + 1)}
     assert clients.again
     assert set(clients.seen) == {(method, kind) for method in METHODS for kind in KINDS}

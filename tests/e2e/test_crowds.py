@@ -22,7 +22,8 @@ from setpoint.server import location
 pytestmark = [pytest.mark.alone, pytest.mark.slow]
 
 WEB = "shop/web@staging"
-IDLE, SLOW = 10_000, 600
+SIZES = [pytest.param((1_000, 60), id="1,060"), pytest.param((10_000, 600), id="10,600", marks=pytest.mark.nightly)]
+"""Idle and slow clients."""
 RESERVED = 400
 """Descriptors that the program with these clients needs beside them."""
 SAMPLES = 60
@@ -32,18 +33,18 @@ TIMES = 2.0
 LOG_A_MINUTE = 1_000_000
 
 
-def crowd_size() -> tuple[int, int]:
-    """Idle and slow clients; fewer where the hard limit of open files leaves no room for them."""
+def possible(size: tuple[int, int]) -> tuple[int, int]:
+    """Return fewer clients where the hard limit of open files leaves no room for them."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = hard - RESERVED if hard != resource.RLIM_INFINITY else IDLE + SLOW
-    share = min(1.0, room / (IDLE + SLOW))
-    return int(IDLE * share), int(SLOW * share)
+    room = hard - RESERVED if hard != resource.RLIM_INFINITY else sum(size)
+    share = min(1.0, room / sum(size))
+    return int(size[0] * share), int(size[1] * share)
 
 
 @contextlib.contextmanager
-def crowd(port: int) -> Iterator[None]:
+def crowd(port: int, size: tuple[int, int]) -> Iterator[None]:
     """From when all of them are connected."""
-    words = [sys.executable, str(Path(__file__).with_name("crowd.py")), str(port), *map(str, crowd_size())]
+    words = [sys.executable, str(Path(__file__).with_name("crowd.py")), str(port), *map(str, size)]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -72,17 +73,19 @@ def usual(port: int, path: str) -> float:
     return statistics.median(times)
 
 
-def ratio(port: int, path: str) -> float:
+def ratio(port: int, path: str, size: tuple[int, int]) -> float:
     """How much longer a request takes beside the crowd, the quiet before and after it taken together."""
     before = usual(port, path)
-    with crowd(port):
+    with crowd(port, size):
         beside = usual(port, path)
     return beside / statistics.mean((before, usual(port, path)))
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("where", ["API", "stable address"])
-def test_others_are_served_in_their_usual_time(machine: Machine, where: str) -> None:
+def test_others_are_served_in_their_usual_time(machine: Machine, where: str, size: tuple[int, int]) -> None:
+    size = possible(size)
     machine.up()
     application = "kind: Application\nname: shop\nchannels: [{name: staging, protections: [fine]}]\n"
     flags = configure(machine, application, gate("fine"))
@@ -96,16 +99,14 @@ def test_others_are_served_in_their_usual_time(machine: Machine, where: str) -> 
     began, sizes = time.monotonic(), log_sizes(machine)
     ratios: list[float] = []
     while len(ratios) < ROUNDS and min(ratios, default=TIMES + 1) > TIMES:
-        ratios.append(ratio(port, "/healthz"))
-    with crowd(port):
+        ratios.append(ratio(port, "/healthz", size))
+    with crowd(port, size):
         machine.release("web=2.0.0")
         machine.settles(WEB, "2.0.0")
         machine.runs(WEB, "2.0.0", 2)
     minutes = max(1.0, (time.monotonic() - began) / 60)
     grown = [after - before for before, after in zip(sizes, log_sizes(machine), strict=True)]
-    print(
-        f"{where}, {crowd_size()} idle and slow clients: {ratios} times as long; logs grew by {grown} bytes in {minutes:.1f} min"
-    )
+    print(f"{where}, {size} idle and slow clients: {ratios} times as long; logs grew by {grown} bytes in {minutes:.1f} min")
     assert min(ratios) <= TIMES
     assert max(grown) < LOG_A_MINUTE * minutes
 
