@@ -34,9 +34,9 @@ MEANINGS: dict[str, dict[str, str]] = {
         "protections": "checks; a text is short for `{use: …}`",
         "tasks": "side effects that must succeed once, such as a migration; a text is short for `{use: …}`. Those of a phase run "
         "one after the other once everything else in the phase holds: runtime, application, channel, service, each as written",
-        "approvals": "who must say yes",
+        "approvals": "who must approve",
         "calendars": "when deployments may start; a text is the name of a Calendar. All must be open",
-        "limits": "how many deploy at once; on a group also how a release goes through it",
+        "limits": "how many deploy at the same time; on a group also how a release goes through it",
     },
     "Common": {
         "": "",
@@ -44,7 +44,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "per": "the subject, if it is not the node this stands on",
         "when": "applies only to attempts with these labels and facts: "
         "`urgent`, `first`, `change=version`, `step=major`, `by=person` …",
-        "override": "who may skip it; default: administrators; `[]`: nobody",
+        "override": "who may skip it; default: administrators; `[]`: no principal",
     },
     "ProtectionEntry": {
         "": "One entry of `protections`. See [protections](protections.md).",
@@ -52,7 +52,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "use": "a Protection's name, or a built-in's",
         "with": "its arguments",
         "at": "a phase, a list of phases, or a map of phases to options; default: the Protection's own",
-        "after": "name of a task of the same phase: asked only once that has succeeded",
+        "after": "name of a task of the same phase: the check runs only once that has succeeded",
         "informational": "shown, gates nothing",
         "interval": "instead of the Protection's",
         "timeout": "instead of the Protection's",
@@ -72,39 +72,39 @@ MEANINGS: dict[str, dict[str, str]] = {
     "Phases": {
         "": "A phase alone (`at: deployment`) or a list has no options.",
         "title": "Phases",
-        "pre-approval": "before anybody is asked",
+        "pre-approval": "before any approval is requested",
         "pre-deployment": "before anything is changed",
         "deployment": "while it is being changed",
-        "post-deployment": "afterwards; a no is a rollback",
+        "post-deployment": "afterwards; a failing check is a rollback",
     },
     "Holds": {
         "": "",
         "title": "Before deployment",
-        "for": "it must say yes without a break that long",
+        "for": "time the check must keep passing",
         "failAfter": "without a result that passes or fails for so long the attempt fails; default: it goes on waiting",
     },
     "Deploys": {
         "": "",
         "title": "During deployment",
-        "onFail": "what a no does: the rollout fails, or waits",
+        "onFail": "what a failing check does: the rollout fails, or waits",
         "failAfter": "without a result that passes or fails for so long the attempt fails; default: it goes on waiting",
     },
     "Verifies": {
         "": "",
         "title": "After deployment",
-        "for": "the window in which it must say yes all the time; 0: once",
-        "delay": "how long nothing is asked at first",
+        "for": "time the check must keep passing; 0: one pass",
+        "delay": "initial delay, in which the check does not run",
         "failAfter": "without a result that passes or fails for so long the attempt fails; default: it goes on waiting",
         "tolerate": "failing results that are tolerated; one more fails the attempt",
     },
     "ApprovalEntry": {
         "": "One entry of `approvals`.",
         "title": "Approval entry",
-        "topic": "what is asked; `setpoint approve INSTANCE TOPIC`",
-        "from": "who may answer; default: administrators",
-        "min": "how many different people must say yes",
+        "topic": "what is to be approved; `setpoint approve INSTANCE TOPIC`",
+        "from": "who may approve; default: administrators",
+        "min": "how many different people must approve",
         "allowAuthor": "may the author of the release be one of them?",
-        "expires": "a yes counts that long; 0: for ever",
+        "expires": "an approval counts that long; 0: no limit",
         "plan": "approves the runtime's plan, and no other; refused by `apply` where the runtime makes none",
     },
     "CalendarEntry": {
@@ -121,7 +121,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "LimitsBlock": {
         "": "A node's own. See [groups](groups.md) for waves.",
         "title": "Limits",
-        "maxConcurrent": "so many instances below this node deploy at once; percentages are of all of them, rounded up",
+        "maxConcurrent": "so many instances below this node deploy at the same time; percentages are of all of them, rounded up",
         "waves": "of a group: who begins first, second, … Channels that no wave picks form a last one",
         "maxFailures": "of a group: so many channels failed or rolled back (default 1), and nothing new of the release begins",
         "when": "as in gates",
@@ -140,9 +140,9 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "PolicyDocument": {
         "": "Gates from outside, for instances of any application. It only adds: who owns the application cannot take it away. "
-        "It is asked before runtime, application, channel and service.",
+        "It is evaluated before runtime, application, channel and service.",
         "select": "the instances that it gates",
-        "notifications": "who is told of what; declared only",
+        "notifications": "who is notified of what; declared only",
     },
     "WindowBlock": {
         "": "See [calendars](calendars.md). One way is used: days and hours, from and until, `every` or `rrule`; none: always.",
@@ -155,19 +155,19 @@ MEANINGS: dict[str, dict[str, str]] = {
         "for": "how long a recurrence lasts; days are days of the calendar",
         "starting": "where recurrences begin; default 1 January, or Monday",
         "max": "so many deployments may start in each occurrence; see [limits](limits.md#deploy-budgets)",
-        "reason": "shown to those who wait",
+        "reason": "shown on attempts that wait",
     },
     "OrganizationDocument": {
         "": "What holds for everything; at most one document.",
-        "timezone": "of calendars and cadences, where nothing nearer says another",
+        "timezone": "of calendars and cadences, unless a nearer document sets another",
         "constants": _CONSTANTS,
         "env": _ENV,
         "defaults": "built-in protection → arguments that every use of it starts from",
         "roles": "groups of people by what they may do; `role:NAME` stands for the members wherever a gate names people. The "
         "rights themselves are declared only",
-        "notifications": "who is told of what; declared only",
+        "notifications": "who is notified of what; declared only",
         "secretStores": "name → where secrets come from; declared only",
-        "retention": "how long history is kept; declared only: it is kept for ever",
+        "retention": "how long history is kept; declared only: all of it is kept",
     },
     "Role": {
         "": "",
@@ -177,7 +177,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "select": "at which instances",
     },
     "Notification": {
-        "": "Declared and checked; this version tells nobody.",
+        "": "Declared and checked; this version sends no notifications.",
         "name": "for merging",
         "on": "which events",
         "to": "where it goes",
@@ -198,7 +198,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "timezone": "of its channels",
         "onConfigChange": "`release`: a change of what runs makes a configuration release, which keeps versions. `with-next`: "
         "the change waits for the next release of the service. Each change of a service that needs no releases is a version",
-        "notifications": "who is told of what; declared only",
+        "notifications": "who is notified of what; declared only",
         "together": "lists of services that move as one: in each channel they start when the gates of all hold, and if one fails "
         "all go back",
     },
@@ -255,7 +255,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "CadenceBlock": {"": "", "title": "Window"},
     "ServiceDocument": {
-        "": "Something that runs. Exactly one workload says what: `process`, `container`, `kubernetes` …",
+        "": "Something that runs. Exactly one workload defines it: `process`, `container`, `kubernetes` …",
         "application": "the one it belongs to",
         "process": "replicas of a program on this machine; see [the process runtime](process-runtime.md)",
         "container": "replicas of an image",
@@ -269,7 +269,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "systemd": "see the adapter of `ssh`",
         "static": "see the adapter of `objectStorage`",
         "custom": "whatever the commands of a custom Runtime deploy",
-        "fake": "a rehearsal",
+        "fake": "a fake workload: nothing runs",
         "runtime": "its role in the `runtimes` of channels that have several",
         "sources": "new versions by themselves; declared only",
         "onRemove": "as on a channel, for this service",
@@ -281,7 +281,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "rollout": "how replicas are replaced",
         "progressDeadline": "a rollout without progress fails after that",
         "rollback": "what happens when a rollout fails",
-        "drift": "what happens when something else than asked for runs",
+        "drift": "what happens when something else than expected runs",
         "perChannel": "channel or group → fields that are different there",
     },
     "SourceBlock": {
@@ -387,7 +387,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "traffic": "share of the new version",
         "protections": "checks that must hold in this step",
         "for": "how long",
-        "approvals": "who must say yes before it goes on",
+        "approvals": "who must approve before it goes on",
     },
     "Rollback": {
         "": "",
@@ -399,21 +399,21 @@ MEANINGS: dict[str, dict[str, str]] = {
         "": "One entry of a service's `after`; a text is short for `{services: [it]}`.",
         "title": "Service ordering",
         "name": "for skipping and explaining; default: `after-` and the service",
-        "services": "services that must have finalized, in the same channel, what this release asks of them; where it does not "
-        "name them, the latest before it. One that a channel does not have counts as met there; in no channel with it: a notice",
+        "services": "services that must have finalized, in the same channel, what this release requires of them; where it does "
+        "not name them, the latest before it. One that a channel lacks counts as met there; in no channel with it: a notice",
         "version": "and run a version in this range",
         "when": "applies only to attempts with these labels and facts",
         "override": "who may skip it",
     },
     "DriftBlock": {
         "": "",
-        "mode": "put it right, only say so, or never touch anything",
-        "breaker": "the same difference that often in a row: hands off, and say so",
-        "ignore": "JSON pointers of what somebody else owns, `*` for any name; declared only",
+        "mode": "correct it, only report it, or never touch anything",
+        "breaker": "the same difference that often in a row: stop correcting it, and report it",
+        "ignore": "JSON pointers of what others own, `*` for any name; declared only",
     },
     "RuntimeDocument": {
-        "": "Something that runs instances. `local` exists by itself. Exactly one type block. Where the adapter of a type is not "
-        "installed, what runs there is checked, and the reasons say that nothing can run there.",
+        "": "Something that runs instances. `local` is built in. Exactly one type block. Where the adapter of a type is not "
+        "installed, what runs there is checked, and the reasons report that nothing can run there.",
         "local": "processes on this machine",
         "containers": "containers of one machine",
         "kubernetes": "a cluster",
@@ -425,7 +425,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "objectStorage": "see the adapter",
         "agent": "reached through this agent; refused by `apply` where this engine's own adapter would act",
         "custom": "commands of your own",
-        "fake": "a rehearsal: nothing runs",
+        "fake": "a fake runtime: nothing runs",
         "constants": _CONSTANTS,
         "env": _ENV,
         "poll": "how often it is looked at",
@@ -462,7 +462,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "parameters": "name → declaration of what `with` may hold; `${with.X}`",
         "with": "arguments that uses of it start from",
         "at": "where it is used by default: `pre-deployment`",
-        "interval": "between two runs, while somebody waits",
+        "interval": "between two runs, while an attempt waits",
         "timeout": "of one run",
         "maxAge": "how old a result may be; default and least: twice the interval plus the timeout",
         "exitCodes": "of a program: what exit codes mean, where the [usual meaning](protections.md#exit-codes) does not fit",
@@ -475,18 +475,18 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "TaskDocument": {
         "": "A program with side effects that must succeed once in an attempt: a migration, a notification. As a Protection, but "
-        "success counts for the release and is not asked for again.",
+        "success counts for the release, and it does not run again.",
         "program": "a program of your own; it gets `SETPOINT_OPERATION_ID`, the same at every retry",
         "http": "a request",
         "use": "a built-in, with arguments of its own",
         "parameters": "name → declaration of what `with` may hold; `${with.X}`",
         "with": "arguments that uses of it start from",
         "timeout": "of one try; it is then killed with its whole process group",
-        "once": "a try whose end nobody saw (the engine was killed meanwhile) is not repeated: a person is asked",
-        "irreversible": "once it was started, nothing is rolled back past it by itself",
+        "once": "a try whose end was not observed (the engine was killed meanwhile) is not repeated: a person decides",
+        "irreversible": "once it was started, nothing is rolled back past it automatically",
     },
     "InvariantDocument": {
-        "": "What must always be so, whoever owns the application. It is looked at with every change of what it speaks of; "
+        "": "What must always hold, for instances of any application. It is evaluated with every change of what it names; "
         "`setpoint invariants` shows whether it holds. See [invariants](invariants.md).",
         "select": "the instances that it speaks of, of any application",
         "when": "only while the attempt that moved target last has these labels and facts",
@@ -501,9 +501,9 @@ MEANINGS: dict[str, dict[str, str]] = {
         "approved": "it was approved when it moved forward",
         "runs": "the version is in this range",
         "sameAs": "what is finalized is what is finalized in that channel, while neither is being deployed",
-        "skew": "it and another service of the channel are no further apart",
+        "skew": "it and another service of the channel are at most this far apart",
         "open": "it moved forward only while this Calendar was open",
-        "moving": "no more of them than this are being deployed at once",
+        "moving": "no more of them than this are being deployed at the same time",
     },
     "Approved": {"": "", "title": "Approval required", "topic": "of which topic", "min": "by how many people"},
     "Skew": {"": "", "title": "Distance allowed", "service": "the other service", "maxStep": "the largest step between the two"},

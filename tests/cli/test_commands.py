@@ -165,8 +165,8 @@ def test_events_are_followed_until_the_engine_stops(terminal: Terminal, configur
         (("release", "web=1", "--wait", "--timeout", "soon"), "--timeout"),
         (("release", "web=1", "--param", "x"), "is not of the form name=value"),
         (("release", "web=1", "--param", "api.x=1"), 'has no service "api"'),
-        (("apply", "/nowhere"), "there is no such directory"),
-        (("validate", "/nowhere"), "there is no such directory"),
+        (("apply", "/nowhere"), "this directory does not exist"),
+        (("validate", "/nowhere"), "this directory does not exist"),
         (("status", "--output", "xml"), "xml"),
     ],
 )

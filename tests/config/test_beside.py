@@ -79,7 +79,7 @@ def test_the_floor_of_rollbacks_is_looked_up_for_each_release(configure: Configu
     text = shop + 'parameters: {oldest: {required: true}}\nrollback: {notBelow: "${params.oldest}"}'
     configuration = configure(text)
     assert configuration.not_below("shop/web@staging", "2.0.0", {"oldest": "1.4.0"}) == "1.4.0"
-    with pytest.raises(CompileError, match='"~1" is no version'):
+    with pytest.raises(CompileError, match='"~1" is not a valid version'):
         configuration.not_below("shop/web@staging", "2.0.0", {"oldest": "~1"})
     assert configure(shop).not_below("shop/web@staging", "2.0.0", {}) == ""
 
@@ -160,7 +160,7 @@ def test_mistakes_in_service_stable_are_told_once(mistakes: Mistakes, shop: str,
 def test_a_range_that_is_none_is_told_for_service_stable(mistakes: Mistakes, shop: str) -> None:
     problems = mistakes(f"{shop}protections: [{{use: service-stable, with: {{service: db, version: ~>1}}}}]\n{OTHERS}")
     assert [(problem.code, problem.message) for problem in problems] == [
-        ("bad-range", '`version`: "~>1" is no range of versions: the operators are ^ ~ = < <= > >=.')
+        ("bad-range", '`version`: "~>1" is not a valid range of versions: the operators are ^ ~ = < <= > >=.')
     ]
     assert problems[0].position.column > len("protections: [{use: service-stable")
 

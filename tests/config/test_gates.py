@@ -262,7 +262,7 @@ program: {command: [check, "${with.table}", "${with.count}"], env: {WHERE: "${ch
     assert check.options["command"] == ["check", "users", "3"]
     assert check.env["WHERE"] == "a"
     wrong = text.replace("{table: users}", "{tabel: users}")
-    assert [problem.message for problem in mistakes(wrong)] == ['"tables": there is no parameter "tabel". Did you mean "table"?']
+    assert [problem.message for problem in mistakes(wrong)] == ['"tables": "tabel" is not a parameter. Did you mean "table"?']
     assert "must match" in mistakes(text.replace("users", "Users"))[0].message
 
 
@@ -356,7 +356,7 @@ def test_release_channel_stable_is_checked_like_after(mistakes: Mistakes) -> Non
         problems = mistakes(shop_with(f"  - {{name: a}}\n  - {{name: b, protections: [{entry}]}}"))
         return [(problem.code, problem.message) for problem in problems]
 
-    assert told("channel: a, soak: long") == [("bad-duration", '`soak`: "long" is no duration.')]
+    assert told("channel: a, soak: long") == [("bad-duration", '`soak`: "long" is not a valid duration.')]
     assert told("channel: a, need: 0") == [("never-holds-back", "`need`: `need: 0` waits for nothing.")]
     assert [code for code, _ in told("channel: c")] == ["unknown-reference"]
     assert [code for code, _ in told("soak: 1h")] == ["bad-argument"]

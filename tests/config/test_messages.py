@@ -55,7 +55,7 @@ def test_a_file_in_place_of_the_directory_is_told_as_one(tmp_path: Path) -> None
         f"Name the directory that it stands in: {tmp_path}.",
     )
     (missing,) = check(tmp_path / "nowhere")
-    assert missing.message == "there is no such directory."
+    assert missing.message == "this directory does not exist."
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
@@ -88,7 +88,7 @@ def test_a_broken_calendar_in_place_is_not_told_to_be_empty_too(calendar: str) -
 def test_a_service_of_another_application_is_told_as_that() -> None:
     other = "---\nkind: Application\nname: bank\n---\nkind: Service\napplication: bank\nname: ledger\nprocess: {command: [x]}\n"
     (problem,) = told(SERVICE + "after: ledger\n" + other)
-    assert problem.message == '`after` names "ledger", which is no service of application "shop".'
+    assert problem.message == '`after` names "ledger", which is not a known service of application "shop".'
     assert problem.hint == 'It is a service of application "bank": `after` names those of one application only.'
 
 

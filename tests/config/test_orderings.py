@@ -18,7 +18,7 @@ def application(channels: str) -> str:
 @pytest.mark.parametrize(
     ("channels", "said"),
     [
-        ("[{name: staging}, {name: production, after: stagging}]", '"stagging", which is no channel'),
+        ("[{name: staging}, {name: production, after: stagging}]", '"stagging", which is not a known channel'),
         ("[{name: staging, after: staging}]", "names the channel itself"),
         ("[{name: a, after: c}, {name: b, after: a}, {name: c, after: b}]", "wait for each other"),
         ("[{name: a, mirror: b}, {name: b, mirror: a}]", "wait for each other"),

@@ -16,7 +16,7 @@ def test_a_hash_or_its_beginning_is_a_commit(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "main", "4f2e91", "v1.4.2", "-4f2e91c", "4f2e91c^", "a" * 65, "4f2e91c\n--help"])
 def test_anything_else_is_none(text: str) -> None:
-    with pytest.raises(ValueError, match="is no commit: write its hash"):
+    with pytest.raises(ValueError, match="is not a valid commit: write its hash"):
         parse_commit(text)
 
 

@@ -192,7 +192,7 @@ def test_an_alternative_fits_what_either_side_fits(one, other, name, prereleases
         ("1.4-rc.1", "needs major.minor.patch"),
         ("01.2", 'write "1" for "01"'),
         ("1" * 30, "write"),
-        ("1.2.3-01", "no SemVer"),
+        ("1.2.3-01", "not a SemVer"),
         (">*", "nothing is before or after"),
         (">=4 <2", r'either-or write "\|\|"'),
         ("=1.2.3 =1.2.4", "no version fits"),

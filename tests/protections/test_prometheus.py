@@ -309,7 +309,7 @@ def test_mistakes_are_told_in_sentences(options: dict[str, Any], sentence: str) 
         ({"objective": "100%"}, "below 100%"),
         ({"errors": "rate(e[5m])"}, "without rate, sum and window"),
         ({"total": ""}, "total is missing"),
-        ({"windows": []}, "there are no windows"),
+        ({"windows": []}, "`windows` is empty"),
         ({"windows": [{"long": "1h", "short": "5m"}]}, "lacks something"),
         ({"windows": [{"long": "5m", "short": "1h", "burn": 2}]}, "not shorter"),
         ({"windows": [{"long": "1h", "short": "5", "burn": 2}]}, '"5" has no unit'),

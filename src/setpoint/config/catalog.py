@@ -144,7 +144,7 @@ class Catalog:
         return where(found[0].tree, found[1], found[0].label) if found else ""
 
     def _places(self, entries: list[CatalogEntry[Any]]) -> dict[Position, tuple[CatalogEntry[Any], Path]]:
-        """Every place of every document, and how to get there: read once, since many are asked for (and entries are many)."""
+        """Every place of every document, and how to get there: read once, since many are looked up (and entries are many)."""
         members = {id(below.channels[name]) for below in self.below.values() for name in below.group_of}
         found: dict[Position, tuple[CatalogEntry[Any], Path]] = {}
         for entry in sorted(entries, key=lambda entry: not entry.label.startswith("channels[")):
@@ -219,11 +219,9 @@ def _kind(tree: Mapping, problems: Problems) -> type[Labelled] | None:
     kind = tree.get("kind")
     if not isinstance(kind, Scalar):
         place = place_of(kind) if kind is not None else tree.position
-        problems.add(
-            "missing-kind", place, "", "the document does not say its `kind`.", f"Add `kind:` with one of {', '.join(KINDS)}."
-        )
+        problems.add("missing-kind", place, "", "the document has no `kind`.", f"Add `kind:` with one of {', '.join(KINDS)}.")
     elif kind not in KINDS:
-        problems.add("unknown-kind", kind.position, "", f'there is no kind "{kind}".', suggest(kind, KINDS))
+        problems.add("unknown-kind", kind.position, "", f'"{kind}" is not a valid kind.', suggest(kind, KINDS))
     else:
         return KINDS[kind]
     return None

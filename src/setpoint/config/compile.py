@@ -88,7 +88,7 @@ class CompileError(ValueError):
 
 
 class CompiledConfiguration:
-    """A configuration without mistakes. Immutable; made by ``load`` or ``from_files``."""
+    """A configuration without errors. Immutable; made by ``load`` or ``from_files``."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class CompiledConfiguration:
         ``executable``: paths of those that may be run.
 
         Raises:
-            ConfigurationError: with every mistake.
+            ConfigurationError: with every error.
         """
         configuration, problems = _read(files, root, executable)
         if problems:
@@ -140,7 +140,7 @@ class CompiledConfiguration:
 
     @property
     def organization(self) -> str:
-        """Its name; empty where there is no such document."""
+        """Its name; empty where that document does not exist."""
         return self._catalog.organization.name if self._catalog.organization else ""
 
     @property
@@ -169,7 +169,7 @@ class CompiledConfiguration:
         return {name: group.members for name, group in self._catalog.groups(application).items()}
 
     def instances(self, application: str) -> list[str]:
-        """``application/service@channel`` of everything that shall run."""
+        """``application/service@channel`` of everything that is to run."""
         return [name for name, instance in self._instances.items() if instance.application.name == application]
 
     @property
@@ -226,7 +226,7 @@ class CompiledConfiguration:
         return dict(self._instances[instance].labels)
 
     def revision(self, application: str, service: str) -> str:
-        """Digest of what the service's documents say shall run, over all channels; policy has no part in it."""
+        """Digest of what the service's documents define to run, over all channels; policy has no part in it."""
         key = (application, service)
         if key not in self._revisions:
             templates = {name: template(member, self._files, self.root) for name, member in self._by_service.get(key, {}).items()}
@@ -234,11 +234,11 @@ class CompiledConfiguration:
         return self._revisions[key]
 
     def template(self, instance: str) -> dict[str, Any]:
-        """What an instance runs, with what a release says left as ``${version}`` and so on; for showing and comparing."""
+        """What an instance runs, with what a release sets left as ``${version}`` and so on; for showing and comparing."""
         return template(self._instance(instance), self._files, self.root)
 
     def needs_release(self, application: str, service: str) -> bool:
-        """Whether what runs depends on a version or parameters; if not, each change of it is a version by itself."""
+        """Whether what runs depends on a version or parameters; if not, each change of it is a version of its own."""
         members = self._by_service.get((application, service), {}).values()
         return any(lookup.roots([block_tree(m), environment_tree(m)]) & {"version", "params"} for m in members)
 
@@ -330,7 +330,7 @@ class CompiledConfiguration:
         """The version that this one, once it was deployed here, is never rolled back below; empty: there is none.
 
         Raises:
-            CompileError: the instance is not configured, or what is looked up is no version.
+            CompileError: the instance is not configured, or what is looked up is not a version.
         """
         found = self._instance(instance)
         if found.service.rollback.not_below is None:
@@ -341,7 +341,7 @@ class CompiledConfiguration:
         except LookupFailedError as error:
             raise CompileError(f"{instance}: rollback.notBelow: {error}") from None
         if text and not is_version_name(text):
-            raise CompileError(f'{instance}: rollback.notBelow: "{text}" is no version')
+            raise CompileError(f'{instance}: rollback.notBelow: "{text}" is not a valid version')
         return text
 
     def floor(self, instance: str) -> str:
@@ -389,7 +389,7 @@ def load(root: Path) -> CompiledConfiguration:
     """The configuration of a directory.
 
     Raises:
-        ConfigurationError: with every mistake.
+        ConfigurationError: with every error.
     """
     files, problems = gather(root)
     if problems:
@@ -403,20 +403,20 @@ def load_files(files: AnyMapping[str, bytes], root: Path) -> CompiledConfigurati
 
 
 def check(root: Path) -> list[ConfigurationProblem]:
-    """Every mistake of a directory's configuration; empty: none."""
+    """Every error of a directory's configuration; empty: none."""
     files, problems = gather(root)
     return _all_problems(files, root.resolve(), problems)
 
 
 def _all_problems(files: AnyMapping[str, bytes], root: Path, problems: list[ConfigurationProblem]) -> list[ConfigurationProblem]:
-    """Those of the files that could be read, too; where some could not, nothing is said about names that may stand there."""
+    """Those of the files that could be read, too; where some could not, no name that may be defined there is reported."""
     if not files and problems:
         return problems
     return in_order([*problems, *_read(files, root, complete=not problems)[1]])
 
 
 def check_files(files: AnyMapping[str, bytes], root: Path) -> list[ConfigurationProblem]:
-    """Every mistake of a configuration given as files."""
+    """Every error of a configuration given as files."""
     return _read(files, root)[1]
 
 
@@ -441,12 +441,12 @@ def _read(
     neighbours = {name: neighbours_of(catalog, name, instances.keys()) for name in catalog.applications}
     waves = {name: waves_of(catalog, name, neighbours[name], problems) for name in catalog.applications}
     invariants = InvariantCompiler(catalog, instances, problems).compile()
-    told, roles = watched(invariants), roles_of(catalog)
+    observed, roles = watched(invariants), roles_of(catalog)
     policies = {}
     for name, instance in instances.items():
         owner = str(instance.application.name)
         policy = compiler.compile(instance, neighbours[owner], waves[owner])
-        policies[name] = with_members(replace(policy, watched=True) if name in told else policy, roles)
+        policies[name] = with_members(replace(policy, watched=True) if name in observed else policy, roles)
         check_running(catalog, instance, files, root, problems)
         _check_mirror(catalog, instance, instances, problems)
     lacking.report()

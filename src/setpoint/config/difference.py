@@ -40,7 +40,7 @@ class InstanceChange(msgspec.Struct, frozen=True):
 
     instance: str
     what: str
-    """``added``, ``removed``, ``runs`` (a release of its own) or ``policy`` (counts at once)."""
+    """``added``, ``removed``, ``runs`` (a release of its own) or ``policy`` (counts immediately)."""
     path: str = ""
     """Such as ``process.replicas`` or ``checks.alerts-not-firing.window``; empty for whole instances."""
     old: str = ABSENT
@@ -73,7 +73,7 @@ def difference(old: CompiledConfiguration | None, new: CompiledConfiguration) ->
 
 
 def lines(changes: list[InstanceChange]) -> list[str]:
-    """The changes as text, instances with the same changes told once."""
+    """The changes as text, instances with the same changes listed once."""
     by_change: dict[tuple[str, str, str, str, str], list[str]] = {}
     for change in changes:
         by_change.setdefault((change.what, change.path, change.old, change.new, change.origin), []).append(change.instance)
@@ -112,7 +112,7 @@ def _stored(configuration: CompiledConfiguration, name: str) -> dict[str, dict[s
 def _kept_on_both_sides(
     old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]
 ) -> tuple[dict[str, Value], dict[str, Value]]:
-    """Files of what there was before and is still: all files of a new gate are no change of their own."""
+    """Files of what there was before and is still: all files of a new gate are not a change of their own."""
     both = old.keys() & new.keys()
     before, after = (
         {f"{user}: {path}": Value(text, text) for user in both for path, text in side[user].items()} for side in (old, new)
@@ -142,7 +142,7 @@ _GATES = {
     "calendars": "timezone",
     "limits": "limit",
 }
-"""Lists of gates -> the field that tells most about a whole one."""
+"""Lists of gates -> the field that best describes a whole one."""
 
 
 def _policies(old: Policy, new: Policy) -> tuple[dict[str, Value], dict[str, Value]]:
@@ -157,7 +157,7 @@ def _fields(policy: Policy) -> dict[str, Value]:
     del fields["instance"], fields["watched"]
     for kind, what in (("checks", "check"), ("tasks", "task")):
         fields[kind] = [gate | {"name": f"{gate['name']}@{gate['phase']}"} for gate in fields[kind]]
-        for gate in fields[kind]:  # which of its files changed is told one by one
+        for gate in fields[kind]:  # each of its changed files is listed
             gate[what] = {key: value for key, value in gate[what].items() if key not in {"tree", "paths"}}
     fields["services"] = [one | {"name": f"{one['name']}@{one['instance']}"} for one in fields["services"]]
     return {path: value for path, value in flat(fields).items() if value.whole != "[]" or path not in _GATES}

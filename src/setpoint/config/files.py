@@ -46,7 +46,7 @@ def gather(root: Path) -> tuple[dict[str, bytes], list[ConfigurationProblem]]:
             if root.is_file()
             else "Name the directory that has your *.setpoint.yaml files."
         )
-        message = "this is a file: a configuration is a directory." if root.is_file() else "there is no such directory."
+        message = "this is a file: a configuration is a directory." if root.is_file() else "this directory does not exist."
         problems.add("no-directory", Position(str(root)), "", message, hint)
         return {}, problems.in_order()
     files = {
@@ -95,7 +95,7 @@ def _read(root: Path, path: str, problems: Problems, most: int) -> bytes | None:
         _leads_out(path, problems)
         return None
     if not real.is_file():
-        problems.add("unreadable-file", Position(path), "", "this is no file that can be read.", "Remove it, or put a file here.")
+        problems.add("unreadable-file", Position(path), "", "this is not a readable file.", "Remove it, or put a file here.")
         return None
     try:
         with target.open("rb") as stream:
@@ -130,7 +130,7 @@ def _executable(path: Path) -> bool:
 
 
 def _add_named(root: Path, trees: list[Any], uses: AnyMapping[str, str], files: dict[str, bytes], problems: Problems) -> None:
-    """What one document's trees name. What cannot be found is left out: loading says so, with its place."""
+    """What one document's trees name. What cannot be found is left out: loading reports it, with its place."""
     reader = _NamedFiles(root, files, problems)
     for tree in trees:
         for kind, block in _blocks(tree):
@@ -201,13 +201,13 @@ class _NamedFiles:
         self._root, self._files, self._problems = root, files, problems
 
     def entries(self, path: str) -> None:
-        """A file of a channel group's entries; loading says when it is too large."""
+        """A file of a channel group's entries; loading reports when it is too large."""
         if path and path not in self._files and self._is_file(path):
             content = _read(self._root, path, self._problems, MAX_BYTES + 1)
             self._files |= {} if content is None else {path: content}
 
     def file(self, path: str) -> bool:
-        """Whether there is one; a pipe or a device is a mistake."""
+        """Whether there is one; a pipe or a device is an error."""
         if not path or (path in self._files and not is_left_out(path, self._files[path])):
             return bool(path)
         there = self._root / path
@@ -227,7 +227,7 @@ class _NamedFiles:
             self._path(path)
 
     def _path(self, path: Any) -> None:
-        """A file, or a directory; what lies above it where a release says the rest."""
+        """A file, or a directory; what lies above it where a release sets the rest."""
         if not isinstance(path, Scalar):
             return
         above = Scalar.of(static_part(path), path.position)
@@ -310,7 +310,7 @@ class _NamedFiles:
 
     def _too_large(self, what: Scalar) -> None:
         message = f'"{what}" has more than {paths.MAX_FILES:,} files or {paths.MAX_TOTAL:,} bytes, too much to be stored.'
-        hint = "Name a smaller one, or say `mutable: true` (what lies there at that moment is then run, after a rollback too)."
+        hint = "Name a smaller one, or write `mutable: true` (what lies there at that moment is then run, after a rollback too)."
         self._problems.add("directory-too-large", what.position, "", message, hint)
 
     def _is_file(self, path: str) -> bool:

@@ -41,7 +41,7 @@ def left_out(files: Mapping[str, bytes]) -> list[str]:
 
 
 def notices(catalog: Catalog, instances: Mapping[str, Instance], adapters: Collection[str]) -> list[str]:
-    """One calm line for each sort of thing that is declared and checked, and that nobody acts on."""
+    """One calm line for each sort of thing that is declared and checked, and that has no effect yet."""
     found = Counter(_declared(catalog, instances))
     lines = []
     if found:

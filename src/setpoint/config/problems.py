@@ -22,7 +22,7 @@ class Position(NamedTuple):
 
 
 class ConfigurationProblem(msgspec.Struct, frozen=True):
-    """One mistake. ``code`` never changes its meaning; the texts may get better."""
+    """One error. ``code`` never changes its meaning; the texts may get better."""
 
     code: str
     file: str
@@ -46,7 +46,7 @@ class ConfigurationProblem(msgspec.Struct, frozen=True):
 
 
 class ConfigurationError(Exception):
-    """A configuration that cannot be used; ``problems`` has every mistake that was found."""
+    """A configuration that cannot be used; ``problems`` has every error that was found."""
 
     def __init__(self, problems: Iterable[ConfigurationProblem]) -> None:
         self.problems = in_order(problems)
@@ -54,14 +54,14 @@ class ConfigurationError(Exception):
 
 
 class Problems:
-    """Collects mistakes; the same one is kept once."""
+    """Collects errors; the same one is kept once."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, Position, str], ConfigurationProblem] = {}
         self._places: set[tuple[str, Position]] = set()
 
     def add(self, code: str, position: Position, where: str, message: str, hint: str) -> None:
-        """Note one mistake; what it quotes of the configuration is shown without credentials."""
+        """Add one error; what it quotes of the configuration is shown without credentials."""
         message, hint = without_credentials(message), without_credentials(hint)
         problem = ConfigurationProblem(code, *position, where, message, hint)
         self._found.setdefault((code, position, message), problem)

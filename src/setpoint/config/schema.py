@@ -14,7 +14,7 @@ _CLASS_SUFFIX = re.compile(r"(?<=\w)(?:Document|Block)(?=:)")
 
 
 def json_schema() -> dict[str, Any]:
-    """One schema for a document of any kind; ``kind`` says which applies."""
+    """One schema for a document of any kind; ``kind`` selects which applies."""
     references, definitions = models_json_schema(
         [(model, "validation") for model in KINDS.values()], title="Setpoint configuration", schema_generator=_Generator
     )

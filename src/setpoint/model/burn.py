@@ -2,7 +2,7 @@
 
 The budget of an objective of 99.9% is 0.1% of all requests. A burn rate of 1 uses it up exactly within the objective's period;
 one of 14.4, kept up for an hour, uses 2% of what a period of 30 days allows. A burn counts if it shows in a long window, so that
-it is no blip, and in a short one, so that it is not over already. Source: "The Site Reliability Workbook", chapter 5
+it is not a blip, and in a short one, so that it is not over already. Source: "The Site Reliability Workbook", chapter 5
 (multiwindow, multi-burn-rate alerts), whose table the default windows are from.
 """
 
@@ -43,7 +43,7 @@ def parse_objective(text: str) -> float:
         ValueError: saying what to write instead.
     """
     if not _PERCENTAGE.fullmatch(text) or not 0 < (share := Decimal(text[:-1])) < 100:
-        raise ValueError(f'"{text[:40]}" is no objective: write a percentage above 0% and below 100%, such as "99.9%"')
+        raise ValueError(f'"{text[:40]}" is not a valid objective: write a percentage above 0% and below 100%, such as "99.9%"')
     return float(1 - share / 100)
 
 
@@ -68,7 +68,7 @@ def parse_windows(written: Iterable[Any]) -> tuple[Windows, ...]:
     """
     pairs = tuple(_pair(one) for one in written)
     if not pairs:
-        raise ValueError("there are no windows: write at least one, or leave them out for the usual ones")
+        raise ValueError("`windows` is empty: write at least one, or remove it for the default windows")
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""Checks: what a protection's program is told to do, and the four things that can come of it."""
+"""Checks: what a protection's program is to do, and its four possible results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from setpoint.model.time import MINUTE, SECOND, Duration
 
 
 class Outcome(StrEnum):
-    """The last two say that the check could not run: they decide nothing. Exit codes: ``exits.outcome_of``."""
+    """The last two mean that the check could not run: they decide nothing. Exit codes: ``exits.outcome_of``."""
 
     PASSING = "passing"
     BLOCKING = "blocking"

@@ -42,7 +42,7 @@ class Member(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     beside: str = ""
     """The other service's instance in this channel; empty: the channel does not have it."""
     lacks: tuple[str, ...] = ()
-    """Channels asked for that do not have the service."""
+    """Named channels that do not have the service."""
     timezone: str = "UTC"
     """Of ``calendar``."""
 

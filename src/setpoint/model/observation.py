@@ -10,7 +10,7 @@ class Object(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     name: str
     digest: str
-    """Digest of the spec it was started from; empty when the runtime cannot tell."""
+    """Digest of the spec it was started from; empty when the runtime does not report it."""
     version: str = ""
     """Name of the version, for people."""
     healthy: bool | None = None
@@ -25,9 +25,9 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     objects: tuple[Object, ...] = ()
     complete: bool = False
-    """The objects are, in number and kind, just those that the expected spec asks for, and nothing old is left active."""
+    """The objects are, in number and kind, just those that the expected spec requires, and nothing old is left active."""
     difference: str = ""
-    """Canonical hash of the drifted paths and values; empty without drift. Restarting or starting by itself is no drift."""
+    """Canonical hash of the drifted paths and values; empty without drift. Starting or restarting is not drift."""
     message: str = ""
     """One sentence for people about the difference or what is missing."""
     links: dict[str, str] = {}

@@ -8,7 +8,7 @@ from setpoint.model.names import is_kind, key_of
 
 
 class Person(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Somebody known by a token: a name and the groups it was given."""
+    """A person identified by a token: a name and its groups."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -21,7 +21,7 @@ class Person(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class By(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Who, when the fact's stamp says, and why."""
+    """Who, when (the event's timestamp) and why."""
 
     person: str
     why: str = ""

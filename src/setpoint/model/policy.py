@@ -1,6 +1,6 @@
 """The compiled policy of one instance: under which conditions a version may start there and is judged there.
 
-Policy is not part of what runs: a new one counts at once for every gate not yet left behind. ``config`` makes it.
+Policy is not part of what runs: a new one counts immediately for every gate not yet passed. ``config`` makes it.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class CheckUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """None: always. Sees the instance's labels and the facts of the attempt."""
     informational: bool = False
     after: str = ""
-    """Name of a task of the same phase: the check is asked only once that has succeeded."""
+    """Name of a task of the same phase: the check runs only once that has succeeded."""
     window: Duration = 0
-    """``for``: must say yes this long without a break; 0: once."""
+    """``for``: time the check must keep passing; 0: one pass."""
     delay: Duration = 0
     """Post-deployment only."""
     tolerate: int = 0
@@ -58,7 +58,7 @@ class CheckUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     fail_after: Duration = 0
     """Without a decisive result for so long the attempt fails; 0: never."""
     override: tuple[str, ...] | None = None
-    """Principals who may skip it; None: whoever has the right; empty: nobody."""
+    """Principals who may skip it; None: every principal with the right; empty: no principal."""
 
 
 class Ordering(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -76,13 +76,13 @@ class Ordering(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     members: tuple[str, ...] = ()
     """Those of ``instances`` that are members of a group: one that does not take the version does not count."""
     allow_empty: bool = False
-    """Met, too, when nobody is left who counts."""
+    """Also met when no instance is left that counts."""
     when: Selector | None = None
     override: tuple[str, ...] | None = None
 
 
 class ServiceOrdering(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One service of a service's ``after``: in the same channel it must have finalized what the release asks of it."""
+    """One service of a service's ``after``: in the same channel it must have finalized what the release requires of it."""
 
     name: str
     instance: str
@@ -99,7 +99,7 @@ class ApprovalUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     name: str
     topic: str
     subject: str
-    """What it is for: ``instance:saas/web@acme``, ``channel:saas/acme``, ``application:saas`` …; one subject is asked once."""
+    """What it is for: ``instance:saas/web@acme``, ``channel:saas/acme``, ``application:saas`` …; requested once each."""
     approvers: tuple[str, ...] | None = None
     """Principals; None: anyone with the right to approve."""
     min: int = 1
@@ -148,7 +148,7 @@ class StepUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class LimitUse(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A lease that an attempt needs while it deploys: at most ``limit`` instances below one node deploy at once."""
+    """A lease that an attempt needs while it deploys: at most ``limit`` instances below one node deploy at the same time."""
 
     name: str
     """For skipping and explaining: ``limit-runtime`` …"""
@@ -186,7 +186,7 @@ class GroupWaves(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     group: str
     """``application/group``."""
     waves: tuple[Wave, ...] = ()
-    """Empty: all at once; then only ``max_failures`` counts."""
+    """Empty: all together; then only ``max_failures`` counts."""
     max_failures: str = "1"
     """An amount of the group's channels: so many failed, and nothing new of the release begins."""
 
@@ -249,4 +249,4 @@ class Policy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Before an apply that does not show is repeated, and for which a finalizing rollout may be observed unhealthy."""
     steps: tuple[StepUse, ...] = ()
     watched: bool = False
-    """An invariant of the user's own wants to be told of its moves."""
+    """A user-defined invariant observes its moves."""

@@ -11,7 +11,7 @@ from setpoint.model.time import Instant
 
 
 class Code(StrEnum):
-    """What kind of reason it is. Part of the API: nothing is decided, and nobody needs to match, by a text."""
+    """What kind of reason it is. Part of the API: no decision and no client depends on the text."""
 
     # Gates of an attempt, in the order of their phases.
     ORDERING_NOT_MET = "ordering-not-met"
@@ -42,7 +42,7 @@ class Code(StrEnum):
     TASK_RETRYING = "task-retrying"
     TASK_FAILED = "task-failed"
     TASK_UNKNOWN = "task-unknown"
-    """Nobody observed its end, and it must not run twice."""
+    """Its end was not observed, and it must not run twice."""
 
     # Orders of people, and what is under way.
     FROZEN = "frozen"
@@ -104,7 +104,7 @@ class Reason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The entity it is about: an attachment, a topic, another instance."""
     since: Instant = 0
     until: Instant | None = None
-    """When the engine looks again by itself."""
+    """When the engine looks again without an event."""
     awaits: str = ""
     """The event that is waited for."""
     unblock: str = ""
@@ -114,7 +114,7 @@ class Reason(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     stuck: bool = False
     """A check has had no decisive result for long, and nothing will end that (§10.4): shown first."""
     person: bool = False
-    """Nothing but a person's act clears it, and nobody has ordered this on purpose."""
+    """Only a person's act clears it, and no person ordered it on purpose."""
 
     @property
     def cause(self) -> Cause:

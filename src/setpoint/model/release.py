@@ -34,7 +34,7 @@ class ServiceVersion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Who asked for what, where and why. Numbered by its application's line, from 1."""
+    """Who requested which version, where and why. Numbered per application, from 1."""
 
     application: str
     services: dict[str, ServiceVersion]
@@ -52,11 +52,11 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     revisions: dict[str, str] = {}
     """Of a release of kind *configuration*: service -> its new configuration revision. It has no versions (§10.1)."""
     alone: bool = False
-    """A person sends only part of services that are ``together``, or wants each to move by itself: nobody in it is a set."""
+    """A person releases only part of services that are ``together``, or wants each to move on its own: no set is formed."""
     together: bool = False
     """A person wants everything that it names in a channel to move as one, configured so or not."""
     adopt: bool = False
-    """It runs there already, a person says: nothing is applied, and a look has to show it."""
+    """A person states that it runs there already: nothing is applied, and an observation must confirm it."""
     at: Instant = 0
 
     @property
@@ -84,10 +84,10 @@ class Configuration(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class RequiredVersion(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a release, or the latest one before it, asks of another service in the same channel."""
+    """What a release, or the latest one before it, requires of another service in the same channel."""
 
     release: int
-    """Number of the release that asks it."""
+    """Number of the release that requires it."""
     version: Version
     together: bool = False
     """Both are of one set, which starts them in order: neither waits for the other to be finalized."""
@@ -115,10 +115,10 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A person sent it to this very channel (``--to``, promote): lifts a hold."""
     at: Instant = 0
     beside: dict[str, RequiredVersion] = {}
-    """Instance of another service in the same channel that this one comes after -> what is asked of it; absent: nothing was
+    """Instance of another service in the same channel that this one comes after -> what is required of it; absent: nothing was
     released of it before this release."""
     set: str = ""
-    """Entity of the set that this instance moves with; empty: it moves by itself."""
+    """Entity of the set that this instance moves with; empty: it moves on its own."""
     waves: str = ""
     """``application/group`` through whose waves the release goes; empty: it waits for none."""
     not_below: str = ""
@@ -135,8 +135,8 @@ class Offer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def required_version(self, instance: str) -> Version:
         """The version that another instance must have finalized, if this release waits for it."""
-        asked = self.beside.get(instance)
-        return asked.version if asked else self.version
+        required = self.beside.get(instance)
+        return required.version if required else self.version
 
     adopt: bool = False
-    """It runs here already, a person says: it becomes *good* once a look has shown just that, and is never selected."""
+    """A person states that it runs here already: it becomes *good* once an observation confirms it, and is never selected."""

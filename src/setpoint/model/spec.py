@@ -1,4 +1,4 @@
-"""What runs: a version by its identity, and the compiled spec that a runtime is asked to make true."""
+"""What runs: a version by its identity, and the compiled spec that a runtime applies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Version(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     parameters: str = ""
     """Digest of the release's parameters."""
     revision: str = ""
-    """Configuration revision: digest of the service's documents that say what runs, over all channels."""
+    """Configuration revision: digest of the service's documents that define what runs, over all channels."""
     digest: str = ""
     """Digest of what the tags of its images were resolved to at the release (§10.7); empty: no tag was resolved."""
 
@@ -67,7 +67,7 @@ class Secret(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Spec(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What one instance shall run: everything a runtime adapter needs, and nothing about when. Compiled once, never changed."""
+    """What one instance is to run: everything a runtime adapter needs, and nothing about when. Compiled once, never changed."""
 
     instance: str
     """``application/service@channel``."""

@@ -11,7 +11,7 @@ from setpoint.model.time import MINUTE, Duration
 
 
 class TaskEnd(StrEnum):
-    """How one try ended. ``unknown``: nobody saw the end (the engine was killed meanwhile)."""
+    """How one try ended. ``unknown``: its end was not observed (the engine was killed meanwhile)."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -22,7 +22,7 @@ class TaskStage(StrEnum):
     """Where a run stands, over all its tries."""
 
     WAITING = "waiting"
-    """Nobody who came to it may start it just now: left during its back-off, or a person lets it be tried again."""
+    """No attempt that waits for it may start it now: it was left during its backoff, or a person lets it be retried."""
     RUNNING = "running"
     RETRYING = "retrying"
     """A try failed; the next one follows."""
@@ -30,7 +30,7 @@ class TaskStage(StrEnum):
     FAILED = "failed"
     """No try is left: a person may let it be tried again."""
     UNKNOWN = "unknown"
-    """Nobody saw the end of a try that must not be repeated: a person knows, or finds out."""
+    """The end of a try that must not be repeated was not observed: a person has to find it out."""
 
 
 class TaskDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -48,7 +48,7 @@ class TaskDefinition(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What is about to ship, given to programs as JSON on standard input."""
     timeout: Duration = 10 * MINUTE
     once: bool = False
-    """A try whose end nobody saw is not repeated: a person is asked."""
+    """A try whose end was not observed is not repeated: a person decides."""
     irreversible: bool = False
     """Once it was started, automatic rollback past it is off."""
     tree: str = ""

@@ -54,7 +54,9 @@ def parse_duration(text: str) -> Duration:
     if not text or match is None:
         if text.isdecimal() and text.isascii():
             raise ValueError(f'"{text}" has no unit: write "{text}s" or "{text}m"')
-        raise ValueError(f'"{text}" is no duration: write whole numbers with w, d, h, m, s, ms, largest first, such as "1d12h"')
+        raise ValueError(
+            f'"{text}" is not a valid duration: write whole numbers with w, d, h, m, s, ms, largest first, such as "1d12h"'
+        )
     counts = [count for count in match.groups() if count]
     if max(map(len, counts)) > 15 or (total := _total(match)) > LONGEST:
         raise ValueError(f'"{text[:40]}" is longer than a hundred years: write a shorter duration')

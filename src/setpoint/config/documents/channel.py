@@ -77,7 +77,7 @@ class After(Node):
     def _one_way_to_name(self) -> Self:
         if self.channels is None and self.select is None:
             raise fault(
-                "empty-after", "`after` says neither `channels` nor `select`.", "Name a channel or a group, or select some."
+                "empty-after", "`after` has neither `channels` nor `select`.", "Name a channel or a group, or select some."
             )
         if self.channels is not None and self.select is not None:
             raise fault(

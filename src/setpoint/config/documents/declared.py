@@ -74,13 +74,13 @@ class Recipient(Node):
     def _one_way(self) -> Self:
         ways = [name for name in ("slack", "email", "webhook", "apprise") if getattr(self, name) is not None]
         if len(ways) != 1:
-            said = " and ".join(ways) or "in none"
-            raise fault("one-recipient", f"a notification goes one way, not {said}.", 'Write one, such as `{slack: "#deploys"}`.')
+            used = " and ".join(ways) or "in none"
+            raise fault("one-recipient", f"a notification goes one way, not {used}.", 'Write one, such as `{slack: "#deploys"}`.')
         return self
 
 
 class Notification(Node):
-    """Who is told of what."""
+    """Who is notified of what."""
 
     name: Name
     on: Several[Event]
@@ -133,7 +133,9 @@ def _read_pointer(node: Any) -> str:
     text = scalar(node, "a JSON pointer")
     if not re.fullmatch(r"(/([^~/]|~[01])*)+", text):
         raise fault(
-            "bad-pointer", f"{describe(text)} is no JSON pointer.", 'Write one such as "/spec/replicas"; `*` is any name.'
+            "bad-pointer",
+            f"{describe(text)} is not a valid JSON pointer.",
+            'Write one such as "/spec/replicas"; `*` is any name.',
         )
     return "".join(text)
 

@@ -142,12 +142,12 @@ class ApprovalEntry(Common):
     @model_validator(mode="after")
     def _can_be_given(self) -> Self:
         if self.min == 0:
-            raise fault("no-approvers", "`min: 0` asks nobody.", "Write at least 1, or remove the approval.", key="min")
+            raise fault("no-approvers", "`min: 0` needs no approver.", "Write at least 1, or remove the approval.", key="min")
         people = self.from_ or ()
         if self.from_ == ():
             raise fault(
                 "no-approvers",
-                "`from` names nobody, so nobody can ever approve.",
+                "`from` is empty, so no principal can approve.",
                 "Name a group or user, or leave `from` out to allow everybody with the right.",
                 key="from",
             )
@@ -162,7 +162,7 @@ class ApprovalEntry(Common):
 
 
 class CalendarFields(Node):
-    """What a calendar says, whether it has a document of its own or stands in place."""
+    """What a calendar has, whether it has a document of its own or stands in place."""
 
     open: Several[WindowBlock] | None = None
     closed: Several[WindowBlock] = ()
@@ -172,14 +172,14 @@ class CalendarFields(Node):
     @model_validator(mode="after")
     def _budgets_can_be_counted(self) -> Self:
         if any(window.max for window in self.closed):
-            message = "nothing starts in a `closed` window, so `max` says nothing."
+            message = "nothing starts in a `closed` window, so `max` has no effect."
             raise fault("budget-of-closed", message, "Write it in an `open` window.", key="closed")
         endless = [window for window in self.open or () if window.max and not _ends(window)]
         if endless:
             raise fault(
                 "endless-budget",
                 f"`max: {endless[0].max}` in a window that never ends lets so many start, and none after them.",
-                "Say how often it begins anew, such as `every: week` with `for: 1w`.",
+                "Write how often it repeats, such as `every: week` with `for: 1w`.",
                 key="open",
             )
         return self

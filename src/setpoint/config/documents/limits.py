@@ -1,4 +1,4 @@
-"""Limits: how many deploy at once, and how a release goes through a group."""
+"""Limits: how many deploy at the same time, and how a release goes through a group."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class WaveBlock(Node):
     @model_validator(mode="after")
     def _picks_one_way(self) -> Self:
         if (self.select is None) is (self.size is None):
-            said = "both `select` and `size`" if self.select else "neither `select` nor `size`"
+            used = "both `select` and `size`" if self.select else "neither `select` nor `size`"
             raise fault(
-                "one-way-to-pick", f"a wave has {said}.", "Write one, such as `size: 10%`; `size: rest` takes all that are left."
+                "one-way-to-pick", f"a wave has {used}.", "Write one, such as `size: 10%`; `size: rest` takes all that are left."
             )
         return self
 

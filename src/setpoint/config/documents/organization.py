@@ -89,8 +89,8 @@ class RequireBlock(Node):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        asked = (self.finalized_in, self.not_bad, self.approved, self.runs, self.same_as, self.skew, self.open)
-        if not any(asked) and self.moving is None:
+        required = (self.finalized_in, self.not_bad, self.approved, self.runs, self.same_as, self.skew, self.open)
+        if not any(required) and self.moving is None:
             raise fault(
                 "empty-invariant", "`require` requires nothing.", "Write such as `{notBad: true}`, or remove the document."
             )

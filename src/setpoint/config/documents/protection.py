@@ -42,7 +42,9 @@ STATUS = r"[1-5]\d\d(-[1-5]\d\d)?(,\s*[1-5]\d\d(-[1-5]\d\d)?)*"
 def _read_status(node: Any) -> str:
     text = scalar(node, "a status")
     if not re.fullmatch(STATUS, text):
-        raise fault("bad-status", f"{describe(text)} is no HTTP status.", 'Write one such as 200, or a range such as "200-299".')
+        raise fault(
+            "bad-status", f"{describe(text)} is not a valid HTTP status.", 'Write one such as 200, or a range such as "200-299".'
+        )
     return "".join(text)
 
 
@@ -124,6 +126,6 @@ class TaskDocument(Runnable):
 
     timeout: Duration = 10 * MINUTE
     once: Boolean = False
-    """A try whose end nobody saw is not repeated: a person is asked."""
+    """A try whose end was not observed is not repeated: a person decides."""
     irreversible: Boolean = False
-    """Once it was started, nothing is rolled back past it by itself."""
+    """Once it was started, nothing is rolled back past it automatically."""

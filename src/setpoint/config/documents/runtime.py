@@ -65,7 +65,7 @@ class TerraformRunner(Node):
 
 
 class FakeRuntimeBlock(Node):
-    """A rehearsal."""
+    """A fake runtime: nothing runs."""
 
 
 class Poll(Node):

@@ -43,7 +43,7 @@ WORKLOADS = tuple(FITS)
 def _read_traffic(node: Any) -> int:
     text = scalar(node, "a share of traffic")
     if not re.fullmatch(r"[0-9]{1,3}%", text) or int(text[:-1]) > 100:
-        raise fault("bad-traffic", f"{describe(text)} is no share of traffic.", "Write a percentage from 0% to 100%.")
+        raise fault("bad-traffic", f"{describe(text)} is not a valid share of traffic.", "Write a percentage from 0% to 100%.")
     return int(text[:-1])
 
 
@@ -118,7 +118,7 @@ class ServiceAfter(Node):
 
 
 class DriftBlock(Node):
-    """What happens when something else than asked for runs."""
+    """What happens when something else than expected runs."""
 
     mode: Annotated[str, choice("heal", "report", "observe")] = "heal"
     breaker: Integer = 5
@@ -180,5 +180,5 @@ class ServiceDocument(Document, Gated):
 
 
 def has_workload(service: ServiceDocument) -> bool:
-    """Whether it says what runs; a document with mistakes may not."""
+    """Whether it defines what runs; a document with errors may not."""
     return any(getattr(service, field) is not None for field in _FIELDS.values())

@@ -1,4 +1,4 @@
-"""From a tree to a document: every mistake in it is found, and what is left is still read, so that later checks can go on."""
+"""From a tree to a document: every error in it is found, and what is left is still read, so that later checks can go on."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _report_strays(strays: list[Stray], tree: Mapping, label: str, problems: Pro
 
 
 def _follows(detail: ErrorDetails, tree: Mapping, touched: set[Position], meant: set[tuple[Position, str]]) -> bool:
-    """Whether a mistake only follows from another: something was taken out there, or a misspelt key is what is missing."""
+    """Whether an error only follows from another: something was taken out there, or a misspelt key is what is missing."""
     missing = detail["type"] == "missing"
     path: Path = detail["loc"][:-1] if missing else detail["loc"]
     holder = locate(tree, path)

@@ -37,7 +37,7 @@ def _day(word: str, text: str) -> int:
     if word not in DAYS:
         raise fault(
             "bad-days",
-            f'"{word}" in {describe(text)} is no day.',
+            f'"{word}" in {describe(text)} is not a valid day.',
             suggest(word, DAYS, otherwise="Write days such as mon-thu,sat."),
         )
     return DAYS.index(word)
@@ -49,7 +49,9 @@ def read_hours(node: Any) -> tuple[int, int]:
     match = re.fullmatch(r"\s*(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})\s*", text)
     if not match:
         raise fault(
-            "bad-hours", f"{describe(text)} are no hours.", 'Write from and to on the 24-hour clock, such as "09:00-16:00".'
+            "bad-hours",
+            f"{describe(text)} are not valid hours.",
+            'Write from and to on the 24-hour clock, such as "09:00-16:00".',
         )
     start, end = _minutes(match[1], match[2]), _minutes(match[3], match[4])
     if start == 24 * 60:
@@ -62,7 +64,7 @@ def read_hours(node: Any) -> tuple[int, int]:
 def _minutes(hour: str, minute: str) -> int:
     total = int(hour) * 60 + int(minute)
     if int(minute) > 59 or total > 24 * 60:
-        raise fault("bad-hours", f"{hour}:{minute} is no time of day.", "Times go from 00:00 to 24:00.")
+        raise fault("bad-hours", f"{hour}:{minute} is not a valid time of day.", "Times go from 00:00 to 24:00.")
     return total
 
 
@@ -73,7 +75,9 @@ def read_moment(node: Any) -> str:
         datetime.fromisoformat(text.upper().replace(" ", "T") if _INSTANT.fullmatch(text) else "no date")
     except ValueError:
         raise fault(
-            "bad-date", f"{describe(text)} is no date.", 'Write "2026-11-26", or an instant such as "2026-11-26T09:00:00Z".'
+            "bad-date",
+            f"{describe(text)} is not a valid date.",
+            'Write "2026-11-26", or an instant such as "2026-11-26T09:00:00Z".',
         ) from None
     return str(text).upper().replace(" ", "T")
 
@@ -108,18 +112,18 @@ def read_rule(node: Any) -> str:
     try:
         parse_rule(text)
     except ValueError as error:
-        message, told, advice = _advised(str(error))
-        hint = advice if told else 'Write one of RFC 5545, such as "FREQ=MONTHLY;BYDAY=1MO".'
+        message, advised, advice = _advised(str(error))
+        hint = advice if advised else 'Write one of RFC 5545, such as "FREQ=MONTHLY;BYDAY=1MO".'
         raise fault("bad-rrule", message, hint) from None
     return text.removeprefix("RRULE:")
 
 
 def _advised(text: str) -> tuple[str, bool, str]:
-    """A sentence about a window, and the one that says what to write instead, if it has one."""
+    """A sentence about a window, and the one with what to write instead, if it has one."""
     message, colon, advice = text.rpartition(": ")
     if colon and advice.startswith(("write", "add")):
         return f"{message}.", True, f"{advice[0].upper()}{advice[1:]}."
-    return f"{text}.", False, "Correct it; docs/calendars.md has what a window may say."
+    return f"{text}.", False, 'Correct it: a window is such as `{days: mon-fri, hours: "09:00-16:00"}`.'
 
 
 class WindowBlock(Node):
@@ -156,14 +160,14 @@ class WindowBlock(Node):
         if len(used) > 1:
             raise fault(
                 "mixed-window",
-                f"a window has {' and '.join(used)} at once.",
+                f"a window has {' and '.join(used)} together.",
                 "Write one kind of window; several windows make a list.",
             )
         recurs = bool(self.every or self.rrule)
         if recurs and self.for_ == (0, 0):
             raise fault(
                 "incomplete-window",
-                f"{used[0]} says when a window starts, but not how long it lasts.",
+                f"{used[0]} sets when a window starts, but not how long it lasts.",
                 "Add `for`, such as `for: 2w`.",
             )
         if not recurs and (self.for_ != (0, 0) or self.starting):

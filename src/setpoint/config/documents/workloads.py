@@ -99,7 +99,7 @@ def _read_network(node: Any) -> Scalar:
 
 
 def _or_lookup(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same, where a release may say the value."""
+    """The same, where a release may set the value."""
     return lambda node: node if isinstance(node, Scalar) and "${" in node else read(node)
 
 
@@ -223,7 +223,7 @@ class Terraform(Node):
 
 
 Free = MapOf[Text, Anything]
-"""Whatever the adapter's own page says."""
+"""Fields of the adapter's own page."""
 FITS = {
     "process": "local",
     "container": "containers",
@@ -249,7 +249,7 @@ class Custom(Node):
 
 
 class Fake(Node):
-    """A rehearsal: nothing runs."""
+    """A fake workload: nothing runs."""
 
     becomes: Annotated[str, Reads(_or_lookup(_OUTCOME.read), _OUTCOME.schema)] = "healthy"
     takes: Annotated[int | str, Reads(_or_lookup(read_duration), {"type": ["string", "integer"]})] = 0

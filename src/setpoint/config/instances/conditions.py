@@ -1,4 +1,4 @@
-"""Selectors in ``when``: decided at compile time where the labels alone decide, and joined where two conditions apply at once."""
+"""Selectors in ``when``: decided at compile time where the labels alone decide, and joined where two apply together."""
 
 from __future__ import annotations
 

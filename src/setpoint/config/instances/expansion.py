@@ -15,7 +15,7 @@ from setpoint.config.syntax.merging import merge_trees
 from setpoint.config.syntax.yaml import Mapping
 
 LOCAL = RuntimeDocument(kind="Runtime", name="local", local=Local())
-"""The runtime that exists by itself."""
+"""The built-in runtime."""
 MOST_PAIRS = 50_000
 """Pairs of service and channel in one application: each is looked at, whether or not the service is there."""
 NOT_PER_CHANNEL = ("application", "parameters", "sources", "select", "kind", "name", "apiVersion", "perChannel")
@@ -50,7 +50,7 @@ def _too_many(catalog: Catalog, application: CatalogEntry[ApplicationDocument], 
 
 
 class _Effective:
-    """Services as they are in one channel; those of a group that say nothing of its channels are read once."""
+    """Services as they are in one channel; those of a group that set nothing for its channels are read once."""
 
     def __init__(self, catalog: Catalog, problems: Problems) -> None:
         self._catalog, self._problems = catalog, problems

@@ -25,11 +25,11 @@ SOURCES = ("runtimes", "items", "itemsFrom", "pullRequests")
 OF_GROUP = ("each", "overrides", "together", "limits")
 """What a group has for itself: its channels do not inherit it."""
 NOT_PER_ENTRY = ("each", "overrides", "together", "kind", "apiVersion", "application")
-"""What neither an entry nor an override can say."""
+"""Fields that neither an entry nor an override can have."""
 
 
 def expand_groups(catalog: Catalog, files: AnyMapping[str, bytes], problems: Problems) -> None:
-    """Puts the channels of every group in its place; mistakes go to ``problems``."""
+    """Puts the channels of every group in its place; errors go to ``problems``."""
     for application, below in catalog.below.items():
         _Expansion(catalog, application, below, files, problems).expand()
 
@@ -75,7 +75,7 @@ class _Expansion:
                 locate(group.tree, ("each",)),
                 group,
                 f'group "{group.name}" has no channel at all.',
-                "Correct what it is made of, or say `allowEmpty: true` in `each`.",
+                "Correct what it is made of, or write `allowEmpty: true` in `each`.",
             )
 
     def _may_be_empty(self, group: CatalogEntry[ChannelFields]) -> bool:
@@ -88,12 +88,12 @@ class _Expansion:
         each = group.tree["each"]
         used = [name for name in SOURCES if isinstance(each, Mapping) and name in each]
         if len(used) != 1 and isinstance(each, Mapping | Scalar):
-            said = f"{' and '.join(used)} at once" if used else "none"
+            found = f"{' and '.join(used)} together" if used else "none"
             self._add(
                 "one-source-of-entries",
                 locate(group.tree, ("each",)),
                 group,
-                f"`each` has exactly one of {', '.join(SOURCES[:3])}, but this one has {said}.",
+                f"`each` has exactly one of {', '.join(SOURCES[:3])}, but this one has {found}.",
                 "Write one, such as `each: {items: [{name: eu}, {name: us}]}`.",
             )
         model = group.model.each if group.model else None
@@ -122,7 +122,7 @@ class _Expansion:
             return self._no_file(group, written, error.code, str(error), error.hint)
         if paths.is_document(path):
             hint = "Give it another name, such as tenants.yaml: *.setpoint.yaml are documents."
-            return self._no_file(group, written, "file-is-a-document", f'"{path}" is read as a document by itself.', hint)
+            return self._no_file(group, written, "file-is-a-document", f'"{path}" is read as a document of its own.', hint)
         if path not in self._files:
             hint = "Correct the path: it is relative to this document."
             return self._no_file(group, written, "missing-file", f'the file "{path}" is not there.', hint)
@@ -171,7 +171,7 @@ class _Expansion:
             self._add("missing-key", item.position, group, "an entry has no `name`.", "Add `name: …`, unique in its group.")
             return None
         if not isinstance(own, Scalar) or not own or own.startswith("-") or not NAME.fullmatch(f"x{own}"):
-            self._add("bad-name", place, group, f"{describe(own)} is no name.", _name_hint(own))
+            self._add("bad-name", place, group, f"{describe(own)} is not a valid name.", _name_hint(own))
             return None
         name = f"{group.name}-{own}"
         if len(name) > 63:
@@ -224,7 +224,7 @@ class _Expansion:
         return place_labels(nodes, self._application, name, group.name, runtime)
 
     def _fields(self, group: CatalogEntry[ChannelFields], written: Mapping, what: str) -> Mapping:
-        """What an entry or override says of a channel, without what it cannot say."""
+        """The fields of an entry or override, without those it cannot have."""
         fields = Mapping(position=written.position)
         for key, value in written.items():
             if key in NOT_PER_ENTRY or (key == "runtime" and what == "an override" and self._by_runtime(group)):
@@ -276,4 +276,4 @@ def _name_hint(node: Any) -> str:
 
 
 def _nothing(place: Position, kind: str, name: str) -> None:
-    """Told elsewhere, or nowhere."""
+    """Reported elsewhere, or nowhere."""

@@ -1,4 +1,4 @@
-"""Which labels and names there are: what a selector can require, and what of it comes from data that changes by itself."""
+"""Which labels and names there are: what a selector can require, and what of it comes from data of others."""
 
 from __future__ import annotations
 

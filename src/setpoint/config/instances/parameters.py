@@ -30,7 +30,7 @@ def declared_values(
             hint = suggest(
                 str(name), [str(known) for known in declarations], otherwise=f"Declared: {listing(declarations) or 'none'}."
             )
-            raise ParameterError(f'there is no parameter "{name}". {hint}')
+            raise ParameterError(f'"{name}" is not a parameter. {hint}')
     values = {
         str(name): value
         for name, declaration in declarations.items()

@@ -20,7 +20,7 @@ LEVELS = ("organization", "application", "runtime", "group", "channel", "instanc
 
 @dataclass(frozen=True)
 class Instance:
-    """One service in one channel, with everything that says something about it; ``service`` has ``perChannel`` merged in."""
+    """One service in one channel, with every document about it; ``service`` has ``perChannel`` merged in."""
 
     application: ApplicationDocument
     channel: ChannelFields

@@ -38,7 +38,7 @@ class SelectorUse(NamedTuple):
     application: str | None
     """Whose labels it sees; None: those of every application."""
     lenient: bool
-    """Whether it says ``allowEmpty``, or picks among channels that come from data."""
+    """Whether it has ``allowEmpty``, or picks among channels that come from data."""
 
 
 def check_selectors(catalog: Catalog, problems: Problems) -> list[str]:
@@ -138,7 +138,7 @@ def _found(model: Any, *, data: bool, own: bool = False) -> Iterator[tuple[Selec
 
 
 def _of_fragments(tree: Any, key: str = "") -> Iterator[tuple[Selector, str, bool, bool]]:
-    """Those that a service has for some of its channels; what is no selector is told where the fragment is read."""
+    """Those that a service has for some of its channels; what is not a selector is reported where the fragment is read."""
     if isinstance(tree, Scalar) and key in {"when", "select"}:
         with suppress(ValueError):
             yield parse_selector(tree), key, False, False

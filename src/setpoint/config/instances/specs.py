@@ -21,7 +21,7 @@ from setpoint.model.spec import RolloutSettings, Secret, Source, Workload
 
 EMPTY: tuple[Any, ...] = (None, (), {})
 RELEASE_ROOTS = frozenset({"version", "params", "source"})
-"""What only a release says."""
+"""What only a release sets."""
 
 
 @dataclass(frozen=True)

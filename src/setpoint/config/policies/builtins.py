@@ -24,7 +24,7 @@ class Builtin:
     arguments: Mapping[str, str]
     """Name -> one of ``arguments.KINDS``, or words separated by ``|``."""
     defaults: Mapping[str, str] = field(default_factory=dict)
-    """What stands where nobody says otherwise: the first that ``with`` is merged from."""
+    """Defaults: the first that ``with`` is merged from."""
     required: frozenset[str] = frozenset()
     one_of: tuple[str, ...] = ()
     """Exactly one of these is required."""
@@ -101,7 +101,7 @@ BUILTINS: Mapping[str, Builtin] = {
 }
 
 
-def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool = False) -> list[tuple[str, str, str]]:
+def argument_errors(name: str, arguments: Mapping[str, Any], *, partial: bool = False) -> list[tuple[str, str, str]]:
     """What is wrong with a built-in's ``with``: the argument ("" for the whole), a sentence, what to write.
 
     Texts that hold lookups count as right. ``partial``: arguments may be missing, because others are merged over these.
@@ -121,7 +121,7 @@ def argument_mistakes(name: str, arguments: Mapping[str, Any], *, partial: bool 
 
 
 def argument_values(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A built-in's ``with`` as its adapter gets it; there are no mistakes in it."""
+    """A built-in's ``with`` as its adapter gets it; it has no errors."""
     kinds = BUILTINS[name].arguments
     return {str(key): read_argument(key, value, kinds[key]) for key, value in arguments.items()}
 
@@ -138,5 +138,5 @@ def _missing(name: str, builtin: Builtin, arguments: Mapping[str, Any]) -> list[
         wrong.append(("", f'"{name}" needs either {choices}.', f"Write one of {choices} in `with`."))
     if builtin.at_least_one and not any(key in arguments for key in builtin.at_least_one):
         choices = ", ".join(f"`{key}`" for key in builtin.at_least_one)
-        wrong.append(("", f'"{name}" does not say what to expect.', f"Write at least one of {choices} in `with`."))
+        wrong.append(("", f'"{name}" has no expectation.', f"Write at least one of {choices} in `with`."))
     return wrong

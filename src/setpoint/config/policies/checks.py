@@ -32,7 +32,7 @@ class CheckCompiler:
         )
 
     def phases(self, entry: ProtectionEntry) -> dict[Phase, Holds | Deploys]:
-        """Where it is used: as the entry says, else its Protection, else the built-in."""
+        """Where it is used: the ``at`` of the entry, else its Protection, else the built-in."""
         document = self._document(entry)
         return phase_options(entry.at or (document.at if document else None)) or default_phases(self.builtin(entry))
 
@@ -112,7 +112,7 @@ def phase_options(at: Phases | None) -> dict[Phase, Holds | Deploys]:
 
 
 def default_phases(builtin: str) -> dict[Phase, Holds | Deploys]:
-    """Where a check is used that does not say so."""
+    """Where a check without ``at`` is used."""
     lengths = BUILTINS[builtin].phases if builtin else {Phase.PRE_DEPLOYMENT: 0}
     options: dict[Phase, Holds | Deploys] = {}
     for phase, length in lengths.items():

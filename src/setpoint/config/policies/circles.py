@@ -1,4 +1,4 @@
-"""Channels that wait for each other, by ``after`` or ``mirror``, would wait for ever."""
+"""Channels that wait for each other, by ``after`` or ``mirror``, would wait without end."""
 
 from __future__ import annotations
 

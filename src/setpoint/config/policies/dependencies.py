@@ -23,7 +23,7 @@ from setpoint.model.policy import ServiceOrdering
 
 @dataclass(frozen=True)
 class ServiceOrderings:
-    """Compiles a service's ``after``; mistakes go to ``problems``."""
+    """Compiles a service's ``after``; errors go to ``problems``."""
 
     catalog: Catalog
     problems: Problems
@@ -67,7 +67,7 @@ class ServiceOrderings:
         known |= instance.values("instance", report)
         text = as_text(resolve_tree(entry.version, known, report))
         try:
-            return parse_range(text).text if not report.mistakes else "*"
+            return parse_range(text).text if not report.errors else "*"
         except ValueError as error:
             hint = 'Let it be one such as "^1.4", ">=2 <4", "1.x" or "*".'
             self.problems.add("bad-range", place, where_at(place), f"`version`: {str(error).rstrip('.')}.", hint)
@@ -117,17 +117,17 @@ def _set_of(instance: Instance) -> str:
 def check_waiting(
     catalog: Catalog, instances: Mapping[str, Instance], waits: Mapping[str, Mapping[str, Scalar]], problems: Problems
 ) -> None:
-    """Services that wait for each other would wait for ever, also where they only do because others move with them."""
+    """Services that wait for each other would wait without end, also where they only do because others move with them."""
     alone = {name: name for name in instances}
     as_one = alone | {member: members[0] for members in sets_of(instances).values() for member in members}
-    told: set[frozenset[str]] = set()
+    reported: set[frozenset[str]] = set()
     for nodes in (alone, as_one):
         edges = _edges(waits, nodes)
         for start in edges:
             found = circle(edges, start)
             names = frozenset(service_of(name) for name in found)
-            if found and names not in told:
-                told.add(names)
+            if found and names not in reported:
+                reported.add(names)
                 _tell(catalog, found, edges[start][found[1]], problems)
 
 

@@ -45,12 +45,12 @@ from setpoint.model.policy import (
 from setpoint.model.similar import suggest
 
 NODES = (("runtime", "runtime"), ("application", "application"), ("channel", "channel"), ("service", "instance"))
-"""Node, and the subject that its gates have where they do not say: in the order of asking."""
+"""Node, and the default subject of its gates: in the order of evaluation."""
 
 
 @dataclass(frozen=True)
 class PolicyCompiler:
-    """Compiles policies of one configuration; mistakes go to ``problems``."""
+    """Compiles policies of one configuration; errors go to ``problems``."""
 
     catalog: Catalog
     checks: CheckCompiler
@@ -102,7 +102,7 @@ class PolicyCompiler:
                     yield entry, str(entry.per or level), node, when
 
     def _bearers(self, instance: Instance) -> Iterator[tuple[Gated, str, str]]:
-        """Every document that bears gates of this instance, what it is to it, and the subject of gates that do not say."""
+        """Every document with gates of this instance, its relation to it, and the default subject of its gates."""
         for policy in self.catalog.policies_of(instance.labels):
             yield policy, "policy", "instance"
         for node, level in NODES:
@@ -129,10 +129,10 @@ class PolicyCompiler:
         known = [str(task.name or task.use) for task in entries]
         place = place_of(entry.after)
         if not named and instance.sound:
-            message = f'`after` names "{entry.after}", which is no task here.'
+            message = f'`after` names "{entry.after}", which is not a known task here.'
             self._add("unknown-reference", place, message, suggest(entry.after, known, otherwise="Add it to `tasks`."))
         elif named and not {str(task.at) for task in named} & {str(phase) for phase in self.checks.phases(entry)}:
-            message = f'the task "{entry.after}" runs in the phase {named[0].at}, in which "{entry.use}" is not asked.'
+            message = f'the task "{entry.after}" runs in the phase {named[0].at}, in which "{entry.use}" does not run.'
             self._add("after-other-phase", place, message, f"Ask it there: `at: {named[0].at}`; or leave `after` out.")
 
     def _tasks(self, instance: Instance) -> list[TaskUse]:
@@ -184,7 +184,7 @@ class PolicyCompiler:
     def _of_step(self, instance: Instance, entry: ProtectionEntry) -> list[CheckUse]:
         if entry.at is not None:
             hint = "Leave `at` out, or use it among the service's `protections`."
-            self._add("at-in-step", place_of(entry.use), "a check of a step is asked during the deployment.", hint)
+            self._add("at-in-step", place_of(entry.use), "a check of a step runs during the deployment.", hint)
         when = decide(entry.when, instance.labels)
         during = entry.model_copy(update={"at": Phases.model_validate({"deployment": {}})})
         name, level = str(entry.name or entry.use), str(entry.per or "instance")
@@ -267,7 +267,7 @@ def _principals(override: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 def calendar_value(name: str, windows: CalendarFields, in_flight: str = "") -> Calendar:
-    """What a document, or an entry in place, says."""
+    """The fields of a document, or of an entry in place."""
     return Calendar(
         name,
         None if windows.open is None else tuple(window.value() for window in windows.open),

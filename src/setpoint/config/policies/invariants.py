@@ -21,7 +21,7 @@ from setpoint.model.similar import suggest
 
 @dataclass(frozen=True)
 class InvariantCompiler:
-    """Compiles the invariants of one configuration; mistakes go to ``problems``."""
+    """Compiles the invariants of one configuration; errors go to ``problems``."""
 
     catalog: Catalog
     instances: Mapping[str, Instance]
@@ -45,18 +45,18 @@ class InvariantCompiler:
         return Invariant(name, self._require(document), members, document.when, stop, document.select.text)
 
     def _require(self, document: InvariantDocument) -> Require:
-        asked, calendar = document.require, self._calendar(document)
+        required, calendar = document.require, self._calendar(document)
         return Require(
-            not_bad=asked.not_bad,
-            finalized_in=tuple(str(name) for name in asked.finalized_in),
-            same_as=str(asked.same_as or ""),
-            runs=str(asked.runs),
-            topic=str(asked.approved.topic) if asked.approved else "",
-            approvers=asked.approved.min if asked.approved else 1,
-            beside=str(asked.skew.service) if asked.skew else "",
-            max_step=str(asked.skew.max_step) if asked.skew else "",
+            not_bad=required.not_bad,
+            finalized_in=tuple(str(name) for name in required.finalized_in),
+            same_as=str(required.same_as or ""),
+            runs=str(required.runs),
+            topic=str(required.approved.topic) if required.approved else "",
+            approvers=required.approved.min if required.approved else 1,
+            beside=str(required.skew.service) if required.skew else "",
+            max_step=str(required.skew.max_step) if required.skew else "",
             calendar=calendar,
-            moving="" if asked.moving is None else str(asked.moving),
+            moving="" if required.moving is None else str(required.moving),
         )
 
     def _calendar(self, document: InvariantDocument) -> Calendar | None:
@@ -64,12 +64,14 @@ class InvariantCompiler:
         return calendar_value(entry.name, entry.model) if entry and entry.model else None
 
     def _member(self, document: InvariantDocument, instance: Instance) -> Member:
-        asked, application = document.require, str(instance.application.name)
-        channels = [name for place in asked.finalized_in for name in self._channels(application, place)]
+        required, application = document.require, str(instance.application.name)
+        channels = [name for place in required.finalized_in for name in self._channels(application, place)]
         others = [name for name in channels if name != instance.channel.name]
-        like = {name: format_instance(application, instance.service.name, name) for name in [*others, str(asked.same_as or "")]}
-        same = str(asked.same_as) if asked.same_as and asked.same_as != instance.channel.name else ""
-        calendar = self.catalog.calendars.get(str(asked.open))
+        like = {
+            name: format_instance(application, instance.service.name, name) for name in [*others, str(required.same_as or "")]
+        }
+        same = str(required.same_as) if required.same_as and required.same_as != instance.channel.name else ""
+        calendar = self.catalog.calendars.get(str(required.open))
         zone = calendar.model.timezone if calendar and calendar.model else None
         return Member(
             instance=instance.name,
@@ -94,25 +96,25 @@ class InvariantCompiler:
     # --- names that lead nowhere
 
     def _check(self, entry: CatalogEntry[InvariantDocument], document: InvariantDocument) -> None:
-        asked = document.require
+        required = document.require
         applications = self.catalog.below
         places = {name for application in applications for name in self.catalog.places(application)}
         services = {name for application in applications for name in self.catalog.services(application)}
-        for name in asked.finalized_in:
+        for name in required.finalized_in:
             self._known(entry, name, places, "channel or group", "finalizedIn")
         channels = {name for application in applications for name in self.catalog.channels(application)}
-        self._known(entry, asked.same_as, channels, "channel", "sameAs")
-        self._known(entry, asked.skew.service if asked.skew else None, services, "service", "skew")
-        self._known(entry, asked.open, set(self.catalog.calendars), "calendar", "open")
+        self._known(entry, required.same_as, channels, "channel", "sameAs")
+        self._known(entry, required.skew.service if required.skew else None, services, "service", "skew")
+        self._known(entry, required.open, set(self.catalog.calendars), "calendar", "open")
 
     def _known(self, entry: CatalogEntry[InvariantDocument], name: str | None, known: set[str], what: str, field: str) -> None:
         if name is None or name in known or not self.catalog.complete:
             return
-        message = f'`{field}` names "{name}", which is no {what}.'
+        message = f'`{field}` names "{name}", which is not a known {what}.'
         self.problems.add("unknown-reference", place_of(name), entry.label, message, suggest(name, known))
 
 
 def watched(invariants: Mapping[str, Invariant]) -> set[str]:
-    """Instances that tell of their moves."""
+    """Instances that publish their moves."""
     members = [member for invariant in invariants.values() for member in invariant.members]
     return {one for member in members for one in (member.instance, member.same_as, member.beside) if one}

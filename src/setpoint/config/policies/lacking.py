@@ -1,4 +1,4 @@
-"""``after: X`` where X lacks the service holds nothing back: an error, unless it says ``allowEmpty: true`` (§10.5)."""
+"""``after: X`` where X lacks the service holds nothing back: an error, unless it has ``allowEmpty: true`` (§10.5)."""
 
 from __future__ import annotations
 

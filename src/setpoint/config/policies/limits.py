@@ -1,4 +1,4 @@
-"""``limits``: from what nodes say to the leases that one instance needs, and to the waves that a group goes through."""
+"""``limits``: from the nodes' documents to the leases that one instance needs, and to the waves that a group goes through."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LimitCompiler:
         self._below = Counter(node.unit for instance in instances for node in self._nodes(instance))
 
     def of(self, instance: Instance) -> tuple[LimitUse, ...]:
-        """In the order of asking: policies, runtime, application, group, channel, service."""
+        """In the order of evaluation: policies, runtime, application, group, channel, service."""
         found = []
         for node in self._nodes(instance):
             when = decide(node.limits.when, instance.labels)
@@ -107,7 +107,7 @@ class Waves:
 
 
 def waves_of(catalog: Catalog, application: str, neighbours: Neighbours, problems: Problems) -> dict[str, Waves]:
-    """Group -> its waves, of those that have limits; mistakes go to ``problems``."""
+    """Group -> its waves, of those that have limits; errors go to ``problems``."""
     return {
         name: _waves(application, group, group.entry.model.limits, neighbours, problems)
         for name, group in catalog.groups(application).items()

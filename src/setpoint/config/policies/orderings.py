@@ -72,7 +72,7 @@ class Meant(NamedTuple):
     channels: tuple[str, ...]
     members: frozenset[str]
     """Those that are meant as channels of a group: one that does not take the version does not count."""
-    told: tuple[str, ...]
+    written: tuple[str, ...]
     """As it was written, for people."""
 
 
@@ -153,7 +153,7 @@ def _ordering(
     return Ordering(
         name=str(entry.name or _name(entry)),
         instances=tuple(neighbours.instance(instance, name) for name in present),
-        channels=meant.told,
+        channels=meant.written,
         soak=entry.soak,
         need=need if need < len(present) else 0,
         members=tuple(neighbours.instance(instance, name) for name in present if name in meant.members),

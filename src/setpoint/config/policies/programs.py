@@ -13,7 +13,7 @@ from setpoint.config.documents.protection import Http, ProgramBlock, Runnable
 from setpoint.config.instances.parameters import ParameterError, declared_values
 from setpoint.config.instances.scope import Instance
 from setpoint.config.instances.specs import parameter_samples, release_values
-from setpoint.config.policies.builtins import BUILTINS, argument_mistakes, argument_values
+from setpoint.config.policies.builtins import BUILTINS, argument_errors, argument_values
 from setpoint.config.problems import Position, Problems
 from setpoint.config.syntax import paths
 from setpoint.config.syntax.lookups import PLACEHOLDER, Deferred, LookupReport, resolve_tree
@@ -78,7 +78,7 @@ class _Options:
 
 @dataclass(frozen=True)
 class Resolver:
-    """Resolves entries of one configuration; mistakes go to ``problems``."""
+    """Resolves entries of one configuration; errors go to ``problems``."""
 
     catalog: Catalog
     root: Path
@@ -86,7 +86,7 @@ class Resolver:
     trees: Trees
 
     def add(self, code: str, place: Position, message: str, hint: str) -> None:
-        """Note a mistake."""
+        """Add an error."""
         self.problems.add(code, place, self.catalog.where_at(place), message, hint)
 
     def arguments(self, use: RunnableUse) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Resolver:
         return merge_maps(own, defaults, use.document.with_ if use.document else {}, use.entry.with_)
 
     def resolve(self, instance: Instance, use: RunnableUse, level: str) -> Resolved | None:
-        """None where something is wrong. What looks up an attempt is of the attempt, whatever was asked for."""
+        """None where something is wrong. What looks up an attempt is of the attempt, whatever ``per`` names."""
         arguments = self.arguments(use)
         if _is_of_attempt(use.builtin, arguments, use.template):
             level = "attempt"
@@ -132,14 +132,14 @@ class Resolver:
             resolve_tree([arguments, template], {**known, "with": arguments}, report)
         given = resolve_tree(arguments, values, report, keep=keep)
         if use.builtin:
-            return None if report.mistakes else self._builtin_options(use, arguments, given)
+            return None if report.errors else self._builtin_options(use, arguments, given)
         declared = self._declared(use, given)
         if declared is None:
             return None
         known["with"] = declared
         deferred = Deferred()
         resolved = deferred.show(resolve_tree(template, {**values, "with": deferred.hide(declared)}, report, keep=keep))
-        if report.mistakes or use.document is None:
+        if report.errors or use.document is None:
             return None
         return self._own_options(use.document, resolved)
 
@@ -155,13 +155,13 @@ class Resolver:
             return None
 
     def _builtin_options(self, use: RunnableUse, written: dict[str, Any], given: dict[str, Any]) -> _Options | None:
-        mistakes = argument_mistakes(use.builtin, given)
-        for key, message, hint in mistakes:
+        errors = argument_errors(use.builtin, given)
+        for key, message, hint in errors:
             place = getattr(written.get(key), "position", None) or next(
                 (place_of(name) for name in written if name == key and hasattr(name, "position")), place_of(use.entry.use)
             )
             self.add("bad-argument", place, message, hint)
-        if mistakes:
+        if errors:
             return None
         options = argument_values(use.builtin, given)
         mutable = options.pop("mutable", False) is True

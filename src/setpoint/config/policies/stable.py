@@ -1,4 +1,4 @@
-"""``release-channel-stable`` and ``service-stable``: entries of ``after`` in other words, on any node that bears gates."""
+"""``release-channel-stable`` and ``service-stable``: entries of ``after`` in other words, on any node that has gates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Entry = TypeVar("Entry", bound=BaseModel)
 class Stable:
     """Turns entries of ``protections`` into entries of ``after``.
 
-    What an entry lacks, and names in its own ``with`` that lead nowhere, are told with the references; everything else here.
+    What an entry lacks, and names in its own ``with`` that lead nowhere, are reported with the references; everything else here.
     """
 
     catalog: Catalog
@@ -47,14 +47,14 @@ class Stable:
         named = arguments.get(several, arguments.get(what))
         if named is None:
             if entry.use not in ORDERINGS:
-                self._add("bad-argument", entry, f'"{entry.use}" does not say which {what}.', f"Add `{what}` to its `with`.")
+                self._add("bad-argument", entry, f'"{entry.use}" does not name its {what}.', f"Add `{what}` to its `with`.")
             return None
         written = {key: arguments[key] for key in fields if key in arguments}
         written = {key: str(value).lower() if isinstance(value, bool) else value for key, value in written.items()}
         after = self._valid(entry, model, {**written, several: named, "name": entry.name or entry.use})
         unknown = [name for name in getattr(after, several, None) or () if name not in known]
         if unknown and self.catalog.complete and entry.use not in ORDERINGS:
-            message = f'"{entry.use}" asks for "{unknown[0]}", which is no {what} here.'
+            message = f'"{entry.use}" names "{unknown[0]}", which is not a known {what} here.'
             self._add("unknown-reference", entry, message, suggest(unknown[0], known))
         return None if after is None or unknown else after.model_copy(update={"override": entry.override})
 

@@ -12,7 +12,7 @@ from setpoint.model.policy import Phase, TaskUse
 from setpoint.model.tasks import TaskDefinition
 
 BEFORE = frozenset({Phase.PRE_APPROVAL, Phase.PRE_DEPLOYMENT})
-"""Phases in which a task that fails waits for a person, unless it says otherwise."""
+"""Phases in which a task that fails waits for a person by default."""
 OWN = frozenset({"instance", "attempt"})
 """Levels of which an instance has its own run; of others a run is shared by everything below the subject."""
 

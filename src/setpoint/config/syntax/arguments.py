@@ -1,6 +1,6 @@
 """What the arguments of built-ins may be: one reader for each kind that their table names.
 
-A reader gives back the value as the adapter gets it – texts keep the characters they were written with – or says what is wrong.
+A reader gives back the value as the adapter gets it – texts keep the characters they were written with – or raises what is wrong.
 Texts that hold lookups count as right: what they look up is judged when the check runs.
 """
 
@@ -93,7 +93,7 @@ def _url(key: str, value: Any) -> str:
     text = _text(key, value)
     if not re.fullmatch(r"https?://[^\s/]+\S*", text):
         raise ArgumentError(
-            f"`{key}`: {describe_address(text)} is no URL.", 'Write one that starts with "https://" or "http://".'
+            f"`{key}`: {describe_address(text)} is not a valid URL.", 'Write one that starts with "https://" or "http://".'
         )
     return text
 
@@ -101,7 +101,7 @@ def _url(key: str, value: Any) -> str:
 def _version(key: str, value: Any) -> str:
     text = _text(key, value)
     if not is_version_name(text):
-        raise ArgumentError(f"`{key}`: {describe(text)} is no version.", 'Write a name such as "1.4.2".')
+        raise ArgumentError(f"`{key}`: {describe(text)} is not a valid version.", 'Write a name such as "1.4.2".')
     return text
 
 
@@ -110,13 +110,14 @@ def _comparable(key: str, value: Any) -> str:
     if parse(text) is None:
         whole = f"{text}.0" if parse(f"{text}.0") else f"{text}.0.0" if parse(f"{text}.0.0") else "1.4.2"
         raise ArgumentError(
-            f'`{key}`: "{text}" is no SemVer 2.0.0 version, so nothing can be compared with it.', f'Write one such as "{whole}".'
+            f'`{key}`: "{text}" is not a SemVer 2.0.0 version, so nothing can be compared with it.',
+            f'Write one such as "{whole}".',
         )
     return text
 
 
 def _parsed(parser: Callable[[str], object], example: str) -> Callable[[str, Any], str]:
-    """A text that a parser of the model takes; the parser's own message says what is wrong: ``fault: way out``."""
+    """A text that a parser of the model takes; the parser's own message is the problem: ``fault: way out``."""
 
     def read(key: str, value: Any) -> str:
         text = _text(key, value)

@@ -1,4 +1,4 @@
-"""Puts values in place of lookups in a tree, and tells of each lookup that leads nowhere where it stands."""
+"""Puts values in place of lookups in a tree, and reports each lookup that cannot be resolved, with its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from setpoint.model.grammars import lookup
 from setpoint.model.similar import suggest
 
 Report = Callable[[str, Any, str], None]
-"""Told of a mistake: code, the node, and the path or sentence."""
+"""Called for each error: code, the node, and the path or sentence."""
 PLACEHOLDER = "0"
 """Stands in for what is missing while the rest is checked."""
 
@@ -122,7 +122,7 @@ _TOKEN = re.compile("\ue000(\\d+)\ue001")
 
 
 class LookupReport:
-    """Turns what ``resolve_tree`` reports into problems that say what could be looked up instead."""
+    """Turns what ``resolve_tree`` reports into problems that list what could be looked up instead."""
 
     def __init__(
         self,
@@ -136,12 +136,12 @@ class LookupReport:
     ) -> None:
         self._problems, self._where_at, self._level, self._sound = problems, where_at, level, sound
         self._known, self._place, self._where = known, place, ""
-        self.mistakes = 0
+        self.errors = 0
         """How many were reported, even if they had been before."""
 
     def __call__(self, code: str, node: Any, detail: str) -> None:
         """See ``Report``."""
-        self.mistakes += 1
+        self.errors += 1
         place = getattr(node, "position", None) or self._place
         self._where = self._where_at(place)
         if code == "lookup-circle":
@@ -211,8 +211,8 @@ _PLACES = {
     "with": "arguments exist inside of a Protection and of a custom Runtime",
     "version": "only what runs and what is checked has a version",
     "params": "only what runs and what is checked has parameters",
-    "good": "what runs may not depend on what changes by itself",
-    "current": "what runs may not depend on what changes by itself",
+    "good": "what runs may not depend on what changes without a release",
+    "current": "what runs may not depend on what changes without a release",
     "release": "what runs may not depend on the release",
     "attempt": "what runs may not depend on the attempt",
 }

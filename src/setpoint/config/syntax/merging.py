@@ -13,7 +13,7 @@ from setpoint.config.syntax.yaml import Mapping, Scalar, Sequence, place_of
 NAMED_LISTS = {"protections": "use", "tasks": "use", "approvals": "topic", "calendars": "name"}
 """List -> the key that names an entry without a name of its own, and that a text stands for."""
 Report = Callable[[Position, str, str], None]
-"""Told of a ``remove`` that removes nothing: where, the list, the name."""
+"""Called for a ``remove`` that removes nothing: where, the list, the name."""
 
 
 def is_null(node: Any) -> bool:
@@ -22,7 +22,7 @@ def is_null(node: Any) -> bool:
 
 
 def merge_trees(base: Mapping, change: Mapping, report: Report) -> Mapping:
-    """``change`` over ``base``, for two maps of fields of a node that bears gates."""
+    """``change`` over ``base``, for two maps of fields of a node that has gates."""
     result = Mapping(dict(base), position=base.position)
     for key, value in change.items():
         if key in NAMED_LISTS and not is_null(value):

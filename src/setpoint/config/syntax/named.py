@@ -15,7 +15,7 @@ PATHS: AnyMapping[str, tuple[str, ...]] = {
 }
 """Workload -> its fields that name files."""
 MAY_BE_ELSEWHERE = frozenset({"chart"})
-"""Fields that may as well name something that is no file."""
+"""Fields that may also name something that is not a file."""
 
 
 def named_files(

@@ -78,7 +78,7 @@ def check_bounds(directory: str, number: int, size: int) -> None:
         raise PathError(
             "directory-too-large",
             message,
-            "Name a smaller directory, or say `mutable: true` (a rollback then runs today's files).",
+            "Name a smaller directory, or write `mutable: true` (a rollback then runs today's files).",
         )
 
 
@@ -98,5 +98,5 @@ def absolute(root: Path, path: str) -> str:
 
 
 def is_relative_program(word: str) -> bool:
-    """Whether the first word of a command names a file rather than something on PATH."""
+    """Whether a command starts with the name of a file rather than of something on PATH."""
     return "/" in word and not word.startswith(("/", "${"))

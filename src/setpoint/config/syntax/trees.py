@@ -62,7 +62,7 @@ class Trees:
         return found
 
     def of_path(self, path: str) -> set[str]:
-        """The file or the directory at a path; where a release says the rest of it, all that lies above that.
+        """The file or the directory at a path; where a release sets the rest of it, all that lies above that.
 
         Raises:
             PathError: it is not there, or there is more in it than is stored.
@@ -104,7 +104,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 def named_by(word: str, directory: str) -> Iterator[str]:
-    """Paths that a word of a command may mean: itself, or what stands behind ``=`` of an option."""
+    """Paths that an argument of a command may mean: itself, or what stands behind ``=`` of an option."""
     text = word.partition("=")[2] if word.startswith("-") else word
     if not text or text.startswith(("/", "${")) or "\0" in text:
         return
@@ -123,7 +123,7 @@ def locations(path: str, content: bytes) -> list[str]:
         parser.read_string(content.decode())
         section = dict(parser["alembic"]) if parser.has_section("alembic") else {}
     except (configparser.Error, UnicodeDecodeError):
-        return []  # the check itself says what is wrong with it
+        return []  # the check itself reports what is wrong with it
     written = [section.get("script_location", ""), *_several(section)]
     found = []
     for place in written:

@@ -1,6 +1,6 @@
 """How a scalar becomes a value: the field decides the type, not the look.
 
-Each type here is an annotation for pydantic: it reads a node of the tree, raises a ``Fault`` that says what to write instead,
+Each type here is an annotation for pydantic: it reads a node of the tree, raises a ``Fault`` that has what to write instead,
 and knows its JSON Schema. Texts stay a ``Scalar`` (:mod:`~setpoint.config.syntax.yaml`), so that later steps know their position.
 """
 
@@ -29,7 +29,7 @@ NAME_RULE = "Names are lower-case letters, digits and hyphens, start with a lett
 
 
 def fault(code: str, message: str, hint: str, *, key: str | int | None = None) -> PydanticCustomError:
-    """A mistake at the node being read, or at ``key`` inside of it."""
+    """An error at the node being read, or at ``key`` inside of it."""
     context = {"message": message, "hint": hint, "key": key}
     return PydanticCustomError(code, "{message}", context)
 
@@ -183,7 +183,7 @@ def read_name(node: Any) -> Scalar:
     if not NAME.fullmatch(text):
         guess = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63]
         hint = f'{NAME_RULE} For example "{guess}".' if NAME.fullmatch(guess) else NAME_RULE
-        raise fault("bad-name", f"{describe(text)} is no name.", hint)
+        raise fault("bad-name", f"{describe(text)} is not a valid name.", hint)
     return text
 
 
@@ -192,12 +192,12 @@ def read_integer(node: Any) -> int:
     text = scalar(node, "a whole number")
     _not_beyond(text, "bad-integer")
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise fault("bad-integer", f"{describe(text)} is no whole number.", "Write digits only, such as 3.")
+        raise fault("bad-integer", f"{describe(text)} is not a whole number.", "Write digits only, such as 3.")
     return int(text)
 
 
 def _not_beyond(text: str, code: str) -> None:
-    """A number that is one and yet out of bounds is told as that."""
+    """A number out of bounds is reported as that, and not as malformed."""
     if re.fullmatch(r"-[0-9]+%?", text):
         raise fault(code, f"{describe(text)} is below 0.", "Write a number from 0.")
     if re.fullmatch(r"[0-9]{10,}", text):
@@ -235,7 +235,9 @@ def read_amount(node: Any) -> int | str:
     if re.fullmatch(r"[0-9]{1,3}%", text) and int(text[:-1]) <= 100:
         return str(text)
     raise fault(
-        "bad-amount", f"{describe(text)} is no amount.", "Write a whole number such as 2, or a percentage from 0% to 100%."
+        "bad-amount",
+        f"{describe(text)} is not a valid amount.",
+        "Write a whole number such as 2, or a percentage from 0% to 100%.",
     )
 
 
@@ -258,7 +260,7 @@ def read_zone(node: Any) -> Scalar:
     if text not in zone_names():
         raise fault(
             "unknown-timezone",
-            f"{describe(text)} is no time zone.",
+            f"{describe(text)} is not a valid time zone.",
             _zone_hint(text),
         )
     return text
@@ -315,11 +317,11 @@ def read_principal(node: Any) -> Scalar:
     if kind not in {"user", "group", "role", "email"} or not colon or not value.strip():
         raise fault(
             "bad-principal",
-            f"{describe(text)} names nobody.",
-            f'Write "user:{value or text}", "group:{value or text}" or "email:somebody@example.org".',
+            f"{describe(text)} is not a valid principal.",
+            f'Write "user:{value or text}", "group:{value or text}" or "email:ops@example.org".',
         )
     if kind == "email" and "${" not in value and not re.fullmatch(r"[^@\s]+@[^@\s]+", value):
-        raise fault("bad-principal", f'"{value}" is no e-mail address.', 'Write one such as "email:ops@acme.example".')
+        raise fault("bad-principal", f'"{value}" is not a valid e-mail address.', 'Write one such as "email:ops@acme.example".')
     return text
 
 
@@ -327,7 +329,9 @@ def read_url(node: Any) -> Scalar:
     """An address of the web."""
     text = scalar(node, "a URL")
     if "${" not in text and not re.fullmatch(r"https?://[^\s/]+\S*", text):
-        raise fault("bad-url", f"{describe_address(text)} is no URL.", 'Write one that starts with "https://" or "http://".')
+        raise fault(
+            "bad-url", f"{describe_address(text)} is not a valid URL.", 'Write one that starts with "https://" or "http://".'
+        )
     return text
 
 
@@ -385,7 +389,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 
 
 def read_any(node: Any) -> Any:
-    """A value whose look decides, as YAML 1.2's core types say."""
+    """A value whose form decides its type, as in YAML 1.2's core schema."""
     if is_secret(node):
         return read_secret(node)
     if isinstance(node, AnyMapping):

@@ -1,6 +1,6 @@
 """YAML 1.2 as a tree in which every key and value knows its place and keeps the characters it was written with.
 
-Nothing is interpreted here: whether ``1.10`` is a number or a text is for the field to say (see ``values``).
+Nothing is interpreted here: whether ``1.10`` is a number or a text is decided by the field (see ``values``).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _decode(file: str, data: bytes) -> str:
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UnreadableError("encoding", start, "the file is UTF-16.", "Save it as UTF-8.")
-    data = data.removeprefix(b"\xef\xbb\xbf")  # editors on Windows write it; it says nothing
+    data = data.removeprefix(b"\xef\xbb\xbf")  # editors on Windows write it; it has no meaning
     if b"\0" in data:
         raise UnreadableError(
             "nul", _after(file, data[: data.index(b"\0")]), "the file contains a NUL character.", "Save it as UTF-8 text."
@@ -126,7 +126,7 @@ def _decode(file: str, data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         place = _after(file, data[: error.start])
-        raise UnreadableError("encoding", place, "this is no UTF-8.", "Save the file as UTF-8.") from None
+        raise UnreadableError("encoding", place, "this file is not valid UTF-8.", "Save the file as UTF-8.") from None
 
 
 def _after(file: str, before: bytes) -> Position:
@@ -167,7 +167,9 @@ class _Composer:
                 "Remove it, or write it as an escape inside double quotes.",
             ) from None
         except YAMLError as error:
-            raise UnreadableError("yaml-syntax", Position(self._file), f"this is no YAML: {error}.", "Correct it here.") from None
+            raise UnreadableError(
+                "yaml-syntax", Position(self._file), f"this file is not valid YAML: {error}.", "Correct it here."
+            ) from None
 
     def _syntax(self, error: MarkedYAMLError) -> UnreadableError:
         mark = error.problem_mark or error.context_mark
@@ -187,7 +189,7 @@ class _Composer:
             hint = 'Quote a text that starts with an exclamation mark, such as "!urgent". The rest of the file was not read.'
         elif "mapping values" in problem:
             hint = "Quote the text if its colon belongs to it, or check the indentation. The rest of the file was not read."
-        return UnreadableError("yaml-syntax", self._at(mark), f"this is no YAML: {problem}{context}.", hint)
+        return UnreadableError("yaml-syntax", self._at(mark), f"this file is not valid YAML: {problem}{context}.", hint)
 
     def _at(self, mark: StringMark | None) -> Position:
         return Position(self._file, mark.line + 1, mark.column + 1) if mark else Position(self._file)

@@ -8,7 +8,7 @@ from setpoint.config.catalog import Catalog, CatalogEntry
 from setpoint.config.documents import ServiceDocument
 from setpoint.config.documents.gates import Gated, ProtectionEntry
 from setpoint.config.documents.validate import locate, where
-from setpoint.config.policies.builtins import BUILTINS, ORDERINGS, SERVICE_STABLE, argument_mistakes
+from setpoint.config.policies.builtins import BUILTINS, ORDERINGS, SERVICE_STABLE, argument_errors
 from setpoint.config.problems import Problems
 from setpoint.config.syntax.merging import NAMED_LISTS
 from setpoint.config.syntax.yaml import Scalar, place_of
@@ -17,7 +17,7 @@ from setpoint.model.policy import Phase
 
 
 def check_gates(catalog: Catalog, problems: Problems) -> None:
-    """Mistakes go to ``problems``."""
+    """Errors go to ``problems``."""
     gates = Gates(catalog, problems)
     for entry in catalog.entries():
         if isinstance(entry.model, Gated):
@@ -49,7 +49,7 @@ class Gates(Naming):
                     "empty-calendar",
                     locate(entry.tree, ("calendars",)),
                     entry.label,
-                    "a calendar in place says neither `open` nor `closed`.",
+                    "a calendar in place has neither `open` nor `closed`.",
                     "Add one of them, or name a Calendar.",
                 )
 
@@ -62,7 +62,7 @@ class Gates(Naming):
             self.add(
                 "ordering-phase", protection.use, entry.label, message, f"Leave `at` out, or write `at: {Phase.PRE_APPROVAL}`."
             )
-        for key, message, hint in argument_mistakes(str(protection.use), protection.with_):
+        for key, message, hint in argument_errors(str(protection.use), protection.with_):
             place = locate(protection.with_, (key,)) if key in protection.with_ else protection.use
             self.add("bad-argument", place, entry.label, message, hint)
         self._stable_names(entry, protection)

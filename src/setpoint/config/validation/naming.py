@@ -1,4 +1,4 @@
-"""Names that documents name each other by: one that leads nowhere is told with what was probably meant."""
+"""Names that documents name each other by: one that leads nowhere is reported with what was probably meant."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from setpoint.model.similar import suggest
 
 
 class Naming:
-    """What checks across documents have in common: where a mistake is, and whether a name is known."""
+    """What checks across documents have in common: where an error is, and whether a name is known."""
 
     def __init__(self, catalog: Catalog, problems: Problems) -> None:
         self._catalog, self._problems = catalog, problems
 
     def add(self, code: str, node: Any, label: str, message: str, hint: str) -> None:
-        """A mistake at a node; ``label`` says in which document, unless the place tells."""
+        """Add an error at a node; ``label`` names its document, where the place does not."""
         place = node if isinstance(node, Position) else place_of(node)
         self._problems.add(code, place, self._catalog.where_at(place) or label, message, hint)
 
@@ -34,7 +34,7 @@ class Naming:
             "" if names else f"There is no {what} yet: add a document of kind {what.split(' ', maxsplit=1)[0].capitalize()}."
         )
         elsewhere = [application for application in self._catalog.below if of and name in self._elsewhere(application, what)]
-        message = f'`{field}` names "{name}", which is no {what}{owner}.'
+        message = f'`{field}` names "{name}", which is not a known {what}{owner}.'
         hint = suggest(name, names, otherwise=otherwise)
         if elsewhere:
             hint = f'It is a {what} of application "{elsewhere[0]}": `{field}` names those of one application only.'

@@ -14,7 +14,7 @@ from setpoint.config.instances.expansion import NOT_PER_CHANNEL, effective_servi
 from setpoint.config.instances.labels import data_of
 from setpoint.config.instances.parameters import ParameterError, typed
 from setpoint.config.instances.selectors import check_selectors
-from setpoint.config.policies.builtins import BUILTINS, argument_mistakes
+from setpoint.config.policies.builtins import BUILTINS, argument_errors
 from setpoint.config.policies.circles import check_circles
 from setpoint.config.policies.dependencies import check_together
 from setpoint.config.policies.orderings import Neighbours, neighbours_of
@@ -47,7 +47,7 @@ class _References(Naming):
                 "no-documents",
                 Position("setpoint.yaml"),
                 "",
-                "there is no document at all.",
+                "the configuration has no documents.",
                 "Write `kind: Application` and so on into setpoint.yaml or a file named *.setpoint.yaml.",
             )
         self._organization()
@@ -69,7 +69,7 @@ class _References(Naming):
         for builtin, arguments in entry.model.defaults.items():
             if not self.builtin(builtin, BUILTINS, entry.label, "defaults"):
                 continue
-            for key, message, hint in argument_mistakes(str(builtin), arguments, partial=True):
+            for key, message, hint in argument_errors(str(builtin), arguments, partial=True):
                 self.add("bad-argument", locate(arguments, (key,)), entry.label, message, hint)
 
     def _application(self, name: str, entry: CatalogEntry[ApplicationDocument]) -> None:
@@ -107,13 +107,13 @@ class _References(Naming):
             self._together(entry, neighbours)
 
     def _roles(self, application: str, entry: CatalogEntry[ChannelFields], channel: ChannelFields) -> None:
-        """Where a channel has several runtimes, each service says which of them is its own."""
+        """Where a channel has several runtimes, each service names its own."""
         for service in self._catalog.services(application).values():
             model = service.model
             if model is None or (channel.services is not None and service.name not in channel.services):
                 continue
             if model.runtime is None:
-                message = f'channel "{entry.name}" has several runtimes, and this service does not say which is its own.'
+                message = f'channel "{entry.name}" has several runtimes, and this service does not name its own.'
                 hint = f"Add `runtime:` with one of {', '.join(str(role) for role in channel.runtimes)}."
                 self.add("no-runtime-role", locate(service.tree, ("name",)), service.label, message, hint)
             else:
@@ -140,7 +140,7 @@ class _References(Naming):
     def _after(
         self, application: str, entry: CatalogEntry[ChannelFields], after: After, number: int, neighbours: Neighbours
     ) -> None:
-        """One entry of ``after``: its names lead somewhere, it means somebody, and as many as it needs."""
+        """One entry of ``after``: its names lead somewhere, and it selects as many channels as it needs."""
         for name in after.channels or ():
             self._other_channel(application, entry, name, "after")
         meant = neighbours.meant(after).channels
@@ -159,8 +159,8 @@ class _References(Naming):
         if any(self._problems.has(code, place) for code in ("unknown-in-selector", "unknown-label", "fact-in-select")):
             return
         if not meant and not after.allow_empty and not self._may_come(application, after):
-            said = f"no channel has {after.select.text}" if after.select else "`after` names no channel"
-            self.add("empty-after", place, entry.label, f"{said}.", "Correct it, or say `allowEmpty: true`.")
+            fault = f"no channel has {after.select.text}" if after.select else "`after` names no channel"
+            self.add("empty-after", place, entry.label, f"{fault}.", "Correct it, or write `allowEmpty: true`.")
         elif isinstance(after.need, int) and meant and after.need > len(meant):
             message = f"`need: {after.need}` of {len(meant)} channels can never be met."
             self.add("unsatisfiable-need", place, entry.label, message, f"Write at most {len(meant)}, or `all`.")
@@ -196,7 +196,7 @@ class _References(Naming):
         self.known(name, known, "channel", entry.label, field, of=f'application "{application}"')
 
     def _owned(self, application: str, entry: CatalogEntry[Any]) -> bool:
-        """Documents below an application that is not there say so, once each."""
+        """Documents below an application that is not there: one error each."""
         if application in self._catalog.applications:
             return True
         return (
@@ -268,7 +268,7 @@ class _References(Naming):
                     "missing-workload",
                     place,
                     entry.label,
-                    "the service does not say what runs.",
+                    "the service has nothing to run.",
                     f"Add one of {', '.join(WORKLOADS)}, such as `process: {{command: [./server]}}`.",
                 )
         elif len(found) > 1:

@@ -26,13 +26,13 @@ def roles_of(catalog: Catalog) -> tuple[Role, ...]:
 
 
 def check_roles(catalog: Catalog, problems: Problems) -> None:
-    """Roles that nobody declared go to ``problems``."""
+    """Undeclared roles go to ``problems``."""
     known = {str(role.name) for role in roles_of(catalog)}
     for entry in catalog.entries():
         for principal in _principals(entry.model):
             name = key_of(principal)
             if is_kind(principal, "role") and name not in known and "${" not in name and catalog.complete:
-                message = f'"{principal}" is no role of the organization.'
+                message = f'"{principal}" is not a role of the organization.'
                 hint = suggest(name, known, otherwise="Declare it in `roles` of the Organization.")
                 problems.add("unknown-reference", principal.position, catalog.where_at(principal.position), message, hint)
 

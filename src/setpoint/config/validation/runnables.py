@@ -18,7 +18,7 @@ from setpoint.config.validation.naming import Naming
 
 
 def check_runnables(catalog: Catalog, files: Mapping[str, bytes], problems: Problems) -> None:
-    """Mistakes go to ``problems``."""
+    """Errors go to ``problems``."""
     runnables = _Runnables(catalog, files, problems)
     for runtime in catalog.runtimes.values():
         runnables.runtime(runtime)
@@ -37,12 +37,12 @@ class _Runnables(Naming):
     def runtime(self, entry: CatalogEntry[RuntimeDocument]) -> None:
         found = [name for name in RUNTIME_TYPES if name in entry.tree]
         if len(found) != 1:
-            said = f"{' and '.join(found)} at once" if found else "none"
+            used = f"{' and '.join(found)} together" if found else "none"
             self.add(
                 "one-runtime-type",
                 entry.tree.position,
                 entry.label,
-                f"a runtime has exactly one type, but this one has {said}.",
+                f"a runtime has exactly one type, but this one has {used}.",
                 f"Write one of {', '.join(f'`{name}:`' for name in RUNTIME_TYPES)}.",
             )
         elif entry.name == "local" and found != ["local"]:
@@ -50,7 +50,7 @@ class _Runnables(Naming):
                 "reserved-name",
                 locate(entry.tree, ("name",)),
                 entry.label,
-                'the runtime "local" exists by itself and runs processes.',
+                'the runtime "local" is built in and runs processes.',
                 "Choose another name for this one.",
             )
 
@@ -62,16 +62,16 @@ class _Runnables(Naming):
                 place,
                 entry.label,
                 f'"{entry.name}" is the name of a built-in protection.',
-                "Choose another name, such as one that says what it is for.",
+                "Choose another name, such as one that describes its purpose.",
             )
         found = [name for name in ("program", "http", "use") if name in entry.tree]
         if len(found) != 1 and "container" not in entry.tree:
-            said = f"{' and '.join(found)} at once" if found else "none"
+            used = f"{' and '.join(found)} together" if found else "none"
             self.add(
                 "one-check-type",
                 entry.tree.position,
                 entry.label,
-                f"a {what} has exactly one of program, http and use, but this one has {said}.",
+                f"a {what} has exactly one of program, http and use, but this one has {used}.",
                 f"Write one, such as `program: {{command: [./{'check' if what == 'protection' else 'migrate'}]}}`.",
             )
         if entry.model is None:
@@ -89,7 +89,7 @@ class _Runnables(Naming):
             place, hint = locate(entry.tree, ("timeout",)), "Write a duration above 0, such as 10m."
             self.add("no-time-to-run", place, entry.label, "a timeout of 0 leaves no time to run.", hint)
         if entry.model and entry.model.use in ORDERINGS:
-            message = f'"{entry.model.use}" is an ordering: it waits for others and does nothing by itself.'
+            message = f'"{entry.model.use}" is an ordering: it waits for others and has no action of its own.'
             self.add("ordering-as-task", entry.model.use, entry.label, message, "Use it in `protections`, or write `after`.")
 
     def _program(self, entry: CatalogEntry[Any], runnable: Runnable) -> None:

@@ -22,7 +22,7 @@ from setpoint.model.spec import Secret, Source
 
 
 def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, bytes], root: Path, problems: Problems) -> None:
-    """Mistakes in what the instance would run go to ``problems``."""
+    """Errors in what the instance would run go to ``problems``."""
     service = instance.service
     if not has_workload(service):
         return
@@ -42,7 +42,7 @@ def check_running(catalog: Catalog, instance: Instance, files: AnyMapping[str, b
     resolve_tree([block_tree(instance), environment_tree(instance), _floor(instance)], known, report)
     _check_defaults(instance, known, report)
     _check_commands(instance, known, report)
-    if report.mistakes:
+    if report.errors:
         return
     try:
         render(instance, known, _silent, files, root, keep=RELEASE_ROOTS)

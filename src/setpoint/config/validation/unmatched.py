@@ -72,14 +72,14 @@ def _groups(catalog: Catalog, application: str, neighbours: Neighbours) -> Itera
 
 def _orderings(catalog: Catalog, application: str, neighbours: Neighbours) -> Iterator[str]:
     """What channels come after, once where channels have it of their group."""
-    told: set[Position] = set()
+    reported: set[Position] = set()
     for name, channel in catalog.channels(application).items():
         services = [
             one for one in catalog.services(application) if format_instance(application, one, name) in neighbours.instances
         ]
         for entry in channel.model.after if channel.model else ():
             at = _place_of_after(channel, entry)
-            said = f"select: {entry.select.text}" if entry.select else ", ".join(map(str, entry.channels or ()))
+            written = f"select: {entry.select.text}" if entry.select else ", ".join(map(str, entry.channels or ()))
             there = neighbours.meant(entry).channels
             lacking = [
                 one
@@ -87,11 +87,11 @@ def _orderings(catalog: Catalog, application: str, neighbours: Neighbours) -> It
                 if not any(format_instance(application, one, other) in neighbours.instances for other in there)
             ]
             label = catalog.where_at(at) or channel.label
-            if at not in told and not there:
-                yield f"{at}  {label}: `after: {said}` means no channel now."
-            elif at not in told and lacking and not entry.allow_empty:
-                yield f"{at}  {label}: `after: {said}` means no channel that has {listing(lacking)} now."
-            told.add(at)
+            if at not in reported and not there:
+                yield f"{at}  {label}: `after: {written}` selects no channel now."
+            elif at not in reported and lacking and not entry.allow_empty:
+                yield f"{at}  {label}: `after: {written}` selects no channel that has {listing(lacking)} now."
+            reported.add(at)
 
 
 def _place_of_after(channel: CatalogEntry[ChannelFields], entry: After) -> Position:

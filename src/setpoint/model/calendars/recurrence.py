@@ -52,7 +52,7 @@ def parse_rule(text: str) -> dict[str, str]:
     for pair in text.upper().removeprefix("RRULE:").split(";"):
         name, _, value = pair.partition("=")
         if not value or name in parts:
-            raise ValueError(f'"{pair}" in `rrule` is no NAME=VALUE, or is there twice')
+            raise ValueError(f'"{pair}" in `rrule` is not NAME=VALUE, or its name is there twice')
         parts[name] = value
     _check_frequency(parts)
     for name, value in parts.items():
@@ -79,11 +79,11 @@ def _check_part(name: str, value: str) -> None:
         _check_numbers(name, value)
     elif name == "BYDAY":
         if not all(_WEEKDAYS.fullmatch(day) for day in value.split(",")):
-            raise ValueError(f'"{value}" in `rrule` is no BYDAY: write such as MO,WE or 4TH or -1FR')
+            raise ValueError(f'"{value}" in `rrule` is not a valid BYDAY: write such as MO,WE or 4TH or -1FR')
     elif name == "UNTIL":
         _until(value, None)
     elif name not in _ALWAYS_ALLOWED:
-        raise ValueError(f'"{name}" in `rrule` is no part of RFC 5545 that is known here')
+        raise ValueError(f'"{name}" in `rrule` is not a supported part of RFC 5545')
 
 
 def _check_weekdays(parts: dict[str, str]) -> None:
@@ -123,7 +123,7 @@ def goes_on(text: str, starting: datetime, timezone: ZoneInfo, moment: datetime)
 
 
 def _nearer(parts: dict[str, str], starting: datetime, low: datetime) -> datetime:
-    """A later DTSTART with the same recurrences from ``low`` on, so that nobody steps through decades of hours."""
+    """A later DTSTART with the same recurrences from ``low`` on, so that the search does not step through decades of hours."""
     step = _STEPS.get(parts["FREQ"])
     if step is None or "COUNT" in parts:
         return starting
@@ -150,7 +150,7 @@ def _until(value: str, timezone: ZoneInfo | None) -> datetime:
     try:
         found = datetime.strptime(match[1] + (match[2] or "235959"), "%Y%m%d%H%M%S")  # noqa: DTZ007  # a wall-clock value
     except ValueError:
-        raise ValueError(f"UNTIL={value} in `rrule` is no date") from None
+        raise ValueError(f"UNTIL={value} in `rrule` is not a valid date") from None
     if match[3] and timezone is not None:
         return to_wall(from_datetime(found.replace(tzinfo=UTC)), timezone)
     return found

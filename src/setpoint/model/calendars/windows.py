@@ -220,7 +220,7 @@ def _starting(window: Window) -> datetime:
 
 
 def problems(window: Window, timezone: str = "UTC") -> list[str]:
-    """What makes a window impossible or surely a mistake, in the words of the configuration; empty: nothing."""
+    """What makes a window impossible or surely an error, in the words of the configuration; empty: nothing."""
     found = [*_mixtures(window), *_impossible_values(window)]
     if not found:
         found = _impossible_times(window, timezone)

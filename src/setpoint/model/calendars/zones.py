@@ -1,4 +1,4 @@
-"""Time zones and wall clocks: which instant a time on somebody's wall is.
+"""Time zones and wall clocks: which instant a local time is.
 
 Zone data comes from the ``tzdata`` package alone, never from the machine, so that two machines decide alike.
 """
@@ -42,7 +42,7 @@ def zone(name: str) -> ZoneInfo:
     if name not in zone_names():
         near = closest(name, zone_names())
         hint = f'did you mean "{near}"?' if near else 'write an IANA name such as "Europe/Berlin"'
-        raise ValueError(f'"{name}" is no time zone: {hint}')
+        raise ValueError(f'"{name}" is not a valid time zone: {hint}')
     with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
         return ZoneInfo.from_file(data, key=name)
 
@@ -110,7 +110,7 @@ def parse_moment(text: str) -> datetime:
         if _MOMENT.fullmatch(text):
             return datetime.fromisoformat(text)
     example = '"2026-11-26", "2026-11-26T09:00" or "2026-11-26T09:00:00+01:00"'
-    raise ValueError(f'"{text}" is no date or time: write such as {example}')
+    raise ValueError(f'"{text}" is not a valid date or time: write such as {example}')
 
 
 def moment_to_instant(moment: datetime, timezone: ZoneInfo, *, end: bool = False) -> Instant:

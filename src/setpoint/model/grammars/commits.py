@@ -16,7 +16,7 @@ def parse_commit(text: str) -> str:
     commit = text.strip().lower()
     if not _COMMIT.fullmatch(commit):
         shown = text if len(text) <= 60 else f"{text[:57]}..."
-        raise ValueError(f'"{shown}" is no commit: write its hash, at least the first 7 hexadecimal digits')
+        raise ValueError(f'"{shown}" is not a valid commit: write its hash, at least the first 7 hexadecimal digits')
     return commit
 
 

@@ -22,7 +22,7 @@ ABOUT_IMAGES = frozenset({"image-exists", "image-signed"})
 """Built-in checks with an argument ``image``."""
 
 
-class Unresolved(ValueError):  # noqa: N818 - says what is the matter
+class Unresolved(ValueError):  # noqa: N818 - named after what happened
     """An image that is named by a tag, although its version was released without resolving it."""
 
 
@@ -37,7 +37,7 @@ class Image(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def reference(self) -> str:
-        """What the registry is asked for: the digest, or the tag, which is ``latest`` where nothing else is said."""
+        """What is requested from the registry: the digest, or the tag, by default ``latest``."""
         return self.digest or self.tag or "latest"
 
 

@@ -22,7 +22,7 @@ ATTEMPT_ROOTS = frozenset({"version", "params", "source", "release", "attempt", 
 """Roots that only an attempt has: checks that look one up are the attempt's own."""
 
 
-class LookupMissing(ValueError):  # noqa: N818  # says what happened
+class LookupMissing(ValueError):  # noqa: N818  # named after what happened
     """A path that leads nowhere and has no default; ``path`` names it."""
 
     def __init__(self, path: str) -> None:

@@ -40,7 +40,7 @@ class Selector(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def keys(self) -> frozenset[str]:
-        """Every label it asks for."""
+        """Every label it requires."""
         return frozenset(term.key for terms in self.alternatives for term in terms)
 
 
@@ -57,7 +57,7 @@ def parse_selector(text: str) -> Selector:
     """Raises ValueError saying where the text stops being a selector."""
     stripped = text.strip()
     if not stripped:
-        raise ValueError('an empty selector selects nothing on purpose or by mistake: write "*" for everything')
+        raise ValueError('an empty selector is not valid: write "*" to select everything')
     if stripped == "*":
         return Selector("*")
     alternatives: list[tuple[Term, ...]] = []
@@ -66,7 +66,7 @@ def parse_selector(text: str) -> Selector:
     while True:
         match = _TERM.match(text, position)
         if match is None:
-            raise ValueError(f'"{text}" is no selector: expected a label at "{text[position:].strip() or "its end"}"')
+            raise ValueError(f'"{text}" is not a valid selector: expected a label at "{text[position:].strip() or "its end"}"')
         terms.append(_term(match))
         position = match.end()
         if position == len(text):
@@ -75,7 +75,7 @@ def parse_selector(text: str) -> Selector:
             alternatives.append(tuple(terms))
             terms = []
         elif text[position] != ",":
-            raise ValueError(f'"{text}" is no selector: expected "," or "|" at "{text[position:]}"')
+            raise ValueError(f'"{text}" is not a valid selector: expected "," or "|" at "{text[position:]}"')
         position += 1
 
 
@@ -86,7 +86,7 @@ def _term(match: re.Match[str]) -> Term:
         values = tuple(value.strip() for value in match["values"].split(","))
         for value in values:
             if not re.fullmatch(_VALUE, value):
-                raise ValueError(f'"{value}" in "{match.group().strip()}" is no label value')
+                raise ValueError(f'"{value}" in "{match.group().strip()}" is not a valid label value')
         return Term(match["set"], values, negated=match["op"] == "notin")
     if match["eq"]:
         return Term(match["key"], (match["value"],), negated=match["eq"] == "!=")

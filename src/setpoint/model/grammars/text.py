@@ -1,8 +1,8 @@
 """Characters that a text from outside may not bring to a terminal: control characters, and those that change the direction of
 writing.
 
-Credentials are hidden from whoever may see what a check is, and not what it logs in with:
-``https://user:secret@host/path?token=abc`` becomes ``https://***@host/path?token=***``; of a map the values whose names tell that
+Credentials are hidden from people who may see a check, but not what it logs in with:
+``https://user:secret@host/path?token=abc`` becomes ``https://***@host/path?token=***``; of a map the values whose names show that
 they are secret (``Authorization``, ``X-Api-Key``, ``db_password``) become ``***``.
 """
 

@@ -58,7 +58,7 @@ def step(old: str, new: str) -> Step:
     """How far ``new`` is from ``old``: the first of major, minor, patch that rose, ``back`` when it is lower.
 
     ``prerelease`` when only the pre-release part rose (``1.2.0-rc.1`` to ``1.2.0``); ``none`` for the same version;
-    ``unknown`` when one of two different names is no SemVer.
+    ``unknown`` when one of two different names is not a SemVer version.
     """
     if old == new:
         return "none"
@@ -77,7 +77,7 @@ class Range(msgspec.Struct, frozen=True, gc=False):
     """A set of versions such as ``^1.4``, ``>=2 <4 || 6.x`` or ``*``.
 
     Raises:
-        ValueError: when made with a text that is no range, saying what to write instead.
+        ValueError: when made with a text that is not a range; the message has what to write instead.
     """
 
     text: str
@@ -89,7 +89,7 @@ class Range(msgspec.Struct, frozen=True, gc=False):
         """Whether a version fits.
 
         A pre-release fits only where the same alternative names one of its major.minor.patch, or with ``prereleases``.
-        A name that is no SemVer fits ``*`` alone.
+        A name that is not a SemVer version fits ``*`` alone.
         """
         return _contains(self.text, name, prereleases)
 
@@ -152,7 +152,7 @@ def _bounds(part: str, text: str) -> _Bounds:
     while position < len(part) or not part:
         match = _COMPARISON.match(part, position)
         if match is None:
-            raise ValueError(f'"{text}" is no range of versions: {_advice(part, position)}')
+            raise ValueError(f'"{text}" is not a valid range of versions: {_advice(part, position)}')
         bounds = _both(bounds, _compared(match, text))
         position = match.end()
     if bounds.low and bounds.high and not (bounds.low < bounds.high or (bounds.low_included and bounds.hold(bounds.low))):
@@ -191,13 +191,15 @@ def _compared(match: re.Match[str], text: str) -> _Bounds:
     numbers = _numbers(match, text)
     if not numbers:
         if operator in ("<", ">"):
-            raise ValueError(f'"{text}" is no range of versions: nothing is before or after any version; write "*" or a number')
+            raise ValueError(
+                f'"{text}" is not a valid range of versions: nothing is before or after any version; write "*" or a number'
+            )
         return _Bounds(None, False, None, False, frozenset())
     if len(numbers) < 3:
         return _partial(operator, numbers)
     exact = parse(match.group().strip().lstrip("^~<>= \t\n"))
     if exact is None:
-        raise ValueError(f'"{text}" is no range of versions: "{match.group().strip()}" is no SemVer 2.0.0 version')
+        raise ValueError(f'"{text}" is not a valid range of versions: "{match.group().strip()}" is not a SemVer 2.0.0 version')
     return _exact(operator, exact)
 
 
@@ -206,12 +208,14 @@ def _numbers(match: re.Match[str], text: str) -> tuple[int, ...]:
     parts = [match[part] for part in ("major", "minor", "patch")]
     given = [part for part in parts if part is not None and part not in "xX*"]
     if given != parts[: len(given)]:
-        raise ValueError(f'"{text}" is no range of versions: no number can follow an "x" in "{match.group().strip()}"')
+        raise ValueError(f'"{text}" is not a valid range of versions: no number can follow an "x" in "{match.group().strip()}"')
     if match["prerelease"] and len(given) < 3:
-        raise ValueError(f'"{text}" is no range of versions: a pre-release needs major.minor.patch, such as "1.4.0-rc.1"')
+        raise ValueError(
+            f'"{text}" is not a valid range of versions: a pre-release needs major.minor.patch, such as "1.4.0-rc.1"'
+        )
     for part in given:
         if len(part) > 20 or (part[0] == "0" and part != "0"):
-            raise ValueError(f'"{text}" is no range of versions: write "{part.lstrip("0")[:20] or "0"}" for "{part}"')
+            raise ValueError(f'"{text}" is not a valid range of versions: write "{part.lstrip("0")[:20] or "0"}" for "{part}"')
     return tuple(int(part) for part in given)
 
 
