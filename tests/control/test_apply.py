@@ -292,7 +292,7 @@ notifications: [{name: mail, on: failed, to: {email: ops@acme.example}}]
 
 async def test_what_could_not_be_passed_over_is_refused(tmp_path: Path) -> None:
     async with house(tmp_path, documents(RUNTIME, SERVICE, PLAIN)) as found:
-        with pytest.raises(Refused, match="cannot do all that it asks for") as refused:
+        with pytest.raises(Refused, match="does not support all of it") as refused:
             await found.apply(documents(RUNTIME, STEPS, PLAIN))
         assert "can shift traffic" in refused.value.details[0]
         shown = await found.ask("preview", **files(documents(RUNTIME, STEPS, PLAIN)))

@@ -106,7 +106,7 @@ async def test_what_the_configuration_wants_taken_down_is_shown_and_confirmed_fi
         await both_at(found, "1.0")
         shown = await found.ask("preview", **files(STAGING_ALONE))
         assert (shown.down, shown.kept) == ({"saas/web@production": "1.0"}, {})
-        with pytest.raises(Refused, match="nobody has looked at that"):
+        with pytest.raises(Refused, match="which was not confirmed"):
             await found.apply(STAGING_ALONE)
         assert (await found.row("web@production")).good.version == "1.0"
         await found.do("apply", **files(STAGING_ALONE), expect=shown.plan)
@@ -123,7 +123,7 @@ async def test_a_group_that_loses_more_than_half_is_confirmed_by_name(tmp_path: 
         assert shown.shrinking == {}
         shown = await found.ask("preview", **files(fewer))
         assert shown.shrinking == {"saas/tenants": (2, 3)}
-        with pytest.raises(Refused, match="2 of the 3 channels of group saas/tenants would go at once"):
+        with pytest.raises(Refused, match="2 of the 3 channels of group saas/tenants would be removed together"):
             await found.apply(fewer)
         assert len(found.services.configuration.all_instances) == 3
         await found.do("apply", **files(fewer), confirm=["saas/tenants"])

@@ -85,5 +85,5 @@ async def test_what_would_be_refused_is_refused(tmp_path: Path) -> None:
             await rehearse(found, "rollback", target="web@production")
         with pytest.raises(Forbidden):
             await found.control.rehearse("apply", {}, EVE)
-        with pytest.raises(Refused, match="no dry run of apply"):
+        with pytest.raises(Refused, match="apply has no dry run"):
             await rehearse(found, "apply")

@@ -63,7 +63,7 @@ async def test_a_release_to_one_channel_names_just_that_one_and_its_mirrors(tmp_
         ({"services": {"wep": {"version": "1"}}}, NotFound, 'has no service "wep"'),
         ({"services": {"web": {"version": "1"}}, "channels": ["prod"]}, NotFound, 'has no channel or group "prod"'),
         ({"services": {"web": {"version": "1"}}, "channels": ["globex"]}, Refused, "mirrors production"),
-        ({"services": {"web": {"version": "1"}}, "application": "sass"}, NotFound, 'no application "sass"'),
+        ({"services": {"web": {"version": "1"}}, "application": "sass"}, NotFound, 'Application "sass" does not exist'),
         ({"services": {"web": {"version": "../1"}}}, Malformed, "not well-formed"),
         ({"services": {"web": {"version": "1", "parameters": {"color": "red"}}}}, Invalid, "color"),
         ({"services": {}}, Malformed, "not well-formed"),
@@ -110,7 +110,7 @@ async def test_a_gate_can_be_skipped_with_the_release(tmp_path: Path) -> None:
 async def test_what_nobody_may_skip_is_not_skipped_with_the_release_either(tmp_path: Path) -> None:
     text = WITH_APPROVALS.replace("min: 2}", "min: 2, override: []}")
     async with house(tmp_path, text) as found:
-        with pytest.raises(Forbidden, match="nobody may"):
+        with pytest.raises(Forbidden, match="no one may"):
             await found.release("1.0", OPS, skip=["*"], why="hurry")
         assert (await found.ask("releases")).releases == []
 

@@ -57,7 +57,7 @@ async def test_an_instance_that_is_only_observed_takes_nothing_new(tmp_path: Pat
 
 async def test_what_would_mean_nothing_is_refused(tmp_path: Path) -> None:
     async with house(tmp_path, STANDARD) as found:
-        with pytest.raises(NotFound, match="no application, channel, group or runtime"):
+        with pytest.raises(NotFound, match="No application, channel, group or runtime"):
             await found.do("stop-the-line", scope="prodution")
         meaningless: dict[str, dict[str, Any]] = {"start-the-line": {}, "unpause": {}, "heal": {"target": "web@staging"}}
         for command, payload in meaningless.items():

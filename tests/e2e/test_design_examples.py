@@ -230,7 +230,7 @@ async def test_a_major_step_needs_the_change_board_and_nobody_gets_round_a_missi
             await days.do("approve", CALL, target="web@production")
         await days.do("approve", BOARD, target="web@production")
         await days.waits("web@production", {"image-signed": "failed: no signature by cosign.pub"})
-        with pytest.raises(Forbidden, match="may not skip image-signed at web@production: nobody may"):
+        with pytest.raises(Forbidden, match="may not skip image-signed at web@production: no one may"):
             await days.do("skip", ADMIN, target="web@production", gate="image-signed", why="I know what I do")
         with pytest.raises(Forbidden, match="cal may not skip"):
             await days.do("skip", CALL, target="web@production", gate="*", why="I know what I do")

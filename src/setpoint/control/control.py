@@ -1,4 +1,4 @@
-"""The one door: every command and query goes through here, as somebody, with a permission; every change with an audit record."""
+"""The one door: every command and query goes through here, as a person, with a permission; every change with an audit record."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Control:
         try:
             await finish(services)
         except ControlError as error:
-            log.error("an apply that was interrupted could not be finished; apply again: %s %s", error.message, error.hint)  # noqa: TRY400 - the sentence says all
+            log.error("an apply that was interrupted could not be finished; apply again: %s %s", error.message, error.hint)  # noqa: TRY400 - the sentence is complete
 
     async def stop(self) -> None:
         """Write to the audit log what is still counted, and that the engine stops."""
@@ -69,10 +69,10 @@ class Control:
     async def command(
         self, name: str, payload: Mapping[str, Any], person: Person, *, request: str = "", origin: Origin = INSIDE
     ) -> Answer:
-        """Change something as somebody. ``request``: the key of this person for this very command; see ``requests`` (§10.12).
+        """Change something as a person. ``request``: the key of this person for this very command; see ``requests`` (§10.12).
 
         Raises:
-            ControlError: it was not done; the message says why.
+            ControlError: it was not done; the message contains the cause.
         """
         operation = _find(COMMANDS, name, "command")
         context = RequestContext(self.services, person, self.services.clock(), identity_of(person, name, request))
@@ -88,20 +88,20 @@ class Control:
         return await self._audited(operation, context, parsed, entry, keyed=bool(request))
 
     async def rehearse(self, name: str, payload: Mapping[str, Any], person: Person, *, origin: Origin = INSIDE) -> Rehearsed:
-        """What a command would do, without doing it: whoever may not do it may not ask either.
+        """Return what a command would do, without doing it; the permission is that of the command.
 
         Raises:
-            ControlError: it would not be done; the message says why.
+            ControlError: it would not be done; the message contains the cause.
         """
         operation = _find(COMMANDS, name, "command")
         async with self._reading(AuditAct.DRY_RUN, operation, payload, person, origin) as parsed:
             staged, engine = dry_run.stage(self.services)
             context = RequestContext(staged, person, self.services.clock(), DRY_RUN)
             answer = await self._handle(operation, context, parsed)
-            return await asyncio.to_thread(dry_run.told, name, answer, context, engine.outcome)
+            return await asyncio.to_thread(dry_run.describe, name, answer, context, engine.outcome)
 
     async def query(self, name: str, payload: Mapping[str, Any], person: Person, *, origin: Origin = INSIDE) -> Answer:
-        """Ask something as somebody. Raises ControlError."""
+        """Run a query as a person. Raises ControlError."""
         operation = _find(QUERIES, name, "query")
         async with self._reading(AuditAct.QUERY, operation, payload, person, origin) as parsed:
             return await self._handle(operation, RequestContext(self.services, person, self.services.clock(), ""), parsed)
@@ -117,18 +117,18 @@ class Control:
     async def _audited(
         self, operation: Operation, context: RequestContext, parsed: Request, entry: Entry, *, keyed: bool
     ) -> Answer:
-        begun = await self._begin(entry)
+        entered = await self._begin(entry)
         try:
             answer = await (
                 self._handle_once(operation, context, parsed, entry.digest) if keyed else self._handle(operation, context, parsed)
             )
         except ControlError as error:
-            await self._end(begun, error.code, error.message)
+            await self._end(entered, error.code, error.message)
             raise
         except Exception as error:
-            await self._end(begun, "broken", type(error).__name__)
+            await self._end(entered, "broken", type(error).__name__)
             raise
-        await self._end(begun, DONE)
+        await self._end(entered, DONE)
         return answer
 
     async def _handle_once(self, operation: Operation, context: RequestContext, parsed: Request, payload: str) -> Answer:
@@ -162,9 +162,9 @@ class Control:
         entry = self._entry(act, operation, person, origin)
         recorded = act is AuditAct.DRY_RUN or operation.name in RECORDED_READS
         try:
-            require(person, operation.permission, f"{'rehearse' if act is AuditAct.DRY_RUN else 'ask for'} {operation.name}")
+            require(person, operation.permission, f"{'dry-run' if act is AuditAct.DRY_RUN else 'use'} {operation.name}")
             if act is AuditAct.DRY_RUN and isinstance(operation, Operation) and not operation.rehearsable:
-                raise Refused(f"There is no dry run of {operation.name}.", operation.instead)
+                raise Refused(f"{operation.name} has no dry run.", operation.instead)
             parsed = await _for(operation, _parse, payload)
             if recorded:
                 entry = await _for(operation, _described, entry, parsed)

@@ -12,12 +12,12 @@ from setpoint.control.registry import COMMANDS, QUERIES, STREAMS, Operation, Str
 
 _HEAD = """# Commands and queries
 
-Everything that can be done to an engine, and everything that can be asked. The command line, scripts and whatever comes later
-use these and nothing else. This page is generated from the code.
+Every command and query of the engine. The command line and scripts use these and nothing else.
+This page is generated from the code.
 
 Send commands as `POST /api/v1/commands/NAME` and queries as `POST /api/v1/queries/NAME` with a JSON object, or queries as `GET`
 with parameters; streams are `GET /api/v1/NAME` and answer with server-sent events (`bit`, `problem`, `end`).
-`Authorization: Bearer TOKEN` says who you are. `Idempotency-Key` (at most 255 printable ASCII characters) makes sending a
+`Authorization: Bearer TOKEN` identifies you. `Idempotency-Key` (at most 255 printable ASCII characters) makes sending a
 command twice harmless: the same command with the same key, by the same person, returns what the first one returned. With another
 payload it is refused (422 `key-reused`), and so it is while the first one is in flight (409 `in-flight`). Keys of different
 people or commands are independent. A key is kept for 24 hours, and at most the newest 10,000 of them.
@@ -26,8 +26,8 @@ A refusal is JSON: `{code, message, hint, details}`. The schema of everything is
 Every command is written to the audit log before it is tried, and once more with its outcome (`audit`, `setpoint audit`).
 Dry runs, refused attempts, and sensitive queries and streams leave one line each; what repeats within a minute is counted.
 Each line has the id of the token, the address of the client and the SHA-256 of the request.
-`POST /api/v1/rehearsals/NAME` takes what the command takes and does nothing: it answers with what the command would answer, and
-with what would come of it at once, told by the very decisions it would lead to (`{command, answer, consequences, complete}`).
+`POST /api/v1/rehearsals/NAME` takes what the command takes and changes nothing: it returns what the command would return, and
+the decisions that the command would immediately lead to (`{command, answer, consequences, complete}`).
 """
 
 

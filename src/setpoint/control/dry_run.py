@@ -1,4 +1,4 @@
-"""A dry run: what a command would do, told by the very decisions it would lead to. Nothing is stored, performed or audited."""
+"""A dry run: the decisions that a command would lead to. Nothing is stored, performed or audited."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Consequence(Answer):
 
 
 class Rehearsed(Answer):
-    """What a command would answer, and what would come of it at once."""
+    """What a command would return, and its immediate consequences."""
 
     command: str
     answer: dict[str, Any]
     consequences: list[Consequence]
     complete: bool
-    """False: there is more than is told."""
+    """False: the list of consequences was cut off."""
 
 
 class _NoContent:
@@ -73,8 +73,8 @@ def stage(services: Services) -> tuple[Services, DryRun]:
     return staged, staged_engine
 
 
-def told(command: str, answer: Answer, context: RequestContext, outcome: DryRunOutcome) -> Rehearsed:
-    """What came out, in the order in which it was decided; what it then waits for comes last."""
+def describe(command: str, answer: Answer, context: RequestContext, outcome: DryRunOutcome) -> Rehearsed:
+    """Return the consequences in the order of their decisions; what the instances then wait for comes last."""
     found = [Consequence(entity=entity, kind="decides", text=event.text) for entity, event in outcome.events]
     found += [
         Consequence(entity=entity, kind="starts", text=_does(effect, outcome, entity)) for entity, effect in outcome.effects
@@ -86,7 +86,7 @@ def told(command: str, answer: Answer, context: RequestContext, outcome: DryRunO
 
 
 def _once(found: list[Consequence]) -> list[Consequence]:
-    """The same one told once."""
+    """Return each consequence once."""
     return list({(one.entity, one.kind, one.text): one for one in found}.values())
 
 

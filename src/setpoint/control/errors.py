@@ -1,12 +1,12 @@
 """What can be wrong with a command or query: a code for programs, a sentence for people, and what to do next."""
 
-# ruff: noqa: N818 - they are named for what they say to the person who asked; "Error" behind each would say nothing
+# ruff: noqa: N818 - each is named for its cause as a person sees it; "Error" behind each would add nothing
 
 from __future__ import annotations
 
 
 class ControlError(Exception):
-    """The command was not carried out. ``message`` says what is wrong, ``hint`` what to do about it."""
+    """The command was not carried out. ``message``: what is wrong; ``hint``: what to do about it."""
 
     code = "error"
     status = 400
@@ -17,7 +17,7 @@ class ControlError(Exception):
         self.message = message
         self.hint = hint
         self.details = details or []
-        """Further sentences, such as every mistake of a configuration."""
+        """Return further sentences, such as every error of a configuration."""
 
 
 class Malformed(ControlError):
@@ -41,7 +41,7 @@ class Invalid(ControlError):
 
 
 class Unauthenticated(ControlError):
-    """Nobody is known by this token."""
+    """The token belongs to no person."""
 
     code = "unauthenticated"
     status = 401
@@ -55,7 +55,7 @@ class Forbidden(ControlError):
 
 
 class NotFound(ControlError):
-    """There is no such application, service, channel, release …"""
+    """The application, service, channel, release … does not exist."""
 
     code = "not-found"
     status = 404
@@ -69,7 +69,7 @@ class Refused(ControlError):
 
 
 class Decided(Refused):
-    """It was decided already; the message says what (§10.10)."""
+    """A decision was made already; the message contains it (§10.10)."""
 
     code = "decided"
 

@@ -21,7 +21,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 
 def in_turn(handler: Handler) -> Handler:
-    """A command that begins when the one before it was taken up: the second of two who decide the same is told so."""
+    """A command that begins when the one before it was taken up: the second of two that decide the same is refused."""
 
     @functools.wraps(handler)
     async def run(context: RequestContext, request: Any) -> Any:

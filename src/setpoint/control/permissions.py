@@ -34,12 +34,12 @@ OF_EVERY_PERSON = frozenset({Permission.VIEW, Permission.RELEASE, Permission.APP
 
 
 def may(person: Person, permission: Permission) -> bool:
-    """Whether somebody has a right."""
+    """Return whether a person has a right."""
     return person.admin or permission in OF_EVERY_PERSON
 
 
 def require(person: Person, permission: Permission, what: str) -> None:
     """Raises Forbidden, saying who could."""
     if not may(person, permission):
-        hint = f"Ask somebody with an administrator's token: the right needed is `{permission}`."
+        hint = f"Ask a person with an administrator's token: the right needed is `{permission}`."
         raise Forbidden(f"{person.name} may not {what}.", hint)

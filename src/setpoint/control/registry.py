@@ -23,7 +23,7 @@ class Request(BaseModel):
 
 
 class NoRequest(Request):
-    """Nothing is asked."""
+    """A request without fields."""
 
 
 class Answer(BaseModel):

@@ -1,4 +1,4 @@
-"""Identified requests (§10.12): a key belongs to one person and one command and is bound to what was asked for.
+"""Identified requests (§10.12): a key belongs to one person and one command and is bound to its payload.
 
 The same request again returns what the first one returned. One whose command ended with an error, or with the engine, is tried
 again under the same identity, which the core counts once.

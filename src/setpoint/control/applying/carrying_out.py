@@ -50,13 +50,13 @@ async def carry_out(
     services = context.services
     await adopt(services, configuration)
     number = progress.revision
-    told = [
+    events = [
         *await limits.configured(services, configuration, number),
         *await _policies(services, configuration, number),
         *await _removals(services, configuration, number, progress.down),
         *await _invariants(services, configuration, number),
     ]
-    await services.engine.post_all(told)
+    await services.engine.post_all(events)
     configurations: dict[str, int] = {}
     for changed in plan.configurations:
         made = await submit_configuration(context, configuration, changed, progress.revision, plan.new, plan.starting)

@@ -45,7 +45,7 @@ def contents(request: Files) -> dict[str, bytes]:
     """Path -> content.
 
     Raises:
-        Malformed: it is no set of files below a root.
+        Malformed: it is not a set of files below a root.
     """
     if not Path(request.root).is_absolute() or not all(_inside(path) for path in request.files):
         raise Malformed("Paths of files must be relative and stay below an absolute root.", "Use the command line.")
@@ -53,7 +53,7 @@ def contents(request: Files) -> dict[str, bytes]:
         return {path: base64.b64decode(content, validate=True) for path, content in request.files.items()}
     except binascii.Error as error:
         raise Malformed(
-            f"A file's content is no Base64: {error}.", "Use the command line, or encode contents in Base64."
+            f"A file's content is not valid Base64: {error}.", "Use the command line, or encode contents in Base64."
         ) from None
 
 
@@ -80,14 +80,14 @@ async def parse(services: Services, request: Files) -> tuple[CompiledConfigurati
     """The configuration that a request holds: compiled here once it is known to stay within the limits.
 
     Raises:
-        Malformed: it is not a set of files. Invalid: the configuration has mistakes. TooExpensive, Busy, Unavailable: see
+        Malformed: it is not a set of files. Invalid: the configuration has errors. TooExpensive, Busy, Unavailable: see
             ``report_on``.
     """
     report = await report_on(services, request)
     if report.problems:
         number = len(report.problems)
         raise Invalid(
-            f"The configuration has {number} mistake{'s' if number > 1 else ''}; nothing was applied.",
+            f"The configuration has {number} error{'s' if number > 1 else ''}; nothing was applied.",
             "Correct them; `setpoint validate DIRECTORY` shows them too.",
             details=[str(problem) for problem in report.problems],
         )

@@ -39,7 +39,7 @@ class AutomaticRelease:
 
     @property
     def digest(self) -> str:
-        """Tells two of one apply apart."""
+        """Distinguishes two of one apply."""
         return digest([self.application, {name: wish.version for name, wish in self.wishes.items()}, self.channels])
 
 

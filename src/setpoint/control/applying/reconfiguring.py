@@ -32,7 +32,7 @@ _WHY = "the configuration of what runs changed"
 
 @dataclass
 class ReconfigurationRequest:
-    """What one application's line is asked for."""
+    """What the release log of one application is requested to do."""
 
     application: str
     revisions: dict[str, str]

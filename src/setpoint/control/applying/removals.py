@@ -1,4 +1,4 @@
-"""What an apply would leave behind or take down, and which groups would lose more than half of their channels at once."""
+"""What an apply would leave behind or take down, and which groups would lose more than half of their channels together."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from setpoint.model.names import within
 
 @dataclass
 class Removals:
-    """Told by ``preview``, done by ``apply``."""
+    """What ``preview`` shows and ``apply`` does."""
 
     kept: dict[str, str] = field(default_factory=dict)
     """Instance -> version that runs on."""
     down: dict[str, str] = field(default_factory=dict)
-    """Instance -> version that is taken down, since ``onRemove: destroy`` asked for it."""
+    """Instance -> version that is taken down, as ``onRemove: destroy`` requires."""
     shrinking: dict[str, tuple[int, int]] = field(default_factory=dict)
     """``application/group`` -> (channels that go, channels there are), where that is more than half."""
 

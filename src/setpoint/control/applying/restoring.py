@@ -29,7 +29,7 @@ async def restore(services: Services) -> None:
         await adopt(services, await asyncio.to_thread(CompiledConfiguration.from_files, files, Path(root), executable))
     except ConfigurationError as error:
         services.unreadable = str(error)
-        log.error("the stored configuration (revision %d) cannot be used by this version:\n%s", newest.number, error)  # noqa: TRY400 - its problems say all
+        log.error("the stored configuration (revision %d) cannot be used by this version:\n%s", newest.number, error)  # noqa: TRY400 - its problems explain it
 
 
 async def finish(services: Services) -> None:

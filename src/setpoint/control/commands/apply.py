@@ -24,7 +24,7 @@ class ApplyRequest(Files):
     expect: str = ""
     """The ``plan`` that ``preview`` gave: refused when it would do something else by now."""
     confirm: list[str] = Field(default_factory=list, max_length=ITEMS)
-    """Names of groups that may lose more than half of their channels at once, such as ``saas/tenants``."""
+    """Names of groups that may lose more than half of their channels together, such as ``saas/tenants``."""
     why: str = Field("", max_length=2000)
 
 
@@ -59,7 +59,7 @@ async def apply(context: RequestContext, request: ApplyRequest) -> AppliedConfig
     configuration, files = await parse(context.services, request)
     services, stores = context.services, context.stores
     if configuration.refusals:
-        message = "This configuration is in order, but this version cannot do all that it asks for; nothing was applied."
+        message = "This configuration is in order, but this version does not support all of it; nothing was applied."
         raise Refused(message, "Leave that out, or wait for a version that can.", details=configuration.refusals)
     async with services.configuring:
         plan = await make_plan(context, configuration)
@@ -70,7 +70,7 @@ async def apply(context: RequestContext, request: ApplyRequest) -> AppliedConfig
         _check_removals(request, plan)
         meanings = await changed_meanings(services, configuration.exit_codes)
         await stores.records.put("configuration-root", content_digest(files), request.root)
-        # What gates are run with is durable before the revision that asks for it (§10.6).
+        # What gates are run with is durable before the revision that needs it (§10.6).
         await stores.content.put(files=configuration.trees.contents.values())
         revision = await stores.documents.save(files, request.executable, at=context.now, person=context.person.name)
         progress = Progress(revision.number, plan.new, list(plan.removals.down), context.person.name)
@@ -93,12 +93,12 @@ def _check_removals(request: ApplyRequest, plan: ApplyPlan) -> None:
     if leaving.down and not request.expect:
         names = ", ".join(sorted(leaving.down)[:5]) + (" …" if len(leaving.down) > 5 else "")
         raise Refused(
-            f"This would take down {len(leaving.down)} instances ({names}), and nobody has looked at that.",
+            f"This would take down {len(leaving.down)} instances ({names}), which was not confirmed.",
             "Ask for `preview` first and give its `plan` as `expect`; the command line does so.",
         )
     for group, (gone, whole) in leaving.shrinking.items():
         if group not in request.confirm:
             raise Refused(
-                f"{gone} of the {whole} channels of group {group} would go at once; nothing was applied.",
-                f"If that is meant, say so by name: `--confirm {group}`.",
+                f"{gone} of the {whole} channels of group {group} would be removed together; nothing was applied.",
+                f"If that is intended, confirm the group: `--confirm {group}`.",
             )

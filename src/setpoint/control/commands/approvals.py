@@ -62,7 +62,7 @@ class VotesGiven(Answer):
     Permission.APPROVE,
     VoteRequest,
     VotesGiven,
-    "Say yes to one release at an instance or in a channel.",
+    "Approve one release at an instance or in a channel.",
     subject=str,
 )
 @in_turn
@@ -76,7 +76,7 @@ async def approve(context: RequestContext, request: VoteRequest) -> VotesGiven:
     Permission.APPROVE,
     VoteRequest,
     VotesGiven,
-    "Say no to one release at an instance or in a channel: it is not brought there.",
+    "Reject one release at an instance or in a channel: it is not brought there.",
     subject=str,
 )
 @in_turn
@@ -85,7 +85,7 @@ async def reject(context: RequestContext, request: VoteRequest) -> VotesGiven:
     return await _vote(context, request, yes=False)
 
 
-class _Asked:
+class _OpenTopic:
     """One topic, and everything it counts for."""
 
     def __init__(self, use: ApprovalUse, half: Half, offer: Offer) -> None:
@@ -97,23 +97,23 @@ class _Asked:
 
 
 async def _vote(context: RequestContext, request: VoteRequest, *, yes: bool) -> VotesGiven:
-    asked = await _asked(context, request)
-    allowed = {entity: one for entity, one in asked.items() if not _objection(context, one, yes=yes)}
-    if not allowed or (request.topic and len(allowed) < len(asked)):
-        refusing = [one for one in asked.values() if _objection(context, one, yes=yes)]
+    approvals = await _open_topics(context, request)
+    allowed = {entity: one for entity, one in approvals.items() if not _objection(context, one, yes=yes)}
+    if not allowed or (request.topic and len(allowed) < len(approvals)):
+        refusing = [one for one in approvals.values() if _objection(context, one, yes=yes)]
         authors = {one.half.author for one in refusing if yes and not one.use.allow_author}
         raise Forbidden(
-            _sentence(context, asked, yes=yes), who_may(context, [one.use.approvers for one in refusing], without=authors)
+            _sentence(context, approvals, yes=yes), who_may(context, [one.use.approvers for one in refusing], without=authors)
         )
     releases = {one.half.release for one in allowed.values()}
     if len(releases) > 1 and len({one.offer.pair for one in allowed.values()}) > 1:
         listed = ", ".join(str(number) for number in sorted(releases))
-        raise Refused(f"Several releases wait at {request.target}: {listed}.", "Say which one with --release.")
+        raise Refused(f"Several releases wait at {request.target}: {listed}.", "Choose one with --release.")
     await post(
         context, {entity: Voted(person=context.person, yes=yes, why=request.why, id=context.request) for entity in allowed}
     )
     for entity, one in allowed.items():
-        await _heard(context, entity, one, yes=yes)
+        await _counted_by_all(context, entity, one, yes=yes)
     counting = {instance for one in allowed.values() for instance in one.instances}
     decided = {instance: text for one in allowed.values() for instance, text in one.decided.items() if instance not in counting}
     if not counting:
@@ -129,24 +129,24 @@ async def _vote(context: RequestContext, request: VoteRequest, *, yes: bool) -> 
     )
 
 
-async def _heard(context: RequestContext, entity: str, asked: _Asked, *, yes: bool) -> None:
+async def _counted_by_all(context: RequestContext, entity: str, approval: _OpenTopic, *, yes: bool) -> None:
     """Wait until everyone whom a vote is for has counted it; what came before it there has decided (§10.10)."""
     topic = await context.engine.read(entity)
     votes = topic.votes if isinstance(topic, TopicState) else ()
     number = next((number for number, vote in enumerate(votes, 1) if vote.id == context.request), 0)
-    for instance in tuple(asked.instances):
+    for instance in tuple(approval.instances):
         state = await until(context, instance_entity(instance), lambda state: _counted(state, entity, number))
-        release = asked.half.release
+        release = approval.half.release
         rejected = any(veto.release == release and veto.rejected for veto in state.life.vetoes)
         text = decision(instance, state, release)
         if text and rejected is yes:
-            asked.instances.remove(instance)
-            asked.decided[instance] = text
+            approval.instances.remove(instance)
+            approval.decided[instance] = text
 
 
 def _counted(state: InstanceState, entity: str, number: int) -> bool:
-    told = state.life.topics.get(entity)
-    return (told is not None and told.number >= number) or entity not in listened(state.policy, state.life, state.removed)
+    seen = state.life.topics.get(entity)
+    return (seen is not None and seen.number >= number) or entity not in listened(state.policy, state.life, state.removed)
 
 
 def _first(decided: dict[str, str]) -> str:
@@ -157,10 +157,10 @@ def _hint(request: VoteRequest) -> str:
     return f"Nothing was changed. See `setpoint history {request.target}` for who decided it and when."
 
 
-async def _asked(context: RequestContext, request: VoteRequest) -> dict[str, _Asked]:
-    """Topic's entity -> what it is, with everyone that shares it. Raises Refused where nothing is asked, or decided already."""
+async def _open_topics(context: RequestContext, request: VoteRequest) -> dict[str, _OpenTopic]:
+    """Topic's entity -> what it is, with everyone that shares it. Raises Refused where no approval is open, Decided after all."""
     configuration = context.configuration
-    found: dict[str, _Asked] = {}
+    found: dict[str, _OpenTopic] = {}
     names: set[str] = set()
     decided: dict[str, tuple[int, str]] = {}
     targets = instances(configuration, request.target)
@@ -174,10 +174,10 @@ async def _asked(context: RequestContext, request: VoteRequest) -> dict[str, _As
             if text := decision(instance, state, half.release):
                 decided[instance] = (half.release, text)
             else:
-                found.setdefault(topic(use, half.release, change_of(state)), _Asked(use, half, offer))
+                found.setdefault(topic(use, half.release, change_of(state)), _OpenTopic(use, half, offer))
     if request.topic and names and not found and not decided:
         raise Refused(
-            f'Nothing called "{request.topic}" is asked for at {request.target}.', suggestion(request.topic, names, "topic")
+            f'No approval called "{request.topic}" is open at {request.target}.', suggestion(request.topic, names, "topic")
         )
     if not found and decided:
         raise Decided(_first({instance: text for instance, (_, text) in decided.items()}), _hint(request))
@@ -204,15 +204,15 @@ async def _meant(context: RequestContext, targets: list[str], request: VoteReque
     return found
 
 
-def _objection(context: RequestContext, asked: _Asked, *, yes: bool) -> str:
-    use = asked.use
+def _objection(context: RequestContext, approval: _OpenTopic, *, yes: bool) -> str:
+    use = approval.use
     if not matches(context.person, use.approvers):
         return f"{use.topic} is for {listing(use.approvers)}"
-    if yes and not use.allow_author and context.person.name == asked.half.author:
-        return f"the author of release {asked.half.release} does not count for {use.topic}"
+    if yes and not use.allow_author and context.person.name == approval.half.author:
+        return f"the author of release {approval.half.release} does not count for {use.topic}"
     return ""
 
 
-def _sentence(context: RequestContext, asked: dict[str, _Asked], *, yes: bool) -> str:
-    objections = sorted({objection for one in asked.values() if (objection := _objection(context, one, yes=yes))})
+def _sentence(context: RequestContext, approvals: dict[str, _OpenTopic], *, yes: bool) -> str:
+    objections = sorted({objection for one in approvals.values() if (objection := _objection(context, one, yes=yes))})
     return f"{context.person.name} may not {'approve' if yes else 'reject'} this: {'; '.join(objections)}."

@@ -76,7 +76,7 @@ class ResumeRequest(TargetRequest):
     target: str
     """An instance, a channel, or a group in which a release stopped because too many of its channels had failed."""
     release: int = Field(0, ge=0)
-    """Of a group: the release that shall go on; 0: the newest that stopped."""
+    """Of a group: the release to resume; 0: the newest that stopped."""
 
 
 class WentOn(Acted):
@@ -127,7 +127,7 @@ async def _repeated(context: RequestContext) -> bool:
 async def _let_go_on(context: RequestContext, request: ResumeRequest, group: str, release: int) -> list[str]:
     """Admission goes on with a release; the instances that it names in the group."""
     if not group:
-        raise Refused(f"{request.target} is no group with limits.", "Leave --release out, or name a group.")
+        raise Refused(f"{request.target} is not a group with limits.", "Leave --release out, or name a group.")
     if await _repeated(context):
         return []
     halted = await stopped(context, group)

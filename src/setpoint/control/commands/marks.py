@@ -58,7 +58,7 @@ def bad(line: LineState, service: str, version: str) -> bool:
 
 
 def refuse_bad(line: LineState, service: str, version: str) -> None:
-    """Raises Refused for a version that is marked bad: nobody goes there before it is marked good."""
+    """Raises Refused for a version that is marked bad: no instance goes there before it is marked good."""
     if bad(line, service, version):
         mark = line.bad[version_key(service, version)]
         raise Refused(

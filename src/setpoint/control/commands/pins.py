@@ -48,7 +48,7 @@ class PinAnswer(Answer):
     Permission.PIN,
     PinRequest,
     PinAnswer,
-    "Keep an instance at exactly one version until it is unpinned; every gate is still asked.",
+    "Keep an instance at exactly one version until it is unpinned; every gate still applies.",
     subject=lambda request: f"{request.target} to {request.version}",
 )
 @in_turn

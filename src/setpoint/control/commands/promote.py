@@ -26,7 +26,7 @@ class PromoteRequest(Request):
     version: str = ""
     """Empty: what the channel before it has finalized, else the newest release."""
     alone: bool = False
-    """Each service moves by itself, although the configuration says that some move together."""
+    """Each service moves separately, although the configuration makes some move together."""
     why: str = Field("", max_length=2000)
 
 
@@ -35,7 +35,7 @@ class PromoteRequest(Request):
     Permission.RELEASE,
     PromoteRequest,
     Released,
-    "Bring to one channel what the channel before it has finalized, by a release of its own; its gates are asked as ever.",
+    "Bring to one channel what the channel before it has finalized, by a release of its own; its gates apply as usual.",
     subject=lambda request: request.target + (f" to {request.version}" if request.version else ""),
 )
 async def promote(context: RequestContext, request: PromoteRequest) -> Released:
@@ -53,8 +53,8 @@ async def promote(context: RequestContext, request: PromoteRequest) -> Released:
         known[service] = _very(line, service, earlier) if earlier else _released(line, members[0], request.version)
         wanted[service] = _as_there(earlier) if earlier else _as_released(known[service])
     channels = list(dict.fromkeys(channel_of(instance) for instance in chosen))
-    asked = ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why, alone=request.alone)
-    return await bring(context, asked, known)
+    named = ReleaseRequest(services=wanted, application=owner, channels=channels, why=request.why, alone=request.alone)
+    return await bring(context, named, known)
 
 
 def _as_there(earlier: Offer) -> WantedService:
@@ -68,11 +68,11 @@ def _as_there(earlier: Offer) -> WantedService:
 
 
 def _very(line: LineState, service: str, earlier: Offer) -> ServiceVersion:
-    """As its release asked for it: values that are defaults are no part of a version."""
-    asked = next(
+    """Return the version as its release named it: default values are not part of a version."""
+    named = next(
         (one.services[service] for one in line.releases if one.number == earlier.release and service in one.services), None
     )
-    return asked or ServiceVersion(earlier.version, earlier.parameters, earlier.source, earlier.images)
+    return named or ServiceVersion(earlier.version, earlier.parameters, earlier.source, earlier.images)
 
 
 def _as_released(one: ServiceVersion) -> WantedService:

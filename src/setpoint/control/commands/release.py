@@ -57,7 +57,7 @@ class ReleaseRequest(Request):
     labels: dict[str, Text] = Field(default_factory=dict, max_length=100)
     urgent: bool = False
     alone: bool = False
-    """Each service moves by itself, although the configuration says that some move together."""
+    """Each service moves separately, although the configuration makes some move together."""
     together: bool = False
     """In each channel all services named move as one."""
     skip: list[str] = Field(default_factory=list, max_length=100)
@@ -204,7 +204,7 @@ async def _check_skips(context: RequestContext, request: ReleaseRequest, instanc
         return
     require(context.person, Permission.SKIP, "skip")
     if not request.why:
-        raise Malformed("Skipping needs a reason.", "Say it with --why.")
+        raise Malformed("Skipping needs a reason.", "Add --why REASON.")
     for gate in request.skip:
         having = [one for one in instances if _has(context, one, gate)]
         if not having:

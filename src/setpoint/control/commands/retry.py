@@ -27,7 +27,7 @@ class RetryRequest(Request):
     release: int = Field(0, ge=0)
     """0: the newest one that is vetoed or failed there."""
     succeeded: bool = False
-    """What failed of its tasks, or whose end nobody saw, did succeed: it is not run again."""
+    """Its failed tasks, and those whose end is unknown, did succeed: they do not run again."""
     why: str = Field("", max_length=2000)
 
 

@@ -43,7 +43,7 @@ class RollbackAnswer(Answer):
     Permission.ROLLBACK,
     RollbackRequest,
     RollbackAnswer,
-    "Go back at once, past every gate; the instance is held until a person lets it go on.",
+    "Roll back immediately, past every gate; the instance is held until a person unholds it.",
     subject=lambda request: request.target + (f" to {request.version}" if request.version else ""),
 )
 async def rollback(context: RequestContext, request: RollbackRequest) -> RollbackAnswer:

@@ -38,7 +38,7 @@ class StopRequest(PauseRequest):
     """What is stopped, why, and until when."""
 
     in_flight: Literal["finish", "pause"] = "finish"
-    """What becomes of what is under way: it finishes, or pauses until the line goes on."""
+    """What becomes of what is under way: it finishes, or pauses until the scope is unfrozen."""
 
 
 class ScopeAnswer(Answer):
@@ -158,5 +158,5 @@ def _named(text: str, below: dict[str, int]) -> tuple[str, int]:
         raise NotFound(f'"{text}" may mean several scopes.', f"Write one of: {', '.join(sorted(fitting))}.")
     names = [name if is_kind(name, "runtime") else last_name(key_of(name)) for name in below]
     raise NotFound(
-        f'There is no application, channel, group or runtime "{text}".', suggestion(text, filter(None, names), "scope")
+        f'No application, channel, group or runtime is called "{text}".', suggestion(text, filter(None, names), "scope")
     )

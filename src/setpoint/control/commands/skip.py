@@ -1,4 +1,4 @@
-"""Skip: one gate (or all) of one release at one instance shall not count."""
+"""Skip: one gate (or all) of one release at one instance does not count."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SkippedGate(Answer):
 )
 @in_turn
 async def skip(context: RequestContext, request: SkipRequest) -> SkippedGate:
-    """Check every instance first, then tell all of them."""
+    """Check every instance first, then post to all of them."""
     configuration = context.configuration
     chosen: dict[str, list[int]] = {}
     for instance in instances(configuration, request.target):
@@ -131,14 +131,15 @@ def check_skip(person: Person, policy: Policy, gate: str) -> None:
     overrides = skippable(policy)
     for name, override in overrides.items():
         if gate in {name, EVERY} and not matches(person, override):
-            who = "nobody may" if override == () else f"only {listing(override)} may"
+            who = "no one may" if override == () else f"only {listing(override)} may"
             raise Forbidden(
-                f"{person.name} may not skip {name} at {short_name(policy.instance)}: {who}.", "The gate's `override` says so."
+                f"{person.name} may not skip {name} at {short_name(policy.instance)}: {who}.",
+                "The gate's `override` lists who may.",
             )
 
 
 async def skip_gate(context: RequestContext, instance: str, gate: str, release: int, why: str) -> None:
-    """Tell one instance, if it has the gate."""
+    """Post to one instance, if it has the gate."""
     if gate == EVERY or gate in skippable(context.configuration.policy(instance)):
         await context.engine.post(
             instance_entity(instance),

@@ -69,7 +69,7 @@ class TokenList(Answer):
     subject=lambda request: (
         f"{request.user}{' (admin)' if request.admin else ''}" + (f" in {', '.join(request.groups)}" if request.groups else "")
     ),
-    instead="A token is made at once, and worthless as soon as it is revoked; `setpoint token list` shows those there are.",
+    instead="A token is valid immediately, and invalid as soon as it is revoked; `setpoint token list` shows the valid ones.",
     secret=True,
 )
 async def create(context: RequestContext, request: TokenRequest) -> NewToken:
@@ -93,16 +93,16 @@ async def create(context: RequestContext, request: TokenRequest) -> NewToken:
     Permission.ADMINISTER,
     RevokeRequest,
     TokenView,
-    "Make a token worthless at once.",
+    "Revoke a token, effective immediately.",
     subject=lambda request: request.id,
-    instead="It would be worthless at once; `setpoint token list` shows whose it is.",
+    instead="It would be invalid immediately; `setpoint token list` shows whose it is.",
 )
 async def revoke(context: RequestContext, request: RevokeRequest) -> TokenView:
     """The last administrator's token stays."""
     known = {token.id: token for token in context.services.people.known()}
     token = known.get(request.id)
     if token is None:
-        raise NotFound(f'There is no token "{request.id}".', suggestion(request.id, known, "token"))
+        raise NotFound(f'Token "{request.id}" does not exist.', suggestion(request.id, known, "token"))
     if token.admin and not any(other.admin and not other.expires for other in known.values() if other.id != token.id):
         raise Refused("This is the last token of an administrator.", "Make another one first.")
     await context.services.people.revoke(request.id)

@@ -13,7 +13,7 @@ from setpoint.control.registry import Answer, NoRequest, query
 
 
 class ProblemView(Answer):
-    """One mistake."""
+    """One error."""
 
     code: str
     file: str
@@ -25,11 +25,11 @@ class ProblemView(Answer):
 
 
 class ProblemList(Answer):
-    """Every mistake; empty: none."""
+    """Every error; empty: none."""
 
     problems: list[ProblemView]
     notices: list[str]
-    """What is declared and not acted on by this version, one line for each sort; where there is no mistake."""
+    """What is declared and not acted on by this version, one line for each sort; where there are errors: empty."""
     refusals: list[str]
     """Why `apply` refuses it, although it is in order."""
 
@@ -40,7 +40,7 @@ class Schema(Answer):
     json_schema: dict[str, Any]
 
 
-@query("validate", Permission.CONFIGURE, Files, ProblemList, "Every mistake of a configuration.")
+@query("validate", Permission.CONFIGURE, Files, ProblemList, "Every error of a configuration.")
 async def validate(context: RequestContext, request: Files) -> ProblemList:
     """Changes nothing."""
     report = await report_on(context.services, request)

@@ -59,16 +59,16 @@ class Concern:
         return line.event.service in self._services
 
     def counts_for(self, line: Line) -> list[str]:
-        """Every instance that a vote counts for; empty for what is no vote."""
+        """Return every instance that a vote counts for; empty for what is not a vote."""
         if self._configuration is None or not is_kind(line.entity, "topic"):
             return []
         subject, name, *_ = parse_topic(line.entity)
         below = [one for one in self._configuration.all_instances if subject in self._subjects(one)]
-        asking = [one for one in below if self._asks(one, subject, name)] or below
+        voting = [one for one in below if self._needs(one, subject, name)] or below
         reached = self._reached.get((line_entity(application_of(below[0])), line.event.release)) if below else None
-        return [one for one in asking if reached is None or one in reached]
+        return [one for one in voting if reached is None or one in reached]
 
-    def _asks(self, instance: str, subject: str, name: str) -> bool:
+    def _needs(self, instance: str, subject: str, name: str) -> bool:
         assert self._configuration is not None  # noqa: S101 - the callers looked
         approvals = self._configuration.policy(instance).approvals
         return any((use.subject, use.topic) == (subject, name) for use in approvals)
@@ -86,7 +86,7 @@ async def concern(context: RequestContext, instances: Iterable[str]) -> Concern:
     reached: dict[tuple[str, int], set[str]] = {}
     configuration = context.applied
     for owner in configuration.applications if configuration else ():
-        assert configuration is not None  # noqa: S101 - else there are no applications
+        assert configuration is not None  # noqa: S101 - else no application exists
         for release in (await line_of(context, owner)).releases:
             these = named(configuration, owner, {*release.services, *release.revisions}, release.channels)
             reached[line_entity(owner), release.number] = {*these, *followers(configuration, owner, these)}

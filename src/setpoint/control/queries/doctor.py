@@ -1,4 +1,4 @@
-"""Doctor: is the house in order? Each finding says what to do."""
+"""Doctor: is the installation in order? Each finding contains what to do."""
 
 from __future__ import annotations
 

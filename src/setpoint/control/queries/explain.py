@@ -172,12 +172,12 @@ async def _reason(context: RequestContext, instance: str, state: InstanceState, 
 
 
 def _stops(instance: str, state: InstanceState, context: RequestContext) -> list[StopView]:
-    told = {(reason.code, reason.text) for reason in explain_reasons(state, context.steady)}
-    return [stop_view([instance], one) for one in stops(state, context.steady) if (one.code, one.text) not in told]
+    explained = {(reason.code, reason.text) for reason in explain_reasons(state, context.steady)}
+    return [stop_view([instance], one) for one in stops(state, context.steady) if (one.code, one.text) not in explained]
 
 
 def _about(reason: Reason, instance: str) -> Reason:
-    """What names nobody else is about the instance itself."""
+    """Return the reason; without a subject it is about the instance itself."""
     return reason if reason.subject else replace(reason, subject=instance_entity(instance))
 
 

@@ -1,4 +1,4 @@
-"""History: what was decided, told in sentences; and the same as it happens."""
+"""History: what was decided, in sentences; and the same as it happens."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ async def _lines(runtime: Runtime, instance: str, request: LogsRequest) -> Async
 
 
 def choose(known: Sequence[LoggedReplica], request: LogsRequest) -> list[LoggedReplica]:
-    """Return the replicas that are asked for.
+    """Return the requested replicas.
 
     Raises:
         NotFound: there are none; it lists what there is.
@@ -131,7 +131,7 @@ def choose(known: Sequence[LoggedReplica], request: LogsRequest) -> list[LoggedR
     if not chosen:
         wanted = [("replica", request.replica), ("version", request.version), ("kind", request.kind)]
         words = ", ".join(f'{what} "{value}"' for what, value in wanted if value)
-        there = [f"{one.name}: version {one.version}, {_kind(one)}" for one in known] or ["There are no logs."]
+        there = [f"{one.name}: version {one.version}, {_kind(one)}" for one in known] or ["No replica has logs."]
         raise NotFound(f"No logs are kept at {request.target} of {words}.", "These replicas have logs:", details=there)
     return chosen
 

@@ -1,4 +1,4 @@
-"""People: who did what, for administrators; and who asks, and what that person may do."""
+"""People: who did what, for administrators; and who the caller is, and what that person may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preview: what an apply would change. Shown before anybody says yes."""
+"""Preview: what an apply would change. Shown before a person confirms it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Preview(Answer):
     """Nothing was applied before."""
     changes: list[InstanceChangeView]
     lines: list[str]
-    """The same for reading: equal changes of several instances told once."""
+    """The same for reading: equal changes of several instances shown once."""
     releases: list[AutomaticView]
     configurations: list[ConfigurationView]
     waiting: list[str]

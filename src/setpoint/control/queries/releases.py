@@ -1,4 +1,4 @@
-"""Releases: what was asked for, by whom, and how far it got."""
+"""Releases: what was requested, by whom, and how far it got."""
 
 from __future__ import annotations
 

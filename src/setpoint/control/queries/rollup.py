@@ -39,7 +39,7 @@ class CulpritView(Answer):
 
     reason: ReasonView
     leaves: list[str]
-    """Instances that have the reason themselves; perhaps others than those asked about."""
+    """Instances that have the reason themselves; perhaps others than those requested."""
     behind: list[str]
     """Instances that wait for those."""
     through: list[str]
@@ -47,7 +47,7 @@ class CulpritView(Answer):
 
 
 class Rollup(Answer):
-    """Everything that was asked about."""
+    """Everything that was requested."""
 
     now: Instant
     target: str
@@ -61,18 +61,18 @@ class Rollup(Answer):
 
 @query("rollup", Permission.VIEW, RollupRequest, Rollup, "What holds up an application, a channel, a group or everything.")
 async def rollup(context: RequestContext, request: RollupRequest) -> Rollup:
-    """Follows what is waited for to where it ends, whoever that is."""
-    asked = _asked(context, request.target)
+    """Follow each chain of waiting to its end."""
+    selected = _selected(context, request.target)
     admission = await context.engine.read(ADMISSION)
     takers = takers_of(admission if isinstance(admission, AdmissionState) else None)
-    states = await _states(context, asked)
+    states = await _states(context, selected)
     words = {one: _word(context, one, state) for one, state in states.items()}
     reasons = {one: _reasons(context, one, state) for one, state in states.items()}
     first = await _followed(context, states, takers)
     found = Rollup(
         now=context.now,
         target=request.target,
-        instances=len(asked),
+        instances=len(selected),
         settled=sum(word == Condition.CONVERGED for word in words.values()),
         conditions=_counted(words.values()),
         culprits=[_view(one) for one in culprits(reasons, first, takers)],
@@ -80,7 +80,7 @@ async def rollup(context: RequestContext, request: RollupRequest) -> Rollup:
     return by_wall(found, context)
 
 
-def _asked(context: RequestContext, target: str) -> list[str]:
+def _selected(context: RequestContext, target: str) -> list[str]:
     """Applications come before channels of the same name, which can be named in full."""
     configuration = context.configuration
     if not target:

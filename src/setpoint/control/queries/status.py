@@ -45,14 +45,14 @@ class ApplicationView(Answer):
     instances: list[InstanceView]
     failed: int
     you: int
-    """How many wait for whoever asks."""
+    """How many wait for the caller."""
     settled: int
     stops: list[StopView] = Field(default_factory=list)
     """What would hold a release that came now, whether or not one waits: stops, pauses, closed calendars."""
 
 
 class Status(Answer):
-    """Everything that was asked for."""
+    """Everything that was requested."""
 
     now: int
     person: str
@@ -134,6 +134,6 @@ class Orphans(Answer):
 
 
 @query("orphans", Permission.VIEW, OrphansRequest, Orphans, "What runs on although it is no longer configured.")
-async def orphans(context: RequestContext, request: OrphansRequest) -> Orphans:  # noqa: ARG001 - it asks for everything
-    """Nothing of it is looked at any more; it is told as it was seen last."""
+async def orphans(context: RequestContext, request: OrphansRequest) -> Orphans:  # noqa: ARG001 - it has no fields
+    """Return what was seen last: none of it is observed any more."""
     return Orphans(orphans=await leftovers(context))

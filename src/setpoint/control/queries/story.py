@@ -1,4 +1,4 @@
-"""Story: what an entity was told turn by turn, and what it decided; enough to decide all of it again, anywhere."""
+"""Trace: the recorded inputs and decisions of an entity, turn by turn; enough to replay them anywhere."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StoryAnswer(Answer):
     """
 
 
-@query("story", Permission.VIEW, StoryRequest, StoryAnswer, "What an entity was told, turn by turn, and what it decided.")
+@query("story", Permission.VIEW, StoryRequest, StoryAnswer, "The recorded inputs and decisions of an entity, turn by turn.")
 async def story(context: RequestContext, request: StoryRequest) -> StoryAnswer:
     """Decides the kept turns again, in memory."""
     entity = _entity(context, request.entity)

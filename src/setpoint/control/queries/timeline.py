@@ -1,4 +1,4 @@
-"""Timeline: what each instance was at when, as spans; drawn from history, so it tells what was decided and nothing else."""
+"""Timeline: what each instance was at when, as spans; drawn from history, so it shows what was decided and nothing else."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Timeline(Answer):
     "timeline", Permission.VIEW, TimelineRequest, Timeline, "What each instance waited for, deployed, verified and ran, and when."
 )
 async def timeline(context: RequestContext, request: TimelineRequest) -> Timeline:
-    """What began before ``since`` and was still so then is told from its beginning, as far as history reaches."""
+    """What began before ``since`` and lasted until then is shown from its beginning, as far as history reaches."""
     configuration = context.configuration
     owner, wanted = _wanted(context, request)
     lines = await _lines(context, owner, request.until)
@@ -136,8 +136,8 @@ class _Lane:
     def end(self, slot: str, line: Line, outcome: str = "") -> None:
         span = self.open.pop(slot, None)
         if span:
-            told = {"outcome": outcome, "text": line.event.text if outcome else ""}
-            self.done.append(span.model_copy(update={"ends": max(line.at, span.begins), **told}))
+            closing = {"outcome": outcome, "text": line.event.text if outcome else ""}
+            self.done.append(span.model_copy(update={"ends": max(line.at, span.begins), **closing}))
 
 
 def spans(lines: Iterable[Line], since: Instant = 0) -> list[SpanView]:

@@ -43,8 +43,8 @@ def _among_all(person: Person, wanted: Iterable[Sequence[str] | None]) -> bool:
 
 
 def listing(principals: Sequence[str] | None) -> str:
-    """``group:leads or user:ann``; ``nobody`` of an empty list; ``an administrator`` where no one is named."""
-    return "an administrator" if principals is None else " or ".join(principals) or "nobody"
+    """Return ``group:leads or user:ann``; ``no one`` for an empty list; ``an administrator`` without a list."""
+    return "an administrator" if principals is None else " or ".join(principals) or "no one"
 
 
 async def sharing(context: RequestContext, entity: str, use: ApprovalUse, release: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Limits as control sees them: the waves of the configuration, and what admission would say to somebody at this very moment."""
+"""Limits as control sees them: the waves of the configuration, and what admission would decide for an instance now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def admission(services: Services) -> AdmissionState:
 
 
 async def configured(services: Services, configuration: CompiledConfiguration, number: int) -> list[tuple[str, AnyFact]]:
-    """What admission has to be told of a configuration, if its waves are others by now."""
+    """Return the events for admission if the waves of a configuration have changed."""
     known = await admission(services)
     if known.groups == configuration.groups:
         return []
@@ -41,7 +41,7 @@ def rosters(configuration: CompiledConfiguration, instances: Iterable[str]) -> d
 
 
 async def as_of_now(context: RequestContext, instance: str, state: InstanceState) -> InstanceState:
-    """The state with what admission would say now: of ten thousand who wait only the first are told of every change."""
+    """Return the state with admission's current reasons: admission reports every change only to the first in its queue."""
     candidate = state.life.candidate
     if candidate is None or candidate.admission is None or candidate.admission.granted:
         return state
@@ -49,8 +49,8 @@ async def as_of_now(context: RequestContext, instance: str, state: InstanceState
     request = known.requests.get(request_key(instance_entity(instance), candidate.number))
     if request is None or request.request_id != candidate.admission.request_id:
         return state
-    asking = replace(candidate.admission, reasons=tuple(why(known, request, context.steady)))
-    return replace(state, life=replace(state.life, candidate=replace(candidate, admission=asking)))
+    current = replace(candidate.admission, reasons=tuple(why(known, request, context.steady)))
+    return replace(state, life=replace(state.life, candidate=replace(candidate, admission=current)))
 
 
 def group_named(configuration: CompiledConfiguration, text: str) -> str:

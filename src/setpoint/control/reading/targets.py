@@ -27,15 +27,15 @@ def application(configuration: CompiledConfiguration, name: str, *, having: str 
     known = configuration.applications
     if name:
         if name not in known:
-            raise NotFound(f'There is no application "{name}".', suggestion(name, known, "application"))
+            raise NotFound(f'Application "{name}" does not exist.', suggestion(name, known, "application"))
         return name
     fitting = [one for one in known if having in configuration.services(one)] if having else known
     candidates = fitting or known
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise NotFound("There is no application yet.", "Apply a configuration with `setpoint apply DIRECTORY`.")
-    raise NotFound(f"There are several applications: {', '.join(candidates)}.", "Say which one with --app.")
+        raise NotFound("No application is configured yet.", "Apply a configuration with `setpoint apply DIRECTORY`.")
+    raise NotFound(f"There are several applications: {', '.join(candidates)}.", "Choose one with --app.")
 
 
 def service(configuration: CompiledConfiguration, owner: str, name: str) -> str:
@@ -93,7 +93,7 @@ def _one(configuration: CompiledConfiguration, text: str, head: str, place: str)
     if len(long) > 1:
         raise NotFound(f'"{text}" is in several applications.', f"Write one of: {', '.join(long)}.")
     raise NotFound(
-        f'There is no instance "{text}".', suggestion(text, _spellings(configuration.all_instances, owner), "instance")
+        f'Instance "{text}" does not exist.', suggestion(text, _spellings(configuration.all_instances, owner), "instance")
     )
 
 
@@ -112,7 +112,7 @@ def _of_channel(configuration: CompiledConfiguration, text: str) -> list[str]:
         )
     if not having:
         every = [place for below in known.values() for place in below]
-        raise NotFound(f'There is no channel or group "{name}".', suggestion(name, every, "channel"))
+        raise NotFound(f'No channel or group is called "{name}".', suggestion(name, every, "channel"))
     wanted = set(known[having[0]][name])
     found = [one for one in configuration.instances(having[0]) if channel_of(one) in wanted]
     if not found:

@@ -1,4 +1,4 @@
-"""From a wish to what the line is asked for: versions with their identity, and a spec for every instance that may get them."""
+"""From a wish to a request for the release log: versions with their identity, and a spec for every instance that may get them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from setpoint.model.spec import Scalar, Source, Spec, Version, digest
 
 @dataclass
 class Compiled:
-    """Everything that a release needs; stored before it is asked for."""
+    """Everything that a release needs; stored before it is requested."""
 
     services: dict[str, ServiceVersion] = field(default_factory=dict)
     specs: dict[str, Spec] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Wish(NamedTuple):
     parameters: Mapping[str, Scalar]
     source: Source
     images: Mapping[str, str] | None = None
-    """Digests of a version that was released before, which stay with it; None: it is named anew, so tags are resolved (§10.7)."""
+    """Digests of a version that was released before, which it keeps; None: it is named again, so tags are resolved (§10.7)."""
 
 
 class UnresolvedTags(Exception):  # noqa: N818 - nothing went wrong yet
@@ -174,7 +174,7 @@ class _Service:
         return found
 
     def _images_elsewhere(self, instance: str) -> dict[str, bool]:
-        """None where the version cannot come as it is released, such as without a parameter: that is no error of this release."""
+        """Return None where the version cannot come as released, such as without a parameter: not an error of this release."""
         try:
             (parameters,) = self._resolved([instance]).values()
             return self.configuration.images(instance, self.wish.version, parameters, self.wish.source)
@@ -232,12 +232,12 @@ class _Service:
 def _explicit(
     given: Mapping[str, object], carried: Mapping[str, Scalar], resolved: Mapping[str, Mapping[str, Scalar]]
 ) -> dict[str, Scalar]:
-    """What the release says, apart from defaults: the same in every channel, so it is part of the version's identity."""
+    """Return what the release sets, apart from defaults: the same in every channel, so it is part of the version's identity."""
     values = next(iter(resolved.values()), {})
     kept = {key for key in carried if key not in given and values.get(key) == carried[key]}
     return {key: values[key] for key in sorted(kept | set(given)) if key in values}
 
 
 def _what_runs(spec: Spec) -> Spec:
-    """Its digest says what runs and nothing else: a release that changes nothing here must be seen as such."""
+    """Its digest covers what runs and nothing else, so that a release that changes nothing here is recognised."""
     return replace(spec, version=Version(spec.version.name), digest="").sealed()

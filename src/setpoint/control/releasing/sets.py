@@ -9,11 +9,11 @@ from setpoint.control.errors import Refused
 from setpoint.model.names import channel_of, short_name, within
 from setpoint.model.release import Release
 
-HINT = "Name them all, or say --alone: each then moves by itself."
+HINT = "Name them all, or add --alone: each then moves separately."
 
 
 def sets(configuration: CompiledConfiguration, release: Release, named: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Name of each set -> its members. One that is named only in part is none: a person said so, or only part of it changed."""
+    """Name of each set -> its members. One named only in part is left out: a person chose so, or only part of it changed."""
     if release.alone:
         return {}
     configured = configuration.together(release.application)
@@ -48,7 +48,7 @@ def _by_channel(configuration: CompiledConfiguration, application: str, named: I
 
 
 def _merged(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Sets that share a member are one: nobody moves with two."""
+    """Sets that share a member are one: no member moves with two."""
     merged: dict[str, set[str]] = {}
     for name, members in sorted([*one.items(), *other.items()]):
         touching = [known for known, those in merged.items() if those & set(members)]

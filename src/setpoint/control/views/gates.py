@@ -62,8 +62,8 @@ def _view(context: Context, verdict: Verdict) -> GateView:
         return _check(context, verdict)
     if verdict.use.kind == "task":
         return _task(context, verdict)
-    begun = context.life.candidate is None or context.life.candidate.number != context.attempt.number
-    if verdict.result is not Result.SKIPPED and begun:
+    past = context.life.candidate is None or context.life.candidate.number != context.attempt.number
+    if verdict.result is not Result.SKIPPED and past:
         return _shown(verdict, "passed")
     reason = verdict.reason if verdict.result is not Result.SKIPPED else None
     return _shown(verdict, _STATES[verdict.result], reason.text if reason else "", subject=reason.subject if reason else "")

@@ -73,11 +73,11 @@ class InstanceView(Answer):
     settled: bool
     """What selection wants is finalized here and healthy."""
     attention: str
-    """``failed``: it went wrong; ``you``: it waits for whoever looks at it; ``others``: for other people; empty: neither."""
+    """``failed``: it went wrong; ``you``: it waits for the viewer; ``others``: for other people; empty: neither."""
     reason: ReasonView | None
     reasons: int
     next_look: Instant | None
-    """When the engine looks again by itself, as far as reasons say."""
+    """When the engine looks again automatically, as far as the reasons contain it."""
     pinned: str
     held_by: str
     mirrors: str
@@ -86,7 +86,7 @@ class InstanceView(Answer):
 
 
 def view(instance: str, state: InstanceState, now: Instant, *, viewer: Person, problem: str = "") -> InstanceView:
-    """The row of one instance, for whoever looks at it."""
+    """Return the row of one instance for its viewer."""
     owner, service, channel = parse_instance(instance)
     life, policy = state.life, state.policy
     word, reasons = condition(state, now), explain(state, now)
@@ -173,11 +173,11 @@ def _attention(word: Condition, state: InstanceState, reasons: Iterable[Reason],
     if word in FAILED or word in {Condition.VETOED, Condition.BAD}:
         return "failed"
     candidate = state.life.candidate
-    asked = candidate is not None and candidate.phase is Phase.APPROVAL
+    awaits_approval = candidate is not None and candidate.phase is Phase.APPROVAL
     found = ""
     for reason in reasons:
-        approval = reason.code is Code.APPROVAL_MISSING and asked
-        if _asks_a_person(reason) or (approval and _may_approve(state, reason, now, viewer)):
+        approval = reason.code is Code.APPROVAL_MISSING and awaits_approval
+        if _needs_a_person(reason) or (approval and _may_approve(state, reason, now, viewer)):
             return "you"
         found = "others" if approval else found
     return found
@@ -195,8 +195,8 @@ def _may_approve(state: InstanceState, reason: Reason, now: Instant, viewer: Per
     return not stands and (use.allow_author or viewer.name != author)
 
 
-def _asks_a_person(reason: Reason) -> bool:
-    """Nothing but a person's act helps, and nobody has done this on purpose."""
+def _needs_a_person(reason: Reason) -> bool:
+    """Return whether only a person's act helps, and no person caused this on purpose."""
     return reason.stuck or reason.person
 
 

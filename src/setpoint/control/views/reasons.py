@@ -20,7 +20,7 @@ _KINDS = {
     "budget": "budget",
     "instance": "instance",
 }
-"""First word of a subject -> kind of the cause."""
+"""Prefix of a subject -> kind of the cause."""
 _TIMETABLES = frozenset({Code.CALENDAR_CLOSED, Code.CADENCE_CLOSED})
 
 

@@ -48,7 +48,7 @@ def stops(state: InstanceState, now: Instant) -> Iterator[Reason]:
 
 
 async def standing_stops(context: RequestContext, instances: Iterable[str]) -> list[StopView]:
-    """The same of many, each told once with all that it holds: those that hold most come first."""
+    """Return the orders of many, each once with everything that it holds: those that hold most come first."""
     found: dict[tuple[str, str], list[tuple[str, Reason]]] = {}
     for number, instance in enumerate(instances, 1):
         for reason in stops(await state_of(context, instance), context.steady):
