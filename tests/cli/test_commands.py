@@ -57,7 +57,7 @@ def test_a_release_from_apply_to_the_good_version_everywhere(terminal: Terminal,
     assert "Release 1 is finalized at web@production, approved by ann." in shown(late.stderr)
     assert "web 1.0" in terminal.ok("releases")
     assert "nothing blocks it" in terminal.ok("explain", "web@production")
-    assert terminal.ok("logs", "web@production") == "web-1 | rehearsal of 1.0: healthy\n"
+    assert terminal.ok("logs", "web@production") == "web-1 | fake of 1.0: healthy\n"
     assert "✓ journal" in terminal.ok("doctor")
 
 

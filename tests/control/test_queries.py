@@ -110,7 +110,7 @@ async def test_logs_come_from_the_runtime(tmp_path: Path) -> None:
         await found.good("web@staging", "1.0")
         stream = await found.control.stream("logs", {"target": "web@staging"}, ADMIN)
         lines = [line.text async for line in stream if isinstance(line, LogLineView)]
-        assert lines == ["rehearsal of 1.0: healthy"]
+        assert lines == ["fake of 1.0: healthy"]
 
 
 async def test_validate_tells_mistakes_as_data(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Runtimes that come with Setpoint: processes on this machine, commands of the user's own, and rehearsals."""
+"""Runtimes that come with Setpoint: processes on this machine, commands of the user's own, and a fake for tests and demos."""

@@ -1,10 +1,10 @@
-"""The custom runtime: commands of the user's own deploy, and say what runs.
+"""The custom runtime: commands of the user's own deploy, and report what runs.
 
 Runtime options: ``apply`` (argv, required), ``fetch``, ``info``, ``remove`` (argv), ``structured``, ``directory``, ``timeout``
 (10m) for ``apply`` and ``remove``, ``fetchTimeout`` (30s) for the others. Workload options: ``with``. Every command gets the spec
 as JSON on standard input, its ``env``, ``SETPOINT_APPLICATION _SERVICE _CHANNEL _INSTANCE _VERSION`` and ``_OPERATION_ID``.
 
-Exit codes. ``fetch``: 0 runs the version asked for, 2 drifted or another version, 75 try again, other: failed. ``apply``: 0 done,
+Exit codes. ``fetch``: 0 runs the requested version, 2 drifted or another version, 75 try again, other: failed. ``apply``: 0 done,
 75 try again, other: failed. What was applied last is remembered below ``runtimes/custom`` of the data directory, so that an
 operation that came to its end is not repeated, and, without ``fetch``, ``apply`` runs once for each spec.
 """
@@ -61,20 +61,20 @@ class CustomRuntime:
         self._facts: dict[tuple[str, str], dict[str, Any]] = {}
 
     async def observe(self, instance: str, expected: Spec | None) -> Observation:
-        """What ``fetch`` says runs; without it, what was applied last."""
+        """Return what ``fetch`` reports; without it, what was applied last."""
         applied = await asyncio.to_thread(self._memory.read, instance)
-        asked = expected or (applied.spec if applied else None)
-        if asked is None:
+        wanted = expected or (applied.spec if applied else None)
+        if wanted is None:
             return Observation()
         if not self.options.get("fetch"):
-            seen = _remembered(asked, applied)
+            seen = _remembered(wanted, applied)
         elif self.options.get("structured"):
-            seen = _structured(await self._fetch(asked), asked, applied)
+            seen = _structured(await self._fetch(wanted), wanted, applied)
         else:
-            seen = _by_exit_code(await self._fetch(asked), asked, applied)
+            seen = _by_exit_code(await self._fetch(wanted), wanted, applied)
         if expected is None:
             seen = msgspec.structs.replace(seen, complete=False, difference="")
-        return msgspec.structs.replace(seen, links=await self._links(asked))
+        return msgspec.structs.replace(seen, links=await self._links(wanted))
 
     async def apply(self, operation: str, spec: Spec) -> None:
         """Run ``apply`` to its end, unless this operation came to its end already."""
@@ -115,7 +115,7 @@ class CustomRuntime:
         return _decoded(ended.stdout, dict[str, Any], "info")
 
     async def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
-        """What the last ``apply`` wrote; a custom runtime has no other logs, and ``follow`` ends at once."""
+        """What the last ``apply`` wrote; a custom runtime has no other logs, and ``follow`` ends immediately."""
         del follow
         if replica not in {"", "apply"} or lines <= 0:
             return
@@ -133,10 +133,10 @@ class CustomRuntime:
     async def close(self) -> None:
         """Nothing is held open between two calls."""
 
-    async def _fetch(self, asked: Spec) -> ProgramResult:
-        """Raises Unreachable when it cannot say."""
+    async def _fetch(self, wanted: Spec) -> ProgramResult:
+        """Raises Unreachable when the state stays unknown."""
         try:
-            ended = await self._run("fetch", asked, "", self._fetch_timeout)
+            ended = await self._run("fetch", wanted, "", self._fetch_timeout)
         except (TerminalError, TransientError) as error:
             raise Unreachable(str(error)) from error
         if _may_pass(ended):
@@ -144,13 +144,13 @@ class CustomRuntime:
         return ended
 
     async def _links(self, spec: Spec) -> dict[str, str]:
-        """Asked once for each spec: an unchanged look must not run another program."""
+        """Run once for each spec: an unchanged observation must not run another program."""
         key = (spec.instance, spec.digest)
         if key not in self._facts:
             try:
                 self._facts[key] = await self.info(spec)
             except Unreachable:
-                return {}  # links are for people: what runs is known all the same, and they are asked for again
+                return {}  # links are for people: what runs is known all the same, and the next observation fetches them again
         links = self._facts[key].get("links", {})
         return {str(name): str(url) for name, url in links.items()} if isinstance(links, dict) else {}
 
@@ -235,7 +235,7 @@ def _how(ended: ProgramResult) -> str:
         return f"took too long and was killed{reason}"
     if ended.code < 0:
         return f"was killed by signal {-ended.code}{reason}"
-    return f"asks to try again{reason}" if ended.code == TRY_AGAIN else f"exited with {ended.code}{reason}"
+    return f"requests another try{reason}" if ended.code == TRY_AGAIN else f"exited with {ended.code}{reason}"
 
 
 def _judge(name: str, ended: ProgramResult) -> None:
@@ -244,43 +244,43 @@ def _judge(name: str, ended: ProgramResult) -> None:
         raise (TransientError if _may_pass(ended) else TerminalError)(f"{name} {_how(ended)}")
 
 
-def _remembered(asked: Spec, applied: LastApply | None) -> Observation:
+def _remembered(wanted: Spec, applied: LastApply | None) -> Observation:
     """Without ``fetch``: what was applied last is taken to run."""
     if applied is None:
         return Observation(difference=digest("absent"), message="nothing was applied yet")
-    same = applied.spec.digest == asked.digest
+    same = applied.spec.digest == wanted.digest
     message = "" if same else f"{applied.spec.version.name} was applied last"
     difference = "" if same else digest(["applied", applied.spec.digest])
     return Observation(objects=(_whole(applied.spec, healthy=True),), complete=same, difference=difference, message=message)
 
 
-def _by_exit_code(ended: ProgramResult, asked: Spec, applied: LastApply | None) -> Observation:
+def _by_exit_code(ended: ProgramResult, wanted: Spec, applied: LastApply | None) -> Observation:
     if ended.code == 0:
-        return Observation(objects=(_whole(asked, healthy=True, message=ended.last_line),), complete=True)
+        return Observation(objects=(_whole(wanted, healthy=True, message=ended.last_line),), complete=True)
     if ended.code == DRIFTED:
-        other = applied is not None and applied.spec.digest != asked.digest
+        other = applied is not None and applied.spec.digest != wanted.digest
         objects = (_whole(applied.spec, healthy=None),) if applied is not None and other else ()
         message = ended.last_line or "drifted, or another version"
         return Observation(objects=objects, difference=digest(["fetch", DRIFTED]), message=message)
-    shown = applied.spec if applied is not None else asked
+    shown = applied.spec if applied is not None else wanted
     return Observation(objects=(_whole(shown, healthy=False, message=f"fetch {_how(ended)}"),), message=f"fetch {_how(ended)}")
 
 
 def _whole(spec: Spec, *, healthy: bool | None, message: str = "") -> Object:
-    """The instance as one object: commands that only exit say no more."""
+    """Return the instance as one object: an exit code contains no more."""
     name = _parts(spec.instance)[1]
     return Object(name=name, digest=spec.digest, version=spec.version.name, healthy=healthy, message=message)
 
 
-def _structured(ended: ProgramResult, asked: Spec, applied: LastApply | None) -> Observation:
+def _structured(ended: ProgramResult, wanted: Spec, applied: LastApply | None) -> Observation:
     if ended.code not in {0, DRIFTED}:
         raise Unreachable(f"fetch {_how(ended)}")
     report = _decoded(ended.stdout, _FetchReport, "fetch")
-    # Versions are all that the command knows of specs: the one asked for comes first, then what each name was applied as.
-    known = {**(applied.digests if applied is not None else {}), asked.version.name: _digest_of(asked, applied)}
+    # Versions are all that the command knows of specs: the requested one comes first, then what each name was applied as.
+    known = {**(applied.digests if applied is not None else {}), wanted.version.name: _digest_of(wanted, applied)}
     objects = tuple(_object(reported, known) for reported in report.objects)
     active = [reported for reported in report.objects if reported.active]
-    wrong = sorted((o.name, o.version, o.message) for o in active if o.drifted or known.get(o.version) != asked.digest)
+    wrong = sorted((o.name, o.version, o.message) for o in active if o.drifted or known.get(o.version) != wanted.digest)
     missing = "" if active else "nothing runs"
     return Observation(
         objects=objects,
@@ -290,9 +290,9 @@ def _structured(ended: ProgramResult, asked: Spec, applied: LastApply | None) ->
     )
 
 
-def _digest_of(asked: Spec, applied: LastApply | None) -> str:
-    """What the asked version's name stands for now: what it was applied as, if it ever was."""
-    return applied.digests.get(asked.version.name, asked.digest) if applied is not None else asked.digest
+def _digest_of(wanted: Spec, applied: LastApply | None) -> str:
+    """Return what the requested version's name stands for now: what it was applied as, if it ever was."""
+    return applied.digests.get(wanted.version.name, wanted.digest) if applied is not None else wanted.digest
 
 
 def _object(reported: Reported, known: Mapping[str, str]) -> Object:

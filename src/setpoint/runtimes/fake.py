@@ -1,6 +1,6 @@
-"""The runtime for rehearsals: nothing runs, everything is answered as the workload asks, at once and without I/O.
+"""The fake runtime: nothing runs, each response is as the workload defines, immediate and without I/O.
 
-A workload says what ``becomes`` of it (``healthy``, ``failing``, ``hangs``) and how long that ``takes``; ``replicas`` (1) is the
+A workload defines what it ``becomes`` (``healthy``, ``failing``, ``hangs``) and how long that ``takes``; ``replicas`` (1) is the
 number of objects shown. What "runs" lives in this process, by data directory: several engines in one process see the same
 world, and a new process has forgotten all of it – after a restart an engine observes that nothing runs and applies again.
 """
@@ -29,7 +29,7 @@ class _Running(msgspec.Struct, frozen=True):
 
     operation: str
     spec: Spec
-    begun: Instant
+    began: Instant
     takes: Duration
     becomes: str
     replicas: int
@@ -64,7 +64,7 @@ class FakeRuntime:
         return _compared(running, objects, expected)
 
     async def apply(self, operation: str, spec: Spec) -> None:
-        """Begin to become what the workload says; raises TerminalError for options that ``validate`` refuses."""
+        """Begin to become what the workload defines; raises TerminalError for options that ``validate`` refuses."""
         running = self._world.get(spec.instance)
         if running is not None and (running.operation == operation or running.spec.digest == spec.digest):
             return
@@ -80,14 +80,14 @@ class FakeRuntime:
         self._world.pop(instance, None)
 
     async def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
-        """One line for each replica: a rehearsal writes no logs, and ``follow`` ends at once."""
+        """One line for each replica: a fake writes no logs, and ``follow`` ends immediately."""
         del follow
         running = self._world.get(instance)
         if running is None:
             return
         for name in _names(running):
             if replica in {"", name} and lines > 0:
-                yield LogLine(replica=name, text=f"rehearsal of {running.spec.version.name}: {running.becomes}", at=running.begun)
+                yield LogLine(replica=name, text=f"fake of {running.spec.version.name}: {running.becomes}", at=running.began)
 
     def validate(self, options: dict[str, Any]) -> list[str]:
         """What is wrong with ``becomes``, ``takes`` and ``replicas``."""
@@ -122,7 +122,7 @@ def _milliseconds(takes: object) -> Duration:
         return parse_duration(takes)
     if isinstance(takes, int) and not isinstance(takes, bool) and takes >= 0:
         return takes
-    raise TypeError(f'{takes!r} is no duration: write "3s" or milliseconds')
+    raise TypeError(f'{takes!r} is not a duration: write "3s" or milliseconds')
 
 
 def _begin(operation: str, spec: Spec, now: Instant, before: _Running | None) -> _Running:
@@ -130,7 +130,7 @@ def _begin(operation: str, spec: Spec, now: Instant, before: _Running | None) ->
     return _Running(
         operation=operation,
         spec=spec,
-        begun=now,
+        began=now,
         takes=_milliseconds(options.get("takes", 0)),
         becomes=options.get("becomes", "healthy"),
         replicas=options.get("replicas", 1),
@@ -148,7 +148,7 @@ def _serving(running: _Running | None, now: Instant) -> _Running | None:
 
 
 def _health(running: _Running, now: Instant) -> bool | None:
-    if running.becomes == "hangs" or now - running.begun < running.takes:
+    if running.becomes == "hangs" or now - running.began < running.takes:
         return None
     return running.becomes == "healthy"
 
@@ -160,7 +160,7 @@ def _names(running: _Running) -> list[str]:
 
 def _objects(running: _Running, healthy: bool | None) -> tuple[Object, ...]:
     spec = running.spec
-    message = "fails, as rehearsed" if healthy is False else ""
+    message = "fails, as configured" if healthy is False else ""
     return tuple(
         Object(name=name, digest=spec.digest, version=spec.version.name, healthy=healthy, message=message)
         for name in _names(running)

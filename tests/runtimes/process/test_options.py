@@ -81,5 +81,5 @@ def test_trusted_proxies_are_addresses_and_networks() -> None:
 def test_wrong_options_are_terminal() -> None:
     with pytest.raises(TerminalError, match=r"process\.command"):
         read(spec(command="app"), "")
-    with pytest.raises(TerminalError, match="no amount"):
+    with pytest.raises(TerminalError, match="not an amount"):
         read(spec(rollout=RolloutSettings(max_surge="many")), "")

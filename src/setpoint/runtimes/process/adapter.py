@@ -1,9 +1,9 @@
 """The process runtime: real processes on this machine, kept by a supervisor that outlives the engine.
 
 Rules worth knowing: a replica that ends is started again by the supervisor, with back-off, and until then an observation is
-not complete – restarting is no drift. One that runs and says it is unwell gets no traffic and is left alone: the engine decides.
+not complete – restarting is not drift. One that runs and is unhealthy gets no traffic and is left alone: the engine decides.
 Gone with its supervisor, an instance is observed as what is left of it, and the next apply brings both back. An object counts as
-active until it is asked to drain, also while it starts, so that nobody takes an instance for settled too early.
+active until it drains, also while it starts, so that an instance does not count as settled too early.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SHUTDOWN = 20.0
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What one replica uses, its descendants included. ``cpu``: percent of one processor since last asked (first: 0)."""
+    """What one replica uses, its descendants included. ``cpu``: percent of one processor since the last call (first: 0)."""
 
     replica: str
     cpu: float
@@ -110,7 +110,7 @@ class ProcessRuntime:
         return workload.problems_of(options)
 
     async def close(self) -> None:
-        """Nothing is held open between two calls, ``changes`` aside: whoever listens ends that by ending to listen."""
+        """Nothing is held open between two calls, ``changes`` aside: its consumer ends that one."""
 
     async def _have_done(self, request: SupervisorRequest) -> None:
         reply = await client.ask_or_start(self._home, request)

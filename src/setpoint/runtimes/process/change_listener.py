@@ -29,7 +29,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def changes(home: Home, runs: asyncio.Event) -> AsyncIterator[str]:
-    """Names of instances of which something may have changed, without end; ``runs`` is set by whoever got an answer.
+    """Names of instances of which something may have changed, without end; callers set ``runs`` when they got a response.
 
     While no supervisor runs, and none is needed, this waits for ``runs``. When one is lost and none follows, all that it reported
     is reported once more.
@@ -54,7 +54,7 @@ async def changes(home: Home, runs: asyncio.Event) -> AsyncIterator[str]:
 
 
 async def _listen(home: Home, grace: float) -> Connection | None:
-    """A connection on which names come; None when there is no supervisor and none is needed, or one is too old to report.
+    """Return a connection on which names come; None when no supervisor runs or is needed, or it is too old to report.
 
     One that is needed and cannot be started is reported as missing after ``grace`` seconds, and tried again by the next apply.
     """

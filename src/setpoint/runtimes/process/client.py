@@ -22,14 +22,14 @@ _LINE = 64 * 1024 * 1024
 
 
 class NotRunningError(Exception):
-    """There is no supervisor: nobody holds the lock of this home."""
+    """No supervisor runs: no process holds the lock of this home."""
 
 
 async def ask(home: Home, request: SupervisorRequest, *, patience: float | None = None) -> Reply:
     """One request and its answer, within ``patience`` seconds (ten).
 
     Raises:
-        NotRunningError: there is no supervisor. Unreachable: there is one, and it does not answer.
+        NotRunningError: no supervisor runs. Unreachable: one runs and does not respond.
     """
     try:
         async with asyncio.timeout(_ANSWER if patience is None else patience):
@@ -67,7 +67,7 @@ async def start(home: Home, *arguments: str) -> None:
     """Start a supervisor; returns when it, or another one, answers.
 
     Raises:
-        TransientError: it did not come up; the text ends with what it said.
+        TransientError: it did not come up; the text ends with its output.
     """
     await asyncio.to_thread(home.prepare)
     command = (sys.executable, "-P", "-m", "setpoint.runtimes.process.supervisor", str(home.base), *arguments)
@@ -92,8 +92,8 @@ async def start(home: Home, *arguments: str) -> None:
 
 
 async def wait_until_ended(home: Home) -> None:
-    """Until nobody holds the lock of this home."""
-    while is_held(home.lock):  # noqa: ASYNC110 - another process ends: there is no event
+    """Wait until no process holds the lock of this home."""
+    while is_held(home.lock):  # noqa: ASYNC110 - another process ends, without an event
         await asyncio.sleep(_POLL)
 
 

@@ -96,11 +96,11 @@ class Home:
                 yield None, path
 
     def set_aside(self, path: Path) -> None:
-        """A damaged record is kept for whoever looks into it, and is in nobody's way."""
+        """Move a damaged record aside, where people can examine it."""
         files.rename(path, path.with_suffix(".damaged"))
 
     def wants_supervision(self) -> bool:
-        """Whether something is remembered that runs, shall run or is being taken down."""
+        """Return whether a record exists of something that runs, is to run or is being taken down."""
         return any(record is not None and not record.halted for record, _ in self.read_all())
 
     def forget(self, instance: str) -> None:

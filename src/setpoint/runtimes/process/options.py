@@ -22,7 +22,7 @@ _AMOUNT = re.compile(r"(\d{1,3})%")
 
 
 def problems_of(options: dict[str, Any]) -> list[str]:
-    """Every mistake, one sentence each; a text with a lookup is taken to become what it should."""
+    """Return every error, one sentence each; a text with a lookup counts as valid until it is resolved."""
     problems = [f"process.{key} is not an option: it takes {', '.join(_KNOWN[:-1])}" for key in options if key not in _KNOWN]
     problems += _command_problems("process.command", options.get("command"))
     problems += _number_problems("process.replicas", options.get("replicas", 1), 0, 1_000)
@@ -40,7 +40,7 @@ def problems_of(options: dict[str, Any]) -> list[str]:
 
 
 def read(spec: Spec, directory: str) -> Desired:
-    """What a supervisor is asked to run for ``spec`` in ``directory`` (absolute, or empty for none).
+    """Return what a supervisor is to run for ``spec`` in ``directory`` (absolute, or empty for none).
 
     Raises:
         TerminalError: the options are wrong.
@@ -80,7 +80,7 @@ def amount(value: int | str, of: int) -> int:
         return max(0, value)
     match = _AMOUNT.fullmatch(value)
     if match is None:
-        raise TerminalError(f'"{value}" is no amount: write a number or a percentage such as 25%')
+        raise TerminalError(f'"{value}" is not an amount: write a number or a percentage such as 25%')
     return math.ceil(int(match[1]) * of / 100)
 
 
@@ -112,7 +112,7 @@ def _command_problems(field: str, command: object) -> list[str]:
 
 def _number_problems(field: str, value: object, lowest: int, highest: int) -> list[str]:
     number = isinstance(value, int) and not isinstance(value, bool)
-    if _is_lookup(value) or value is None or (number and lowest <= value <= highest):  # type: ignore[operator] # number says so
+    if _is_lookup(value) or value is None or (number and lowest <= value <= highest):  # type: ignore[operator] # checked by number
         return []
     return [f"{field} is {value!r}: write a whole number from {lowest} to {highest}"]
 
@@ -149,7 +149,7 @@ def _milliseconds(value: object) -> Duration:
         return parse_duration(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise TypeError(f'{value!r} is no duration: write "10s" or milliseconds')
+    raise TypeError(f'{value!r} is not a duration: write "10s" or milliseconds')
 
 
 def _health_problems(health: object) -> list[str]:
@@ -160,7 +160,7 @@ def _health_problems(health: object) -> list[str]:
     known = {*_HEALTH, "interval", "timeout"}
     problems = [f"process.health.{key} is not an option" for key in health if key not in known]
     if sum(key in health for key in _HEALTH) != 1:
-        problems.append("process.health says one of http (a path), tcp (true), command (a list)")
+        problems.append("process.health must be one of http (a path), tcp (true), command (a list)")
     for key in ("interval", "timeout"):
         problems += _positive_problems(f"process.health.{key}", health.get(key, INTERVAL))
     return problems + _kind_problems(health)

@@ -16,7 +16,7 @@ _TRIES = 200
 
 
 def free_port(taken: set[int]) -> int:
-    """A port that nobody listens on now and that is not in ``taken``.
+    """Return a port on which no process listens now and that is not in ``taken``.
 
     Raises:
         OSError: none was found.
@@ -54,9 +54,9 @@ def listen(port: int, taken: set[int]) -> socket.socket:
     """A listening socket at ``port`` (0: one that is not in ``taken`` is chosen).
 
     Raises:
-        OSError: somebody else has it.
+        OSError: another process has it.
     """
-    # The protocol is named because asyncio sends small pieces at once only where it knows that it is TCP.
+    # The protocol is named because asyncio sends small pieces immediately only where it knows that it is TCP.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,6 +1,6 @@
 """Ends of processes as futures: of children by SIGCHLD, of adopted ones by a process handle.
 
-The supervisor reaps everything, also orphans that became its children, so nobody else may wait for a child here.
+The supervisor reaps everything, also orphans that became its children, so nothing else may wait for a child here.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Reaper:
         return process.pid, ended
 
     def adopt(self, identity: Identity) -> asyncio.Future[int | None] | None:
-        """The end of a process that is nobody's child here (its code stays unknown: None); None when it has ended already."""
+        """Return the end of a process that is not a child (its code stays unknown: None); None when it has ended already."""
         try:
             handle = os.pidfd_open(identity.pid)
         except ProcessLookupError:
@@ -110,7 +110,7 @@ def more_files() -> tuple[int, int]:
 
 
 def describe_exit(code: int | None) -> str:
-    """``exited with 3``, ``was killed by SIGKILL``, or plain ``ended`` when nobody saw how."""
+    """``exited with 3``, ``was killed by SIGKILL``, or plain ``ended`` when the code is unknown."""
     if code is None:
         return "ended"
     if code >= 0:

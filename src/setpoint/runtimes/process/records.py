@@ -1,4 +1,4 @@
-"""What the process runtime writes down and says over its socket: small frozen values, JSON on disk and on the wire."""
+"""What the process runtime stores and sends over its socket: small frozen values, JSON on disk and on the wire."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 import msgspec
 
 PROTOCOL = 5
-"""Raised with every change of what is said over the socket; an older supervisor is then asked to hand over."""
+"""Version of the socket's protocol; an older supervisor then receives a request to hand over."""
 
 
 class HealthProbe(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a replica is asked whether it is well. Over HTTP, 200 to 399 is yes. Times in milliseconds."""
+    """How the health of a replica is probed. Over HTTP, 200 to 399 is healthy. Times in milliseconds."""
 
     kind: Literal["none", "http", "tcp", "command"] = "none"
     path: str = ""
@@ -32,11 +32,11 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
     user: str = ""
     """The Unix user that it runs as; empty: the supervisor's."""
     stop: int = 10_000
-    """Milliseconds between being asked to end and being killed; draining included."""
+    """Milliseconds between the signal to end and being killed; draining included."""
 
 
 class Desired(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What shall run for one instance."""
+    """What is to run for one instance."""
 
     launch: Launch
     replicas: int = 1
@@ -59,7 +59,7 @@ class ReplicaRecord(msgspec.Struct, omit_defaults=True):
     port: int = 0
     restarts: int = 0
     ended: str = ""
-    """How its last start ended, if it has ended without being asked to."""
+    """How its last start ended, if it has ended unexpectedly."""
     stopping: bool = False
     healthy: bool = False
     """When it was last known: a supervisor that takes it over hands it requests until a check of its own fails."""
@@ -78,14 +78,14 @@ class GoneRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InstanceRecord(msgspec.Struct, omit_defaults=True):
-    """One instance as remembered: what it shall run (None: nothing, it is being removed) and what was started for it."""
+    """One instance as remembered: what is to run (None: nothing, it is being removed) and what was started for it."""
 
     instance: str
     desired: Desired | None = None
     halted: bool = False
     """Taken down with the whole supervisor: nothing is started before the next apply."""
     operations: list[str] = []
-    """The last operations, with the digest each one asked for."""
+    """The last operations, with the digest that each one requested."""
     port: int = 0
     counter: int = 0
     boot: str = ""
@@ -114,7 +114,7 @@ class ReplicaView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InstanceReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One instance as seen now; ``digest`` is that of what it shall run, empty when nothing."""
+    """One instance as seen now; ``digest`` is that of what is to run, empty when nothing."""
 
     digest: str = ""
     version: str = ""

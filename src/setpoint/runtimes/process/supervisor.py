@@ -44,7 +44,7 @@ from setpoint.runtimes.process.supervision.guardian import FAILED, HELD, Guardia
 from setpoint.runtimes.process.supervision.keeping import EngineKeeper
 
 IDLE = 5.0
-"""Seconds without an instance and without a request after which a supervisor ends by itself."""
+"""Seconds without an instance and without a request after which a supervisor ends."""
 _TICK = 1.0
 _LAST_WORDS, _LAST_WORDS_OF_A_HANDOVER = 0.5, 0.05
 _LOCK = 2.0
@@ -71,7 +71,7 @@ class Supervisor:
         self._engine = EngineKeeper(home.base, reaper, self._guarded.keep)
         self._inherited = inheritance.kept
         self._instances: dict[str, ProcessInstance] = {}
-        self._telling = ChangeFeed(lambda: self._instances, self._view)
+        self._feed = ChangeFeed(lambda: self._instances, self._view)
         self._done = asyncio.Event()
         self._asked = time.monotonic()
         self._ending = False
@@ -80,7 +80,7 @@ class Supervisor:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def serve(self, *, halted: bool) -> None:
-        """Take over what runs and answer requests until it shall end, or hand over."""
+        """Take over what runs and serve requests until the end or a handover."""
         serving = await self._lock_serving()
         if serving is None:
             await self._guarded.end(HELD)
@@ -100,7 +100,7 @@ class Supervisor:
         await self._done.wait()
         ticking.cancel()
         server.close()
-        self._telling.close()
+        self._feed.close()
         await self._leave(serving)
 
     async def _lock_serving(self) -> int | None:
@@ -133,7 +133,7 @@ class Supervisor:
         self._done.set()
 
     async def _hang_up(self) -> None:
-        """Finish the answers under way; whoever waits for something that will not happen here any more asks the next one."""
+        """Finish the responses under way; a client that waits for more than that sends its request to the next supervisor."""
         if self._connections:
             patience = _LAST_WORDS_OF_A_HANDOVER if self._handing_over else _LAST_WORDS
             _, waiting = await asyncio.wait(self._connections, timeout=patience)
@@ -142,7 +142,7 @@ class Supervisor:
             await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _take_over(self, *, halted: bool) -> None:
-        """Recognise replicas that outlived an earlier supervisor; end what bears our mark and is none."""
+        """Recognise replicas that outlived an earlier supervisor; end what has our mark and is none."""
         found = runs_with(self._host.identity)
         for record in self._readable_records():
             record.halted = record.halted or halted
@@ -164,7 +164,7 @@ class Supervisor:
         return records
 
     def _add(self, record: InstanceRecord) -> ProcessInstance:
-        instance = ProcessInstance(self._host, record, self._telling.touched)
+        instance = ProcessInstance(self._host, record, self._feed.touched)
         self._instances[record.instance] = instance
         return instance
 
@@ -179,7 +179,7 @@ class Supervisor:
                 self._asked = time.monotonic()
                 await self._converse(line, reader, writer)
         except ConnectionError:
-            _log.info("somebody asked and did not wait for the answer")
+            _log.info("a client disconnected before it received its response")
         finally:
             writer.close()
 
@@ -190,7 +190,7 @@ class Supervisor:
         if isinstance(request, SupervisorRequest) and request.do == "changes":
             if request.engine is not None:
                 self._engine.reported(request.engine)
-            await self._telling.tell(reader, writer, reply)
+            await self._feed.serve(reader, writer, reply)
         else:
             writer.write(msgspec.json.encode(reply) + b"\n")
             await writer.drain()
@@ -229,7 +229,7 @@ class Supervisor:
         instance = await self._present(request.instance)
         if instance is None:
             record = self._remembered(request.instance) or InstanceRecord(instance=request.instance)
-            instance = ProcessInstance(self._host, record, self._telling.touched)
+            instance = ProcessInstance(self._host, record, self._feed.touched)
             instance.apply(request.operation, request.desired)
             self._instances[request.instance] = instance
             instance.begin({})
@@ -342,7 +342,7 @@ def main(arguments: list[str]) -> int:
         for _ in home.read_all():
             pass
     except OtherFormat as error:
-        print(error, file=sys.stderr)  # noqa: T201 - whoever starts it shows this line
+        print(error, file=sys.stderr)  # noqa: T201 - its starter shows this line
         return FAILED
     halted = _HALTED in arguments[1:]
     return detach(home.journal, home.lock, lambda inheritance: _run(home, inheritance, halted=halted))

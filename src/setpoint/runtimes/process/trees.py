@@ -23,7 +23,7 @@ def lay_out(files: dict[str, str], store: Path, tree: Path) -> None:
     Others may read it where they may enter the parent of ``tree``.
 
     Raises:
-        TerminalError: a file is not in the store, is not what its name says, or has an impossible path.
+        TerminalError: a file is not in the store, differs from its digest, or has an impossible path.
         TransientError: the disk does not take it.
     """
     fresh = tree.parent / f".{tree.name}.{secrets.token_hex(4)}"
@@ -55,7 +55,7 @@ def _publish(fresh: Path, tree: Path, allowed: int) -> None:
         durable.rename(fresh, tree)
         durable.sync_directory(tree.parent)
     except OSError:
-        if not tree.is_dir():  # else somebody else laid out the same
+        if not tree.is_dir():  # else another writer laid out the same
             raise
 
 

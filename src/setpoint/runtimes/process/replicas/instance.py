@@ -1,6 +1,6 @@
 """One instance: brings its replicas to what was applied last, and keeps the address in front of them.
 
-What is ordered – what shall run, which replicas start, which stop – is written down before it is true in memory: a write that
+What is ordered – what is to run, which replicas start, which stop – is written down before it is true in memory: a write that
 fails leaves both as they were, so that a retry does everything again. What is seen – ends, restarts, health – is written after.
 """
 
@@ -67,7 +67,7 @@ class ProcessInstance:
         self._awake.set()
 
     def apply(self, operation: str, desired: Desired) -> None:
-        """Take on what shall run.
+        """Take on what is to run.
 
         Raises:
             OSError: the address cannot be had, or it cannot be written down; nothing was changed.
@@ -149,7 +149,7 @@ class ProcessInstance:
             setattr(self.record, name, value)
 
     def _save_replica(self, changed: ReplicaRecord) -> None:
-        """Write the record down with one replica changed; who asks has it in memory then. Raises OSError."""
+        """Write the record down with one replica changed; the caller then changes its memory. Raises OSError."""
         replicas = [changed if known.name == changed.name else known for known in self.record.replicas]
         self._host.home.write(structs.replace(self.record, replicas=replicas))
 
@@ -158,7 +158,7 @@ class ProcessInstance:
         self._awake.set()
 
     def _address_for(self, desired: Desired) -> Address:
-        """The address that there is, or another one where another port is asked for. Raises OSError."""
+        """Return the present address, or another one where another port is requested. Raises OSError."""
         wanted = desired.port or self.record.port
         if self._address is not None and (not wanted or self._address.port == wanted):
             return self._address
@@ -188,7 +188,7 @@ class ProcessInstance:
                 if over and self.record.desired is None:
                     self._host.home.forget(self.record.instance)
             except OSError as error:
-                # A full disk or a taken port: nothing is lost, it is tried again, and observations say so.
+                # A full disk or a taken port: nothing is lost, it is tried again, and observations report it.
                 self._note(f"{error}; trying again")
                 asyncio.get_running_loop().call_later(_RETRY, self._awake.set)
                 over = False

@@ -1,4 +1,4 @@
-"""Asking a replica whether it is well: over HTTP, by a TCP connection, or by a command of the user's."""
+"""Probes the health of a replica: over HTTP, by a TCP connection, or by a command of the user's."""
 
 from __future__ import annotations
 

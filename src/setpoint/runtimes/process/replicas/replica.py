@@ -1,4 +1,4 @@
-"""One replica: started, asked about its health, started again when it ends, and ended gracefully with all its descendants."""
+"""One replica: started, probed for its health, started again when it ends, and ended gracefully with all its descendants."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ class Host(NamedTuple):
 
 
 class Hooks(NamedTuple):
-    """What a replica tells its instance."""
+    """What a replica reports to its instance."""
 
     changed: Callable[[], None]
     """Its record or its health is another: to be written down soon, and looked at."""
     save: Callable[[ReplicaRecord], None]
-    """Write its record down as it shall be, before it is so; raises OSError."""
+    """Write its record down as it will be, before it is so; raises OSError."""
 
 
 class Replica:
-    """Lives in a task of its own from ``begin`` until it was asked to ``stop`` and everything it ran has ended."""
+    """Lives in a task of its own from ``begin`` until ``stop`` was called and everything it ran has ended."""
 
     def __init__(self, host: Host, instance: str, record: ReplicaRecord, launch: Launch, hooks: Hooks) -> None:
         self.record = record
@@ -109,7 +109,7 @@ class Replica:
 
     @property
     def fault(self) -> BaseException | None:
-        """What broke its task off, once it is gone: a mistake in here."""
+        """What broke its task off, once it is gone: a defect of this module."""
         return self._life.exception() if self._life is not None and self.gone and not self._life.cancelled() else None
 
     async def detach(self) -> None:
@@ -186,9 +186,9 @@ class Replica:
         return ended
 
     def _new_run(self) -> None:
-        """Written down before the start: whoever finds this run among the processes knows whose it is. Raises OSError.
+        """Write the run down before the start, so that its processes can be attributed to it. Raises OSError.
 
-        The port is another one at every start: whoever took the last one between choice and use has it.
+        The port is another one at every start: another process may have taken the last one between choice and use.
         """
         run = f"{self._host.identity}.{secrets.token_hex(8)}"
         port = free_port(self._host.ports)
@@ -226,22 +226,22 @@ class Replica:
         self._changed()
 
     async def _watch(self, ended: asyncio.Future[int | None]) -> None:
-        """Until it ends or shall end."""
+        """Wait until it ends or is to end."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        asking = asyncio.create_task(self._ask_again_and_again())
+        probing = asyncio.create_task(self._probe_repeatedly())
         stopping = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            asking.cancel()
+            probing.cancel()
             stopping.cancel()
-            await asyncio.gather(asking, stopping, return_exceptions=True)
+            await asyncio.gather(probing, stopping, return_exceptions=True)
         if loop.time() - began >= STEADY:
             self._streak = 0
 
-    async def _ask_again_and_again(self) -> None:
-        """Keeps ``healthy`` true to what the health check says."""
+    async def _probe_repeatedly(self) -> None:
+        """Keep ``healthy`` equal to the result of the health check."""
         if self.launch.health.kind == "none":
             # In a crash loop it takes longer each time, so that the loop does not look like health between two ends.
             await asyncio.sleep(0.0 if self.healthy else max(SETTLED, self._delay()))
@@ -334,7 +334,7 @@ class Replica:
             async with asyncio.timeout(self._delay()):
                 await self._stop.wait()
         except TimeoutError:
-            # Health is unknown again; what went wrong stays readable until the next check says something.
+            # Health is unknown again; what went wrong stays readable until the next check has a result.
             self.healthy = None
 
     async def _end(self, ended: asyncio.Future[int | None]) -> None:
@@ -348,7 +348,7 @@ class Replica:
             await self._drain(self.target, ended, allowed * _DRAIN_SHARE)
         send_all(await self._members(), signal.SIGTERM)
         await asyncio.wait({ended}, timeout=max(0.0, deadline - loop.time()))
-        while loop.time() < deadline and await self._members():  # noqa: ASYNC110 - processes tell nobody
+        while loop.time() < deadline and await self._members():  # noqa: ASYNC110 - processes end without an event
             await asyncio.sleep(_POLL)
         await self._sweep()
 

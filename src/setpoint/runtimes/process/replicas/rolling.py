@@ -29,7 +29,7 @@ class Moves(NamedTuple):
 def next_moves(wanted: int, surge: int, unavailable: int, seen: Sequence[LiveReplica], stopping: int = 0) -> Moves:
     """Return the next moves towards ``wanted`` healthy replicas of the current spec and no others.
 
-    ``stopping``: how many others have been asked to stop and still run. They take room until they have ended, and so does what
+    ``stopping``: how many others received the stop signal and still run. They take room until they have ended, and so does what
     stops with this move.
     """
     if surge == 0 and unavailable == 0:

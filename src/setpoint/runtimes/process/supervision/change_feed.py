@@ -1,7 +1,7 @@
-"""Telling those who listen that something about an instance changed: only its name, soon, and not too often.
+"""Publishes the names of instances that changed to all subscribers, soon, and not too often.
 
-Each listener gets one reply, then a line with a JSON string for each name: first every instance there is, as nobody knows what
-was missed, then those whose view is another one than was told last. What a slow one did not read yet waits as a set of names.
+Each listener gets one reply, then a line with a JSON string for each name: first every instance, as changes may have
+been missed, then those whose view differs from the one published last. What a slow one did not read yet waits as a set of names.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import msgspec
 from setpoint.runtimes.process.records import InstanceReport, Reply
 
 REST = 0.05
-"""Seconds between two tellings of one instance, at the least."""
+"""Shortest time between two notifications about one instance, in seconds."""
 
 
 class _Listener:
-    """What one of them has still to be told."""
+    """The names that one listener has not received yet."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.over = False
         self.awake = asyncio.Event()
 
-    def tell(self, names: Iterable[str]) -> None:
+    def notify(self, names: Iterable[str]) -> None:
         self.names.update(names)
         if self.names:
             self.awake.set()
@@ -41,7 +41,7 @@ class ChangeFeed:
     def __init__(self, names: Callable[[], Iterable[str]], view: Callable[[str], InstanceReport]) -> None:
         self._names = names
         self._view = view
-        self._told: dict[str, InstanceReport] = {}
+        self._published: dict[str, InstanceReport] = {}
         self._due: set[str] = set()
         self._listeners: set[_Listener] = set()
         self._closed = False
@@ -52,8 +52,8 @@ class ChangeFeed:
             self._due.add(name)
             asyncio.get_running_loop().call_later(REST, self._compare, name)
 
-    async def tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply) -> None:
-        """Tell one listener until it hangs up or ``close`` is called."""
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply) -> None:
+        """Notify one listener until it hangs up or ``close`` is called."""
         listener = _Listener()
         if self._closed:
             return
@@ -63,37 +63,37 @@ class ChangeFeed:
         try:
             writer.write(msgspec.json.encode(reply) + b"\n")
             self._begin()
-            await self._keep_telling(listener, writer)
+            await self._keep_sending(listener, writer)
         finally:
             self._listeners.discard(listener)
             hung_up.cancel()
             await asyncio.gather(hung_up, return_exceptions=True)
 
     def close(self) -> None:
-        """Hang up; whoever listens asks the next supervisor."""
+        """Hang up; listeners connect to the next supervisor."""
         self._closed = True
         for listener in self._listeners:
             listener.end()
 
     def _begin(self) -> None:
-        """From here on differences count. Everybody is told everything, so that nobody loses one that was about to be told."""
-        self._told = {name: self._view(name) for name in self._names()}
+        """Compare with the present views from now on. Every listener receives every name, so that no change is lost."""
+        self._published = {name: self._view(name) for name in self._names()}
         for listener in self._listeners:
-            listener.tell(self._told)
+            listener.notify(self._published)
 
     def _compare(self, name: str) -> None:
         self._due.discard(name)
         view, nothing = self._view(name), InstanceReport()
-        if view == self._told.get(name, nothing):
+        if view == self._published.get(name, nothing):
             return
         if view == nothing:
-            del self._told[name]
+            del self._published[name]
         else:
-            self._told[name] = view
+            self._published[name] = view
         for listener in self._listeners:
-            listener.tell([name])
+            listener.notify([name])
 
-    async def _keep_telling(self, listener: _Listener, writer: asyncio.StreamWriter) -> None:
+    async def _keep_sending(self, listener: _Listener, writer: asyncio.StreamWriter) -> None:
         while not listener.over:
             names, listener.names = listener.names, set()
             listener.awake.clear()

@@ -12,7 +12,7 @@ from setpoint.runtimes.process.supervision.guardian import HELD, READY, Guardian
 
 
 def hold_lock(path: Path) -> int | None:
-    """A descriptor that holds the lock until this process ends; None when somebody else holds it."""
+    """Return a descriptor that holds the lock until this process ends; None when another process holds it."""
     descriptor = locks.take(path)
     if descriptor is None:
         return None

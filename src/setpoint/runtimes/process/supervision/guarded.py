@@ -40,7 +40,7 @@ class Guarded:
 
     def __init__(self, home: Home, inheritance: Inheritance, reaper: Reaper, leave: Callable[[], None]) -> None:
         self.pid = 0
-        """Of a guardian that was started here: a child of this process that is no replica."""
+        """Of a guardian that was started here: a child of this process that is not a replica."""
         self._home = home
         self._lock = inheritance.lock
         self._reaper = reaper

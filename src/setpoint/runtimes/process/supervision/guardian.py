@@ -109,7 +109,7 @@ class Guardian:
         return ours
 
     def _follow(self, channel: socket.socket) -> tuple[bytes, int]:
-        """Do what a supervisor asks for until it ends, is killed or hands over; which of them, and the exit status of an end."""
+        """Serve a supervisor until it ends, is killed or hands over. Return which of them, and the exit status of an end."""
         poller = select.poll()
         for end in (channel, self._signals):
             poller.register(end, select.POLLIN)

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class RestartMark:
-    """Says that the engine of a data directory is to be started again when it is killed; holds the port of its API."""
+    """Orders the engine of a data directory to be started again when it is killed; holds the port of its API."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / _MARK
