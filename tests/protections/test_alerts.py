@@ -188,7 +188,7 @@ async def test_alertmanager_is_asked_for_what_counts_only(site: WebServer) -> No
         ({"url": "http://a/api/v2/alerts"}, "without /api/"),
         ({"url": "http://a", "kind": "nagios"}, "alertmanager or prometheus"),
         ({"url": "http://a", "matchers": ["a=b"]}, "matchers must be a map"),
-        ({"url": "http://a", "matchers": {"a-b": "c"}}, "no label name"),
+        ({"url": "http://a", "matchers": {"a-b": "c"}}, "is not a label name"),
         ({"url": "http://a", "kind": "alertmanager", "query": "up"}, "query goes with kind: prometheus"),
         ({"url": "http://a", "matchers": {"a": "b"}, "query": "up"}, "either query or matchers"),
     ],

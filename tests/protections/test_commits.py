@@ -148,7 +148,7 @@ async def test_without_git_it_says_so(repository: Repository, tmp_path: Path) ->
     [
         ({"commit": "4f2e91c0"}, "commits names no commit"),
         ({"commit": "4f2e91c0", "commits": []}, "commits names no commit"),
-        ({"commits": ["4f2e91c0"]}, "the release does not say which one it is from"),
+        ({"commits": ["4f2e91c0"]}, "the release does not name the one it is from"),
         ({"commit": "main", "commits": ["4f2e91c0"]}, 'commit: "main" is not a valid commit'),
         ({"commit": "4f2e91c0", "commits": ["4f2e"]}, "at least the first 7"),
         ({"commit": "4f2e91c0", "commits": ["--all-the-things"]}, "is not a valid commit"),

@@ -97,7 +97,7 @@ class TestRegistries:
     async def test_what_a_token_for_everybody_does_not_show_is_misconfigured(self, token_registry: Registry) -> None:
         result = await ask(f"{token_registry.address}/private/web:1.4.2")
         assert result.outcome is Outcome.MISCONFIGURED
-        assert "to nobody without credentials" in result.reason
+        assert "only with credentials" in result.reason
 
     async def test_a_registry_that_wants_passwords_is_misconfigured(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         with registry_with_passwords(tmp_path_factory.mktemp("registry")) as closed:

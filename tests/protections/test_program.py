@@ -77,7 +77,7 @@ async def test_output_that_is_not_utf8_is_shown_anyway() -> None:
 
 
 async def test_silence_gets_a_reason_too() -> None:
-    assert (await outcome_of(program("true"))).reason == "exit 0, without a word"
+    assert (await outcome_of(program("true"))).reason == "exit 0, without output"
     assert (await outcome_of(program("false"))).reason == "exit 1; it wrote nothing"
 
 
@@ -270,7 +270,7 @@ class TestWhatItIsGiven:
     ("options", "sentence"),
     [
         ({}, "command is missing"),
-        ({"command": "./check --now"}, "there is no shell"),
+        ({"command": "./check --now"}, "no shell splits it"),
         ({"command": []}, "names no program"),
         ({"command": ["a", {"b": 1}]}, "command[1] must be text, not a map"),
         ({"command": ["a", "b\0c"]}, "NUL"),

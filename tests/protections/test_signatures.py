@@ -203,7 +203,7 @@ async def test_what_is_no_digest_is_not_asked_for(site: WebServer, keys: dict[st
 async def test_a_key_that_is_none_is_misconfigured(shelf: Shelf, keys: dict[str, Signer], tmp_path: Path) -> None:
     image = shelf.image(keys["ours"])
     (tmp_path / "cosign.pub").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
-    for key, sentence in {"cosign.pub": "no public key in PEM form", "nowhere": "No such file or directory"}.items():
+    for key, sentence in {"cosign.pub": "is not a public key in PEM form", "nowhere": "No such file or directory"}.items():
         result = await run(ImageSigned(), definition("image-signed", options(image, keys["ours"]) | {"key": str(tmp_path / key)}))
         assert result.outcome is Outcome.MISCONFIGURED
         assert sentence in result.reason

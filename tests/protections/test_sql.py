@@ -139,7 +139,7 @@ CASES: list[tuple[str, dict[str, Any], Outcome, str]] = [
     ("SELECT 5", {"min": 5.5}, Outcome.BLOCKING, "query yields 5, below the min of 5.5"),
     ("SELECT 5", {"min": 5, "max": 5}, Outcome.PASSING, "query yields 5"),
     ("SELECT NULL", {"max": 5}, Outcome.BLOCKING, "query yields null, above the max of 5"),
-    ("SELECT 'x'", {"max": 5}, Outcome.MISCONFIGURED, "query yields x, which is no number to compare with max"),
+    ("SELECT 'x'", {"max": 5}, Outcome.MISCONFIGURED, "query yields x, which is not a number to compare with max"),
     ("SELECT name FROM jobs WHERE name = 'nobody'", {"expect": 1}, Outcome.BLOCKING, "query yields no row to compare"),
     ("SELECT name FROM jobs WHERE done = 0", {"rows": 2}, Outcome.PASSING, "query yields 2 rows as expected"),
     ("SELECT name FROM jobs", {"rows": 2}, Outcome.BLOCKING, "query yields more than 2 rows, 2 expected"),
@@ -193,7 +193,7 @@ def files(directory: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("no url at all", "no database URL"),
+        ("no url at all", "not a database URL"),
         ("nosuch://u:hunter2@h/d", "no driver for nosuch"),
         ("mysql+nosuch://u:hunter2@h/d", "no driver"),
     ],
@@ -210,7 +210,7 @@ async def test_a_url_that_cannot_be_is_misconfigured(url: str, sentence: str) ->
     [
         ({"query": "SELECT 1", "expect": 1}, "url is missing"),
         ({"url": "sqlite://", "expect": 1}, "query is missing"),
-        ({"url": "sqlite://", "query": "SELECT 1"}, "say what the query must yield"),
+        ({"url": "sqlite://", "query": "SELECT 1"}, "the expected result is missing"),
         ({"url": "sqlite://", "query": "SELECT 1", "max": "many"}, "max must be a number"),
         ({"url": "sqlite://", "query": "SELECT 1", "min": 2, "max": 1}, "min is above max"),
         ({"url": "sqlite://", "query": "SELECT 1", "rows": -1}, "rows must be a whole number"),

@@ -72,8 +72,8 @@ async def test_a_range_is_the_one_of_accepts(compare: str, within: str, outcome:
     [
         ({"compare": "1.3.9", "atLeast": "1.4.0"}, "1.3.9 is older than 1.4.0"),
         ({"compare": "2.0.0", "range": "^1.4"}, "2.0.0 is not within ^1.4"),
-        ({"compare": "nightly", "atLeast": "1.4.0"}, "nightly is no SemVer version, so it is not known to be 1.4.0 or newer"),
-        ({"compare": "nightly", "range": "1.x"}, "nightly is no SemVer version, so it fits no range but *, and not 1.x"),
+        ({"compare": "nightly", "atLeast": "1.4.0"}, "nightly is not a SemVer version, so it is not known to be 1.4.0 or newer"),
+        ({"compare": "nightly", "range": "1.x"}, "nightly is not a SemVer version, so it fits no range but *, and not 1.x"),
         (
             {"compare": "1.5.0-rc.1", "range": "1.x"},
             "1.5.0-rc.1 is a pre-release, which 1.x admits only with prereleases: true",
@@ -98,7 +98,7 @@ async def test_a_number_is_the_version_it_looks_like() -> None:
         ({"compare": "1.0.0"}, "write either atLeast or range"),
         ({"compare": "1.0.0", "atLeast": "1.0.0", "range": "*"}, "write either atLeast or range"),
         ({"compare": "", "range": "*"}, "compare is missing"),
-        ({"compare": "not a version", "range": "*"}, "no version"),
+        ({"compare": "not a version", "range": "*"}, "not a version"),
         ({"compare": "1.0.0", "atLeast": "1.4"}, "only SemVer 2.0.0 versions"),
         ({"compare": "1.0.0", "range": "~>1"}, "the operators are"),
         ({"compare": "1.0.0", "range": ""}, 'write "*"'),

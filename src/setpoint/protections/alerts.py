@@ -1,6 +1,6 @@
 """The built-in ``alerts-not-firing``: no alert that matches fires in Alertmanager (API v2) or Prometheus (API v1).
 
-An alert that somebody silenced, or that another one inhibits, does not count; a pending one neither. Monitoring that is down,
+An alert that is silenced, or that another one inhibits, does not count; a pending one neither. Monitoring that is down,
 overloaded or answers nonsense is *unavailable*: it never rolls anything back.
 Sources: the OpenAPI document of Alertmanager's API v2 (``GET /api/v2/alerts``) and Prometheus' HTTP API (``/api/v1/alerts``,
 ``/api/v1/query``).
@@ -87,7 +87,7 @@ class AlertsNotFiring:
             read.wrong.append("query goes with kind: prometheus; Alertmanager takes matchers")
         if query and matchers:
             read.wrong.append("write either query or matchers: put the matchers into the query")
-        read.wrong += [f'matchers: "{label}" is no label name' for label in matchers if not _LABEL.fullmatch(label)]
+        read.wrong += [f'matchers: "{label}" is not a label name' for label in matchers if not _LABEL.fullmatch(label)]
         return read.wrong
 
 

@@ -1,4 +1,4 @@
-"""A protection that always answers the same: to close a door in configuration, or to rehearse what a result does."""
+"""A protection with a constant result: to close a door in configuration, or to try what a result does."""
 
 from __future__ import annotations
 

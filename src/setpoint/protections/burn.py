@@ -1,6 +1,6 @@
 """The built-in ``slo-burn``: an error budget is not being used up too fast, as a Prometheus counts it.
 
-All windows are asked for in one query, so that they end at one moment. Errors that were never counted are none; without any
+All windows are fetched in one query, so that they end at one moment. Errors that were never counted are none; without any
 request counted nothing is known; where there were series but no requests, nothing was used up.
 """
 
@@ -71,7 +71,7 @@ def _lengths(pairs: tuple[Windows, ...]) -> list[Duration]:
 
 
 def question(errors: str, total: str, lengths: list[Duration]) -> str:
-    """The share of errors in each window, told apart by a label with the window's length in milliseconds."""
+    """The share of errors in each window, distinguished by a label with the window's length in milliseconds."""
     ratios = []
     for length in lengths:
         failed, all_of_them = (f"sum(rate({series}[{format_duration(length)}]))" for series in (errors, total))
@@ -90,13 +90,13 @@ def _judge(burns: _Burns, pairs: tuple[Windows, ...], objective: str, check: Che
     budget = f"error budget of {objective} burns at"
     for pair in pairs:
         if _burn(burns, pair) > pair.burn:
-            reason = f"{budget} {_said(burns, pair)}, more than {number(pair.burn)}×"
+            reason = f"{budget} {_described(burns, pair)}, more than {number(pair.burn)}×"
             return CheckResult(Outcome.BLOCKING, printable(reason), details)
     missing = [format_duration(length) for length in _lengths(pairs) if length not in burns]
     if missing:
         return without_data(check, f"nothing was counted over {', '.join(missing)}")
     fastest = max(pairs, key=lambda pair: _burn(burns, pair) / pair.burn)
-    reason = f"{budget} {_said(burns, fastest)}, no more than {number(fastest.burn)}×"
+    reason = f"{budget} {_described(burns, fastest)}, no more than {number(fastest.burn)}×"
     return CheckResult(Outcome.PASSING, printable(reason), details)
 
 
@@ -105,5 +105,5 @@ def _burn(burns: _Burns, pair: Windows) -> float:
     return min(burns.get(pair.long, 0.0), burns.get(pair.short, 0.0))
 
 
-def _said(burns: _Burns, pair: Windows) -> str:
+def _described(burns: _Burns, pair: Windows) -> str:
     return " and ".join(f"{number(burns[length])}× over {format_duration(length)}" for length in (pair.long, pair.short))

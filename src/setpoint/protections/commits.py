@@ -1,6 +1,6 @@
-"""The built-in ``commit-denied``: a release is not from a commit that somebody put on a list, nor from one that contains it.
+"""The built-in ``commit-denied``: a release is not from a commit on a list, nor from one that contains it.
 
-What a commit contains is asked of a clone in a directory of this machine. It is read only, and never fetched into.
+What a commit contains is looked up in a clone in a directory of this machine. It is read only, and never fetched into.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _QUIET = {
     "GIT_ALLOW_PROTOCOL": "none",
     "LC_ALL": "C",
 }
-"""What keeps git from asking, writing and fetching, and from taking one commit for another."""
+"""What keeps git from prompting, writing and fetching, and from taking one commit for another."""
 
 
 class CommitDenied:
@@ -53,7 +53,7 @@ class CommitDenied:
         read.directory("directory")
         commit = read.text("commit")
         if not commit:
-            read.wrong.append("commit is missing: the release does not say which one it is from (--commit)")
+            read.wrong.append("commit is missing: the release does not name the one it is from (--commit)")
         return read.wrong + _mistake("commit", commit) + _list_mistakes(options.get("commits"))
 
 

@@ -1,6 +1,6 @@
-"""Protections that ask a web server: ``http`` of a Protection document, and the built-in ``http-probe``.
+"""Protections that request a page of a web server: ``http`` of a Protection document, and the built-in ``http-probe``.
 
-A refused connection, a wrong status or body is a no; names that do not resolve, TLS and time-outs say that nothing is known.
+A refused connection, a wrong status or body fails the check; names that do not resolve, TLS and time-outs are *unavailable*.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class HttpProbe:
         url = str(check.options.get("url") or "")
         address = check.env.get("SETPOINT_ADDRESS", "")
         if not url and not address:
-            reason = "there is no address to probe: give the service a port and check per instance, or write url instead of path"
+            reason = "no address to probe: give the service a port and check per instance, or write url instead of path"
             return CheckResult(Outcome.MISCONFIGURED, reason)
         return await _ask(url or _below(address, str(check.options["path"])), check)
 
@@ -91,9 +91,9 @@ def _judge(answer: WebResponse, url: str, options: dict[str, Any]) -> CheckResul
     body = answer.body.decode(errors="replace")
     if not any(low <= answer.status <= high for low, high in parse_status(expected)):
         location = answer.headers.get("location", "")
-        said = f", to {shown(location)}" if location else ""
-        said = said or (f": {last}" if (last := last_line(body)) else "")
-        return CheckResult(Outcome.BLOCKING, printable(f"{where} answered {answer.status}, not {expected}{said}"), body)
+        more = f", to {shown(location)}" if location else ""
+        more = more or (f": {last}" if (last := last_line(body)) else "")
+        return CheckResult(Outcome.BLOCKING, printable(f"{where} answered {answer.status}, not {expected}{more}"), body)
     wanted = as_text(options.get("contains") or "")
     if wanted and wanted not in body:
         within = "" if answer.whole else " in its first 64 KiB"

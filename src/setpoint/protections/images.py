@@ -1,4 +1,4 @@
-"""The built-in ``image-exists``: a container image is in its registry. Only its manifest's presence is asked for."""
+"""The built-in ``image-exists``: a container image is in its registry. Only its manifest's presence is checked."""
 
 from __future__ import annotations
 

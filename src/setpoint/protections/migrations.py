@@ -17,7 +17,7 @@ class DbMigrated:
     """Options: ``tool`` (``alembic``) · ``directory`` of its scripts, or ``config``, its alembic.ini · ``url`` of the database,
     unless the alembic.ini has it · ``versionTable`` (alembic_version), ``versionSchema``.
 
-    Relative paths start at the engine's working directory. As for somebody who runs Alembic by hand, the scripts (and a relative
+    Relative paths start at the engine's working directory. As when Alembic runs by hand, the scripts (and a relative
     SQLite path) see the folder of alembic.ini, or the one that ``directory`` lies in, as working directory and import path.
     """
 

@@ -1,4 +1,4 @@
-"""Reads the options of built-ins and says what is wrong with them in sentences that name the field.
+"""Reads the options of built-ins and reports what is wrong with them in sentences that name the field.
 
 Values may be texts that still hold lookups (``${…}``): those are taken for what they should be.
 """
@@ -90,7 +90,7 @@ class Options:
         if value is None or unresolved(value):
             return
         if not isinstance(value, list):
-            self.wrong.append(f"{name} must be a list of arguments such as [./check, --now]: there is no shell to split it")
+            self.wrong.append(f"{name} must be a list of arguments such as [./check, --now]: no shell splits it")
         elif not value or not as_text(value[0]):
             self.wrong.append(f"{name} names no program")
         for place, argument in enumerate(value if isinstance(value, list) else []):

@@ -74,7 +74,7 @@ def _wrong_codes(options: dict[str, Any]) -> list[str]:
 
 
 def judge(ended: ProgramResult, program: Program, check: CheckDefinition) -> CheckResult:
-    """What the end of a program says."""
+    """Return the result of a program."""
     if ended.how == "not-started":
         return _not_started(ended, program, _shown_directory(program.directory, check.tree))
     outcome, reason = _verdict(ended, check)
@@ -84,8 +84,8 @@ def judge(ended: ProgramResult, program: Program, check: CheckDefinition) -> Che
 
 
 def _verdict(ended: ProgramResult, check: CheckDefinition) -> tuple[Outcome, str]:
-    said = last_line(ended.output)
-    last = f"; its last line: {said}" if said else "; it wrote nothing"
+    line = last_line(ended.output)
+    last = f"; its last line: {line}" if line else "; it wrote nothing"
     if ended.how == "lost":
         return Outcome.UNAVAILABLE, f"the check was lost: the process supervising it is gone ({ended.error})"
     if ended.how == "timeout":
@@ -95,14 +95,14 @@ def _verdict(ended: ProgramResult, check: CheckDefinition) -> tuple[Outcome, str
     if ended.code < 0:
         return outcome, f"ended by signal {_signal_name(-ended.code)}{last}"
     if outcome is Outcome.PASSING:
-        return outcome, said or "exit 0, without a word"
-    if outcome is Outcome.BLOCKING and ended.code in {1, *(codes.fail or ())} and said:
-        return outcome, said
+        return outcome, line or "exit 0, without output"
+    if outcome is Outcome.BLOCKING and ended.code in {1, *(codes.fail or ())} and line:
+        return outcome, line
     return outcome, f"exit {ended.code}{_meaning(ended.code, outcome)}{last}"
 
 
 def _meaning(code: int, outcome: Outcome) -> str:
-    """What the code of a check that could not run tells its author."""
+    """Return what the code of a check that could not run means to its author."""
     if outcome is Outcome.BLOCKING:
         return ""
     if code in SIGNALS and outcome is Outcome.UNAVAILABLE:

@@ -1,7 +1,7 @@
-"""Asks a Prometheus (HTTP API v1) for numbers, and the built-in ``prometheus-query``, which judges them.
+"""Queries a Prometheus (HTTP API v1) for numbers, and the built-in ``prometheus-query``, which judges them.
 
-A monitoring that is down, overloaded or answers nonsense says nothing about what it watches: *unavailable*, which never rolls
-anything back. The same goes for no data at all, unless the configuration says what that means.
+A monitoring that is down, overloaded or returns nonsense has no result about what it watches: *unavailable*, which never rolls
+anything back. The same goes for no data at all, unless the configuration declares what that means.
 Sources: Prometheus' HTTP API, "Instant queries" and "Format overview"; its web/api/v1/api.go for the statuses.
 """
 
@@ -52,7 +52,7 @@ class _Answer(msgspec.Struct):
 
 
 async def instant(query: str, check: CheckDefinition) -> list[Sample] | CheckResult:
-    """What a query yields now at the check's ``url``, asked with its ``headers``; or the result that stands for no answer."""
+    """Return what a query yields now at the check's ``url``, with its ``headers``; or the result that stands for no response."""
     url = f"{str(check.options['url']).rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
     answer = await ask(url, check)
     if isinstance(answer, CheckResult):
@@ -77,11 +77,11 @@ def _read(answer: WebResponse, url: str) -> list[Sample] | CheckResult:
 
 
 def without_data(check: CheckDefinition, what: str) -> CheckResult:
-    """The result where there is nothing to judge, which ``what`` says: as ``emptyMeans`` declares, else nothing is known."""
+    """Return the result where there is nothing to judge, described by ``what``: as ``emptyMeans`` declares, else unavailable."""
     means = check.options.get("emptyMeans")
     if means:
         return CheckResult(Outcome(str(means)), printable(f"{what}, which is declared to be {means}"))
-    return CheckResult(Outcome.UNAVAILABLE, printable(f"{what}: nothing is known, and emptyMeans does not say what that means"))
+    return CheckResult(Outcome.UNAVAILABLE, printable(f"{what}: nothing is known, and emptyMeans is not set"))
 
 
 def server_mistakes(read: Options) -> None:
@@ -94,7 +94,7 @@ def server_mistakes(read: Options) -> None:
 class PrometheusQuery:
     """Options: ``url`` of the server · ``query`` · ``max`` and/or ``min`` · ``emptyMeans``, a result · ``headers``.
 
-    Of several series the worst counts; one that is no number (0/0) is beyond every limit.
+    Of several series the worst counts; one that is not a number (0/0) is beyond every limit.
     """
 
     async def run(self, operation: str, check: CheckDefinition) -> CheckResult:  # noqa: ARG002 - a query may simply run again
@@ -113,7 +113,7 @@ class PrometheusQuery:
         read.text("query", required=True)
         low, high = read.number("min"), read.number("max")
         if options.get("min") is None and options.get("max") is None:
-            read.wrong.append("say what the query may yield: max, min or both")
+            read.wrong.append("limits are missing: set max, min or both")
         if low is not None and high is not None and low > high:
             read.wrong.append("min is above max: nothing is between them")
         return read.wrong
@@ -123,12 +123,12 @@ def _judge(samples: list[Sample], options: dict[str, Any]) -> CheckResult:
     limits = {name: float(options[name]) for name in ("min", "max") if options.get(name) is not None}
     worst = max(samples, key=lambda sample: _excess(sample.value, limits))
     details = "\n".join(printable(f"{sample.name or 'query'}: {number(sample.value)}") for sample in samples[:SHOWN_SERIES])
-    said = f"query yields {number(worst.value)}{f' for {worst.name}' if worst.name else ''}"
+    found = f"query yields {number(worst.value)}{f' for {worst.name}' if worst.name else ''}"
     if _excess(worst.value, limits) > 0:
-        return CheckResult(Outcome.BLOCKING, printable(f"{said}, {_beyond(worst.value, limits)}"), details)
+        return CheckResult(Outcome.BLOCKING, printable(f"{found}, {_beyond(worst.value, limits)}"), details)
     among = f", the worst of {len(samples)} series" if len(samples) > 1 else ""
     allowed = ", ".join(f"{name} {number(limit)}" for name, limit in limits.items())
-    return CheckResult(Outcome.PASSING, printable(f"{said}{among} ({allowed})"), details)
+    return CheckResult(Outcome.PASSING, printable(f"{found}{among} ({allowed})"), details)
 
 
 def _excess(value: float, limits: dict[str, float]) -> float:
@@ -140,7 +140,7 @@ def _excess(value: float, limits: dict[str, float]) -> float:
 
 def _beyond(value: float, limits: dict[str, float]) -> str:
     if math.isnan(value):
-        return "which is no number: was anything divided by nothing?"
+        return "which is not a number: was anything divided by zero?"
     low = limits.get("min", -math.inf)
     return f"below the min of {number(low)}" if value < low else f"above the max of {number(limits['max'])}"
 

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class BrokenProtection:
-    """Stands in for a plug-in that could not be loaded: checks that use it say so, everything else works."""
+    """Stands in for a plug-in that could not be loaded: checks that use it report that, everything else works."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -30,7 +30,7 @@ class BrokenProtection:
 
 
 def load() -> dict[str, Protection]:
-    """One adapter per name that a Protection or ``use`` may give. A name taken twice belongs to Setpoint, else to nobody."""
+    """One adapter per name that a Protection or ``use`` may give. A name taken twice belongs to Setpoint, else to none."""
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=GROUP):
         found.setdefault(point.name, []).append(point)

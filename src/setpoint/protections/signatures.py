@@ -1,4 +1,4 @@
-"""The built-in ``image-signed``: a container image bears a signature, as cosign makes them, of a given public key.
+"""The built-in ``image-signed``: a container image has a signature, as cosign makes them, of a given public key.
 
 Signatures lie in the image's repository under a tag that its digest gives: a manifest whose layers are payloads that name the
 digest, with the signature as an annotation. Certificates and transparency logs (keyless signing) play no part.
@@ -92,7 +92,7 @@ def _load(path: Path) -> Key | CheckResult:
     except OSError as error:
         return _mend(f"the key {path} cannot be read: {error.strerror}")
     except (ValueError, UnsupportedAlgorithm):
-        return _mend(f"the key {path} is no public key in PEM form: write the file that cosign calls cosign.pub")
+        return _mend(f"the key {path} is not a public key in PEM form: write the file that cosign calls cosign.pub")
     if not isinstance(key, Key):
         return _mend(f"the key {path} is neither ECDSA nor Ed25519")
     return key
@@ -103,7 +103,7 @@ def _mend(reason: str) -> CheckResult:
 
 
 class _Verification:
-    """One image, asked for and verified step by step."""
+    """One image, fetched and verified step by step."""
 
     def __init__(self, registry: Registry, name: str, image: Image, key: Key) -> None:
         self._registry, self._name, self._image, self._key = registry, name, image, key
@@ -171,7 +171,7 @@ def verified(key: Key, signature: str, payload: bytes) -> bool:
 
 
 def names(payload: bytes, digest: str) -> bool:
-    """Whether a payload says that it is a signature of the image with this digest."""
+    """Return whether a payload is for a signature of the image with this digest."""
     try:
         critical = msgspec.json.decode(payload, type=_Payload).critical
     except msgspec.MsgspecError:

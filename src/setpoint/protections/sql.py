@@ -15,7 +15,7 @@ class SqlQuery:
     """Options: ``url`` (as SQLAlchemy writes it), ``query`` (one statement that reads), and what it must yield: ``expect`` a
     value, ``min`` and/or ``max`` a number – compared with the first column of the first row – and/or ``rows``, how many rows.
 
-    It is asked in a transaction that cannot write. A wrong value is a no, a wrong query misconfigured, no database unavailable.
+    It runs in a transaction that cannot write. A wrong value fails, a wrong query is misconfigured, no database unavailable.
     """
 
     async def run(self, operation: str, check: CheckDefinition) -> CheckResult:  # noqa: ARG002 - a query may simply run again
@@ -32,7 +32,7 @@ class SqlQuery:
         read.text("query", required=True)
         low, high, rows = read.number("min"), read.number("max"), read.number("rows")
         if not any(name in options for name in EXPECTATIONS):
-            read.wrong.append("say what the query must yield: expect, min, max or rows")
+            read.wrong.append("the expected result is missing: set expect, min, max or rows")
         if low is not None and high is not None and low > high:
             read.wrong.append("min is above max: nothing is between them")
         if rows is not None and (rows < 0 or rows != int(rows)):

@@ -1,4 +1,4 @@
-"""The built-in ``version-policy``: a version is at least another one, or within a range. It asks nobody."""
+"""The built-in ``version-policy``: a version is at least another one, or within a range. It needs no network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from setpoint.protections.options import Options, as_text, unresolved
 class VersionPolicy:
     """Options: ``compare``, the version in question · ``atLeast`` a version, or ``range`` · ``prereleases``: they fit, too.
 
-    A version that is no SemVer 2.0.0 is at least no other, and fits no range but ``*``: a no, for it may be anything.
+    A version that is not SemVer 2.0.0 is at least no other, and fits no range but ``*``: it fails, as it may be anything.
     """
 
     async def run(self, operation: str, check: CheckDefinition) -> CheckResult:  # noqa: ARG002 - the same every time
@@ -34,7 +34,7 @@ class VersionPolicy:
         if (options.get("atLeast") is None) == (options.get("range") is None):
             read.wrong.append("write either atLeast or range")
         if compare and not unresolved(compare) and not is_version_name(compare):
-            read.wrong.append(f'compare is "{compare}", which is no version')
+            read.wrong.append(f'compare is "{compare}", which is not a version')
         if options.get("atLeast") is not None and not unresolved(least) and parse(least) is None:
             read.wrong.append(f'atLeast is "{least}": only SemVer 2.0.0 versions such as 1.4.2 can be compared')
         if prereleases and least:
@@ -55,7 +55,7 @@ def _range_mistakes(written: object, text: str) -> list[str]:
 def _at_least(compare: str, least: str) -> CheckResult:
     version, bound = parse(compare), parse(least)
     if version is None or bound is None:
-        return _no(f"{compare} is no SemVer version, so it is not known to be {least} or newer")
+        return _no(f"{compare} is not a SemVer version, so it is not known to be {least} or newer")
     if version < bound:
         return _no(f"{compare} is older than {least}")
     return CheckResult(Outcome.PASSING, printable(f"{compare} is {least} or newer"))
@@ -66,7 +66,7 @@ def _within(compare: str, text: str, prereleases: bool) -> CheckResult:
     if bounds.contains(compare, prereleases=prereleases):
         return CheckResult(Outcome.PASSING, printable(f"{compare} is within {text}"))
     if parse(compare) is None:
-        return _no(f"{compare} is no SemVer version, so it fits no range but *, and not {text}")
+        return _no(f"{compare} is not a SemVer version, so it fits no range but *, and not {text}")
     if bounds.contains(compare, prereleases=True):
         return _no(f"{compare} is a pre-release, which {text} admits only with prereleases: true")
     return _no(f"{compare} is not within {text}")

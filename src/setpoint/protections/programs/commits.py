@@ -1,4 +1,4 @@
-"""The program of ``commit-denied``: asks git whether a commit contains one of those denied."""
+"""The program of ``commit-denied``: checks with git whether a commit contains one of those denied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 12
 
 
 def main() -> None:
-    """Answer what standard input asks."""
+    """Run the job on standard input."""
     job = read_job()
     try:
         outcome, reason = judge(Clone(job["directory"]), job["commit"], job["denied"])
@@ -34,8 +34,8 @@ class Clone:
         except FileNotFoundError:
             raise CheckError(Outcome.MISCONFIGURED, "git is not on PATH: install it where the engine runs") from None
         if ended.returncode not in answers:
-            said = last_line(ended.stderr) or f"exit {ended.returncode}"
-            raise CheckError(Outcome.MISCONFIGURED, f"git cannot read {self._directory}: {said}")
+            cause = last_line(ended.stderr) or f"exit {ended.returncode}"
+            raise CheckError(Outcome.MISCONFIGURED, f"git cannot read {self._directory}: {cause}")
         return ended
 
     def is_shallow(self) -> bool:
@@ -48,8 +48,8 @@ class Clone:
         Raises:
             CheckError: a name that several objects begin with.
         """
-        asked = "".join(f"{name}^{{commit}}\n" for name in names)
-        lines = self._git("cat-file", "--batch-check=%(objectname)", stdin=asked).stdout.splitlines()
+        queries = "".join(f"{name}^{{commit}}\n" for name in names)
+        lines = self._git("cat-file", "--batch-check=%(objectname)", stdin=queries).stdout.splitlines()
         for name, line in zip(names, lines, strict=True):
             if line.endswith(" ambiguous"):
                 raise CheckError(Outcome.MISCONFIGURED, f"{name} is the beginning of several objects: write more of it")

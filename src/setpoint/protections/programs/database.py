@@ -1,4 +1,4 @@
-"""In the programs of ``sql-query`` and ``db-migrated``: opens a database for reading, tells its errors without secrets."""
+"""In the programs of ``sql-query`` and ``db-migrated``: opens a database for reading, reports its errors without secrets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def parse_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise CheckError(
-            Outcome.MISCONFIGURED, "url is no database URL: write it as in postgresql://user:password@host/database"
+            Outcome.MISCONFIGURED, "url is not a database URL: write it as in postgresql://user:password@host/database"
         ) from None
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
 
@@ -125,7 +125,7 @@ def _may_only_read(action: int, first: str | None, second: str | None, *_: str |
 
 
 def _outcome_of(error: DBAPIError) -> Outcome:
-    """A statement that is wrong stays wrong until somebody changes it; a database in trouble may recover."""
+    """A statement that is wrong stays wrong until it is changed; a database in trouble may recover."""
     original = error.orig
     if isinstance(original, sqlite3.Error):
         number = getattr(original, "sqlite_errorcode", None)
@@ -144,11 +144,11 @@ def place(url: URL) -> str:
 
 
 def without_secrets(error: Exception, url: URL) -> str:
-    """What a driver says, in one line, without what the URL keeps secret."""
-    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    """Return the message of a driver, in one line, without the secrets of the URL."""
+    message = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     parameters = [value for name, value in url.query.items() if any(part in name.lower() for part in _SECRET_PARAMETERS)]
     secrets = [url.password, *parameters]
     for secret in (str(one) for one in secrets if one):
         for form in {secret, quote(secret), quote(secret, safe="")}:
-            said = said.replace(form, "***")
-    return printable(said, 200)
+            message = message.replace(form, "***")
+    return printable(message, 200)

@@ -1,4 +1,4 @@
-"""The program of ``db-migrated``: compares the heads of Alembic's scripts with those that the database says it is at."""
+"""The program of ``db-migrated``: compares the heads of Alembic's scripts with those that the database is at."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from setpoint.protections.programs.verdict import CheckError, answer, read_job
 
 
 def main() -> None:
-    """Answer what standard input asks."""
+    """Run the job on standard input."""
     job = read_job()
     try:
         config = configuration(job)
@@ -69,10 +69,10 @@ def script_revisions(config: Config) -> tuple[set[str], set[str]]:
 
 
 def database_heads(job: dict[str, Any], config: Config) -> set[str]:
-    """The revisions that the database says it is at; empty before the first migration.
+    """Return the revisions that the database is at; empty before the first migration.
 
     Raises:
-        CheckError: no address, or nobody there.
+        CheckError: no address, or no server there.
     """
     try:
         text = job.get("url") or config.get_main_option("sqlalchemy.url")
@@ -81,7 +81,7 @@ def database_heads(job: dict[str, Any], config: Config) -> set[str]:
             Outcome.MISCONFIGURED, "sqlalchemy.url in the alembic.ini cannot be read: write % as %%, or give url here"
         ) from None
     if not text:
-        raise CheckError(Outcome.MISCONFIGURED, "there is no url, neither here nor as sqlalchemy.url in the alembic.ini")
+        raise CheckError(Outcome.MISCONFIGURED, "url is missing: add it here, or as sqlalchemy.url in the alembic.ini")
     options = {
         "version_table": job.get("versionTable") or "alembic_version",
         "version_table_schema": job.get("versionSchema") or None,
@@ -102,7 +102,7 @@ def judge(current: set[str], wanted: set[str], known: set[str]) -> tuple[Outcome
         reason = f"database at {_named(strange)}, which the scripts (at {_named(wanted)}) do not know: are they of this version?"
         return Outcome.BLOCKING, reason
     if current == wanted:
-        return Outcome.PASSING, f"database at {_named(current)}, as the scripts" if wanted else "there are no migrations"
+        return Outcome.PASSING, f"database at {_named(current)}, as the scripts" if wanted else "no migrations exist"
     command = "alembic upgrade heads" if len(wanted) > 1 else "alembic upgrade head"
     return Outcome.BLOCKING, f"database at {_named(current)}, scripts at {_named(wanted)}: run `{command}`"
 

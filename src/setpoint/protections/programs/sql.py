@@ -1,4 +1,4 @@
-"""The program of ``sql-query``: asks the database, compares, answers."""
+"""The program of ``sql-query``: queries the database, compares, reports."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from setpoint.protections.programs.database import parse_url, reading, without_s
 from setpoint.protections.programs.verdict import CheckError, answer, read_job
 
 _MANY = 10_000
-"""Rows looked at when no number of rows is asked for; one is enough, more only make the reason better."""
+"""Rows looked at when no number of rows is expected; one is enough, more only make the reason better."""
 
 
 def main() -> None:
-    """Answer what standard input asks."""
+    """Run the job on standard input."""
     job = read_job()
     try:
         rows = ask(job)
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def ask(job: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """The rows, one more at most than anybody asks for.
+    """Return the rows, at most one more than expected.
 
     Raises:
         CheckError: no database, or a query that is wrong.
@@ -45,7 +45,7 @@ def ask(job: dict[str, Any]) -> list[tuple[Any, ...]]:
         except SQLAlchemyError as error:
             if hasattr(error, "orig"):
                 raise
-            raise CheckError(Outcome.MISCONFIGURED, f"query cannot be asked: {without_secrets(error, url)}") from None
+            raise CheckError(Outcome.MISCONFIGURED, f"query cannot be run: {without_secrets(error, url)}") from None
 
 
 def judge(rows: list[tuple[Any, ...]], job: dict[str, Any]) -> tuple[Outcome, str]:
@@ -72,7 +72,7 @@ def _judge_value(value: Any, job: dict[str, Any]) -> tuple[Outcome, str]:
             continue
         number = _number(value)
         if value is not None and number is None:
-            return Outcome.MISCONFIGURED, f"query yields {shown}, which is no number to compare with {name}"
+            return Outcome.MISCONFIGURED, f"query yields {shown}, which is not a number to compare with {name}"
         if number is None or (number < limit if name == "min" else number > limit):
             return Outcome.BLOCKING, f"query yields {shown}, {beyond} the {name} of {limit}"
     return Outcome.PASSING, f"query yields {shown}"

@@ -60,7 +60,7 @@ def read_job() -> dict[str, Any]:
 
 
 def answer(outcome: Outcome, reason: str) -> NoReturn:
-    """In the program: say the verdict and end at once, so that nothing is written after it."""
+    """In the program: write the verdict and end immediately, so that nothing is written after it."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.write(1, b"\n" + json.dumps({"verdict": outcome, "reason": printable(reason)}).encode() + b"\n")

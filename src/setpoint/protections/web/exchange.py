@@ -1,7 +1,7 @@
 """One bounded HTTP exchange for a check: what was answered, or which of the four results its failure is.
 
 Proxies and credentials of the engine's environment are not used, addresses are shown without their secrets, and of a body
-no more than asked for is read. Each address is resolved, judged, and then that very one is dialled, at every redirect again: a
+no more than requested is read. Each address is resolved, judged, and then that very one is dialled, at every redirect again: a
 link-local one gives away the credentials of the machine. Another origin gets no header that the check set.
 """
 
@@ -38,8 +38,8 @@ class ForbiddenAddressError(Exception):
 class WebRequest(msgspec.Struct, frozen=True):
     """What to ask. ``body_size``: bytes of the answer's body to read, the rest is not waited for.
 
-    ``refused``: what a refused connection means. A server that is itself in question says no by it; one that is asked about
-    something else says nothing.
+    ``refused``: what a refused connection means. For a server that is itself in question the check fails; one that reports about
+    something else is unavailable.
     """
 
     url: str
@@ -52,7 +52,7 @@ class WebRequest(msgspec.Struct, frozen=True):
 
 
 class WebResponse(msgspec.Struct, frozen=True):
-    """What came back; ``whole`` is False when the body was longer than asked for. ``headers``: names in lower case."""
+    """What came back; ``whole`` is False when the body was longer than requested. ``headers``: names in lower case."""
 
     status: int
     body: bytes
@@ -73,9 +73,9 @@ async def exchange(request: WebRequest, timeout: Duration) -> WebResponse | Chec
     except httpx2.TooManyRedirects:
         return CheckResult(Outcome.UNAVAILABLE, f"{shown(request.url)} leads on more than {MAX_REDIRECTS} times")
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
-        return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} is no address to ask: write http://host:port/path")
+        return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} is not a valid address: write http://host:port/path")
     except (httpx2.LocalProtocolError, ValueError):  # their texts may quote a header that is a secret
-        return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} cannot be asked so: look at url, method and headers")
+        return CheckResult(Outcome.MISCONFIGURED, f"{shown(request.url)} cannot be requested: correct url, method or headers")
     except (httpx2.HTTPError, OSError, ExceptionGroup) as error:  # groups: of attempts at several addresses
         return _failed(request, error)
 
@@ -142,7 +142,7 @@ async def _addresses(url: httpx2.URL) -> list[IPv4Address | IPv6Address]:
     """Where a host is.
 
     Raises:
-        ForbiddenAddressError: one of the addresses must not be asked.
+        ForbiddenAddressError: one of the addresses is forbidden.
         socket.gaierror: there is none.
     """
     port = url.port or {"https": 443}.get(url.scheme, 80)
@@ -150,12 +150,12 @@ async def _addresses(url: httpx2.URL) -> list[IPv4Address | IPv6Address]:
     addresses = list(dict.fromkeys(ip_address(str(address[0]).partition("%")[0]) for *_, address in found))
     for address in addresses:
         if what := forbidden(address):
-            raise ForbiddenAddressError(f"{shown(str(url))} leads to {address}, which is {what}: no check asks there")
+            raise ForbiddenAddressError(f"{shown(str(url))} leads to {address}, which is {what}: checks may not connect there")
     return addresses
 
 
 def forbidden(address: IPv4Address | IPv6Address) -> str:
-    """Why an address is not asked; empty: it is. IPv6 addresses that stand for one of IPv4 count as that."""
+    """Return why an address is forbidden; empty: it is not. IPv6 addresses that stand for one of IPv4 count as that."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is None and address in _NAT64:
@@ -198,7 +198,7 @@ def _failed(request: WebRequest, error: Exception) -> CheckResult:
         return CheckResult(
             Outcome.UNAVAILABLE, printable(f"{where}: TLS failed: {getattr(tls, 'verify_message', '') or tls.reason or tls}")
         )
-    return CheckResult(Outcome.UNAVAILABLE, printable(f"{where} could not be asked: {error or type(error).__name__}"))
+    return CheckResult(Outcome.UNAVAILABLE, printable(f"{where} could not be reached: {error or type(error).__name__}"))
 
 
 def _causes(error: BaseException) -> list[BaseException]:

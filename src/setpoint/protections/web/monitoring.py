@@ -23,7 +23,7 @@ def base_url(read: Options) -> str:
 
 
 async def ask(url: str, check: CheckDefinition) -> WebResponse | CheckResult:
-    """What the monitoring answers, asked with the check's ``headers``; one that refuses connections says nothing."""
+    """Return the response of the monitoring to a request with the check's ``headers``; no connection: unavailable."""
     headers = {name: as_text(value) for name, value in (check.options.get("headers") or {}).items()}
     return await exchange(WebRequest(url, headers=headers, body_size=ANSWER_SIZE, refused=Outcome.UNAVAILABLE), check.timeout)
 
@@ -32,7 +32,7 @@ class _Refusal(msgspec.Struct):
     error: str
 
 
-def _said(body: bytes) -> str:
+def _error(body: bytes) -> str:
     """What Prometheus names as the error, else the last line of whatever was answered."""
     try:
         return printable(msgspec.json.decode(body, type=_Refusal).error)
@@ -47,13 +47,13 @@ def refused(answer: WebResponse, url: str, server: str) -> CheckResult | None:
         return CheckResult(Outcome.UNAVAILABLE, f"{where} answered {answer.status}: nothing is known")
     if answer.status in {401, 403}:
         return CheckResult(Outcome.MISCONFIGURED, f"{where} answered {answer.status}: give credentials in headers")
-    said = _said(answer.body) if answer.status != 200 else ""
+    error = _error(answer.body) if answer.status != 200 else ""
     if answer.status in {400, 422}:
-        asked = "query" if "query=" in url else "question"
-        return CheckResult(Outcome.MISCONFIGURED, printable(f"{where} cannot answer the {asked}: {said}"))
+        subject = "query" if "query=" in url else "question"
+        return CheckResult(Outcome.MISCONFIGURED, printable(f"{where} cannot answer the {subject}: {error}"))
     if answer.status != 200:
-        reason = f"{where} answered {answer.status}: is url the address of {server}? {said}"
+        reason = f"{where} answered {answer.status}: is url the address of {server}? {error}"
         return CheckResult(Outcome.MISCONFIGURED, printable(reason))
     if not answer.whole:
-        return CheckResult(Outcome.UNAVAILABLE, f"{where} answered more than 4 MiB: narrow down what it is asked for")
+        return CheckResult(Outcome.UNAVAILABLE, f"{where} answered more than 4 MiB: narrow the query down")
     return None

@@ -1,4 +1,4 @@
-"""Asks a container registry (OCI distribution, v2), with the token that it hands out to anybody.
+"""Queries a container registry (OCI distribution, v2), with the token that it hands out to everyone.
 
 Sources: the OCI distribution specification, "Pulling manifests"; "Token Authentication Specification" of its registry project.
 """
@@ -32,7 +32,7 @@ _CHALLENGE = re.compile(r'(?<![A-Za-z_])(?P<name>[A-Za-z_]+)="(?P<value>[^"]*)"'
 _HEADER = re.compile(r"[!-~]{1,16384}", re.ASCII)
 
 
-class Unresolvable(Exception):  # noqa: N818 - says what is the matter
+class Unresolvable(Exception):  # noqa: N818 - named for its cause
     """A tag could not be resolved; ``outcome`` is that of a check that meets the same."""
 
     def __init__(self, result: CheckResult) -> None:
@@ -79,18 +79,18 @@ class Registry:
     async def _token(self, challenge: str) -> str | CheckResult:
         """The token for anybody; empty where the registry hands out none."""
         scheme, _, rest = challenge.partition(" ")
-        asked = {match["name"].lower(): match["value"] for match in _CHALLENGE.finditer(rest)}
-        realm = urlsplit(asked.pop("realm", ""))
+        parameters = {match["name"].lower(): match["value"] for match in _CHALLENGE.finditer(rest)}
+        realm = urlsplit(parameters.pop("realm", ""))
         if scheme.lower() != "bearer" or realm.scheme not in ({"https", "http"} if self._plain_http else {"https"}):
             return ""
         scope = {"scope": f"repository:{self._image.repository}:pull"}
-        question = urlencode(scope | {name: asked[name] for name in ("service", "scope") if name in asked})
+        question = urlencode(scope | {name: parameters[name] for name in ("service", "scope") if name in parameters})
         url = realm._replace(query="&".join(filter(None, (realm.query, question)))).geturl()
         answer = await self._exchange(url, "GET", {})
         if isinstance(answer, CheckResult):
             return answer
         if answer.status >= 500 or answer.status == 429:
-            return CheckResult(Outcome.UNAVAILABLE, printable(f"{shown(url)} answered {answer.status} when asked for a token"))
+            return CheckResult(Outcome.UNAVAILABLE, printable(f"{shown(url)} answered {answer.status} to a request for a token"))
         return _read_token(answer) if answer.status == 200 else ""
 
     async def _exchange(self, url: str, method: str, headers: dict[str, str]) -> WebResponse | CheckResult:
@@ -113,9 +113,9 @@ def refused(answer: WebResponse, name: str, image: Image) -> CheckResult | None:
         return None
     shown = printable(name, 160)
     if answer.status in {401, 403}:
-        reason = f"{image.registry} shows {shown} to nobody without credentials, or does not have it"
+        reason = f"{image.registry} shows {shown} only with credentials, or does not have it"
         return CheckResult(Outcome.MISCONFIGURED, printable(reason))
-    return CheckResult(Outcome.UNAVAILABLE, printable(f"{image.registry} answered {answer.status} when asked for {shown}"))
+    return CheckResult(Outcome.UNAVAILABLE, printable(f"{image.registry} answered {answer.status} to a request for {shown}"))
 
 
 def absent(name: str, image: Image) -> CheckResult:
