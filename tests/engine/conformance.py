@@ -163,7 +163,7 @@ class EngineConformance:
 
     @pytest.mark.parametrize(
         ("shown", "seen"),
-        [("\udcff", "what it tells is no text: surrogates not allowed"), ("!\udcff", "the look raised RuntimeError: ?")],
+        [("\udcff", "the observation is not valid text: surrogates not allowed"), ("!\udcff", "the look raised RuntimeError: ?")],
     )
     async def test_what_a_runtime_tells_that_is_no_text_counts_as_nothing_seen(
         self, engine: Any, outside: Outside, shown: str, seen: str

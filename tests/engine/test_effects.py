@@ -244,7 +244,7 @@ async def test_a_protection_that_does_not_exist_is_misconfigured(world: World) -
     result = await world.effects.check("attachment:x:1", check_of(use="crystal-ball"))
     assert (result.outcome, result.reason) == (
         Outcome.MISCONFIGURED,
-        'there is no protection "crystal-ball": install it or correct the name',
+        'protection "crystal-ball" does not exist: install it or correct the name',
     )
 
 

@@ -218,5 +218,5 @@ async def test_an_adapter_that_is_not_installed_is_named(tasks):
     result = await run(tasks, TaskDefinition("notify", "carrier-pigeon", "organization"))
     assert (result.end, result.reason) == (
         TaskEnd.FAILED,
-        'there is no adapter "carrier-pigeon": install it or correct the name',
+        'adapter "carrier-pigeon" does not exist: install it or correct the name',
     )

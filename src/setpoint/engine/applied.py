@@ -159,7 +159,7 @@ def _within(path: str) -> str:
 
 
 def _marks_of(tree: Tree, path: Path) -> _Marks:
-    """What tells whether a file was touched. Raises OSError where one is missing."""
+    """Return what changes when a file is touched. Raises OSError where one is missing."""
     found: _Marks = {}
     for name in tree.files:
         seen = (path / name).lstat()

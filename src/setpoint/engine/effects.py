@@ -35,7 +35,7 @@ ADDRESS = "SETPOINT_ADDRESS"
 _LOOK: Duration = 20 * SECOND
 _APPLY: Duration = 10 * MINUTE
 _GRACE: Duration = 15 * SECOND
-"""Beyond its own timeout: a protection that does not end by itself is given up."""
+"""Beyond its own timeout: a protection that does not end in time is given up."""
 _SILENT = 3
 """A runtime that did not answer for so many instances, and for no other in between, is silent."""
 _RESULTS = 2_000
@@ -88,8 +88,8 @@ class RealEffects:
         self._configured = asyncio.Event()
         self._unanswered: dict[str, set[str]] = {}
         """Runtime -> instances for which it did not answer in time, since it last answered for any."""
-        self._asking: set[str] = set()
-        """Those of them that are being asked again."""
+        self._probing: set[str] = set()
+        """Those of them that a probe is under way for."""
         self._definitions: dict[str, RuntimeDefinition] = {}
         self._runtimes: dict[str, Runtime] = {}
         self._runtime_of: dict[str, str] = {}
@@ -110,10 +110,10 @@ class RealEffects:
         self._runtime_of = dict(instances)
         self._configured.set()
         gone = [self._runtimes.pop(name) for name in changed if name in self._runtimes]
-        heard = await self._listening.end(*changed)
+        listened = await self._listening.end(*changed)
         for runtime in gone:
             await runtime.close()
-        self._listen_again(heard)
+        self._listen_again(listened)
 
     def runtime(self, name: str) -> Runtime:
         """The adapter of a runtime.
@@ -144,7 +144,7 @@ class RealEffects:
             await runtime.close()
 
     def _listen_again(self, names: set[str]) -> None:
-        """What changes must not wait for the next poll to be heard of; why a runtime cannot be had is what the next look says."""
+        """Listen again, so that changes need not wait for a poll; the next look reports why a runtime is unavailable."""
         for name in names & self._definitions.keys():
             with contextlib.suppress(Unreachable):
                 self.runtime(name)
@@ -197,7 +197,7 @@ class RealEffects:
             await self._applied.ready(definition.tree)
 
     async def _within(self, work: Awaitable[None], spec: Spec) -> None:
-        """What the runtime is asked to do, or that it took too long."""
+        """Return what the runtime is ordered to do, or that it took too long."""
         try:
             async with asyncio.timeout(_APPLY / 1000):
                 await work
@@ -230,7 +230,7 @@ class RealEffects:
         protection = self._protections.get(definition.use)
         if protection is None:
             return CheckResult(
-                Outcome.MISCONFIGURED, f'there is no protection "{definition.use}": install it or correct the name'
+                Outcome.MISCONFIGURED, f'protection "{definition.use}" does not exist: install it or correct the name'
             )
         definition = structs.replace(definition, env={**definition.env, **await self._address(definition.subject)})
         try:
@@ -266,16 +266,16 @@ class RealEffects:
         return seen
 
     async def _answer(self, name: str, instance: str, spec: Spec | None) -> Observation:
-        """A runtime that answers for nobody is asked by one at a time until it does: it shall not keep others from being seen."""
+        """Circuit breaker: one instance at a time probes a dead runtime, so that it does not block observing the others."""
         try:
             await self._ready(name)
         except (TerminalError, TransientError) as error:
             raise Unreachable(str(error)) from error
         silent = f'the runtime "{name}" did not answer within {self._look_timeout:g} s'
-        if name in self._asking:
+        if name in self._probing:
             raise Unreachable(silent)
         probe = {name} if len(self._unanswered.get(name, ())) >= _SILENT else set()
-        self._asking |= probe
+        self._probing |= probe
         try:
             async with asyncio.timeout(self._look_timeout):
                 seen = await self.runtime(name).observe(instance, spec)
@@ -283,12 +283,12 @@ class RealEffects:
             self._unanswered.setdefault(name, set()).add(instance)
             raise Unreachable(silent) from None
         finally:
-            self._asking -= probe
+            self._probing -= probe
         self._unanswered.pop(name, None)
         return seen
 
     async def _address(self, subject: str) -> dict[str, str]:
-        """Checks and tasks of an instance are told where it answers, also right after a start, when nothing was looked at yet."""
+        """Return the address for checks and tasks of an instance, also right after a start, before any observation."""
         if not is_kind(subject, "attempt", "instance"):
             return {}
         instance = key_of(subject)

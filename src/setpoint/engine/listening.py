@@ -1,6 +1,6 @@
-"""Listening to the runtimes that tell by themselves what changes: one task for each, which asks for a look at what was named.
+"""Listens to the runtimes that publish changes: one task for each, which requests a look at what was named.
 
-A hint is only ever that: what is told twice, wrongly or not at all costs a look, or time until the next poll, and nothing else.
+A hint is only ever that: one that comes twice, wrongly or not at all costs a look, or time until the next poll, and nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FIRST_DELAY, LONGEST_DELAY = 1.0, 60.0
 _GRACE = 5.0
 
 Hint = Callable[[str], None]
-"""Look at this entity at once; it need not exist."""
+"""Look at this entity immediately; it need not exist."""
 
 
 class Listening:
@@ -32,7 +32,7 @@ class Listening:
         self._closed = False
 
     def begin(self, name: str, runtime: object) -> None:
-        """Listen to a runtime that is new, if it tells anything."""
+        """Listen to a runtime that is new, if it publishes changes."""
         if isinstance(runtime, ChangeSource) and not self._closed:
             self._tasks[name] = asyncio.create_task(self._listen(name, runtime), name=f"listening to the runtime {name}")
 
@@ -46,7 +46,7 @@ class Listening:
         return set(tasks)
 
     async def close(self) -> None:
-        """Listen to nobody any more, also to none that a last look brings up."""
+        """Stop listening, also to a runtime that a last look brings up."""
         self._closed = True
         await self.end(*self._tasks)
 
@@ -54,24 +54,24 @@ class Listening:
         delay = FIRST_DELAY
         while True:
             began = time.monotonic()
-            broke = await self._hear(runtime)
+            broke = await self._listen_to(runtime)
             if broke is None:
-                log.info('the runtime "%s" tells no more what changes: it is polled', name)
+                log.info('the runtime "%s" publishes no more changes: it is polled', name)
                 return
             if time.monotonic() - began > LONGEST_DELAY:
                 delay = FIRST_DELAY
-            log.error('the runtime "%s" does not tell what changes, it is polled meanwhile: %r', name, broke, exc_info=broke)
+            log.error('the runtime "%s" failed to publish changes, it is polled meanwhile: %r', name, broke, exc_info=broke)
             await asyncio.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY)
 
-    async def _hear(self, runtime: ChangeSource) -> BaseException | None:
-        """Until the runtime tells no more; what it raised, if it did."""
+    async def _listen_to(self, runtime: ChangeSource) -> BaseException | None:
+        """Listen until the runtime publishes no more. Return what it raised, if it did."""
         try:
             changes = runtime.changes()
             try:
                 async for instance in changes:
                     self._hint(instance_entity(instance))
-                    await asyncio.sleep(0)  # a runtime that always has something to tell must not keep others from their turn
+                    await asyncio.sleep(0)  # a runtime with endless changes must not keep others from their turn
             finally:
                 if isinstance(changes, AsyncGenerator):
                     await changes.aclose()
@@ -80,6 +80,6 @@ class Listening:
             if task is not None and task.cancelling():
                 raise
             return error
-        except Exception as error:  # noqa: BLE001 - an adapter that breaks is told of, and listened to again
+        except Exception as error:  # noqa: BLE001 - an adapter that breaks is logged, and listened to again
             return error
         return None

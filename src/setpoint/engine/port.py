@@ -196,7 +196,7 @@ class DryRunOutcome:
     events: list[tuple[str, Event]] = field(default_factory=list)
     """(entity, line of history)."""
     effects: list[tuple[str, Effect]] = field(default_factory=list)
-    """(entity, what would be asked of the outside)."""
+    """(entity, what the outside would be ordered to do)."""
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
     """Entity -> state, of those that had a turn."""

@@ -1,7 +1,7 @@
-"""What a fact would lead to, told beforehand: the very decisions of the core, in memory, on what is durable now.
+"""What a fact would lead to: the very decisions of the core, in memory, on what is durable now.
 
 Nothing is stored and nothing is performed. It goes as far as decisions go without the outside: an apply, a check or a task that
-would start is told, and what comes of it is not guessed.
+would start is shown, and what comes of it is not guessed.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from setpoint.engine.port import Clocks, Decide, DryRunOutcome
 from setpoint.model.time import Stamp
 
 MOST_TURNS = 20_000
-"""A rehearsal of more is cut off, and says so."""
+"""A dry run of more is cut off, and its outcome shows that."""
 
 
 @dataclass(frozen=True)
 class Committed:
-    """What a host gives away to be rehearsed on; it is read, never changed."""
+    """What a host provides for a dry run; it is read, never changed."""
 
     state: Callable[[str], Any]
     """Entity -> its state; None: it has none."""

@@ -1,6 +1,6 @@
 """Runs tries of tasks so that none is ever under way twice: not after a crash, not with another release of the same key.
 
-Before a program starts, that is written down (``tasks/`` in the engine's home), and so is how it ended before anybody is told: a
+Before a program starts, that is written down (``tasks/`` in the engine's home), and so is its end before it is posted: a
 try that is performed again is either known to have ended, or its end was not seen. What is left of an earlier try is recognised
 by a mark in its environment, and ended first.
 """
@@ -31,7 +31,7 @@ from setpoint.programs.users import UserError
 from setpoint.protections.program import ProgramProtection, judge, program_of
 
 OPERATION = "SETPOINT_OPERATION_ID"
-"""The same at every try, so that a program can tell what it has done already."""
+"""The same at every try, so that a program can recognise what it has done already."""
 """Between an operation and the database that gave it its number."""
 KEPT = 1_000
 """So many records of runs are kept."""
@@ -103,7 +103,7 @@ class TaskRunner:
             return await self._program(entity, definition)
         protection = self._protections.get(definition.use)
         if protection is None:
-            return TaskResult(TaskEnd.FAILED, f'there is no adapter "{definition.use}": install it or correct the name')
+            return TaskResult(TaskEnd.FAILED, f'adapter "{definition.use}" does not exist: install it or correct the name')
         try:
             async with asyncio.timeout(definition.timeout / SECOND + _GRACE):
                 return _as_task(await protection.run(operation, _as_check(definition)))
@@ -123,7 +123,7 @@ class TaskRunner:
     # --- what earlier tries left
 
     def _mark(self, entity: str) -> str:
-        """The same for every release of a key: two of them are never under way at once, whoever was killed meanwhile."""
+        """The same for every release of a key: two of them are never under way together, whatever was killed meanwhile."""
         key = f"{self._home}\n{any_release(entity)}"
         return f"task-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
@@ -151,7 +151,7 @@ class TaskRunner:
             return TaskRecord("")
 
     def _set_aside(self, entity: str) -> None:
-        """The next try, which a person asks for, begins without it."""
+        """Move the record away: the next try, which a person orders, begins without it."""
         path = self._path(entity)
         files.rename(path, path.with_suffix(".lost"))
 
@@ -169,32 +169,32 @@ class TaskRunner:
 
 
 async def _gone(mark: str, number: signal.Signals, patience: float) -> set[Identity]:
-    """Tell everything with this mark to end, again and again as it may fork; what is there still when patience ends."""
+    """Signal everything with this mark, repeatedly as it may fork. Return what is left when patience ends."""
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
-    told: set[Identity] = set()
+    signalled: set[Identity] = set()
     while found := await asyncio.to_thread(members, mark, None):
         if loop.time() >= until:
             return found
-        send_all(found - told if number is signal.SIGTERM else found, number)
-        told |= found
+        send_all(found - signalled if number is signal.SIGTERM else found, number)
+        signalled |= found
         await asyncio.sleep(_PAUSE)
     return set()
 
 
 def _judge(ended: ProgramResult, program: Program, definition: TaskDefinition) -> TaskResult:
-    """What the end of a program says: 0 is success, and nothing else is."""
-    said = last_line(ended.output)
+    """Return the result of a program: 0 is success, and nothing else is."""
+    line = last_line(ended.output)
     if ended.how == "lost":
         return TaskResult(TaskEnd.UNKNOWN, f"the process supervising it is gone ({ended.error})", ended.output)
     if ended.how == "timeout":
         text = f"timed out after {format_duration(definition.timeout)} and was ended"
-        return TaskResult(TaskEnd.FAILED, f"{text}; its last line: {said}" if said else text, ended.output)
+        return TaskResult(TaskEnd.FAILED, f"{text}; its last line: {line}" if line else text, ended.output)
     if ended.how == "ended" and ended.code == 0:
-        return TaskResult(TaskEnd.SUCCEEDED, said, ended.output)
+        return TaskResult(TaskEnd.SUCCEEDED, line, ended.output)
     if ended.how == "ended" and ended.code > 0:
         text = f"exit {ended.code}"
-        return TaskResult(TaskEnd.FAILED, f"{text}: {said}" if said else text, ended.output)
+        return TaskResult(TaskEnd.FAILED, f"{text}: {line}" if line else text, ended.output)
     return _as_task(judge(ended, program, _as_check(definition)), failed=TaskEnd.FAILED)
 
 
@@ -213,6 +213,6 @@ def _as_check(definition: TaskDefinition) -> CheckDefinition:
 
 
 def _as_task(result: CheckResult, failed: TaskEnd = TaskEnd.UNKNOWN) -> TaskResult:
-    """What an adapter of protections says: one that could not be asked may have done its work all the same."""
+    """Return the result of an adapter of protections: one without a response may have done its work all the same."""
     ends: dict[Any, TaskEnd] = {Outcome.PASSING: TaskEnd.SUCCEEDED, Outcome.UNAVAILABLE: failed}
     return TaskResult(ends.get(result.outcome, TaskEnd.FAILED), result.reason, result.output)

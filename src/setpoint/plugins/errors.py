@@ -8,7 +8,7 @@ class AdapterError(Exception):
 
 
 class TransientError(AdapterError):
-    """May go away by itself: try again with back-off."""
+    """May go away without a change: try again with back-off."""
 
 
 class TerminalError(AdapterError):
@@ -16,4 +16,4 @@ class TerminalError(AdapterError):
 
 
 class Unreachable(AdapterError):  # noqa: N818 - it names a state of the world, as the design does
-    """The runtime could not be asked. What cannot be observed is unknown, not absent."""
+    """The runtime could not be reached. What cannot be observed is unknown, not absent."""

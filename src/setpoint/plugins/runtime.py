@@ -36,7 +36,7 @@ class LoggedReplica(msgspec.Struct, frozen=True, omit_defaults=True):
 class Runtime(Protocol):
     """Observes and applies. Every method may be called again at any time, by an engine that was killed in the middle of a call.
 
-    ``apply`` hands over what shall run and returns when the runtime has taken it on, not when it is healthy: progress shows in
+    ``apply`` hands over what is to run and returns when the runtime has taken it on, not when it is healthy: progress shows in
     observations. The same ``operation`` may come twice and must not be done twice; an apply of what already runs changes nothing.
     An adapter is made with the options of its Runtime document and the data directory of the engine.
     """
@@ -45,12 +45,12 @@ class Runtime(Protocol):
         """What runs for ``instance``, compared with ``expected`` (None: nothing is expected yet). Changes nothing.
 
         Raises:
-            Unreachable: the runtime cannot be asked.
+            Unreachable: the runtime cannot be reached.
         """
         ...
 
     async def apply(self, operation: str, spec: Spec) -> None:
-        """Make ``spec`` run in place of whatever runs for ``spec.instance``, replacing it gradually as ``spec.rollout`` says.
+        """Make ``spec`` run in place of whatever runs for ``spec.instance``, replacing it gradually as ``spec.rollout`` defines.
 
         Raises:
             TransientError: worth another try. TerminalError: it is not.
@@ -58,7 +58,7 @@ class Runtime(Protocol):
         ...
 
     async def remove(self, operation: str, instance: str) -> None:
-        """Take down everything that bears this instance's name, and nothing else. Raises as ``apply``."""
+        """Take down everything that has this instance's name, and nothing else. Raises as ``apply``."""
         ...
 
     def logs(self, instance: str, *, replica: str = "", lines: int = 100, follow: bool = False) -> AsyncIterator[LogLine]:
@@ -66,7 +66,7 @@ class Runtime(Protocol):
         ...
 
     def validate(self, options: dict[str, Any]) -> list[str]:
-        """What is wrong with a workload's options, in sentences that say the field; empty: nothing. Pure."""
+        """What is wrong with a workload's options, in sentences that name the field; empty: nothing. Pure."""
         ...
 
     async def close(self) -> None:
@@ -85,13 +85,13 @@ class KeepsLogs(Protocol):
 
 @runtime_checkable
 class ChangeSource(Protocol):
-    """What a runtime may do beside ``Runtime``: tell by itself what changes, so that it is seen at once, not when next polled."""
+    """What a runtime may do beside ``Runtime``: publish changes, so that they are seen immediately, not when next polled."""
 
     def changes(self) -> AsyncIterator[str]:
         """Names of instances of which something may have changed, as it happens.
 
-        A name may come again and again, several changes may come as one, what only says how much is used is no change, and while
-        nothing changes nothing comes. What was missed while nobody listened is found by polling. The iterator ends when the
-        runtime will tell no more; whoever listens ends it before ``close``.
+        A name may come again and again, several changes may come as one, resource use alone is not a change, and while
+        nothing changes nothing comes. What was missed without a listener is found by polling. The iterator ends when the
+        runtime publishes no more; the listener ends it before ``close``.
         """
         ...

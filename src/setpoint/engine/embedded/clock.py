@@ -32,7 +32,7 @@ LONGEST_REST: Duration = DAY
 SET: Duration = 100
 """A wall clock that differs by less from what it should show was not set: it was read a moment later."""
 NOTED: Duration = 5 * SECOND
-"""From this difference on people are told."""
+"""From this difference on the log warns people."""
 
 Read = Callable[[], tuple[Instant, Instant]]
 """(wall clock, monotonic clock) of one moment, in milliseconds."""
@@ -172,7 +172,7 @@ def _system() -> tuple[Instant, Instant]:
 
 
 def host_clock() -> tuple[Read, Duration]:
-    """The clocks that the environment asks for, and the longest wait before looking at them again (ms)."""
+    """Return the clocks that the environment selects, and the longest wait before looking at them again (ms)."""
     path = os.environ.get(OFFSET_VARIABLE)
     return (OffsetClock(Path(path)), _OFFSET_STEP) if path else (_system, STEP)
 
@@ -188,7 +188,7 @@ def clocks(wall: Clock, monotonic: Clock | None) -> Read:
 
 
 class Alarm:
-    """Calls back when a delay is over; only the soonest one asked for counts, and asking again is cheap."""
+    """Calls back when a delay is over; only the soonest one set counts, and setting it again is cheap."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring

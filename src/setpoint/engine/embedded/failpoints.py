@@ -8,7 +8,7 @@ instruction (``before-perform/Apply:1``). Without the variable a point costs one
 | ``before-commit`` | turns are decided and written, the transaction is not committed |
 | ``after-commit`` | the transaction is committed, nothing of it is performed |
 | ``before-perform`` | an open operation is about to be performed |
-| ``after-perform`` | the outside has been changed, nobody has been told |
+| ``after-perform`` | the outside has been changed, the end is not posted |
 | ``before-result`` | the result of an operation is about to be decided upon |
 | ``after-result`` | the turn that took the result is committed, its instructions are not performed |
 """
@@ -24,7 +24,7 @@ NAMES = ("before-commit", "after-commit", "before-perform", "after-perform", "be
 
 
 class Failpoints:
-    """At most one armed point. Raises ValueError for a name that does not exist, lest a test pass by a typing error."""
+    """At most one armed point. Raises ValueError for a name that does not exist, so that no test passes by a typing error."""
 
     def __init__(self, text: str = "") -> None:
         point, _, count = text.partition(":")
@@ -32,11 +32,11 @@ class Failpoints:
         self._left = int(count or "1")
         self.armed = bool(text)
         if self.armed and self._name not in NAMES:
-            raise ValueError(f'{VARIABLE}: there is no point "{self._name}"; there are {", ".join(NAMES)}')
+            raise ValueError(f'{VARIABLE}: point "{self._name}" does not exist: expected one of {", ".join(NAMES)}')
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Failpoints:
-        """As the environment says."""
+        """Return what the environment arms."""
         return cls(environment.get(VARIABLE, ""))
 
     def hit(self, name: str, kind: str = "") -> None:

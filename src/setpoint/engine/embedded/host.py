@@ -2,8 +2,8 @@
 
     decide a pass -> commit it -> perform it        (while one pass is being committed the next one is decided)
 
-Nothing is performed before what asked for it is committed; commits are in order. When a commit fails, nothing of it is performed,
-whoever waits for it is told, and the memory image is loaded again from what is durable as soon as the journal can be written.
+Nothing is performed before its cause is committed; commits are in order. When a commit fails, nothing of it is performed,
+its posters receive an error, and the memory image is loaded again from what is durable as soon as the journal can be written.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ _RECOVER = 1.0
 _GUARD = 0.5
 """Seconds between two looks at whether the database is still there."""
 _GENERATION = 600.0
-"""Seconds after which an older copy of the database is told from it, also while the engine runs on."""
+"""Seconds after which an older copy of the database is distinguished from it, also while the engine runs on."""
 _KEEP_STAMP = 6 * 3600.0
 """Seconds after which an idle engine makes a stamp durable: how long it rested is known at the next start."""
 _REST: Duration = 5
-"""Between two looks at the timers: an entity that always asks to be woken in the past may spin, but not at full speed."""
+"""Between two looks at the timers: an entity that always sets a wake-up in the past may spin, but not at full speed."""
 
 
 class EmbeddedEngine:
@@ -189,7 +189,7 @@ class EmbeddedEngine:
             log.warning("the clock goes on from an earlier stamp at the next start: %s", unwritable(self.store, error))
 
     async def serve(self) -> None:
-        """Run until cancelled. Raises as ``async with`` does, and whatever ended the engine by itself."""
+        """Run until cancelled. Raises as ``async with`` does, and whatever ended the engine unexpectedly."""
         async with self:
             if self._loop is not None:
                 await asyncio.shield(self._loop)
@@ -257,7 +257,7 @@ class EmbeddedEngine:
         return Recording(entity, first.number, base, turns)
 
     def rehearse(self) -> Rehearsal:
-        """An engine on a copy of what is committed, that tells what facts would lead to and does nothing."""
+        """An engine on a copy of what is committed, that shows what facts would lead to and does nothing."""
         world = self._world
 
         def state(entity: str) -> Any:
@@ -267,7 +267,7 @@ class EmbeddedEngine:
         return Rehearsal(Committed(state, world.scan, world.publications, world.subscribers), self._decide, self._clock)
 
     def look(self, entity: str) -> None:
-        """A hint that what runs may have changed: look at once."""
+        """A hint that what runs may have changed: look immediately."""
         self._watches.hint(entity)
 
     async def look_now(self, entity: str) -> int:
@@ -554,5 +554,5 @@ class EmbeddedEngine:
                 self._install(found)
                 self._wake(self._timers.take_all())
                 self._look_alarm.within(0)
-                log.warning("the journal can be written again; everything durable was loaded anew")
+                log.warning("the journal can be written again; everything durable was loaded again")
                 return

@@ -1,4 +1,4 @@
-"""Facts from outside: stamped, deduplicated, and their posters told when they are durable – or that they are not."""
+"""Events from outside: stamped, deduplicated, and confirmed to their posters when durable – or refused."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Intake:
         return done
 
     def fail(self, error: Exception) -> None:
-        """Tell everybody whose fact is not durable; those who wait for room shall try and be told as well."""
+        """Fail every poster whose fact is not durable; posters that wait for room try, and fail as well."""
         for done in list(self._waiting):
             if not done.done():
                 done.set_exception(error)

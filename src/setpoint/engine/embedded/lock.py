@@ -53,4 +53,4 @@ def _holder(path: Path) -> str:
         story = json.loads(path.read_bytes())
         return f"process {story['pid']} since {story['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "a process that has just begun"
+        return "a process that has just started"

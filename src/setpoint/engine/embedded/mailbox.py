@@ -10,7 +10,7 @@ from setpoint.core.facts import AnyFact
 from setpoint.model.time import Stamp
 
 _NORMAL_TURN = 4
-"""Every so many turns goes to somebody who is not urgent, however many are."""
+"""Every so many turns goes to an actor that is not urgent, however many are."""
 
 
 class Mail:
@@ -23,13 +23,13 @@ class Mail:
     ) -> None:
         self.fact = fact
         self.blob = blob
-        """The fact encoded, where it must get a row unless a turn takes it at once. None: it can be had again."""
+        """The fact encoded, where it must get a row unless a turn takes it immediately. None: it can be had again."""
         self.seq = seq
         """Its row; 0: none."""
         self.operation = operation
         """The operation that ended with it; its row is kept until a turn took this."""
         self.done = done
-        """Told when it is durable."""
+        """Resolved when it is durable."""
         self.taken = False
 
 

@@ -1,6 +1,6 @@
 """Open operations: performed a few at a time, each ended by exactly one result. One apply per entity, and one task per key.
 
-An operation whose end nobody took stays a row, and begins again at the next start with the same id. Whoever asks for its
+An operation whose end no turn took stays a row, and begins again at the next start with the same id. Whatever requests its
 cancellation before it begins, has it cancelled; it is looked up once more just before it is performed.
 """
 
@@ -26,17 +26,17 @@ log = logging.getLogger("setpoint.engine")
 CHECKS = 64
 APPLIES = 64
 TASKS = 16
-"""So many programs, so many applies, and so many tasks at once."""
+"""Limits of concurrent programs, applies and tasks."""
 _GRACE = 5.0
 """Seconds that an apply or a task may take to end when the engine stops."""
 
 Effect = Apply | RunCheck | RunTask
 Ended = Callable[[str, Effect, AnyFact], None]
-"""Told entity, what was done and the fact it ended with."""
+"""Called with the entity, what was done and the fact it ended with."""
 
 
 class _OperationQueue:
-    """Those of one kind: first come, first served, so many at once."""
+    """Those of one kind: first come, first served, so many together."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -81,7 +81,7 @@ class Operations:
         return sum(len(lane.waiting) for lane in self._lanes.values()) + sum(len(rest) for rest in self._alone.values())
 
     def started(self, operation: str) -> bool:
-        """Whether it has begun (or ended): too late to cancel."""
+        """Return whether it has started (or ended): too late to cancel."""
         return operation in self._tasks or operation in self.finished
 
     def start(self, entity: str, effect: Effect) -> None:
@@ -105,7 +105,7 @@ class Operations:
         self.finished.pop(operation, None)
 
     def forget(self, still_open: Container[str]) -> None:
-        """Drop what has not begun, for it is about to be loaded again, and ends that nobody waits for any more."""
+        """Drop what has not started, for it is about to be loaded again, and ends that nothing waits for any more."""
         self.finished = {operation: end for operation, end in self.finished.items() if operation in still_open}
         for lane in self._lanes.values():
             lane.waiting.clear()
@@ -113,7 +113,7 @@ class Operations:
         self._alone = {excluded: deque() for excluded in running if excluded}
 
     async def stop(self) -> None:
-        """Start nothing more, end checks at once, applies and tasks after a grace; their rows stay open."""
+        """Start nothing more, end checks immediately, applies and tasks after a grace; their rows stay open."""
         self.stopping = True
         for operation, task in self._tasks.items():
             if self._kinds[operation] is RunCheck:
@@ -171,7 +171,7 @@ class Operations:
                 return await self._task(entity, effect)
 
     def _given_up(self, effect: Effect) -> AnyFact:
-        """Nobody here cancelled it, so the adapter did, and its end must be told all the same."""
+        """Return an end although the engine cancelled nothing: the adapter did, and its end must be posted all the same."""
         if isinstance(effect, Apply):
             return Applied(operation=effect.operation, error="the runtime adapter gave up")
         if isinstance(effect, RunTask):
@@ -201,27 +201,27 @@ class Operations:
             error, terminal = _sentence(raised), True
         except AdapterError as raised:
             error = _sentence(raised)
-        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
+        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is posted
             error = f"the runtime adapter raised {type(raised).__name__}: {_sentence(raised)}"
         return Applied(operation=effect.operation, error=error, terminal=terminal)
 
     async def _check(self, entity: str, effect: RunCheck) -> CheckFinished:
         try:
             result = await self._performer.check(entity, effect)
-        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
+        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is posted
             result = CheckResult(Outcome.UNAVAILABLE, f"the check raised {type(raised).__name__}: {_sentence(raised)}")
         return CheckFinished(operation=effect.operation, result=result)
 
     async def _task(self, entity: str, effect: RunTask) -> TaskFinished:
         try:
             result = await self._performer.task(entity, effect)
-        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is told
+        except Exception as raised:  # noqa: BLE001 - whatever an adapter raises is the end of its operation, and is posted
             result = TaskResult(TaskEnd.UNKNOWN, f"the task raised {type(raised).__name__}: {_sentence(raised)}")
         return TaskFinished(operation=effect.operation, result=result)
 
 
 def _excludes(entity: str, kind: type[Effect]) -> str:
-    """What is never under way twice at once: applies to one instance, tasks of one key whatever the release; empty: nothing."""
+    """Return the key of what never runs twice: applies to one instance, tasks of one key in any release; empty: nothing."""
     if kind is Apply:
         return entity
     return any_release(entity) if kind is RunTask else ""

@@ -1,7 +1,7 @@
-# ruff: noqa: ARG002 - those who do an instruction all take the same arguments
-"""One pass: turns for those who have facts, collected into one transaction and what is to be performed after it.
+# ruff: noqa: ARG002 - handlers of instructions all take the same arguments
+"""One pass: turns for actors with facts, collected into one transaction and what is to be performed after it.
 
-Turns of a pass change the memory image at once; if the transaction then fails, the host throws the image away and loads it anew.
+Turns of a pass change the memory image immediately; if the transaction fails, the host discards the image and loads it again.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ log = logging.getLogger("setpoint.engine")
 PASS_TURNS = 256
 PASS_SECONDS = 0.008
 LONG_PASS_SECONDS = 0.016
-"""When many wait: fewer commits for more turns; nobody who waits in a long line notices."""
+"""When many wait: fewer commits for more turns, which a long queue does not notice."""
 _MANY = 512
 _FANOUT = 128
-"""So many subscribers are told in the publisher's own transaction; more get it in chunks of this size, pass after pass."""
+"""So many subscribers are notified in the publisher's own transaction; more get it in chunks of this size, pass after pass."""
 _FEW = 16
-"""So many receivers inherit the urgency of whoever told them."""
+"""So many receivers inherit the urgency of the publisher."""
 _RETRY_FIRST: Duration = SECOND
 _RETRY_LAST: Duration = 10 * MINUTE
 
@@ -215,7 +215,7 @@ class Turns:
         encoder = self._encoders.get(type(instruction))
         if encoder is None:
             if type(instruction) not in self._doers:
-                raise TypeError(f"{type(instruction).__name__} is no instruction")
+                raise TypeError(f"{type(instruction).__name__} is not an instruction")
             return b""
         return encoder(instruction)
 
@@ -306,7 +306,7 @@ class Turns:
             actor.aside = [*(actor.aside or []), *kept]
 
     def _blob(self, mail: Mail) -> bytes | None:
-        """None for what comes again by itself."""
+        """Return None for what comes again automatically."""
         if mail.blob is not None or type(mail.fact) is Woken:
             return mail.blob
         return self._codec.encode_fact(mail.fact)
@@ -355,7 +355,7 @@ class Turns:
         return True
 
     def _fan_out(self) -> None:
-        """The next chunk of one publication that goes to many; whoever is not served in this pass gets a row."""
+        """The next chunk of one publication that goes to many; a subscriber that is not served in this pass gets a row."""
         if not self._world.fanouts:
             return
         publisher, rest = next(iter(self._world.fanouts.items()))

@@ -16,7 +16,7 @@ Holds = Callable[[Any], bool]
 @dataclass(frozen=True, eq=False)
 class _Waiter:
     after: int
-    """The newest pass that had begun when it started to wait."""
+    """The newest pass that had started before it waited."""
     holds: Holds | None
     """None: any turn in a later pass is the one."""
     state: Future[Any]
@@ -52,7 +52,7 @@ class Waiting:
                     _resolve(waiter, actor, raised=actor.entity in problems)
 
     def fail(self, error: Exception) -> None:
-        """No commit comes any more for those who wait."""
+        """Fail every waiter: no commit comes any more."""
         for waiters in self._waiters.values():
             for waiter in waiters:
                 if not waiter.state.done():
@@ -69,4 +69,4 @@ def _resolve(waiter: _Waiter, actor: Actor, *, raised: bool) -> None:
 
 def _fail(waiter: _Waiter, error: Exception) -> None:
     waiter.state.set_exception(error)
-    waiter.state.exception()  # who gave up waiting leaves nobody to retrieve it
+    waiter.state.exception()  # after a caller gave up nothing else retrieves it

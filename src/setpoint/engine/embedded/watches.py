@@ -1,7 +1,7 @@
 """Watches: who is looked at, when next, and what was seen last.
 
 One heap for all; looks are few at a time, and an instance has at most one in flight. Polls keep to real time, jittered, so that
-a clock that is set neither stops nor floods them; only ``gap`` and stamps are told in the host's time.
+a clock that is set neither stops nor floods them; only ``gap`` and stamps are in the host's time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from setpoint.plugins.errors import AdapterError
 log = logging.getLogger("setpoint.engine")
 
 LOOKS = 64
-"""In flight at once."""
+"""In flight together."""
 _GRACE = 5.0
 _JITTER = 0.15
 _SPARE = 64
@@ -78,10 +78,10 @@ class Watches:
         self._look = first_look
         self._monotonic = monotonic
         self._ring = ring
-        """Asks to have ``run`` called within so many seconds."""
+        """Requests a call of ``run`` within so many seconds."""
         self._watched: dict[str, _Watched] = {}
         self._heap: list[tuple[float, str]] = []
-        """When to poll whom; an entry counts if it says what the instance says, as hints come in between."""
+        """When to poll whom; an entry counts if it matches the instance's own, as hints come in between."""
         self._hints_first = False
         self._now: deque[str] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,7 +126,7 @@ class Watches:
                 self.set(entity, watched.watch)
 
     def hint(self, entity: str) -> None:
-        """Look at once: something may have changed."""
+        """Look immediately: something may have changed."""
         watched = self._watched.get(entity)
         if watched is None or watched.paused:
             return
@@ -179,7 +179,7 @@ class Watches:
             log.error("%d looks resist being cancelled and are left behind", len(resisting))
 
     def _next(self, now: float) -> str | None:
-        """By turns one hinted at and one to be polled, so that runtimes that tell much do not keep others from being polled."""
+        """By turns one hinted at and one to be polled, so that runtimes with many hints do not keep others from being polled."""
         self._hints_first = not self._hints_first
         if self._hints_first:
             return self._next_hinted() or self._next_polled(now)
@@ -280,7 +280,7 @@ class Watches:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s: what was seen could not be told", task.get_name(), exc_info=error)
+            log.error("%s: the observation could not be posted", task.get_name(), exc_info=error)
         if self._now or self._heap:
             self._ring(0 if self._now else max(0.0, self._heap[0][0] - self._monotonic()))
 
@@ -301,5 +301,5 @@ def _writable(seen: Observation | str) -> Observation | str:
     try:
         msgspec.msgpack.encode(seen)
     except UnicodeEncodeError as error:
-        return _printable(f"what it tells is no text: {error.reason}")
+        return _printable(f"the observation is not valid text: {error.reason}")
     return seen
