@@ -1,7 +1,7 @@
 """The only place of the package that writes, renames, truncates or removes files and directories.
 
 A file is replaced as a whole: written beside its place, synced, renamed, and its directory synced; a reader sees the old or the
-new content, never half of it. Whoever changes something in memory as well does so *after* the function here has returned: when it
+new content, never half of it. A caller that changes memory as well does so *after* the function here has returned: when it
 raises, the memory is what it was, and a retry does everything again.
 """
 
@@ -103,7 +103,7 @@ def create(path: Path, blocks: Iterable[bytes], *, mode: int = 0o600, sync: bool
 
 
 def create_once(path: Path, data: bytes) -> None:
-    """Unless there is one: of two that make it, one wins, and whoever reads it sees all of it. Raises OSError."""
+    """Create the file unless it exists: of two writers one wins, and readers see all of it. Raises OSError."""
     if path.exists():
         return
     fresh = _fresh(path)
@@ -198,7 +198,7 @@ def sync_directory(path: Path) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what a writer that was killed left; only for whoever is the only writer there. Raises OSError."""
+    """Remove what a killed writer left; only for the sole writer there. Raises OSError."""
     for left in directory.glob(f".*{_FRESH}*"):
         remove(left)
 

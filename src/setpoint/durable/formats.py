@@ -1,6 +1,6 @@
 """The format of everything that is written to disk, in one place.
 
-Whoever changes what is written raises the number here, and adds what reads or refuses the older one; a test compares each with
+A change of what is written raises the number here, and adds what reads or refuses the older one; a test compares each with
 the text it was recorded for (``tests/durable/test_formats.py``). A newer format is refused, an unknown one never guessed at.
 """
 

@@ -18,11 +18,11 @@ from setpoint.durable.formats import RECORDS
 T = TypeVar("T")
 
 
-class Damaged(Exception):  # noqa: N818 - says what is the matter
+class Damaged(Exception):  # noqa: N818 - named for its cause
     """The file is not as it was written; it is left as it is."""
 
 
-class OtherFormat(Exception):  # noqa: N818 - says what is the matter
+class OtherFormat(Exception):  # noqa: N818 - named for its cause
     """The file is whole, and written by another build of Setpoint."""
 
 

@@ -73,7 +73,7 @@ class ProgramResult(msgspec.Struct, frozen=True):
     """How a program ended.
 
     ``ended``: ``code`` is the exit code, or minus the signal's number. ``timeout``: it was ended for taking too long.
-    ``not-started``: ``stage``, ``errno`` and ``error`` say why. ``lost``: its subreaper vanished or was stuck.
+    ``not-started``: ``stage``, ``errno`` and ``error`` contain the cause. ``lost``: its subreaper vanished or was stuck.
     """
 
     how: Literal["ended", "timeout", "not-started", "lost"]

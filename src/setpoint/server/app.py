@@ -41,7 +41,7 @@ def create_app(control: Control, stopping: asyncio.Event) -> FastAPI:
     for command in COMMANDS.values():
         _add_command(app, control, command)
         if command.rehearsable:
-            _add_rehearsal(app, control, command)
+            _add_dry_run(app, control, command)
     for query in QUERIES.values():
         _add_query(app, control, query)
     for stream in STREAMS.values():
@@ -86,7 +86,7 @@ def _add_command(app: FastAPI, control: Control, operation: Operation) -> None:
     _route(app, f"{PREFIX}/commands/{operation.name}", run, operation, ["POST"], "commands")
 
 
-def _add_rehearsal(app: FastAPI, control: Control, operation: Operation) -> None:
+def _add_dry_run(app: FastAPI, control: Control, operation: Operation) -> None:
     async def run(request: Request) -> Response:
         payload = await _json(request, operation)
         return _answer(await control.rehearse(operation.name, payload, request.state.person, origin=request.state.origin))
@@ -191,9 +191,9 @@ async def _json(request: Request, operation: Operation) -> dict[str, Any]:
     except RecursionError:
         raise Unreadable("The body is nested too deep.", "Send a flatter JSON object.") from None
     except ValueError:
-        raise Malformed("The body is no JSON.", "Send a JSON object.") from None
+        raise Malformed("The body is not JSON.", "Send a JSON object.") from None
     if not isinstance(payload, dict):
-        raise Malformed("The body is no JSON object.", "Send a JSON object.")
+        raise Malformed("The body is not a JSON object.", "Send a JSON object.")
     return payload
 
 
@@ -232,5 +232,5 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     log.error("%s %s broke", request.method, request.url.path, exc_info=error)
-    hint = "This is a mistake of Setpoint: please report it, with the engine's log."
+    hint = "This is a defect of Setpoint: please report it, with the engine's log."
     return problems.response(500, problems.body("broken", f"The server broke while it answered ({type(error).__name__}).", hint))

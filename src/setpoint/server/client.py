@@ -22,7 +22,7 @@ _LONG = ("/commands/check",)
 
 
 class ClientError(Exception):
-    """What the server said, or that there is none. ``code`` as in the API; ``unreachable`` when nobody answers."""
+    """The error that the server returned. ``code`` as in the API; ``unreachable`` without a response."""
 
     def __init__(self, code: str, message: str, hint: str = "", details: list[str] | None = None, status: int = 0) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class ClientError(Exception):
 
 
 class Client:
-    """Asks one engine as one person. Use it as ``with``."""
+    """Sends requests to one engine as one person. Use it as ``with``."""
 
     def __init__(self, url: str, token: str) -> None:
         self._http = httpx2.Client(
@@ -66,7 +66,7 @@ class Client:
         if not chosen.isascii() or not chosen.isprintable():
             raise ClientError(
                 "unauthenticated",
-                "That is no token: tokens begin with sp_ and are plain letters.",
+                "That is not a token: tokens begin with sp_ and are plain letters.",
                 "`setpoint token create` makes one.",
             )
         return cls(place.url, chosen)
@@ -144,7 +144,7 @@ def _error(response: httpx2.Response) -> ClientError:
     except (ValueError, KeyError, TypeError):
         return ClientError(
             "unreachable",
-            f"What answers at {response.url.copy_with(path='/')} is no Setpoint ({response.status_code}).",
+            f"The server at {response.url.copy_with(path='/')} is not Setpoint ({response.status_code}).",
             "See `setpoint doctor`.",
         )
 

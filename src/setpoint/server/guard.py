@@ -18,7 +18,7 @@ HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY = 1 << 20
 """Bytes of a request, unless its route takes more."""
 OPEN = frozenset({"/healthz"})
-"""Answered to anybody; tells nothing but that there is an engine."""
+"""Open to everyone; reveals only that an engine runs."""
 _SCHEMES = {"ws": "http", "wss": "https"}
 """What the page of a WebSocket was loaded by."""
 _VIOLATION = 1008

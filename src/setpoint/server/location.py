@@ -26,7 +26,7 @@ class Location:
 
 
 def write(home: Path, location: Location) -> None:
-    """Say where the engine answers; only its user can read it."""
+    """Write the engine's address; only its user can read it."""
     files.replace(home / SERVER_FILE, json.dumps(asdict(location)).encode(), sync=False)
 
 
@@ -36,10 +36,10 @@ def forget(home: Path) -> None:
 
 
 def find(home: Path) -> Location | None:
-    """Where the engine of a data directory answers; None: none does, whatever an old file says.
+    """Return the address of a data directory's engine; None: none runs, whatever an old file contains.
 
-    The lock tells, not the file: after a crash the port may belong to somebody else, who must not be given a token – also
-    while the next engine holds the lock already, and has not said yet where it answers.
+    The lock decides, not the file: after a crash the port may belong to another user, who must not get a token – also
+    while the next engine holds the lock already, and has not written its address yet.
     """
     engine = holder(home)
     try:

@@ -23,5 +23,5 @@ def of_error(error: ControlError) -> dict[str, Any]:
 
 
 def response(status: int, content: dict[str, Any]) -> JSONResponse:
-    """An answer that says what is wrong."""
+    """Return a response that contains what is wrong."""
     return JSONResponse(content, status, headers=_HEADERS.get(status), media_type=MEDIA_TYPE)

@@ -1,4 +1,4 @@
-"""`setpoint up`: engine and server in one process, until somebody says stop."""
+"""`setpoint up`: engine and server in one process, until a signal stops them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Ready = Callable[[location.Location], None]
 
 
 class PortTakenError(Exception):
-    """Somebody else listens there."""
+    """Another process listens there."""
 
 
 class _Server(uvicorn.Server):
@@ -52,10 +52,10 @@ class _Server(uvicorn.Server):
 
 
 async def serve(home: Path, port: int | None, ready: Ready, recovery: RecoveryDecision = RecoveryDecision.NONE) -> None:
-    """Run until SIGTERM or SIGINT; ``ready`` is told where it answers.
+    """Run until SIGTERM or SIGINT; ``ready`` is called with its address.
 
     Raises:
-        PortTakenError: the port asked for is taken. AlreadyRunning, StoreDamaged, StoreLost: see the engine.
+        PortTakenError: the requested port is taken. AlreadyRunning, StoreDamaged, StoreLost: see the engine.
         EngineStopped: the engine broke.
     """
     raise_descriptor_limit()
@@ -94,8 +94,8 @@ async def _answer(control: Control, listener: socket.socket, stopping: asyncio.E
     try:
         location.write(control.services.home, place)
         ready(place)
-        asked = asyncio.create_task(stopping.wait())
-        await asyncio.wait({asked, serving, broken}, return_when=asyncio.FIRST_COMPLETED)
+        signalled = asyncio.create_task(stopping.wait())
+        await asyncio.wait({signalled, serving, broken}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         location.forget(control.services.home)
         stopping.set()
@@ -121,10 +121,10 @@ def _settings(app: FastAPI) -> uvicorn.Config:
 
 
 def listen(port: int | None, former: int = 0) -> socket.socket:
-    """A listening socket on loopback: the port asked for, else that of the ``former`` engine, else the usual one, else any.
+    """A listening socket on loopback: the requested port, else that of the ``former`` engine, else the usual one, else any.
 
     Raises:
-        PortTakenError: the port asked for is taken.
+        PortTakenError: the requested port is taken.
     """
     for candidate in (port,) if port is not None else (*([former] if former else []), location.DEFAULT_PORT, 0):
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -169,7 +169,7 @@ async def _bound_log(path: Path) -> None:
 
 
 async def _broken(control: Control) -> str:
-    """Ends when the engine ended by itself, saying why."""
+    """Return the cause when the engine ended unexpectedly."""
     while (health := control.services.engine.health()).status != "stopped":  # noqa: ASYNC110 - an engine that broke sets no event
         await asyncio.sleep(_LOOK)
     return health.reason

@@ -12,12 +12,12 @@ from setpoint.control.registry import Answer
 from setpoint.server import problems
 
 ALIVE = 15.0
-"""Seconds without a bit before a comment is sent, so that nobody on the way gives up."""
+"""Seconds without a bit before a comment is sent, so that no proxy on the way gives up."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 RECHECK = 5.0
-"""Seconds after which a stream asks again whether its listener still has the right, also while nothing comes."""
+"""Seconds after which a stream checks again whether its listener still has the right, also while nothing comes."""
 _REVOKED = problems.body("unauthenticated", "The token of this stream is no longer valid.", "Use another token.")
 
 

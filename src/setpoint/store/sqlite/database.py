@@ -25,7 +25,7 @@ _QUICK_CHECK_BELOW = 64 * 1024 * 1024
 
 
 class Database:
-    """Transactions on one file. Opened before anything else; closing finishes what was asked."""
+    """Transactions on one file. Opened before anything else; closing finishes what was requested."""
 
     def __init__(self, path: Path, recovery: RecoveryDecision = RecoveryDecision.NONE) -> None:
         self.path = path
@@ -45,7 +45,7 @@ class Database:
 
         Raises:
             StoreDamaged: naming the file and what to do. StoreLost: it is not the one that was here.
-            StoreUnavailable: it may be whole, but there is no room, no right or no disk to use it.
+            StoreUnavailable: it may be whole, but room, rights or the disk are missing.
         """
         try:
             with translated(self.path):
@@ -68,7 +68,7 @@ class Database:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The writing connection, for whoever loads before anything else runs."""
+        """Return the writing connection, for loading before anything else runs."""
         if self._write_connection is None:
             raise _not_open(self.path)
         return self._write_connection

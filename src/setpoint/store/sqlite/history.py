@@ -57,7 +57,7 @@ class SqliteHistory:
             return [self._line(row) for row in connection.execute(statement, values)]
 
     def _line(self, row: tuple[Any, ...]) -> Line:
-        """One that is damaged stays in its place, and says so."""
+        """Return one entry; a damaged one stays in its place, marked as such."""
         if not is_whole("history", row):
             seq = row[0] if isinstance(row[0], int) else 0
             return Line(seq, 0, "", "", Event("damaged", str(damage("history", seq))))

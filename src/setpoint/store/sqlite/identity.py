@@ -127,7 +127,7 @@ def marker_of(path: Path) -> Marker | None:
 
 
 def place_of(path: Path) -> FileIdentity | None:
-    """None: there is no such file."""
+    """None: the file does not exist."""
     try:
         found = path.stat()
     except OSError:

@@ -73,7 +73,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX request_by_at ON request (at)",
     ),
     (
-        # From a steady time on the wall clock was so far beyond it: what times were by the wall clock can be told afterwards.
+        # From a steady time on the wall clock was so far beyond it: times by the wall clock can be derived afterwards.
         "CREATE TABLE clock (steady INTEGER PRIMARY KEY, offset INTEGER NOT NULL)",
     ),
     (
@@ -89,7 +89,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 assert len(MIGRATIONS) == DATABASE, "raise setpoint.durable.formats.DATABASE with each migration"  # noqa: S101 - at import
 
 
-class OtherSchema(MalformedError):  # noqa: N818 - says what is the matter
+class OtherSchema(MalformedError):  # noqa: N818 - named for its cause
     """The database was written by another build of Setpoint, whose tables are others."""
 
 

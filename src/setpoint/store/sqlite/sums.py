@@ -45,7 +45,7 @@ def damage(table: str, key: object) -> RowDamaged:
 
 
 def name_of(table: str, key: object) -> str:
-    """A row as people are told of it."""
+    """Return a row as messages name it."""
     return f"the row {key} of table {table}"
 
 
