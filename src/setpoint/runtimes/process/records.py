@@ -45,7 +45,7 @@ class Desired(msgspec.Struct, frozen=True, omit_defaults=True):
     port: int = 0
     """Of the stable address; 0: whichever it was given first."""
     trusted_proxies: tuple[str, ...] = ()
-    """Networks whose clients say where a request came from."""
+    """Networks whose clients report the origin of a request."""
 
 
 class ReplicaRecord(msgspec.Struct, omit_defaults=True):
