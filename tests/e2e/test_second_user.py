@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 from tests.e2e.machine import SETPOINT, Machine, copy_app
@@ -118,7 +118,7 @@ def test_a_second_user_that_takes_the_port_of_a_starting_replica_gets_no_traffic
         address = machine.address("shop/web@staging")
         deadline = time.monotonic() + 3  # several health checks
         while time.monotonic() < deadline:
-            assert httpx.get(address, timeout=30, trust_env=False).status_code == httpx.codes.SERVICE_UNAVAILABLE
+            assert httpx2.get(address, timeout=30, trust_env=False).status_code == httpx2.codes.SERVICE_UNAVAILABLE
     finally:
         intruder.kill()
         intruder.communicate()
