@@ -27,10 +27,12 @@ from setpoint.runtimes.process.proxy.clients import Clients, most_clients
 
 STARTED = b"GET / HTTP/1.1\r\nHost: a\r\nX: "
 LIMIT = 8
+PORT, OTHER = 21_000, 21_001
 
 
 def limit(world: World) -> None:
-    world.clients._limit = LIMIT
+    world.clients._limit = LIMIT * 4 // 3 + 1  # of which one address has three quarters
+    assert world.clients._share == LIMIT
 
 
 @pytest.mark.parametrize("sent", [b"", STARTED, GET], ids=["silent", "in the middle of a head", "between two requests"])
@@ -62,7 +64,7 @@ async def test_clients_with_a_request_under_way_are_not_disconnected(world: Worl
     asking = [asyncio.create_task(world.say(LAST)) for _ in range(LIMIT)]
 
     async def full() -> bool:
-        return world.clients.full
+        return world.clients.full(world.address.port)
 
     await eventually("all places are taken", full)
     late = [asyncio.create_task(world.say(LAST)) for _ in range(LIMIT)]
@@ -334,28 +336,46 @@ def test_the_limit_leaves_descriptors_for_everything_else(monkeypatch: pytest.Mo
 def test_a_client_that_was_just_accepted_keeps_its_place() -> None:
     """Else each new client would take the place of the one before, and none would be served."""
     clients, left = Clients(1), []
-    only = clients.place()
+    only = clients.place(PORT)
     only.idle(lambda: left.append(only))
     clients.make_room()
-    assert clients.full
+    assert clients.full(PORT)
     assert left == []
 
 
 def test_a_place_that_was_left_counts_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients_module, "GRACE", 0.0)
     clients, left = Clients(2), []
-    first, second = clients.place(), clients.place()
+    first, second = clients.place(PORT), clients.place(OTHER)
     first.idle(lambda: left.append(first))
-    third = clients.place()
+    third = clients.place(PORT)
     assert left == [first]
     first.idle(lambda: left.append(first))  # its task has not noticed yet
     first.busy()
     first.leave()
-    assert clients.full
+    assert clients.full(PORT)
     for place in (second, third):
         place.leave()
         place.leave()
     assert clients._taken == set()
+
+
+def test_an_address_whose_requests_never_end_leaves_places_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients_module, "GRACE", 0.0)
+    clients, left = Clients(8), []
+    for _ in range(6):
+        assert not clients.full(PORT)
+        clients.place(PORT)  # with a request under way
+    assert clients.full(PORT)
+    assert not clients.full(OTHER)
+    idle = clients.place(OTHER)
+    idle.idle(lambda: left.append(idle))
+    assert clients.full(PORT), "an idle client of another address does not make room beyond the share"
+    clients.place(OTHER)
+    assert not clients.full(OTHER)
+    clients.place(OTHER)
+    assert left == [idle]
+    assert clients.full(OTHER)
 
 
 SERVE = """

@@ -82,7 +82,7 @@ class Address:
     def _accept(self) -> None:
         """Called while clients wait: a callback, not a task, so that none is lost between being accepted and being served."""
         for _ in range(_AT_ONCE):
-            if self._all_clients.full:
+            if self._all_clients.full(self.port):
                 self._accept_later("no room for more clients: each of those that are there has a request under way")
                 return
             try:
@@ -96,7 +96,7 @@ class Address:
                 self._accept_later(str(error))
                 return
             self._pause = _FIRST_PAUSE
-            place = self._all_clients.place()
+            place = self._all_clients.place(self.port)
             task = asyncio.create_task(self._serve(connection, place))
             self._clients.add(task)
             task.add_done_callback(self._clients.discard)
