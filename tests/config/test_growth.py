@@ -73,7 +73,7 @@ def work(text: str) -> Counter[str]:
     return Counter({name: number for name, number in calls.items() if name.startswith("setpoint.")})
 
 
-@pytest.mark.parametrize("shape", [chain, selected, group, wrong])
+@pytest.mark.parametrize("shape", [chain, group, *(pytest.param(one, marks=pytest.mark.nightly) for one in (selected, wrong))])
 def test_twice_the_channels_take_twice_the_work_in_every_module(shape: Any) -> None:
     work(shape(5))  # what is read once, such as time zones, is read
     once, twice = work(shape(40)), work(shape(80))

@@ -323,5 +323,5 @@ def test_a_second_number_in_the_file_moves_the_wall_clock_alone(offset: Path) ->
 
 
 def test_a_failpoint_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match='no point "before-lunch"'):
+    with pytest.raises(ValueError, match='point "before-lunch" does not exist'):
         Failpoints.of({VARIABLE: "before-lunch:1"})

@@ -197,7 +197,7 @@ async def test_an_alembic_ini_tells_scripts_and_url(scripts: Scripts, url: str) 
     assert (await ask(definition("db-migrated", {"config": str(ini)}))).outcome is Outcome.PASSING
     ini.write_text("[alembic]\nscript_location = migrations\n")
     missing = await ask(definition("db-migrated", {"config": str(ini)}))
-    assert (missing.outcome, "no url" in missing.reason) == (Outcome.MISCONFIGURED, True)
+    assert (missing.outcome, "url is missing" in missing.reason) == (Outcome.MISCONFIGURED, True)
 
 
 async def test_scripts_may_import_the_project_and_print_what_they_like(scripts: Scripts, url: str) -> None:
