@@ -109,3 +109,19 @@ async def test_no_store_of_the_engine_has_it(tmp_path: Path) -> None:
         answer = await found.do("apply", files=sent, root=str(root))
     assert "app/.env" in " ".join(answer.notices)
     assert CANARY.encode() not in b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".env~", ".env-production", "server.key.bak", "id_rsa.old", "id_ed25519_sk", ".AWS/credentials", "deploy_key", "a.env.bak~"],
+)
+def test_copies_and_other_spellings_are_left_out(tmp_path: Path, name: str) -> None:
+    root = configuration(tmp_path, PROCESS, {name: CANARY})
+    assert f"app/{name}" not in files_of(root)
+
+
+@pytest.mark.parametrize("kind", ["", "RSA ", "OPENSSH ", "ENCRYPTED "])
+@pytest.mark.parametrize("end", ["KEY-----", "KEY BLOCK-----"])
+def test_a_private_key_of_any_kind_is_left_out(tmp_path: Path, kind: str, end: str) -> None:
+    root = configuration(tmp_path, PROCESS, {"signing.pem": f"-----BEGIN {kind}PRIVATE {end}\nabc\n"})
+    assert "app/signing.pem" not in files_of(root)

@@ -234,3 +234,35 @@ async def test_what_cannot_be_recorded_can_still_be_read_but_not_done(tmp_path: 
         assert (await found.ask("tokens")).tokens
         with pytest.raises(Unavailable, match="The audit cannot be written"):
             await found.do("hold", target="web@staging")
+
+
+def test_strangers_take_no_window_and_nobody_is_named_for_another() -> None:
+    limiter = Limiter()
+    own = 0
+    for number in range(300):
+        own += limiter.admit(
+            Entry("", "status", at=1, act=AuditAct.AUTHENTICATE, source=f"127.0.0.{number}", outcome=f"{number}")
+        )
+    assert own <= 20, "loopback has many addresses, and a stranger may use them all"
+    for person in ("mallory", "bob"):
+        for target in range(30):
+            entry = Entry(person, "logs", f"shop/web@{target}", at=1, act=AuditAct.STREAM, outcome="done", token=person)
+            limiter.admit(entry)
+    lines = limiter.closed(None)
+    assert {(line.person, line.token) for line in lines} == {("", ""), ("mallory", "mallory"), ("bob", "bob")}
+    assert {line.times for line in lines if line.person} == {10}
+
+
+def test_in_a_window_that_actors_share_each_is_counted_apart() -> None:
+    limiter = Limiter()
+    for number in range(251):
+        limiter.admit(Entry(f"p{number}", "status", at=1, outcome="forbidden", token=f"t{number}"))
+    for person in ("mallory", "bob"):
+        for _ in range(3):
+            limiter.admit(Entry(person, "logs", "shop/web@prod", at=1, outcome="done", token=person))
+        for target in range(25):
+            limiter.admit(Entry(person, "logs", f"shop/{target}@prod", at=1, outcome="done", token=person))
+    lines = limiter.closed(None)
+    assert not [line for line in lines if (line.person, line.token) not in {(one, one) for one in ("", "mallory", "bob")}]
+    assert sum(line.times for line in lines if line.outcome == SUMMARISED) > 10
+    assert {line.person for line in lines if line.outcome == SUMMARISED} == {""}

@@ -14,6 +14,7 @@ from setpoint.cli.ending import Quit
 from setpoint.cli.session import home_of
 from setpoint.durable.home import LOCK_FILE, unsafe
 from setpoint.engine.embedded.lock import HomeLock
+from setpoint.engine.errors import UnsafeHome
 from setpoint.programs.users import account_of
 from setpoint.server import location
 
@@ -113,3 +114,31 @@ def test_an_address_that_another_user_wrote_is_not_followed(tmp_path: Path) -> N
         assert location.find(tmp_path) is None
     finally:
         lock.release()
+
+
+@needs_users
+def test_a_link_between_two_links_is_judged(tmp_path: Path) -> None:
+    for name in ("ok", "evil"):
+        (tmp_path / name).mkdir(mode=0o755)
+    (tmp_path / "evil" / "mid").symlink_to(tmp_path / "ok")
+    (tmp_path / "start").symlink_to(tmp_path / "evil" / "mid")
+    assert unsafe(tmp_path / "start" / "home") == ""
+    for path in (tmp_path / "evil" / "mid", tmp_path / "evil"):
+        _give(path)
+        assert str(path) in unsafe(tmp_path / "start" / "home")
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert unsafe(tmp_path / "a" / "home") == ""
+
+
+@needs_users
+def test_a_home_that_another_user_makes_between_check_and_use_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert home_of(home) == home
+    home.mkdir(mode=0o777)
+    _give(home)
+    with pytest.raises(UnsafeHome, match="belongs to the user"):
+        HomeLock(home).acquire()

@@ -20,6 +20,7 @@ from setpoint.programs import users
 from setpoint.programs.procfs import RUN, members, user_of
 from setpoint.programs.runner import Program, ProgramResult, run_program
 from setpoint.programs.users import Account, UserError, account_of, closed_to, directory_of
+from setpoint.runtimes.process.home import Home
 
 
 @pytest.fixture
@@ -154,3 +155,41 @@ async def test_a_program_of_another_user_ends_with_the_process_that_supervises_i
     os.kill(owners()[0], signal.SIGKILL)
     assert (await running).how == "lost"
     await eventually(lambda: not members(mark[RUN], None), 5, "it runs on")
+
+
+def test_what_another_user_puts_beside_the_data_directory_is_no_directory_of_trees(home: Path, tmp_path: Path) -> None:
+    """Trees that nothing uses are removed: a link must not lead anywhere else."""
+    victim = tmp_path / "victim"
+    (victim / "precious").mkdir(parents=True)
+    shared = users.directory_of_all(home)
+    for place in ("a/trees/web", "b/trees", "c"):
+        (shared / place).mkdir(parents=True)
+    (shared / "a/trees/web/digest").symlink_to(victim)
+    (shared / "b/trees/web").symlink_to(victim)
+    (shared / "c/trees").symlink_to(victim)
+    (shared / "d").symlink_to(victim)
+    (shared / "a/trees/web/own").mkdir()
+    assert [path.name for path in Home(home).all_trees()] == ["own"]
+
+
+@needs_users
+def test_trees_of_a_directory_that_is_not_the_engines_are_none(home: Path) -> None:
+    (users.directory_of_all(home) / "a/trees/web/digest").mkdir(parents=True)
+    assert list(Home(home).all_trees())
+    os.chown(users.directory_of_all(home), account_of(USER).uid, -1)
+    assert list(Home(home).all_trees()) == []
+
+
+@needs_users
+def test_a_directory_that_was_replaced_by_a_link_is_judged_where_it_leads(home: Path) -> None:
+    account = account_of(USER)
+    closed = home / "closed"
+    (closed / "inner").mkdir(parents=True)
+    place = home.parent / "place"
+    place.mkdir()
+    with users.entered_by(account, str(place)) as path:
+        place.rename(home.parent / "moved")
+        place.symlink_to(closed / "inner")
+        assert Path(path).resolve() == home.parent / "moved"
+    with pytest.raises(UserError, match="may not enter"), users.entered_by(account, str(place)):
+        pass

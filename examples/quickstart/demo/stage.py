@@ -110,7 +110,12 @@ class Stage:
     def _engine_is_up(self) -> bool:
         if self.engine is not None and self.engine.poll() is not None:
             raise UnexpectedError(f"expected: the engine runs\nseen: it ended with exit status {self.engine.returncode}")
-        return listens(self.engine_port)
+        return listens(self.engine_port) and self._is_found()
+
+    def _is_found(self) -> bool:
+        """The command line finds the engine by this file, which is written a moment after the port listens."""
+        path = self.home / "server.json"
+        return self.engine is not None and path.exists() and json.loads(path.read_text())["pid"] == self.engine.pid
 
     def kill_engine(self) -> int:
         """kill -9; the process id it had."""

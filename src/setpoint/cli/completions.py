@@ -36,12 +36,13 @@ def _instances(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _applications(context: click.Context) -> list[dict[str, Any]]:
-    from setpoint.durable.home import default_home  # noqa: PLC0415 - only when Tab is pressed
+    from setpoint.cli.ending import Quit  # noqa: PLC0415 - only when Tab is pressed
+    from setpoint.cli.session import home_of  # noqa: PLC0415 - as above
     from setpoint.server.client import Client, ClientError  # noqa: PLC0415 - as above
 
     try:
-        with Client.at(context.params.get("home") or default_home()) as client:
+        with Client.at(home_of(context.params.get("home"))) as client:
             found: list[dict[str, Any]] = client.query("status")["applications"]
             return found
-    except ClientError:
+    except (ClientError, Quit):
         return []

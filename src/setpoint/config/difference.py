@@ -198,7 +198,9 @@ def flat(value: Any, path: str = "", name: str = "") -> dict[str, Value]:
         return {
             place: text
             for key, item in value.items()
-            for place, text in flat(item, f"{path}.{key}" if path else str(key), str(key)).items()
+            for place, text in flat(
+                item, f"{path}.{key}" if path else str(key), f"{name} value" if key == "value" else str(key)
+            ).items()
         }
     if isinstance(value, list | tuple) and value and all(isinstance(item, dict) and item.get("name") for item in value):
         return flat({item["name"]: {key: inner for key, inner in item.items() if key != "name"} for item in value}, path)

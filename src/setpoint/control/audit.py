@@ -104,22 +104,25 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Window:
-    """Attempts of one actor in one minute."""
+    """Attempts of one actor in one minute; ``shared``: of several, whose attempts are told apart."""
 
-    def __init__(self, opened: Instant) -> None:
+    def __init__(self, opened: Instant, *, shared: bool) -> None:
         self.opened = opened
+        self._shared = shared
         self._seen: set[tuple[str, ...]] = set()
         self._held: dict[tuple[str, ...], Entry] = {}
 
     def admit(self, entry: Entry) -> bool:
         """Whether it is the first of its kind, and gets its own line; else count it."""
-        kind: tuple[str, ...] = (entry.act, entry.command, entry.subject, entry.outcome)
+        kind: tuple[str, ...] = (entry.act, entry.command, entry.subject, entry.outcome, entry.token, entry.person)
         if kind not in self._seen and len(self._seen) < LINES:
             self._seen.add(kind)
             return True
         if kind not in self._seen:
             kind = ()
             entry = replace(entry, command="", subject="", why="", message="", digest="", outcome=SUMMARISED)
+            if self._shared:
+                entry = replace(entry, person="", token="", source="")
         held = self._held.get(kind)
         self._held[kind] = replace(entry, times=held.times + 1 if held else 1)
         return False
@@ -140,10 +143,10 @@ class Limiter:
 
     def admit(self, entry: Entry) -> bool:
         """Whether to write the line; False: it is counted, and ``closed`` returns it later."""
-        actor = entry.token or entry.person or entry.source
+        actor = entry.token or entry.person  # a stranger has as many addresses as loopback has: all of them share a window
         if actor not in self._windows and len(self._windows) >= ACTORS:
             actor = ""
-        return self._windows.setdefault(actor, _Window(entry.at)).admit(entry)
+        return self._windows.setdefault(actor, _Window(entry.at, shared=not actor)).admit(entry)
 
     def closed(self, now: Instant | None) -> list[Entry]:
         """Forget minutes that are over, all for None; the lines for what they counted."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 HOME_VARIABLE = "SETPOINT_HOME"
 LOCK_FILE = "engine.lock"
+_LONGEST_WAY = 1_000
+"""Directories and links that are judged: the kernel follows 40 links."""
 
 
 def default_home() -> Path:
@@ -29,7 +31,7 @@ def unsafe(home: Path) -> str:
         try:
             found = path.lstat()
         except OSError:
-            return ""
+            continue
         if found.st_uid not in trusted:
             kind = "is a link that" if stat.S_ISLNK(found.st_mode) else "is a directory that"
             return f"{path} {kind} belongs to the user with the id {found.st_uid}"
@@ -56,11 +58,13 @@ def _is_private(group: int) -> bool:
 
 
 def _way_to(home: Path) -> list[Path]:
-    """Every directory and link that leads there, the root first; a link is followed by the way to its target."""
+    """Every directory and link that leads there; of a link the way to its target, too, step by step."""
     way: list[Path] = []
-    for path in (*reversed(home.parents), home):
-        way.append(path)
-        if path.is_symlink():
-            target = path.resolve()
-            way += [*reversed(target.parents), target]
+    left = [home]
+    while left and len(way) < _LONGEST_WAY:
+        place = left.pop()
+        for path in (*reversed(place.parents), place):
+            way.append(path)
+            if path.is_symlink():
+                left.append(path.parent / path.readlink())
     return way

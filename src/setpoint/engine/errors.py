@@ -17,3 +17,7 @@ class EngineStopped(EngineError):  # noqa: N818 - named for its cause
 
 class AlreadyRunning(EngineError):  # noqa: N818 - named for its cause
     """Another engine holds the data directory."""
+
+
+class UnsafeHome(EngineError):  # noqa: N818 - named for its cause
+    """Another user could read or replace the data directory."""

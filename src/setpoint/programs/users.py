@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,6 +100,37 @@ def directory_of(home: Path, account: Account, *parts: str) -> Path:
     return place
 
 
+def own_directories(path: Path) -> Iterator[Path]:
+    """Yield the directories in a directory. It and they are this user's and no links: anybody may have made one of its name."""
+    if _is_own(path):
+        yield from (each for each in path.iterdir() if _is_own(each))
+
+
+def _is_own(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+@contextmanager
+def entered_by(account: Account, directory: str) -> Iterator[str]:
+    """Yield a path that stays this directory, whatever takes its name: Popen enters it before it switches users.
+
+    Raises:
+        UserError: the user may not enter it. OSError: it is not there.
+    """
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        path = Path(f"/proc/self/fd/{descriptor}")
+        if (closed := closed_to(account, path.readlink())) is not None:
+            raise UserError(f'the user "{account.name}" may not enter {closed}, on the way to {directory}: change its mode')
+        yield str(path)
+    finally:
+        os.close(descriptor)
+
+
 def closed_to(account: Account, path: Path) -> Path | None:
     """Return the first directory on the way to a directory, itself included, that a user may not enter. Raises OSError."""
     path = path.resolve()
@@ -113,7 +146,7 @@ def _enters(account: Account, found: os.stat_result) -> bool:
 def _own(path: Path, mode: int, group: int) -> None:
     files.make_directory(path)
     found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    if not _is_own(path):
         raise UserError(f"{path} is not a directory of the engine's user: remove it")
     if (stat.S_IMODE(found.st_mode), found.st_gid) != (mode, group):
         files.give_to_group(path, group)

@@ -6,6 +6,7 @@ Such a file is part of a configuration with its name and without its content, un
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
@@ -13,7 +14,9 @@ FOLDERS = frozenset({".aws", ".azure", ".docker", ".gnupg", ".kube", ".ssh"})
 """Of settings and keys of a person."""
 NAMES = (
     ".env",
+    ".env-*",
     ".env.*",
+    ".env_*",
     "*.env",
     ".envrc",
     ".git-credentials",
@@ -33,22 +36,27 @@ NAMES = (
     "*.token",
     "id_dsa",
     "id_ecdsa",
+    "id_ecdsa_sk",
     "id_ed25519",
+    "id_ed25519_sk",
     "id_rsa",
     "kubeconfig",
 )
-STORES = ("*.jks", "*.key", "*.keystore", "*.p12", "*.p8", "*.pem", "*.pfx")
+STORES = ("*-key", "*_key", "*.jks", "*.key", "*.keystore", "*.p12", "*.p8", "*.pem", "*.pfx")
 """Of keys; some of them hold certificates or public keys only."""
 EXAMPLES = ("*.dist", "*.example", "*.sample", "*.template", "example.env", "sample.env", "template.env")
 """They show which variables there are, without values."""
-_PEM, _PRIVATE = b"-----BEGIN ", b"PRIVATE KEY-----"
+COPIES = ("~", ".bak", ".old", ".orig", ".swp", ".backup")
+"""At the end of the names of copies."""
+_PEM = b"-----BEGIN "
+_PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
 
 
 def is_secret(path: str, content: bytes) -> bool:
     """Whether a file that is found in a directory is left out."""
     if not _suspicious(path):
         return False
-    public = content.lstrip().startswith(_PEM) and _PRIVATE not in content
+    public = content.lstrip().startswith(_PEM) and not _PRIVATE.search(content)
     return not (public and _among(path, STORES))
 
 
@@ -58,11 +66,13 @@ def is_left_out(path: str, content: bytes) -> bool:
 
 
 def _suspicious(path: str) -> bool:
-    if FOLDERS & set(path.split("/")[:-1]):
+    if FOLDERS & set(path.lower().split("/")[:-1]):
         return True
     return _among(path, (*NAMES, *STORES)) and not _among(path, EXAMPLES)
 
 
 def _among(path: str, patterns: Iterable[str]) -> bool:
     name = posixpath.basename(path).lower()
+    while (end := next((one for one in COPIES if name.endswith(one)), "")) and not name.endswith(".tfstate.backup"):
+        name = name.removesuffix(end)
     return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from setpoint.durable import files, locks
-from setpoint.durable.home import HOME_VARIABLE, LOCK_FILE
-from setpoint.engine.errors import AlreadyRunning
+from setpoint.durable.home import HOME_VARIABLE, LOCK_FILE, unsafe
+from setpoint.engine.errors import AlreadyRunning, UnsafeHome
 
 _PATIENCE = 0.2
 """Seconds for which a lock that is taken is tried again: a look at whether an engine runs takes it for a moment."""
@@ -27,10 +27,12 @@ class HomeLock:
         """Make the directory (0700) if it is missing, and take it.
 
         Raises:
-            AlreadyRunning: naming who holds it.
+            AlreadyRunning: naming who holds it. UnsafeHome: another user could replace it.
         """
         files.make_directory(self._home)
         files.restrict(self._home, 0o700)
+        if why := unsafe(self._home):  # another user may have made it meanwhile
+            raise UnsafeHome(f"the data directory {self._home} is not safe to use: {why}: use another {HOME_VARIABLE}")
         descriptor = locks.take(self._path, patience=_PATIENCE)
         if descriptor is None:
             holder = _holder(self._path)

@@ -31,12 +31,14 @@ def escaped(json: str) -> str:
 
 HIDDEN = "***"
 _NAMES = (
-    r"authorization|auth(?![a-z])|cookie|credential|passw(?:or)?d|passphrase|(?:private|access|api)[_-]?key"
-    r"|secret|token|signature"
+    r"authorization|auth(?![a-z])|cookie|credential|passw(?:or)?d|passphrase|(?<![a-z])(?:pass|pwd|sig|jwt)(?![a-z])"
+    r"|(?:private|access|api|encryption|signing|app|auth|master)[_-]?key|secret|token|signature"
 )
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
-_USER = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^/?#\s@\"']{1,512}@")
-_PARAMETER = re.compile(rf"([?&;][A-Za-z0-9_.-]{{0,64}}(?:{_NAMES})[A-Za-z0-9_.-]{{0,64}}=)[^&;#\s\"']+", re.IGNORECASE)
+_USER = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^/?#\s\"']{1,8192}@")
+_PARAMETER = re.compile(
+    rf"((?:[?&;#\s]|^|(?<!\S)--?)[A-Za-z0-9_.-]{{0,64}}(?:{_NAMES})[A-Za-z0-9_.-]{{0,64}}=)[^&;#\s\"']+", re.IGNORECASE
+)
 
 
 def without_credentials(value: Any) -> Any:
@@ -44,7 +46,8 @@ def without_credentials(value: Any) -> Any:
     if isinstance(value, str):
         return _PARAMETER.sub(rf"\1{HIDDEN}", _USER.sub(rf"\1{HIDDEN}@", value))
     if isinstance(value, Mapping):
-        return {key: _named(key, item) for key, item in value.items()}
+        named = value.get("name") if "value" in value else ""
+        return {key: _named(f"{named} {key}" if key == "value" else key, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         pair = len(value) == 2 and isinstance(value[0], str)  # maps are lists of pairs in the canonical form of a state
         return (

@@ -65,7 +65,9 @@ class Home:
     def all_trees(self) -> Iterator[Path]:
         """The directories of all versions, those that run as other users included."""
         yield from self.trees.glob("*/*")
-        yield from users.directory_of_all(self.base).glob(f"*/{_TREES}/*/*")
+        for user in users.own_directories(users.directory_of_all(self.base)):
+            for instance in users.own_directories(user / _TREES):
+                yield from users.own_directories(instance)
 
     def record_of(self, instance: str) -> Path:
         """The file an instance is remembered in."""

@@ -45,20 +45,21 @@ class Reaper:
             OSError: it cannot be started (not found, not executable, no such directory). UserError: not as this user.
         """
         account = users.account_of(user) if user else None
-        process = subprocess.Popen(
-            command,
-            cwd=directory or None,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            pass_fds=passed,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=account.groups if account else None,
-            umask=users.UMASK,
-        )
+        with users.entered_by(account, directory) if account and directory else contextlib.nullcontext(directory) as place:
+            process = subprocess.Popen(
+                command,
+                cwd=place or None,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=passed,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=account.groups if account else None,
+                umask=users.UMASK,
+            )
         # The number cannot be reaped before the next turn of the loop, which is also where the future is set.
         process.returncode = 0
         # It ended already; or it is another user's, and root without CAP_SYS_RESOURCE: then it keeps the limit of the supervisor.
