@@ -50,9 +50,17 @@ async def kill_together(*victims: psutil.Process) -> None:
     await gone(*victims)
 
 
+def has_ended(process: psutil.Process) -> bool:
+    """Whether all of its threads did: until then they hold its sockets, though the process is a zombie."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
+
+
 async def gone(*processes: psutil.Process) -> None:
     async def ended() -> bool:
-        return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+        return not any(process.is_running() and not has_ended(process) for process in processes)
 
     await eventually(f"{processes} ended", ended)
 
