@@ -27,6 +27,16 @@ CANARY = "c4n4ry"
             {"X-Auth": CANARY, "author": "ann", "AWS_ACCESS_KEY_ID": CANARY},
             {"X-Auth": "***", "author": "ann", "AWS_ACCESS_KEY_ID": "***"},
         ),
+        (f"https://ann:p@{CANARY}@host/a", "https://***@host/a"),
+        (f"https://{CANARY * 200}@host/a", "https://***@host/a"),
+        (f"https://host/a?sig={CANARY}&pass={CANARY}#access_token={CANARY}", "https://host/a?sig=***&pass=***#access_token=***"),
+        (f"--password={CANARY}", "--password=***"),
+        (f"host=db password={CANARY} dbname=shop", "host=db password=*** dbname=shop"),
+        (
+            {"SMTP_PASS": CANARY, "MYSQL_PWD": CANARY, "ENCRYPTION_KEY": CANARY, "compass": "north"},
+            {"SMTP_PASS": "***", "MYSQL_PWD": "***", "ENCRYPTION_KEY": "***", "compass": "north"},
+        ),
+        ([{"name": "DB_PASSWORD", "value": CANARY}], [{"name": "DB_PASSWORD", "value": "***"}]),
         ({"db_password": 4711, "token": True}, {"db_password": "***", "token": True}),
     ],
 )

@@ -104,7 +104,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Window:
-    """Attempts of one actor in one minute; ``shared``: of several, whose attempts are told apart."""
+    """Attempts of one actor in one minute; ``shared``: of several, whose attempts are counted separately."""
 
     def __init__(self, opened: Instant, *, shared: bool) -> None:
         self.opened = opened

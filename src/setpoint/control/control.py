@@ -242,7 +242,7 @@ def _parse(operation: Operation | Stream, payload: Mapping[str, Any]) -> Request
         details = [f"{'.'.join(str(part) for part in fault['loc']) or 'the request'}: {fault['msg']}" for fault in faults]
         raise Malformed(
             f"The request for {operation.name} is not well-formed: {details[0]}.",
-            "See docs/commands.md.",
+            "Compare it with the command's arguments in the API reference.",
             details=details,
         ) from None
     bounds.check_numbers(parsed)
